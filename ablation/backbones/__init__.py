@@ -1,0 +1,5 @@
+"""The backbones, and where each lives. A backbone is a module with `build` and `preprocess`, a pair."""
+
+BACKBONES = {
+    "vgg16": "ablation.backbones.vgg16",
+}

@@ -1,0 +1,6 @@
+"""VGG16: the paper's conv base. Its weights expect BGR pixels with ImageNet's means taken off."""
+
+from keras.applications import vgg16
+
+build = vgg16.VGG16
+preprocess = vgg16.preprocess_input

@@ -1,0 +1,234 @@
+"""The command line. Commands import what they need inside, so that --help is quick."""
+
+import json
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ablation import __version__
+from ablation.errors import AblateError
+
+DEMO = "demo"
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+def _workspace(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--workspace",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=Path("runs"),
+        show_default=True,
+        help="The folder that holds all your results.",
+    )(command)
+
+
+def _study(command: Callable[..., Any]) -> Callable[..., Any]:
+    command = click.option("--name", help="The study's name. Default: the grid's; with -demo on demo data.")(command)
+    return click.option("--grid", required=True, help="A shipped study (paper, smoke), or a .toml file.")(command)
+
+
+@click.group(context_settings=CONTEXT)
+@click.version_option(__version__, prog_name="ablate")
+def cli() -> None:
+    """Fill an ablation table and stand behind it.
+
+    \b
+    ablate run --grid paper                      the nine rows of the paper, on demo faces
+    ablate run --grid paper --data faces/        on your own images
+    ablate table --grid paper                    draw the table again, from files
+    ablate new mine.toml                         a study of your own to start from
+    """
+
+
+@cli.command()
+@_study
+@_workspace
+@click.option("--data", help="Folders of classes, fer2013.csv, an Aff-Wild2 folder, an .npz file, or demo.")
+@click.option("--classes", help="Which classes, in which order: anger,fear,happiness. Default: all.")
+@click.option("--seeds", help="How many (5: seeds 0 to 4), or a list (0,7,11). Default: the study's.")
+@click.option("--set", "changes", multiple=True, metavar="FACTOR=LEVEL", help="Change what all rows share. Repeatable.")
+@click.option("--limit", type=click.IntRange(min=1), help="Use a seeded part of each split: at most this many images.")
+@click.option("--skip-bad", is_flag=True, help="Leave out images that cannot be decoded.")
+@click.option("--slots", default="auto", show_default=True, help="auto: one with all cores; cpu:N shares them.")
+@click.option("--inline", is_flag=True, help="Train in this process, without workers: for debugging.")
+@click.option("--storage", metavar="URL", help="Optuna's database. Default: SQLite in the workspace.")
+@click.option("--tracking", metavar="URI", help="MLflow's server or database. Default: SQLite in the workspace.")
+@click.option("--json", "as_json", is_flag=True, help="Say how it ended as JSON, on standard output.")
+def run(grid: str, name: str | None, workspace: Path, data: str | None, classes: str | None, seeds: str | None,
+        changes: tuple[str, ...], as_json: bool, **rest: Any) -> int:  # fmt: skip
+    """Train every row of a study and write its table.
+
+    Run it again at any time: what is there is not trained twice. Rows and seeds may be added to a study.
+
+    \b
+    ablate run --grid paper
+    ablate run --grid paper --data faces/ --classes anger,fear,happiness
+    ablate run --grid smoke --seeds 3 --set learning_rate=1e-4
+    ablate run --grid mine.toml --data fer2013.csv --set weights=vgg16_notop.weights.h5
+    """
+    from ablation import grid as grids
+
+    found = grids.read(grid, grids.settings(changes), grids.seed_list(seeds) if seeds else None)
+    if data is None:
+        if grid not in grids.shipped():
+            raise AblateError(f"--data: {grid} needs images: pass a path, or demo for faces that ablate draws")
+        data = DEMO
+    from ablation import progress, sweep  # slow: the study file is checked before
+
+    options = sweep.Options(
+        found,
+        data,
+        workspace,
+        name or _default_name(found.stem, data),
+        classes.split(",") if classes else None,
+        **rest,
+    )
+    with progress.watch() as watch:
+        outcome = sweep.run(options, watch)
+    if as_json:
+        click.echo(
+            json.dumps({"folder": str(outcome.folder), "trained": outcome.trained, "unfinished": outcome.unfinished})
+        )
+    else:
+        _say(outcome, workspace)
+    return 1 if outcome.unfinished else 0
+
+
+def _default_name(stem: str, data: str) -> str:
+    suffix = data.replace(":", "-") if data.startswith(DEMO) else ""
+    return f"{stem}-{suffix}" if suffix else stem
+
+
+def _say(outcome: Any, workspace: Path) -> None:
+    click.echo(outcome.markdown)
+    click.echo(f"trained {outcome.trained} trials" if outcome.trained else "nothing to train: every row was there")
+    for row, seed, what, reason in outcome.unfinished:
+        click.echo(f"row {row}, seed {seed}: {what}" + (f": {reason}" if reason else ""), err=True)
+    click.echo(f"table: {outcome.folder}/table.csv, .tex, .md")
+    click.echo(f"compare: mlflow ui --backend-store-uri sqlite:///{workspace}/mlflow.db")
+
+
+@cli.command()
+@_study
+@_workspace
+def table(grid: str, name: str | None, workspace: Path) -> int:
+    """Draw the table of a study again, from its files alone.
+
+    \b
+    ablate table --grid paper
+    ablate table --grid paper --name my-faces
+    """
+    from ablation import sweep
+    from ablation.workspace import Workspace
+
+    outcome = sweep.redraw(Workspace(workspace), name or _existing_name(grid, workspace))
+    click.echo(outcome.markdown)
+    click.echo(f"table: {outcome.folder}/table.csv, .tex, .md")
+    return 0
+
+
+def _existing_name(grid: str, workspace: Path) -> str:
+    """Without --name: the study on data, else the one on demo data; which one is said."""
+    stem = Path(grid).stem
+    names = [n for n in (stem, f"{stem}-demo") if (workspace / n / "study.json").is_file()]
+    if not names:
+        raise AblateError(
+            f"{workspace}: no study {stem!r}; run `ablate run --grid {grid}` first, or name one with --name"
+        )
+    click.echo(f"study {names[0]}", err=True)
+    return names[0]
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def new(file: Path) -> int:
+    """Write a commented study file to start from.
+
+    \b
+    ablate new mine.toml
+    """
+    from ablation import grid, workspace
+
+    if file.suffix != ".toml":
+        raise AblateError(f"{file}: a study file ends in .toml")
+    if file.exists():
+        raise AblateError(f"{file}: is there already; remove it, or take another name")
+    workspace.write_text(file, grid.starter())
+    click.echo(f"wrote {file}; run it: ablate run --grid {file} --data demo")
+    return 0
+
+
+@cli.command()
+@click.argument("path")
+@click.option("--classes", help="Which classes, in which order. Default: all.")
+@click.option("--sheet", type=click.Path(dir_okay=False, path_type=Path), help="Write a sheet of faces, a row a class.")
+def data(path: str, classes: str | None, sheet: Path | None) -> int:
+    """Say what is in a data set: images by class and split.
+
+    \b
+    ablate data faces/
+    ablate data demo --sheet faces.png
+    """
+    from ablation import datasets
+    from ablation.datasets import images
+
+    found = images.choose_classes(datasets.load(path), classes.split(",") if classes else None)
+    images.check(found, path)
+    click.echo(images.summary(found))
+    if sheet:
+        images.sheet(found).save(sheet)
+        click.echo(f"sheet: {sheet}")
+    return 0
+
+
+@cli.command()
+@_workspace
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def doctor(workspace: Path, as_json: bool) -> int:
+    """Say what this machine has and lacks: packages, backend, GPUs, weights, workspace.
+
+    \b
+    ablate doctor
+    """
+    from ablation import doctor as checks
+
+    found = checks.examine(workspace)
+    click.echo(json.dumps([vars(c) for c in found], indent=1) if as_json else checks.draw(found))
+    return 2 if any(c.state == "bad" for c in found) else 0
+
+
+def main() -> None:
+    """Exit codes: 0 all done, 1 rows failed, 2 the input or environment is wrong, 3 a bug of ours, 130 interrupted."""
+    sys.exit(_guarded(sys.argv[1:]))
+
+
+def _guarded(arguments: list[str]) -> int:
+    try:
+        return int(cli.main(arguments, prog_name="ablate", standalone_mode=False) or 0)
+    except AblateError as error:
+        click.echo(f"error: {error}", err=True)
+        return 2
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 0
+    except click.ClickException as error:
+        click.echo(f"error: {error.format_message()}; see `ablate {' '.join(arguments[:1])} --help`", err=True)
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        click.echo(f"interrupted; go on with: ablate {' '.join(arguments)}", err=True)
+        return 130
+    except Exception:
+        return _bug(arguments)
+
+
+def _bug(arguments: list[str]) -> int:
+    """No traceback reaches a user; it goes to a file that they can send."""
+    place = Path("ablate-crash.log")
+    place.write_text(f"ablate {' '.join(arguments)}\n{traceback.format_exc()}", encoding="utf-8")
+    click.echo(f"error: this is a bug of ablate's; please report it with {place.absolute()}", err=True)
+    return 3

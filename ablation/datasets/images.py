@@ -1,0 +1,208 @@
+"""Files or pixel arrays to arrays of one size: decode, grey to RGB, resize; and the index of an image set."""
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, delayed
+from PIL import Image, ImageOps
+
+from ablation.errors import AblateError
+
+SPLITS = ("train", "val", "test")
+SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+CHUNK = 256  # images a job: long enough that dispatching costs nothing, short enough for a lively progress bar
+
+
+@dataclass(frozen=True)
+class Images:
+    """A labelled image set as a layout found it; nothing is decoded yet.
+
+    `sources`: N file paths or uint8 arrays (H, W) or (H, W, 3). `names`: N texts that say which image, for messages.
+    `labels`: (N,) int, positions in `classes`. `splits`: (N,) str, one of SPLITS, or "" where the data give none.
+    `subjects`: (N,) str, "" where unknown.
+    """
+
+    sources: Sequence[Path | np.ndarray]
+    names: Sequence[str]
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    splits: np.ndarray
+    subjects: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def take(self, rows: np.ndarray) -> "Images":
+        """The images at positions `rows`, in that order."""
+        return Images(
+            [self.sources[i] for i in rows],
+            [self.names[i] for i in rows],
+            self.labels[rows],
+            self.classes,
+            self.splits[rows],
+            self.subjects[rows],
+        )
+
+
+@dataclass(frozen=True)
+class Index:
+    """What a study knows of its N images, in the order in which all its arrays stand: sorted, not as found on disk.
+
+    `ids`: (N,) str, sha256 of the decoded RGB uint8 pixels before alignment and resizing. Real sets hold the same
+    image twice, so an id is no key: whatever pairs images pairs them by position and names the digest.
+    """
+
+    ids: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    splits: np.ndarray
+    subjects: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def digest(self) -> str:
+        """One name for these images, labels, subjects and given splits, whatever the layout they came in."""
+        columns = [c.tolist() for c in (self.ids, self.labels, self.splits, self.subjects)]
+        return hashlib.sha256(json.dumps([self.classes, *columns]).encode()).hexdigest()[:32]
+
+    def to_json(self) -> str:
+        columns = {k: getattr(self, k).tolist() for k in ("ids", "labels", "splits", "subjects")}
+        return json.dumps({"classes": list(self.classes), **columns})
+
+    @classmethod
+    def from_json(cls, text: str) -> "Index":
+        found = json.loads(text)
+        return cls(
+            np.array(found["ids"], str),
+            np.array(found["labels"], int),
+            tuple(found["classes"]),
+            np.array(found["splits"], str),
+            np.array(found["subjects"], str),
+        )
+
+
+def choose_classes(images: Images, wanted: Sequence[str] | None) -> Images:
+    """Only the classes `wanted`, in that order; names are compared without case. None keeps all."""
+    if not wanted:
+        return images
+    known = {name.casefold(): i for i, name in enumerate(images.classes)}
+    keys = [name.strip().casefold() for name in wanted]
+    for name, key in zip(wanted, keys, strict=True):
+        if key not in known:
+            raise AblateError(f"--classes: no class {name!r} in the data; known: {', '.join(images.classes)}")
+    if len(set(keys)) < len(keys):
+        raise AblateError("--classes: a class is named twice; name each once")
+    new = np.full(len(images.classes), -1)
+    new[[known[key] for key in keys]] = np.arange(len(keys))
+    rows = np.flatnonzero(new[images.labels] >= 0)
+    kept = images.take(rows)
+    names = tuple(images.classes[known[key]] for key in keys)
+    return Images(kept.sources, kept.names, new[kept.labels], names, kept.splits, kept.subjects)
+
+
+def limit(images: Images, most: int | None, seed: int = 0) -> Images:
+    """A seeded part of each split, at most `most` images of each. None keeps all."""
+    if most is None:
+        return images
+    rng = np.random.default_rng(seed)
+    parts = [rng.permutation(np.flatnonzero(images.splits == s))[:most] for s in sorted(set(images.splits))]
+    return images.take(np.sort(np.concatenate(parts)))
+
+
+def check(images: Images, data: str) -> None:
+    """Raises AblateError where `images` cannot be trained on: fewer than two classes, or a class without images."""
+    if len(images.classes) < 2:
+        raise AblateError(f"{data}: one class only ({', '.join(images.classes)}); two or more are needed")
+    counts = np.bincount(images.labels, minlength=len(images.classes))
+    empty = [name for name, n in zip(images.classes, counts, strict=True) if n == 0]
+    if empty:
+        raise AblateError(f"{data}: no images of class {', '.join(empty)}; add some, or leave it out with --classes")
+
+
+def rgb(source: Path | np.ndarray | bytes) -> Image.Image:
+    """The image as 8-bit RGB, upright. Raises OSError or ValueError where it cannot be decoded."""
+    if isinstance(source, np.ndarray):
+        return Image.fromarray(source).convert("RGB")
+    with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+        if image.mode.startswith(("I", "F")):  # Pillow would cut these at 255, and a 16-bit photograph is then white
+            raise ValueError(f"{image.mode}: more than 8 bits a pixel and channel")
+        return ImageOps.exif_transpose(image).convert("RGB")
+
+
+def _decode(sources: Sequence[Path | np.ndarray], sizes: Sequence[int]) -> tuple[list[str], dict[int, np.ndarray]]:
+    ids, arrays = [], {size: np.zeros((len(sources), size, size, 3), np.uint8) for size in sizes}
+    for i, source in enumerate(sources):
+        try:
+            image = rgb(source)
+        except Exception:  # Pillow raises nearly everything on a broken file: OSError, SyntaxError, struct.error
+            ids.append("")
+            continue
+        ids.append(hashlib.sha256(image.tobytes()).hexdigest())
+        for size in sizes:
+            arrays[size][i] = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
+    return ids, arrays
+
+
+def decode(
+    images: Images,
+    sizes: Sequence[int],
+    skip_bad: bool = False,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[Index, dict[int, np.ndarray], list[str]]:
+    """Read every image once: the index, a uint8 array (N, size, size, 3) for each of `sizes`, names of bad images.
+
+    Raises AblateError, naming them, where images cannot be decoded and `skip_bad` is false.
+    """
+    chunks = [images.sources[i : i + CHUNK] for i in range(0, len(images), CHUNK)]
+    ids: list[str] = []
+    parts: dict[int, list[np.ndarray]] = {size: [] for size in sizes}
+    jobs = (delayed(_decode)(chunk, sizes) for chunk in chunks)
+    for found, arrays in Parallel(n_jobs=-1, prefer="threads", return_as="generator")(jobs):
+        ids += found
+        for size in sizes:
+            parts[size].append(arrays[size])
+        report(len(ids), len(images))
+    bad = [name for name, key in zip(images.names, ids, strict=True) if not key]
+    if bad and not skip_bad:
+        named = ", ".join(bad[:5]) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
+        raise AblateError(
+            f"{len(bad)} of {len(ids)} images cannot be decoded: {named}; mend or remove them, or pass --skip-bad"
+        )
+    keys = np.array(ids, str)
+    order = np.lexsort((images.subjects, keys, images.labels, images.splits))
+    order = order[keys[order] != ""]
+    index = Index(keys[order], images.labels[order], images.classes, images.splits[order], images.subjects[order])
+    return index, {size: np.concatenate(parts[size])[order] for size in sizes}, bad
+
+
+def summary(images: Images) -> str:
+    """Images by class and split, as a text table."""
+    splits = [s for s in (*SPLITS, "") if (images.splits == s).any()]
+    counts = np.array(
+        [[((images.labels == k) & (images.splits == s)).sum() for s in splits] for k in range(len(images.classes))]
+    )
+    counts = np.column_stack([counts, counts.sum(axis=1)])
+    counts = np.vstack([counts, counts.sum(axis=0)])
+    wide = max(len(name) for name in ("class", *images.classes))
+    lines = [f"{'class':<{wide}}" + "".join(f"{name or 'no split':>10}" for name in (*splits, "all"))]
+    for name, line in zip((*images.classes, "all"), counts, strict=True):
+        lines.append(f"{name:<{wide}}" + "".join(f"{n:>10,}" for n in line))
+    subjects = len(set(images.subjects.tolist()) - {""})
+    return "\n".join([*lines, f"subjects: {subjects or 'not given'}"])
+
+
+def sheet(images: Images, columns: int = 12, side: int = 64, seed: int = 0) -> Image.Image:
+    """A row a class, each with some of its images, chosen by `seed`."""
+    canvas = Image.new("RGB", (columns * side, len(images.classes) * side))
+    rng = np.random.default_rng(seed)
+    for k in range(len(images.classes)):
+        for i, row in enumerate(rng.permutation(np.flatnonzero(images.labels == k))[:columns]):
+            canvas.paste(rgb(images.sources[row]).resize((side, side)), (i * side, k * side))
+    return canvas

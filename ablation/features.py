@@ -1,0 +1,115 @@
+"""Backbone outputs, computed once and mapped by all."""
+
+import hashlib
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ablation.backbones import BACKBONES
+from ablation.errors import AblateError
+from ablation.plan import Features
+from ablation.record import Weights
+from ablation.workspace import Workspace, atomic, read_json, write_json
+
+BATCH = 64
+RANDOM_RECIPE = "random-he-1"  # the digest of seeded random weights: count up when _randomise draws others
+
+
+def locate(backbone: str, level: str) -> Weights | None:
+    """The weights that a level names, with their digest; None for ImageNet's, which only Keras can fetch.
+
+    Raises AblateError where a file is missing.
+    """
+    if level == "imagenet":
+        return None
+    if level == "random":
+        return Weights(level=level, source="random", digest=RANDOM_RECIPE)
+    path = Path(level)
+    file = path / f"{backbone}_notop.weights.h5" if path.is_dir() else path
+    if not file.is_file():
+        raise AblateError(f"weights {level}: no such file; allowed: 'imagenet', 'random', or the path of a .h5 file")
+    return Weights(level=level, source=str(file), digest=_sha256(file))
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of(model: Any) -> str:
+    """One name for a Keras model's weights."""
+    found = hashlib.sha256()
+    for array in model.get_weights():
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()
+
+
+def backbone(name: str, source: str, size: int) -> tuple[Any, Callable[[np.ndarray], np.ndarray]]:
+    """A frozen Keras model without top for (size, size, 3) images, and the preprocessing that its weights expect."""
+    family = import_module(BACKBONES[name])
+    model = family.build(include_top=False, weights=None if source == "random" else source, input_shape=(size, size, 3))
+    if source == "random":
+        _randomise(model, family.preprocess)
+    model.trainable = False
+    return model, family.preprocess
+
+
+def _randomise(model: Any, preprocess: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Seeded He-normal kernels, which keep the scale through many layers; Keras' default lets it fade away.
+
+    The first kernel also takes the scale of preprocessed pixels off, so that features are of order one.
+    """
+    rng = np.random.default_rng(0)
+    noise = preprocess(rng.uniform(0, 255, (8, 8, 8, 3)).astype(np.float32))
+    scale = float(np.sqrt(np.mean(np.square(noise))))
+    for layer in model.layers:
+        kernel = getattr(layer, "kernel", None)
+        if kernel is not None:
+            fan_in = int(np.prod(kernel.shape[:-1]))
+            kernel.assign(rng.normal(0, np.sqrt(2 / fan_in) / scale, kernel.shape).astype(np.float32))
+            scale = 1.0
+
+
+def _sidecar(path: Path) -> Path:
+    return path.with_suffix(".json")
+
+
+def is_ready(workspace: Workspace, features: Features) -> bool:
+    return _sidecar(workspace.features(features.key)).is_file()
+
+
+def shape(workspace: Workspace, features: Features) -> tuple[int, ...]:
+    """Of all images' features: (N, height, width, channels)."""
+    found = read_json(_sidecar(workspace.features(features.key)))
+    assert found is not None
+    return tuple(found["shape"])  # type: ignore[arg-type]
+
+
+def extract(workspace: Workspace, features: Features, report: Callable[[dict[str, Any]], None]) -> None:
+    """Run the backbone over the stored pixels, in index order, into a float32 .npy file with a checksum beside it."""
+    model, preprocess = backbone(features.backbone, features.weights.source, features.image_size)
+    pixels = np.load(workspace.images(features.images).pixels(features.image_size), mmap_mode="r", allow_pickle=False)
+    path = workspace.features(features.key)
+    full = (len(pixels), *model.output_shape[1:])
+    with atomic(path) as temporary:
+        out = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=full)
+        for start in range(0, len(pixels), BATCH):
+            some = preprocess(np.asarray(pixels[start : start + BATCH], np.float32))
+            out[start : start + BATCH] = model.predict_on_batch(some)
+            report({"images": min(start + BATCH, len(pixels)), "of": len(pixels)})
+        out.flush()
+    write_json(_sidecar(path), {"sha256": _sha256(path), "shape": full, **features.model_dump(mode="json")})
+
+
+def load(workspace: Workspace, features: Features) -> np.ndarray:
+    """The features of all images, memory-mapped. Raises AblateError where the file is not what was written."""
+    path = workspace.features(features.key)
+    found = read_json(_sidecar(path))
+    if found is None or not path.is_file() or _sha256(path) != found["sha256"]:
+        _sidecar(path).unlink(missing_ok=True)  # so that the next run computes them again
+        raise AblateError(f"{path}: damaged; run again to compute it anew")
+    array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array

@@ -1,0 +1,75 @@
+"""Build and fit a head; nothing else in the project trains. Equal seeds give equal bits, whatever `epochs` is."""
+
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+
+from ablation.batches import DROPOUT, WEIGHTS, batches, stream
+from ablation.evaluation import losses
+from ablation.grid import Condition
+from ablation.result import Predictions
+
+PREDICT_BATCH = 1024
+
+
+def build(shape: tuple[int, ...], classes: int, condition: Condition, seed: int) -> keras.Model:
+    """flatten -> fc_layers x (dense fc_units ReLU, dropout) -> softmax, compiled. `shape`: of one image's features."""
+    layers: list[keras.Layer] = [keras.Input(shape), keras.layers.Flatten()]
+    for i, units in enumerate(condition.units):
+        layers.append(_dense(units, "relu", seed, i))
+        if condition.dropout:
+            layers.append(keras.layers.Dropout(condition.dropout, seed=0))  # its state is set at each epoch's start
+    layers.append(_dense(classes, "softmax", seed, len(condition.units)))
+    model = keras.Sequential(layers)
+    optimizer = {"class_name": condition.optimizer, "config": {"learning_rate": condition.learning_rate}}
+    model.compile(
+        optimizer=keras.optimizers.get(optimizer),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        jit_compile=False,  # "auto" would differ between machines; on a CPU XLA's products are slower
+    )
+    return model
+
+
+def _dense(units: int, activation: str, seed: int, layer: int) -> keras.layers.Dense:
+    initializer = keras.initializers.GlorotUniform(seed=stream(seed, WEIGHTS, layer))
+    return keras.layers.Dense(units, activation, kernel_initializer=initializer)
+
+
+def _seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:
+    """Saved weights do not bring back where a mask's generator stood: make it a function of (seed, layer, epoch)."""
+    for i, layer in enumerate(model.layers):
+        if isinstance(layer, keras.layers.Dropout):
+            layer.seed_generator.state.assign([stream(seed, DROPOUT, i, epoch), 0])
+
+
+def fit_epoch(
+    model: keras.Model, x: np.ndarray, y: np.ndarray, condition: Condition, seed: int, epoch: int
+) -> dict[str, float]:
+    """Train one epoch (from 1) on x (n, ...), y (n,) and return its mean loss and accuracy, dropout on."""
+    _seed_dropout(model, seed, epoch)
+    model.reset_metrics()
+    logs: dict[str, float] = {}
+    for some_x, some_y in batches(x, y, condition.batch_size, seed, epoch):
+        logs = model.train_on_batch(some_x, some_y, return_dict=True)  # running means since the reset
+    return {name: float(logs[name]) for name in ("loss", "accuracy")}
+
+
+def fit(
+    model: keras.Model, x: np.ndarray, y: np.ndarray, condition: Condition, seed: int
+) -> Iterator[tuple[int, dict[str, float]]]:
+    """Train `condition.epochs` epochs; yields (epoch, loss and accuracy) after each."""
+    for epoch in range(1, condition.epochs + 1):
+        yield epoch, fit_epoch(model, x, y, condition, seed, epoch)
+
+
+def predict(model: keras.Model, x: np.ndarray, y: np.ndarray) -> Predictions:
+    """What the model says of x (N, ...), dropout off, and its loss against y (N,)."""
+    parts = [model(x[i : i + PREDICT_BATCH], training=False) for i in range(0, len(x), PREDICT_BATCH)]
+    probabilities = np.concatenate([keras.ops.convert_to_numpy(p) for p in parts])
+    return Predictions(
+        probabilities.argmax(axis=1).astype(np.int16),
+        probabilities.astype(np.float16),
+        losses(y, probabilities).astype(np.float32),
+    )

@@ -1,0 +1,94 @@
+"""What a study rests on: its grid, and the digests of everything that can change its numbers."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from ablation.errors import AblateError
+from ablation.grid import Grid, Trial
+from ablation.workspace import StudyFolder, read_json, write_json
+
+RECIPE = 1  # the version of the training recipe: count up whenever the same trial would give other numbers
+
+
+class Weights(BaseModel):
+    """A backbone's weights. `level` is what the grid says; `source` is imagenet, random or a file."""
+
+    model_config = ConfigDict(frozen=True)
+
+    level: str
+    source: str
+    digest: str
+
+
+class Record(BaseModel):
+    """The content of study.json."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    grid: Grid
+    data: str  # as the user named it
+    images: str  # digest of the index
+    classes: tuple[str, ...]
+    counts: dict[str, dict[str, tuple[int, ...]]]  # level of `split` -> train, val, test -> images of each class
+    splits: dict[str, str]  # level of `split` -> digest of its rows
+    weights: dict[str, Weights]  # "<backbone>/<level>"
+    backend: str
+    left_out: tuple[str, ...] = ()  # images that could not be decoded
+    notes: tuple[str, ...] = ()  # what was replaced, in words
+
+    def weights_of(self, trial: Trial) -> Weights:
+        return self.weights[f"{trial.condition.backbone}/{trial.condition.weights}"]
+
+    def training_key(self, trial: Trial) -> str:
+        """The id of the training that answers `trial`: a hash of everything that can change its numbers."""
+        levels: dict[str, Any] = trial.condition.model_dump(mode="json", exclude={"epochs"})
+        levels["weights"] = self.weights_of(trial).digest
+        levels["split"] = self.splits[trial.condition.split]
+        content = {
+            "recipe": RECIPE,
+            "levels": levels,
+            "seed": trial.seed,
+            "images": self.images,
+            "backend": self.backend,
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+    def trial_key(self, trial: Trial) -> str:
+        return f"{self.training_key(trial)}-{trial.condition.epochs}"
+
+    def write(self, folder: StudyFolder) -> None:
+        write_json(folder.record, self.model_dump(mode="json"))
+
+
+def read(folder: StudyFolder) -> Record | None:
+    """The record of a study; None where it was never run. Raises AblateError where the file is broken."""
+    found = read_json(folder.record)
+    if found is None:
+        return None
+    try:
+        return Record.model_validate_json(json.dumps(found))
+    except ValueError:
+        raise AblateError(f"{folder.record}: not a record that this version reads; take another --name") from None
+
+
+def refuse_other(old: Record, new: Record) -> None:
+    """Rows and seeds may grow under one name; data, classes and settings may not. Raises AblateError."""
+    changed: Sequence[tuple[str, object, object]] = (
+        ("--data", (old.images, old.splits.get("given")), (new.images, new.splits.get("given"))),
+        ("--classes", old.classes, new.classes),
+        ("--set", old.grid.settings, new.grid.settings),
+        ("KERAS_BACKEND", old.backend, new.backend),
+        ("weights", {k: old.weights[k].digest for k in old.weights.keys() & new.weights.keys()},
+         {k: new.weights[k].digest for k in old.weights.keys() & new.weights.keys()}),
+    )  # fmt: skip
+    for what, before, now in changed:
+        if before != now:
+            detail = f" ({before} before, {now} now)" if what in ("--classes", "--set", "KERAS_BACKEND") else ""
+            raise AblateError(
+                f"study {new.name!r} was run with other {what}{detail}; give this one a --name of its own"
+            )

@@ -1,0 +1,90 @@
+"""What a trial returned, failure included; to and from files."""
+
+import hashlib
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ablation.errors import AblateError
+from ablation.workspace import TrainingFolder, atomic, read_json, write_json
+
+DONE, DIVERGED, KILLED, FAILED = "done", "diverged", "killed", "failed"
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a head says of N images, in index order. Shapes: (N,) int16, (N, K) float16, (N,) float32 in nats."""
+
+    classes: np.ndarray
+    probabilities: np.ndarray
+    losses: np.ndarray
+
+    def write(self, path: Path) -> str:
+        """Write the file and return its sha256. The same predictions give the same bytes."""
+        with atomic(path) as temporary, open(temporary, "wb") as file:
+            np.savez(file, classes=self.classes, probabilities=self.probabilities, losses=self.losses)
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+
+    @classmethod
+    def read(cls, path: Path, sha256: str) -> "Predictions":
+        """Raises AblateError where the file is missing or is not the one whose sha256 the result holds."""
+        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+            raise AblateError(f"{path}: missing or changed since it was written; remove {path.parent} and run again")
+        with np.load(path, allow_pickle=False) as found:
+            return cls(found["classes"], found["probabilities"], found["losses"])
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished trial.
+
+    `scores`: "train" and "val" -> metric -> value, at the last epoch, dropout off. Test predictions lie in a file of
+    their own and are scored only after selection. `history`: one mapping an epoch (train numbers with dropout on).
+    `predictions`: "val" and "test" -> sha256 of the file. Times are unix seconds.
+    """
+
+    outcome: str
+    epochs: int
+    scores: dict[str, dict[str, float]] = field(default_factory=dict)
+    history: list[dict[str, float]] = field(default_factory=list)
+    predictions: dict[str, str] = field(default_factory=dict)
+    parameters: int = 0
+    started: float = 0.0
+    finished: float = 0.0
+    error: str = ""
+    environment: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def done(self) -> bool:
+        return self.outcome == DONE
+
+    @property
+    def reason(self) -> str:
+        """Why it is not done, in one line: the last one of a traceback."""
+        return (self.error.strip().splitlines() or [""])[-1]
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The epoch with the highest validation accuracy (the first of them); {} without a history."""
+        return max(self.history, key=lambda e: e["val_accuracy"], default={})
+
+    @property
+    def seconds(self) -> float:
+        return self.finished - self.started
+
+
+def write(folder: TrainingFolder, result: Result) -> None:
+    """Once, as the last of its files: from here on the trial is done. A failure goes to a file of its own."""
+    write_json(folder.result(result.epochs) if result.done else folder.failure, asdict(result))
+
+
+def read(folder: TrainingFolder, epochs: int) -> Result | None:
+    """The result of the trial of `epochs` epochs; else the failure of its training; else None."""
+    found = read_json(folder.result(epochs)) or read_json(folder.failure)
+    return Result(**found) if found else None  # type: ignore[arg-type]
+
+
+def is_done(folder: TrainingFolder, epochs: int) -> bool:
+    return folder.result(epochs).is_file()

@@ -1,0 +1,97 @@
+"""The declared rule, on validation alone; and the seal: until it is written, no test predictions are opened."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from statistics import fmean
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from ablation import splits
+from ablation.grid import Trial
+from ablation.record import Record
+from ablation.result import Predictions, Result
+from ablation.workspace import StudyFolder, Workspace, read_json, write_json
+
+
+class Selection(BaseModel):
+    """The content of selection.json."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rule: str
+    metric: str
+    row: int
+    value: float  # mean over the row's seeds
+    validation: str  # digest of the validation predictions that were compared
+    sealed: str  # when, UTC
+    earlier: tuple[dict[str, object], ...] = ()  # selections of the same study that this one replaces
+
+
+def _cost(results: Sequence[Result], trial: Trial, train_images: int) -> tuple[int, int]:
+    updates = trial.condition.epochs * -(-train_images // trial.condition.batch_size)
+    return results[0].parameters, updates
+
+
+def select(record: Record, results: Mapping[Trial, Result]) -> Selection | None:
+    """The best row on validation; exact ties go to the fewest parameters, then the fewest updates, then the first row.
+
+    `results`: of the finished trials. None where there are none.
+    """
+    metric = record.grid.select_on.removeprefix("val_")
+    better = -1 if metric == "loss" else 1
+    rows: dict[int, list[Trial]] = {}
+    for trial in results:
+        rows.setdefault(trial.row, []).append(trial)
+
+    def rank(row: int) -> tuple[float, int, int, int]:
+        found, trial = [results[t] for t in rows[row]], rows[row][0]
+        parameters, updates = _cost(found, trial, sum(record.counts[trial.condition.split]["train"]))
+        return (-better * fmean(r.scores["val"][metric] for r in found), parameters, updates, row)
+
+    if not rows:
+        return None
+    best = min(rows, key=rank)
+    compared = sorted((record.trial_key(t), r.predictions["val"]) for t, r in results.items())
+    return Selection(
+        rule=f"{'lowest' if better < 0 else 'highest'} {record.grid.select_on} at the last epoch; ties: fewest "
+        "parameters, then fewest updates, then the first row",
+        metric=record.grid.select_on,
+        row=best,
+        value=-better * rank(best)[0],
+        validation=hashlib.sha256(json.dumps(compared).encode()).hexdigest(),
+        sealed=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def read(folder: StudyFolder) -> Selection | None:
+    found = read_json(folder.selection)
+    return Selection.model_validate(found) if found else None
+
+
+def seal(folder: StudyFolder, found: Selection) -> Selection:
+    """Write the selection. The same choice from the same predictions keeps the time at which it was sealed first."""
+    old = read(folder)
+    if old and (old.row, old.metric, old.validation) == (found.row, found.metric, found.validation):
+        return old
+    if old:
+        found = found.model_copy(update={"earlier": (*old.earlier, old.model_dump(exclude={"earlier"}))})
+    write_json(folder.selection, found.model_dump(mode="json"))
+    return found
+
+
+def unseal(
+    workspace: Workspace, record: Record, sealed: Selection, results: Mapping[Trial, Result]
+) -> dict[Trial, tuple[np.ndarray, Predictions]]:
+    """Test labels (n,) and predictions of each finished trial. Takes a selection: without one, nothing is opened."""
+    assert sealed.sealed, "a selection is written before test predictions are opened"
+    labels = {
+        level: splits.read(workspace.images(record.images), key)[1]["test"] for level, key in record.splits.items()
+    }
+    opened = {}
+    for trial, found in results.items():
+        path = workspace.training(record.training_key(trial)).predictions("test", trial.condition.epochs)
+        opened[trial] = labels[trial.condition.split], Predictions.read(path, found.predictions["test"])
+    return opened

@@ -1,0 +1,123 @@
+"""The Optuna view: one study, one COMPLETE trial a trial of the grid; earlier failed attempts stay."""
+
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import TrialState
+
+from ablation.grid import Condition, Trial, short
+from ablation.record import Record
+from ablation.result import Result
+
+KEY = "ablate.trial"
+
+
+def _distribution(declared: dict[str, Any]) -> BaseDistribution | None:
+    """From a factor's declared range, never from a grid's levels: choices that grow make Optuna raise."""
+    if "anyOf" in declared:
+        return _distribution(declared["anyOf"][0])
+    if "enum" in declared:
+        return CategoricalDistribution(declared["enum"])
+    if declared.get("type") == "integer":
+        low, high = declared["minimum"], declared["maximum"]
+        return IntDistribution(low, high, log=high > 1000)
+    if declared.get("type") == "number":
+        low, high = declared["minimum"], declared.get("maximum") or declared["exclusiveMaximum"]
+        return FloatDistribution(low, high, log=0 < low < 0.001)
+    return None  # open-ended: paths
+
+
+DISTRIBUTIONS = {
+    factor: found
+    for factor, declared in Condition.model_json_schema()["properties"].items()
+    if (found := _distribution(declared)) is not None
+}
+
+
+def parameters(condition: Condition) -> dict[str, Any]:
+    """The levels that Optuna can hold as parameters; lists and paths go to user attributes."""
+    levels = condition.model_dump()
+    return {f: levels[f] for f in DISTRIBUTIONS if not isinstance(levels[f], tuple)}
+
+
+def _attributes(trial: Trial, key: str) -> dict[str, Any]:
+    known = parameters(trial.condition)
+    open_ended = {f: short(f, v) for f, v in trial.condition.model_dump().items() if f not in known}
+    return {KEY: key, "row": trial.row, "seed": trial.seed, **open_ended}
+
+
+class Study:
+    """Written by the orchestrator alone. Trials are told when they start, report each epoch, and end."""
+
+    def __init__(self, url: str, record: Record) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        arguments = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
+        self._metric = record.grid.select_on
+        self._study = optuna.create_study(
+            storage=optuna.storages.RDBStorage(url, engine_kwargs=arguments),
+            study_name=record.name,
+            direction="minimize" if self._metric.endswith("loss") else "maximize",
+            sampler=optuna.samplers.RandomSampler(),  # never consulted: every parameter is fixed
+            load_if_exists=True,
+        )
+        self._open: dict[str, optuna.Trial] = {}
+        self._fail_abandoned()
+
+    def _fail_abandoned(self) -> None:
+        """The workspace's lock is ours, so nobody runs what stands as running: a process that died left it."""
+        while self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+            self._study.tell(self._study.ask().number, state=TrialState.FAIL)
+        for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            self._study.tell(trial.number, state=TrialState.FAIL)
+
+    def begin(self, trial: Trial, key: str) -> None:
+        fixed = parameters(trial.condition)
+        self._study.enqueue_trial(fixed, user_attrs=_attributes(trial, key))
+        self._open[key] = self._study.ask({f: DISTRIBUTIONS[f] for f in fixed})
+
+    def report(self, key: str, epoch: dict[str, float]) -> None:
+        if key in self._open:
+            self._open[key].report(epoch[self._metric], int(epoch["epoch"]))
+
+    def finish(self, key: str, result: Result | None) -> None:
+        """COMPLETE with the selection metric, or FAIL with the outcome; None is a trial that was interrupted."""
+        trial = self._open.pop(key, None)
+        if trial is None:
+            return
+        if result is not None and result.done:
+            self._study.tell(trial, result.scores["val"][self._metric.removeprefix("val_")])
+            return
+        trial.set_user_attr("outcome", result.outcome if result else "interrupted")
+        self._study.tell(trial, state=TrialState.FAIL)
+
+    def agree(self, finished: Iterable[tuple[Trial, str, Result]]) -> None:
+        """Add the finished trials that the study lacks: trained for another study, or lost with a database."""
+        complete = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        known = {t.user_attrs.get(KEY) for t in complete}
+        for trial, key, result in finished:
+            if key not in known:
+                self._study.add_trial(self._frozen(trial, key, result))
+
+    def _frozen(self, trial: Trial, key: str, result: Result) -> optuna.trial.FrozenTrial:
+        fixed = parameters(trial.condition)
+        return optuna.trial.create_trial(
+            params=fixed,
+            distributions={f: DISTRIBUTIONS[f] for f in fixed},
+            value=result.scores["val"][self._metric.removeprefix("val_")],
+            user_attrs=_attributes(trial, key),
+            intermediate_values={int(e["epoch"]): e[self._metric] for e in result.history},
+        )
+
+    def note_test(self, key: str, scores: dict[str, float]) -> None:
+        """A finished trial takes no more attributes, so the test scores stand on the study."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self._study.set_user_attr(f"test/{key}", scores)
+
+    def close(self) -> None:
+        """What is still open was interrupted."""
+        for key in list(self._open):
+            self.finish(key, None)

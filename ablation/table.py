@@ -1,0 +1,226 @@
+"""Results to the table: tidy frames for CSV, and one model of typed cells that every other format is drawn from."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+
+from ablation import result
+from ablation.datasets.images import SPLITS
+from ablation.grid import METRICS, PUBLISHED, TITLES, Trial, short
+from ablation.record import Record
+from ablation.result import Result
+from ablation.selection import Selection
+from ablation.workspace import Workspace
+
+MANY_IMAGES = 20_000  # from here on a second decimal of a percentage means something
+NOT_RUN = "not run"
+
+Scores = dict[str, dict[str, float]]  # train, val, test -> metric -> value
+
+
+@dataclass(frozen=True)
+class Column:
+    """`key` names its values in the rows' frame. `kind`: row, factor, percent, published or text. `group`: the heading
+    above, "" for none."""
+
+    key: str
+    title: str
+    kind: str
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value of its column's kind, and whether it is set in bold. None: there is none; a str says why."""
+
+    value: Any
+    bold: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """The ablation table before it takes a format. `marks[i]` says what row i is: reference, selected."""
+
+    name: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    marks: tuple[frozenset[str], ...]
+    notes: tuple[str, ...]
+    decimals: int
+
+
+def collect(workspace: Workspace, record: Record) -> dict[Trial, Result | None]:
+    """What the files say of every trial: its result, its training's failure, or None where it was not run."""
+    return {
+        t: result.read(workspace.training(record.training_key(t)), t.condition.epochs) for t in record.grid.trials()
+    }
+
+
+def _scores(found: Result | None, test: dict[str, float] | None) -> Scores:
+    if found is None or not found.done:
+        return {}
+    return found.scores | ({"test": test} if test else {})
+
+
+def _levels(record: Record, row: int) -> dict[str, Any]:
+    condition = record.grid.rows[row - 1]
+    texts = {f: short(f, v) for f, v in condition if f == "weights" or isinstance(v, tuple)}
+    return dict(condition) | texts
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds") if seconds else ""
+
+
+def trials_frame(
+    record: Record, results: Mapping[Trial, Result | None], tests: Mapping[Trial, dict[str, float]]
+) -> pd.DataFrame:
+    """A line a trial, with when, where and how long. Accuracies and F1 are fractions, losses nats, times seconds."""
+    return pd.DataFrame([_trial_line(record, t, found, tests.get(t)) for t, found in results.items()])
+
+
+def _trial_line(record: Record, trial: Trial, found: Result | None, test: dict[str, float] | None) -> dict[str, Any]:
+    scores = _scores(found, test)
+    measured = {f"{s}_{m}": scores.get(s, {}).get(m) for s in SPLITS for m in METRICS}
+    best = found.best if found and found.done else {}
+    ran = {
+        "parameters": found.parameters if found else None,
+        "started": _time(found.started) if found else "",
+        "seconds": round(found.seconds, 3) if found else None,
+        "reason": found.reason if found else "",
+        **(found.environment if found else {}),
+    }
+    return {
+        "trial": record.trial_key(trial),
+        "row": trial.row,
+        "seed": trial.seed,
+        **_levels(record, trial.row),
+        "outcome": found.outcome if found else NOT_RUN,
+        **measured,
+        "best_epoch": best.get("epoch"),
+        "best_val_accuracy": best.get("val_accuracy"),
+        **ran,
+    }
+
+
+def rows_frame(record: Record, trials: pd.DataFrame, selected: Selection | None) -> pd.DataFrame:
+    """A line a row; it holds nothing of when, where or in how many attempts it was made. Means are over seeds."""
+    groups = dict(list(trials.groupby("row", sort=True)))
+    return pd.DataFrame([_row_line(record, n, groups[n], selected) for n in range(1, len(record.grid.rows) + 1)])
+
+
+def _row_line(record: Record, row: int, trials: pd.DataFrame, selected: Selection | None) -> dict[str, Any]:
+    done = trials[trials.outcome == result.DONE]
+    failed = [o for o in trials.outcome if o != result.DONE]
+    names = [f"{s}_{m}" for s in SPLITS for m in METRICS]
+    spread = {f"{n}_sd": done[n].astype(float).std() for n in names} if len(record.grid.seeds) > 1 else {}
+    counts = record.counts[record.grid.rows[row - 1].split]
+    published = record.grid.published[row - 1]
+    return {
+        "row": row,
+        "label": record.grid.labels[row - 1],
+        **_levels(record, row),
+        "outcome": failed[0] if failed else result.DONE,
+        "reference": row == record.grid.reference,
+        "selected": selected is not None and row == selected.row,
+        "n_seeds": len(done),
+        **{n: done[n].astype(float).mean() for n in names},
+        **spread,
+        **{f"n_{s}": sum(counts[s]) for s in SPLITS},
+        **{f"published_{k}": float(published[k]) if k in published else None for k in PUBLISHED},
+        "trials": " ".join(trials.trial),
+    }
+
+
+def _columns(record: Record) -> Iterator[Column]:
+    yield Column("row", "#", "row")
+    if any(record.grid.labels):
+        yield Column("label", "Row", "text")
+    else:
+        for factor in record.grid.varying or ("backbone",):
+            yield Column(factor, TITLES[factor], "factor", "Factors")
+    yield Column("train_accuracy", "Train", "percent", "Accuracy (%)")
+    yield Column("val_accuracy", "Val", "percent", "Accuracy (%)")
+    yield Column("test_accuracy", "Accuracy", "percent", "Test (%)")
+    yield Column("test_macro_f1", "Macro-F1", "percent", "Test (%)")
+    titles = {"train_accuracy": "Train", "val_accuracy": "Val", "test_accuracy": "Test", "f1": "F1"}
+    for key, title in titles.items():
+        if any(key in published for published in record.grid.published):
+            yield Column(key, title, "published", "Published (%)")
+
+
+def _cell(record: Record, column: Column, line: Mapping[str, Any]) -> Cell:
+    selected, key, row = bool(line["selected"]), column.key, int(line["row"]) - 1
+    if column.kind in ("row", "text"):
+        return Cell(line[key], selected)
+    if column.kind == "factor":
+        return Cell(getattr(record.grid.rows[row], key), selected)
+    if column.kind == "published":
+        return Cell(record.grid.published[row].get(key))
+    if pd.isna(line[key]):
+        return Cell(None if line["outcome"] == result.DONE else line["outcome"])
+    spread = line.get(f"{key}_sd")
+    value = line[key] if spread is None or pd.isna(spread) else (line[key], spread)
+    return Cell(value, selected and key == record.grid.select_on)
+
+
+def build(record: Record, rows: pd.DataFrame, majority: float | None, selected: Selection | None) -> Table:
+    """The ablation table as people read it. `majority`: share of the test set's largest class."""
+    columns = tuple(_columns(record))
+    lines = [{str(k): v for k, v in line.items()} for line in rows.to_dict("records")]
+    marks = [frozenset(m for m in ("reference", "selected") if line[m]) for line in lines]
+    return Table(
+        name=record.name,
+        caption=_caption(record, rows, majority),
+        columns=columns,
+        rows=tuple(tuple(_cell(record, c, line) for c in columns) for line in lines),
+        marks=tuple(marks),
+        notes=tuple(_notes(record, rows, selected)),
+        decimals=2 if rows.n_test.max() >= MANY_IMAGES else 1,
+    )
+
+
+def _caption(record: Record, rows: pd.DataFrame, majority: float | None) -> str:
+    sizes = sorted(set(rows.n_test))
+    test = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
+    seeds = ", ".join(map(str, record.grid.seeds))
+    share = f", majority class {100 * majority:.1f} %" if majority else ""
+    many = (
+        f"Means and standard deviations over seeds {seeds}"
+        if len(record.grid.seeds) > 1
+        else f"One training a row (seed {seeds})"
+    )
+    notes = "".join(f" {note}" for note in record.notes)
+    return f"{record.grid.title}: {test} test images of {len(record.classes)} classes{share}. {many}.{notes}"
+
+
+def _notes(record: Record, rows: pd.DataFrame, selected: Selection | None) -> Iterator[str]:
+    reference = record.grid.reference
+    near = [str(n) for n in rows.row if len(record.grid.difference(int(n))) == 1]
+    neighbours = f"; one factor away: {', '.join(near)}" if near else ""
+    yield f"{{reference}} reference row{neighbours}." if reference else ""
+    if selected:
+        yield f"{{selected}} selected: {selected.rule}; the test columns played no part in the choice."
+    failed = rows[rows.outcome != result.DONE]
+    if len(failed):
+        yield (
+            "Without all results: "
+            + ", ".join(f"row {n} ({o})" for n, o in zip(failed.row, failed.outcome, strict=True))
+            + "."
+        )
+    if any(record.grid.published):
+        yield (
+            "Published: as printed in the source. It does not say which average its F1 is."
+            if any("f1" in p for p in record.grid.published)
+            else "Published: as printed in the source."
+        )
+
+
+def as_percent(value: Decimal) -> str:
+    """A published fraction in percent, with the digits that the source printed: 0.941 is 94.1, 0.94 is 94."""
+    return str(value.scaleb(2))

@@ -1,0 +1,211 @@
+"""The MLflow view: what MLflow must be told waits in an outbox, and a thread sends it. Nothing waits for MLflow."""
+
+import contextlib
+import json
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "true")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, RunTag
+
+EXPERIMENT = "ablate"
+STUDY, TRIAL, STATE = "ablate.study", "ablate.trial", "ablate.state"
+PARENT = ""  # the key of a study's own run
+Message = dict[str, Any]
+
+
+def run(key: str, name: str, time: float, params: dict[str, str], tags: dict[str, str]) -> Message:
+    """A run exists, started at `time` (unix seconds), with these parameters and tags."""
+    return {"kind": "run", "key": key, "name": name, "time": int(time * 1000), "params": params, "tags": tags}
+
+
+def metrics(key: str, time: float, step: int, values: dict[str, float]) -> Message:
+    """Points with a fixed time: sending them again duplicates nothing."""
+    return {"kind": "metrics", "key": key, "time": int(time * 1000), "step": step, "values": values}
+
+
+def text(key: str, file: str, content: str) -> Message:
+    return {"kind": "text", "key": key, "file": file, "content": content}
+
+
+def end(key: str, time: float, status: str, state: str = "") -> Message:
+    """A run ends as FINISHED, FAILED or KILLED. `state`: a digest of all it was told; found again, nothing is sent."""
+    return {"kind": "end", "key": key, "time": int(time * 1000), "status": status, "state": state}
+
+
+class Outbox:
+    """An append-only file of messages. It is emptied when all of them are sent."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._lock = path, threading.Lock()
+
+    def put(self, messages: Iterable[Message]) -> None:
+        lines = "".join(json.dumps(m) + "\n" for m in messages)
+        with self._lock, open(self._path, "a", encoding="utf-8") as file:
+            file.write(lines)
+
+    def read(self, start: int) -> tuple[list[Message], int]:
+        """The messages from byte `start` on, and where the next ones will begin. A torn last line is left out."""
+        with self._lock, contextlib.suppress(FileNotFoundError), open(self._path, "rb") as file:
+            file.seek(start)
+            whole, newline, _ = file.read().rpartition(b"\n")
+            lines = whole.split(b"\n") if newline else []
+            return [json.loads(line) for line in lines if line], start + len(whole) + len(newline)
+        return [], start
+
+    def clear(self, size: int) -> bool:
+        """Empty the file if nothing came since it had `size` bytes."""
+        with self._lock, contextlib.suppress(FileNotFoundError):
+            if self._path.stat().st_size != size:
+                return False
+            self._path.unlink()
+        return True
+
+
+class Sender:
+    """Makes MLflow hold what the messages say. Every step can be done again: it finds its runs by their tags."""
+
+    def __init__(self, uri: str, artifacts: Path | None, study: str) -> None:
+        for name in ("alembic", "mlflow"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        self._client = MlflowClient(uri)
+        self._study = study
+        self._experiment = self._find_experiment(artifacts)
+        self._runs: dict[str, str] = {}
+        self.states: dict[str, str] = {}
+        for found in self._children():
+            tags = found.data.tags
+            self._runs[tags[TRIAL]] = found.info.run_id
+            self.states[tags[TRIAL]] = tags.get(STATE, "")
+
+    def _find_experiment(self, artifacts: Path | None) -> str:
+        found = self._client.get_experiment_by_name(EXPERIMENT)
+        if found:
+            return str(found.experiment_id)
+        location = artifacts.absolute().as_uri() if artifacts else None
+        return str(self._client.create_experiment(EXPERIMENT, artifact_location=location))
+
+    def _children(self) -> Iterator[Any]:
+        """All runs of the study, the parent among them."""
+        token: str | None = None
+        while token != "":
+            page = self._client.search_runs(
+                [self._experiment], f"tags.`{STUDY}` = '{self._study}'", max_results=1000, page_token=token
+            )
+            yield from page
+            token = page.token or ""
+
+    def send(self, messages: Iterable[Message]) -> None:
+        points: dict[str, list[Metric]] = {}
+        for message in messages:
+            key = message["key"]
+            if message["kind"] == "metrics":
+                points.setdefault(key, []).extend(
+                    Metric(name, value, message["time"], message["step"]) for name, value in message["values"].items()
+                )
+                continue
+            self._send_points(key, points.pop(key, []))
+            {"run": self._run, "text": self._text, "end": self._end}[message["kind"]](message)
+        for key, some in points.items():
+            self._send_points(key, some)
+
+    def _send_points(self, key: str, points: list[Metric]) -> None:
+        for i in range(0, len(points), 1000):  # MLflow's limit for one call
+            self._client.log_batch(self._runs[key], metrics=points[i : i + 1000])
+
+    def _run(self, message: Message) -> None:
+        key = message["key"]
+        if key not in self._runs:
+            identity = {STUDY: self._study, TRIAL: key}
+            if key != PARENT:
+                identity["mlflow.parentRunId"] = self._runs[PARENT]
+            created = self._client.create_run(
+                self._experiment, start_time=message["time"], tags=identity, run_name=message["name"]
+            )
+            self._runs[key] = created.info.run_id
+        self._client.update_run(self._runs[key], status="RUNNING", name=message["name"])
+        params = [Param(k, v) for k, v in message["params"].items()]
+        tags = [RunTag(k, v[:5000]) for k, v in message["tags"].items()]
+        self._client.log_batch(self._runs[key], params=params, tags=tags)
+
+    def _text(self, message: Message) -> None:
+        self._client.log_text(self._runs[message["key"]], message["content"], message["file"])
+
+    def _end(self, message: Message) -> None:
+        run_id = self._runs[message["key"]]
+        self._client.set_terminated(run_id, message["status"], message["time"])
+        self._client.set_tag(run_id, STATE, message["state"])
+
+
+class Tracker:
+    """An outbox with a thread that empties it. Where MLflow cannot be reached, messages stay and work goes on."""
+
+    def __init__(self, outbox: Path, connect: Callable[[], Sender]) -> None:
+        self._outbox, self._connect = Outbox(outbox), connect
+        self._wake, self._closing = threading.Event(), threading.Event()
+        self._sender: Sender | None = None
+        self._sent = 0
+        self.error = ""
+        self._thread = threading.Thread(target=self._work, name="mlflow-outbox", daemon=True)
+        self._thread.start()
+
+    def tell(self, *messages: Message) -> None:
+        self._outbox.put(messages)
+        self._wake.set()
+
+    def states(self) -> dict[str, str]:
+        """What each run was told last, {} where MLflow cannot be reached now. Waits for the connection."""
+        sender = self._connected()
+        return dict(sender.states) if sender else {}
+
+    def _connected(self) -> Sender | None:
+        with _connecting:
+            try:
+                self._sender = self._sender or self._connect()
+            except Exception as error:  # whatever MLflow, its database driver or the network raises: work goes on
+                self.error = _one_line(error)
+            return self._sender
+
+    def _work(self) -> None:
+        while not self._closing.is_set():
+            self._drain()
+            self._wake.wait(timeout=30)
+            self._wake.clear()
+        self._drain()
+
+    def _drain(self) -> None:
+        messages, end_at = self._outbox.read(self._sent)
+        sender = self._connected() if messages else None
+        if sender is None:
+            return
+        try:
+            sender.send(messages)
+        except Exception as error:  # as above
+            self.error, self._sender = _one_line(error), None
+            return
+        self.error, self._sent = "", end_at
+        if self._outbox.clear(end_at):
+            self._sent = 0
+
+    def close(self) -> int:
+        """Send what is left, once; the number of messages that could not be sent."""
+        self._closing.set()
+        self._wake.set()
+        self._thread.join()
+        return len(self._outbox.read(self._sent)[0])
+
+
+_connecting = threading.Lock()  # the tables of a new database are made once
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"

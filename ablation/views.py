@@ -1,0 +1,139 @@
+"""What Optuna and MLflow are told of each trial, from its start to its test scores."""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from ablation import tracking
+from ablation.evaluation import confusion, scores
+from ablation.export import confusion_page
+from ablation.grid import TITLES, Trial, short
+from ablation.record import Record
+from ablation.result import Predictions, Result
+from ablation.study import Study
+from ablation.tracking import PARENT, Message, Tracker
+
+Opened = Mapping[Trial, tuple[np.ndarray, Predictions]]  # test labels and predictions, once they may be opened
+
+
+def run_name(record: Record, trial: Trial) -> str:
+    """What sets a trial apart from the reference: "lr 1e-3"."""
+    levels = [f"{TITLES[f].lower()} {short(f, v)}" for f, v in record.grid.difference(trial.row).items()]
+    name = record.grid.labels[trial.row - 1] or ", ".join(levels) or "reference"
+    return f"{name}, seed {trial.seed}" if len(record.grid.seeds) > 1 else name
+
+
+class Views:
+    """Both views of one study. They follow the files: what one of them lacks is sent again, nothing twice."""
+
+    def __init__(self, record: Record, study: Study, tracker: Tracker) -> None:
+        self._record, self._study, self._tracker = record, study, tracker
+        self._running: dict[Trial, str] = {}
+        tags = {"ablate.name": record.name, "ablate.data": record.data, "ablate.images": record.images}
+        self._tell(tracking.run(PARENT, record.name, time.time(), {}, tags))
+
+    def _tell(self, *messages: Message) -> None:
+        self._tracker.tell(*messages)
+
+    def started(self, trial: Trial) -> None:
+        key = self._record.trial_key(trial)
+        self._running[trial] = key
+        self._study.begin(trial, key)
+        self._tell(self._run(trial, key, time.time()))
+
+    def epoch(self, trial: Trial, epoch: dict[str, float]) -> None:
+        if trial in self._running:
+            key = self._running[trial]
+            self._study.report(key, epoch)
+            self._tell(_point(key, epoch))
+
+    def ended(self, trial: Trial, result: Result) -> None:
+        key = self._running.pop(trial, None)
+        if key:
+            self._study.finish(key, result)
+            self._tell(*self._ending(trial, key, result))
+
+    def _run(self, trial: Trial, key: str, started: float) -> Message:
+        levels = trial.condition.model_dump()
+        params = {name: short(name, level) for name, level in levels.items()} | {"seed": str(trial.seed)}
+        tags = {"ablate.row": str(trial.row), "ablate.reference": str(trial.row == self._record.grid.reference)}
+        return tracking.run(key, run_name(self._record, trial), started, params, tags)
+
+    def _ending(self, trial: Trial, key: str, result: Result) -> list[Message]:
+        if not result.done:
+            tags = {"ablate.outcome": result.outcome, "ablate.reason": result.reason}
+            return [
+                tracking.run(key, run_name(self._record, trial), result.started, {}, tags),
+                tracking.end(key, result.finished, "FAILED", _digest(asdict(result))),
+            ]
+        final = {f"final/{s}_{m}": v for s, values in result.scores.items() for m, v in values.items()}
+        best = {f"best/{k}": result.best[k] for k in ("epoch", "val_accuracy", "val_loss")}
+        cost = {"time/train_s": result.seconds, "parameters": float(result.parameters)}
+        return [
+            tracking.metrics(key, result.finished, result.epochs, final | best | cost),
+            tracking.end(key, result.finished, "FINISHED"),
+        ]
+
+    def agree(self, results: Mapping[Trial, Result | None], opened: Opened, files: Mapping[str, str]) -> None:
+        """Make both views hold all that the files hold. `files`: the study's own, by name, for its MLflow run."""
+        done = [(t, self._record.trial_key(t), r) for t, r in results.items() if r and r.done]
+        self._study.agree(done)
+        known = self._tracker.states()
+        for trial, found in results.items():
+            key = self._record.trial_key(trial)
+            messages = self._all(trial, key, found, opened.get(trial)) if found else []
+            if messages and known.get(key) != messages[-1]["state"]:
+                self._tell(*messages)
+        state = _digest(files)
+        if known.get(PARENT) != state:
+            failed = any(r is None or not r.done for r in results.values())
+            self._tell(
+                *(tracking.text(PARENT, name, content) for name, content in files.items()),
+                tracking.end(PARENT, time.time(), "FAILED" if failed else "FINISHED", state),
+            )
+        else:
+            self._tell(tracking.end(PARENT, time.time(), "FINISHED", state))
+
+    def _all(
+        self, trial: Trial, key: str, result: Result, test: tuple[np.ndarray, Predictions] | None
+    ) -> list[Message]:
+        """Everything of one ended trial, in one go; its last message holds the digest of it."""
+        messages = [self._run(trial, key, result.started)]
+        messages += [_point(key, epoch) for epoch in result.history] + self._ending(trial, key, result)
+        content: dict[str, Any] = {"result": asdict(result), "row": trial.row}
+        if test:
+            labels, found = test
+            measured = scores(labels, found.classes, found.losses)
+            self._study.note_test(key, measured)
+            counts = confusion(labels, found.classes, len(self._record.classes))
+            page = confusion_page(f"{run_name(self._record, trial)}: test", self._record.classes, counts.tolist())
+            final = {f"final/test_{name}": value for name, value in measured.items()}
+            messages[-1:] = [
+                tracking.metrics(key, result.finished, result.epochs, final),
+                tracking.text(key, "confusion_matrix_test.html", page),
+                messages[-1],
+            ]
+            content["test"] = measured
+        messages[-1] = {**messages[-1], "state": _digest(content)}
+        return messages
+
+    def close(self) -> int:
+        """What still runs was interrupted. Returns how many messages MLflow could not be sent."""
+        for key in self._running.values():
+            self._tell(tracking.end(key, time.time(), "KILLED"))
+        self._study.close()
+        return self._tracker.close()
+
+
+def _point(key: str, epoch: dict[str, float]) -> Message:
+    values = {name: value for name, value in epoch.items() if name not in ("epoch", "time")}
+    return tracking.metrics(key, epoch["time"], int(epoch["epoch"]), values)
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]

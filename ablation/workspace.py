@@ -1,0 +1,193 @@
+"""Where everything lies: each file name of a workspace is here; atomic writes; the lock."""
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from ablation.errors import AblateError
+
+NETWORK = "9p afs beegfs ceph cifs fuse.sshfs glusterfs gpfs lustre nfs nfs4 smb3 smbfs"  # types of file systems
+
+
+@dataclass(frozen=True)
+class TrainingFolder:
+    """One training's files. `result` is written last: where it stands, the predictions beside it are complete."""
+
+    path: Path
+
+    @property
+    def description(self) -> Path:
+        return self.path / "training.json"
+
+    @property
+    def failure(self) -> Path:
+        return self.path / "failure.json"
+
+    def result(self, epochs: int) -> Path:
+        return self.path / f"result-{epochs}.json"
+
+    def predictions(self, split: str, epochs: int) -> Path:
+        """`val`: read by selection. `test`: sealed, opened only once a selection is written."""
+        return self.path / f"{split}-{epochs}.npz"
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """The files of one study."""
+
+    path: Path
+
+    @property
+    def record(self) -> Path:
+        return self.path / "study.json"
+
+    @property
+    def selection(self) -> Path:
+        return self.path / "selection.json"
+
+    @property
+    def trials(self) -> Path:
+        return self.path / "trials.csv"
+
+    @property
+    def outbox(self) -> Path:
+        return self.path / "outbox.jsonl"
+
+    def table(self, suffix: str) -> Path:
+        return self.path / f"table.{suffix}"
+
+
+@dataclass(frozen=True)
+class ImagesFolder:
+    """One image set under its digest: the index, the pixels at each size, the rows of each split."""
+
+    path: Path
+
+    @property
+    def index(self) -> Path:
+        return self.path / "index.json"
+
+    def pixels(self, size: int) -> Path:
+        return self.path / f"pixels-{size}.npy"
+
+    def split(self, digest: str) -> Path:
+        return self.path / f"split-{digest}.npz"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder that holds all of a user's results."""
+
+    root: Path
+
+    @property
+    def optuna(self) -> Path:
+        return self.root / "optuna.db"
+
+    @property
+    def mlflow(self) -> Path:
+        return self.root / "mlflow.db"
+
+    @property
+    def artifacts(self) -> Path:
+        return self.root / "mlartifacts"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.root / "lock"
+
+    @property
+    def known_weights(self) -> Path:
+        return self.root / "cache" / "weights.json"
+
+    def log(self, name: str) -> Path:
+        return self.root / "log" / f"{name}.log"
+
+    def study(self, name: str) -> StudyFolder:
+        return StudyFolder(self.root / name)
+
+    def training(self, key: str) -> TrainingFolder:
+        return TrainingFolder(self.root / "trained" / key)
+
+    def images(self, digest: str) -> ImagesFolder:
+        return ImagesFolder(self.root / "cache" / "images" / digest)
+
+    def features(self, key: str) -> Path:
+        return self.root / "cache" / "features" / f"{key}.npy"
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Held by one orchestrator at a time; the kernel frees it, whatever dies. AblateError names who holds it."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with open(self.lock_file, "a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                raise AblateError(
+                    f"{self.root}: another ablate works here ({file.read().strip()}); "
+                    "wait for it, or take another --workspace"
+                ) from None
+            file.truncate(0)
+            file.write(f"host {socket.gethostname()}, pid {os.getpid()}")
+            file.flush()
+            yield
+
+
+def file_system(path: Path) -> str:
+    """The type of the file system that `path` lies on, or will lie on ("ext4", "nfs4"); "" where unknown."""
+    mounts = {Path(p.mountpoint): p.fstype for p in psutil.disk_partitions(all=True)}
+    place = path.absolute()
+    return next((mounts[p] for p in (place, *place.parents) if p in mounts), "")
+
+
+def on_network(path: Path) -> bool:
+    """Whether SQLite and file locks cannot be trusted at `path`."""
+    return file_system(path).lower() in NETWORK.split()
+
+
+@contextlib.contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` to write to; on leaving it takes the place of `path`, whole and on disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the rename too must outlive a power cut
+        finally:
+            os.close(folder)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` so that a reader sees the old file or the new one, never half of it."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path, value: object) -> None:
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, object] | None:
+    """None where there is no such file. Raises AblateError where it is broken."""
+    try:
+        found: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        raise AblateError(f"{path}: broken (no JSON); remove it and run again") from None
+    return found
