@@ -174,10 +174,9 @@ def data(path: str, classes: str | None, sheet: Path | None) -> int:
     ablate data faces/
     ablate data demo --sheet faces.png
     """
-    from ablation import datasets
     from ablation.datasets import images
 
-    found = images.choose_classes(datasets.load(path), classes.split(",") if classes else None)
+    found = images.choose_classes(images.load(path), classes.split(",") if classes else None)
     images.check(found, path)
     click.echo(images.summary(found))
     if sheet:

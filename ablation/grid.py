@@ -1,10 +1,11 @@
 """Conditions, trials and grids; a study file is read into a Grid here, and a wrong one is refused."""
 
 import itertools
-import math
+import os.path
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ablation.errors import AblateError
 
 Units = Annotated[int, Field(ge=1, le=65_536)]
+MAX_SEED = 2**32 - 1  # what NumPy and scikit-learn take
+MAX_ROWS = 10_000
 
 
 class Condition(BaseModel):
@@ -26,7 +29,7 @@ class Condition(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     backbone: Literal["vgg16", "mobilenetv2"] = Field("vgg16", title="Backbone")
-    weights: str = Field("imagenet", min_length=1, title="Weights")
+    weights: str = Field("imagenet", pattern=r"\A[^\x00]+\z", title="Weights")
     image_size: int = Field(32, ge=32, le=512, title="Size")
     trainable: Literal["head", "block5", "all"] = Field("head", title="Trainable")
     fc_layers: int = Field(2, ge=1, le=16, title="Layers")
@@ -49,13 +52,13 @@ class Condition(BaseModel):
         if not isinstance(units, list | tuple):
             return levels
         levels = {"fc_layers": len(units), **levels, "fc_units": tuple(units)}
-        same = len(units) == levels["fc_layers"] and all(u == units[0] for u in units)
+        same = len(units) == levels["fc_layers"] and all(type(u) is int and u == units[0] for u in units)
         return {**levels, "fc_units": units[0]} if same and units else levels
 
     @model_validator(mode="after")
     def _one_unit_a_layer(self) -> "Condition":
         if isinstance(self.fc_units, tuple) and len(self.fc_units) != self.fc_layers:
-            raise ValueError(f"fc_units lists {len(self.fc_units)} layers, fc_layers is {self.fc_layers}")
+            raise ValueError(f"lists {len(self.fc_units)} layers, fc_layers is {self.fc_layers}")
         return self
 
     @property
@@ -131,10 +134,9 @@ def short(factor: str, level: object) -> str:
         return "+".join(map(str, level))
     if factor == "weights":
         return Path(str(level)).name
-    if isinstance(level, float) and 0 < level < 0.01:
-        exponent = math.floor(math.log10(level))
-        return f"{level / 10**exponent:.6g}e{exponent}"
-    return f"{level:g}" if isinstance(level, float) else str(level)
+    if isinstance(level, float):  # all of its digits: other levels look otherwise; -0.0 is 0
+        return f"{Decimal(repr(level + 0.0)).normalize():{'e' if 0 < level < 0.01 else 'f'}}"
+    return str(level)
 
 
 def allowed(factor: str) -> str:
@@ -142,7 +144,7 @@ def allowed(factor: str) -> str:
     if factor == "weights":
         return "'imagenet', 'random', or a path"
     if factor == "fc_units":
-        return "a whole number from 1 to 65536, or a list of them, one a layer"
+        return "a whole number from 1 to 65536, or a list of 1 to 16 of them, one a layer"
     declared = Condition.model_json_schema()["properties"][factor]
     if "enum" in declared:
         return "one of " + ", ".join(declared["enum"])
@@ -152,66 +154,48 @@ def allowed(factor: str) -> str:
 
 
 class _StudyFile(BaseModel):
-    """The keys of a study file."""
+    """The keys of a study file; a description says what is allowed."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    title: str = ""
-    reference: int | None = None
-    select_on: str = "val_accuracy"
-    select_on_test: bool = False
-    seeds: list[Annotated[int, Field(ge=0)]] = Field([0], min_length=1)
-    fixed: dict[str, Any] = Field(default_factory=dict)
-    rows: list[dict[str, Any]] | None = None
-    factorial: dict[str, list[Any]] | None = None
-    one_at_a_time: dict[str, list[Any]] | None = None
-    leave_one_out: dict[str, dict[str, Any]] | None = None
+    title: str = Field("", description="a text")
+    reference: int | None = Field(None, description="the number of a row, from 1")
+    select_on: str = Field("val_accuracy", description=", ".join(f"val_{m}" for m in METRICS))
+    select_on_test: bool = Field(False, description="true or false")
+    seeds: list[Annotated[int, Field(ge=0, le=MAX_SEED)]] = Field(
+        [0], min_length=1, description=f"a list of one or more whole numbers from 0 to {MAX_SEED}"
+    )
+    fixed: dict[str, Any] = Field(default_factory=dict, description="a table: [fixed], then factor = level")
+    rows: list[dict[str, Any]] | None = Field(None, description="a list of tables: [[rows]], then factor = level")
+    factorial: dict[str, list[Any]] | None = Field(None, description="a table: factor = [levels]")
+    one_at_a_time: dict[str, list[Any]] | None = Field(None, description="a table: factor = [levels]")
+    leave_one_out: dict[str, dict[str, Any]] | None = Field(
+        None, description="a table: component = { the levels that remove it }"
+    )
 
 
-class _Row(BaseModel):
+@dataclass(frozen=True)
+class _Row:
     """A row before it is checked: where it stands in the file, its levels, and what goes with it."""
 
     where: str
     levels: dict[str, Any]
-    label: str = ""
-    published: dict[str, Any] = Field(default_factory=dict)
+    label: Any = ""
+    published: Any = field(default_factory=dict)
 
 
-def shipped() -> dict[str, Path]:
-    """The studies that come with the package: name -> file."""
-    folder = Path(str(files("ablation"))) / "studies"
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+def _refusal(text: str) -> AblateError:
+    """The error, in one line whatever the keys and paths in it hold."""
+    return AblateError("".join(c if c.isprintable() else " " for c in text))
 
 
-def find(grid: str) -> Path:
-    """The study file that `--grid` means: a path, or the name of a shipped study. Raises AblateError."""
-    if grid.endswith(".toml") or "/" in grid:
-        if not Path(grid).is_file():
-            raise AblateError(f"--grid {grid}: no such file; `ablate new {grid}` writes one to start from")
-        return Path(grid)
-    if grid not in shipped():
-        raise AblateError(f"--grid {grid}: no such study; shipped: {', '.join(shipped())}, or the path of a .toml file")
-    return shipped()[grid]
-
-
-def _parse(path: Path) -> _StudyFile:
+def _said(value: Any) -> str:
+    """A value as an error names it: short."""
     try:
-        with open(path, "rb") as file:
-            found = tomllib.load(file, parse_float=Decimal)  # published numbers keep their decimals
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise AblateError(f"{path}: no valid TOML: {error}") from None
-    try:
-        return _StudyFile.model_validate(found)
-    except ValidationError as error:
-        raise AblateError(f"{path}: {_key_error(error)}") from None
-
-
-def _key_error(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    where = ".".join(map(str, first["loc"]))
-    if first["type"] == "extra_forbidden":
-        return f"unknown key {where!r}; known: {', '.join(_StudyFile.model_fields)}"
-    return f"{where}: {first['msg'][0].lower()}{first['msg'][1:]}, not {first['input']!r}"
+        text = str(value).lower() if isinstance(value, bool) else repr(_floats(value))
+    except ValueError:  # Python prints no more than 4300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _floats(value: Any) -> Any:
@@ -223,82 +207,154 @@ def _floats(value: Any) -> Any:
     return [_floats(v) for v in value] if isinstance(value, list) else value
 
 
-def _stated_rows(file: _StudyFile) -> Iterator[_Row]:
-    for n, row in enumerate(file.rows or [], start=1):
+def shipped() -> dict[str, Path]:
+    """The studies that come with the package: name -> file."""
+    folder = Path(str(files("ablation"))) / "studies"
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def find(grid: str) -> Path:
+    """The study file that `--grid` means: a path, or the name of a shipped study. Raises AblateError."""
+    if grid.endswith(".toml") or "/" in grid:
+        if os.path.isfile(grid):  # Path.is_file raises where a name is too long
+            return Path(grid)
+        hint = (
+            f"`ablate new {grid}` writes one to start from" if grid.endswith(".toml") else "a study file ends in .toml"
+        )
+        raise _refusal(f"--grid {grid}: no such file; {hint}")
+    if grid not in shipped():
+        raise _refusal(f"--grid {grid}: no such study; shipped: {', '.join(shipped())}, or the path of a .toml file")
+    return shipped()[grid]
+
+
+def _parse(path: Path) -> _StudyFile:
+    try:
+        with open(path, "rb") as file:
+            found = tomllib.load(file, parse_float=Decimal)  # published numbers keep their decimals
+    except OSError as error:
+        raise _refusal(f"{path}: cannot be read: {error.strerror}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise _refusal(f"{path}: no valid TOML: {error}") from None
+    except UnicodeDecodeError:
+        raise _refusal(f"{path}: no valid TOML: it is no text in UTF-8") from None
+    except (ValueError, ArithmeticError):
+        raise _refusal(f"{path}: no valid TOML: it holds a number that is too long") from None
+    try:
+        return _StudyFile.model_validate(found)
+    except ValidationError as error:
+        raise _refusal(f"{path}: {_key_error(error)}") from None
+
+
+def _key_error(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    key, *inner = first["loc"]
+    if first["type"] == "extra_forbidden":
+        return f"unknown key {_said(key)}; known: {', '.join(_StudyFile.model_fields)}"
+    where = str(key) + "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in inner)
+    return f"{where}: {_said(first['input'])} is not allowed; allowed: {_StudyFile.model_fields[str(key)].description}"
+
+
+def _stated_rows(rows: list[dict[str, Any]]) -> Iterator[_Row]:
+    for n, row in enumerate(rows, start=1):
         levels = {k: _floats(v) for k, v in row.items() if k not in ("published", "label")}
-        yield _Row(where=f"rows[{n}]", levels=levels, label=row.get("label", ""), published=row.get("published", {}))
+        yield _Row(f"rows[{n}]", levels, row.get("label", ""), row.get("published", {}))
 
 
 def _factorial(levels: dict[str, list[Any]]) -> Iterator[_Row]:
     for cell in itertools.product(*levels.values()):
-        yield _Row(where="factorial", levels=dict(zip(levels, cell, strict=True)))
+        yield _Row("factorial", dict(zip(levels, cell, strict=True)))
 
 
-def _one_at_a_time(levels: dict[str, list[Any]], fixed: Mapping[str, Any]) -> Iterator[_Row]:
-    yield _Row(where="fixed", levels={})
+def _one_at_a_time(levels: dict[str, list[Any]]) -> Iterator[_Row]:
+    yield _Row("fixed", {})
     for factor, values in levels.items():
-        field = Condition.model_fields.get(factor)
         for value in values:
-            if field is None or value != fixed.get(factor, field.default):  # the reference row has that level already
-                yield _Row(where="one_at_a_time", levels={factor: value})
+            yield _Row("one_at_a_time", {factor: value})
 
 
 def _leave_one_out(components: dict[str, dict[str, Any]]) -> Iterator[_Row]:
-    yield _Row(where="fixed", levels={}, label="all components")
+    yield _Row("fixed", {}, label="all components")
     for name, levels in components.items():
-        yield _Row(where=f"leave_one_out.{name}", levels=levels, label=f"without {name}")
+        yield _Row(f"leave_one_out.{name}", levels, label=f"without {name}")
 
 
-def _rows_of(file: _StudyFile, fixed: Mapping[str, Any]) -> Iterator[_Row]:
+def _rows_of(file: _StudyFile) -> Iterator[_Row]:
     if file.factorial is not None:
         return _factorial(_floats(file.factorial))
     if file.one_at_a_time is not None:
-        return _one_at_a_time(_floats(file.one_at_a_time), fixed)
+        return _one_at_a_time(_floats(file.one_at_a_time))
     if file.leave_one_out is not None:
         return _leave_one_out(_floats(file.leave_one_out))
-    return _stated_rows(file)
+    return _stated_rows(file.rows or [])
 
 
-def _design(path: Path, file: _StudyFile, fixed: Mapping[str, Any]) -> list[_Row]:
+def _design(path: Path, file: _StudyFile) -> list[_Row]:
     stated = [d for d in DESIGNS if getattr(file, d) is not None]
     if len(stated) != 1:
         found = " and ".join(stated) or "none"
-        raise AblateError(f"{path}: one design is needed, found {found}; allowed: {', '.join(DESIGNS)}")
-    if rows := list(_rows_of(file, fixed)):
-        return rows
-    raise AblateError(f"{path}: {stated[0]}: no rows; state one at least")
+        raise _refusal(f"{path}: one design is needed, found {found}; allowed: {', '.join(DESIGNS)}")
+    name, design = stated[0], getattr(file, stated[0])
+    empty = [f"{name}.{k}" for k, v in design.items() if not v] if isinstance(design, dict) else []
+    if not design or empty:
+        raise _refusal(f"{path}: {[*empty, name][0]}: empty; state at least one {'level' if empty else 'row'}")
+    rows = list(itertools.islice(_rows_of(file), MAX_ROWS + 1))
+    if len(rows) > MAX_ROWS:
+        raise _refusal(f"{path}: {name}: more than {MAX_ROWS} rows; take levels out")
+    return rows
 
 
 def _condition(place: str, levels: Mapping[str, Any]) -> Condition:
     try:
         condition = Condition.model_validate(dict(levels))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        factor = str(first["loc"][0]) if first["loc"] else ""
-        if first["type"] == "extra_forbidden":
-            raise AblateError(
-                f"{place}{factor}: unknown factor {factor!r}; known: {', '.join(FACTORS)}, split_seed in [fixed]"
-            ) from None
-        if not factor:
-            raise AblateError(f"{place.rstrip('. ')}: {first['msg'].removeprefix('Value error, ')}") from None
-        raise AblateError(f"{place}{factor}: {levels[factor]!r} is not allowed; allowed: {allowed(factor)}") from None
+        raise _refusal(f"{place}{_level_error(levels, error)}") from None
     for factor, ready in READY.items():
         level = getattr(condition, factor)
         if level not in ready:
-            raise AblateError(
+            raise _refusal(
                 f"{place}{factor}: {level!r} is not yet supported; allowed today: {', '.join(sorted(ready))}"
             )
     return condition
 
 
+def _level_error(levels: Mapping[str, Any], error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    if not first["loc"]:
+        return "fc_units: " + first["msg"].removeprefix("Value error, ") + "; state one number a layer"
+    factor = str(first["loc"][0])
+    if first["type"] == "extra_forbidden":
+        return f"{factor}: unknown factor {_said(factor)}; known: {', '.join(FACTORS)}, split_seed in [fixed]"
+    factor = factor if factor in levels else "fc_units"  # from its length comes an fc_layers that nobody stated
+    return f"{factor}: {_said(levels[factor])} is not allowed; allowed: {allowed(factor)}"
+
+
+def _label(path: Path, row: _Row) -> str:
+    if not isinstance(row.label, str):
+        raise _refusal(f"{path}: {row.where}.label: {_said(row.label)} is not allowed; allowed: a text")
+    return row.label
+
+
+def _is_published(key: str, value: object) -> bool:
+    """Whether `value` is a number that a source may have printed under `key`."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        return False
+    number = Decimal(value)
+    if not number.is_finite() or number.is_signed() or number > (1_000_000 if key.endswith("loss") else 1):
+        return False
+    return number == round(number, 20)
+
+
 def _published(path: Path, row: _Row) -> dict[str, Decimal]:
+    place = f"{path}: {row.where}.published"
+    if not isinstance(row.published, dict):
+        raise _refusal(f"{place}: {_said(row.published)} is not allowed; allowed: a table of {', '.join(PUBLISHED)}")
     for key, value in row.published.items():
         if key not in PUBLISHED:
-            raise AblateError(f"{path}: {row.where}.published: unknown key {key!r}; known: {', '.join(PUBLISHED)}")
-        is_number = isinstance(value, Decimal | int) and not isinstance(value, bool)
-        if not (is_number and value >= 0 and (key.endswith("loss") or value <= 1)):
-            raise AblateError(
-                f"{path}: {row.where}.published.{key}: {value!r} is not allowed; allowed: 0 to 1 (a loss: 0 on)"
+            raise _refusal(f"{place}: unknown key {_said(key)}; known: {', '.join(PUBLISHED)}")
+        if not _is_published(key, value):
+            top = "1000000" if key.endswith("loss") else "1"
+            raise _refusal(
+                f"{place}.{key}: {_said(value)} is not allowed; allowed: a number from 0 to {top}, 20 decimals at most"
             )
     return {key: Decimal(value) for key, value in row.published.items()}
 
@@ -307,7 +363,7 @@ def _refuse_doubles(path: Path, rows: Sequence[_Row], conditions: Sequence[Condi
     first: dict[Condition, int] = {}
     for n, condition in enumerate(conditions, start=1):
         if condition in first:
-            raise AblateError(
+            raise _refusal(
                 f"{path}: rows {first[condition]} and {n} ({rows[n - 1].where}) are the same trial; remove one"
             )
         first[condition] = n
@@ -328,7 +384,7 @@ def _reference(path: Path, file: _StudyFile, conditions: Sequence[Condition]) ->
     if file.reference is None:
         return 1 if file.one_at_a_time or file.leave_one_out else _hub(conditions)
     if not 1 <= file.reference <= len(conditions):
-        raise AblateError(f"{path}: reference: no row {file.reference}; allowed: 1 to {len(conditions)}")
+        raise _refusal(f"{path}: reference: no row {_said(file.reference)}; allowed: 1 to {len(conditions)}")
     return file.reference
 
 
@@ -336,9 +392,9 @@ def _select_on(path: Path, file: _StudyFile) -> str:
     split, _, metric = file.select_on.partition("_")
     if split not in ("val", "test") or metric not in METRICS:
         known = ", ".join(f"val_{m}" for m in METRICS)
-        raise AblateError(f"{path}: select_on: unknown metric {file.select_on!r}; allowed: {known}")
+        raise _refusal(f"{path}: select_on: unknown metric {_said(file.select_on)}; allowed: {known}")
     if split == "test":
-        raise AblateError(
+        raise _refusal(
             f"{path}: select_on: {file.select_on!r} would choose by the test set"
             + (" and is not yet supported" if file.select_on_test else "")
             + f"; allowed: val_{metric}"
@@ -352,10 +408,10 @@ def settings(texts: Sequence[str]) -> dict[str, Any]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or name not in (*FACTORS, "split_seed"):
-            raise AblateError(f"--set {text}: takes factor=level; known factors: {', '.join(FACTORS)}, split_seed")
+            raise _refusal(f"--set {text}: takes factor=level; known factors: {', '.join(FACTORS)}, split_seed")
         try:
             parsed[name] = tomllib.loads(f"x = {value}")["x"]
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):
             parsed[name] = value
     return parsed
 
@@ -366,25 +422,25 @@ def seed_list(text: str) -> list[int]:
         numbers = [int(part) for part in text.split(",")]
     except ValueError:
         numbers = []
-    seeds = list(range(numbers[0])) if len(numbers) == 1 else numbers
-    if not seeds or min(seeds) < 0:
-        raise AblateError(f"--seeds {text}: takes how many (5: seeds 0 to 4), or a list of whole numbers (0,7,11)")
+    seeds = list(range(min(numbers[0], MAX_ROWS + 1))) if len(numbers) == 1 else numbers
+    if not 0 < len(seeds) <= MAX_ROWS or min(seeds) < 0 or max(seeds) > MAX_SEED:
+        raise _refusal(f"--seeds {text}: takes how many (5: seeds 0 to 4), or a list of whole numbers (0,7,11)")
     return seeds
 
 
 def _located(levels: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """A weights path that stands in a file is meant from that file's folder."""
     weights = levels.get("weights")
-    if not isinstance(weights, str) or weights in ("", "imagenet", "random"):
+    if not isinstance(weights, str) or weights in ("", "imagenet", "random") or "\0" in weights:
         return dict(levels)
-    return {**levels, "weights": str((folder / Path(weights).expanduser()).resolve())}
+    return {**levels, "weights": os.path.realpath(folder / os.path.expanduser(weights))}
 
 
 def _split_seed(place: str, fixed: dict[str, Any]) -> int:
     """Taken out of `fixed`: one level for the study, and no factor."""
     seed = fixed.pop("split_seed", 0)
-    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-        raise AblateError(f"{place}split_seed: {seed!r} is not allowed; allowed: a whole number from 0")
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
+        raise _refusal(f"{place}split_seed: {_said(seed)} is not allowed; allowed: a whole number from 0 to {MAX_SEED}")
     return seed
 
 
@@ -393,7 +449,14 @@ def read(grid: str, changes: Mapping[str, Any] | None = None, seeds: Sequence[in
 
     Raises AblateError, naming the file, the key and what is allowed.
     """
-    path, changes = find(grid), changes or {}
+    path = find(grid)
+    try:
+        return _read(path, changes or {}, seeds)
+    except RecursionError:
+        raise _refusal(f"{path}: no valid study: lists or tables lie too deep in each other") from None
+
+
+def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -> Grid:
     file = _parse(path)
     stated = _located(_floats(file.fixed), path.parent)
     fixed = stated | _located(changes, Path.cwd())
@@ -401,27 +464,34 @@ def read(grid: str, changes: Mapping[str, Any] | None = None, seeds: Sequence[in
     _condition(f"{path}: fixed.", stated)
     split_seed = _split_seed("--set ", fixed)
     _condition("--set ", fixed)
-    rows = _design(path, file, fixed)
+    rows = _design(path, file)
     for name in changes:
         if any(name in row.levels for row in rows):
-            raise AblateError(f"--set {name}: the rows of {path} set it; edit them, or set another factor")
+            raise _refusal(f"--set {name}: the rows of {path} set it; edit them, or set another factor")
     conditions = [_condition(f"{path}: {row.where}.", fixed | _located(row.levels, path.parent)) for row in rows]
+    if file.one_at_a_time:  # a level that [fixed] has already adds no row
+        kept = [i for i, condition in enumerate(conditions) if i == 0 or condition != conditions[0]]
+        rows, conditions = [rows[i] for i in kept], [conditions[i] for i in kept]
     _refuse_doubles(path, rows, conditions)
-    numbers = list(seeds if seeds is not None else file.seeds)
-    if len(set(numbers)) < len(numbers):
-        raise AblateError(f"{path}: seeds: one is named twice in {numbers}; name each once")
     return Grid(
         stem=path.stem,
         title=file.title or path.stem,
         rows=tuple(conditions),
-        labels=tuple(str(row.label) for row in rows),
+        labels=tuple(_label(path, row) for row in rows),
         published=tuple(_published(path, row) for row in rows),
         reference=_reference(path, file, conditions),
         select_on=_select_on(path, file),
-        seeds=tuple(numbers),
+        seeds=_seeds(path, file, seeds),
         split_seed=split_seed,
         settings=dict(changes),
     )
+
+
+def _seeds(path: Path, file: _StudyFile, asked: Sequence[int] | None) -> tuple[int, ...]:
+    seeds, where = (file.seeds, f"{path}: seeds") if asked is None else (asked, "--seeds")
+    if twice := [seed for seed, many in Counter(seeds).items() if many > 1]:
+        raise _refusal(f"{where}: {twice[0]} is named twice; name each once")
+    return tuple(seeds)
 
 
 def starter() -> str:

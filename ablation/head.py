@@ -1,6 +1,8 @@
 """Build and fit a head; nothing else in the project trains. Equal seeds give equal bits, whatever `epochs` is."""
 
 from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,6 +13,7 @@ from ablation.grid import Condition
 from ablation.result import Predictions
 
 PREDICT_BATCH = 1024
+FUSED = {"tensorflow": "ablation.fused"}  # Keras backend -> where its faster optimizers live
 
 
 def build(shape: tuple[int, ...], classes: int, condition: Condition, seed: int) -> keras.Model:
@@ -22,9 +25,8 @@ def build(shape: tuple[int, ...], classes: int, condition: Condition, seed: int)
             layers.append(keras.layers.Dropout(condition.dropout, seed=0))  # its state is set at each epoch's start
     layers.append(_dense(classes, "softmax", seed, len(condition.units)))
     model = keras.Sequential(layers)
-    optimizer = {"class_name": condition.optimizer, "config": {"learning_rate": condition.learning_rate}}
     model.compile(
-        optimizer=keras.optimizers.get(optimizer),
+        optimizer=_optimizer(condition),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
         jit_compile=False,  # "auto" would differ between machines; on a CPU XLA's products are slower
@@ -32,9 +34,45 @@ def build(shape: tuple[int, ...], classes: int, condition: Condition, seed: int)
     return model
 
 
+@keras.ops.custom_gradient
+def _product(x: Any, kernel: Any) -> tuple[Any, Any]:
+    """x @ kernel, (batch, in) and (in, out), with the gradient of x as the transpose of a product of kernel's rows.
+
+    Equal mathematics; CPU libraries split the long side over threads and read a transposed kernel slowly.
+    """
+
+    def gradients(*arguments: Any, upstream: Any = None) -> tuple[Any, Any]:
+        upstream = arguments[0] if upstream is None else upstream
+        by_x = keras.ops.transpose(keras.ops.matmul(kernel, keras.ops.transpose(upstream)))
+        return by_x, keras.ops.matmul(keras.ops.transpose(x), upstream)
+
+    return keras.ops.matmul(x, kernel), gradients
+
+
+class _Dense(keras.layers.Dense):
+    """A dense layer that trains with `_product`."""
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        if not training:
+            return super().call(inputs)
+        x = _product(inputs, keras.ops.convert_to_tensor(self.kernel))
+        return self.activation(keras.ops.add(x, self.bias))
+
+
 def _dense(units: int, activation: str, seed: int, layer: int) -> keras.layers.Dense:
     initializer = keras.initializers.GlorotUniform(seed=stream(seed, WEIGHTS, layer))
-    return keras.layers.Dense(units, activation, kernel_initializer=initializer)
+    return _Dense(units, activation, kernel_initializer=initializer)
+
+
+def _optimizer(condition: Condition) -> keras.optimizers.Optimizer:
+    """Keras' optimizer; where the backend has a faster update with the same formula, that one."""
+    path = FUSED.get(keras.backend.backend())
+    fused = import_module(path).OPTIMIZERS if path else {}
+    build_optimizer = fused.get(condition.optimizer)
+    if build_optimizer:
+        return build_optimizer(learning_rate=condition.learning_rate)
+    config = {"class_name": condition.optimizer, "config": {"learning_rate": condition.learning_rate}}
+    return keras.optimizers.get(config)
 
 
 def _seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:

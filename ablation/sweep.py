@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ablation import datasets, evaluation, export, features, plan, pool, result, selection, slots, splits, table, worker
+from ablation import evaluation, export, features, plan, pool, result, selection, slots, splits, table, worker
 from ablation import record as records
 from ablation.datasets import images
 from ablation.datasets.images import Index
@@ -111,7 +111,7 @@ def _levels(grid: Grid, factor: str) -> list[Any]:
 
 
 def _read_images(options: Options, watch: Watch) -> tuple[Index, dict[int, np.ndarray], list[str]]:
-    found = images.choose_classes(datasets.load(options.data), options.classes)
+    found = images.choose_classes(images.load(options.data), options.classes)
     images.check(found, options.data)
     found = images.limit(found, options.limit)
     images.check(found, options.data)

@@ -1,6 +1,6 @@
 """Results to the table: tidy frames for CSV, and one model of typed cells that every other format is drawn from."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -141,12 +141,12 @@ def _columns(record: Record) -> Iterator[Column]:
     yield Column("row", "#", "row")
     if any(record.grid.labels):
         yield Column("label", "Row", "text")
-    else:
+    if not all(record.grid.labels):
         for factor in record.grid.varying or ("backbone",):
             yield Column(factor, TITLES[factor], "factor", "Factors")
     yield Column("train_accuracy", "Train", "percent", "Accuracy (%)")
     yield Column("val_accuracy", "Val", "percent", "Accuracy (%)")
-    yield Column("test_accuracy", "Accuracy", "percent", "Test (%)")
+    yield Column("test_accuracy", "Acc.", "percent", "Test (%)")
     yield Column("test_macro_f1", "Macro-F1", "percent", "Test (%)")
     titles = {"train_accuracy": "Train", "val_accuracy": "Val", "test_accuracy": "Test", "f1": "F1"}
     for key, title in titles.items():
@@ -185,42 +185,49 @@ def build(record: Record, rows: pd.DataFrame, majority: float | None, selected: 
     )
 
 
+def _listed(words: Sequence[object]) -> str:
+    """1, 3 and 5."""
+    *most, last = map(str, words)
+    return f"{', '.join(most)} and {last}" if most else last
+
+
 def _caption(record: Record, rows: pd.DataFrame, majority: float | None) -> str:
     sizes = sorted(set(rows.n_test))
     test = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
-    seeds = ", ".join(map(str, record.grid.seeds))
-    share = f", majority class {100 * majority:.1f} %" if majority else ""
+    share = f", majority class {100 * majority:.1f}%" if majority else ""
+    seeds = record.grid.seeds
     many = (
-        f"Means and standard deviations over seeds {seeds}"
-        if len(record.grid.seeds) > 1
-        else f"One training a row (seed {seeds})"
+        f"Mean ± standard deviation over seeds {_listed(seeds)}"
+        if len(seeds) > 1
+        else f"One training per row (seed {seeds[0]})"
     )
     notes = "".join(f" {note}" for note in record.notes)
     return f"{record.grid.title}: {test} test images of {len(record.classes)} classes{share}. {many}.{notes}"
 
 
 def _notes(record: Record, rows: pd.DataFrame, selected: Selection | None) -> Iterator[str]:
-    reference = record.grid.reference
-    near = [str(n) for n in rows.row if len(record.grid.difference(int(n))) == 1]
-    neighbours = f"; one factor away: {', '.join(near)}" if near else ""
-    yield f"{{reference}} reference row{neighbours}." if reference else ""
+    """One opens with the symbol that it explains, in braces."""
+    grid = record.grid
+    near = [n for n in range(1, len(grid.rows) + 1) if len(grid.difference(n)) == 1]
+    neighbours = f" (differs from row{'s' if near[1:] else ''} {_listed(near)} in one factor)" if near else ""
+    yield f"{{reference}} reference row{neighbours}."
     if selected:
-        yield f"{{selected}} selected: {selected.rule}; the test columns played no part in the choice."
-    failed = rows[rows.outcome != result.DONE]
-    if len(failed):
-        yield (
-            "Without all results: "
-            + ", ".join(f"row {n} ({o})" for n, o in zip(failed.row, failed.outcome, strict=True))
-            + "."
-        )
-    if any(record.grid.published):
-        yield (
-            "Published: as printed in the source. It does not say which average its F1 is."
-            if any("f1" in p for p in record.grid.published)
-            else "Published: as printed in the source."
-        )
+        yield f"{{selected}} selected (bold): {selected.rule}. The test columns played no part in the choice."
+    lacking = [_lack(line, len(grid.seeds)) for line in rows[rows.outcome != result.DONE].itertuples()]
+    if lacking:
+        yield f"Incomplete: {', '.join(lacking)}."
+    if any(grid.published):
+        other = ", whose F1 may be an average other than macro-F1" if any("f1" in p for p in grid.published) else ""
+        yield f"Published: as printed in the source{other}."
+    same = [f"{f.replace('_', ' ')} {short(f, v)}" for f, v in grid.rows[0] if f not in grid.varying]
+    yield f"The same in all rows: {', '.join(same)}."
+
+
+def _lack(line: Any, seeds: int) -> str:
+    some = f"; numbers from {line.n_seeds} of {seeds} seeds" if line.n_seeds else ""
+    return f"row {line.row} ({line.outcome}{some})"
 
 
 def as_percent(value: Decimal) -> str:
     """A published fraction in percent, with the digits that the source printed: 0.941 is 94.1, 0.94 is 94."""
-    return str(value.scaleb(2))
+    return f"{value.scaleb(2):f}"

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ablation.datasets import LAYOUTS, affwild2, arrays, fer2013, folders, load
-from ablation.datasets.images import choose_classes, decode
+from ablation.datasets import LAYOUTS, affwild2, arrays, fer2013, folders
+from ablation.datasets.images import choose_classes, decode, load
 from ablation.errors import AblateError
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"

@@ -35,8 +35,8 @@ def test_faces_are_64_pixels_square_in_colour(images, production):
 
 
 def test_sizes_and_subjects(images, production):
-    """500 faces of 29 subjects to train and test on, 300 of 50 in production."""
-    assert (len(images), len(set(images.subjects))) == (500, 29)
+    """330 faces of 19 subjects to train and test on, 300 of 50 in production."""
+    assert (len(images), len(set(images.subjects))) == (330, 19)
     assert (len(production), len(set(production.subjects))) == (300, 50)
 
 
@@ -49,9 +49,9 @@ def test_quotas_are_the_papers_shares(n):
 
 
 def test_default_quotas_and_class_order(images):
-    """Classes stand in alphabetical order, happiness is the largest with 147 of 500."""
+    """Classes stand in alphabetical order, happiness is the largest with 97 of 330."""
     assert images.classes == ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
-    assert np.bincount(images.labels).tolist() == [97, 34, 88, 147, 103, 31]
+    assert np.bincount(images.labels).tolist() == [64, 23, 58, 97, 68, 20]
 
 
 def test_same_call_same_pixels():

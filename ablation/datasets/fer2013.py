@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ablation.datasets.folders import image_files, visible_folders
-from ablation.datasets.images import Images
+from ablation.datasets.images import Images, image_files, visible_folders
 from ablation.errors import AblateError
 
 FILE = "fer2013.csv"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ablation.datasets.images import SPLITS, SUFFIXES, Images
+from ablation.datasets.images import SPLITS, Images, image_files, visible_folders
 from ablation.errors import AblateError
 
 SPLIT_NAMES = {  # as people write them -> one of SPLITS; compared without case
@@ -22,22 +22,15 @@ def matches(data: str) -> bool:
     return Path(data).is_dir()
 
 
-def visible_folders(folder: Path) -> list[Path]:
-    return sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
-
-
-def image_files(folder: Path) -> list[Path]:
-    """The image files in `folder` and below, sorted; hidden files and those in hidden folders do not count."""
-    files = (f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
-    return sorted(f for f in files if not any(part.startswith(".") for part in f.relative_to(folder).parts))
-
-
 def split_folders(root: Path) -> list[tuple[str, Path]]:
     """The folders that hold the class folders, each with its split; `root` itself, with "", where there are none."""
     found = visible_folders(root)
     splits = [(SPLIT_NAMES[f.name.casefold()], f) for f in found if f.name.casefold() in SPLIT_NAMES]
     others = [f for f in found if f.name.casefold() not in SPLIT_NAMES]
     if not splits:
+        for folder in found:
+            if any(f.name.casefold() in SPLIT_NAMES for f in visible_folders(folder)):
+                raise AblateError(f"{root}: no class folders, but {folder.name}/ holds a data set; pass {folder}")
         return [("", root)]
     for folder in filter(image_files, others):  # else its images would be left out without a word
         raise AblateError(f"{folder}: a folder of images beside {splits[0][1].name}/; {EXPECTED}")

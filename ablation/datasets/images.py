@@ -5,12 +5,14 @@ import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
 from PIL import Image, ImageOps
 
+from ablation.datasets import LAYOUTS
 from ablation.errors import AblateError
 
 SPLITS = ("train", "val", "test")
@@ -86,6 +88,29 @@ class Index:
             np.array(found["splits"], str),
             np.array(found["subjects"], str),
         )
+
+
+def load(data: str) -> Images:
+    """The image set at `data`, in whichever layout it lies there. Raises AblateError where it is none."""
+    for path in LAYOUTS.values():
+        layout = import_module(path)
+        if layout.matches(data):
+            images: Images = layout.load(data)
+            return images
+    raise AblateError(
+        f"{data}: no image set; --data takes a folder of class folders, fer2013.csv, an Aff-Wild2 folder, "
+        "an .npz file, or 'demo'"
+    )
+
+
+def visible_folders(folder: Path) -> list[Path]:
+    return sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The image files in `folder` and below, sorted; hidden files and those in hidden folders do not count."""
+    files = (f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
+    return sorted(f for f in files if not any(part.startswith(".") for part in f.relative_to(folder).parts))
 
 
 def choose_classes(images: Images, wanted: Sequence[str] | None) -> Images:

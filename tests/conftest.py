@@ -1,0 +1,72 @@
+"""What several tests share: small image sets, small studies, and the real faces where they are."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+STUDY = """
+title = "Tiny"
+reference = 1
+
+[fixed]
+fc_units = 16
+batch_size = 16
+learning_rate = 1e-3
+weights = "random"
+
+[factorial]
+dropout = [0.0, 0.5]
+epochs = [1, 3]
+"""
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with real faces and real weights."""
+    if not SHARED.is_dir():
+        pytest.skip(f"no real faces: {SHARED} is missing")
+    return SHARED
+
+
+def write_npz(path: Path, train: int = 60, test: int = 24, classes: int = 3, **more: object) -> Path:
+    """Noise images, each class with a brightness of its own: learnable, and drawn in no time."""
+    rng = np.random.default_rng(0)
+
+    def draw(n: int) -> tuple[np.ndarray, np.ndarray]:
+        y = np.arange(n) % classes
+        x = rng.normal(60 + 60 * y[:, None, None], 20, (n, 40, 40)).clip(0, 255).astype(np.uint8)
+        return x, y
+
+    x_train, y_train = draw(train)
+    x_test, y_test = draw(test)
+    names = [f"class{k}" for k in range(classes)]
+    arrays = {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test, "class_names": names}
+    np.savez(path, **(arrays | more))
+    return path
+
+
+@pytest.fixture(scope="session")
+def npz(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An image set of three classes."""
+    return write_npz(tmp_path_factory.mktemp("data") / "tiny.npz")
+
+
+@pytest.fixture
+def study_file(tmp_path: Path) -> Path:
+    """Four rows, two trainings."""
+    path = tmp_path / "tiny.toml"
+    path.write_text(STUDY)
+    return path
+
+
+def ablate(*arguments: object, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+    """The real command in a process of its own."""
+    command = [sys.executable, "-m", "ablation", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=os.environ | env)

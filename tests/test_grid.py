@@ -1,0 +1,559 @@
+"""A study file becomes a grid, or is refused in one line that says where, why and what is allowed."""
+
+import json
+import re
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ablation import grid
+from ablation.errors import AblateError
+from ablation.grid import FACTORS, READY, Condition, Grid
+
+PAPER = """
+256 0.001  10  4096 0.9547 0.9385 0.941  0.94
+256 0.0001 10  4096 0.9539 0.9409 0.94   0.96
+128 0.0001 10  4096 0.9826 0.9593 0.9551 0.96
+128 0.001  10  4096 0.9500 0.9440 0.94   0.94
+256 0.0001 100 4096 0.9984 0.9670 0.966  0.97
+128 0.0001 100 4096 0.9977 0.9619 0.96   0.96
+256 0.0001 10  2048 0.9317 0.9295 0.926  0.93
+256 0.0001 10  8192 0.9676 0.9497 0.947  0.95
+256 0.0001 100 8192 0.9528 0.9350 0.934  0.96
+"""
+ROW = "[[rows]]\n"
+
+
+def read(folder: Path, text: str | bytes, **options) -> Grid:
+    path = folder / "study.toml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return grid.read(str(path), **options)
+
+
+def refused(folder: Path, text: str | bytes, **options) -> str:
+    """The message with which a study is refused, from the key on; always one line that names the file."""
+    with pytest.raises(AblateError) as caught:
+        read(folder, text, **options)
+    place, _, message = str(caught.value).partition(": ")
+    assert place == str(folder / "study.toml")
+    assert message.isprintable()
+    return message
+
+
+# ---- the paper's study
+
+
+def test_the_paper_study_has_the_papers_rows():
+    """`--grid paper` is the nine rows of the paper, in its order."""
+    found = [f"{r.batch_size} {r.learning_rate} {r.epochs} {r.fc_units}" for r in grid.read("paper").rows]
+    assert found == [" ".join(line.split()[:4]) for line in PAPER.strip().splitlines()]
+    assert {(r.fc_layers, r.dropout, r.optimizer, r.backbone) for r in grid.read("paper").rows} == {
+        (2, 0.25, "adam", "vgg16")
+    }
+
+
+def test_published_numbers_keep_their_decimals():
+    """What the paper printed is kept digit by digit: 0.94 and 0.9500 are not the same statement."""
+    found = [[str(number) for number in row.values()] for row in grid.read("paper").published]
+    assert found == [line.split()[4:] for line in PAPER.strip().splitlines()]
+    assert set(grid.read("paper").published[0]) == {"train_accuracy", "val_accuracy", "test_accuracy", "f1"}
+
+
+def test_the_papers_reference_is_its_hub(tmp_path):
+    """Row 2, the declared reference, is the row with most one-factor neighbours, which is the default too."""
+    text = grid.shipped()["paper"].read_text()
+    assert grid.read("paper").reference == 2
+    assert read(tmp_path, re.sub("(?m)^reference.*$", "", text)).reference == 2
+
+
+def test_varying_factors_stand_in_declared_order():
+    """The columns of the table are the factors that differ between rows, in one order for all studies."""
+    assert grid.read("paper").varying == ("fc_units", "learning_rate", "batch_size", "epochs")
+
+
+def test_difference_names_what_sets_a_row_apart():
+    """A row is described by its levels that the reference has not."""
+    paper = grid.read("paper")
+    assert paper.difference(2) == {}
+    assert paper.difference(9) == {"epochs": 100, "fc_units": 8192}
+    assert [n for n in range(1, 10) if len(paper.difference(n)) == 1] == [1, 3, 5, 7, 8]
+
+
+def test_trials_are_rows_by_seeds():
+    """All rows of the first seed come before the second seed; rows count from 1."""
+    found = [(t.seed, t.row) for t in grid.read("smoke", seeds=[3, 5]).trials()]
+    assert found == [(3, 1), (3, 2), (3, 3), (3, 4), (5, 1), (5, 2), (5, 3), (5, 4)]
+
+
+# ---- the four designs
+
+
+def test_rows_are_stated_one_by_one(tmp_path):
+    """[[rows]] fill up from [fixed], then from the defaults; a label and published numbers go with a row."""
+    found = read(
+        tmp_path, "[fixed]\ndropout = 0.5\n[[rows]]\nlabel = 'small'\nfc_units = 64\n[[rows]]\npublished.f1 = 1\n"
+    )
+    assert [(r.dropout, r.fc_units, r.epochs) for r in found.rows] == [(0.5, 64, 10), (0.5, 4096, 10)]
+    assert found.labels == ("small", "")
+    assert found.published == ({}, {"f1": Decimal(1)})
+
+
+def test_a_factorial_is_the_full_product(tmp_path):
+    """The last factor turns fastest; the reference is the first of the equally central rows."""
+    found = read(tmp_path, "[factorial]\ndropout = [0.0, 0.5]\nepochs = [1, 2, 3]\n")
+    assert [(r.dropout, r.epochs) for r in found.rows] == [(0.0, 1), (0.0, 2), (0.0, 3), (0.5, 1), (0.5, 2), (0.5, 3)]
+    assert found.reference == 1
+    assert set(found.labels) == {""}
+
+
+def test_one_at_a_time_starts_from_fixed(tmp_path):
+    """Row 1 is [fixed], the reference; a level that it has already, however it is written, adds no row."""
+    found = read(
+        tmp_path,
+        "[fixed]\nepochs = 3\ndropout = 0.5\n[one_at_a_time]\nepochs = [1, 3]\nfc_units = [[4096, 4096], 64]\n"
+        "dropout = [0.0, 0.5]\n",
+    )
+    assert [(r.epochs, r.fc_units, r.dropout) for r in found.rows] == [
+        (3, 4096, 0.5),
+        (1, 4096, 0.5),
+        (3, 64, 0.5),
+        (3, 4096, 0.0),
+    ]
+    assert found.reference == 1
+
+
+def test_leave_one_out_removes_each_component_alone(tmp_path):
+    """Row 1 has all components and is the reference; the others say what they lack."""
+    found = read(
+        tmp_path,
+        "[leave_one_out]\ndropout = { dropout = 0.0 }\n'second layer' = { fc_layers = 1, fc_units = 64 }\n",
+    )
+    assert found.labels == ("all components", "without dropout", "without second layer")
+    assert [(r.dropout, r.fc_layers, r.fc_units) for r in found.rows] == [
+        (0.25, 2, 4096),
+        (0.0, 2, 4096),
+        (0.25, 1, 64),
+    ]
+    assert found.reference == 1
+
+
+def test_a_declared_reference_holds_in_every_design(tmp_path):
+    """`reference` goes before the design's own."""
+    assert read(tmp_path, "reference = 2\n[one_at_a_time]\nepochs = [1]\n").reference == 2
+
+
+def test_units_are_written_canonically(tmp_path):
+    """A list of equal units is one number; a list of others fixes the number of layers."""
+    found = read(tmp_path, "[[rows]]\nfc_units = [64, 64, 64]\n[[rows]]\nfc_units = [128, 64]\n")
+    assert [(r.fc_units, r.fc_layers, r.units) for r in found.rows] == [
+        (64, 3, (64, 64, 64)),
+        ((128, 64), 2, (128, 64)),
+    ]
+
+
+# ---- what is refused
+
+KEYS = "title, reference, select_on, select_on_test, seeds, fixed, rows, factorial, one_at_a_time, leave_one_out"
+SEEDS = "a list of one or more whole numbers from 0 to 4294967295"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("lr = 1\n" + ROW, f"unknown key 'lr'; known: {KEYS}"),
+        ("", "one design is needed, found none; allowed: rows, factorial, one_at_a_time, leave_one_out"),
+        ("[factorial]\nepochs=[1]\n" + ROW, "one design is needed, found rows and factorial; allowed: rows, "),
+        ("rows = []", "rows: empty; state at least one row"),
+        ("[factorial]", "factorial: empty; state at least one row"),
+        ("[one_at_a_time]", "one_at_a_time: empty; state at least one row"),
+        ("[leave_one_out]", "leave_one_out: empty; state at least one row"),
+        ("[factorial]\nepochs = []", "factorial.epochs: empty; state at least one level"),
+        ("[one_at_a_time]\nnothing = []", "one_at_a_time.nothing: empty; state at least one level"),
+        ("[leave_one_out]\nnothing = {}", "leave_one_out.nothing: empty; state at least one level"),
+        ("rows = 5", "rows: 5 is not allowed; allowed: a list of tables: [[rows]], then factor = level"),
+        ("rows = [5]", "rows[1]: 5 is not allowed; allowed: a list of tables: [[rows]], then factor = level"),
+        ("[rows]\nepochs = 1", "rows: {'epochs': 1} is not allowed; allowed: a list of tables: [[rows]]"),
+        ("fixed = 5\n" + ROW, "fixed: 5 is not allowed; allowed: a table: [fixed], then factor = level"),
+        ("[factorial]\nepochs = 5", "factorial.epochs: 5 is not allowed; allowed: a table: factor = [levels]"),
+        ("[leave_one_out]\na = 1", "leave_one_out.a: 1 is not allowed; allowed: a table: component = { the levels"),
+        ("title = 5\n" + ROW, "title: 5 is not allowed; allowed: a text"),
+        ("reference = 0\n" + ROW, "reference: no row 0; allowed: 1 to 1"),
+        ("reference = 2\n" + ROW, "reference: no row 2; allowed: 1 to 1"),
+        ("reference = 1.5\n" + ROW, "reference: 1.5 is not allowed; allowed: the number of a row, from 1"),
+        ("select_on = 'val_mcc'\n" + ROW, "select_on: unknown metric 'val_mcc'; allowed: val_accuracy, val_macro_f1"),
+        ("select_on = 'train_loss'\n" + ROW, "select_on: unknown metric 'train_loss'; allowed: val_accuracy, "),
+        ("select_on = 'test_loss'\n" + ROW, "select_on: 'test_loss' would choose by the test set; allowed: val_loss"),
+        ("seeds = [0, 7, 0]\n" + ROW, "seeds: 0 is named twice; name each once"),
+        ("seeds = [0, -1]\n" + ROW, f"seeds[2]: -1 is not allowed; allowed: {SEEDS}"),
+        ("seeds = [4294967296]\n" + ROW, f"seeds[1]: 4294967296 is not allowed; allowed: {SEEDS}"),
+        ("seeds = []\n" + ROW, f"seeds: [] is not allowed; allowed: {SEEDS}"),
+        ("seeds = 3\n" + ROW, f"seeds: 3 is not allowed; allowed: {SEEDS}"),
+        ("fixed.split_seed = -1\n" + ROW, "fixed.split_seed: -1 is not allowed; allowed: a whole number from 0 to "),
+        ("title = 'a'\ntitle =\n" + ROW, "no valid TOML: Invalid value (at line 2, column 8)"),
+        (b"\x89PNG\r\n\x1a\n\0\xff", "no valid TOML: it is no text in UTF-8"),
+        ("reference = " + "9" * 5000, "no valid TOML: it holds a number that is too long"),
+        ("title = 1e" + "9" * 30, "no valid TOML: it holds a number that is too long"),
+        ("title = " + "[" * 5000, "no valid study: lists or tables lie too deep in each other"),
+        ("[factorial]\n" + "".join(f"{f} = {[1] * 99}\n" for f in FACTORS), "factorial: more than 10000 rows"),
+    ],
+)
+def test_a_wrong_study_is_refused(tmp_path, text, message):
+    """The message names the file, the key, what is wrong with it and what is allowed."""
+    assert refused(tmp_path, text).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("lr = 1", "lr: unknown factor 'lr'; known: backbone, weights, image_size, "),
+        ("split_seed = 1", "split_seed: unknown factor 'split_seed'; known: backbone, "),
+        ("batch_size = '256'", "batch_size: '256' is not allowed; allowed: a whole number from 1 to 65536"),
+        ("epochs = 10.0", "epochs: 10.0 is not allowed; allowed: a whole number from 1 to 100000"),
+        ("dropout = true", "dropout: true is not allowed; allowed: a number from 0 to below 1"),
+        ("epochs = true", "epochs: true is not allowed; allowed: a whole number from 1 to 100000"),
+        ("epochs = 0", "epochs: 0 is not allowed; allowed: a whole number from 1 to 100000"),
+        ("dropout = 1", "dropout: 1 is not allowed; allowed: a number from 0 to below 1"),
+        ("learning_rate = nan", "learning_rate: nan is not allowed; allowed: a number from 1e-08 to 10"),
+        ("learning_rate = inf", "learning_rate: inf is not allowed; allowed: a number from 1e-08 to 10"),
+        ("learning_rate = 1e400", "learning_rate: inf is not allowed; allowed: a number from 1e-08 to 10"),
+        ("dropout = 2020-01-01", "dropout: datetime.date(2020, 1, 1) is not allowed; allowed: a number"),
+        ("dropout = { a = 1 }", "dropout: {'a': 1} is not allowed; allowed: a number from 0 to below 1"),
+        ("optimizer = 'lion'", "optimizer: 'lion' is not allowed; allowed: one of adam, adamw, rmsprop, sgd"),
+        ("weights = ''", "weights: '' is not allowed; allowed: 'imagenet', 'random', or a path"),
+        ('weights = "a\\u0000b"', "weights: 'a\\x00b' is not allowed; allowed: 'imagenet', 'random', or a path"),
+        ("fc_units = []", "fc_units: [] is not allowed; allowed: a whole number from 1 to 65536, or a list of 1 to 16"),
+        (f"fc_units = {[9] * 17}", "fc_units: [9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9] is not allowed"),
+        ("fc_units = [1, true]", "fc_units: [1, True] is not allowed; allowed: a whole number"),
+        ("fc_units = [4, 4.0]", "fc_units: [4, 4.0] is not allowed; allowed: a whole number"),
+        ("fc_units = [1, 2]\nfc_layers = 3", "fc_units: lists 2 layers, fc_layers is 3; state one number a layer"),
+        (
+            "batch_size = 0x" + "f" * 5000,
+            "batch_size: a number of thousands of digits is not allowed; allowed: a whole",
+        ),
+        (f"batch_size = '{'long' * 99}'", f"batch_size: '{'long' * 19}... is not allowed; allowed: a whole number"),
+        ("label = ['a']", "label: ['a'] is not allowed; allowed: a text"),
+        ("published = 'x'", "published: 'x' is not allowed; allowed: a table of train_accuracy, train_loss, "),
+        ("published.recall = 0.5", "published: unknown key 'recall'; known: train_accuracy, train_loss, "),
+        (
+            "published.f1 = 94.1",
+            "published.f1: 94.1 is not allowed; allowed: a number from 0 to 1, 20 decimals at most",
+        ),
+        ("published.f1 = -0.0", "published.f1: -0.0 is not allowed; allowed: a number from 0 to 1"),
+        ("published.f1 = true", "published.f1: true is not allowed; allowed: a number from 0 to 1"),
+        ("published.f1 = '0.9'", "published.f1: '0.9' is not allowed; allowed: a number from 0 to 1"),
+        ("published.f1 = nan", "published.f1: nan is not allowed; allowed: a number from 0 to 1"),
+        ("published.f1 = 1e-99999", "published.f1: 0.0 is not allowed; allowed: a number from 0 to 1, 20 decimals"),
+        ("published.val_loss = inf", "published.val_loss: inf is not allowed; allowed: a number from 0 to 1000000"),
+    ],
+)
+def test_a_wrong_row_is_refused(tmp_path, row, message):
+    """The message counts rows from 1, as the table does."""
+    assert refused(tmp_path, f"[[rows]]\nepochs = 7\n[[rows]]\n{row}\n").startswith(f"rows[2].{message}")
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("[fixed]\ndropout = 2\n[[rows]]\n", "fixed.dropout: 2 is not"),
+        ("[factorial]\ndropout = [0.0, 2]\n", "factorial.dropout: 2 is not"),
+        ("[one_at_a_time]\ndropout = [2]\n", "one_at_a_time.dropout: 2 is not"),
+        ("[leave_one_out]\nit = { dropout = 2 }\n", "leave_one_out.it.dropout: 2 is not"),
+        ("[factorial]\nlr = [1]\n", "factorial.lr: unknown factor 'lr'"),
+        ('[leave_one_out]\n"a\\nb" = { "c\\u001b[31m\\u2028" = 2 }\n', "leave_one_out.a b.c [31m : unknown factor "),
+    ],
+)
+def test_a_wrong_level_is_found_in_every_design(tmp_path, text, where):
+    """The place is named as the file has it, without what would break the line or colour a terminal."""
+    assert refused(tmp_path, text).startswith(where)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("fc_units = 4096", "fc_units = [4096, 4096]"),
+        ("learning_rate = 1", "learning_rate = 1.0"),
+        ("learning_rate = 0.0001", ""),
+        ("weights = 'a.h5'", "weights = './b/../a.h5'"),
+        ("label = 'one'", "label = 'another'"),
+    ],
+)
+def test_the_same_trial_is_not_stated_twice(tmp_path, first, second):
+    """Rows that are equal once written canonically are one row, and the file says it twice."""
+    message = refused(tmp_path, f"[[rows]]\nepochs = 7\n[[rows]]\n{first}\n[[rows]]\n{second}\n")
+    assert message == "rows 2 and 3 (rows[3]) are the same trial; remove one"
+
+
+def test_levels_that_nothing_reads_are_refused_as_not_yet_supported(tmp_path):
+    """Every declared level is either ready or refused by name: none is taken and ignored."""
+    declared = Condition.model_json_schema()["properties"]
+    waiting = [(f, level) for f in READY for level in declared[f]["enum"] if level not in READY[f]]
+    assert ("trainable", "all") in waiting
+    for factor, level in waiting:
+        message = refused(tmp_path, f"[[rows]]\n{factor} = '{level}'\n")
+        ready = ", ".join(sorted(READY[factor]))
+        assert message == f"rows[1].{factor}: '{level}' is not yet supported; allowed today: {ready}"
+
+
+def test_an_unreadable_file_is_refused(tmp_path, monkeypatch):
+    """What the operating system says is passed on in the same one line."""
+
+    def deny(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    path = tmp_path / "study.toml"
+    path.write_text(ROW)
+    monkeypatch.setattr("builtins.open", deny)
+    with pytest.raises(AblateError, match=r"study\.toml: cannot be read: Permission denied$"):
+        grid.read(str(path))
+
+
+# ---- --set and --seeds
+
+
+def test_set_changes_what_all_rows_share(tmp_path):
+    """A level is read as TOML, else as text; the grid keeps what was changed."""
+    changes = grid.settings(["dropout=0.5", "optimizer=sgd", "fc_units=[128, 64]", "split_seed=3"])
+    assert changes == {"dropout": 0.5, "optimizer": "sgd", "fc_units": [128, 64], "split_seed": 3}
+    found = read(tmp_path, "[fixed]\ndropout = 0.1\n[[rows]]\n[[rows]]\nepochs = 3\n", changes=changes)
+    assert {(r.dropout, r.optimizer, r.fc_units) for r in found.rows} == {(0.5, "sgd", (128, 64))}
+    assert (found.split_seed, found.settings) == (3, changes)
+
+
+def test_set_refuses_what_the_rows_set(tmp_path):
+    """A factor that one row sets is no longer shared by all."""
+    with pytest.raises(AblateError, match=r"^--set epochs: the rows of .*study\.toml set it; edit them, or set "):
+        read(tmp_path, "[[rows]]\n[[rows]]\nepochs = 3\n", changes={"epochs": 5})
+
+
+@pytest.mark.parametrize("text", ["lr=1", "dropout", "", "=1", "title=x", "a\nb=1"])
+def test_set_takes_a_known_factor_and_a_level(text):
+    """An unknown factor is refused with the known ones."""
+    with pytest.raises(AblateError) as caught:
+        grid.settings([text])
+    shown = text.replace("\n", " ")
+    assert str(caught.value).startswith(f"--set {shown}: takes factor=level; known factors: backbone, weights, ")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("dropout=2", "--set dropout: 2 is not allowed; allowed: a number from 0 to below 1"),
+        ("dropout=high", "--set dropout: 'high' is not allowed; allowed: a number from 0 to below 1"),
+        ("dropout=", "--set dropout: '' is not allowed; allowed: a number from 0 to below 1"),
+        ("split_seed=-1", "--set split_seed: -1 is not allowed; allowed: a whole number from 0 to 4294967295"),
+        ("trainable=all", "--set trainable: 'all' is not yet supported; allowed today: head"),
+        ("epochs=" + "9" * 5000, f"--set epochs: '{'9' * 76}... is not allowed; allowed: a whole number from 1 to"),
+        ("epochs=" + "[" * 5000, f"--set epochs: '{'[' * 76}... is not allowed; allowed: a whole number from 1 to"),
+    ],
+)
+def test_a_bad_level_is_named_as_set(tmp_path, text, message):
+    """What came from the command line is not blamed on the file."""
+    with pytest.raises(AblateError) as caught:
+        read(tmp_path, ROW, changes=grid.settings([text]))
+    assert str(caught.value).startswith(message)
+
+
+def test_seeds_are_how_many_or_a_list():
+    """`--seeds 5` counts from 0; with a comma it is a list."""
+    assert grid.seed_list("5") == [0, 1, 2, 3, 4]
+    assert grid.seed_list("0,7,11") == [0, 7, 11]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0", "-1", "0,-1", "a", "1.5", "1,,2", "999999999999", "0,4294967296", "9" * 5000]
+)
+def test_other_seeds_are_refused(text):
+    """The message shows both forms; a number of seeds that no memory holds is one of the mistakes."""
+    with pytest.raises(AblateError) as caught:
+        grid.seed_list(text)
+    assert str(caught.value).endswith(": takes how many (5: seeds 0 to 4), or a list of whole numbers (0,7,11)")
+
+
+def test_seeds_of_the_command_replace_the_files(tmp_path):
+    """Doubled ones are named as what they came from."""
+    assert read(tmp_path, "seeds = [5]\n[[rows]]\n").seeds == (5,)
+    assert read(tmp_path, "seeds = [5]\n[[rows]]\n", seeds=[1, 2]).seeds == (1, 2)
+    with pytest.raises(AblateError, match=r"^--seeds: 2 is named twice; name each once$"):
+        read(tmp_path, ROW, seeds=[2, 2])
+
+
+# ---- paths
+
+
+def test_weights_are_found_from_where_they_are_named(tmp_path, monkeypatch):
+    """A path in a study is meant from the study's folder, one in --set from where the command is typed."""
+    here, studies = tmp_path / "here", tmp_path / "studies"
+    here.mkdir()
+    studies.mkdir()
+    monkeypatch.chdir(here)
+    text = "[fixed]\nweights = 'w.h5'\n[[rows]]\n[[rows]]\nweights = '../v.h5'\n[[rows]]\nweights = 'random'\n"
+    found = [r.weights for r in read(studies, text).rows]
+    assert found == [str(studies / "w.h5"), str(tmp_path / "v.h5"), "random"]
+    assert read(studies, ROW, changes={"weights": "w.h5"}).rows[0].weights == str(here / "w.h5")
+
+
+def test_a_home_that_is_nobodys_is_a_folder(tmp_path):
+    """`~nobody-here/` is kept as it stands, and not found later."""
+    assert read(tmp_path, "[[rows]]\nweights = '~no-such-user/w.h5'\n").rows[0].weights.endswith("/~no-such-user/w.h5")
+
+
+def test_a_grid_is_a_path_or_a_shipped_name(tmp_path):
+    """`--grid paper` is in the package; a .toml file may lie anywhere."""
+    (tmp_path / "mine.toml").write_text(ROW)
+    assert grid.find("paper").name == "paper.toml"
+    assert grid.find(str(tmp_path / "mine.toml")) == tmp_path / "mine.toml"
+    assert grid.read(str(tmp_path / "mine.toml")).stem == "mine"
+    assert list(grid.shipped()) == ["paper", "smoke"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("papre", "no such study; shipped: paper, smoke, or the path of a .toml file"),
+        ("", "no such study; shipped: paper, smoke, or the path of a .toml file"),
+        ("mine.toml", "no such file; `ablate new mine.toml` writes one to start from"),
+        ("studies/paper", "no such file; a study file ends in .toml"),
+        ("/", "no such file; a study file ends in .toml"),
+        ("long" * 99 + ".toml", "no such file; `ablate new "),
+        ("a\0b.toml", "no such file; `ablate new a b.toml` writes one to start from"),
+    ],
+)
+def test_a_missing_grid_is_refused_with_the_way_out(tmp_path, monkeypatch, name, message):
+    """An unknown name is answered with the known ones, a missing file with the command that writes one."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(AblateError) as caught:
+        grid.find(name)
+    assert str(caught.value).startswith(f"--grid {name}: {message}".replace("\0", " "))
+
+
+# ---- to and from text
+
+
+@pytest.mark.parametrize("name", grid.shipped())
+def test_a_grid_survives_json(name):
+    """study.json gives back the grid that was written, published decimals and lists of units included."""
+    found = grid.read(name, {"fc_layers": 2, "weights": "w.h5"}, [0, 1])
+    assert Grid.model_validate_json(json.dumps(found.model_dump(mode="json"))) == found
+
+
+def test_lists_of_units_survive_json(tmp_path):
+    """A list is a list again, not a text."""
+    found = read(tmp_path, "[[rows]]\nfc_units = [128, 64]\npublished.f1 = 0.9500\n")
+    again = Grid.model_validate_json(found.model_dump_json())
+    assert again.rows[0].fc_units == (128, 64)
+    assert str(again.published[0]["f1"]) == "0.9500"
+    assert hash(again.rows[0]) == hash(found.rows[0])
+
+
+def test_the_starter_is_a_valid_study(tmp_path):
+    """`ablate new` writes a study that runs as it stands."""
+    assert [r.learning_rate for r in read(tmp_path, grid.starter()).rows] == [1e-4, 1e-3]
+
+
+def test_what_the_starter_comments_out_is_valid_too(tmp_path):
+    """Each commented line can be brought in; the factors' defaults then change nothing."""
+    text = re.sub(r"(?m)^# (?=\w+ = )", "", grid.starter())
+    found = read(tmp_path, text)
+    assert found.rows == read(tmp_path, grid.starter()).rows
+    assert (found.reference, str(found.published[1]["test_accuracy"])) == (1, "0.941")
+    head = grid.starter().split("# One design")[0]
+    for design in re.findall(r"(?m)^# \.\.\. or .*?(\[\w+\]) +(.*)$", grid.starter()):
+        levels = re.sub(r"\s{2,}", "\n", design[1])
+        assert len(read(tmp_path, f"{head}\n{design[0]}\n{levels}\n").rows) > 1
+
+
+@pytest.mark.parametrize(
+    ("factor", "level", "text"),
+    [
+        ("learning_rate", 1e-4, "1e-4"),
+        ("learning_rate", 2.5e-4, "2.5e-4"),
+        ("learning_rate", 9.9999999e-4, "9.9999999e-4"),
+        ("learning_rate", 0.01, "0.01"),
+        ("learning_rate", 10.0, "10"),
+        ("dropout", 0.25, "0.25"),
+        ("dropout", 0.0, "0"),
+        ("dropout", 0.123456789, "0.123456789"),
+        ("fc_units", (128, 64), "128+64"),
+        ("fc_units", 4096, "4096"),
+        ("weights", "/somewhere/vgg16.weights.h5", "vgg16.weights.h5"),
+        ("weights", "imagenet", "imagenet"),
+        ("optimizer", "adam", "adam"),
+    ],
+)
+def test_levels_are_short_but_whole(factor, level, text):
+    """A level reads as people write it, with all of its digits."""
+    assert grid.short(factor, level) == text
+
+
+# ---- whatever a file holds
+
+
+def toml(value: object) -> str:
+    """A value as TOML."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def table(levels: dict[str, str]) -> str:
+    return "{" + ", ".join(f"{toml(name)} = {level}" for name, level in levels.items()) + "}"
+
+
+ODD = st.recursive(
+    st.one_of(
+        st.one_of(st.booleans(), st.integers(), st.floats(), st.text()).map(toml),
+        st.sampled_from([field.default for field in Condition.model_fields.values()]).map(toml),
+        st.sampled_from(["~", "~x/y", "a\0", "../..", "vgg16", "all", "\u202e", "\x1b[2J"]).map(toml),
+        st.sampled_from(["0x" + "f" * 5000, "9" * 5000, "1e999", "1e" + "9" * 30, "-0.0", "2020-01-01", "07:30:00"]),
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=4).map(lambda some: f"[{', '.join(some)}]")
+        | st.dictionaries(st.text(max_size=3), inner, max_size=3).map(table)
+    ),
+    max_leaves=6,
+)
+NAMES = st.sampled_from([*FACTORS, "label", "published", "split_seed"]) | st.text(max_size=5)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("odd")
+
+
+def attempt(folder: Path, text: str, changes: list[str] | None = None) -> Grid | str:
+    """The grid, or the message with which it was refused."""
+    try:
+        return read(folder, text, changes=grid.settings(changes or []))
+    except AblateError as error:
+        return str(error)
+
+
+@settings(max_examples=150, deadline=None)
+@given(levels=st.dictionaries(NAMES, ODD, min_size=1, max_size=3))
+def test_any_row_is_a_condition_or_one_line(folder, levels):
+    """A row of whatever values is read, or refused in one short line: never another exception."""
+    found = attempt(folder, "[[rows]]\n" + "".join(f"{toml(name)} = {level}\n" for name, level in levels.items()))
+    if isinstance(found, Grid):
+        assert Grid.model_validate_json(found.model_dump_json()) == found
+    else:
+        assert found.isprintable()
+        assert len(found) < 500 + len(str(folder))
+
+
+@settings(max_examples=100, deadline=None)
+@given(content=ODD, key=st.sampled_from([*KEYS.split(", "), "other"]))
+def test_any_key_is_read_or_one_line(folder, content, key):
+    """The same holds for every key of a study."""
+    found = attempt(folder, f"{key} = {content}\n" + ("" if key == "rows" else ROW))
+    assert isinstance(found, Grid) or found.isprintable()
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=st.text() | ODD, factor=st.sampled_from([*FACTORS, "split_seed"]))
+def test_any_setting_is_read_or_one_line(folder, text, factor):
+    """The same holds for what is typed after --set."""
+    found = attempt(folder, ROW, [f"{factor}={text}"])
+    assert isinstance(found, Grid) or found.isprintable()
