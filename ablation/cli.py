@@ -4,6 +4,7 @@ import json
 import sys
 import traceback
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -227,7 +228,14 @@ def _guarded(arguments: list[str]) -> int:
 
 def _bug(arguments: list[str]) -> int:
     """No traceback reaches a user; it goes to a file that they can send."""
-    place = Path("ablate-crash.log")
-    place.write_text(f"ablate {' '.join(arguments)}\n{traceback.format_exc()}", encoding="utf-8")
+    text = f"ablate {' '.join(arguments)}\n{traceback.format_exc()}"
+    options = dict(pairwise(arguments))
+    place = Path(options.get("--workspace", "runs")) / "log" / "crash.log"
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text, encoding="utf-8")
+    except OSError:  # a full or read-only disk may be what went wrong
+        click.echo(text, err=True)
+        return 3
     click.echo(f"error: this is a bug of ablate's; please report it with {place.absolute()}", err=True)
     return 3

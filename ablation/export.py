@@ -4,6 +4,7 @@
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from itertools import groupby
 from typing import Any
 
@@ -180,6 +181,7 @@ def _groups(columns: tuple[Column, ...]) -> list[tuple[str, int, int]]:
     return [(group, numbers[0], numbers[-1]) for group, numbers in spans]
 
 
+@cache
 def _templates(**options: Any) -> jinja2.Environment:
     return jinja2.Environment(
         loader=jinja2.PackageLoader("ablation"),

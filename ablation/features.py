@@ -1,6 +1,7 @@
 """Backbone outputs, computed once and mapped by all."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -28,8 +29,8 @@ def locate(backbone: str, level: str) -> Weights | None:
     if level == "random":
         return Weights(level=level, source="random", digest=RANDOM_RECIPE)
     path = Path(level)
-    file = path / f"{backbone}_notop.weights.h5" if path.is_dir() else path
-    if not file.is_file():
+    file = path / f"{backbone}_notop.weights.h5" if os.path.isdir(path) else path
+    if not os.path.isfile(file):  # unlike Path.is_file, no error for a name that no file can have
         raise AblateError(f"weights {level}: no such file; allowed: 'imagenet', 'random', or the path of a .h5 file")
     return Weights(level=level, source=str(file), digest=_sha256(file))
 

@@ -15,6 +15,8 @@ from ablation.record import Record
 from ablation.result import Predictions, Result
 from ablation.workspace import StudyFolder, Workspace, read_json, write_json
 
+WORDS = {"macro_f1": "macro-F1", "weighted_f1": "weighted F1", "micro_f1": "micro-F1"}
+
 
 class Selection(BaseModel):
     """The content of selection.json."""
@@ -56,8 +58,8 @@ def select(record: Record, results: Mapping[Trial, Result]) -> Selection | None:
     best = min(rows, key=rank)
     compared = sorted((record.trial_key(t), r.predictions["val"]) for t, r in results.items())
     return Selection(
-        rule=f"{'lowest' if better < 0 else 'highest'} {record.grid.select_on} at the last epoch; ties: fewest "
-        "parameters, then fewest updates, then the first row",
+        rule=f"{'lowest' if better < 0 else 'highest'} validation {WORDS.get(metric, metric)} at the last epoch "
+        "(ties: fewest parameters, then fewest updates, then the first row)",
         metric=record.grid.select_on,
         row=best,
         value=-better * rank(best)[0],

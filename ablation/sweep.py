@@ -1,6 +1,7 @@
 """The workflows: run a study to its table; draw the table again from files."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -96,6 +97,7 @@ def run(options: Options, watch: Watch) -> Outcome:
 
 
 def _check_environment(options: Options, workspace: Workspace) -> None:
+    check_name(options.name)
     slots.parse(options.slots)
     if not slots.is_installed(slots.backend()):
         raise AblateError(f"KERAS_BACKEND={slots.backend()}: not installed; install it, or unset the variable")
@@ -104,6 +106,12 @@ def _check_environment(options: Options, workspace: Workspace) -> None:
             f"{workspace.root} lies on a network file system, where SQLite loses data; "
             "pass --storage and --tracking (a database and a server), or a local --workspace"
         )
+
+
+def check_name(name: str) -> None:
+    """A study's name is a folder of the workspace, and stands in databases. Raises AblateError."""
+    if not re.fullmatch(r"[\w+-][\w.+-]{0,99}", name) or name in ("cache", "log", "trained", "mlartifacts"):
+        raise AblateError(f"study name {name!r} is not allowed; pass --name with letters, digits, and . _ + - between")
 
 
 def _levels(grid: Grid, factor: str) -> list[Any]:
@@ -165,7 +173,7 @@ def _record(
     replaced = [name.partition("/")[0] for name, w in weights.items() if w.level == "imagenet" != w.source]
     notes = [f"ImageNet weights of {b} could not be had: seeded random weights stand in for them." for b in replaced]
     if left_out:
-        notes.append(f"{len(left_out)} images that could not be decoded were left out.")
+        notes.append(f"Images left out because they could not be decoded: {len(left_out)}.")
     return Record(
         name=options.name,
         grid=options.grid,
@@ -360,6 +368,7 @@ def _draw(
 
 def redraw(workspace: Workspace, name: str) -> Outcome:
     """The tables of a study from its files alone. Test files are opened only if its selection is sealed."""
+    check_name(name)
     folder = workspace.study(name)
     record = records.read(folder)
     if record is None:

@@ -47,6 +47,12 @@ class Outbox:
 
     def __init__(self, path: Path) -> None:
         self._path, self._lock = path, threading.Lock()
+        self._cut_torn_end()
+
+    def _cut_torn_end(self) -> None:
+        """A process that died within a write leaves half a line; the next message must not be glued to it."""
+        with contextlib.suppress(FileNotFoundError), open(self._path, "rb+") as file:
+            file.truncate(file.read().rfind(b"\n") + 1)
 
     def put(self, messages: Iterable[Message]) -> None:
         lines = "".join(json.dumps(m) + "\n" for m in messages)

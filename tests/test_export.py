@@ -153,7 +153,7 @@ def csv_rows(frame: pd.DataFrame) -> list[dict[str, str]]:
     text = export.csv(frame)
     lines = list(csv.reader(io.StringIO(text, newline="")))
     assert {len(line) for line in lines} == {len(lines[0])}
-    assert len(lines) == text.count("\n")
+    assert len(lines) == text.count("\n") == len(text.splitlines())
     return [dict(zip(lines[0], line, strict=True)) for line in lines[1:]]
 
 

@@ -140,6 +140,16 @@ def test_leave_one_out_removes_each_component_alone(tmp_path):
     assert found.reference == 1
 
 
+def test_all_components_are_the_reference_whatever_is_closest(tmp_path):
+    """Not the hub: of two removals that resemble each other, neither is what the others are compared with."""
+    text = "[leave_one_out]\na = { dropout = 0.0, epochs = 1 }\nb = { dropout = 0.0, epochs = 2 }\n"
+    assert read(tmp_path, text).reference == 1
+    assert (
+        read(tmp_path, "[[rows]]\n[[rows]]\ndropout = 0.0\nepochs = 1\n[[rows]]\ndropout = 0.0\nepochs = 2\n").reference
+        == 2
+    )
+
+
 def test_a_declared_reference_holds_in_every_design(tmp_path):
     """`reference` goes before the design's own."""
     assert read(tmp_path, "reference = 2\n[one_at_a_time]\nepochs = [1]\n").reference == 2

@@ -121,7 +121,9 @@ def test_the_fused_update_is_kerass(images: tuple[np.ndarray, np.ndarray], name:
     x, y = images
     condition = CONDITION.model_copy(update={"optimizer": name})
     ours, theirs = (head.build(x.shape[1:], 3, condition, 0) for _ in range(2))
-    theirs.compile(keras.optimizers.get(name), "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
+    theirs.compile(
+        keras.optimizers.get(name), "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False
+    )
     theirs.optimizer.learning_rate = condition.learning_rate
     assert type(ours.optimizer) is not type(theirs.optimizer)
     for epoch in (1, 2, 3):
@@ -138,7 +140,9 @@ def test_the_product_has_the_gradient_of_a_dense_layer(images: tuple[np.ndarray,
     ours = head.build(x.shape[1:], 3, condition, 0)
     layers = [keras.layers.Dense(n, a) for n, a in [(32, "relu"), (32, "relu"), (3, "softmax")]]
     theirs = keras.Sequential([keras.Input(x.shape[1:]), keras.layers.Flatten(), *layers])
-    theirs.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
+    theirs.compile(
+        keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False
+    )
     theirs.set_weights(ours.get_weights())
     for model in (ours, theirs):
         head.fit_epoch(model, x, y, condition, 0, 1)

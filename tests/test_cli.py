@@ -1,0 +1,243 @@
+"""The command: wrong input is one line that says what is allowed, exit 2, and nothing is written."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ablate, write_npz
+from PIL import Image
+
+import ablation
+from ablation import cli, grid
+from ablation.errors import AblateError
+
+GOOD = '[fixed]\nfc_units = 8\nepochs = 1\nweights = "random"\n[[rows]]\ndropout = 0.0\n[[rows]]\ndropout = 0.5\n'
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
+    """Exit code and what stood on stderr, in this process."""
+    code = cli._guarded([*map(str, arguments)])
+    return code, capsys.readouterr().err
+
+
+def folders(root: Path, classes: dict[str, int]) -> Path:
+    for name, n in classes.items():
+        (root / name).mkdir(parents=True)
+        for i in range(n):
+            Image.fromarray(np.full((40, 40), i, np.uint8)).save(root / name / f"{i}.png")
+    return root
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Each test in a folder of its own, so that what it writes is seen."""
+    place = tmp_path / "here"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    return place
+
+
+def refused(capsys: pytest.CaptureFixture[str], here: Path, *arguments: object) -> str:
+    """The one line of an error; nothing was written."""
+    before = sorted(p for p in here.rglob("*"))
+    code, error = call(capsys, "run", *arguments)
+    assert code == 2, error
+    lines = [line for line in error.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    assert error.splitlines()[-1] == lines[0]
+    assert sorted(p for p in here.rglob("*")) == before
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("study", "says"),
+    [
+        ("[fixed]\nunits = 3\n[[rows]]\n", "unknown factor 'units'; known: backbone"),
+        ('[[rows]]\nbatch_size = "256"\n', "rows[1].batch_size: '256' is not allowed; allowed: a whole number from 1"),
+        ("[[rows]]\nbatch_size = 256.0\n", "allowed: a whole number"),
+        ("[[rows]]\ndropout = 1.0\n", "dropout: 1.0 is not allowed; allowed: a number from 0 to below 1"),
+        ("[[rows]]\nepochs = 3\n[[rows]]\nepochs = 3\n", "rows 1 and 2 (rows[2]) are the same trial; remove one"),
+        ("rows = [", "no valid TOML"),
+        ('[[rows]]\nbackbone = "mobilenetv2"\n', "not yet supported; allowed today: vgg16"),
+    ],
+)
+def test_a_wrong_study_file(capsys: pytest.CaptureFixture[str], here: Path, study: str, says: str):
+    """Unknown factor, wrong type, out of range, doubled row, no TOML, not yet supported."""
+    Path("wrong.toml").write_text(study)
+    line = refused(capsys, here, "--grid", "wrong.toml", "--data", "demo")
+    assert "wrong.toml" in line
+    assert says in line
+
+
+def test_wrong_data(capsys: pytest.CaptureFixture[str], here: Path, tmp_path: Path):
+    """Missing path, empty class folder, one class only, labels out of range, a csv without its columns."""
+    Path("good.toml").write_text(GOOD)
+    (folders(tmp_path / "empty", {"a": 3}) / "b").mkdir()
+    folders(tmp_path / "one", {"a": 3})
+    write_npz(tmp_path / "range.npz", class_names=["a", "b"])
+    (tmp_path / "bad.csv").write_text("label,pixels\n1,2 3\n")
+    for data, says in {
+        "missing": "no image set",
+        "empty": "empty class folder",
+        "one": "one class only",
+        "range.npz": "y_train",
+        "bad.csv": "emotion",
+    }.items():
+        assert says in refused(capsys, here, "--grid", "good.toml", "--data", tmp_path / data)
+
+
+def test_a_corrupt_image(capsys: pytest.CaptureFixture[str], here: Path, tmp_path: Path):
+    """It is named and counted and nothing is trained; --skip-bad leaves it out, and the table says so."""
+    Path("good.toml").write_text(GOOD)
+    faces = folders(tmp_path / "faces", {"a": 20, "b": 20})
+    (faces / "a" / "broken.png").write_bytes(b"no image")
+    line = refused(capsys, here, "--grid", "good.toml", "--data", faces)
+    assert "1 of 41 images cannot be decoded: a/broken.png" in line
+    assert call(capsys, "run", "--grid", "good.toml", "--data", faces, "--skip-bad", "--inline")[0] == 0
+    assert "left out because they could not be decoded: 1." in Path("runs/good/table.md").read_text()
+
+
+def test_imagenet_weights_that_cannot_be_had(capsys: pytest.CaptureFixture[str], here: Path, tmp_path: Path, npz: Path):
+    """Real data stop with the ways out; demo data go on with random weights and say so everywhere."""
+    Path("good.toml").write_text(GOOD.replace("random", "imagenet"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+        patch.setenv("https_proxy", "http://127.0.0.1:9")
+        line = refused(capsys, here, "--grid", "good.toml", "--data", npz)
+        assert "--set weights=PATH" in line
+        assert "--set weights=random" in line
+        code, error = call(capsys, "run", "--grid", "good.toml", "--data", "demo", "--inline")
+    assert code == 0, error
+    assert "seeded random weights stand in" in error
+    for name in ("table.md", "table.tex", "study.json"):
+        assert "random weights" in Path("runs/good-demo", name).read_text()
+
+
+def test_a_used_name_with_other_data(capsys: pytest.CaptureFixture[str], here: Path, tmp_path: Path, npz: Path):
+    """Other data, classes or settings under a used name are refused, and --name is the way out."""
+    Path("good.toml").write_text(GOOD)
+    assert call(capsys, "run", "--grid", "good.toml", "--data", npz, "--inline")[0] == 0
+    other = write_npz(tmp_path / "other.npz", train=48)
+    assert "other --data; give this one a --name" in refused(capsys, here, "--grid", "good.toml", "--data", other)
+    run = ("--grid", "good.toml", "--data", npz)
+    assert "--name" in refused(capsys, here, *run, "--classes", "class1,class0,class2")
+    assert "--set" in refused(capsys, here, *run, "--set", "learning_rate=1e-3")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--grid", "no-such"], "shipped: paper, smoke"),
+        (["--grid", "missing.toml"], "ablate new missing.toml"),
+        (["--grid", "smoke", "--set", "colour=red"], "known factors: backbone"),
+        (["--grid", "smoke", "--set", "epochs=5"], "--set epochs: the rows of"),
+        (["--grid", "smoke", "--seeds", "none"], "--seeds none: takes how many"),
+        (["--grid", "smoke", "--slots", "gpu"], "cpu:N"),
+        (["--grid", "smoke", "--limit", "0"], "--limit"),
+        (["--grid", "smoke", "--classes", "joy"], "known: anger"),
+        (["--grid", "smoke", "--set", "weights=missing.h5"], "no such file"),
+        (["--grid", "smoke", "--unknown"], "No such option"),
+        (["--grid", "smoke", "--name", "../elsewhere"], "pass --name with letters"),
+        (["--grid", "smoke", "--set", f"weights={'x' * 999}"], "no such file"),
+    ],
+)
+def test_wrong_options(capsys: pytest.CaptureFixture[str], here: Path, arguments: list[str], says: str):
+    """Every option says what it takes."""
+    assert says in refused(capsys, here, *arguments)
+
+
+def test_a_backend_that_is_missing(capsys: pytest.CaptureFixture[str], here: Path, monkeypatch: pytest.MonkeyPatch):
+    """KERAS_BACKEND is checked before any work."""
+    monkeypatch.setenv("KERAS_BACKEND", "no_such_backend")
+    assert "KERAS_BACKEND=no_such_backend: not installed" in refused(capsys, here, "--grid", "smoke")
+
+
+def test_a_network_file_system_needs_servers(
+    capsys: pytest.CaptureFixture[str], here: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """SQLite loses data there: databases are asked for."""
+    monkeypatch.setattr("ablation.workspace.file_system", lambda path: "nfs4")
+    assert "--storage and --tracking" in refused(capsys, here, "--grid", "smoke")
+
+
+def test_own_studies_name_their_data(capsys: pytest.CaptureFixture[str], here: Path):
+    """Demo data are the default of the shipped studies alone."""
+    Path("good.toml").write_text(GOOD)
+    assert "--data: good.toml needs images" in refused(capsys, here, "--grid", "good.toml")
+
+
+def test_a_bug_is_exit_3_with_a_log(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    """No traceback reaches a user; the log's path does."""
+
+    def bug(*_: object) -> None:
+        raise ZeroDivisionError("secret of ours")
+
+    monkeypatch.setattr("ablation.grid.read", bug)
+    code, error = call(capsys, "run", "--grid", "smoke", "--workspace", "elsewhere")
+    assert code == 3
+    assert "Traceback" not in error
+    assert "crash.log" in error
+    assert "secret of ours" in Path("elsewhere/log/crash.log").read_text()
+
+
+def test_an_interrupt_is_exit_130_and_says_how_to_go_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    """The command that goes on is printed."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ablation.grid.read", interrupt)
+    code, error = call(capsys, "run", "--grid", "smoke")
+    assert (code, error.strip()) == (130, "interrupted; go on with: ablate run --grid smoke")
+
+
+def test_new_writes_a_study_that_runs(capsys: pytest.CaptureFixture[str]):
+    """The starter file is a valid study; a file that is there is not overwritten."""
+    assert call(capsys, "new", "mine.toml")[0] == 0
+    assert len(grid.read("mine.toml").rows) == 2
+    assert call(capsys, "new", "mine.toml")[0] == 2
+    assert call(capsys, "new", "mine.txt")[0] == 2
+
+
+def test_data_says_what_is_there(capsys: pytest.CaptureFixture[str], npz: Path):
+    """Counts by class and split, and a sheet of faces."""
+    assert cli._guarded(["data", str(npz), "--sheet", "faces.png"]) == 0
+    out = capsys.readouterr().out
+    assert "class0" in out
+    assert "84" in out
+    assert Image.open("faces.png").size == (12 * 64, 3 * 64)
+
+
+def test_doctor_says_what_is_there(capsys: pytest.CaptureFixture[str]):
+    """Packages, backend, GPUs, weights, workspace; exit 0 where nothing is missing."""
+    assert cli._guarded(["doctor", "--json"]) == 0
+    found = {c["what"]: c["found"] for c in json.loads(capsys.readouterr().out)}
+    assert {"Python", "keras", "Keras backend", "GPUs", "ImageNet weights of vgg16", "workspace", "file system"} <= set(
+        found
+    )
+
+
+@pytest.mark.parametrize("command", ["run", "table", "new", "data", "doctor"])
+def test_every_command_has_an_example(capsys: pytest.CaptureFixture[str], command: str):
+    """--help shows how a command is used."""
+    assert cli._guarded([command, "--help"]) == 0
+    assert f"ablate {command}" in capsys.readouterr().out.split("Usage:")[1].split("\n", 1)[1]
+
+
+def test_from_python(npz: Path):
+    """`ablation.run` returns the table as a DataFrame, and raises AblateError for wrong input."""
+    Path("good.toml").write_text(GOOD)
+    table = ablation.run("good.toml", data=npz, workspace="elsewhere", inline=True, set={"learning_rate": 1e-3})
+    assert table.row.tolist() == [1, 2]
+    assert table.learning_rate.tolist() == [1e-3, 1e-3]
+    assert table.test_accuracy.between(0, 1).all()
+    with pytest.raises(AblateError, match="no such study"):
+        ablation.run("no-such")
+
+
+def test_module_and_command_are_one():
+    """`python -m ablation` is `ablate`."""
+    assert ablate("--version").stdout.startswith("ablate, version")

@@ -1,0 +1,309 @@
+"""The whole way: images in, table out, with a real study, a real MLflow store and real Dask workers."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+from conftest import STUDY, ablate
+from mlflow import MlflowClient
+
+from ablation import grid, result, selection, sweep, worker
+from ablation.plan import trainings
+from ablation.progress import Plain
+from ablation.record import Record, Weights
+from ablation.workspace import Workspace
+
+ROWS = 4
+
+
+class Silent(Plain):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        super().__init__(None)  # type: ignore[arg-type]
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def options(study: Path, data: Path, workspace: Path, **more: object) -> sweep.Options:
+    arguments = {"grid": grid.read(str(study)), "data": str(data), "workspace": workspace, "name": study.stem}
+    return sweep.Options(**(arguments | {"inline": True} | more))  # type: ignore[arg-type]
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with open(folder / "table.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory, npz: Path) -> tuple[Path, str]:
+    """A workspace in which the command ran a study on Dask workers, and what it said."""
+    place = tmp_path_factory.mktemp("ran")
+    (place / "tiny.toml").write_text(STUDY)
+    done = ablate("run", "--grid", "tiny.toml", "--data", npz, "--slots", "cpu:2", cwd=place)
+    assert done.returncode == 0, done.stderr
+    return place, done.stdout + done.stderr
+
+
+def children(workspace: Path) -> tuple[MlflowClient, list, list]:
+    """MLflow's runs of a workspace: parents, and trials."""
+    client = MlflowClient(f"sqlite:///{workspace / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("ablate")
+    found = client.search_runs([experiment.experiment_id], max_results=1000)
+    parents = [r for r in found if "mlflow.parentRunId" not in r.data.tags]
+    return client, parents, [r for r in found if r not in parents]
+
+
+def study(workspace: Path, name: str = "tiny") -> optuna.Study:
+    return optuna.load_study(study_name=name, storage=f"sqlite:///{workspace / 'optuna.db'}")
+
+
+def test_every_row_is_in_the_table_in_order(ran: tuple[Path, str]):
+    """A line a row, in the study's order, each done, one selected, with scores of all splits."""
+    found = rows(ran[0] / "runs" / "tiny")
+    assert [line["row"] for line in found] == ["1", "2", "3", "4"]
+    assert [(line["dropout"], line["epochs"]) for line in found] == [
+        ("0.0", "1"),
+        ("0.0", "3"),
+        ("0.5", "1"),
+        ("0.5", "3"),
+    ]
+    assert {line["outcome"] for line in found} == {"done"}
+    assert [line["selected"] for line in found].count("True") == 1
+    assert all(0 <= float(line[f"{s}_accuracy"]) <= 1 for line in found for s in ("train", "val", "test"))
+    assert {(line["n_train"], line["n_val"], line["n_test"]) for line in found} == {("54", "6", "24")}
+
+
+def test_optuna_holds_one_complete_trial_a_row(ran: tuple[Path, str]):
+    """Every row is a COMPLETE trial with its parameters, its validation score and a value an epoch."""
+    trials = study(ran[0] / "runs").get_trials()
+    assert [t.state for t in trials] == [optuna.trial.TrialState.COMPLETE] * ROWS
+    assert {(t.params["dropout"], t.params["epochs"]) for t in trials} == {(d, e) for d in (0, 0.5) for e in (1, 3)}
+    assert all(len(t.intermediate_values) == t.params["epochs"] for t in trials)
+    scores = {line["trials"]: float(line["val_accuracy"]) for line in rows(ran[0] / "runs" / "tiny")}
+    assert {t.user_attrs["ablate.trial"]: t.value for t in trials} == pytest.approx(scores)
+
+
+def test_mlflow_holds_a_parent_and_a_child_a_trial(ran: tuple[Path, str]):
+    """One finished parent; finished children with the same parameter keys, curves, final scores, confusion matrix."""
+    client, parents, trials = children(ran[0] / "runs")
+    assert [p.info.status for p in parents] == ["FINISHED"]
+    assert [t.info.status for t in trials] == ["FINISHED"] * ROWS
+    assert len({tuple(sorted(t.data.params)) for t in trials}) == 1
+    assert sorted(t.info.run_name for t in trials) == ["dropout 0.5", "dropout 0.5, epochs 3", "epochs 3", "reference"]
+    long = next(t for t in trials if t.info.run_name == "epochs 3")
+    assert [m.step for m in client.get_metric_history(long.info.run_id, "val_accuracy")] == [1, 2, 3]
+    line = next(r for r in rows(ran[0] / "runs" / "tiny") if r["trials"] == long.data.tags["ablate.trial"])
+    for split in ("train", "val", "test"):
+        assert long.data.metrics[f"final/{split}_accuracy"] == pytest.approx(float(line[f"{split}_accuracy"]))
+    assert [f.path for f in client.list_artifacts(long.info.run_id)] == ["confusion_matrix_test.html"]
+    assert {f.path for f in client.list_artifacts(parents[0].info.run_id)} == {"table.csv", "table.md", "table.tex"}
+
+
+def test_a_second_run_trains_nothing(ran: tuple[Path, str]):
+    """What is there is not trained again, the command says so, table and views stay as they were."""
+    place, _ = ran
+    before = {p: p.read_bytes() for p in (place / "runs" / "tiny").glob("table.*")}
+    points = [len(r.data.metrics) for r in children(place / "runs")[2]]
+    data = json.loads((place / "runs" / "tiny" / "study.json").read_text())["data"]
+    done = ablate("run", "--grid", "tiny.toml", "--data", data, cwd=place)
+    assert (done.returncode, "nothing to train" in done.stdout) == (0, True)
+    assert before == {p: p.read_bytes() for p in before}
+    assert len(study(place / "runs").get_trials()) == ROWS
+    assert [len(r.data.metrics) for r in children(place / "runs")[2]] == points
+
+
+def test_the_same_results_give_the_same_bytes(ran: tuple[Path, str], npz: Path, tmp_path: Path):
+    """table.csv holds nothing of when, where or how: trained inline elsewhere, it is the same file."""
+    shutil.copy(ran[0] / "tiny.toml", tmp_path)
+    env = {"TF_NUM_INTRAOP_THREADS": "1"}
+    done = ablate(
+        "run", "--grid", tmp_path / "tiny.toml", "--data", npz, "--inline", "--slots", "cpu:2", cwd=tmp_path, **env
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "runs/tiny/table.csv").read_bytes() == (ran[0] / "runs/tiny/table.csv").read_bytes()
+
+
+def test_the_table_is_drawn_again_from_files_alone(ran: tuple[Path, str], tmp_path: Path):
+    """`ablate table` needs no images and no databases, and loads no backend."""
+    shutil.copytree(ran[0] / "runs", tmp_path / "runs")
+    for gone in ("mlflow.db", "optuna.db", "tiny/table.csv", "tiny/table.tex", "tiny/table.md", "cache/features"):
+        path = tmp_path / "runs" / gone
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    done = ablate("table", "--grid", "tiny", cwd=tmp_path, KERAS_BACKEND="no-such-backend")
+    assert done.returncode == 0, done.stderr
+    assert "★" in done.stdout
+    for name in ("table.csv", "table.tex", "table.md"):
+        assert (tmp_path / "runs/tiny" / name).read_bytes() == (ran[0] / "runs/tiny" / name).read_bytes()
+
+
+def test_lost_databases_are_rebuilt_from_files(ran: tuple[Path, str], tmp_path: Path):
+    """Files are the truth: without its databases a workspace trains nothing and both views are complete again."""
+    shutil.copytree(ran[0] / "runs", tmp_path / "runs")
+    (tmp_path / "runs/mlflow.db").unlink()
+    (tmp_path / "runs/optuna.db").unlink()
+    data = json.loads((tmp_path / "runs/tiny/study.json").read_text())["data"]
+    outcome = sweep.run(options(ran[0] / "tiny.toml", Path(data), tmp_path / "runs"), Silent())
+    assert outcome.trained == 0
+    assert [len(t.intermediate_values) for t in study(tmp_path / "runs").get_trials()] == [1, 3, 1, 3]
+    client, parents, trials = children(tmp_path / "runs")
+    assert [r.info.status for r in (*parents, *trials)] == ["FINISHED"] * (1 + ROWS)
+    assert all("final/test_accuracy" in t.data.metrics for t in trials)
+    assert {len(client.get_metric_history(t.info.run_id, "loss")) for t in trials} == {1, 3}
+
+
+def test_test_predictions_are_sealed_until_selection(
+    study_file: Path, npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Before selection.json exists no test file is read, and no test metric is in Optuna or MLflow."""
+    workspace = tmp_path / "runs"
+    seen: list[tuple[str, bool]] = []
+    read, seal = result.Predictions.read.__func__, selection.seal
+
+    def spy(cls: type, path: Path, sha256: str) -> result.Predictions:
+        seen.append((path.name, (workspace / "tiny/selection.json").exists()))
+        return read(cls, path, sha256)
+
+    def sealing(folder: object, found: selection.Selection) -> selection.Selection:
+        metrics = {m for r in children(workspace)[2] for m in r.data.metrics}
+        assert not [m for m in metrics if "test" in m]
+        assert not [a for a in study(workspace).user_attrs if "test" in a]
+        assert not [k for t in study(workspace).get_trials() for k in (*t.user_attrs, *t.params) if "test" in k]
+        return seal(folder, found)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(result.Predictions, "read", classmethod(spy))
+    monkeypatch.setattr(selection, "seal", sealing)
+    sweep.run(options(study_file, npz, workspace), Silent())
+    assert len(seen) == ROWS
+    assert all(sealed for _, sealed in seen)
+    assert {name for name, _ in seen} == {"test-1.npz", "test-3.npz"}
+    assert any("test" in a for a in study(workspace).user_attrs)
+
+
+def test_a_row_that_diverges_stays_in_the_table(npz: Path, tmp_path: Path):
+    """A loss that is no number is a result: the row is marked, others are not harmed, the exit code is 1."""
+    path = tmp_path / "wild.toml"
+    path.write_text(
+        '[fixed]\nfc_units = 16\nbatch_size = 16\nepochs = 2\nweights = "random"\noptimizer = "sgd"\n'
+        "[[rows]]\nlearning_rate = 1e-3\n[[rows]]\nlearning_rate = 10.0\nfc_layers = 6\n"
+    )
+    done = ablate("run", "--grid", path, "--data", npz, "--inline", cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    found = rows(tmp_path / "runs/wild")
+    assert [line["outcome"] for line in found] == ["done", "diverged"]
+    assert found[1]["test_accuracy"] == ""
+    assert "diverged" in (tmp_path / "runs/wild/table.tex").read_text()
+    assert "row 2, seed 0: diverged: the loss is no number after epoch" in done.stderr
+    assert {t.state.name for t in study(tmp_path / "runs", "wild").get_trials()} == {"COMPLETE", "FAIL"}
+    failed = next(r for r in children(tmp_path / "runs")[2] if r.info.status == "FAILED")
+    assert failed.data.tags["ablate.outcome"] == "diverged"
+
+
+def test_what_goes_wrong_in_a_training_is_data(
+    study_file: Path, npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """An exception in one training marks its rows as failed, with the reason; the next run trains them."""
+    real = worker._train
+
+    def broken(workspace: object, folder: object, training: object, report: object) -> str:
+        if training.condition.dropout:  # type: ignore[attr-defined]
+            raise RuntimeError("the disk is on fire")
+        return real(workspace, folder, training, report)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(worker, "_train", broken)
+    outcome = sweep.run(options(study_file, npz, tmp_path / "runs"), Silent())
+    assert outcome.unfinished == tuple((n, 0, "failed", "RuntimeError: the disk is on fire") for n in (3, 4))
+    assert [line["outcome"] for line in rows(outcome.folder)] == ["done", "done", "failed", "failed"]
+    monkeypatch.setattr(worker, "_train", real)
+    again = sweep.run(options(study_file, npz, tmp_path / "runs"), Silent())
+    assert (again.trained, again.unfinished) == (2, ())
+    assert [r.info.status for r in children(tmp_path / "runs")[2]] == ["FINISHED"] * ROWS
+    states = [t.state.name for t in study(tmp_path / "runs").get_trials()]
+    assert (states.count("COMPLETE"), states.count("FAIL")) == (ROWS, 2)
+
+
+def test_rows_and_seeds_may_grow(study_file: Path, npz: Path, tmp_path: Path):
+    """A study that grows trains only what is new; another study trains nothing that is there."""
+    workspace = tmp_path / "runs"
+    first = sweep.run(options(study_file, npz, workspace), Silent())
+    study_file.write_text(study_file.read_text().replace("[0.0, 0.5]", "[0.0, 0.25, 0.5]"))
+    grown = sweep.run(options(study_file, npz, workspace), Silent())
+    seeded = options(study_file, npz, workspace, grid=grid.read(str(study_file), seeds=[0, 1]))
+    more = sweep.run(seeded, Silent())
+    assert (first.trained, grown.trained, more.trained) == (4, 2, 6)
+    other = sweep.run(options(study_file, npz, workspace, name="other"), Silent())
+    assert other.trained == 0
+    spread = rows(more.folder)[0]["val_accuracy_sd"]
+    assert float(spread) >= 0
+    assert "±" in more.markdown
+
+
+def test_mlflow_that_cannot_be_reached_costs_nothing(study_file: Path, npz: Path, tmp_path: Path):
+    """Training goes on, messages wait in the outbox, and the next run sends them."""
+    watch = Silent()
+    down = options(
+        study_file, npz, tmp_path / "runs", tracking="http://127.0.0.1:9", storage=f"sqlite:///{tmp_path}/o.db"
+    )
+    outcome = sweep.run(down, watch)
+    assert outcome.unfinished == ()
+    assert any("messages wait" in line for line in watch.lines)
+    assert (outcome.folder / "outbox.jsonl").exists()
+    sweep.run(options(study_file, npz, tmp_path / "runs"), Silent())
+    assert not (outcome.folder / "outbox.jsonl").exists()
+    client, _, trials = children(tmp_path / "runs")
+    assert [t.info.status for t in trials] == ["FINISHED"] * ROWS
+    assert {len(client.get_metric_history(t.info.run_id, "loss")) for t in trials} == {1, 3}
+
+
+def test_levels_that_are_the_same_thing_are_refused(npz: Path, tmp_path: Path):
+    """Where the data bring no splits, `given` and `class` are one trial: refused before anything is trained."""
+    bare = tmp_path / "bare.npz"
+    with np.load(npz) as found:
+        np.savez(bare, x_train=found["x_train"], y_train=found["y_train"])
+    path = tmp_path / "splits.toml"
+    path.write_text('[fixed]\nweights = "random"\n[factorial]\nsplit = ["given", "class"]\n')
+    with pytest.raises(Exception, match="rows 1 and 2 are the same trial"):
+        sweep.run(options(path, bare, tmp_path / "runs"), Silent())
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_papers_rows_share_trainings(tmp_path: Path):
+    """Rows that differ in epochs alone are one training: nine rows, six fits."""
+    paper = grid.read("paper")
+    record = Record(
+        name="p", grid=paper, data="d", images="i", classes=("a", "b"), counts={}, splits={"given": "s"},
+        weights={"vgg16/imagenet": Weights(level="imagenet", source="imagenet", digest="w")}, backend="tensorflow",
+    )  # fmt: skip
+    found = trainings(record, paper.trials())
+    assert sorted(t.milestones for t in found) == [(10,), (10,), (10,), (10, 100), (10, 100), (10, 100)]
+    assert {tuple(t.row for t in group) for group in found.values()} == {(1,), (2, 5), (3, 6), (4,), (7,), (8, 9)}
+
+
+def test_real_faces_go_the_whole_way(shared: Path, tmp_path: Path):
+    """Folders of real faces and real ImageNet weights give a table."""
+    subprocess.run([sys.executable, shared / "layouts.py", tmp_path, "--limit", "150"], check=True, capture_output=True)
+    weights = f"weights={shared / 'vgg16_notop.weights.h5'}"
+    six = "anger,disgust,fear,happiness,sadness,surprise"
+    done = ablate("run", "--grid", "smoke", "--data", "folders", "--classes", six, "--set", weights, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = rows(tmp_path / "runs/smoke")
+    assert [line["outcome"] for line in found] == ["done"] * 4
+    assert all(float(line["train_accuracy"]) > float(found[0]["test_accuracy"]) - 1 for line in found)
+    assert Workspace(tmp_path / "runs").study("smoke").selection.is_file()
+
+
+def test_a_workspace_in_use_is_refused(study_file: Path, npz: Path, tmp_path: Path):
+    """Two orchestrators on one workspace: the second is told who works there."""
+    with Workspace(tmp_path / "runs").lock():
+        done = ablate("run", "--grid", study_file, "--data", npz, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "another ablate works here (host " in done.stderr
+    assert not (tmp_path / "runs/tiny").exists()

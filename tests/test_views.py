@@ -1,0 +1,182 @@
+"""Optuna and MLflow: real stores, and what a process that died leaves in them."""
+
+import json
+from pathlib import Path
+
+import optuna
+import pytest
+from mlflow import MlflowClient
+from optuna.trial import TrialState
+
+from ablation import grid, tracking
+from ablation.record import Record, Weights
+from ablation.result import DONE, FAILED, Result
+from ablation.selection import seal, select
+from ablation.study import DISTRIBUTIONS, Study
+from ablation.tracking import PARENT, Outbox, Sender, Tracker
+from ablation.workspace import StudyFolder
+
+
+def record(text: str, path: Path) -> Record:
+    (path / "s.toml").write_text(text)
+    return Record(
+        name="s",
+        grid=grid.read(str(path / "s.toml")),
+        data="d",
+        images="i",
+        classes=("a", "b"),
+        counts={"given": {"train": (50, 50), "val": (5, 5), "test": (5, 5)}},
+        splits={"given": "x"},
+        weights={"vgg16/imagenet": Weights(level="imagenet", source="imagenet", digest="w")},
+        backend="tensorflow",
+    )
+
+
+def done(value: float, parameters: int = 10, **more: object) -> Result:
+    scores = {"val": {"accuracy": value, "loss": 1 - value}}
+    return Result(DONE, 1, scores=scores, predictions={"val": "v"}, parameters=parameters, **more)  # type: ignore[arg-type]
+
+
+TWO = "[[rows]]\ndropout = 0.1\n[[rows]]\nfc_units = [8, 4]\n"
+
+
+def test_a_process_that_died_leaves_nothing_running(tmp_path: Path):
+    """RUNNING and WAITING trials of a dead process are failed at the next start, and each row is COMPLETE once."""
+    found, url = record(TWO, tmp_path), f"sqlite:///{tmp_path}/o.db"
+    first, second = found.grid.trials()
+    died = Study(url, found)
+    died.begin(first, "one")
+    died._study.enqueue_trial({"dropout": 0.1})
+    again = Study(url, found)
+    assert {t.state for t in again._study.get_trials()} == {TrialState.FAIL}
+    again.begin(first, "one")
+    again.report("one", {"epoch": 1, "val_accuracy": 0.5})
+    again.finish("one", done(0.5))
+    again.agree([(first, "one", done(0.5)), (second, "two", done(0.7))])
+    again.agree([(first, "one", done(0.5)), (second, "two", done(0.7))])
+    complete = [t for t in again._study.get_trials() if t.state == TrialState.COMPLETE]
+    assert [(t.user_attrs["ablate.trial"], t.value) for t in complete] == [("one", 0.5), ("two", 0.7)]
+    assert complete[0].intermediate_values == {1: 0.5}
+
+
+def test_lists_and_paths_are_attributes(tmp_path: Path):
+    """What Optuna's distributions cannot hold is a canonical text in a user attribute; the rest are parameters."""
+    found = record(TWO, tmp_path)
+    study = Study(f"sqlite:///{tmp_path}/o.db", found)
+    study.agree([(t, str(t.row), done(0.5)) for t in found.grid.trials()])
+    one, two = study._study.get_trials()
+    assert two.user_attrs["fc_units"] == "8+4"
+    assert one.user_attrs["weights"] == "imagenet"
+    assert one.params["fc_units"] == 4096
+    assert set(one.params) == set(DISTRIBUTIONS)
+
+
+def test_a_failed_attempt_stays(tmp_path: Path):
+    """A failure is FAIL with its outcome; the study opens in Optuna's own tools."""
+    found = record(TWO, tmp_path)
+    study = Study(f"sqlite:///{tmp_path}/o.db", found)
+    for trial in found.grid.trials():
+        study.begin(trial, str(trial.row))
+    study.finish("1", Result(FAILED, 1, error="ValueError: no"))
+    study.close()
+    loaded = optuna.load_study(study_name="s", storage=f"sqlite:///{tmp_path}/o.db")
+    assert [t.user_attrs["outcome"] for t in loaded.get_trials()] == ["failed", "interrupted"]
+    assert {t.state for t in loaded.get_trials()} == {TrialState.FAIL}
+
+
+def test_the_study_minimises_a_loss(tmp_path: Path):
+    """select_on = val_loss looks for the lowest value."""
+    found = record('select_on = "val_loss"\n' + TWO, tmp_path)
+    assert Study(f"sqlite:///{tmp_path}/o.db", found)._study.direction.name == "MINIMIZE"
+
+
+def sender(tmp_path: Path) -> Sender:
+    return Sender(f"sqlite:///{tmp_path}/m.db", tmp_path / "artifacts", "s")
+
+
+MESSAGES = [
+    tracking.run(PARENT, "s", 1.0, {}, {}),
+    tracking.run("t", "lr 1e-3", 1.0, {"epochs": "2"}, {"ablate.row": "1"}),
+    tracking.metrics("t", 2.0, 1, {"loss": 0.5}),
+    tracking.metrics("t", 3.0, 2, {"loss": 0.25}),
+    tracking.text("t", "page.html", "<p>"),
+    tracking.end("t", 4.0, "FINISHED", "digest"),
+]
+
+
+def test_sending_again_duplicates_nothing(tmp_path: Path):
+    """Each message can be sent any number of times, by any process: one run, one point a step."""
+    for _ in range(2):
+        for fresh in (sender(tmp_path),):
+            fresh.send(MESSAGES)
+            fresh.send(MESSAGES)
+    client = MlflowClient(f"sqlite:///{tmp_path}/m.db")
+    runs = client.search_runs([client.get_experiment_by_name("ablate").experiment_id])
+    child = next(r for r in runs if r.data.tags["ablate.trial"] == "t")
+    assert len(runs) == 2
+    points = client.get_metric_history(child.info.run_id, "loss")
+    assert [(p.step, p.value, p.timestamp) for p in points] == [(1, 0.5, 2000), (2, 0.25, 3000)]
+    assert (child.info.status, child.info.run_name, child.data.params) == ("FINISHED", "lr 1e-3", {"epochs": "2"})
+    assert sender(tmp_path).states["t"] == "digest"
+
+
+def test_a_torn_line_waits(tmp_path: Path):
+    """A line that was cut short by a crash is not read, and what comes before it is."""
+    outbox = Outbox(tmp_path / "outbox.jsonl")
+    outbox.put(MESSAGES[:2])
+    with open(tmp_path / "outbox.jsonl", "a") as file:
+        file.write('{"kind": "met')
+    found, end = outbox.read(0)
+    assert found == MESSAGES[:2]
+    assert not outbox.clear(end)
+
+
+def test_messages_of_a_crashed_process_survive_and_new_ones_follow(tmp_path: Path):
+    """What an earlier process could not send is sent by the next one, before its own; a torn end is cut off."""
+    path = tmp_path / "outbox.jsonl"
+    path.write_text("".join(json.dumps(m) + "\n" for m in MESSAGES[:3]) + '{"kind": "met')
+    tracker = Tracker(path, lambda: sender(tmp_path))
+    tracker.tell(*MESSAGES[3:])
+    assert tracker.close() == 0
+    assert not path.exists()
+    client = MlflowClient(f"sqlite:///{tmp_path}/m.db")
+    run_id = sender(tmp_path)._runs["t"]
+    assert len(client.get_metric_history(run_id, "loss")) == 2
+
+
+def test_an_unreachable_server_keeps_messages(tmp_path: Path):
+    """Where MLflow cannot be reached the messages stay in the outbox, and how many is known."""
+
+    def refuse() -> Sender:
+        raise ConnectionError("nobody there\nmore")
+
+    tracker = Tracker(tmp_path / "outbox.jsonl", refuse)
+    tracker.tell(*MESSAGES)
+    assert tracker.states() == {}
+    assert tracker.close() == len(MESSAGES)
+    assert tracker.error == "ConnectionError: nobody there"
+
+
+def test_selection_is_by_validation_and_ties_go_to_the_cheapest(tmp_path: Path):
+    """The best validation score wins; exact ties: fewest parameters, then fewest updates, then the first row."""
+    found = record("[factorial]\nbatch_size = [32, 64]\ndropout = [0.0, 0.1]\n", tmp_path)
+    a, b, c, d = found.grid.trials()
+    assert select(found, {a: done(0.5), b: done(0.6), c: done(0.4), d: done(0.5)}).row == 2
+    assert select(found, {a: done(0.5, 10), b: done(0.5, 9), c: done(0.5, 10), d: done(0.5, 10)}).row == 2
+    assert select(found, {a: done(0.5), b: done(0.5), c: done(0.5), d: done(0.5)}).row == 3
+    assert select(found, {}) is None
+    by_loss = record('select_on = "val_loss"\n[factorial]\ndropout = [0.0, 0.1]\n', tmp_path)
+    assert select(
+        by_loss, dict(zip(by_loss.grid.trials(), [done(0.5), done(0.6)], strict=True))
+    ).value == pytest.approx(0.4)
+
+
+def test_a_seal_keeps_its_time_and_remembers_what_it_replaced(tmp_path: Path):
+    """The same choice from the same predictions is not sealed anew; another one keeps the earlier in the file."""
+    found = record("[factorial]\ndropout = [0.0, 0.1]\n", tmp_path)
+    a, b = found.grid.trials()
+    folder = StudyFolder(tmp_path / "s")
+    first = seal(folder, select(found, {a: done(0.5)}).model_copy(update={"sealed": "long ago"}))
+    assert seal(folder, select(found, {a: done(0.5)})).sealed == first.sealed == "long ago"
+    grown = seal(folder, select(found, {a: done(0.5), b: done(0.9)}))
+    assert (grown.row, [e["sealed"] for e in grown.earlier]) == (2, ["long ago"])

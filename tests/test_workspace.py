@@ -1,0 +1,108 @@
+"""Files that are whole or not there, and the lock."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ablation.errors import AblateError
+from ablation.result import DONE, FAILED, Predictions, Result, is_done, read, write
+from ablation.workspace import Workspace, atomic, read_json, write_json, write_text
+
+
+def write_half(path: Path) -> None:
+    with atomic(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path):
+    """A reader sees the old content or the new, never half of it; nothing else is left behind."""
+    path = tmp_path / "a" / "file.txt"
+    write_text(path, "old")
+    with pytest.raises(RuntimeError):
+        write_half(path)
+    assert path.read_text() == "old"
+    assert os.listdir(path.parent) == ["file.txt"]
+
+
+def test_a_full_disk_loses_nothing(tmp_path: Path):
+    """Where the disk is full (here: a file may not grow), the old file stays and no temporary one is left."""
+    path = tmp_path / "file.txt"
+    write_text(path, "old")
+    code = (
+        "import resource, signal, sys\nfrom pathlib import Path\nfrom ablation.workspace import write_text\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nresource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "write_text(Path(sys.argv[1]), 'x' * 5000)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True)
+    assert "File too large" in done.stderr
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["file.txt"]
+
+
+def test_broken_json_is_named(tmp_path: Path):
+    """A file that is no JSON is named; one that is missing is None."""
+    assert read_json(tmp_path / "none.json") is None
+    (tmp_path / "bad.json").write_text("{")
+    with pytest.raises(AblateError, match=r"bad\.json"):
+        read_json(tmp_path / "bad.json")
+    write_json(tmp_path / "good.json", {"a": 1})
+    assert read_json(tmp_path / "good.json") == {"a": 1}
+
+
+def test_the_lock_dies_with_its_holder(tmp_path: Path):
+    """One orchestrator at a time; the kernel frees the lock when its holder is killed."""
+    code = (
+        "import sys, time\nfrom pathlib import Path\nfrom ablation.workspace import Workspace\n"
+        "with Workspace(Path(sys.argv[1])).lock():\n    print('held', flush=True)\n    time.sleep(60)\n"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    with pytest.raises(AblateError, match=f"pid {holder.pid}"), Workspace(tmp_path).lock():
+        pass
+    holder.kill()
+    holder.wait()
+    with Workspace(tmp_path).lock():
+        pass
+
+
+def predictions() -> Predictions:
+    probabilities = np.array([[0.25, 0.75], [0.5, 0.5]], np.float16)
+    return Predictions(np.array([1, 0], np.int16), probabilities, np.array([0.3, 0.7], np.float32))
+
+
+def test_predictions_come_back_and_a_change_is_found(tmp_path: Path):
+    """The same predictions give the same bytes; a file that was changed or is gone is refused."""
+    path = tmp_path / "test-3.npz"
+    digest = predictions().write(path)
+    assert predictions().write(tmp_path / "again.npz") == digest
+    found = Predictions.read(path, digest)
+    assert found.classes.tolist() == [1, 0]
+    assert found.probabilities.tolist() == [[0.25, 0.75], [0.5, 0.5]]
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(AblateError, match="changed"):
+        Predictions.read(path, digest)
+    path.unlink()
+    with pytest.raises(AblateError, match="missing"):
+        Predictions.read(path, digest)
+
+
+def test_results_come_back(tmp_path: Path):
+    """A finished trial is read from its own file; one that is not falls back on its training's failure."""
+    folder = Workspace(tmp_path).training("k")
+    done = Result(DONE, 3, scores={"val": {"accuracy": 0.5}}, history=[{"epoch": 1, "val_accuracy": 0.1}])
+    failed = Result(FAILED, 10, error="Traceback\n  ...\nValueError: no\n")
+    assert read(folder, 3) is None
+    write(folder, done)
+    write(folder, failed)
+    assert (read(folder, 3), read(folder, 10)) == (done, failed)
+    assert (is_done(folder, 3), is_done(folder, 10)) == (True, False)
+    assert failed.reason == "ValueError: no"
+    assert (
+        Result(DONE, 2, history=[{"epoch": e, "val_accuracy": a} for e, a in ((1, 0.2), (2, 0.2))]).best["epoch"] == 1
+    )
