@@ -72,11 +72,12 @@ def run(grid: str, name: str | None, workspace: Path, data: str | None, classes:
     ablate run --grid smoke --seeds 3 --set learning_rate=1e-4
     ablate run --grid mine.toml --data fer2013.csv --set weights=vgg16_notop.weights.h5
     """
-    from ablation import grid as grids
+    from ablation import study_file
 
-    found = grids.read(grid, grids.settings(changes), grids.seed_list(seeds) if seeds else None)
+    seed_list = study_file.seed_list(seeds) if seeds else None
+    found = study_file.read(grid, study_file.settings(changes), seed_list)
     if data is None:
-        if grid not in grids.shipped():
+        if grid not in study_file.shipped():
             raise AblateError(f"--data: {grid} needs images: pass a path, or demo for faces that ablate draws")
         data = DEMO
     from ablation import progress, sweep  # slow: the study file is checked before
@@ -153,13 +154,13 @@ def new(file: Path) -> int:
     \b
     ablate new mine.toml
     """
-    from ablation import grid, workspace
+    from ablation import study_file, workspace
 
     if file.suffix != ".toml":
         raise AblateError(f"{file}: a study file ends in .toml")
     if file.exists():
         raise AblateError(f"{file}: is there already; remove it, or take another name")
-    workspace.write_text(file, grid.starter())
+    workspace.write_text(file, study_file.starter())
     click.echo(f"wrote {file}; run it: ablate run --grid {file} --data demo")
     return 0
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from ablation.backbones import BACKBONES
+from ablation.backbones import BACKBONES, RANDOM_WEIGHTS
 from ablation.errors import AblateError
 from ablation.plan import Features
 from ablation.record import Weights
 from ablation.workspace import Workspace, atomic, read_json, write_json
 
 BATCH = 64
-RANDOM_RECIPE = "random-he-1"  # the digest of seeded random weights: count up when _randomise draws others
+RANDOM_RECIPE = "random-noise-1"  # the digest of seeded random weights: count up when others are drawn
 
 
 def locate(backbone: str, level: str) -> Weights | None:
@@ -53,25 +53,9 @@ def backbone(name: str, source: str, size: int) -> tuple[Any, Callable[[np.ndarr
     family = import_module(BACKBONES[name])
     model = family.build(include_top=False, weights=None if source == "random" else source, input_shape=(size, size, 3))
     if source == "random":
-        _randomise(model, family.preprocess)
+        model = import_module(RANDOM_WEIGHTS).randomise(model, family.preprocess)
     model.trainable = False
     return model, family.preprocess
-
-
-def _randomise(model: Any, preprocess: Callable[[np.ndarray], np.ndarray]) -> None:
-    """Seeded He-normal kernels, which keep the scale through many layers; Keras' default lets it fade away.
-
-    The first kernel also takes the scale of preprocessed pixels off, so that features are of order one.
-    """
-    rng = np.random.default_rng(0)
-    noise = preprocess(rng.uniform(0, 255, (8, 8, 8, 3)).astype(np.float32))
-    scale = float(np.sqrt(np.mean(np.square(noise))))
-    for layer in model.layers:
-        kernel = getattr(layer, "kernel", None)
-        if kernel is not None:
-            fan_in = int(np.prod(kernel.shape[:-1]))
-            kernel.assign(rng.normal(0, np.sqrt(2 / fan_in) / scale, kernel.shape).astype(np.float32))
-            scale = 1.0
 
 
 def _sidecar(path: Path) -> Path:

@@ -9,7 +9,7 @@ from conftest import ablate, write_npz
 from PIL import Image
 
 import ablation
-from ablation import cli, grid
+from ablation import cli, study_file
 from ablation.errors import AblateError
 
 GOOD = '[fixed]\nfc_units = 8\nepochs = 1\nweights = "random"\n[[rows]]\ndropout = 0.0\n[[rows]]\ndropout = 0.5\n'
@@ -173,7 +173,7 @@ def test_a_bug_is_exit_3_with_a_log(capsys: pytest.CaptureFixture[str], monkeypa
     def bug(*_: object) -> None:
         raise ZeroDivisionError("secret of ours")
 
-    monkeypatch.setattr("ablation.grid.read", bug)
+    monkeypatch.setattr("ablation.study_file.read", bug)
     code, error = call(capsys, "run", "--grid", "smoke", "--workspace", "elsewhere")
     assert code == 3
     assert "Traceback" not in error
@@ -189,7 +189,7 @@ def test_an_interrupt_is_exit_130_and_says_how_to_go_on(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ablation.grid.read", interrupt)
+    monkeypatch.setattr("ablation.study_file.read", interrupt)
     code, error = call(capsys, "run", "--grid", "smoke")
     assert (code, error.strip()) == (130, "interrupted; go on with: ablate run --grid smoke")
 
@@ -197,7 +197,7 @@ def test_an_interrupt_is_exit_130_and_says_how_to_go_on(
 def test_new_writes_a_study_that_runs(capsys: pytest.CaptureFixture[str]):
     """The starter file is a valid study; a file that is there is not overwritten."""
     assert call(capsys, "new", "mine.toml")[0] == 0
-    assert len(grid.read("mine.toml").rows) == 2
+    assert len(study_file.read("mine.toml").rows) == 2
     assert call(capsys, "new", "mine.toml")[0] == 2
     assert call(capsys, "new", "mine.txt")[0] == 2
 

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ablation import export, grid, table
+from ablation import export, study_file, table
 from ablation.grid import METRICS, Condition, Grid
 from ablation.record import Record, Weights
 from ablation.result import Result
@@ -198,7 +198,7 @@ def compiled(pdflatex: str, folder: Path, *tables: str) -> str:
 
 @pytest.fixture(scope="module")
 def paper() -> tuple[Table, pd.DataFrame]:
-    return drawn(grid.read("paper"))
+    return drawn(study_file.read("paper"))
 
 
 def test_rows_stand_in_study_order(paper):
@@ -208,7 +208,7 @@ def test_rows_stand_in_study_order(paper):
     assert [re.match(r"\d+", line[0])[0] for line in tex_rows(export.latex(model))] == [str(n) for n in range(1, 10)]
     numbers = [line[0].strip("*°★") for line in markdown_rows(export.markdown_table(model))]
     assert numbers == [str(n) for n in range(1, 10)]
-    assert [line[1] for line in tex_rows(export.latex(model))][5:8] == ["4096", "2048", "8192"]
+    assert [line[4] for line in tex_rows(export.latex(model))][5:8] == ["4096", "2048", "8192"]
 
 
 def test_reference_and_selected_are_marked_by_the_row_number(paper):
@@ -226,7 +226,7 @@ def test_reference_and_selected_are_marked_by_the_row_number(paper):
 
 def test_a_row_may_be_both_reference_and_selected():
     """Both marks stand on one row."""
-    model, _ = drawn(grid.read("paper"), selected=2)
+    model, _ = drawn(study_file.read("paper"), selected=2)
     assert tex_rows(export.latex(model))[1][0] == r"2$^{\circ\star}$"
     assert markdown_rows(export.markdown_table(model))[1][0] == "**2°★**"
 
@@ -235,19 +235,19 @@ def test_bold_is_what_was_selected_and_why(paper):
     """The selected row's factors and its validation value: never a test number, never another row."""
     model, _ = paper
     bold = [(n, c.key, c.kind) for n, row in enumerate(model.rows, 1) for c, x in zip(model.columns, row) if x.bold]  # noqa: B905
-    factors = [(5, key, "factor") for key in ("fc_units", "learning_rate", "batch_size", "epochs")]
+    factors = [(5, key, "factor") for key in ("batch_size", "learning_rate", "epochs", "fc_units")]
     assert bold == [(5, "row", "row"), *factors, (5, "val_accuracy", "percent")]
     assert [c for row in tex_rows(export.latex(model)) for c in row if "textbf" in c] == [
-        r"\textbf{4096}", r"\textbf{\boldmath $10^{-4}$}", r"\textbf{256}", r"\textbf{100}", r"\textbf{65.2}",
+        r"\textbf{256}", r"\textbf{\boldmath $10^{-4}$}", r"\textbf{100}", r"\textbf{4096}", r"\textbf{65.2}",
     ]  # fmt: skip
     assert [c for row in markdown_rows(export.markdown_table(model)) for c in row if "**" in c] == [
-        "**5★**", "**4096**", "**1e-4**", "**256**", "**100**", "**65.2**",
+        "**5★**", "**256**", "**1e-4**", "**100**", "**4096**", "**65.2**",
     ]  # fmt: skip
 
 
 def test_without_a_selection_nothing_is_bold():
     """Where no rule was applied, no row is picked out."""
-    model, _ = drawn(grid.read("paper"), selected=None)
+    model, _ = drawn(study_file.read("paper"), selected=None)
     assert not any(cell.bold for row in model.rows for cell in row)
     assert "textbf" not in export.latex(model)
     assert "★" not in export.markdown_table(model)
@@ -255,14 +255,14 @@ def test_without_a_selection_nothing_is_bold():
 
 def test_failed_rows_stay_and_say_why():
     """A row without results keeps its place, its levels and its published numbers, in every format."""
-    model, rows = drawn(grid.read("paper"), {(3, 0): "diverged", (4, 0): "killed", (9, 0): table.NOT_RUN})
+    model, rows = drawn(study_file.read("paper"), {(3, 0): "diverged", (4, 0): "killed", (9, 0): table.NOT_RUN})
     latex, markdown, lines = export.latex(model), export.markdown_table(model), csv_rows(rows)
     assert tex_rows(latex)[2] == [
         "3",
-        "4096",
-        "$10^{-4}$",
         "128",
+        "$10^{-4}$",
         "10",
+        "4096",
         *["diverged"] * 4,
         "98.26",
         "95.93",
@@ -270,7 +270,7 @@ def test_failed_rows_stay_and_say_why():
         "96",
     ]
     assert r"\multicolumn{4}{c}{killed}" in latex
-    assert markdown_rows(markdown)[8][:9] == ["9", "8192", "1e-4", "256", "100", *[table.NOT_RUN] * 4]
+    assert markdown_rows(markdown)[8][:9] == ["9", "256", "1e-4", "100", "8192", *[table.NOT_RUN] * 4]
     assert [line["outcome"] for line in lines] == ["done", "done", "diverged", "killed", *["done"] * 4, "not run"]
     assert (lines[2]["val_accuracy"], lines[2]["n_seeds"]) == ("", "0")
     for text in (latex, markdown):
@@ -280,7 +280,7 @@ def test_failed_rows_stay_and_say_why():
 def test_means_and_deviations_are_over_seeds():
     """With seeds, a cell is mean ± standard deviation of the seeds that are done, and the note counts them."""
     model, rows = drawn(
-        grid.read("paper", seeds=[0, 1, 2]), {(4, 1): "diverged", **{(6, s): "killed" for s in range(3)}}
+        study_file.read("paper", seeds=[0, 1, 2]), {(4, 1): "diverged", **{(6, s): "killed" for s in range(3)}}
     )
     three, two = [accuracy(1, s) for s in range(3)], [accuracy(4, s) for s in (0, 2)]
     assert rows.val_accuracy[0] == pytest.approx(statistics.mean(three))
@@ -329,7 +329,7 @@ def test_the_caption_says_what_was_tested(paper):
     assert model.caption == (
         "VGG16 head, 32x32 faces: 5,431 test images of 6 classes, majority class 29.3%. One training per row (seed 0)."
     )
-    noted, _ = drawn(grid.read("paper"), notes=("3 images were left out.",))
+    noted, _ = drawn(study_file.read("paper"), notes=("3 images were left out.",))
     assert noted.caption == f"{model.caption} 3 images were left out."
 
 
@@ -406,7 +406,7 @@ def test_learning_rates_are_powers_of_ten(level, tex):
 
 def test_every_latex_row_has_every_cell(paper):
     """Headings, rows and rows that failed have equally many columns; rules and braces are whole."""
-    model, _ = drawn(grid.read("paper"), {(3, 0): "diverged"})
+    model, _ = drawn(study_file.read("paper"), {(3, 0): "diverged"})
     text = export.latex(model)
     heading, titles = re.search(
         r"\\toprule\n(.*?) \\\\\n(?:\\cmidrule[^\n]*\n)*(.*?) \\\\\n\\midrule", text, re.DOTALL
@@ -431,9 +431,9 @@ def test_words_stand_left_and_numbers_right():
 
 def test_the_papers_table_compiles(pdflatex, tmp_path, paper):
     """Nine rows with published columns fit an article's column: no error, nothing that sticks out."""
-    seeds, _ = drawn(grid.read("paper", seeds=[0, 1, 2]), {(3, s): "diverged" for s in range(3)})
-    failed, _ = drawn(grid.read("paper"), {(3, 0): "out of memory", (4, 0): "diverged", (9, 0): table.NOT_RUN})
-    smoke, _ = drawn(grid.read("smoke"), selected=3)
+    seeds, _ = drawn(study_file.read("paper", seeds=[0, 1, 2]), {(3, s): "diverged" for s in range(3)})
+    failed, _ = drawn(study_file.read("paper"), {(3, 0): "out of memory", (4, 0): "diverged", (9, 0): table.NOT_RUN})
+    smoke, _ = drawn(study_file.read("smoke"), selected=3)
     log = compiled(pdflatex, tmp_path, *map(export.latex, (paper[0], seeds, failed, smoke)))
     assert "Overfull" not in log
     assert "Missing character" not in log

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ablation import grid
+from ablation import grid, study_file
 from ablation.errors import AblateError
-from ablation.grid import FACTORS, READY, Condition, Grid
+from ablation.grid import FACTORS, Condition, Grid
+from ablation.study_file import READY
 
 PAPER = """
 256 0.001  10  4096 0.9547 0.9385 0.941  0.94
@@ -30,7 +31,7 @@ ROW = "[[rows]]\n"
 def read(folder: Path, text: str | bytes, **options) -> Grid:
     path = folder / "study.toml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return grid.read(str(path), **options)
+    return study_file.read(str(path), **options)
 
 
 def refused(folder: Path, text: str | bytes, **options) -> str:
@@ -48,35 +49,35 @@ def refused(folder: Path, text: str | bytes, **options) -> str:
 
 def test_the_paper_study_has_the_papers_rows():
     """`--grid paper` is the nine rows of the paper, in its order."""
-    found = [f"{r.batch_size} {r.learning_rate} {r.epochs} {r.fc_units}" for r in grid.read("paper").rows]
+    found = [f"{r.batch_size} {r.learning_rate} {r.epochs} {r.fc_units}" for r in study_file.read("paper").rows]
     assert found == [" ".join(line.split()[:4]) for line in PAPER.strip().splitlines()]
-    assert {(r.fc_layers, r.dropout, r.optimizer, r.backbone) for r in grid.read("paper").rows} == {
+    assert {(r.fc_layers, r.dropout, r.optimizer, r.backbone) for r in study_file.read("paper").rows} == {
         (2, 0.25, "adam", "vgg16")
     }
 
 
 def test_published_numbers_keep_their_decimals():
     """What the paper printed is kept digit by digit: 0.94 and 0.9500 are not the same statement."""
-    found = [[str(number) for number in row.values()] for row in grid.read("paper").published]
+    found = [[str(number) for number in row.values()] for row in study_file.read("paper").published]
     assert found == [line.split()[4:] for line in PAPER.strip().splitlines()]
-    assert set(grid.read("paper").published[0]) == {"train_accuracy", "val_accuracy", "test_accuracy", "f1"}
+    assert set(study_file.read("paper").published[0]) == {"train_accuracy", "val_accuracy", "test_accuracy", "f1"}
 
 
 def test_the_papers_reference_is_its_hub(tmp_path):
     """Row 2, the declared reference, is the row with most one-factor neighbours, which is the default too."""
-    text = grid.shipped()["paper"].read_text()
-    assert grid.read("paper").reference == 2
+    text = study_file.shipped()["paper"].read_text()
+    assert study_file.read("paper").reference == 2
     assert read(tmp_path, re.sub("(?m)^reference.*$", "", text)).reference == 2
 
 
-def test_varying_factors_stand_in_declared_order():
-    """The columns of the table are the factors that differ between rows, in one order for all studies."""
-    assert grid.read("paper").varying == ("fc_units", "learning_rate", "batch_size", "epochs")
+def test_varying_factors_stand_in_the_files_order():
+    """The columns of the table are the factors that differ between rows, in the order in which the file states them."""
+    assert study_file.read("paper").varying == ("batch_size", "learning_rate", "epochs", "fc_units")
 
 
 def test_difference_names_what_sets_a_row_apart():
     """A row is described by its levels that the reference has not."""
-    paper = grid.read("paper")
+    paper = study_file.read("paper")
     assert paper.difference(2) == {}
     assert paper.difference(9) == {"epochs": 100, "fc_units": 8192}
     assert [n for n in range(1, 10) if len(paper.difference(n)) == 1] == [1, 3, 5, 7, 8]
@@ -84,7 +85,7 @@ def test_difference_names_what_sets_a_row_apart():
 
 def test_trials_are_rows_by_seeds():
     """All rows of the first seed come before the second seed; rows count from 1."""
-    found = [(t.seed, t.row) for t in grid.read("smoke", seeds=[3, 5]).trials()]
+    found = [(t.seed, t.row) for t in study_file.read("smoke", seeds=[3, 5]).trials()]
     assert found == [(3, 1), (3, 2), (3, 3), (3, 4), (5, 1), (5, 2), (5, 3), (5, 4)]
 
 
@@ -317,7 +318,7 @@ def test_an_unreadable_file_is_refused(tmp_path, monkeypatch):
     path.write_text(ROW)
     monkeypatch.setattr("builtins.open", deny)
     with pytest.raises(AblateError, match=r"study\.toml: cannot be read: Permission denied$"):
-        grid.read(str(path))
+        study_file.read(str(path))
 
 
 # ---- --set and --seeds
@@ -325,7 +326,7 @@ def test_an_unreadable_file_is_refused(tmp_path, monkeypatch):
 
 def test_set_changes_what_all_rows_share(tmp_path):
     """A level is read as TOML, else as text; the grid keeps what was changed."""
-    changes = grid.settings(["dropout=0.5", "optimizer=sgd", "fc_units=[128, 64]", "split_seed=3"])
+    changes = study_file.settings(["dropout=0.5", "optimizer=sgd", "fc_units=[128, 64]", "split_seed=3"])
     assert changes == {"dropout": 0.5, "optimizer": "sgd", "fc_units": [128, 64], "split_seed": 3}
     found = read(tmp_path, "[fixed]\ndropout = 0.1\n[[rows]]\n[[rows]]\nepochs = 3\n", changes=changes)
     assert {(r.dropout, r.optimizer, r.fc_units) for r in found.rows} == {(0.5, "sgd", (128, 64))}
@@ -342,7 +343,7 @@ def test_set_refuses_what_the_rows_set(tmp_path):
 def test_set_takes_a_known_factor_and_a_level(text):
     """An unknown factor is refused with the known ones."""
     with pytest.raises(AblateError) as caught:
-        grid.settings([text])
+        study_file.settings([text])
     shown = text.replace("\n", " ")
     assert str(caught.value).startswith(f"--set {shown}: takes factor=level; known factors: backbone, weights, ")
 
@@ -362,14 +363,14 @@ def test_set_takes_a_known_factor_and_a_level(text):
 def test_a_bad_level_is_named_as_set(tmp_path, text, message):
     """What came from the command line is not blamed on the file."""
     with pytest.raises(AblateError) as caught:
-        read(tmp_path, ROW, changes=grid.settings([text]))
+        read(tmp_path, ROW, changes=study_file.settings([text]))
     assert str(caught.value).startswith(message)
 
 
 def test_seeds_are_how_many_or_a_list():
     """`--seeds 5` counts from 0; with a comma it is a list."""
-    assert grid.seed_list("5") == [0, 1, 2, 3, 4]
-    assert grid.seed_list("0,7,11") == [0, 7, 11]
+    assert study_file.seed_list("5") == [0, 1, 2, 3, 4]
+    assert study_file.seed_list("0,7,11") == [0, 7, 11]
 
 
 @pytest.mark.parametrize(
@@ -378,7 +379,7 @@ def test_seeds_are_how_many_or_a_list():
 def test_other_seeds_are_refused(text):
     """The message shows both forms; a number of seeds that no memory holds is one of the mistakes."""
     with pytest.raises(AblateError) as caught:
-        grid.seed_list(text)
+        study_file.seed_list(text)
     assert str(caught.value).endswith(": takes how many (5: seeds 0 to 4), or a list of whole numbers (0,7,11)")
 
 
@@ -413,10 +414,10 @@ def test_a_home_that_is_nobodys_is_a_folder(tmp_path):
 def test_a_grid_is_a_path_or_a_shipped_name(tmp_path):
     """`--grid paper` is in the package; a .toml file may lie anywhere."""
     (tmp_path / "mine.toml").write_text(ROW)
-    assert grid.find("paper").name == "paper.toml"
-    assert grid.find(str(tmp_path / "mine.toml")) == tmp_path / "mine.toml"
-    assert grid.read(str(tmp_path / "mine.toml")).stem == "mine"
-    assert list(grid.shipped()) == ["paper", "smoke"]
+    assert study_file.find("paper").name == "paper.toml"
+    assert study_file.find(str(tmp_path / "mine.toml")) == tmp_path / "mine.toml"
+    assert study_file.read(str(tmp_path / "mine.toml")).stem == "mine"
+    assert list(study_file.shipped()) == ["paper", "smoke"]
 
 
 @pytest.mark.parametrize(
@@ -435,17 +436,17 @@ def test_a_missing_grid_is_refused_with_the_way_out(tmp_path, monkeypatch, name,
     """An unknown name is answered with the known ones, a missing file with the command that writes one."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(AblateError) as caught:
-        grid.find(name)
+        study_file.find(name)
     assert str(caught.value).startswith(f"--grid {name}: {message}".replace("\0", " "))
 
 
 # ---- to and from text
 
 
-@pytest.mark.parametrize("name", grid.shipped())
+@pytest.mark.parametrize("name", study_file.shipped())
 def test_a_grid_survives_json(name):
     """study.json gives back the grid that was written, published decimals and lists of units included."""
-    found = grid.read(name, {"fc_layers": 2, "weights": "w.h5"}, [0, 1])
+    found = study_file.read(name, {"fc_layers": 2, "weights": "w.h5"}, [0, 1])
     assert Grid.model_validate_json(json.dumps(found.model_dump(mode="json"))) == found
 
 
@@ -460,17 +461,17 @@ def test_lists_of_units_survive_json(tmp_path):
 
 def test_the_starter_is_a_valid_study(tmp_path):
     """`ablate new` writes a study that runs as it stands."""
-    assert [r.learning_rate for r in read(tmp_path, grid.starter()).rows] == [1e-4, 1e-3]
+    assert [r.learning_rate for r in read(tmp_path, study_file.starter()).rows] == [1e-4, 1e-3]
 
 
 def test_what_the_starter_comments_out_is_valid_too(tmp_path):
     """Each commented line can be brought in; the factors' defaults then change nothing."""
-    text = re.sub(r"(?m)^# (?=\w+ = )", "", grid.starter())
+    text = re.sub(r"(?m)^# (?=\w+ = )", "", study_file.starter())
     found = read(tmp_path, text)
-    assert found.rows == read(tmp_path, grid.starter()).rows
+    assert found.rows == read(tmp_path, study_file.starter()).rows
     assert (found.reference, str(found.published[1]["test_accuracy"])) == (1, "0.941")
-    head = grid.starter().split("# One design")[0]
-    for design in re.findall(r"(?m)^# \.\.\. or .*?(\[\w+\]) +(.*)$", grid.starter()):
+    head = study_file.starter().split("# One design")[0]
+    for design in re.findall(r"(?m)^# \.\.\. or .*?(\[\w+\]) +(.*)$", study_file.starter()):
         levels = re.sub(r"\s{2,}", "\n", design[1])
         assert len(read(tmp_path, f"{head}\n{design[0]}\n{levels}\n").rows) > 1
 
@@ -536,7 +537,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def attempt(folder: Path, text: str, changes: list[str] | None = None) -> Grid | str:
     """The grid, or the message with which it was refused."""
     try:
-        return read(folder, text, changes=grid.settings(changes or []))
+        return read(folder, text, changes=study_file.settings(changes or []))
     except AblateError as error:
         return str(error)
 

@@ -11,9 +11,9 @@ PACKAGE = Path(__file__).parents[1] / "ablation"
 
 LAYERS = [
     {"errors", "backbones", "datasets"},
-    {"grid", "workspace", "slots", "evaluation", "backbones.vgg16", "datasets.images"},
+    {"grid", "workspace", "slots", "evaluation", "backbones.vgg16", "backbones.random_weights", "datasets.images"},
     {"datasets.folders", "datasets.fer2013", "datasets.affwild2", "datasets.arrays",
-     "datasets.faces", "splits", "batches", "result", "record"},
+     "study_file", "datasets.faces", "splits", "batches", "result", "record"},
     {"datasets.demo", "fused", "plan", "head", "study", "tracking", "pool", "selection"},
     {"features", "table"},
     {"export", "worker"},
@@ -33,7 +33,7 @@ DOORS = {
     "click": {"cli"},
     "rich": {"progress"},
     "sklearn": {"evaluation", "splits"},
-    "keras": {"head", "fused", "backbones.vgg16", "worker"},
+    "keras": {"head", "fused", "backbones.vgg16", "backbones.random_weights", "worker"},
     "tensorflow": {"fused"},
     "jinja2": {"export"},
     "PIL": {"datasets.images", "datasets.faces"},

@@ -8,7 +8,7 @@ import pytest
 from mlflow import MlflowClient
 from optuna.trial import TrialState
 
-from ablation import grid, tracking
+from ablation import study_file, tracking
 from ablation.record import Record, Weights
 from ablation.result import DONE, FAILED, Result
 from ablation.selection import seal, select
@@ -21,7 +21,7 @@ def record(text: str, path: Path) -> Record:
     (path / "s.toml").write_text(text)
     return Record(
         name="s",
-        grid=grid.read(str(path / "s.toml")),
+        grid=study_file.read(str(path / "s.toml")),
         data="d",
         images="i",
         classes=("a", "b"),

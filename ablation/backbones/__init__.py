@@ -3,3 +3,4 @@
 BACKBONES = {
     "vgg16": "ablation.backbones.vgg16",
 }
+RANDOM_WEIGHTS = "ablation.backbones.random_weights"  # for each of them

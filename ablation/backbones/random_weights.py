@@ -1,0 +1,58 @@
+"""Seeded random weights from which a head can learn, for any backbone: no download, and no image of a study.
+
+Keras' default initialiser lets the signal fade through many layers, and with ReLUs all images end in nearly the same
+direction. So each layer's outputs are brought to mean 0 and variance 1 a channel on smooth noise (data-dependent
+initialisation, Kraehenbuehl et al. 2016, with noise for data), and the features too.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+IMAGES = 64
+FLOOR = 0.1  # of the mean deviation: a channel that hardly answers is not blown up
+
+
+def smooth_noise(rng: np.random.Generator, n: int, size: int) -> np.ndarray:
+    """Pixels (n, size, size, 3) in 0-255 with the 1/f spectrum of natural images; mostly grey, as those are."""
+    frequency = np.hypot(*np.meshgrid(*[np.fft.fftfreq(size)] * 2))
+    frequency[0, 0] = 1 / size
+    spectrum = rng.normal(size=(n, size, size, 4, 2)) @ (1, 1j) / frequency[None, :, :, None]
+    waves = np.fft.ifft2(spectrum, axes=(1, 2)).real
+    waves /= waves.std()
+    pixels = 128 + 50 * (0.9 * waves[..., :1] + 0.4 * waves[..., 1:])
+    return pixels.clip(0, 255).astype(np.float32)
+
+
+def _statistics(outputs: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation of each channel, over images and places."""
+    found = keras.ops.convert_to_numpy(outputs).astype(np.float64)
+    axes = tuple(range(found.ndim - 1))
+    deviation = found.std(axes)
+    return found.mean(axes), np.maximum(deviation, FLOOR * deviation.mean())
+
+
+def randomise(model: Any, preprocess: Callable[[np.ndarray], np.ndarray], seed: int = 0) -> Any:
+    """`model` with such weights in its layers that have a kernel and a bias, and its outputs scaled."""
+    rng = np.random.default_rng(seed)
+    noise = preprocess(smooth_noise(rng, IMAGES, model.input_shape[1]))
+    for layer in model.layers:
+        if getattr(layer, "kernel", None) is not None and getattr(layer, "bias", None) is not None:
+            activation, layer.activation = layer.activation, None
+            _calibrate(layer, keras.Model(model.input, layer.output), noise, rng)
+            layer.activation = activation
+    mean, deviation = _statistics(model(noise, training=False))
+    scale = keras.layers.Rescaling((1 / deviation).tolist(), (-mean / deviation).tolist())
+    return keras.Model(model.input, scale(model.output))
+
+
+def _calibrate(layer: Any, so_far: Any, noise: np.ndarray, rng: np.random.Generator) -> None:
+    fan_in = int(np.prod(layer.kernel.shape[:-1]))
+    kernel = rng.normal(0, np.sqrt(2 / fan_in), layer.kernel.shape)
+    layer.kernel.assign(kernel.astype(np.float32))
+    layer.bias.assign(np.zeros(layer.bias.shape, np.float32))
+    mean, deviation = _statistics(so_far(noise, training=False))
+    layer.kernel.assign((kernel / deviation).astype(np.float32))
+    layer.bias.assign((-mean / deviation).astype(np.float32))
