@@ -125,10 +125,10 @@ def table(grid: str, name: str | None, workspace: Path) -> int:
     ablate table --grid paper
     ablate table --grid paper --name my-faces
     """
-    from ablation import sweep
+    from ablation.outcome import redraw
     from ablation.workspace import Workspace
 
-    outcome = sweep.redraw(Workspace(workspace), name or _existing_name(grid, workspace))
+    outcome = redraw(Workspace(workspace), name or _existing_name(grid, workspace))
     click.echo(outcome.markdown)
     click.echo(f"table: {outcome.folder}/table.csv, .tex, .md")
     return 0

@@ -67,7 +67,7 @@ def _training(record: Record, key: str, trials: Sequence[Trial]) -> Training:
         images=record.images,
         split=record.splits[first.condition.split],
         classes=len(record.classes),
-        weights=record.weights_of(first),
+        weights=record.weights_of(first.condition),
     )
 
 

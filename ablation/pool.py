@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import dask
 from distributed import Client, Nanny, Scheduler, SpecCluster, get_worker
 
-from ablation.slots import Slot, environment
+from ablation.slots import AT_START, Slot, environment
 
 TOPIC = "ablate"
 SETTINGS = {
@@ -22,6 +22,7 @@ SETTINGS = {
     "distributed.comm.timeouts.connect": "60s",
     "distributed.admin.low-level-log-length": 100,
     "distributed.worker.profile.enabled": False,
+    "distributed.nanny.pre-spawn-environ": AT_START,
 }
 
 Job = Callable[..., Any]  # called as job(*arguments, report)

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from ablation.errors import AblateError
-from ablation.grid import Grid, Trial
+from ablation.grid import Condition, Grid, Trial, short
 from ablation.workspace import StudyFolder, read_json, write_json
 
 RECIPE = 1  # the version of the training recipe: count up whenever the same trial would give other numbers
@@ -41,13 +41,17 @@ class Record(BaseModel):
     left_out: tuple[str, ...] = ()  # images that could not be decoded
     notes: tuple[str, ...] = ()  # what was replaced, in words
 
-    def weights_of(self, trial: Trial) -> Weights:
-        return self.weights[f"{trial.condition.backbone}/{trial.condition.weights}"]
+    def weights_of(self, condition: Condition) -> Weights:
+        return self.weights[f"{condition.backbone}/{condition.weights}"]
+
+    def shown(self, condition: Condition) -> dict[str, Any]:
+        """The levels of a condition as tables and records show them: weights by what was used, without a path."""
+        return dict(condition) | {"weights": short("weights", self.weights_of(condition).source)}
 
     def training_key(self, trial: Trial) -> str:
         """The id of the training that answers `trial`: a hash of everything that can change its numbers."""
         levels: dict[str, Any] = trial.condition.model_dump(mode="json", exclude={"epochs"})
-        levels["weights"] = self.weights_of(trial).digest
+        levels["weights"] = self.weights_of(trial.condition).digest
         levels["split"] = self.splits[trial.condition.split]
         content = {
             "recipe": RECIPE,

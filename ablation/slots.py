@@ -45,6 +45,11 @@ def backend() -> str:
     return os.environ.get("KERAS_BACKEND") or "tensorflow"
 
 
+# What a process must find when it starts: large arrays on large pages, on which fresh ones are several times as fast
+# (glibc alone reads it). Dask's own setting gives freed memory back at once, and a training takes it again each step.
+AT_START = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+
+
 def environment(slot: Slot) -> dict[str, str]:
     """The variables that must stand before a process on `slot` loads its backend."""
     return {
@@ -53,8 +58,6 @@ def environment(slot: Slot) -> dict[str, str]:
         "TF_NUM_INTRAOP_THREADS": str(slot.threads),
         "TF_NUM_INTEROP_THREADS": str(slot.threads),
         "TF_CPP_MIN_LOG_LEVEL": "3",
-        # Large arrays on large pages: fresh ones are several times as fast (glibc; others do not read it).
-        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
         # The level float32 means float32: no variable may bring lower precision in by the back door.
         "TF_SET_ONEDNN_FPMATH_MODE": "",
         "ONEDNN_DEFAULT_FPMATH_MODE": "STRICT",

@@ -43,9 +43,9 @@ def parameters(condition: Condition) -> dict[str, Any]:
     return {f: levels[f] for f in DISTRIBUTIONS if not isinstance(levels[f], tuple)}
 
 
-def _attributes(trial: Trial, key: str) -> dict[str, Any]:
+def _attributes(record: Record, trial: Trial, key: str) -> dict[str, Any]:
     known = parameters(trial.condition)
-    open_ended = {f: short(f, v) for f, v in trial.condition.model_dump().items() if f not in known}
+    open_ended = {f: short(f, v) for f, v in record.shown(trial.condition).items() if f not in known}
     return {KEY: key, "row": trial.row, "seed": trial.seed, **open_ended}
 
 
@@ -55,7 +55,7 @@ class Study:
     def __init__(self, url: str, record: Record) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         arguments = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
-        self._metric = record.grid.select_on
+        self._record, self._metric = record, record.grid.select_on
         self._study = optuna.create_study(
             storage=optuna.storages.RDBStorage(url, engine_kwargs=arguments),
             study_name=record.name,
@@ -75,7 +75,7 @@ class Study:
 
     def begin(self, trial: Trial, key: str) -> None:
         fixed = parameters(trial.condition)
-        self._study.enqueue_trial(fixed, user_attrs=_attributes(trial, key))
+        self._study.enqueue_trial(fixed, user_attrs=_attributes(self._record, trial, key))
         self._open[key] = self._study.ask({f: DISTRIBUTIONS[f] for f in fixed})
 
     def report(self, key: str, epoch: dict[str, float]) -> None:
@@ -107,7 +107,7 @@ class Study:
             params=fixed,
             distributions={f: DISTRIBUTIONS[f] for f in fixed},
             value=result.scores["val"][self._metric.removeprefix("val_")],
-            user_attrs=_attributes(trial, key),
+            user_attrs=_attributes(self._record, trial, key),
             intermediate_values={int(e["epoch"]): e[self._metric] for e in result.history},
         )
 

@@ -1,7 +1,6 @@
-"""The workflows: run a study to its table; draw the table again from files."""
+"""The workflow: run a study, from its images to its table."""
 
 import os
-import re
 import subprocess
 import sys
 import time
@@ -13,12 +12,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ablation import evaluation, export, features, plan, pool, result, selection, slots, splits, table, worker
+from ablation import features, plan, pool, result, selection, slots, splits, table, worker
 from ablation import record as records
 from ablation.datasets import images
 from ablation.datasets.images import Index
 from ablation.errors import AblateError
 from ablation.grid import Grid, Trial
+from ablation.outcome import Outcome, check_name, done, draw, outcome
 from ablation.plan import Training
 from ablation.record import Record, Weights
 from ablation.study import Study
@@ -62,16 +62,6 @@ class Watch(Protocol):
     def work(self, share: float) -> None: ...
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended. `unfinished`: (row, seed, outcome, reason) of each trial without a result."""
-
-    folder: Path
-    markdown: str
-    trained: int
-    unfinished: tuple[tuple[int, int, str, str], ...]
-
-
 def run(options: Options, watch: Watch) -> Outcome:
     """Run a study: what is missing is trained, then a row is selected on validation, then the table is drawn.
 
@@ -106,12 +96,6 @@ def _check_environment(options: Options, workspace: Workspace) -> None:
             f"{workspace.root} lies on a network file system, where SQLite loses data; "
             "pass --storage and --tracking (a database and a server), or a local --workspace"
         )
-
-
-def check_name(name: str) -> None:
-    """A study's name is a folder of the workspace, and stands in databases. Raises AblateError."""
-    if not re.fullmatch(r"[\w+-][\w.+-]{0,99}", name) or name in ("cache", "log", "trained", "mlartifacts"):
-        raise AblateError(f"study name {name!r} is not allowed; pass --name with letters, digits, and . _ + - between")
 
 
 def _levels(grid: Grid, factor: str) -> list[Any]:
@@ -333,49 +317,10 @@ class _Training:
 
 
 def _conclude(workspace: Workspace, record: Record, views: Views, trained: int) -> Outcome:
+    """Select, seal, and only then open the test predictions; draw the tables and tell the views."""
     results = table.collect(workspace, record)
-    done = {t: r for t, r in results.items() if r and r.done}
-    folder = workspace.study(record.name)
-    found = selection.select(record, done)
-    sealed = selection.seal(folder, found) if found else None
-    opened = selection.unseal(workspace, record, sealed, done) if sealed else {}
-    drawn = _draw(workspace, record, results, sealed, opened)
+    found = selection.select(record, done(results))
+    sealed = selection.seal(workspace.study(record.name), found) if found else None
+    opened, drawn = draw(workspace, record, results, sealed)
     views.agree(results, opened, drawn)
-    unfinished = [
-        (t.row, t.seed, r.outcome if r else table.NOT_RUN, r.reason if r else "")
-        for t, r in results.items()
-        if not (r and r.done)
-    ]
-    return Outcome(folder.path, drawn["table.md"], trained, tuple(unfinished))
-
-
-def _draw(
-    workspace: Workspace, record: Record, results: Any, sealed: selection.Selection | None, opened: Any
-) -> dict[str, str]:
-    """Write the study's tables; their names and contents."""
-    tests = {t: evaluation.scores(labels, p.classes, p.losses) for t, (labels, p) in opened.items()}
-    labels = next((labels for labels, _ in opened.values()), None)
-    trials = table.trials_frame(record, results, tests)
-    rows = table.rows_frame(record, trials, sealed)
-    model = table.build(record, rows, evaluation.majority(labels) if labels is not None else None, sealed)
-    folder = workspace.study(record.name)
-    drawn = {"table.csv": export.csv(rows)} | {f"table.{s}": draw(model) for s, draw in export.FORMATS.items()}
-    for name, content in drawn.items():
-        write_text(folder.path / name, content)
-    write_text(folder.trials, export.csv(trials))
-    return drawn
-
-
-def redraw(workspace: Workspace, name: str) -> Outcome:
-    """The tables of a study from its files alone. Test files are opened only if its selection is sealed."""
-    check_name(name)
-    folder = workspace.study(name)
-    record = records.read(folder)
-    if record is None:
-        raise AblateError(f"{folder.path}: no such study; run `ablate run` first, or name one with --name")
-    results = table.collect(workspace, record)
-    done = {t: r for t, r in results.items() if r and r.done}
-    sealed = selection.read(folder)
-    opened = selection.unseal(workspace, record, sealed, done) if sealed else {}
-    drawn = _draw(workspace, record, results, sealed, opened)
-    return Outcome(folder.path, drawn["table.md"], 0, ())
+    return outcome(workspace, record, results, drawn, trained)

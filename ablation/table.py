@@ -68,9 +68,8 @@ def _scores(found: Result | None, test: dict[str, float] | None) -> Scores:
 
 
 def _levels(record: Record, row: int) -> dict[str, Any]:
-    condition = record.grid.rows[row - 1]
-    texts = {f: short(f, v) for f, v in condition if f == "weights" or isinstance(v, tuple)}
-    return dict(condition) | texts
+    levels = record.shown(record.grid.rows[row - 1])
+    return {f: short(f, v) if isinstance(v, tuple) else v for f, v in levels.items()}
 
 
 def _time(seconds: float) -> str:
@@ -159,7 +158,7 @@ def _cell(record: Record, column: Column, line: Mapping[str, Any]) -> Cell:
     if column.kind in ("row", "text"):
         return Cell(line[key], selected)
     if column.kind == "factor":
-        return Cell(getattr(record.grid.rows[row], key), selected)
+        return Cell(record.shown(record.grid.rows[row])[key], selected)
     if column.kind == "published":
         return Cell(record.grid.published[row].get(key))
     if pd.isna(line[key]):
@@ -219,7 +218,9 @@ def _notes(record: Record, rows: pd.DataFrame, selected: Selection | None) -> It
     if any(grid.published):
         other = ", whose F1 may be an average other than macro-F1" if any("f1" in p for p in grid.published) else ""
         yield f"Published: as printed in the source{other}."
-    same = [f"{f.replace('_', ' ')} {short(f, v)}" for f, v in grid.rows[0] if f not in grid.varying]
+    same = [
+        f"{f.replace('_', ' ')} {short(f, v)}" for f, v in record.shown(grid.rows[0]).items() if f not in grid.varying
+    ]
     yield f"The same in all rows: {', '.join(same)}."
 
 

@@ -13,18 +13,18 @@ from ablation import tracking
 from ablation.evaluation import confusion, scores
 from ablation.export import confusion_page
 from ablation.grid import TITLES, Trial, short
+from ablation.outcome import Opened
 from ablation.record import Record
 from ablation.result import Predictions, Result
 from ablation.study import Study
 from ablation.tracking import PARENT, Message, Tracker
 
-Opened = Mapping[Trial, tuple[np.ndarray, Predictions]]  # test labels and predictions, once they may be opened
-
 
 def run_name(record: Record, trial: Trial) -> str:
     """What sets a trial apart from the reference: "lr 1e-3"."""
-    levels = [f"{TITLES[f].lower()} {short(f, v)}" for f, v in record.grid.difference(trial.row).items()]
-    name = record.grid.labels[trial.row - 1] or ", ".join(levels) or "reference"
+    levels = record.shown(trial.condition)
+    differences = [f"{TITLES[f].lower()} {short(f, levels[f])}" for f in record.grid.difference(trial.row)]
+    name = record.grid.labels[trial.row - 1] or ", ".join(differences) or "reference"
     return f"{name}, seed {trial.seed}" if len(record.grid.seeds) > 1 else name
 
 
@@ -59,7 +59,7 @@ class Views:
             self._tell(*self._ending(trial, key, result))
 
     def _run(self, trial: Trial, key: str, started: float) -> Message:
-        levels = trial.condition.model_dump()
+        levels = self._record.shown(trial.condition)
         params = {name: short(name, level) for name, level in levels.items()} | {"seed": str(trial.seed)}
         tags = {"ablate.row": str(trial.row), "ablate.reference": str(trial.row == self._record.grid.reference)}
         return tracking.run(key, run_name(self._record, trial), started, params, tags)

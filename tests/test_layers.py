@@ -17,6 +17,7 @@ LAYERS = [
     {"datasets.demo", "fused", "plan", "head", "study", "tracking", "pool", "selection"},
     {"features", "table"},
     {"export", "worker"},
+    {"outcome"},
     {"views"},
     {"sweep"},
     {"progress", "doctor", "api"},

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,8 @@ def fail(report: object) -> None:
 
 def surroundings(report: object) -> dict[str, str]:
     print("a line that must not reach the terminal")
-    return dict(os.environ)
+    at_start = Path("/proc/self/environ").read_text().split("\0") if sys.platform == "linux" else []
+    return dict(os.environ) | {"at_start": " ".join(at_start)}
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +80,9 @@ def test_a_worker_sees_its_slots_environment(workers: pool.Dask, log: Path):
     assert env["KERAS_BACKEND"] == slots.backend()
     assert env["TF_SET_ONEDNN_FPMATH_MODE"] == ""
     assert env["MLFLOW_RUN_ID"] == ""
+    if sys.platform == "linux":  # what glibc reads when a process starts cannot be set later
+        assert "GLIBC_TUNABLES=glibc.malloc.hugetlb=1" in env["at_start"]
+        assert "MALLOC_TRIM_THRESHOLD_" not in env["at_start"]
     assert any("must not reach the terminal" in f.read_text() for f in log.iterdir())
 
 

@@ -13,10 +13,11 @@ import pytest
 from conftest import STUDY, ablate
 from mlflow import MlflowClient
 
-from ablation import result, selection, study_file, sweep, worker
+from ablation import result, selection, sweep, worker
 from ablation.plan import trainings
 from ablation.progress import Plain
 from ablation.record import Record, Weights
+from ablation.study_file import read as read_study
 from ablation.workspace import Workspace
 
 ROWS = 4
@@ -34,7 +35,7 @@ class Silent(Plain):
 
 
 def options(study: Path, data: Path, workspace: Path, **more: object) -> sweep.Options:
-    arguments = {"grid": study_file.read(str(study)), "data": str(data), "workspace": workspace, "name": study.stem}
+    arguments = {"grid": read_study(str(study)), "data": str(data), "workspace": workspace, "name": study.stem}
     return sweep.Options(**(arguments | {"inline": True} | more))  # type: ignore[arg-type]
 
 
@@ -236,7 +237,7 @@ def test_rows_and_seeds_may_grow(study_file: Path, npz: Path, tmp_path: Path):
     first = sweep.run(options(study_file, npz, workspace), Silent())
     study_file.write_text(study_file.read_text().replace("[0.0, 0.5]", "[0.0, 0.25, 0.5]"))
     grown = sweep.run(options(study_file, npz, workspace), Silent())
-    seeded = options(study_file, npz, workspace, grid=study_file.read(str(study_file), seeds=[0, 1]))
+    seeded = options(study_file, npz, workspace, grid=read_study(str(study_file), seeds=[0, 1]))
     more = sweep.run(seeded, Silent())
     assert (first.trained, grown.trained, more.trained) == (4, 2, 6)
     other = sweep.run(options(study_file, npz, workspace, name="other"), Silent())
@@ -277,7 +278,7 @@ def test_levels_that_are_the_same_thing_are_refused(npz: Path, tmp_path: Path):
 
 def test_the_papers_rows_share_trainings(tmp_path: Path):
     """Rows that differ in epochs alone are one training: nine rows, six fits."""
-    paper = study_file.read("paper")
+    paper = read_study("paper")
     record = Record(
         name="p", grid=paper, data="d", images="i", classes=("a", "b"), counts={}, splits={"given": "s"},
         weights={"vgg16/imagenet": Weights(level="imagenet", source="imagenet", digest="w")}, backend="tensorflow",
