@@ -1,5 +1,6 @@
 """The command line. Commands import what they need inside, so that --help is quick."""
 
+import errno
 import json
 import sys
 import traceback
@@ -11,9 +12,11 @@ from typing import Any
 import click
 
 from ablation import __version__
+from ablation.datasets import is_demo
 from ablation.errors import AblateError
 
 DEMO = "demo"
+DISK_ERRORS = (errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.EROFS)  # the user can mend these
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -102,8 +105,7 @@ def run(grid: str, name: str | None, workspace: Path, data: str | None, classes:
 
 
 def _default_name(stem: str, data: str) -> str:
-    suffix = data.replace(":", "-") if data.startswith(DEMO) else ""
-    return f"{stem}-{suffix}" if suffix else stem
+    return f"{stem}-{data.replace(':', '-')}" if is_demo(data) else stem
 
 
 def _say(outcome: Any, workspace: Path) -> None:
@@ -219,6 +221,11 @@ def _guarded(arguments: list[str]) -> int:
         return 0
     except click.ClickException as error:
         click.echo(f"error: {error.format_message()}; see `ablate {' '.join(arguments[:1])} --help`", err=True)
+        return 2
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            return _bug(arguments)
+        click.echo(f"error: {error.filename or 'the workspace'}: {error.strerror}; mend that and run again", err=True)
         return 2
     except (KeyboardInterrupt, click.Abort):
         click.echo(f"interrupted; go on with: ablate {' '.join(arguments)}", err=True)

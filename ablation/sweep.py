@@ -14,7 +14,7 @@ import numpy as np
 
 from ablation import features, plan, pool, result, selection, slots, splits, table, worker
 from ablation import record as records
-from ablation.datasets import images
+from ablation.datasets import images, is_demo
 from ablation.datasets.images import Index
 from ablation.errors import AblateError
 from ablation.grid import Grid, Trial
@@ -136,7 +136,7 @@ def _imagenet(options: Options, workspace: Workspace, backbone: str, watch: Watc
             text=True,
         )
         digest = child.stdout.strip().splitlines()[-1] if child.returncode == 0 else None
-        if digest is None and not options.data.startswith("demo"):
+        if digest is None and not is_demo(options.data):
             reason = (child.stderr.strip().splitlines() or ["no reason given"])[-1]
             raise AblateError(
                 f"ImageNet weights of {backbone} cannot be had ({reason[:200]}); connect to the internet once, "
@@ -161,7 +161,7 @@ def _record(
     return Record(
         name=options.name,
         grid=options.grid,
-        data=options.data if options.data.startswith("demo") else str(Path(options.data).absolute()),
+        data=options.data if is_demo(options.data) else str(Path(options.data).absolute()),
         images=index.digest,
         classes=index.classes,
         counts={level: counts(split) for level, split in rows.items()},
@@ -199,12 +199,20 @@ def _store(
         write_json(workspace.known_weights, (read_json(workspace.known_weights) or {}) | fetched)
 
 
+def _open_study(options: Options, workspace: Workspace, record: Record) -> Study:
+    try:
+        return Study(options.storage or f"sqlite:///{workspace.optuna.absolute()}", record)
+    except Exception as error:  # whatever SQLAlchemy and its drivers raise; an address may hold a password: not named
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise AblateError(f"--storage: Optuna's database cannot be opened ({reason[:200]})") from None
+
+
 @contextmanager
 def _views(options: Options, workspace: Workspace, record: Record, watch: Watch) -> Iterator[Views]:
     uri = options.tracking or f"sqlite:///{workspace.mlflow.absolute()}"
     artifacts = None if options.tracking else workspace.artifacts
+    study = _open_study(options, workspace, record)
     tracker = Tracker(workspace.study(record.name).outbox, lambda: Sender(uri, artifacts, record.name))
-    study = Study(options.storage or f"sqlite:///{workspace.optuna.absolute()}", record)
     views = Views(record, study, tracker)
     try:
         yield views

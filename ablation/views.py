@@ -34,6 +34,7 @@ class Views:
     def __init__(self, record: Record, study: Study, tracker: Tracker) -> None:
         self._record, self._study, self._tracker = record, study, tracker
         self._running: dict[Trial, str] = {}
+        self._agreed = False
         tags = {"ablate.name": record.name, "ablate.data": record.data, "ablate.images": record.images}
         self._tell(tracking.run(PARENT, record.name, time.time(), {}, tags))
 
@@ -91,13 +92,10 @@ class Views:
                 self._tell(*messages)
         state = _digest(files)
         if known.get(PARENT) != state:
-            failed = any(r is None or not r.done for r in results.values())
-            self._tell(
-                *(tracking.text(PARENT, name, content) for name, content in files.items()),
-                tracking.end(PARENT, time.time(), "FAILED" if failed else "FINISHED", state),
-            )
-        else:
-            self._tell(tracking.end(PARENT, time.time(), "FINISHED", state))
+            self._tell(*(tracking.text(PARENT, name, content) for name, content in files.items()))
+        status = "FINISHED" if len(done) == len(results) else "FAILED"
+        self._tell(tracking.end(PARENT, time.time(), status, state))
+        self._agreed = True
 
     def _all(
         self, trial: Trial, key: str, result: Result, test: tuple[np.ndarray, Predictions] | None
@@ -126,6 +124,8 @@ class Views:
         """What still runs was interrupted. Returns how many messages MLflow could not be sent."""
         for key in self._running.values():
             self._tell(tracking.end(key, time.time(), "KILLED"))
+        if not self._agreed:
+            self._tell(tracking.end(PARENT, time.time(), "KILLED"))
         self._study.close()
         return self._tracker.close()
 

@@ -159,4 +159,5 @@ def _train(workspace: Workspace, folder: TrainingFolder, training: Training, rep
 
 
 if __name__ == "__main__":  # the orchestrator's child: `python -m ablation.worker BACKBONE` prints a digest
+    socket.setdefaulttimeout(30)  # a network that swallows packets is no network
     print(fetch_imagenet(sys.argv[1]))

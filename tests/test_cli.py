@@ -1,5 +1,6 @@
 """The command: wrong input is one line that says what is allowed, exit 2, and nothing is written."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from PIL import Image
 
 import ablation
 from ablation import cli, study_file
+from ablation.datasets import is_demo
 from ablation.errors import AblateError
 
 GOOD = '[fixed]\nfc_units = 8\nepochs = 1\nweights = "random"\n[[rows]]\ndropout = 0.0\n[[rows]]\ndropout = 0.5\n'
@@ -159,6 +161,39 @@ def test_a_network_file_system_needs_servers(
     """SQLite loses data there: databases are asked for."""
     monkeypatch.setattr("ablation.workspace.file_system", lambda path: "nfs4")
     assert "--storage and --tracking" in refused(capsys, here, "--grid", "smoke")
+
+
+def test_a_folder_called_demo_something_is_no_demo():
+    """Only `demo` and `demo:...` are drawn; data of that name are real data, which are never replaced."""
+    assert [is_demo(d) for d in ("demo", "demo:production", "demo-faces", "demo/", "demos")] == [
+        True,
+        True,
+        *[False] * 3,
+    ]
+    assert cli._default_name("paper", "demo-faces") == "paper"
+    assert cli._default_name("paper", "demo:production") == "paper-demo-production"
+
+
+def test_a_workspace_that_cannot_be_written(
+    capsys: pytest.CaptureFixture[str], here: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A disk that is full or read-only is named, and no bug of ours."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "runs/study.json")
+
+    monkeypatch.setattr("ablation.study_file.read", full)
+    assert "runs/study.json: No space left on device" in refused(capsys, here, "--grid", "smoke")
+
+
+def test_a_database_that_cannot_be_opened(capsys: pytest.CaptureFixture[str], tmp_path: Path, npz: Path):
+    """The reason is given, the address is not: it may hold a password."""
+    Path("good.toml").write_text(GOOD)
+    url = "postgresql://me:secret@127.0.0.1:9/none"
+    code, error = call(capsys, "run", "--grid", "good.toml", "--data", npz, "--inline", "--storage", url)
+    assert code == 2
+    assert "--storage: Optuna's database cannot be opened" in error
+    assert "secret" not in error
 
 
 def test_own_studies_name_their_data(capsys: pytest.CaptureFixture[str], here: Path):

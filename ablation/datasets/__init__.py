@@ -7,3 +7,8 @@ LAYOUTS = {  # in the order in which they are tried
     "affwild2": "ablation.datasets.affwild2",
     "folders": "ablation.datasets.folders",
 }
+
+
+def is_demo(data: str) -> bool:
+    """Whether `data` means faces that the package draws, not a path."""
+    return data == "demo" or data.startswith("demo:")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ablation.datasets import is_demo
 from ablation.datasets.faces import CIRCLE, HAIRLINES, Actions, Colour, Person, View, picture
 from ablation.datasets.images import Images
 from ablation.errors import AblateError
@@ -50,7 +51,7 @@ class Kind:
 
 
 KINDS = {
-    "demo": Kind(280, 40 / 700, 0, 6, (0, 0.2), (0.9, 1.1), 0.05, (0, 0.6), (3, 9), 0.05, 4),
+    "demo": Kind(240, 40 / 700, 0, 6, (0, 0.2), (0.9, 1.1), 0.05, (0, 0.6), (3, 9), 0.05, 4),
     "demo:production": Kind(300, 50 / 300, 100, 3, (0, 0.5), (0.65, 1.05), 0.12, (0.3, 1), (6, 12), 0.15, 7),
 }
 
@@ -154,8 +155,7 @@ def draw(name: str, n: int, seed: int = SEED) -> Images:
     return Images(sources, names, np.array(labels, int), CLASSES, splits, np.array(subjects, str))
 
 
-def matches(data: str) -> bool:
-    return data == "demo" or data.startswith("demo:")
+matches = is_demo
 
 
 def load(data: str) -> Images:
