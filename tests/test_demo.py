@@ -35,8 +35,8 @@ def test_faces_are_64_pixels_square_in_colour(images, production):
 
 
 def test_sizes_and_subjects(images, production):
-    """280 faces of 16 subjects to train and test on, 300 of 50 in production."""
-    assert (len(images), len(set(images.subjects))) == (280, 16)
+    """240 faces of 14 subjects to train and test on, 300 of 50 in production."""
+    assert (len(images), len(set(images.subjects))) == (240, 14)
     assert (len(production), len(set(production.subjects))) == (300, 50)
 
 
@@ -49,9 +49,9 @@ def test_quotas_are_the_papers_shares(n):
 
 
 def test_default_quotas_and_class_order(images):
-    """Classes stand in alphabetical order, happiness is the largest with 82 of 280."""
+    """Classes stand in alphabetical order, happiness is the largest with 70 of 240."""
     assert images.classes == ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
-    assert np.bincount(images.labels).tolist() == [55, 19, 49, 82, 58, 17]
+    assert np.bincount(images.labels).tolist() == [47, 16, 42, 70, 50, 15]
 
 
 def test_same_call_same_pixels():
