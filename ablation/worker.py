@@ -19,8 +19,10 @@ from typing import Any
 
 import numpy as np
 
+from ablation import evaluation, features, result, splits
 from ablation.plan import Features, Training
-from ablation.workspace import TrainingFolder, Workspace, write_json
+from ablation.result import Predictions, Result
+from ablation.workspace import Workspace, write_json
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -64,8 +66,6 @@ def _processor() -> str:
 def fetch_imagenet(backbone: str) -> str:
     """The digest of the ImageNet weights that Keras keeps or downloads. Raises what Keras raises."""
     set_up()
-    from ablation import features
-
     return features.digest_of(features.backbone(backbone, "imagenet", 32)[0])
 
 
@@ -73,8 +73,6 @@ def extract(root: Path, wanted: Features, report: Report) -> str:
     """Compute and store features; "" or what went wrong, with its traceback."""
     try:
         set_up()
-        from ablation import features
-
         if not features.is_ready(Workspace(root), wanted):
             features.extract(Workspace(root), wanted, report)
     except Exception:
@@ -84,78 +82,85 @@ def extract(root: Path, wanted: Features, report: Report) -> str:
 
 def train(root: Path, training: Training, report: Report) -> str:
     """Fit one head, writing a result at each milestone; the outcome. A failure is written as the training's."""
-    from ablation import result
-
     folder, started = Workspace(root).training(training.key), time.time()
     try:
         set_up()
-        return _train(Workspace(root), folder, training, report)
+        return _train(Workspace(root), training, report)
     except Exception:
-        failure = result.Result(
-            result.FAILED,
-            training.condition.epochs,
-            error=traceback.format_exc(),
-            started=started,
-            finished=time.time(),
-        )
+        epochs, error = training.condition.epochs, traceback.format_exc()
+        failure = Result(result.FAILED, epochs, error=error, started=started, finished=time.time())
         result.write(folder, failure)
         return failure.outcome
 
 
-def _train(workspace: Workspace, folder: TrainingFolder, training: Training, report: Report) -> str:
-    import keras
+def _train(workspace: Workspace, training: Training, report: Report) -> str:
+    from ablation import head
 
-    from ablation import evaluation, features, head, result, splits
+    fit = _Fit(workspace, training)
+    for epoch, logs in head.fit(fit.model, fit.x["train"], fit.y["train"], training.condition, training.seed):
+        validation = head.predict(fit.model, fit.x["val"], fit.y["val"])
+        if not fit.note(epoch, logs, validation):
+            return result.DIVERGED
+        if epoch in training.milestones and not result.is_done(fit.folder, epoch):
+            fit.reach(epoch, validation, *(head.predict(fit.model, fit.x[s], fit.y[s]) for s in ("train", "test")))
+        report(fit.history[-1])
+    fit.folder.failure.unlink(missing_ok=True)  # an earlier try's
+    return result.DONE
 
-    keras.utils.clear_session()
-    started = time.time()
-    rows, y = splits.read(workspace.images(training.images), training.split)
-    outputs = features.load(workspace, training.features_of())
-    x = {split: np.asarray(outputs[r]) for split, r in rows.items()}
-    condition, seed = training.condition, training.seed
-    write_json(folder.description, training.model_dump(mode="json"))
-    model = head.build(x["train"].shape[1:], training.classes, condition, seed)
-    history: list[dict[str, float]] = []
 
-    def so_far(outcome: str, epochs: int, **more: Any) -> result.Result:
-        return result.Result(
+class _Fit:
+    """A training under way: its images' features and labels, its model, its history, and the files it writes."""
+
+    def __init__(self, workspace: Workspace, training: Training) -> None:
+        import keras
+
+        from ablation import head
+
+        keras.utils.clear_session()
+        self.started = time.time()
+        self.folder = workspace.training(training.key)
+        rows, self.y = splits.read(workspace.images(training.images), training.split)
+        outputs = features.load(workspace, training.features_of())
+        self.x = {split: np.asarray(outputs[r]) for split, r in rows.items()}
+        self.model = head.build(self.x["train"].shape[1:], training.classes, training.condition, training.seed)
+        self.history: list[dict[str, float]] = []
+        write_json(self.folder.description, training.model_dump(mode="json"))
+
+    def note(self, epoch: int, logs: dict[str, float], validation: Predictions) -> bool:
+        """Put an epoch into the history. Where its loss is no number, a failure is written, and this is False."""
+        scores = self._scores("val", validation)
+        after = {f"val_{name}": value for name, value in scores.items()}
+        self.history.append({"epoch": epoch, **logs, **after, "time": time.time()})
+        if np.isfinite([logs["loss"], scores["loss"]]).all():
+            return True
+        result.write(
+            self.folder, self._result(result.DIVERGED, epoch, error=f"the loss is no number after epoch {epoch}")
+        )
+        return False
+
+    def reach(self, epoch: int, validation: Predictions, train: Predictions, test: Predictions) -> None:
+        """Write the result of a milestone. Test predictions are written, and not looked at."""
+        scores = {"train": self._scores("train", train), "val": self._scores("val", validation)}
+        predictions = {
+            "val": validation.write(self.folder.predictions("val", epoch)),
+            "test": test.write(self.folder.predictions("test", epoch)),
+        }
+        result.write(self.folder, self._result(result.DONE, epoch, scores=scores, predictions=predictions))
+
+    def _scores(self, split: str, found: Predictions) -> dict[str, float]:
+        return evaluation.scores(self.y[split], found.classes, found.losses)
+
+    def _result(self, outcome: str, epochs: int, **more: Any) -> Result:
+        return Result(
             outcome,
             epochs,
-            history=list(history),
-            parameters=model.count_params(),
-            started=started,
+            history=list(self.history),
+            parameters=self.model.count_params(),
+            started=self.started,
             finished=time.time(),
             environment=environment(),
             **more,
         )
-
-    for epoch, logs in head.fit(model, x["train"], y["train"], condition, seed):
-        val = head.predict(model, x["val"], y["val"])
-        val_scores = evaluation.scores(y["val"], val.classes, val.losses)
-        history.append({"epoch": epoch, **logs, **{f"val_{k}": v for k, v in val_scores.items()}, "time": time.time()})
-        if not np.isfinite([logs["loss"], val_scores["loss"]]).all():
-            result.write(folder, so_far(result.DIVERGED, epoch, error=f"the loss is no number after epoch {epoch}"))
-            return result.DIVERGED
-        if epoch in training.milestones and not result.is_done(folder, epoch):
-            train_set, test = (head.predict(model, x[s], y[s]) for s in ("train", "test"))
-            result.write(
-                folder,
-                so_far(
-                    result.DONE,
-                    epoch,
-                    scores={
-                        "train": evaluation.scores(y["train"], train_set.classes, train_set.losses),
-                        "val": val_scores,
-                    },
-                    predictions={
-                        "val": val.write(folder.predictions("val", epoch)),
-                        "test": test.write(folder.predictions("test", epoch)),
-                    },
-                ),
-            )
-        report(history[-1])
-    folder.failure.unlink(missing_ok=True)  # an earlier try's
-    return result.DONE
 
 
 if __name__ == "__main__":  # the orchestrator's child: `python -m ablation.worker BACKBONE` prints a digest

@@ -214,10 +214,10 @@ def test_what_goes_wrong_in_a_training_is_data(
     """An exception in one training marks its rows as failed, with the reason; the next run trains them."""
     real = worker._train
 
-    def broken(workspace: object, folder: object, training: object, report: object) -> str:
+    def broken(workspace: object, training: object, report: object) -> str:
         if training.condition.dropout:  # type: ignore[attr-defined]
             raise RuntimeError("the disk is on fire")
-        return real(workspace, folder, training, report)  # type: ignore[arg-type]
+        return real(workspace, training, report)  # type: ignore[arg-type]
 
     monkeypatch.setattr(worker, "_train", broken)
     outcome = sweep.run(options(study_file, npz, tmp_path / "runs"), Silent())
