@@ -84,8 +84,9 @@ def run(grid: str, name: str | None, workspace: Path, data: str | None, classes:
             raise AblateError(f"--data: {grid} needs images: pass a path, or demo for faces that ablate draws")
         data = DEMO
     from ablation import progress, sweep  # slow: the study file is checked before
+    from ablation.prepare import Options
 
-    options = sweep.Options(
+    options = Options(
         found,
         data,
         workspace,

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "ablation"
 
 LAYERS = [
-    {"errors", "backbones", "datasets"},
+    {"errors", "watch", "backbones", "datasets"},
     {"grid", "workspace", "slots", "evaluation", "backbones.vgg16", "backbones.random_weights", "datasets.images"},
     {"datasets.folders", "datasets.fer2013", "datasets.affwild2", "datasets.arrays",
      "study_file", "datasets.faces", "splits", "batches", "result", "record"},
@@ -18,6 +18,7 @@ LAYERS = [
     {"features", "table"},
     {"export", "worker"},
     {"outcome"},
+    {"prepare"},
     {"views"},
     {"sweep"},
     {"progress", "doctor", "api"},

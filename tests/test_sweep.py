@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 
 from ablation import result, selection, sweep, worker
 from ablation.plan import trainings
+from ablation.prepare import Options
 from ablation.progress import Plain
 from ablation.record import Record, Weights
 from ablation.study_file import read as read_study
@@ -34,9 +35,9 @@ class Silent(Plain):
         self.lines.append(text)
 
 
-def options(study: Path, data: Path, workspace: Path, **more: object) -> sweep.Options:
+def options(study: Path, data: Path, workspace: Path, **more: object) -> Options:
     arguments = {"grid": read_study(str(study)), "data": str(data), "workspace": workspace, "name": study.stem}
-    return sweep.Options(**(arguments | {"inline": True} | more))  # type: ignore[arg-type]
+    return Options(**(arguments | {"inline": True} | more))  # type: ignore[arg-type]
 
 
 def rows(folder: Path) -> list[dict[str, str]]:

@@ -1,0 +1,176 @@
+"""What `ablate run` was asked for, checked, and turned into a study's record: its images, splits and weights."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ablation import features, slots, splits
+from ablation import record as records
+from ablation.datasets import images, is_demo
+from ablation.datasets.images import Index
+from ablation.errors import AblateError
+from ablation.grid import Grid, Trial
+from ablation.outcome import check_name
+from ablation.record import Record, Weights
+from ablation.watch import Watch
+from ablation.workspace import Workspace, atomic, on_network, read_json, write_json, write_text
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `ablate run` was asked for."""
+
+    grid: Grid
+    data: str
+    workspace: Path
+    name: str
+    classes: Sequence[str] | None = None
+    limit: int | None = None
+    skip_bad: bool = False
+    slots: str = "auto"
+    inline: bool = False
+    storage: str | None = None
+    tracking: str | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A study that can be run: its record, and what is stored before. `pixels`: size -> (N, size, size, 3) uint8."""
+
+    record: Record
+    index: Index
+    pixels: dict[int, np.ndarray]
+    rows: dict[str, splits.Split]
+
+
+def prepare(options: Options, watch: Watch) -> Prepared:
+    """Read and check everything that a run rests on. Writes nothing. Raises AblateError where the input is wrong."""
+    workspace = Workspace(options.workspace)
+    _check_environment(options, workspace)
+    index, pixels, left_out = _read_images(options, watch)
+    rows = {level: splits.make(index, level, options.grid.split_seed) for level in _levels(options.grid, "split")}
+    old = records.read(workspace.study(options.name))
+    record = _record(options, index, rows, left_out, _weights(options, workspace, old, watch))
+    _refuse_doubles(record)
+    if old:
+        records.refuse_other(old, record)
+    return Prepared(record, index, pixels, rows)
+
+
+def _check_environment(options: Options, workspace: Workspace) -> None:
+    check_name(options.name)
+    slots.parse(options.slots)
+    if not slots.is_installed(slots.backend()):
+        raise AblateError(f"KERAS_BACKEND={slots.backend()}: not installed; install it, or unset the variable")
+    if on_network(workspace.root) and not (options.storage and options.tracking):
+        raise AblateError(
+            f"{workspace.root} lies on a network file system, where SQLite loses data; "
+            "pass --storage and --tracking (a database and a server), or a local --workspace"
+        )
+
+
+def _levels(grid: Grid, factor: str) -> list[Any]:
+    return sorted({getattr(row, factor) for row in grid.rows})
+
+
+def _read_images(options: Options, watch: Watch) -> tuple[Index, dict[int, np.ndarray], list[str]]:
+    found = images.choose_classes(images.load(options.data), options.classes)
+    images.check(found, options.data)
+    found = images.limit(found, options.limit)
+    images.check(found, options.data)
+    return images.decode(
+        found,
+        _levels(options.grid, "image_size"),
+        options.skip_bad,
+        lambda done, total: watch.step("reading images", done, total),
+    )
+
+
+def _weights(options: Options, workspace: Workspace, old: Record | None, watch: Watch) -> dict[str, Weights]:
+    """The weights of every pair of backbone and level; ImageNet's as they were when the study began."""
+    found = {}
+    for backbone, level in sorted({(row.backbone, row.weights) for row in options.grid.rows}):
+        name = f"{backbone}/{level}"
+        known = old.weights.get(name) if old and level == "imagenet" else None
+        found[name] = known or features.locate(backbone, level) or _imagenet(options, workspace, backbone, watch)
+    return found
+
+
+def _imagenet(options: Options, workspace: Workspace, backbone: str, watch: Watch) -> Weights:
+    digest = (read_json(workspace.known_weights) or {}).get(backbone)
+    if digest is None:
+        watch.say(f"fetching ImageNet weights of {backbone} through Keras ...")
+        child = subprocess.run(
+            [sys.executable, "-m", "ablation.worker", backbone],
+            env=os.environ | slots.environment(slots.parse("auto")[0]),
+            capture_output=True,
+            text=True,
+        )
+        digest = child.stdout.strip().splitlines()[-1] if child.returncode == 0 else None
+        if digest is None and not is_demo(options.data):
+            reason = (child.stderr.strip().splitlines() or ["no reason given"])[-1]
+            raise AblateError(
+                f"ImageNet weights of {backbone} cannot be had ({reason[:200]}); connect to the internet once, "
+                "or pass --set weights=PATH (a .weights.h5 file), or --set weights=random"
+            )
+    if digest is None:
+        return Weights(level="imagenet", source="random", digest=features.RANDOM_RECIPE)
+    return Weights(level="imagenet", source="imagenet", digest=str(digest))
+
+
+def _record(
+    options: Options, index: Index, rows: dict[str, splits.Split], left_out: Sequence[str], weights: dict[str, Weights]
+) -> Record:
+    def counts(split: splits.Split) -> dict[str, tuple[int, ...]]:
+        many = len(index.classes)
+        return {part: tuple(np.bincount(index.labels[r], minlength=many).tolist()) for part, r in split.items()}
+
+    replaced = [name.partition("/")[0] for name, w in weights.items() if w.level == "imagenet" != w.source]
+    notes = [f"ImageNet weights of {b} could not be had: seeded random weights stand in for them." for b in replaced]
+    if left_out:
+        notes.append(f"Images left out because they could not be decoded: {len(left_out)}.")
+    return Record(
+        name=options.name,
+        grid=options.grid,
+        data=options.data if is_demo(options.data) else str(Path(options.data).absolute()),
+        images=index.digest,
+        classes=index.classes,
+        counts={level: counts(split) for level, split in rows.items()},
+        splits={level: splits.digest(split) for level, split in rows.items()},
+        weights=weights,
+        backend=slots.backend(),
+        left_out=tuple(left_out),
+        notes=tuple(notes),
+    )
+
+
+def _refuse_doubles(record: Record) -> None:
+    """Levels that differ in words can be the same thing: two paths of one file, `given` splits that were not given."""
+    first: dict[str, Trial] = {}
+    for trial in record.grid.trials():
+        double = first.setdefault(record.trial_key(trial), trial)
+        if double is not trial:
+            raise AblateError(f"rows {double.row} and {trial.row} are the same trial on these data; remove one")
+
+
+def store(workspace: Workspace, prepared: Prepared) -> None:
+    """Write what workers and later commands read: pixels, index, splits, the record."""
+    record = prepared.record
+    folder = workspace.images(record.images)
+    for size, array in prepared.pixels.items():
+        if not folder.pixels(size).is_file():
+            with atomic(folder.pixels(size)) as temporary, open(temporary, "wb") as file:
+                np.save(file, array)
+    for split in prepared.rows.values():
+        splits.write(folder, split)
+    write_text(folder.index, prepared.index.to_json())
+    record.write(workspace.study(record.name))
+    fetched = {n.partition("/")[0]: w.digest for n, w in record.weights.items() if w.source == "imagenet"}
+    if fetched:
+        write_json(workspace.known_weights, (read_json(workspace.known_weights) or {}) | fetched)
