@@ -52,7 +52,10 @@ def cli() -> None:
 @cli.command()
 @_study
 @_workspace
-@click.option("--data", help="Folders of classes, fer2013.csv, an Aff-Wild2 folder, an .npz file, or demo.")
+@click.option(
+    "--data",
+    help="Folders of classes, fer2013.csv, an Aff-Wild2 folder, an .npz file, or demo (default of shipped studies).",
+)
 @click.option("--classes", help="Which classes, in which order: anger,fear,happiness. Default: all.")
 @click.option("--seeds", help="How many (5: seeds 0 to 4), or a list (0,7,11). Default: the study's.")
 @click.option("--set", "changes", multiple=True, metavar="FACTOR=LEVEL", help="Change what all rows share. Repeatable.")
@@ -111,7 +114,8 @@ def _default_name(stem: str, data: str) -> str:
 
 def _say(outcome: Any, workspace: Path) -> None:
     click.echo(outcome.markdown)
-    click.echo(f"trained {outcome.trained} trials" if outcome.trained else "nothing to train: every row was there")
+    trials = "1 trial" if outcome.trained == 1 else f"{outcome.trained} trials"
+    click.echo(f"trained {trials}" if outcome.trained else "nothing to train: every row was there")
     for row, seed, what, reason in outcome.unfinished:
         click.echo(f"row {row}, seed {seed}: {what}" + (f": {reason}" if reason else ""), err=True)
     click.echo(f"table: {outcome.folder}/table.csv, .tex, .md")
@@ -145,7 +149,8 @@ def _existing_name(grid: str, workspace: Path) -> str:
         raise AblateError(
             f"{workspace}: no study {stem!r}; run `ablate run --grid {grid}` first, or name one with --name"
         )
-    click.echo(f"study {names[0]}", err=True)
+    other = f"; there is also --name {names[1]}" if len(names) > 1 else ""
+    click.echo(f"study {names[0]}{other}", err=True)
     return names[0]
 
 
@@ -221,7 +226,9 @@ def _guarded(arguments: list[str]) -> int:
         click.echo(error.format_message())
         return 0
     except click.ClickException as error:
-        click.echo(f"error: {error.format_message()}; see `ablate {' '.join(arguments[:1])} --help`", err=True)
+        click.echo(
+            f"error: {error.format_message().rstrip('.')}; see `ablate {' '.join(arguments[:1])} --help`", err=True
+        )
         return 2
     except OSError as error:
         if error.errno not in DISK_ERRORS:

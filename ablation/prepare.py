@@ -68,6 +68,8 @@ def _check_environment(options: Options, workspace: Workspace) -> None:
     slots.parse(options.slots)
     if not slots.is_installed(slots.backend()):
         raise AblateError(f"KERAS_BACKEND={slots.backend()}: not installed; install it, or unset the variable")
+    for backbone, level in {(row.backbone, row.weights) for row in options.grid.rows}:
+        features.locate(backbone, level)  # a file that is missing is said before images are read
     if on_network(workspace.root) and not (options.storage and options.tracking):
         raise AblateError(
             f"{workspace.root} lies on a network file system, where SQLite loses data; "

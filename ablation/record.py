@@ -92,7 +92,8 @@ def refuse_other(old: Record, new: Record) -> None:
     )  # fmt: skip
     for what, before, now in changed:
         if before != now:
-            detail = f" ({before} before, {now} now)" if what in ("--classes", "--set", "KERAS_BACKEND") else ""
+            before, now = (old.data, new.data) if what == "--data" else (before, now)
+            detail = "" if what == "weights" or before == now else f" ({before} before, {now} now)"
             raise AblateError(
                 f"study {new.name!r} was run with other {what}{detail}; give this one a --name of its own"
             )

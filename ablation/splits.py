@@ -18,10 +18,12 @@ def _draw(index: Index, rows: np.ndarray, share: float, seed: int, what: str) ->
     """`rows` without a part, and the part: a seeded `share` of every class."""
     try:
         rest, part = train_test_split(rows, test_size=share, random_state=seed, stratify=index.labels[rows])
-    except ValueError as error:
+    except ValueError:
+        counts = np.bincount(index.labels[rows], minlength=len(index.classes))
+        small = int(counts.argmin())
         raise AblateError(
-            f"too few images to draw a {what} split within each class ({error}); "
-            "add images, or give the splits as train/ val/ test/"
+            f"too few images to draw a {what} split within each class ({index.classes[small]}: {counts[small]} of "
+            f"{len(rows)}); add images, raise --limit, or give the splits as train/ val/ test/"
         ) from None
     return np.sort(rest), np.sort(part)
 

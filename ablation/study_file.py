@@ -271,7 +271,7 @@ def _select_on(path: Path, file: _StudyFile) -> str:
         raise AblateError(
             f"{path}: select_on: {file.select_on!r} would choose by the test set"
             + (" and is not yet supported" if file.select_on_test else "")
-            + f"; allowed: val_{metric}"
+            + f"; allowed: {', '.join(f'val_{m}' for m in METRICS)}"
         )
     return file.select_on
 

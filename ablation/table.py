@@ -212,6 +212,15 @@ def _notes(record: Record, rows: pd.DataFrame, selected: Selection | None) -> It
     yield f"{{reference}} reference row{neighbours}."
     if selected:
         yield f"{{selected}} selected (bold): {selected.rule}. The test columns played no part in the choice."
+        if selected.earlier:
+            before = _listed(list(dict.fromkeys(e["row"] for e in selected.earlier)))
+            yield f"Selected anew after the study had grown; before, with row {before} selected, test results were seen."
+    sizes = rows[["n_train", "n_val", "n_test"]].drop_duplicates()
+    if len(sizes) == 1:
+        train, val, test = sizes.iloc[0]
+        yield f"Images: {train:,} train, {val:,} validation, {test:,} test."
+    if any(grid.labels):
+        yield from _components(record)
     lacking = [_lack(line, len(grid.seeds)) for line in rows[rows.outcome != result.DONE].itertuples()]
     if lacking:
         yield f"Incomplete: {', '.join(lacking)}."
@@ -222,6 +231,19 @@ def _notes(record: Record, rows: pd.DataFrame, selected: Selection | None) -> It
         f"{f.replace('_', ' ')} {short(f, v)}" for f, v in record.shown(grid.rows[0]).items() if f not in grid.varying
     ]
     yield f"The same in all rows: {', '.join(same)}."
+
+
+def _components(record: Record) -> Iterator[str]:
+    """What the labels stand for: "without depth: fc layers 1 (2 in the reference row)"."""
+    reference = record.shown(record.grid.rows[record.grid.reference - 1])
+    for row, label in enumerate(record.grid.labels, start=1):
+        levels = record.shown(record.grid.rows[row - 1])
+        differences = [
+            f"{f.replace('_', ' ')} {short(f, levels[f])} ({short(f, reference[f])} in the reference row)"
+            for f in record.grid.difference(row)
+        ]
+        if label and differences:
+            yield f"Row {row}, {label}: {', '.join(differences)}."
 
 
 def _lack(line: Any, seeds: int) -> str:

@@ -125,8 +125,12 @@ class Workspace:
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Held by one orchestrator at a time; the kernel frees it, whatever dies. AblateError names who holds it."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        with open(self.lock_file, "a+") as file:
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            file = open(self.lock_file, "a+")  # noqa: SIM115 (closed below, once it is known to be open)
+        except OSError as error:
+            raise AblateError(f"--workspace {self.root}: cannot be written: {error.strerror}; take another") from None
+        with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -80,7 +80,7 @@ def test_wrong_data(capsys: pytest.CaptureFixture[str], here: Path, tmp_path: Pa
     write_npz(tmp_path / "range.npz", class_names=["a", "b"])
     (tmp_path / "bad.csv").write_text("label,pixels\n1,2 3\n")
     for data, says in {
-        "missing": "no image set",
+        "missing": "no such file or folder",
         "empty": "empty class folder",
         "one": "one class only",
         "range.npz": "y_train",
@@ -121,7 +121,9 @@ def test_a_used_name_with_other_data(capsys: pytest.CaptureFixture[str], here: P
     Path("good.toml").write_text(GOOD)
     assert call(capsys, "run", "--grid", "good.toml", "--data", npz, "--inline")[0] == 0
     other = write_npz(tmp_path / "other.npz", train=48)
-    assert "other --data; give this one a --name" in refused(capsys, here, "--grid", "good.toml", "--data", other)
+    assert f"other --data ({npz} before, {other} now); give this one a --name" in refused(
+        capsys, here, "--grid", "good.toml", "--data", other
+    )
     run = ("--grid", "good.toml", "--data", npz)
     assert "--name" in refused(capsys, here, *run, "--classes", "class1,class0,class2")
     assert "--set" in refused(capsys, here, *run, "--set", "learning_rate=1e-3")

@@ -470,8 +470,8 @@ def test_images_beside_fer2013_come_first(tmp_path):
 
 @pytest.mark.parametrize("name", ["nothing", "nothing.npz", "nothing.csv"])
 def test_a_missing_path_is_no_image_set(tmp_path, name):
-    """What is not there is in no layout; the error says which layouts there are."""
-    with pytest.raises(AblateError, match="no image set; --data takes a folder"):
+    """What is not there is said to be missing."""
+    with pytest.raises(AblateError, match="no such file or folder; --data takes a path"):
         load(str(tmp_path / name))
 
 

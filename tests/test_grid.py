@@ -196,7 +196,10 @@ SEEDS = "a list of one or more whole numbers from 0 to 4294967295"
         ("reference = 1.5\n" + ROW, "reference: 1.5 is not allowed; allowed: the number of a row, from 1"),
         ("select_on = 'val_mcc'\n" + ROW, "select_on: unknown metric 'val_mcc'; allowed: val_accuracy, val_macro_f1"),
         ("select_on = 'train_loss'\n" + ROW, "select_on: unknown metric 'train_loss'; allowed: val_accuracy, "),
-        ("select_on = 'test_loss'\n" + ROW, "select_on: 'test_loss' would choose by the test set; allowed: val_loss"),
+        (
+            "select_on = 'test_loss'\n" + ROW,
+            "select_on: 'test_loss' would choose by the test set; allowed: val_accuracy",
+        ),
         ("seeds = [0, 7, 0]\n" + ROW, "seeds: 0 is named twice; name each once"),
         ("seeds = [0, -1]\n" + ROW, f"seeds[2]: -1 is not allowed; allowed: {SEEDS}"),
         ("seeds = [4294967296]\n" + ROW, f"seeds[1]: 4294967296 is not allowed; allowed: {SEEDS}"),

@@ -246,6 +246,7 @@ def test_rows_and_seeds_may_grow(study_file: Path, npz: Path, tmp_path: Path):
     spread = rows(more.folder)[0]["val_accuracy_sd"]
     assert float(spread) >= 0
     assert "±" in more.markdown
+    assert "Images: 54 train, 6 validation, 24 test." in more.markdown
 
 
 def test_mlflow_that_cannot_be_reached_costs_nothing(study_file: Path, npz: Path, tmp_path: Path):

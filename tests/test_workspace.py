@@ -71,6 +71,13 @@ def test_the_lock_dies_with_its_holder(tmp_path: Path):
         pass
 
 
+def test_a_workspace_that_cannot_be_made_is_named(tmp_path: Path):
+    """A path that no folder can have is the user's to mend."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(AblateError, match="cannot be written"), Workspace(tmp_path / "file" / "runs").lock():
+        pass
+
+
 def predictions() -> Predictions:
     probabilities = np.array([[0.25, 0.75], [0.5, 0.5]], np.float16)
     return Predictions(np.array([1, 0], np.int16), probabilities, np.array([0.3, 0.7], np.float32))

@@ -97,6 +97,8 @@ def load(data: str) -> Images:
         if layout.matches(data):
             images: Images = layout.load(data)
             return images
+    if not Path(data).exists():
+        raise AblateError(f"{data}: no such file or folder; --data takes a path, or 'demo'")
     raise AblateError(
         f"{data}: no image set; --data takes a folder of class folders, fer2013.csv, an Aff-Wild2 folder, "
         "an .npz file, or 'demo'"
