@@ -214,7 +214,7 @@ def _notes(record: Record, rows: pd.DataFrame, selected: Selection | None) -> It
         yield f"{{selected}} selected (bold): {selected.rule}. The test columns played no part in the choice."
         if selected.earlier:
             before = _listed(list(dict.fromkeys(e["row"] for e in selected.earlier)))
-            yield f"Selected anew after the study had grown; before, with row {before} selected, test results were seen."
+            yield f"Selected anew after the study had grown; test results were seen with row {before} selected."
     sizes = rows[["n_train", "n_val", "n_test"]].drop_duplicates()
     if len(sizes) == 1:
         train, val, test = sizes.iloc[0]
