@@ -2,6 +2,7 @@
 
 import errno
 import json
+import shlex
 import sys
 import traceback
 from collections.abc import Callable
@@ -36,6 +37,23 @@ def _study(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--grid", required=True, help="A shipped study (paper, smoke), or a .toml file.")(command)
 
 
+def _tls(command: Callable[..., Any]) -> Callable[..., Any]:
+    for name, what in (("key", "this side's key"), ("cert", "this side's certificate"), ("ca", "the authority")):
+        command = click.option(f"--tls-{name}", metavar="FILE", help=f"TLS to the scheduler: {what}.")(command)
+    return command
+
+
+def _machines(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Where trainings run."""
+    command = click.option(
+        "--scheduler", metavar="ADDR", help="A Dask scheduler with `ablate worker`s: tcp://HOST:8786."
+    )(_tls(command))
+    return click.option(
+        "--slots", default="auto", show_default=True,
+        help="auto: each GPU, else the CPU; cpu:N shares the cores; gpu:0,1 or gpu:0x3 (three on one).",
+    )(command)  # fmt: skip
+
+
 @click.group(context_settings=CONTEXT)
 @click.version_option(__version__, prog_name="ablate")
 def cli() -> None:
@@ -61,24 +79,38 @@ def cli() -> None:
 @click.option("--set", "changes", multiple=True, metavar="FACTOR=LEVEL", help="Change what all rows share. Repeatable.")
 @click.option("--limit", type=click.IntRange(min=1), help="Use a seeded part of each split: at most this many images.")
 @click.option("--skip-bad", is_flag=True, help="Leave out images that cannot be decoded.")
-@click.option("--slots", default="auto", show_default=True, help="auto: one with all cores; cpu:N shares them.")
+@_machines
 @click.option("--inline", is_flag=True, help="Train in this process, without workers: for debugging.")
+@click.option(
+    "--timeout", metavar="TIME", help="How long one try of a training may take: 90s, 30m, 2h. Default: no end."
+)
+@click.option("--retry", type=click.Choice(["diverged"]), multiple=True, help="Try again what a run else leaves alone.")
+@click.option(
+    "--keep",
+    type=click.Choice(["all", "selected", "none"]),
+    default="selected",
+    show_default=True,
+    help="Whose heads stay on disk; with all, more epochs can go on from there.",
+)
 @click.option("--storage", metavar="URL", help="Optuna's database. Default: SQLite in the workspace.")
 @click.option("--tracking", metavar="URI", help="MLflow's server or database. Default: SQLite in the workspace.")
 @click.option("--json", "as_json", is_flag=True, help="Say how it ended as JSON, on standard output.")
 def run(grid: str, name: str | None, workspace: Path, data: str | None, classes: str | None, seeds: str | None,
-        changes: tuple[str, ...], as_json: bool, **rest: Any) -> int:  # fmt: skip
+        changes: tuple[str, ...], as_json: bool, timeout: str | None, tls_ca: str | None, tls_cert: str | None,
+        tls_key: str | None, **rest: Any) -> int:  # fmt: skip
     """Train every row of a study and write its table.
 
-    Run it again at any time: what is there is not trained twice. Rows and seeds may be added to a study.
+    Run it again at any time: what is there is not trained twice. Rows and seeds may be added to a study. Ctrl-C lets
+    trainings save and stop; the same command goes on from there.
 
     \b
     ablate run --grid paper
     ablate run --grid paper --data faces/ --classes anger,fear,happiness
     ablate run --grid smoke --seeds 3 --set learning_rate=1e-4
     ablate run --grid mine.toml --data fer2013.csv --set weights=vgg16_notop.weights.h5
+    ablate run --grid paper --slots gpu:0x3,1 --timeout 2h
     """
-    from ablation import study_file
+    from ablation import durations, study_file
 
     seed_list = study_file.seed_list(seeds) if seeds else None
     found = study_file.read(grid, study_file.settings(changes), seed_list)
@@ -87,6 +119,7 @@ def run(grid: str, name: str | None, workspace: Path, data: str | None, classes:
             raise AblateError(f"--data: {grid} needs images: pass a path, or demo for faces that ablate draws")
         data = DEMO
     from ablation import progress, sweep  # slow: the study file is checked before
+    from ablation.pool import Tls
     from ablation.prepare import Options
 
     options = Options(
@@ -95,6 +128,8 @@ def run(grid: str, name: str | None, workspace: Path, data: str | None, classes:
         workspace,
         name or _default_name(found.stem, data),
         classes.split(",") if classes else None,
+        timeout=durations.parse("--timeout", timeout) if timeout else None,
+        tls=Tls(tls_ca, tls_cert, tls_key),
         **rest,
     )
     with progress.watch() as watch:
@@ -152,6 +187,30 @@ def _existing_name(grid: str, workspace: Path) -> str:
     other = f"; there is also --name {names[1]}" if len(names) > 1 else ""
     click.echo(f"study {names[0]}{other}", err=True)
     return names[0]
+
+
+@cli.command()
+@click.option("--scheduler", required=True, metavar="ADDR", help="The Dask scheduler to work for: tcp://HOST:8786.")
+@click.option("--slots", default="auto", show_default=True, help="auto, cpu:N, gpu:0,1 or gpu:0x3, of this machine.")
+@_tls
+def worker(scheduler: str, slots: str, tls_ca: str | None, tls_cert: str | None, tls_key: str | None) -> int:
+    """Serve a cluster from this machine: a process a slot, until the scheduler ends or Ctrl-C.
+
+    The workspace must lie on a file system that all machines share, under the same path.
+
+    \b
+    dask scheduler                                                    on one machine
+    ablate worker --scheduler tcp://head:8786                         on each machine with cores or GPUs
+    ablate run --grid paper --scheduler tcp://head:8786 --workspace /shared/runs
+    """
+    from ablation import cluster
+    from ablation.pool import Tls
+    from ablation.slots import parse
+
+    found = parse(slots)
+    click.echo(f"serving {scheduler} with {', '.join(slot.name for slot in found)}", err=True)
+    cluster.serve(scheduler, found, Tls(tls_ca, tls_cert, tls_key))
+    return 0
 
 
 @cli.command()
@@ -236,7 +295,7 @@ def _guarded(arguments: list[str]) -> int:
         click.echo(f"error: {error.filename or 'the workspace'}: {error.strerror}; mend that and run again", err=True)
         return 2
     except (KeyboardInterrupt, click.Abort):
-        click.echo(f"interrupted; go on with: ablate {' '.join(arguments)}", err=True)
+        click.echo(f"interrupted; go on with: ablate {shlex.join(arguments)}", err=True)
         return 130
     except Exception:
         return _bug(arguments)

@@ -38,7 +38,7 @@ def _machine() -> Iterator[Check]:
     supported = (3, 11) <= sys.version_info < (3, 14)
     yield Check("good" if supported else "bad", "Python", f"{platform.python_version()} (3.11 to 3.13 are supported)")
     memory = psutil.virtual_memory()
-    cores = slots.parse("auto")[0].threads
+    cores = slots.cores()
     yield Check(
         "good", "machine", f"{cores} cores, {memory.available / 2**30:.0f} of {memory.total / 2**30:.0f} GiB free"
     )
@@ -61,7 +61,7 @@ def _backend() -> Iterator[Check]:
 
 
 def _gpus() -> Iterator[Check]:
-    names = slots.gpu_names()
+    names = [f"{gpu.name} ({gpu.memory / 1024:.0f} GiB)" for gpu in slots.gpus()]
     yield Check("good" if names else "note", "GPUs", ", ".join(names) or "none found: trainings run on the CPU")
 
 

@@ -1,5 +1,6 @@
 """Backbone outputs, computed once and mapped by all."""
 
+import functools
 import hashlib
 import os
 from collections.abc import Callable
@@ -38,6 +39,12 @@ def locate(backbone: str, level: str) -> Weights | None:
 def _sha256(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@functools.lru_cache(maxsize=64)
+def _is_as_written(path: Path, sha256: str, size: int, changed: int) -> bool:
+    """Looked at once a process; again where `size` or `changed` (when, in ns) says that it is another file."""
+    return _sha256(path) == sha256
 
 
 def digest_of(model: Any) -> str:
@@ -92,8 +99,8 @@ def extract(workspace: Workspace, features: Features, report: Callable[[dict[str
 def load(workspace: Workspace, features: Features) -> np.ndarray:
     """The features of all images, memory-mapped. Raises AblateError where the file is not what was written."""
     path = workspace.features(features.key)
-    found = read_json(_sidecar(path))
-    if found is None or not path.is_file() or _sha256(path) != found["sha256"]:
+    found, stat = read_json(_sidecar(path)), path.stat() if path.is_file() else None
+    if not (found and stat and _is_as_written(path, str(found["sha256"]), stat.st_size, stat.st_mtime_ns)):
         _sidecar(path).unlink(missing_ok=True)  # so that the next run computes them again
         raise AblateError(f"{path}: damaged; run again to compute it anew")
     array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)

@@ -102,6 +102,10 @@ class Grid(BaseModel):
             for number, condition in enumerate(self.rows, start=1):
                 yield Trial(row=number, condition=condition, seed=seed)
 
+    def seeded(self, row: int) -> Iterator[Trial]:
+        """The trials of one row (from 1)."""
+        return (Trial(row=row, condition=self.rows[row - 1], seed=seed) for seed in self.seeds)
+
     def difference(self, row: int) -> dict[str, Any]:
         """What sets `row` (from 1) apart from the reference: factor -> its level."""
         mine, other = self.rows[row - 1], self.rows[self.reference - 1]

@@ -1,7 +1,9 @@
 """Build and fit a head; nothing else in the project trains. Equal seeds give equal bits, whatever `epochs` is."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -95,11 +97,37 @@ def fit_epoch(
 
 
 def fit(
-    model: keras.Model, x: np.ndarray, y: np.ndarray, condition: Condition, seed: int
+    model: keras.Model, x: np.ndarray, y: np.ndarray, condition: Condition, seed: int, done: int = 0
 ) -> Iterator[tuple[int, dict[str, float]]]:
-    """Train `condition.epochs` epochs; yields (epoch, loss and accuracy) after each."""
-    for epoch in range(1, condition.epochs + 1):
+    """Train up to epoch `condition.epochs`; `done` of them are behind. Yields (epoch, loss and accuracy) after each."""
+    for epoch in range(done + 1, condition.epochs + 1):
         yield epoch, fit_epoch(model, x, y, condition, seed, epoch)
+
+
+def _state(model: keras.Model) -> list[Any]:
+    model.optimizer.build(model.trainable_variables)  # else there are no moments yet to read or to set
+    return [*model.weights, *model.optimizer.variables]
+
+
+def state(model: keras.Model) -> list[np.ndarray]:
+    """All that training changes: weights and the optimizer's variables."""
+    return [keras.ops.convert_to_numpy(v) for v in _state(model)]
+
+
+def state_bytes(model: keras.Model) -> int:
+    """The size of `state`."""
+    return sum(math.prod(v.shape) * np.dtype(str(v.dtype)).itemsize for v in _state(model))
+
+
+def set_state(model: keras.Model, arrays: Sequence[np.ndarray]) -> None:
+    """Undo `state`. Raises ValueError where the arrays are another head's."""
+    for variable, array in zip(_state(model), arrays, strict=True):
+        variable.assign(array)
+
+
+def save(model: keras.Model, path: Path) -> None:
+    """The weights alone, without the optimizer, in Keras' `.weights.h5` format."""
+    keras.Model(model.inputs, model.outputs).save_weights(path)
 
 
 def predict(model: keras.Model, x: np.ndarray, y: np.ndarray) -> Predictions:

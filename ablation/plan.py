@@ -1,6 +1,6 @@
 """Trials to trainings: which fits answer them, what is done already, and how much work is left."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 
 from pydantic import BaseModel, ConfigDict
@@ -71,9 +71,17 @@ def _training(record: Record, key: str, trials: Sequence[Trial]) -> Training:
     )
 
 
-def missing(workspace: Workspace, record: Record, trials: Iterable[Trial]) -> list[Trial]:
-    """The trials that have no finished result yet."""
-    return [t for t in trials if not result.is_done(workspace.training(record.training_key(t)), t.condition.epochs)]
+def missing(workspace: Workspace, record: Record, trials: Iterable[Trial], retry: Collection[str] = ()) -> list[Trial]:
+    """The trials that are to be trained: without a result, and not known to diverge, unless `retry` names that."""
+
+    def is_missing(trial: Trial) -> bool:
+        folder, epochs = workspace.training(record.training_key(trial)), trial.condition.epochs
+        if result.is_done(folder, epochs):
+            return False
+        failure = None if result.DIVERGED in retry else result.failure(folder)
+        return not (failure and failure.outcome == result.DIVERGED and failure.epochs <= epochs)
+
+    return [t for t in trials if is_missing(t)]
 
 
 def parameters(condition: Condition, inputs: int, classes: int) -> int:

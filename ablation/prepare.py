@@ -3,8 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from ablation.datasets.images import Index
 from ablation.errors import AblateError
 from ablation.grid import Grid, Trial
 from ablation.outcome import check_name
+from ablation.pool import Tls
 from ablation.record import Record, Weights
 from ablation.watch import Watch
 from ablation.workspace import Workspace, atomic, on_network, read_json, write_json, write_text
@@ -34,7 +35,12 @@ class Options:
     limit: int | None = None
     skip_bad: bool = False
     slots: str = "auto"
+    scheduler: str | None = None
+    tls: Tls = field(default_factory=Tls)
     inline: bool = False
+    timeout: float | None = None  # seconds that one try of a training may take
+    retry: Collection[str] = ()  # outcomes that are tried again beside those that always are
+    keep: str = "selected"  # whose heads stay on disk: all, selected, none
     storage: str | None = None
     tracking: str | None = None
 
@@ -148,6 +154,7 @@ def _record(
         weights=weights,
         backend=slots.backend(),
         left_out=tuple(left_out),
+        keep=options.keep,
         notes=tuple(notes),
     )
 

@@ -40,6 +40,7 @@ class Record(BaseModel):
     backend: str
     left_out: tuple[str, ...] = ()  # images that could not be decoded
     notes: tuple[str, ...] = ()  # what was replaced, in words
+    keep: str = "selected"  # whose heads stay on disk
 
     def weights_of(self, condition: Condition) -> Weights:
         return self.weights[f"{condition.backbone}/{condition.weights}"]

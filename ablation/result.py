@@ -10,7 +10,21 @@ import numpy as np
 from ablation.errors import AblateError
 from ablation.workspace import TrainingFolder, atomic, read_json, write_json
 
-DONE, DIVERGED, KILLED, FAILED = "done", "diverged", "killed", "failed"
+DONE, DIVERGED, FAILED = "done", "diverged", "failed"
+OUT_OF_MEMORY, KILLED, TIMED_OUT = "out of memory", "killed", "timed out"
+INTERRUPTED = "interrupted"  # asked to stop: no result, the training goes on from its checkpoint
+
+# How Keras' backends say that memory did not suffice (TensorFlow, JAX, torch, CUDA, Python, the C++ library).
+MEMORY_MESSAGES = (
+    "resourceexhausted", "resource_exhausted", "resource exhausted", "outofmemory", "out of memory", "out_of_memory",
+    "oom when allocating", "memoryerror", "failed to allocate memory", "unable to allocate", "bad_alloc",
+)  # fmt: skip
+
+
+def outcome_of(error: BaseException) -> str:
+    """What an exception in a training makes of it: out of memory, or failed."""
+    said = " ".join([*(kind.__name__ for kind in type(error).__mro__), str(error)]).lower()
+    return OUT_OF_MEMORY if any(message in said for message in MEMORY_MESSAGES) else FAILED
 
 
 @dataclass(frozen=True)
@@ -42,7 +56,8 @@ class Result:
 
     `scores`: "train" and "val" -> metric -> value, at the last epoch, dropout off. Test predictions lie in a file of
     their own and are scored only after selection. `history`: one mapping an epoch (train numbers with dropout on).
-    `predictions`: "val" and "test" -> sha256 of the file. Times are unix seconds.
+    `predictions`: "val" and "test" -> sha256 of the file. `attempts`: how often its training was started.
+    `started` and `finished` are unix seconds, and so far apart as the training took, interruptions left out.
     """
 
     outcome: str
@@ -51,6 +66,7 @@ class Result:
     history: list[dict[str, float]] = field(default_factory=list)
     predictions: dict[str, str] = field(default_factory=dict)
     parameters: int = 0
+    attempts: int = 1
     started: float = 0.0
     finished: float = 0.0
     error: str = ""
@@ -80,10 +96,18 @@ def write(folder: TrainingFolder, result: Result) -> None:
     write_json(folder.result(result.epochs) if result.done else folder.failure, asdict(result))
 
 
+def _result(found: dict[str, object] | None) -> Result | None:
+    return Result(**found) if found else None  # type: ignore[arg-type]
+
+
+def failure(folder: TrainingFolder) -> Result | None:
+    """How the last try of a training failed, if it did."""
+    return _result(read_json(folder.failure))
+
+
 def read(folder: TrainingFolder, epochs: int) -> Result | None:
     """The result of the trial of `epochs` epochs; else the failure of its training; else None."""
-    found = read_json(folder.result(epochs)) or read_json(folder.failure)
-    return Result(**found) if found else None  # type: ignore[arg-type]
+    return _result(read_json(folder.result(epochs))) or failure(folder)
 
 
 def is_done(folder: TrainingFolder, epochs: int) -> bool:

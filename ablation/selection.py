@@ -32,9 +32,17 @@ class Selection(BaseModel):
     earlier: tuple[dict[str, object], ...] = ()  # selections of the same study that this one replaces
 
 
-def _cost(results: Sequence[Result], trial: Trial, train_images: int) -> tuple[int, int]:
-    updates = trial.condition.epochs * -(-train_images // trial.condition.batch_size)
-    return results[0].parameters, updates
+Rank = tuple[float, int, int, int]  # the smallest is the best
+
+
+def rank(record: Record, done: Sequence[tuple[Trial, Result]]) -> Rank:
+    """Of one row, from its finished trials: by the mean over seeds, then parameters, updates, and place."""
+    trial, result = done[0]
+    metric = record.grid.select_on.removeprefix("val_")
+    mean = fmean(r.scores["val"][metric] for _, r in done)
+    images = sum(record.counts[trial.condition.split]["train"])
+    updates = trial.condition.epochs * -(-images // trial.condition.batch_size)
+    return (mean if metric == "loss" else -mean, result.parameters, updates, trial.row)
 
 
 def select(record: Record, results: Mapping[Trial, Result]) -> Selection | None:
@@ -43,26 +51,20 @@ def select(record: Record, results: Mapping[Trial, Result]) -> Selection | None:
     `results`: of the finished trials. None where there are none.
     """
     metric = record.grid.select_on.removeprefix("val_")
-    better = -1 if metric == "loss" else 1
-    rows: dict[int, list[Trial]] = {}
-    for trial in results:
-        rows.setdefault(trial.row, []).append(trial)
-
-    def rank(row: int) -> tuple[float, int, int, int]:
-        found, trial = [results[t] for t in rows[row]], rows[row][0]
-        parameters, updates = _cost(found, trial, sum(record.counts[trial.condition.split]["train"]))
-        return (-better * fmean(r.scores["val"][metric] for r in found), parameters, updates, row)
-
-    if not rows:
+    rows: dict[int, list[tuple[Trial, Result]]] = {}
+    for trial, result in results.items():
+        rows.setdefault(trial.row, []).append((trial, result))
+    ranks = {row: rank(record, done) for row, done in rows.items()}
+    if not ranks:
         return None
-    best = min(rows, key=rank)
+    best = min(ranks, key=ranks.__getitem__)
     compared = sorted((record.trial_key(t), r.predictions["val"]) for t, r in results.items())
     return Selection(
-        rule=f"{'lowest' if better < 0 else 'highest'} validation {WORDS.get(metric, metric)} at the last epoch "
+        rule=f"{'lowest' if metric == 'loss' else 'highest'} validation {WORDS.get(metric, metric)} at the last epoch "
         "(ties: fewest parameters, then fewest updates, then the first row)",
         metric=record.grid.select_on,
         row=best,
-        value=-better * rank(best)[0],
+        value=abs(ranks[best][0]),
         validation=hashlib.sha256(json.dumps(compared).encode()).hexdigest(),
         sealed=datetime.now(UTC).isoformat(timespec="seconds"),
     )

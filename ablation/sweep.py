@@ -1,17 +1,20 @@
 """The workflow: run a study, from its images to its table."""
 
-import time
+import uuid
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
 
-from ablation import features, plan, pool, result, selection, slots, table, worker
+from ablation import attempts, cluster, features, plan, pool, result, selection, slots, table, worker
+from ablation.dispatch import Dispatch, Orders
 from ablation.errors import AblateError
-from ablation.grid import Trial
+from ablation.interrupts import Interrupts
+from ablation.keep import Heads
 from ablation.outcome import Outcome, done, draw, outcome
-from ablation.plan import Training
+from ablation.plan import Features, Training
 from ablation.prepare import Options, prepare, store
 from ablation.record import Record
 from ablation.study import Study
@@ -24,18 +27,23 @@ from ablation.workspace import Workspace
 def run(options: Options, watch: Watch) -> Outcome:
     """Run a study: what is missing is trained, then a row is selected on validation, then the table is drawn.
 
-    Raises AblateError before anything is written where the input is wrong.
+    Raises AblateError before anything is written where the input is wrong, KeyboardInterrupt where a signal came.
     """
-    workspace, prepared = Workspace(options.workspace), prepare(options, watch)
-    record = prepared.record
-    for note in record.notes:
-        watch.say(f"note: {note}")
-    with workspace.lock():
-        store(workspace, prepared)
-        del prepared  # its pixels: workers map them from disk
-        with _views(options, workspace, record, watch) as views:
-            trained = _train_missing(options, workspace, record, views, watch)
-            return _conclude(workspace, record, views, trained)
+    workspace = Workspace(options.workspace)
+    workspace.refuse_locked()
+    with Interrupts(watch.say) as interrupts:
+        prepared = prepare(options, watch)
+        record = prepared.record
+        for note in record.notes:
+            watch.say(f"note: {note}")
+        with workspace.lock():
+            store(workspace, prepared)
+            del prepared  # its pixels: workers map them from disk
+            with _views(options, workspace, record, watch) as views:
+                trained = _train_missing(options, workspace, record, views, watch, interrupts)
+                if interrupts.asked:
+                    raise KeyboardInterrupt
+                return _conclude(workspace, record, views, trained, watch)
 
 
 def _open_study(options: Options, workspace: Workspace, record: Record) -> Study:
@@ -61,113 +69,88 @@ def _views(options: Options, workspace: Workspace, record: Record, watch: Watch)
             watch.say(f"MLflow: {unsent} messages wait for it ({tracker.error}); the next run sends them")
 
 
-def _train_missing(options: Options, workspace: Workspace, record: Record, views: Views, watch: Watch) -> int:
+def _train_missing(
+    options: Options, workspace: Workspace, record: Record, views: Views, watch: Watch, interrupts: Interrupts
+) -> int:
     """Train what has no result yet; the number of trials trained."""
-    missing = plan.missing(workspace, record, record.grid.trials())
+    missing = plan.missing(workspace, record, record.grid.trials(), options.retry)
     if not missing:
         return 0
     trainings = plan.trainings(record, missing)
-    with _pool(options, workspace) as workers:
-        _extract(workspace, workers, trainings, watch)
-        _Training(workspace, record, views, watch, trainings).run(workers)
+    with _pool(options, workspace, watch) as workers:
+        with interrupts.softly(workers.stop):
+            _extract(workspace, workers, {t.features_of() for t in trainings}, watch)
+        if interrupts.asked:
+            return 0
+        work = {t.key: _work(workspace, record, t) for t in trainings}
+        orders = Orders(uuid.uuid4().hex, record.keep, options.timeout)
+        dispatch = Dispatch(workspace, record, views, watch, trainings, work, orders)
+        _dispatch(dispatch, workers, interrupts)
+    if dispatch.alone():
+        with _pool(options, workspace, watch, alone=True) as workers:
+            _dispatch(dispatch, workers, interrupts)
     return len(missing)
 
 
-def _pool(options: Options, workspace: Workspace) -> AbstractContextManager[pool.Pool]:
+def _dispatch(dispatch: Dispatch, workers: pool.Pool, interrupts: Interrupts) -> None:
+    def stop() -> None:
+        dispatch.stop()
+        workers.stop()
+
+    with interrupts.softly(stop):
+        dispatch.run(workers)
+
+
+def _pool(
+    options: Options, workspace: Workspace, watch: Watch, alone: bool = False
+) -> AbstractContextManager[pool.Pool]:
+    """`alone`: no two jobs share a device."""
+    log = workspace.log("").parent
+    if options.scheduler:
+        one = 1 if alone else None
+        return cluster.remote(options.scheduler, options.tls, workspace.root, log, watch.say, one)
     found = slots.parse(options.slots)
-    return pool.inline(found[0]) if options.inline else pool.local(found, workspace.log("").parent)
+    found = slots.alone(found) if alone else found
+    return pool.inline(found[0]) if options.inline else cluster.local(found, log, watch.say)
 
 
-def _extract(workspace: Workspace, workers: pool.Pool, trainings: dict[Training, list[Trial]], watch: Watch) -> None:
-    wanted = {t.features_of() for t in trainings}
-    tasks = [
-        pool.Task(f.key, worker.extract, (workspace.root.absolute(), f))
-        for f in sorted(wanted, key=lambda f: f.key)
-        if not features.is_ready(workspace, f)
-    ]
+def _extract(workspace: Workspace, workers: pool.Pool, wanted: set[Features], watch: Watch) -> None:
+    lacking = {f.key: f for f in sorted(wanted, key=lambda f: f.key) if not features.is_ready(workspace, f)}
+    waiting, tries = deque(lacking), Counter[str]()
+
+    def take() -> pool.Task | None:
+        key = waiting.popleft() if waiting else None
+        return pool.Task(key, worker.extract, (workspace.root.absolute(), lacking[key])) if key else None
 
     def reported(_: str, message: dict[str, Any]) -> None:
         watch.step("computing features", message["images"], message["of"])
 
-    for key, trouble in workers.run(tasks, pool.Listener(reported=reported)):
-        if trouble:
+    for key, trouble in workers.run(take, pool.Listener(reported=reported)):
+        tries[key] += 1
+        if isinstance(trouble, pool.Lost) and tries[key] < attempts.TRIES:
+            waiting.append(key)
+        elif trouble == result.INTERRUPTED:
+            waiting.clear()
+        elif trouble:
             reason = trouble.reason if isinstance(trouble, pool.Lost) else trouble.strip().splitlines()[-1]
             raise AblateError(
                 f"features {key} could not be computed: {reason}; the log is under {workspace.log('').parent}"
             )
 
 
-class _Training:
-    """The trainings under way, and how far they are."""
-
-    def __init__(
-        self, workspace: Workspace, record: Record, views: Views, watch: Watch, trainings: dict[Training, list[Trial]]
-    ) -> None:
-        self._workspace, self._record, self._views, self._watch = workspace, record, views, watch
-        self._trials = {t.key: trials for t, trials in trainings.items()}
-        self._trainings = {t.key: t for t in trainings}
-        self._work = {t.key: self._work_of(t) for t in trainings}
-        self._done = dict.fromkeys(self._work, 0.0)
-
-    def _work_of(self, training: Training) -> float:
-        inputs = int(np.prod(features.shape(self._workspace, training.features_of())[1:]))
-        train = next(c["train"] for s, c in self._record.counts.items() if self._record.splits[s] == training.split)
-        return plan.work(training, inputs, sum(train))
-
-    def run(self, workers: pool.Pool) -> None:
-        root = self._workspace.root.absolute()
-        tasks = [pool.Task(key, worker.train, (root, training)) for key, training in self._trainings.items()]
-        for key, value in workers.run(tasks, pool.Listener(self._started, self._reported)):
-            self._ended(key, value)
-
-    def _label(self, key: str) -> str:
-        trials = self._trials[key]
-        numbers = ", ".join(str(t.row) for t in trials)
-        seed = f", seed {trials[0].seed}" if len(self._record.grid.seeds) > 1 else ""
-        return f"row {numbers}{seed}" if len(trials) == 1 else f"rows {numbers}{seed}"
-
-    def _started(self, key: str, slot: str) -> None:
-        self._watch.started(key, self._label(key), slot)
-        for trial in self._trials[key]:
-            self._views.started(trial)
-
-    def _reported(self, key: str, epoch: dict[str, float]) -> None:
-        epochs = self._trainings[key].condition.epochs
-        self._done[key] = epoch["epoch"] / epochs
-        self._watch.epoch(key, epoch, epochs)
-        self._watch.work(self._share())
-        for trial in self._trials[key]:
-            if trial.condition.epochs >= epoch["epoch"]:
-                self._views.epoch(trial, epoch)
-            if trial.condition.epochs == epoch["epoch"]:
-                self._tell_end(trial)
-
-    def _share(self) -> float:
-        return sum(self._work[k] * self._done[k] for k in self._work) / sum(self._work.values())
-
-    def _tell_end(self, trial: Trial) -> None:
-        found = result.read(self._workspace.training(self._record.training_key(trial)), trial.condition.epochs)
-        if found:
-            self._views.ended(trial, found)
-
-    def _ended(self, key: str, value: object) -> None:
-        folder = self._workspace.training(key)
-        if isinstance(value, pool.Lost):
-            lost = result.Result(
-                result.KILLED, self._trainings[key].condition.epochs, error=value.reason, finished=time.time()
-            )
-            result.write(folder, lost)
-        for trial in self._trials[key]:
-            self._tell_end(trial)
-        self._done[key] = 1.0
-        self._watch.ended(key, result.KILLED if isinstance(value, pool.Lost) else str(value))
+def _work(workspace: Workspace, record: Record, training: Training) -> float:
+    inputs = int(np.prod(features.shape(workspace, training.features_of())[1:]))
+    train = next(c["train"] for s, c in record.counts.items() if record.splits[s] == training.split)
+    return plan.work(training, inputs, sum(train))
 
 
-def _conclude(workspace: Workspace, record: Record, views: Views, trained: int) -> Outcome:
+def _conclude(workspace: Workspace, record: Record, views: Views, trained: int, watch: Watch) -> Outcome:
     """Select, seal, and only then open the test predictions; draw the tables and tell the views."""
     results = table.collect(workspace, record)
     found = selection.select(record, done(results))
     sealed = selection.seal(workspace.study(record.name), found) if found else None
+    if sealed and not Heads(workspace, record).selected(sealed.row) and record.keep != "none":
+        watch.say(f"note: the head of row {sealed.row}, selected now, was not kept when it was trained")
     opened, drawn = draw(workspace, record, results, sealed)
     views.agree(results, opened, drawn)
     return outcome(workspace, record, results, drawn, trained)

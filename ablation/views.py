@@ -43,6 +43,8 @@ class Views:
 
     def started(self, trial: Trial) -> None:
         key = self._record.trial_key(trial)
+        if trial in self._running:  # a scheduler started it again by itself
+            self._study.finish(key, None)
         self._running[trial] = key
         self._study.begin(trial, key)
         self._tell(self._run(trial, key, time.time()))

@@ -12,19 +12,21 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ablation import evaluation, features, result, splits
+from ablation import attempts, checkpoint, evaluation, features, result, slots, splits
 from ablation.plan import Features, Training
+from ablation.pool import Link
 from ablation.result import Predictions, Result
-from ablation.workspace import Workspace, write_json
+from ablation.workspace import Workspace, atomic, write_json
 
-Report = Callable[[dict[str, Any]], None]
+REPORT_SECONDS = 0.5  # at least so long between two reports that are no milestone's
 
 
 @functools.cache
@@ -36,8 +38,20 @@ def set_up() -> None:
     keras.config.set_floatx("float32")
     keras.config.set_epsilon(1e-7)
     keras.config.set_image_data_format("channels_last")
+    _limit_memory(slots.memory_limit())
 
 
+def _limit_memory(megabytes: int | None) -> None:
+    """Give this process a fixed share of its GPU, by the backend's own call; JAX reads a variable instead."""
+    if megabytes and slots.backend() == "tensorflow":
+        import tensorflow as tf
+
+        limit = tf.config.LogicalDeviceConfiguration(memory_limit=megabytes)
+        for gpu in tf.config.list_physical_devices("GPU"):
+            tf.config.set_logical_device_configuration(gpu, [limit])
+
+
+@functools.cache
 def environment() -> dict[str, Any]:
     """What bit-equality depends on beside the training's id: recorded, not hashed."""
     import keras
@@ -50,6 +64,8 @@ def environment() -> dict[str, Any]:
         "numpy": np.__version__,
         "processor": _processor(),
         "threads": int(os.environ.get("TF_NUM_INTRAOP_THREADS") or os.cpu_count() or 1),
+        "device": slots.device(),
+        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", ""),
         "host": socket.gethostname(),
     }
 
@@ -69,94 +85,206 @@ def fetch_imagenet(backbone: str) -> str:
     return features.digest_of(features.backbone(backbone, "imagenet", 32)[0])
 
 
-def extract(root: Path, wanted: Features, report: Report) -> str:
+class _Stopped(Exception):
+    """The orchestrator asked for it."""
+
+
+def extract(root: Path, wanted: Features, link: Link) -> str:
     """Compute and store features; "" or what went wrong, with its traceback."""
+
+    def report(message: dict[str, Any]) -> None:
+        link.report(message)
+        if link.stopping():
+            raise _Stopped
+
     try:
         set_up()
         if not features.is_ready(Workspace(root), wanted):
             features.extract(Workspace(root), wanted, report)
+    except _Stopped:
+        return result.INTERRUPTED
     except Exception:
         return traceback.format_exc()
     return ""
 
 
-def train(root: Path, training: Training, report: Report) -> str:
-    """Fit one head, writing a result at each milestone; the outcome. A failure is written as the training's."""
+@dataclass(frozen=True)
+class Orders:
+    """What a command wants of its jobs beside numbers. `run`: its own name. `keep`: all, selected or none of the heads.
+
+    With `all`, the last checkpoint stays too, so that more epochs can follow.
+    """
+
+    run: str
+    keep: str
+
+
+def train(root: Path, training: Training, orders: Orders, link: Link) -> str:
+    """Fit one head, writing a result at each milestone; the outcome. A failure is written as the training's.
+
+    At most one process does so at a time, whoever started it, and what another has done is not done again.
+    """
     folder, started = Workspace(root).training(training.key), time.time()
-    try:
-        set_up()
-        return _train(Workspace(root), training, report)
-    except Exception:
-        epochs, error = training.condition.epochs, traceback.format_exc()
-        failure = Result(result.FAILED, epochs, error=error, started=started, finished=time.time())
-        result.write(folder, failure)
-        return failure.outcome
+    with folder.lock(give_up=link.stopping) as held:
+        if not held:
+            return result.INTERRUPTED
+        if all(result.is_done(folder, epochs) for epochs in training.milestones):
+            return result.DONE
+        if attempts.used_up(folder, orders.run, training.milestones):
+            return result.KILLED
+        attempts.add(folder, orders.run, training.milestones)  # before anything that could kill this process
+        try:
+            set_up()
+            return _train(_Fit(Workspace(root), training, orders), link)
+        except Exception as error:
+            failure = Result(
+                result.outcome_of(error),
+                training.condition.epochs,
+                error=traceback.format_exc(),
+                attempts=len(attempts.read(folder)),
+                started=started,
+                finished=time.time(),
+            )
+            result.write(folder, failure)
+            return failure.outcome
 
 
-def _train(workspace: Workspace, training: Training, report: Report) -> str:
-    from ablation import head
-
-    fit = _Fit(workspace, training)
-    for epoch, logs in head.fit(fit.model, fit.x["train"], fit.y["train"], training.condition, training.seed):
-        validation = head.predict(fit.model, fit.x["val"], fit.y["val"])
-        if not fit.note(epoch, logs, validation):
+def _train(fit: "_Fit", link: Link) -> str:
+    link.begin()
+    unsaid = _Unsaid(link)
+    for epoch in fit.epochs():
+        if not fit.sound:
             return result.DIVERGED
-        if epoch in training.milestones and not result.is_done(fit.folder, epoch):
-            fit.reach(epoch, validation, *(head.predict(fit.model, fit.x[s], fit.y[s]) for s in ("train", "test")))
-        report(fit.history[-1])
-    fit.folder.failure.unlink(missing_ok=True)  # an earlier try's
-    return result.DONE
+        unsaid.add(fit.history[-1], now=epoch in fit.training.milestones)
+        if link.stopping():
+            fit.save()
+            return result.INTERRUPTED
+    return fit.end()
+
+
+class _Unsaid:
+    """Epochs that the orchestrator was not told of yet: quick ones are told together."""
+
+    def __init__(self, link: Link) -> None:
+        self._link, self._last = link, 0.0
+        self._epochs: list[dict[str, float]] = []
+
+    def add(self, epoch: dict[str, float], now: bool) -> None:
+        self._epochs.append(epoch)
+        if now or time.monotonic() - self._last > REPORT_SECONDS:
+            self._link.report({"epochs": self._epochs})
+            self._epochs, self._last = [], time.monotonic()
 
 
 class _Fit:
     """A training under way: its images' features and labels, its model, its history, and the files it writes."""
 
-    def __init__(self, workspace: Workspace, training: Training) -> None:
+    def __init__(self, workspace: Workspace, training: Training, orders: Orders) -> None:
         import keras
 
         from ablation import head
 
         keras.utils.clear_session()
-        self.started = time.time()
-        self.folder = workspace.training(training.key)
-        rows, self.y = splits.read(workspace.images(training.images), training.split)
+        self.training, self._orders = training, orders
+        self._folder = workspace.training(training.key)
+        self._todo = [m for m in training.milestones if not result.is_done(self._folder, m)]
+        rows, self._y = splits.read(workspace.images(training.images), training.split)
         outputs = features.load(workspace, training.features_of())
-        self.x = {split: np.asarray(outputs[r]) for split, r in rows.items()}
-        self.model = head.build(self.x["train"].shape[1:], training.classes, training.condition, training.seed)
+        self._x = {split: np.asarray(outputs[r]) for split, r in rows.items()}
+        self._model = head.build(self._x["train"].shape[1:], training.classes, training.condition, training.seed)
         self.history: list[dict[str, float]] = []
-        write_json(self.folder.description, training.model_dump(mode="json"))
+        self._started = time.time()
+        self._go_on()
+        self._clock = checkpoint.Clock(head.state_bytes(self._model))
+        write_json(self._folder.description, training.model_dump(mode="json"))
 
-    def note(self, epoch: int, logs: dict[str, float], validation: Predictions) -> bool:
-        """Put an epoch into the history. Where its loss is no number, a failure is written, and this is False."""
-        scores = self._scores("val", validation)
-        after = {f"val_{name}": value for name, value in scores.items()}
-        self.history.append({"epoch": epoch, **logs, **after, "time": time.time()})
-        if np.isfinite([logs["loss"], scores["loss"]]).all():
-            return True
-        result.write(
-            self.folder, self._result(result.DIVERGED, epoch, error=f"the loss is no number after epoch {epoch}")
-        )
-        return False
+    def _go_on(self) -> None:
+        """From a checkpoint that lies before the first result that is missing, if there is one."""
+        from ablation import head
 
-    def reach(self, epoch: int, validation: Predictions, train: Predictions, test: Predictions) -> None:
+        found = checkpoint.latest(self._folder, self._todo[0], environment())
+        if found:
+            head.set_state(self._model, found.arrays)
+            self.history = list(found.history)
+            self._started -= found.seconds
+
+    @property
+    def sound(self) -> bool:
+        """Whether the loss of the last epoch is a number."""
+        return bool(np.isfinite([self.history[-1]["loss"], self.history[-1]["val_loss"]]).all())
+
+    def epochs(self) -> Iterator[int]:
+        """Train; yields each epoch once it is in the history, and its result, where it is a milestone, on disk."""
+        from ablation import head
+
+        condition, seed = self.training.condition, self.training.seed
+        for epoch, logs in head.fit(
+            self._model, self._x["train"], self._y["train"], condition, seed, len(self.history)
+        ):
+            validation = head.predict(self._model, self._x["val"], self._y["val"])
+            after = {f"val_{name}": value for name, value in self._scores("val", validation).items()}
+            self.history.append({"epoch": epoch, **logs, **after, "time": time.time()})
+            if not self.sound:
+                self._diverge(epoch)
+            elif epoch in self._todo:
+                self._reach(epoch, validation)
+            if self._clock.due() and epoch < condition.epochs:
+                self.save()
+            yield epoch
+
+    def _diverge(self, epoch: int) -> None:
+        failure = self._result(result.DIVERGED, epoch, error=f"the loss is no number after epoch {epoch}")
+        result.write(self._folder, failure)
+        checkpoint.clear(self._folder)
+
+    def _reach(self, epoch: int, validation: Predictions) -> None:
         """Write the result of a milestone. Test predictions are written, and not looked at."""
+        from ablation import head
+
+        train, test = (head.predict(self._model, self._x[s], self._y[s]) for s in ("train", "test"))
+        if self._orders.keep != "none":
+            with atomic(self._folder.head(epoch)) as temporary:
+                head.save(self._model, temporary)
         scores = {"train": self._scores("train", train), "val": self._scores("val", validation)}
         predictions = {
-            "val": validation.write(self.folder.predictions("val", epoch)),
-            "test": test.write(self.folder.predictions("test", epoch)),
+            "val": validation.write(self._folder.predictions("val", epoch)),
+            "test": test.write(self._folder.predictions("test", epoch)),
         }
-        result.write(self.folder, self._result(result.DONE, epoch, scores=scores, predictions=predictions))
+        result.write(self._folder, self._result(result.DONE, epoch, scores=scores, predictions=predictions))
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        from ablation import head
+
+        found = checkpoint.Checkpoint(
+            epoch=len(self.history),
+            arrays=head.state(self._model),
+            history=self.history,
+            seconds=time.time() - self._started,
+            environment=environment(),
+        )
+        self._clock.write(self._folder, found)
+
+    def end(self) -> str:
+        """All milestones are reached: what was kept for an interruption, and an earlier try's failure, go."""
+        self._folder.failure.unlink(missing_ok=True)
+        if self._orders.keep == "all":
+            self.save()
+        else:
+            checkpoint.clear(self._folder)
+        return result.DONE
 
     def _scores(self, split: str, found: Predictions) -> dict[str, float]:
-        return evaluation.scores(self.y[split], found.classes, found.losses)
+        return evaluation.scores(self._y[split], found.classes, found.losses)
 
     def _result(self, outcome: str, epochs: int, **more: Any) -> Result:
         return Result(
             outcome,
             epochs,
             history=list(self.history),
-            parameters=self.model.count_params(),
-            started=self.started,
+            parameters=self._model.count_params(),
+            attempts=len(attempts.read(self._folder)),
+            started=self._started,
             finished=time.time(),
             environment=environment(),
             **more,

@@ -5,15 +5,27 @@ import fcntl
 import json
 import os
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import psutil
 
 from ablation.errors import AblateError
 
 NETWORK = "9p afs beegfs ceph cifs fuse.sshfs glusterfs gpfs lustre nfs nfs4 smb3 smbfs"  # types of file systems
+TEMPORARY = ".tmp-"  # what a file that is being written begins with
+
+
+def _try_lock(file: IO[str], kind: int = fcntl.LOCK_EX) -> bool:
+    """The kernel's lock: freed by it, whatever dies."""
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -30,12 +42,42 @@ class TrainingFolder:
     def failure(self) -> Path:
         return self.path / "failure.json"
 
+    @property
+    def attempts(self) -> Path:
+        return self.path / "attempts.jsonl"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.path / "lock"
+
     def result(self, epochs: int) -> Path:
         return self.path / f"result-{epochs}.json"
 
     def predictions(self, split: str, epochs: int) -> Path:
         """`val`: read by selection. `test`: sealed, opened only once a selection is written."""
         return self.path / f"{split}-{epochs}.npz"
+
+    def head(self, epochs: int) -> Path:
+        """The weights of the head after `epochs` epochs, in Keras' format."""
+        return self.path / f"head-{epochs}.weights.h5"
+
+    def checkpoint(self, epoch: int) -> Path:
+        """All that a training needs to go on after `epoch`."""
+        return self.path / f"checkpoint-{epoch}.npz"
+
+    def checkpoints(self) -> dict[int, Path]:
+        """Epoch -> its checkpoint, the latest first."""
+        found = {int(p.stem.rpartition("-")[2]): p for p in self.path.glob("checkpoint-*.npz")}
+        return dict(sorted(found.items(), reverse=True))
+
+    @contextlib.contextmanager
+    def lock(self, give_up: Callable[[], bool] = lambda: False) -> Iterator[bool]:
+        """Held by one job at a time; waits for it. Yields False, without it, once `give_up` says so."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with open(self.lock_file, "a") as file:
+            while not (held := _try_lock(file)) and not give_up():
+                time.sleep(0.2)
+            yield held
 
 
 @dataclass(frozen=True)
@@ -113,6 +155,10 @@ class Workspace:
     def study(self, name: str) -> StudyFolder:
         return StudyFolder(self.root / name)
 
+    def studies(self) -> list[str]:
+        """The names of the studies that were run here."""
+        return sorted(p.parent.name for p in self.root.glob("*/study.json"))
+
     def training(self, key: str) -> TrainingFolder:
         return TrainingFolder(self.root / "trained" / key)
 
@@ -121,6 +167,21 @@ class Workspace:
 
     def features(self, key: str) -> Path:
         return self.root / "cache" / "features" / f"{key}.npy"
+
+    def holder(self) -> str:
+        """Who holds the lock ("host h, pid 1"); "" if nobody does. Creates nothing."""
+        try:
+            with open(self.lock_file, encoding="utf-8") as file:
+                return "" if _try_lock(file, fcntl.LOCK_SH) else file.read().strip() or "starting"
+        except OSError:
+            return ""
+
+    def refuse_locked(self) -> None:
+        """Raises AblateError where another ablate works here."""
+        if holder := self.holder():
+            raise AblateError(
+                f"{self.root}: another ablate works here ({holder}); wait for it, or take another --workspace"
+            )
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -131,14 +192,9 @@ class Workspace:
         except OSError as error:
             raise AblateError(f"--workspace {self.root}: cannot be written: {error.strerror}; take another") from None
         with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.seek(0)
-                raise AblateError(
-                    f"{self.root}: another ablate works here ({file.read().strip()}); "
-                    "wait for it, or take another --workspace"
-                ) from None
+            while not _try_lock(file):
+                time.sleep(0.2)  # whoever only looks holds it for a moment
+                self.refuse_locked()
             file.truncate(0)
             file.write(f"host {socket.gethostname()}, pid {os.getpid()}")
             file.flush()
@@ -161,7 +217,7 @@ def on_network(path: Path) -> bool:
 def atomic(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` to write to; on leaving it takes the place of `path`, whole and on disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")  # the suffix stays: writers look at it
     try:
         yield temporary
         with open(temporary, "rb+") as file:

@@ -1,5 +1,6 @@
 """What several tests share: small image sets, small studies, and the real faces where they are."""
 
+import csv
 import os
 import subprocess
 import sys
@@ -8,6 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+
+from ablation.prepare import Options
+from ablation.progress import Plain
+from ablation.study_file import read as read_study
 
 # A busy machine is slow, and that is no fault of the code: no test here judges time.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -74,3 +79,24 @@ def ablate(*arguments: object, cwd: Path | None = None, **env: str) -> subproces
     """The real command in a process of its own."""
     command = [sys.executable, "-m", "ablation", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=os.environ | env)
+
+
+class Silent(Plain):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        super().__init__(None)  # type: ignore[arg-type]
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def options(study: Path, data: Path, workspace: Path, **more: object) -> Options:
+    arguments = {"grid": read_study(str(study)), "data": str(data), "workspace": workspace, "name": study.stem}
+    return Options(**(arguments | {"inline": True} | more))  # type: ignore[arg-type]
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with open(folder / "table.csv", newline="") as file:
+        return list(csv.DictReader(file))

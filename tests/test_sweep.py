@@ -1,6 +1,5 @@
 """The whole way: images in, table out, with a real study, a real MLflow store and real Dask workers."""
 
-import csv
 import json
 import shutil
 import subprocess
@@ -10,39 +9,16 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
-from conftest import STUDY, ablate
+from conftest import STUDY, Silent, ablate, options, rows
 from mlflow import MlflowClient
 
-from ablation import result, selection, sweep, worker
+from ablation import pool, result, selection, sweep, worker
 from ablation.plan import trainings
-from ablation.prepare import Options
-from ablation.progress import Plain
 from ablation.record import Record, Weights
 from ablation.study_file import read as read_study
 from ablation.workspace import Workspace
 
 ROWS = 4
-
-
-class Silent(Plain):
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        super().__init__(None)  # type: ignore[arg-type]
-        self.lines: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.lines.append(text)
-
-
-def options(study: Path, data: Path, workspace: Path, **more: object) -> Options:
-    arguments = {"grid": read_study(str(study)), "data": str(data), "workspace": workspace, "name": study.stem}
-    return Options(**(arguments | {"inline": True} | more))  # type: ignore[arg-type]
-
-
-def rows(folder: Path) -> list[dict[str, str]]:
-    with open(folder / "table.csv", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.fixture(scope="module")
@@ -215,10 +191,10 @@ def test_what_goes_wrong_in_a_training_is_data(
     """An exception in one training marks its rows as failed, with the reason; the next run trains them."""
     real = worker._train
 
-    def broken(workspace: object, training: object, report: object) -> str:
-        if training.condition.dropout:  # type: ignore[attr-defined]
+    def broken(fit: worker._Fit, link: pool.Link) -> str:
+        if fit.training.condition.dropout:
             raise RuntimeError("the disk is on fire")
-        return real(workspace, training, report)  # type: ignore[arg-type]
+        return real(fit, link)
 
     monkeypatch.setattr(worker, "_train", broken)
     outcome = sweep.run(options(study_file, npz, tmp_path / "runs"), Silent())

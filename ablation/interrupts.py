@@ -1,0 +1,51 @@
+"""Ctrl-C, SIGTERM, and a cluster's warning: the first asks to stop, the second stops, the third ends the process."""
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)  # USR1: what a cluster sends some time before it kills
+EXIT_CODE = 130
+
+
+class Interrupts:
+    """While it is entered, signals come here. `asked`: whether work should end."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say, self._times = say, 0
+        self._stop: Callable[[], None] | None = None
+
+    @property
+    def asked(self) -> bool:
+        return self._times > 0
+
+    def _come(self, number: int, _: FrameType | None) -> None:
+        self._times += 1
+        if self._times > 2:
+            os._exit(EXIT_CODE)
+        if self._times > 1 or self._stop is None:
+            raise KeyboardInterrupt
+        self._say(f"{signal.Signals(number).name}: trainings save and stop; once more stops now")
+        self._stop()
+
+    def __enter__(self) -> "Interrupts":
+        self._before = {}
+        if threading.current_thread() is threading.main_thread():  # Python hands signals to no other
+            self._before = {number: signal.signal(number, self._come) for number in SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    @contextlib.contextmanager
+    def softly(self, stop: Callable[[], None]) -> Iterator[None]:
+        """Within, the first signal calls `stop`; elsewhere it raises KeyboardInterrupt."""
+        self._stop = stop
+        try:
+            yield
+        finally:
+            self._stop = None

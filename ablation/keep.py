@@ -1,0 +1,68 @@
+"""Which heads stay on disk: all, none, or those of the row that is selected."""
+
+from ablation import record as records
+from ablation import result, selection
+from ablation.grid import Trial
+from ablation.record import Record
+from ablation.workspace import Workspace
+
+KEEP = ("all", "selected", "none")
+
+Head = tuple[str, int]  # a training's key, and after how many epochs
+
+
+def _of(record: Record, trial: Trial) -> Head:
+    return record.training_key(trial), trial.condition.epochs
+
+
+def wanted(workspace: Workspace, record: Record) -> set[Head]:
+    """The heads that a study keeps, as its files say."""
+    chosen = selection.read(workspace.study(record.name))
+    rows = {"all": range(1, len(record.grid.rows) + 1), "selected": [chosen.row] if chosen else []}.get(record.keep, [])
+    return {_of(record, t) for t in record.grid.trials() if t.row in rows}
+
+
+def wanted_by_others(workspace: Workspace, name: str) -> set[Head]:
+    """The heads that studies beside `name` keep."""
+    return {head for other in workspace.studies() if other != name and (found := records.read(workspace.study(other)))
+            for head in wanted(workspace, found)}  # fmt: skip
+
+
+class Heads:
+    """Those of one study while it runs: what can no longer be selected is dropped at once, so that few lie on disk."""
+
+    def __init__(self, workspace: Workspace, record: Record) -> None:
+        self._workspace, self._record = workspace, record
+        self._elsewhere = wanted_by_others(workspace, record.name) if record.keep == "selected" else set()
+        self._best: tuple[tuple[float, ...], int] | None = None
+
+    def _drop(self, row: int) -> None:
+        for trial in self._record.grid.seeded(row):
+            key, epochs = head = _of(self._record, trial)
+            if head not in self._elsewhere:
+                self._workspace.training(key).head(epochs).unlink(missing_ok=True)
+
+    def ended(self, row: int) -> None:
+        """A trial of `row` is done. Once all of its seeds are, it or the best row so far goes."""
+        if self._record.keep != "selected" or (self._best and self._best[1] == row):
+            return
+        trials = list(self._record.grid.seeded(row))
+        found = {t: result.read(self._workspace.training(self._record.training_key(t)), t.condition.epochs)
+                 for t in trials}  # fmt: skip
+        done = [(t, r) for t, r in found.items() if r and r.done]
+        if len(done) < len(trials):
+            return
+        this = selection.rank(self._record, done), row
+        best, worse = (this, self._best) if self._best is None or this < self._best else (self._best, this)
+        self._best = best
+        if worse:
+            self._drop(worse[1])
+
+    def selected(self, row: int) -> bool:
+        """Drop all heads but those of `row`; whether these are there."""
+        if self._record.keep == "selected":
+            for other in range(1, len(self._record.grid.rows) + 1):
+                if other != row:
+                    self._drop(other)
+        heads = (_of(self._record, t) for t in self._record.grid.seeded(row))
+        return all(self._workspace.training(key).head(epochs).is_file() for key, epochs in heads)

@@ -1,0 +1,210 @@
+"""Jobs on slots: real Dask workers, some of them really killed, some on faked GPUs."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ablation import cluster, pool, slots
+from ablation.errors import AblateError
+from ablation.pool import KILLED, TIMED_OUT, Link, Listener, Lost, Task
+
+
+def double(x: int, link: Link) -> int:
+    link.begin()
+    link.report({"seen": x})
+    return 2 * x
+
+
+def die(link: Link) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fail(link: Link) -> None:
+    raise ValueError("no")
+
+
+def hang(signal_number: int, link: Link) -> None:
+    if signal_number:
+        os.kill(os.getpid(), signal_number)
+    time.sleep(600)
+
+
+def patient(link: Link) -> str:
+    link.begin()
+    while not link.stopping():
+        time.sleep(0.05)
+    return "saved"
+
+
+def surroundings(link: Link) -> dict[str, str]:
+    print("a line that must not reach the terminal")
+    at_start = Path("/proc/self/environ").read_text().split("\0") if sys.platform == "linux" else []
+    return dict(os.environ) | {"at_start": " ".join(at_start)}
+
+
+def occupy(folder: str, link: Link) -> dict[str, str]:
+    """Hold the slot's GPU share for a moment; a file that must be nobody else's says so."""
+    name = os.environ["TEST_SLOT"]
+    mine = Path(folder) / name
+    mine.touch(exist_ok=False)
+    time.sleep(0.1)
+    mine.unlink()
+    return {"slot": name} | {k: v for k, v in os.environ.items() if k in WATCHED}
+
+
+WATCHED = ("CUDA_VISIBLE_DEVICES", "TF_NUM_INTRAOP_THREADS", "TF_FORCE_GPU_ALLOW_GROWTH", slots.MEMORY_LIMIT)
+
+
+def each(*tasks: Task) -> Callable[[], Task | None]:
+    """A source of these tasks."""
+    return partial(next, iter(tasks), None)
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("log")
+
+
+@pytest.fixture(scope="module")
+def workers(log: Path) -> Iterator[cluster.Dask]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent))  # the workers import this file's jobs
+        patch.setenv("TF_SET_ONEDNN_FPMATH_MODE", "BF16")
+        patch.setenv("MLFLOW_RUN_ID", "somebody-else")
+        with cluster.local([slots.Slot("cpu:0", 1), slots.Slot("cpu:1", 1)], log, print) as found:
+            yield found
+
+
+def test_each_job_reports_and_returns(workers: cluster.Dask):
+    """Every job ends once with its value; starts and reports reach the listener, in the orchestrator's thread."""
+    began, reported = [], []
+    listener = Listener(lambda key, slot: began.append((key, slot)), lambda key, m: reported.append((key, m)))
+    found = list(workers.run(each(*(Task(str(i), double, (i,)) for i in range(6))), listener))
+    assert sorted(found) == [(str(i), 2 * i) for i in range(6)]
+    assert sorted(key for key, _ in began) == sorted(key for key, _ in found)
+    assert {slot for _, slot in began} == {"cpu:0", "cpu:1"}
+    assert ("3", {"seen": 3}) in reported
+
+
+def test_a_killed_worker_costs_its_own_job_alone(workers: cluster.Dask):
+    """SIGKILL loses one job; the others end, and the slot works again."""
+    tasks = [Task("0", double, (0,)), Task("dies", die), *(Task(str(i), double, (i,)) for i in range(1, 5))]
+    found = dict(workers.run(each(*tasks), Listener()))
+    assert found.pop("dies") == Lost(KILLED)
+    assert found == {str(i): 2 * i for i in range(5)}
+
+
+@pytest.mark.parametrize("how", [0, signal.SIGSTOP])
+def test_a_job_that_hangs_is_killed(workers: cluster.Dask, how: int):
+    """After its time a job is lost, even where its process is stopped; the slot works again."""
+    tasks = [Task("hangs", hang, (how,), seconds=1), *(Task(str(i), double, (i,)) for i in range(4))]
+    found = dict(workers.run(each(*tasks), Listener()))
+    assert found.pop("hangs") == Lost(TIMED_OUT)
+    assert found == {str(i): 2 * i for i in range(4)}
+
+
+def test_jobs_are_asked_to_stop(workers: cluster.Dask):
+    """Those that run save and return. The next run of the pool is not told to stop."""
+    listener = Listener(began=lambda key, slot: workers.stop() if key == "b" else None)
+    assert dict(workers.run(each(Task("a", patient), Task("b", patient)), listener)) == {"a": "saved", "b": "saved"}
+    assert dict(workers.run(each(Task("a", double, (4,))), Listener())) == {"a": 8}
+
+
+def test_an_exception_is_data(workers: cluster.Dask):
+    """What a job raises does not travel as an exception."""
+    found = dict(workers.run(each(Task("bad", fail), Task("good", double, (1,))), Listener()))
+    assert found["good"] == 2
+    assert isinstance(found["bad"], Lost)
+    assert "no" in found["bad"].reason
+
+
+def test_a_worker_sees_its_slots_environment(workers: cluster.Dask, log: Path):
+    """Threads, backend and cleared precision variables stand before a backend could be loaded; output goes to a log."""
+    (_, env), *_ = workers.run(each(Task("env", surroundings)), Listener())
+    assert env["TF_NUM_INTRAOP_THREADS"] == "1"
+    assert env["KERAS_BACKEND"] == slots.backend()
+    assert env["TF_SET_ONEDNN_FPMATH_MODE"] == ""
+    assert env["MLFLOW_RUN_ID"] == ""
+    assert env["CUDA_VISIBLE_DEVICES"] == "-1"
+    if sys.platform == "linux":  # what glibc reads when a process starts cannot be set later
+        assert "GLIBC_TUNABLES=glibc.malloc.hugetlb=1" in env["at_start"]
+        assert "MALLOC_TRIM_THRESHOLD_" not in env["at_start"]
+    assert any("must not reach the terminal" in f.read_text() for f in log.iterdir())
+
+
+def test_a_signal_to_the_process_group_reaches_no_worker(workers: cluster.Dask):
+    """Ctrl-C goes to all processes of a terminal: jobs go on until the orchestrator asks them."""
+    (_, pid), *_ = workers.run(each(Task("pid", getpid)), Listener())
+    os.kill(pid, signal.SIGINT)
+    os.kill(pid, signal.SIGTERM)
+    (_, again), *_ = workers.run(each(Task("pid", getpid)), Listener())
+    assert again in {pid, *others(pid, workers)}
+    os.kill(pid, 0)
+
+
+def getpid(link: Link) -> int:
+    return os.getpid()
+
+
+def others(pid: int, workers: cluster.Dask) -> set[int]:
+    return set(workers.client.run(os.getpid).values()) - {pid}
+
+
+GPUS = [slots.Gpu(f"GPU-{i}", f"Fake {i}", 1000 * (i + 1)) for i in range(2)]
+
+
+def test_jobs_on_faked_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Each job sees its slot's device, threads and share of memory; no slot runs two at once; packing splits memory."""
+    monkeypatch.setattr(slots, "gpus", lambda: GPUS)
+    monkeypatch.setattr(slots, "cores", lambda: 8)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    real = slots.environment
+    monkeypatch.setattr(cluster, "environment", lambda slot: real(slot) | {"TEST_SLOT": slot.name})
+    found = slots.parse("gpu:0x3,1")
+    assert [slot.name for slot in found] == ["gpu:0.0", "gpu:0.1", "gpu:0.2", "gpu:1"]
+    with cluster.local(found, tmp_path / "log", print) as workers:
+        seen = dict(workers.run(each(*(Task(str(i), occupy, (str(tmp_path),)) for i in range(24))), Listener()))
+    assert len(seen) == 24
+    assert {env["slot"] for env in seen.values()} == {slot.name for slot in found}
+    for env in seen.values():
+        gpu, packed = env["slot"][4], "." in env["slot"]
+        assert env["CUDA_VISIBLE_DEVICES"] == f"GPU-{gpu}"
+        assert env["TF_NUM_INTRAOP_THREADS"] == "2"
+        assert env.get(slots.MEMORY_LIMIT) == (str(int(1000 * slots.GPU_MEMORY / 3)) if packed else None)
+        assert env.get("TF_FORCE_GPU_ALLOW_GROWTH") == (None if packed else "true")
+
+
+def test_inline_runs_here(monkeypatch: pytest.MonkeyPatch):
+    """--inline needs no process: the same jobs, one after the other; it can be asked to stop."""
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    reported = []
+    with pool.inline(slots.Slot("cpu:0", 2)) as here:
+        listener = Listener(reported=lambda key, m: reported.append((key, m)))
+        found = dict(here.run(each(Task("a", double, (1,))), listener))
+        stopped = dict(here.run(each(Task("b", patient)), Listener(began=lambda key, slot: here.stop())))
+    assert (found, reported, stopped) == ({"a": 2}, [("a", {"seen": 1})], {"b": "saved"})
+
+
+def test_tls_files_are_looked_at(tmp_path: Path):
+    """All three files or none, and each must be there."""
+    assert pool.Tls() == pool.Tls(None, None, None)
+    with pytest.raises(AblateError, match="give all three"):
+        pool.Tls(ca="a.pem")
+    with pytest.raises(AblateError, match="no such file"):
+        pool.Tls(*[str(tmp_path / "none.pem")] * 3)
+
+
+def test_a_scheduler_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A wrong address is the user's to mend."""
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
+    for address in ("tcp://127.0.0.1:9", "nonsense"):
+        opened: Any = cluster.remote(address, pool.Tls(), tmp_path, tmp_path, print)
+        with pytest.raises(AblateError, match=f"--scheduler {address}: cannot be reached"), opened:
+            pass

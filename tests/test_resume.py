@@ -1,0 +1,278 @@
+"""A training that is cut, and goes on: the real trainer, the real files, bit for bit."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from conftest import STUDY, Silent, options, rows
+
+from ablation import attempts, checkpoint, head, prepare, result, sweep, worker
+from ablation.plan import Training, trainings
+from ablation.workspace import TrainingFolder, Workspace
+
+
+@dataclass
+class Direct:
+    """A link that can be told when to stop."""
+
+    stop: Callable[[int], bool] = lambda epoch: False
+    epochs: list[int] = field(default_factory=list)
+
+    def begin(self) -> None: ...
+
+    def report(self, message: dict[str, list[dict[str, float]]]) -> None:
+        self.epochs += [int(e["epoch"]) for e in message.get("epochs", [])]
+
+    def stopping(self) -> bool:
+        return bool(self.epochs) and self.stop(self.epochs[-1])
+
+
+@pytest.fixture(autouse=True)
+def every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Links hear of every epoch at once."""
+    monkeypatch.setattr(worker, "REPORT_SECONDS", -1.0)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory, npz: Path) -> tuple[Path, Training]:
+    """A workspace in which all is ready for training, and a training of 3 and 7 epochs with dropout."""
+    place = tmp_path_factory.mktemp("base")
+    (place / "tiny.toml").write_text(STUDY.replace("[1, 3]", "[3, 7]"))
+    found = options(place / "tiny.toml", npz, place / "runs")
+    ready = prepare.prepare(found, Silent())
+    prepare.store(Workspace(found.workspace), ready)
+    training = list(trainings(ready.record, ready.record.grid.trials()))[1]
+    assert worker.extract(found.workspace, training.features_of(), Direct()) == ""
+    return found.workspace, training
+
+
+@pytest.fixture
+def place(base: tuple[Path, Training], tmp_path: Path) -> Callable[[str], Workspace]:
+    """Makes copies of that workspace."""
+    return lambda name: Workspace(Path(shutil.copytree(base[0], tmp_path / name)))
+
+
+@pytest.fixture
+def training(base: tuple[Path, Training]) -> Training:
+    return base[1]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(base: tuple[Path, Training], tmp_path_factory: pytest.TempPathFactory) -> TrainingFolder:
+    """The training of 3 and 7 epochs, done at one go."""
+    workspace = Workspace(Path(shutil.copytree(base[0], tmp_path_factory.mktemp("undisturbed") / "runs")))
+    assert train(workspace, base[1]) == result.DONE
+    return workspace.training(base[1].key)
+
+
+def upto(training: Training, *milestones: int) -> Training:
+    """The same training with other rows."""
+    condition = training.condition.model_copy(update={"epochs": milestones[-1]})
+    return training.model_copy(update={"condition": condition, "milestones": milestones})
+
+
+def train(workspace: Workspace, training: Training, link: Direct | None = None, keep: str = "all") -> str:
+    return worker.train(workspace.root, training, worker.Orders("run", keep), link or Direct())
+
+
+def numbers(folder: TrainingFolder, epochs: int) -> dict[str, object]:
+    """All of a result but when and how it was made."""
+    found = json.loads(folder.result(epochs).read_text())
+    history = [{k: v for k, v in epoch.items() if k != "time"} for epoch in found["history"]]
+    return {k: found[k] for k in ("scores", "predictions", "parameters", "epochs")} | {"history": history}
+
+
+def weights(folder: TrainingFolder, training: Training, epochs: int) -> list[np.ndarray]:
+    model = head.build((1, 1, 512), training.classes, training.condition, seed=99)
+    keras.Model(model.inputs, model.outputs).load_weights(folder.head(epochs))
+    return model.get_weights()
+
+
+def same(a: TrainingFolder, b: TrainingFolder, training: Training, epochs: int) -> bool:
+    pairs = zip(weights(a, training, epochs), weights(b, training, epochs), strict=True)
+    return numbers(a, epochs) == numbers(b, epochs) and all(np.array_equal(x, y) for x, y in pairs)
+
+
+Place = Callable[[str], Workspace]
+
+
+@pytest.mark.parametrize("epochs", [3, 7])
+def test_rows_of_3_and_7_epochs_are_one_training(
+    place: Place, training: Training, undisturbed: TrainingFolder, epochs: int
+):
+    """Read off one training, they equal the rows trained alone: weights, predictions and history, bit for bit."""
+    workspace = place("alone")
+    assert train(workspace, upto(training, epochs)) == result.DONE
+    folder = workspace.training(training.key)
+    assert not folder.result(10 - epochs).exists()
+    assert same(folder, undisturbed, training, epochs)
+
+
+@pytest.mark.parametrize("cut", [2, 3, 5])
+def test_a_training_that_was_asked_to_stop_goes_on(
+    place: Place, training: Training, undisturbed: TrainingFolder, cut: int
+):
+    """It saves, ends, and goes on where it was; what it ends with equals an undisturbed training, bit for bit."""
+    workspace = place("cut")
+    folder = workspace.training(training.key)
+    assert train(workspace, training, Direct(lambda epoch: epoch == cut)) == result.INTERRUPTED
+    assert list(folder.checkpoints()) == [cut]
+    rest = Direct()
+    assert train(workspace, training, rest) == result.DONE
+    assert rest.epochs == list(range(cut + 1, 8))
+    assert all(same(folder, undisturbed, training, epochs) for epochs in (3, 7))
+    assert [a.epoch for a in attempts.read(folder)] == [0, cut]
+
+
+def test_more_epochs_go_on_from_a_kept_checkpoint(place: Place, training: Training, undisturbed: TrainingFolder):
+    """A longer row trains only its last epochs, where the shorter one's checkpoint was kept; its bits are the same."""
+    workspace, link = place("grown"), Direct()
+    train(workspace, upto(training, 3), keep="all")
+    train(workspace, upto(training, 7), link)
+    assert link.epochs == [4, 5, 6, 7]
+    assert same(workspace.training(training.key), undisturbed, training, 7)
+
+
+def test_a_row_between_begins_before_it(place: Place, training: Training):
+    """A checkpoint later than the row that is missing is of no use to it."""
+    workspace, link = place("between"), Direct()
+    train(workspace, upto(training, 7), keep="all")
+    assert train(workspace, training, link) == result.DONE
+    assert link.epochs[0] == 1
+    assert result.is_done(workspace.training(training.key), 3)
+
+
+def test_another_environment_begins_again(place: Place, training: Training, monkeypatch: pytest.MonkeyPatch):
+    """A checkpoint made with other threads would give other bits: it is not gone on from."""
+    workspace, link = place("elsewhere"), Direct()
+    train(workspace, training, Direct(lambda epoch: epoch == 2))
+    here = worker.environment()
+    monkeypatch.setattr(worker, "environment", lambda: here | {"threads": 64})
+    train(workspace, training, link)
+    assert link.epochs[0] == 1
+
+
+def test_a_broken_checkpoint_is_no_checkpoint(place: Place, training: Training):
+    """Half a file, whoever left it, costs its epochs and nothing else."""
+    workspace, link = place("broken"), Direct()
+    train(workspace, training, Direct(lambda epoch: epoch == 2))
+    path = workspace.training(training.key).checkpoint(2)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert train(workspace, training, link) == result.DONE
+    assert link.epochs == list(range(1, 8))
+
+
+def test_a_training_that_is_done_is_not_done_again(place: Place, training: Training):
+    """A job that a scheduler runs again looks for its result first."""
+    workspace, link = place("done"), Direct()
+    train(workspace, training)
+    assert train(workspace, training, link) == result.DONE
+    assert link.epochs == []
+    assert len(attempts.read(workspace.training(training.key))) == 1
+
+
+def test_tries_are_counted_in_the_folder(place: Place, training: Training):
+    """After three tries from the same place a command's job does not begin a fourth; another command's does."""
+    workspace = place("tried")
+    folder = workspace.training(training.key)
+    folder.path.mkdir(parents=True)
+    for _ in range(attempts.TRIES):
+        attempts.add(folder, "run", training.milestones)
+    assert train(workspace, training) == result.KILLED
+    assert worker.train(workspace.root, training, worker.Orders("other", "all"), Direct()) == result.DONE
+    with open(folder.attempts, "a") as file:
+        file.write('{"run": "torn')
+    assert len(attempts.read(folder)) == attempts.TRIES + 1
+
+
+@dataclass
+class Gone(Direct):
+    """The link of a job whose orchestrator died."""
+
+    def stopping(self) -> bool:
+        return True
+
+
+def test_two_jobs_do_not_train_at_once(place: Place, training: Training):
+    """A job waits for its folder's lock, and gives up when its orchestrator is gone."""
+    workspace = place("locked")
+    folder = workspace.training(training.key)
+    with folder.lock() as held:
+        assert held
+        assert train(workspace, training, Gone()) == result.INTERRUPTED
+    assert attempts.read(folder) == []
+
+
+def test_who_gets_further_has_three_tries_more(tmp_path: Path):
+    """Tries count anew once a checkpoint or a result is written."""
+    folder = Workspace(tmp_path).training("k")
+    folder.path.mkdir(parents=True)
+    for _ in range(attempts.TRIES):
+        attempts.add(folder, "run", (3, 7))
+    assert attempts.used_up(folder, "run", (3, 7))
+    folder.checkpoint(2).touch()
+    assert not attempts.used_up(folder, "run", (3, 7))
+    folder.result(3).touch()
+    assert attempts.standing(folder, (3, 7)) == (2, 1)
+
+
+def test_checkpoints_cost_a_twentieth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A dear checkpoint is written seldom, a cheap one no more often than every few seconds."""
+    now = [0.0]
+    monkeypatch.setattr(checkpoint.time, "monotonic", lambda: now[0])
+    clock = checkpoint.Clock(size=857_000_000)
+    dear = 857e6 / checkpoint.BYTES_PER_SECOND / checkpoint.SHARE
+    now[0] = dear - 1
+    assert not clock.due()
+    now[0] = dear + 1
+    assert clock.due()
+    found = checkpoint.Checkpoint(1, [np.zeros(3)], [], 0.0, {})
+    monkeypatch.setattr(checkpoint, "write", lambda folder, found: now.__setitem__(0, now[0] + 0.001))
+    clock.write(Workspace(tmp_path).training("k"), found)
+    now[0] += checkpoint.SECONDS - 0.1
+    assert not clock.due()
+    now[0] += 0.2
+    assert clock.due()
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (MemoryError(), result.OUT_OF_MEMORY),
+        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 12 bytes."), result.OUT_OF_MEMORY),
+        (RuntimeError("CUDA error: out of memory"), result.OUT_OF_MEMORY),
+        (type("ResourceExhaustedError", (Exception,), {})("OOM when allocating tensor"), result.OUT_OF_MEMORY),
+        (type("OutOfMemoryError", (RuntimeError,), {})("Tried to allocate 2 GiB"), result.OUT_OF_MEMORY),
+        (ValueError("no room for doubt"), result.FAILED),
+    ],
+)
+def test_out_of_memory_is_told_from_other_failures(error: Exception, outcome: str):
+    """TensorFlow, JAX, torch, CUDA and Python each say it in their own words."""
+    assert result.outcome_of(error) == outcome
+
+
+@pytest.mark.parametrize("keep", ["all", "selected", "none"])
+def test_heads_are_kept_as_asked(npz: Path, tmp_path: Path, study_file: Path, keep: str):
+    """All of them, those of the selected row, or none."""
+    workspace = tmp_path / "runs"
+    outcome = sweep.run(options(study_file, npz, workspace, keep=keep), Silent())
+    heads = list(workspace.glob("trained/*/head-*.weights.h5"))
+    assert len(heads) == {"all": 4, "selected": 1, "none": 0}[keep]
+    assert bool(list(workspace.glob("trained/*/checkpoint-*"))) == (keep == "all")
+    if keep == "selected":
+        selected = next(line for line in rows(outcome.folder) if line["selected"] == "True")
+        assert selected["trials"] == f"{heads[0].parent.name}-{heads[0].name.split('.')[0][5:]}"
+
+
+def test_processes_say_who_they_are(tmp_path: Path):
+    """An attempt names its host and process, so that a user finds what still runs."""
+    folder = Workspace(tmp_path).training("k")
+    folder.path.mkdir(parents=True)
+    attempts.add(folder, "run", (3,))
+    assert attempts.read(folder)[0].pid == os.getpid()

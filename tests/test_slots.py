@@ -1,0 +1,90 @@
+"""The slots of a machine, with faked GPUs."""
+
+import os
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from ablation import slots, worker
+from ablation.errors import AblateError
+
+GPUS = [slots.Gpu("GPU-aa1", "A", 1000), slots.Gpu("GPU-ab2", "B", 2000)]
+
+
+def fake_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver that shows GPUS."""
+    for name, answer in {
+        "nvmlInit": lambda: None,
+        "nvmlDeviceGetCount": lambda: len(GPUS),
+        "nvmlDeviceGetHandleByIndex": lambda i: GPUS[i],
+        "nvmlDeviceGetUUID": lambda gpu: gpu.uuid.encode(),
+        "nvmlDeviceGetName": lambda gpu: gpu.name,
+        "nvmlDeviceGetMemoryInfo": lambda gpu: SimpleNamespace(total=gpu.memory * 2**20),
+    }.items():
+        monkeypatch.setattr(slots.pynvml, name, answer)
+
+
+def test_cpu_slots():
+    """cpu:N shares the cores; without GPUs auto is one slot with all of them."""
+    assert [s.threads for s in slots.parse(f"cpu:{slots.cores()}")] == [1] * slots.cores()
+    assert slots.gpus() or slots.parse("auto") == [slots.Slot("cpu:0", slots.cores())]
+
+
+@pytest.mark.parametrize("text", ["", "cpu", "cpu:0", "gpu:", "gpu:0x0", "gpu:x3", "gpu:0;1", "4", "gpu:0xx3"])
+def test_what_is_no_slot_is_refused(text: str):
+    """One line says what is allowed."""
+    with pytest.raises(AblateError, match="takes auto, cpu:N"):
+        slots.parse(text)
+
+
+def test_gpus_are_known_by_uuid(monkeypatch: pytest.MonkeyPatch):
+    """auto is one slot a GPU that the driver shows; a number that is not there, or twice there, is refused."""
+    fake_driver(monkeypatch)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert slots.gpus() == GPUS
+    assert [(s.name, s.device, s.shared) for s in slots.parse("auto")] == [
+        ("gpu:0", "GPU-aa1", 1),
+        ("gpu:1", "GPU-ab2", 1),
+    ]
+    with pytest.raises(AblateError, match=r"no GPU 2; found: 0 \(A\), 1 \(B\)"):
+        slots.parse("gpu:0,2")
+    with pytest.raises(AblateError, match="gpu:1x2 puts two"):
+        slots.parse("gpu:1,1")
+
+
+@pytest.mark.parametrize(
+    ("visible", "found"),
+    [("1", ["GPU-ab2"]), ("1,0", ["GPU-ab2", "GPU-aa1"]), ("GPU-aa", ["GPU-aa1"]), ("", []), ("0,9,1", ["GPU-aa1"]),
+     ("GPU-a", []), ("-1", [])],
+)  # fmt: skip
+def test_what_cuda_may_not_see_is_not_taken(monkeypatch: pytest.MonkeyPatch, visible: str, found: list[str]):
+    """CUDA_VISIBLE_DEVICES means here what it means to CUDA: a queue's allotment is kept."""
+    fake_driver(monkeypatch)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert [gpu.uuid for gpu in slots.gpus()] == found
+
+
+def test_alone_is_the_whole_device():
+    """What ran out of memory gets its device for itself, with as many threads as before."""
+    packed = [slots.Slot(f"gpu:0.{i}", 2, GPUS[0], 3) for i in range(3)] + [slots.Slot("gpu:1", 2, GPUS[1])]
+    assert slots.alone(packed) == [
+        slots.Slot("gpu:0.0 alone", 2, GPUS[0]),
+        slots.Slot("gpu:1 alone", 2, GPUS[1]),
+    ]
+    assert slots.alone(slots.parse("cpu:2")) == [slots.Slot("cpu:0 alone", max(1, slots.cores() // 2))]
+
+
+def test_a_share_of_memory_is_set_by_the_backends_own_call(monkeypatch: pytest.MonkeyPatch):
+    """TensorFlow is given a limit for the GPU that it sees, before it starts."""
+    calls = []
+    config = SimpleNamespace(
+        LogicalDeviceConfiguration=lambda memory_limit: memory_limit,
+        list_physical_devices=lambda kind: ["the gpu"],
+        set_logical_device_configuration=lambda gpu, limits: calls.append((gpu, limits)),
+    )
+    monkeypatch.setitem(sys.modules, "tensorflow", SimpleNamespace(config=config))
+    monkeypatch.setattr(os, "environ", dict(os.environ) | slots.environment(slots.Slot("gpu:0.0", 1, GPUS[1], 2)))
+    worker._limit_memory(slots.memory_limit())
+    assert calls == [("the gpu", [int(2000 * slots.GPU_MEMORY / 2)])]
+    assert slots.device() == "B"
