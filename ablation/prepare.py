@@ -37,6 +37,7 @@ class Options:
     inline: bool = False
     storage: str | None = None
     tracking: str | None = None
+    command: Sequence[str] = ()  # as it was typed after `ablate`: how to go on
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ablation import features, plan, pool, result, selection, slots, table, worker
+from ablation import features, plan, pool, result, selection, slots, status, table, worker
 from ablation.errors import AblateError
 from ablation.grid import Trial
 from ablation.outcome import Outcome, done, draw, outcome
@@ -33,9 +33,16 @@ def run(options: Options, watch: Watch) -> Outcome:
     with workspace.lock():
         store(workspace, prepared)
         del prepared  # its pixels: workers map them from disk
-        with _views(options, workspace, record, watch) as views:
+        with (
+            status.Noted(watch, workspace.study(record.name), _slot_names(options), options.command) as watch,
+            _views(options, workspace, record, watch) as views,
+        ):
             trained = _train_missing(options, workspace, record, views, watch)
             return _conclude(workspace, record, views, trained)
+
+
+def _slot_names(options: Options) -> list[str]:
+    return ["inline"] if options.inline else [slot.name for slot in slots.parse(options.slots)]
 
 
 def _open_study(options: Options, workspace: Workspace, record: Record) -> Study:
@@ -63,7 +70,8 @@ def _views(options: Options, workspace: Workspace, record: Record, watch: Watch)
 
 def _train_missing(options: Options, workspace: Workspace, record: Record, views: Views, watch: Watch) -> int:
     """Train what has no result yet; the number of trials trained."""
-    missing = plan.missing(workspace, record, record.grid.trials())
+    missing, total = plan.missing(workspace, record, record.grid.trials()), len(list(record.grid.trials()))
+    watch.trials(total - len(missing), 0, total)
     if not missing:
         return 0
     trainings = plan.trainings(record, missing)
@@ -108,6 +116,8 @@ class _Training:
         self._trainings = {t.key: t for t in trainings}
         self._work = {t.key: self._work_of(t) for t in trainings}
         self._done = dict.fromkeys(self._work, 0.0)
+        self._total = len(list(record.grid.trials()))
+        self._missing, self._failed = {t for trials in trainings.values() for t in trials}, 0
 
     def _work_of(self, training: Training) -> float:
         inputs = int(np.prod(features.shape(self._workspace, training.features_of())[1:]))
@@ -149,6 +159,13 @@ class _Training:
         found = result.read(self._workspace.training(self._record.training_key(trial)), trial.condition.epochs)
         if found:
             self._views.ended(trial, found)
+            self._count(trial, found.done)
+
+    def _count(self, trial: Trial, done: bool) -> None:
+        if trial in self._missing:
+            self._missing.remove(trial)
+            self._failed += not done
+            self._watch.trials(self._total - len(self._missing) - self._failed, self._failed, self._total)
 
     def _ended(self, key: str, value: object) -> None:
         folder = self._workspace.training(key)
@@ -160,7 +177,10 @@ class _Training:
         for trial in self._trials[key]:
             self._tell_end(trial)
         self._done[key] = 1.0
-        self._watch.ended(key, result.KILLED if isinstance(value, pool.Lost) else str(value))
+        found = result.read(folder, self._trainings[key].condition.epochs)
+        outcome = result.KILLED if isinstance(value, pool.Lost) else str(value)
+        self._watch.ended(key, outcome, found.reason if found and not found.done else "")
+        self._watch.work(self._share())
 
 
 def _conclude(workspace: Workspace, record: Record, views: Views, trained: int) -> Outcome:

@@ -4,10 +4,13 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -57,6 +60,11 @@ class StudyFolder:
         return self.path / "trials.csv"
 
     @property
+    def progress(self) -> Path:
+        """How far the run is that writes it, or how far the last one came."""
+        return self.path / "progress.json"
+
+    @property
     def outbox(self) -> Path:
         return self.path / "outbox.jsonl"
 
@@ -79,6 +87,25 @@ class ImagesFolder:
 
     def split(self, digest: str) -> Path:
         return self.path / f"split-{digest}.npz"
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The orchestrator that holds the lock of a workspace; host "" where it has not said yet."""
+
+    host: str
+    pid: int
+
+
+def _take(file: IO[str]) -> bool:
+    """Whether the lock is ours now. More than one try: `ablate status` holds it for an instant to ask who has it."""
+    for _ in range(5):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(0.05)
+    return False
 
 
 @dataclass(frozen=True)
@@ -113,6 +140,10 @@ class Workspace:
     def study(self, name: str) -> StudyFolder:
         return StudyFolder(self.root / name)
 
+    def studies(self) -> list[str]:
+        """The names of the studies that were run here."""
+        return sorted(path.parent.name for path in self.root.glob("*/study.json"))
+
     def training(self, key: str) -> TrainingFolder:
         return TrainingFolder(self.root / "trained" / key)
 
@@ -131,18 +162,29 @@ class Workspace:
         except OSError as error:
             raise AblateError(f"--workspace {self.root}: cannot be written: {error.strerror}; take another") from None
         with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not _take(file):
                 file.seek(0)
                 raise AblateError(
                     f"{self.root}: another ablate works here ({file.read().strip()}); "
                     "wait for it, or take another --workspace"
-                ) from None
+                )
             file.truncate(0)
             file.write(f"host {socket.gethostname()}, pid {os.getpid()}")
             file.flush()
             yield
+
+    def holder(self) -> Holder | None:
+        """Who holds the lock; None where nobody does. Writes nothing, and those who ask do not see each other."""
+        try:
+            with open(self.lock_file) as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    said = re.match(r"host (\S+), pid (\d+)", file.read())
+                    return Holder(said[1], int(said[2])) if said else Holder("", 0)
+        except OSError:  # no such file, or a file system without locks
+            pass
+        return None
 
 
 def file_system(path: Path) -> str:
