@@ -175,7 +175,7 @@ def status(grid: str | None, name: str | None, workspace: Path, as_json: bool, a
     ablate status --grid paper
     ablate status --grid paper --watch
     """
-    from ablation import progress, standing
+    from ablation import standing
     from ablation.workspace import Workspace
 
     place = Workspace(workspace)
@@ -191,6 +191,8 @@ def status(grid: str | None, name: str | None, workspace: Path, as_json: bool, a
         return standing.draw(found[0], place, grid, now) if name else standing.draw_all(found, place, now), goes_on
 
     if again:
+        from ablation import progress  # slow to load
+
         progress.repeat(look)
     else:
         click.echo(look()[0])

@@ -90,7 +90,7 @@ def _slots(lines: tuple[Line, ...], now: float) -> Table:
 def drawn(board: Board | None, doing: str, now: float, height: int) -> RenderableType:
     """What stands at the bottom of a terminal of `height` lines; the line of the whole comes last, and always fits."""
     parts: list[RenderableType] = [Text(doing, no_wrap=True, overflow="ellipsis")] if doing else []
-    if board and any(line.key for line in board.slots):
+    if board and board.at_work:
         shown = board.slots[: max(1, height - OTHER_LINES)]
         parts.append(_slots(shown, now))
         rest = board.slots[len(shown) :]

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ablation import record as records
-from ablation import result, status
+from ablation import status
 from ablation.grid import Trial
 from ablation.record import Record
 from ablation.watch import Board, duration
-from ablation.workspace import Holder, Workspace
+from ablation.workspace import Holder, Workspace, read_json
 
 NOT_RUN, RUNNING = "not run", "running"
 MANY = 10  # from here on, rows that only wait are counted, not listed
@@ -61,16 +61,21 @@ def _is_running(board: Board | None, holder: Holder | None) -> bool:
     return bool(board and holder and not board.over and (board.host, board.pid) == (holder.host, holder.pid))
 
 
+def _how(failure: dict[str, object]) -> tuple[str, str]:
+    """Outcome and reason of a failure's file, the last line of its traceback; without the predictions' numpy."""
+    return str(failure["outcome"]), (str(failure["error"]).strip().splitlines() or [""])[-1]
+
+
 def _lack(workspace: Workspace, record: Record, trial: Trial, running: set[str]) -> Lack | None:
     """None where the trial is done."""
     key = record.training_key(trial)
     folder = workspace.training(key)
-    if result.is_done(folder, trial.condition.epochs):
+    if folder.result(trial.condition.epochs).is_file():
         return None
     if key in running:
         return Lack(trial.row, trial.seed, RUNNING)
-    found = result.read(folder, trial.condition.epochs)
-    return Lack(trial.row, trial.seed, found.outcome, found.reason) if found else Lack(trial.row, trial.seed, NOT_RUN)
+    failure = read_json(folder.failure)
+    return Lack(trial.row, trial.seed, *_how(failure)) if failure else Lack(trial.row, trial.seed, NOT_RUN)
 
 
 def read(workspace: Workspace, name: str) -> Standing:

@@ -66,12 +66,18 @@ class Board(BaseModel):
         """The line of a training that is under way."""
         return next((line for line in self.slots if key and line.key == key), None)
 
+    @property
+    def at_work(self) -> bool:
+        """Whether there is something left to train."""
+        return not self.over and self.done + self.failed < self.total
+
     def whole(self, now: float) -> str:
         """The line of the whole, in words."""
-        trials = f"{self.done:,} of {self.total:,} trials done"
+        trials = f"{self.done:,} of {self.total:,} trials done" if self.total else "starting"
         failed = f"{self.failed:,} failed" if self.failed else ""
+        share = f"{100 * self.share:.0f} %" if self.share else ""
         elapsed = f"{duration(now - self.started)} elapsed"
-        return ", ".join(filter(None, (trials, failed, f"{100 * self.share:.0f} %", elapsed, _left(self.ends, now))))
+        return ", ".join(filter(None, (trials, failed, share, elapsed, _left(self.ends, now))))
 
 
 class Watch(Protocol):
