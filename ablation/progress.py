@@ -18,6 +18,7 @@ QUIET_SECONDS = 15  # between plain lines that only say how far something is
 LONGEST = 300  # characters of a reason; its file has all of it
 OTHER_LINES = 4  # a terminal's lines that no slot gets: what is prepared, the slots left out, the whole, the cursor
 BAR_WIDTH = 24
+GAP = 2  # between columns
 
 
 def end_line(line: Line | None, key: str, outcome: str, reason: str) -> str:
@@ -72,33 +73,49 @@ class Plain:
     def work(self, share: float, before: float = 0.0) -> None: ...
 
 
-def _bar(total: float, done: float) -> ProgressBar:
-    return ProgressBar(total=total, completed=done, width=BAR_WIDTH)
+def _bar(total: float, done: float, width: int) -> RenderableType:
+    return ProgressBar(total=total, completed=done, width=width) if width else ""
 
 
-def _slots(lines: tuple[Line, ...], now: float) -> Table:
-    """A line a slot, each in its place."""
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    for _ in range(6):
-        grid.add_column(no_wrap=True, overflow="ellipsis")
-    for line in lines:
-        slot, label, *rest = (Text(cell) for cell in line.cells(now))
-        grid.add_row(slot, label, _bar(line.epochs, line.epoch) if line.epoch else Text(), *rest)
+def _slots(lines: tuple[Line, ...], now: float, width: int) -> Table:
+    """A line a slot, each in its place. Where a terminal is narrow, the bar goes first, then the end of the rows."""
+    cells = [line.cells(now) for line in lines]
+    slot, label, *rest = (max(map(len, column)) for column in zip(*cells, strict=True))
+    room = width - slot - sum(rest) - GAP * 5
+    bar = max(0, min(BAR_WIDTH, room - label))
+    grid = Table.grid(padding=(0, GAP, 0, 0))
+    for column in (slot, max(1, min(label, room - bar)), bar, *rest):
+        grid.add_column(no_wrap=True, overflow="ellipsis", width=column)
+    for line, (name, rows, *words) in zip(lines, cells, strict=True):
+        grid.add_row(
+            Text(name), Text(rows), _bar(line.epochs, line.epoch, bar) if line.epoch else "", *map(Text, words)
+        )
     return grid
 
 
-def drawn(board: Board | None, doing: str, now: float, height: int) -> RenderableType:
-    """What stands at the bottom of a terminal of `height` lines; the line of the whole comes last, and always fits."""
-    parts: list[RenderableType] = [Text(doing, no_wrap=True, overflow="ellipsis")] if doing else []
+def _whole(board: Board, now: float, width: int) -> Table:
+    text = board.whole(now)
+    bar = max(0, min(BAR_WIDTH, width - len(text) - len("all") - GAP * 2))
+    grid = Table.grid(padding=(0, GAP, 0, 0))
+    grid.add_row(Text("all"), *([_bar(1.0, board.share, bar)] if bar else []), _short(text))
+    return grid
+
+
+def _short(text: str) -> Text:
+    return Text(text, no_wrap=True, overflow="ellipsis")
+
+
+def drawn(board: Board | None, doing: str, now: float, width: int, height: int) -> RenderableType:
+    """What stands at the bottom of a terminal; the line of the whole comes last, and always fits."""
+    parts: list[RenderableType] = [_short(doing)] if doing else []
     if board and board.at_work:
         shown = board.slots[: max(1, height - OTHER_LINES)]
-        parts.append(_slots(shown, now))
         rest = board.slots[len(shown) :]
+        if shown:
+            parts.append(_slots(shown, now, width))
         if rest:
-            parts.append(Text(f"and {len(rest)} slots more, {sum(bool(line.key) for line in rest)} of them at work"))
-        whole = Table.grid(padding=(0, 2, 0, 0))
-        whole.add_row(Text("all"), _bar(1.0, board.share), Text(board.whole(now), no_wrap=True, overflow="ellipsis"))
-        parts.append(whole)
+            parts.append(_short(f"and {len(rest)} slots more, {sum(bool(line.key) for line in rest)} of them at work"))
+        parts.append(_whole(board, now, width))
     return Group(*parts)
 
 
@@ -111,7 +128,7 @@ class Live:
         self._doing: dict[str, str] = {}
 
     def __rich__(self) -> RenderableType:
-        return drawn(self._board, "; ".join([*self._doing.values()]), self._clock(), self._console.height)
+        return drawn(self._board, "; ".join([*self._doing.values()]), self._clock(), *self._console.size)
 
     def say(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False)

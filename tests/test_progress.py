@@ -120,7 +120,7 @@ def test_the_end_leaves_plain_lines(written: str):
 def lines(board: Board | None, height: int = 24, doing: str = "", width: int = 100) -> list[str]:
     console = Console(file=io.StringIO(), width=width, force_terminal=False)
     with console.capture() as shown:
-        console.print(progress.drawn(board, doing, 65.0, height))
+        console.print(progress.drawn(board, doing, 65.0, width, height))
     return [line.rstrip() for line in shown.get().splitlines() if line.strip()]
 
 
@@ -137,7 +137,12 @@ def test_the_whole_always_fits():
     assert shown[-2] == "and 58 slots more, 58 of them at work"
     assert shown[-1].startswith("all ")
     long = Line(slot="gpu:0", key="k", label="rows " + ", ".join(map(str, range(50))), epoch=1, epochs=3)
-    assert len(lines(board(0, slots=[long]), width=80)) == 2
+    for width in (40, 60, 80, 120):
+        first, whole = lines(board(0, slots=[long.model_copy(update={"ends": 75.0})]), width=width)
+        assert re.search(r"row.*…  .*epoch 1 of 3  +0:10 left$", first)
+        assert len(first) <= width
+        assert whole.startswith("all ")
+    assert len(lines(board(0, slots=[]))) == 1
 
 
 def test_nothing_to_train_shows_nothing():
