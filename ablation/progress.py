@@ -170,6 +170,11 @@ def print_markdown(text: str) -> None:
         print(text)
 
 
+def _end_of(text: str, height: int) -> Text:
+    """What fits on a terminal: the end, where the run stands."""
+    return _short("\n".join(text.splitlines()[-max(1, height - 1) :]))
+
+
 def repeat(draw: Callable[[], tuple[str, bool]], seconds: float = 2.0) -> None:
     """Show what `draw` says, in place on a terminal, again and again for as long as it says so."""
     console = Console()
@@ -177,7 +182,7 @@ def repeat(draw: Callable[[], tuple[str, bool]], seconds: float = 2.0) -> None:
         _repeat(draw, print, seconds)
         return
     with live.Live(console=console, auto_refresh=False) as shown:
-        _repeat(draw, lambda text: shown.update(Text(text), refresh=True), seconds)
+        _repeat(draw, lambda text: shown.update(_end_of(text, console.height), refresh=True), seconds)
 
 
 def _repeat(draw: Callable[[], tuple[str, bool]], show: Callable[[str], None], seconds: float) -> None:

@@ -205,3 +205,9 @@ def test_markdown_is_a_table_on_a_terminal(capsys: pytest.CaptureFixture[str]):
     assert "93.1" in shown
     assert "|" not in shown
     assert "*" not in shown
+
+
+def test_what_is_watched_keeps_its_end_in_sight():
+    """A list of failures that is longer than the terminal is cut at its start."""
+    text = "\n".join(map(str, range(100)))
+    assert progress._end_of(text, 4).plain == "97\n98\n99"

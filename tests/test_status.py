@@ -193,12 +193,16 @@ def test_a_board_is_written_while_the_run_goes_on(noted: status.Noted, monkeypat
 
 
 def test_a_board_that_cannot_be_written_stops_nothing(tmp_path: Path):
-    """A full disk or a lost file system costs the file alone."""
-    (tmp_path / "file").write_text("")
-    watch = Silent()
-    with status.Noted(watch, StudyFolder(tmp_path / "file" / "tiny")) as noted:
-        noted.say("goes on")
-    assert watch.lines == ["goes on"]
+    """A full disk or a lost file system costs the file alone, for as long as it lasts."""
+    folder = StudyFolder(tmp_path / "tiny")
+    folder.path.write_text("in the way")
+    with status.Noted(Silent(), folder) as noted:
+        with pytest.raises(OSError, match="exists"):
+            status.write_json(folder.progress, {})
+        noted.trials(1, 0, 4)
+        time.sleep(0.1)  # for the thread to have tried
+        folder.path.unlink()
+    assert status.read(folder) == noted.board
 
 
 @pytest.fixture
@@ -325,6 +329,15 @@ def test_status_of_a_run_on_another_host(tiny: tuple[Workspace, Record], holder:
     assert found.running
     lines = list(standing._running_lines(found, "elsewhere", time.time()))
     assert lines[0].startswith(f"runs (on {found.board.host}, pid {holder.pid})")  # type: ignore[union-attr]
+
+
+def test_a_run_that_is_over_does_not_run(tiny: tuple[Workspace, Record]):
+    """Its process may hold the lock a little longer, or for another study."""
+    workspace, _ = tiny
+    with workspace.lock():
+        with status.Noted(Silent(), workspace.study("tiny")):
+            pass
+        assert not standing.read(workspace, "tiny").running
 
 
 def test_status_of_a_run_that_was_killed(
