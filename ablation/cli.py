@@ -4,6 +4,7 @@ import errno
 import json
 import shlex
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from itertools import pairwise
@@ -62,6 +63,7 @@ def cli() -> None:
     \b
     ablate run --grid paper                      the nine rows of the paper, on demo faces
     ablate run --grid paper --data faces/        on your own images
+    ablate status                                how far every study is, and what runs
     ablate table --grid paper                    draw the table again, from files
     ablate new mine.toml                         a study of your own to start from
     """
@@ -130,6 +132,7 @@ def run(grid: str, name: str | None, workspace: Path, data: str | None, classes:
         classes.split(",") if classes else None,
         timeout=durations.parse("--timeout", timeout) if timeout else None,
         tls=Tls(tls_ca, tls_cert, tls_key),
+        command=tuple(click.get_current_context().find_root().obj or ()),
         **rest,
     )
     with progress.watch() as watch:
@@ -148,7 +151,9 @@ def _default_name(stem: str, data: str) -> str:
 
 
 def _say(outcome: Any, workspace: Path) -> None:
-    click.echo(outcome.markdown)
+    from ablation import progress
+
+    progress.print_markdown(outcome.markdown)
     trials = "1 trial" if outcome.trained == 1 else f"{outcome.trained} trials"
     click.echo(f"trained {trials}" if outcome.trained else "nothing to train: every row was there")
     for row, seed, what, reason in outcome.unfinished:
@@ -167,23 +172,25 @@ def table(grid: str, name: str | None, workspace: Path) -> int:
     ablate table --grid paper
     ablate table --grid paper --name my-faces
     """
+    from ablation import progress
     from ablation.outcome import redraw
     from ablation.workspace import Workspace
 
     outcome = redraw(Workspace(workspace), name or _existing_name(grid, workspace))
-    click.echo(outcome.markdown)
+    progress.print_markdown(outcome.markdown)
     click.echo(f"table: {outcome.folder}/table.csv, .tex, .md")
     return 0
 
 
 def _existing_name(grid: str, workspace: Path) -> str:
     """Without --name: the study on data, else the one on demo data; which one is said."""
+    from ablation import record
+    from ablation.workspace import Workspace
+
     stem = Path(grid).stem
     names = [n for n in (stem, f"{stem}-demo") if (workspace / n / "study.json").is_file()]
     if not names:
-        raise AblateError(
-            f"{workspace}: no study {stem!r}; run `ablate run --grid {grid}` first, or name one with --name"
-        )
+        raise record.no_study(Workspace(workspace), stem)
     other = f"; there is also --name {names[1]}" if len(names) > 1 else ""
     click.echo(f"study {names[0]}{other}", err=True)
     return names[0]
@@ -210,6 +217,44 @@ def worker(scheduler: str, slots: str, tls_ca: str | None, tls_cert: str | None,
     found = parse(slots)
     click.echo(f"serving {scheduler} with {', '.join(slot.name for slot in found)}", err=True)
     cluster.serve(scheduler, found, Tls(tls_ca, tls_cert, tls_key))
+    return 0
+
+
+@cli.command()
+@click.option("--grid", help="A shipped study (paper, smoke), or a .toml file. Default: all studies, a line each.")
+@click.option("--name", help="The study's name. Default: the grid's; with -demo on demo data.")
+@_workspace
+@click.option("--json", "as_json", is_flag=True, help="As JSON; with --watch, a line each time.")
+@click.option("--watch", "again", is_flag=True, help="Say it again every 2 s until the run ends.")
+def status(grid: str | None, name: str | None, workspace: Path, as_json: bool, again: bool) -> int:
+    """Say how far a study is, whether a run goes on, and what to do next: from its files alone.
+
+    \b
+    ablate status
+    ablate status --grid paper
+    ablate status --grid paper --watch
+    """
+    from ablation import standing
+    from ablation.workspace import Workspace
+
+    place = Workspace(workspace)
+    name = name or (_existing_name(grid, workspace) if grid else None)
+
+    def look() -> tuple[str, bool]:
+        now = time.time()
+        found = [standing.read(place, name)] if name else standing.read_all(place)
+        goes_on = any(one.running for one in found)
+        if as_json:
+            told = [standing.as_json(one, place, grid, now) for one in found]
+            return json.dumps(told[0] if name else told, indent=None if again else 1), goes_on
+        return standing.draw(found[0], place, grid, now) if name else standing.draw_all(found, place, now), goes_on
+
+    if again:
+        from ablation import progress  # slow to load
+
+        progress.repeat(look)
+    else:
+        click.echo(look()[0])
     return 0
 
 
@@ -277,7 +322,7 @@ def main() -> None:
 
 def _guarded(arguments: list[str]) -> int:
     try:
-        return int(cli.main(arguments, prog_name="ablate", standalone_mode=False) or 0)
+        return int(cli.main(arguments, prog_name="ablate", standalone_mode=False, obj=arguments) or 0)
     except AblateError as error:
         click.echo(f"error: {error}", err=True)
         return 2

@@ -12,7 +12,7 @@ from ablation.grid import Trial
 from ablation.keep import Heads
 from ablation.plan import Training
 from ablation.record import Record
-from ablation.result import FAILED, INTERRUPTED, KILLED, OUT_OF_MEMORY, TIMED_OUT, Result
+from ablation.result import DONE, FAILED, INTERRUPTED, KILLED, OUT_OF_MEMORY, TIMED_OUT, Result
 from ablation.views import Views
 from ablation.watch import Watch
 from ablation.workspace import TrainingFolder, Workspace
@@ -50,6 +50,9 @@ class Dispatch:
         self._ends: dict[str, list[tuple[int, int]]] = defaultdict(list)  # where each stood when a try was lost
         self._work, self._all = work, sum(work.values()) or 1.0
         self._done, self._sum = dict.fromkeys(work, 0.0), 0.0
+        self._before = 0.0  # of the sum: not done by this command
+        self._open = {(t.row, t.seed) for trials in trainings.values() for t in trials}
+        self._trials_in_all, self._failed = len(record.grid.rows) * len(record.grid.seeds), 0
         self._stopping = False
 
     def stop(self) -> None:
@@ -90,6 +93,10 @@ class Dispatch:
 
     def _began(self, key: str, slot: str) -> None:
         self._watch.started(key, self._label(key), slot)
+        training = self._trainings[key]
+        behind = attempts.standing(self._folder(key), training.milestones)[0] / training.condition.epochs
+        self._before += (behind - self._done[key]) * self._work[key]
+        self._progress(key, behind)
         for trial in self._trials[key]:
             if not result.is_done(self._folder(key), trial.condition.epochs):
                 self._views.started(trial)
@@ -103,20 +110,27 @@ class Dispatch:
                 if trial.condition.epochs == epoch["epoch"]:
                     self._tell_end(trial)
         last = message["epochs"][-1]
-        self._progress(key, last["epoch"] / epochs)
         self._watch.epoch(key, last, epochs)
+        self._progress(key, last["epoch"] / epochs)
 
     def _progress(self, key: str, share: float) -> None:
         self._sum += (share - self._done[key]) * self._work[key]
         self._done[key] = share
-        self._watch.work(self._sum / self._all)
+        self._watch.work(self._sum / self._all, self._before / self._all)
 
     def _tell_end(self, trial: Trial) -> None:
         found = result.read(self._folder(self._record.training_key(trial)), trial.condition.epochs)
         if found:
             self._views.ended(trial, found)
         if found and found.done:
+            self._count(trial, 0)
             self._heads.ended(trial.row)
+
+    def _count(self, trial: Trial, failed: int) -> None:
+        if (trial.row, trial.seed) in self._open:
+            self._open.remove((trial.row, trial.seed))
+            self._failed += failed
+            self._watch.trials(self._trials_in_all - len(self._open) - self._failed, self._failed, self._trials_in_all)
 
     def _ended(self, key: str, value: object) -> None:
         outcome = self._lost(key, value) if isinstance(value, pool.Lost) else str(value)
@@ -126,9 +140,12 @@ class Dispatch:
             for trial in self._trials[key]:
                 self._tell_end(trial)
         again = "" if self._stopping else self._again(key, outcome)
-        self._watch.ended(key, f"{outcome}; {again}" if again else outcome)
+        failure = None if outcome in (DONE, INTERRUPTED) else result.failure(self._folder(key))
+        self._watch.ended(key, f"{outcome}; {again}" if again else outcome, failure.reason if failure else "")
         if not again and outcome != INTERRUPTED:
             self._progress(key, 1.0)
+            for trial in self._trials[key]:
+                self._count(trial, 1)
 
     def _lost(self, key: str, lost: pool.Lost) -> str:
         """Write what no worker could write; the outcome."""

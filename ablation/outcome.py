@@ -73,11 +73,7 @@ def outcome(workspace: Workspace, record: Record, results: Results, drawn: dict[
 def redraw(workspace: Workspace, name: str) -> Outcome:
     """The tables of a study again, from its files alone. Raises AblateError where there is no such study."""
     check_name(name)
-    record = records.read(workspace.study(name))
-    if record is None:
-        raise AblateError(
-            f"{workspace.study(name).path}: no such study; run `ablate run` first, or name one with --name"
-        )
+    record = records.need(workspace, name)
     results = table.collect(workspace, record)
     _, drawn = draw(workspace, record, results, selection.read(workspace.study(name)))
     return outcome(workspace, record, results, drawn, 0)

@@ -43,6 +43,7 @@ class Options:
     keep: str = "selected"  # whose heads stay on disk: all, selected, none
     storage: str | None = None
     tracking: str | None = None
+    command: Sequence[str] = ()  # as it was typed after `ablate`: how to go on
 
 
 @dataclass(frozen=True)

@@ -1,121 +1,194 @@
 """How far the work is: a line a slot and one for the whole on a terminal, plain lines elsewhere."""
 
 import contextlib
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich import live
+from rich.console import Console, Group, RenderableType
+from rich.markdown import Markdown
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from ablation.watch import Board, Line
 
 QUIET_SECONDS = 15  # between plain lines that only say how far something is
+LONGEST = 300  # characters of a reason; its file has all of it
+OTHER_LINES = 4  # a terminal's lines that no slot gets: what is prepared, the slots left out, the whole, the cursor
+BAR_WIDTH = 24
+GAP = 2  # between columns
 
 
-def duration(seconds: float) -> str:
-    """3725 is 1:02:05, 65 is 1:05."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+def end_line(line: Line | None, key: str, outcome: str, reason: str) -> str:
+    """rows 2, 5: done, val 93.1 %"""
+    label = line.label if line else key
+    detail = reason[:LONGEST] if reason else (line.accuracy if line and outcome == "done" else "")
+    if not detail:
+        return f"{label}: {outcome}"
+    return f"{label}: {outcome}: {detail}" if reason else f"{label}: {outcome}, {detail}"
 
 
 class Plain:
     """Lines for a log: each start and end, and now and then how far it is."""
 
-    def __init__(self, console: Console) -> None:
-        self._console, self._last, self._began = console, 0.0, 0.0
-        self._labels: dict[str, str] = {}
-        self._share = 0.0
+    def __init__(self, console: Console, clock: Callable[[], float] = time.time) -> None:
+        self._console, self._clock, self._last = console, clock, 0.0
+        self._board: Board | None = None
 
     def say(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _due(self) -> bool:
-        now = time.monotonic()
+        now = self._clock()
         due = now - self._last >= QUIET_SECONDS
         self._last = now if due else self._last
         return due
+
+    def _line(self, key: str) -> Line | None:
+        return self._board.of(key) if self._board else None
+
+    def show(self, board: Board) -> None:
+        self._board = board
 
     def step(self, what: str, done: int, total: int) -> None:
         if done >= total or self._due():
             self.say(f"{what}: {done:,} of {total:,}")
 
     def started(self, key: str, label: str, slot: str) -> None:
-        self._began = self._began or time.monotonic()
-        self._labels[key] = label
         self.say(f"{label}: started on {slot}")
 
     def epoch(self, key: str, epoch: dict[str, float], epochs: int) -> None:
-        if self._due():
-            self.say(f"{self._labels.get(key, key)}: {_epoch(epoch, epochs)}{self._left()}")
+        line = self._line(key)
+        if self._board and line and self._due():
+            now = self._clock()
+            _, label, *rest = line.cells(now)
+            self.say(f"{label}: {', '.join(filter(None, rest))}; all: {self._board.whole(now)}")
 
-    def _left(self) -> str:
-        if not self._share:
-            return ""
-        seconds = (time.monotonic() - self._began) * (1 - self._share) / self._share
-        return f"; all: {100 * self._share:.0f} %, {duration(seconds)} left"
+    def ended(self, key: str, outcome: str, reason: str = "") -> None:
+        self.say(end_line(self._line(key), key, outcome, reason))
 
-    def ended(self, key: str, outcome: str) -> None:
-        self.say(f"{self._labels.get(key, key)}: {outcome}")
+    def trials(self, done: int, failed: int, total: int) -> None: ...
+    def work(self, share: float, before: float = 0.0) -> None: ...
 
-    def work(self, share: float) -> None:
-        self._share = share
+
+def _bar(total: float, done: float, width: int) -> RenderableType:
+    return ProgressBar(total=total, completed=done, width=width) if width else ""
+
+
+def _slots(lines: tuple[Line, ...], now: float, width: int) -> Table:
+    """A line a slot, each in its place. Where a terminal is narrow, the bar goes first, then the end of the rows."""
+    cells = [line.cells(now) for line in lines]
+    slot, label, *rest = (max(map(len, column)) for column in zip(*cells, strict=True))
+    room = width - slot - sum(rest) - GAP * 5
+    bar = max(0, min(BAR_WIDTH, room - label))
+    grid = Table.grid(padding=(0, GAP, 0, 0))
+    for column in (slot, max(1, min(label, room - bar)), bar, *rest):
+        grid.add_column(no_wrap=True, overflow="ellipsis", width=column)
+    for line, (name, rows, *words) in zip(lines, cells, strict=True):
+        grid.add_row(
+            Text(name), Text(rows), _bar(line.epochs, line.epoch, bar) if line.epoch else "", *map(Text, words)
+        )
+    return grid
+
+
+def _whole(board: Board, now: float, width: int) -> Table:
+    text = board.whole(now)
+    bar = max(0, min(BAR_WIDTH, width - len(text) - len("all") - GAP * 2))
+    grid = Table.grid(padding=(0, GAP, 0, 0))
+    grid.add_row(Text("all"), *([_bar(1.0, board.share, bar)] if bar else []), _short(text))
+    return grid
+
+
+def _short(text: str) -> Text:
+    return Text(text, no_wrap=True, overflow="ellipsis")
+
+
+def drawn(board: Board | None, doing: str, now: float, width: int, height: int) -> RenderableType:
+    """What stands at the bottom of a terminal; the line of the whole comes last, and always fits."""
+    parts: list[RenderableType] = [_short(doing)] if doing else []
+    if board and board.at_work:
+        shown = board.slots[: max(1, height - OTHER_LINES)]
+        rest = board.slots[len(shown) :]
+        if shown:
+            parts.append(_slots(shown, now, width))
+        if rest:
+            parts.append(_short(f"and {len(rest)} slots more, {sum(bool(line.key) for line in rest)} of them at work"))
+        parts.append(_whole(board, now, width))
+    return Group(*parts)
 
 
 class Live:
-    """Bars on a terminal."""
+    """The board on a terminal, drawn again four times a second; what is said scrolls above it."""
 
-    def __init__(self, bars: Progress) -> None:
-        self._bars = bars
-        self._whole = bars.add_task("all", total=1.0, visible=False, detail="")
-        self._step: dict[str, TaskID] = {}
-        self._rows: dict[str, TaskID] = {}
+    def __init__(self, console: Console, clock: Callable[[], float] = time.time) -> None:
+        self._console, self._clock = console, clock
+        self._board: Board | None = None
+        self._doing: dict[str, str] = {}
+
+    def __rich__(self) -> RenderableType:
+        return drawn(self._board, "; ".join([*self._doing.values()]), self._clock(), *self._console.size)
 
     def say(self, text: str) -> None:
-        self._bars.console.print(text, highlight=False, markup=False)
+        self._console.print(text, highlight=False, markup=False)
+
+    def show(self, board: Board) -> None:
+        self._board = board
 
     def step(self, what: str, done: int, total: int) -> None:
-        task = self._step.get(what)
-        if task is None:
-            task = self._step[what] = self._bars.add_task(what, total=total, detail="")
-        self._bars.update(task, completed=done, detail=f"{done:,} of {total:,}")
+        self._doing[what] = f"{what}: {done:,} of {total:,}"
         if done >= total:
-            self._bars.update(task, visible=False)
+            del self._doing[what]
 
-    def started(self, key: str, label: str, slot: str) -> None:
-        self._bars.update(self._whole, visible=True)
-        self._rows[key] = self._bars.add_task(f"{slot}  {label}", total=None, detail="starting")
+    def ended(self, key: str, outcome: str, reason: str = "") -> None:
+        self.say(end_line(self._board.of(key) if self._board else None, key, outcome, reason))
 
-    def epoch(self, key: str, epoch: dict[str, float], epochs: int) -> None:
-        if key in self._rows:
-            self._bars.update(self._rows[key], total=epochs, completed=epoch["epoch"], detail=_epoch(epoch, epochs))
-
-    def ended(self, key: str, outcome: str) -> None:
-        task = self._rows.pop(key, None)
-        if task is not None:
-            label = next(t.description for t in self._bars.tasks if t.id == task)
-            self._bars.remove_task(task)
-            self.say(f"{label}: {outcome}")
-
-    def work(self, share: float) -> None:
-        self._bars.update(self._whole, completed=share)
-
-
-def _epoch(epoch: dict[str, float], epochs: int) -> str:
-    return f"epoch {epoch['epoch']:.0f} of {epochs}, val {100 * epoch['val_accuracy']:.1f} %"
+    def started(self, key: str, label: str, slot: str) -> None: ...
+    def epoch(self, key: str, epoch: dict[str, float], epochs: int) -> None: ...
+    def trials(self, done: int, failed: int, total: int) -> None: ...
+    def work(self, share: float, before: float = 0.0) -> None: ...
 
 
 @contextlib.contextmanager
 def watch() -> Iterator[Plain | Live]:
-    """Bars where stderr is a terminal, plain lines elsewhere."""
+    """Lines that stay in place where stderr is a terminal, plain lines elsewhere."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield Plain(console)
         return
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TextColumn("{task.fields[detail]}", markup=False),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as bars:
-        yield Live(bars)
+    watching = Live(console)
+    with live.Live(watching, console=console, transient=True, redirect_stdout=False):
+        yield watching
+
+
+def print_markdown(text: str) -> None:
+    """On a terminal a table that reads as one, elsewhere the Markdown itself."""
+    if sys.stdout.isatty():
+        Console().print(Markdown(text))
+    else:
+        print(text)
+
+
+def _end_of(text: str, height: int) -> Text:
+    """What fits on a terminal: the end, where the run stands."""
+    return _short("\n".join(text.splitlines()[-max(1, height - 1) :]))
+
+
+def repeat(draw: Callable[[], tuple[str, bool]], seconds: float = 2.0) -> None:
+    """Show what `draw` says, in place on a terminal, again and again for as long as it says so."""
+    console = Console()
+    if not sys.stdout.isatty():
+        _repeat(draw, print, seconds)
+        return
+    with live.Live(console=console, auto_refresh=False) as shown:
+        _repeat(draw, lambda text: shown.update(_end_of(text, console.height), refresh=True), seconds)
+
+
+def _repeat(draw: Callable[[], tuple[str, bool]], show: Callable[[str], None], seconds: float) -> None:
+    goes_on = True
+    while goes_on:
+        text, goes_on = draw()
+        show(text)
+        if goes_on:
+            time.sleep(seconds)

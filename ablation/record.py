@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ablation.errors import AblateError
 from ablation.grid import Condition, Grid, Trial, short
-from ablation.workspace import StudyFolder, read_json, write_json
+from ablation.workspace import StudyFolder, Workspace, read_json, write_json
 
 RECIPE = 1  # the version of the training recipe: count up whenever the same trial would give other numbers
 
@@ -79,6 +79,21 @@ def read(folder: StudyFolder) -> Record | None:
         return Record.model_validate_json(json.dumps(found))
     except ValueError:
         raise AblateError(f"{folder.record}: not a record that this version reads; take another --name") from None
+
+
+def need(workspace: Workspace, name: str) -> Record:
+    """The record of a study that must be there. AblateError names those that are."""
+    found = read(workspace.study(name))
+    if found is None:
+        raise no_study(workspace, name)
+    return found
+
+
+def no_study(workspace: Workspace, name: str) -> AblateError:
+    """What to say where there is no such study."""
+    others = workspace.studies()
+    way = f"--name takes one of: {', '.join(others)}" if others else "run `ablate run` first"
+    return AblateError(f"{workspace.root}: no study {name!r}; {way}")
 
 
 def refuse_other(old: Record, new: Record) -> None:

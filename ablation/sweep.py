@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ablation import attempts, cluster, features, plan, pool, result, selection, slots, table, worker
+from ablation import attempts, cluster, features, plan, pool, result, selection, slots, status, table, worker
 from ablation.dispatch import Dispatch, Orders
 from ablation.errors import AblateError
 from ablation.interrupts import Interrupts
@@ -39,11 +39,21 @@ def run(options: Options, watch: Watch) -> Outcome:
         with workspace.lock():
             store(workspace, prepared)
             del prepared  # its pixels: workers map them from disk
-            with _views(options, workspace, record, watch) as views:
+            with (
+                status.Noted(watch, workspace.study(record.name), _slot_names(options), options.command) as watch,
+                _views(options, workspace, record, watch) as views,
+            ):
                 trained = _train_missing(options, workspace, record, views, watch, interrupts)
                 if interrupts.asked:
                     raise KeyboardInterrupt
                 return _conclude(workspace, record, views, trained, watch)
+
+
+def _slot_names(options: Options) -> list[str]:
+    """[] where workers come and go."""
+    if options.scheduler:
+        return []
+    return ["inline"] if options.inline else [slot.name for slot in slots.parse(options.slots)]
 
 
 def _open_study(options: Options, workspace: Workspace, record: Record) -> Study:
@@ -74,6 +84,8 @@ def _train_missing(
 ) -> int:
     """Train what has no result yet; the number of trials trained."""
     missing = plan.missing(workspace, record, record.grid.trials(), options.retry)
+    total = len(record.grid.rows) * len(record.grid.seeds)
+    watch.trials(total - len(missing), 0, total)
     if not missing:
         return 0
     trainings = plan.trainings(record, missing)
@@ -125,6 +137,8 @@ def _extract(workspace: Workspace, workers: pool.Pool, wanted: set[Features], wa
     def reported(_: str, message: dict[str, Any]) -> None:
         watch.step("computing features", message["images"], message["of"])
 
+    if waiting:
+        watch.step("computing features", 0, 1)  # until a worker has loaded its backend, nothing else is said
     for key, trouble in workers.run(take, pool.Listener(reported=reported)):
         tries[key] += 1
         if isinstance(trouble, pool.Lost) and tries[key] < attempts.TRIES:

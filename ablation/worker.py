@@ -133,6 +133,7 @@ def train(root: Path, training: Training, orders: Orders, link: Link) -> str:
         if attempts.used_up(folder, orders.run, training.milestones):
             return result.KILLED
         attempts.add(folder, orders.run, training.milestones)  # before anything that could kill this process
+        link.begin()
         try:
             set_up()
             return _train(_Fit(Workspace(root), training, orders), link)
@@ -150,7 +151,6 @@ def train(root: Path, training: Training, orders: Orders, link: Link) -> str:
 
 
 def _train(fit: "_Fit", link: Link) -> str:
-    link.begin()
     unsaid = _Unsaid(link)
     for epoch in fit.epochs():
         if not fit.sound:

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -99,6 +100,11 @@ class StudyFolder:
         return self.path / "trials.csv"
 
     @property
+    def progress(self) -> Path:
+        """How far the run is that writes it, or how far the last one came."""
+        return self.path / "progress.json"
+
+    @property
     def outbox(self) -> Path:
         return self.path / "outbox.jsonl"
 
@@ -121,6 +127,14 @@ class ImagesFolder:
 
     def split(self, digest: str) -> Path:
         return self.path / f"split-{digest}.npz"
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The orchestrator that holds the lock of a workspace; host "" where it has not said yet."""
+
+    host: str
+    pid: int
 
 
 @dataclass(frozen=True)
@@ -168,19 +182,23 @@ class Workspace:
     def features(self, key: str) -> Path:
         return self.root / "cache" / "features" / f"{key}.npy"
 
-    def holder(self) -> str:
-        """Who holds the lock ("host h, pid 1"); "" if nobody does. Creates nothing."""
+    def holder(self) -> Holder | None:
+        """Who holds the lock; None where nobody does. Writes nothing, and those who ask do not see each other."""
         try:
             with open(self.lock_file, encoding="utf-8") as file:
-                return "" if _try_lock(file, fcntl.LOCK_SH) else file.read().strip() or "starting"
-        except OSError:
-            return ""
+                if _try_lock(file, fcntl.LOCK_SH):
+                    return None
+                said = re.match(r"host (\S+), pid (\d+)", file.read())
+                return Holder(said[1], int(said[2])) if said else Holder("unknown", 0)
+        except OSError:  # no such file, or a file system without locks
+            return None
 
     def refuse_locked(self) -> None:
         """Raises AblateError where another ablate works here."""
         if holder := self.holder():
             raise AblateError(
-                f"{self.root}: another ablate works here ({holder}); wait for it, or take another --workspace"
+                f"{self.root}: another ablate works here (host {holder.host}, pid {holder.pid}); "
+                "wait for it, or take another --workspace"
             )
 
     @contextlib.contextmanager

@@ -257,7 +257,18 @@ def test_doctor_says_what_is_there(capsys: pytest.CaptureFixture[str]):
     )
 
 
-@pytest.mark.parametrize("command", ["run", "table", "new", "data", "doctor"])
+@pytest.mark.parametrize("command", ["status", "table"])
+def test_a_study_that_is_not_there(capsys: pytest.CaptureFixture[str], command: str):
+    """The studies that the workspace holds are named."""
+    for name in ("faces", "tiny"):
+        Path("runs", name).mkdir(parents=True)
+        Path("runs", name, "study.json").touch()
+    for arguments in (["--grid", "paper"], ["--grid", "paper", "--name", "papre"]):
+        code, error = call(capsys, command, *arguments)
+        assert (code, error.count("--name takes one of: faces, tiny")) == (2, 1)
+
+
+@pytest.mark.parametrize("command", ["run", "status", "table", "new", "data", "doctor"])
 def test_every_command_has_an_example(capsys: pytest.CaptureFixture[str], command: str):
     """--help shows how a command is used."""
     assert cli._guarded([command, "--help"]) == 0

@@ -1,0 +1,410 @@
+"""How far a run is, kept on one board and in a file; and how a study stands, from files alone."""
+
+import fcntl
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import STUDY
+
+from ablation import cli, result, standing, status, study_file
+from ablation.progress import Plain
+from ablation.record import Record, Weights
+from ablation.result import Result
+from ablation.watch import Board
+from ablation.workspace import Holder, StudyFolder, Workspace
+
+HOLD = """
+import io, sys, time
+from pathlib import Path
+from rich.console import Console
+from ablation import status
+from ablation.progress import Plain
+from ablation.workspace import Workspace
+
+status.WRITE_SECONDS = 0.05
+place, key = Workspace(Path(sys.argv[1])), sys.argv[2]
+folder, watch = place.study("tiny"), Plain(Console(file=io.StringIO()))
+with place.lock(), status.Noted(watch, folder, ["cpu:0", "cpu:1"], ["run", "--grid", "my study"]) as noted:
+    noted.trials(0, 0, 4)
+    noted.started(key, "rows 1, 2", "cpu:1")
+    for epoch in (1, 2):
+        noted.epoch(key, {"epoch": epoch, "val_accuracy": 0.5, "time": 100.0 * epoch}, 3)
+    while status.read(folder) != noted.board:
+        time.sleep(0.01)
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+class Silent(Plain):
+    """Keeps what is said, and what was known when it was."""
+
+    def __init__(self) -> None:
+        super().__init__(None)  # type: ignore[arg-type]
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+class Clock:
+    """A time that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def noted(tmp_path: Path, clock: Clock) -> status.Noted:
+    return status.Noted(Silent(), StudyFolder(tmp_path / "tiny"), ["cpu:0", "cpu:1"], clock=clock)
+
+
+def epoch(number: int, when: float | None = None) -> dict[str, float]:
+    return {"epoch": float(number), "val_accuracy": 0.5} | ({} if when is None else {"time": when})
+
+
+def left(noted: status.Noted, key: str, clock: Clock) -> float | None:
+    line = noted.board.of(key)
+    assert line is not None
+    return None if line.ends is None else line.ends - clock.now
+
+
+def test_a_trainings_time_left_is_that_of_its_own_epochs(noted: status.Noted, clock: Clock):
+    """The first epoch, which also loads, does not count; one that is slow by chance does not matter."""
+    noted.started("k", "row 1", "cpu:0")
+    found = []
+    for number, when in enumerate((60.0, 62.0, 64.0, 99.0, 101.0), start=1):
+        noted.epoch("k", epoch(number, when), 10)
+        found.append(left(noted, "k", clock))
+    assert found == [None, 16.0, 14.0, 12.0, 10.0]
+
+
+def test_a_resumed_training_has_only_the_rest_before_it(noted: status.Noted, clock: Clock):
+    """It begins at a later epoch; a second try forgets the pace of the first."""
+    noted.started("k", "row 1", "cpu:0")
+    for number, when in ((1, 0.0), (2, 50.0)):
+        noted.epoch("k", epoch(number, when), 100)
+    noted.started("k", "row 1", "cpu:1")
+    noted.epoch("k", epoch(81, 500.0), 100)
+    assert left(noted, "k", clock) is None
+    noted.epoch("k", epoch(82, 501.0), 100)
+    assert left(noted, "k", clock) == 18.0
+    assert [line.key for line in noted.board.slots] == ["", "k"]
+
+
+def test_the_whole_is_judged_by_what_this_run_did(noted: status.Noted, clock: Clock):
+    """Work done before the start has no part in the pace: half was there, a tenth more in 10 s, 40 s are left."""
+    for share in (0.5, 0.5, 0.6, 0.7):
+        noted.work(share, before=0.5)
+        clock.now += 10
+    assert noted.board.ends == pytest.approx(1030 + 30)
+
+
+def test_work_found_during_the_run_is_not_of_its_pace(noted: status.Noted, clock: Clock):
+    """A training that goes on from its checkpoint raises the share and `before` alike."""
+    noted.work(0.1)
+    clock.now += 10
+    noted.work(0.6, before=0.4)
+    assert noted.board.ends == pytest.approx(clock.now + 40)
+
+
+def test_the_whole_ends_no_sooner_than_any_training(noted: status.Noted, clock: Clock):
+    """With several slots, the last training may run alone."""
+    noted.started("k", "row 1", "cpu:0")
+    noted.work(0.1)
+    for number in (1, 2):
+        noted.epoch("k", epoch(number, 100.0 * number), 10)
+    clock.now += 10
+    noted.work(0.9)
+    assert noted.board.ends == 1000 + 800
+
+
+def test_a_slots_line_stays_in_its_place(noted: status.Noted):
+    """One training ends and the next begins on the same line; a slot that is not listed comes last."""
+    noted.started("a", "row 1", "cpu:0")
+    noted.started("b", "row 2", "cpu:1")
+    noted.started("c", "row 3", "elsewhere")
+    noted.ended("a", "done")
+    assert [line.cells(0)[:2] for line in noted.board.slots] == [
+        ("cpu:0", "free"),
+        ("cpu:1", "row 2"),
+        ("elsewhere", "row 3"),
+    ]
+    noted.started("d", "row 4", "cpu:0")
+    assert [line.label for line in noted.board.slots] == ["row 4", "row 2", "row 3"]
+
+
+def test_every_event_is_passed_on(noted: status.Noted):
+    """Who is told of an end still sees the line of what ended."""
+    with noted:
+        noted.step("computing features", 1, 2)
+        doing = noted.board.doing
+        noted.step("computing features", 2, 2)
+        noted.trials(1, 0, 4)
+        noted.started("k", "rows 2, 5", "cpu:0")
+        noted.epoch("k", epoch(1), 3)
+        noted.work(0.5)
+        noted.ended("k", "done")
+        noted.ended("no such", "failed", "ValueError: no")
+        noted.say("a note")
+    watch = noted._watch
+    assert isinstance(watch, Silent)
+    assert (doing, noted.board.doing) == ("computing features: 1 of 2", "")
+    assert watch.lines[0] == "computing features: 1 of 2"
+    assert watch.lines[2] == "rows 2, 5: started on cpu:0"
+    assert watch.lines[-3:] == ["rows 2, 5: done, val 50.0 %", "no such: failed: ValueError: no", "a note"]
+
+
+def test_the_board_is_in_a_file_and_comes_back(noted: status.Noted):
+    """Written at the start, from time to time, and at the end, when the run is over."""
+    folder = noted._folder
+    with noted:
+        noted.trials(1, 1, 4)
+        noted.started("k", "row 1", "cpu:0")
+    assert status.read(folder) == noted.board
+    assert noted.board.over
+    assert noted.board.slots[0].key == ""
+    folder.progress.write_text("{")
+    assert status.read(folder) is None
+
+
+def test_a_board_is_written_while_the_run_goes_on(noted: status.Noted, monkeypatch: pytest.MonkeyPatch):
+    """The last event reaches the file without another one after it."""
+    monkeypatch.setattr(status, "WRITE_SECONDS", 0.01)
+    with noted:
+        noted.trials(2, 0, 4)
+        while (status.read(noted._folder) or noted.board.model_copy(update={"done": 0})).done != 2:
+            time.sleep(0.01)
+
+
+def test_a_board_that_cannot_be_written_stops_nothing(tmp_path: Path):
+    """A full disk or a lost file system costs the file alone, for as long as it lasts."""
+    folder = StudyFolder(tmp_path / "tiny")
+    folder.path.write_text("in the way")
+    with status.Noted(Silent(), folder) as noted:
+        with pytest.raises(OSError, match="exists"):
+            status.write_json(folder.progress, {})
+        noted.trials(1, 0, 4)
+        time.sleep(0.1)  # for the thread to have tried
+        folder.path.unlink()
+    assert status.read(folder) == noted.board
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Workspace, Record]:
+    """A workspace with a study of four rows, two trainings, none of them done."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.toml").write_text(STUDY)
+    record = Record(
+        name="tiny", grid=study_file.read("tiny.toml"), data="d", images="i", classes=("a", "b"), counts={},
+        splits={"given": "s"}, weights={"vgg16/random": Weights(level="random", source="random", digest="w")},
+        backend="tensorflow",
+    )  # fmt: skip
+    workspace = Workspace(Path("runs"))
+    record.write(workspace.study("tiny"))
+    return workspace, record
+
+
+def finish(workspace: Workspace, record: Record, rows: set[int]) -> None:
+    for trial in record.grid.trials():
+        if trial.row in rows:
+            result.write(workspace.training(record.training_key(trial)), Result(result.DONE, trial.condition.epochs))
+
+
+def key(record: Record, row: int) -> str:
+    return next(record.training_key(t) for t in record.grid.trials() if t.row == row)
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
+    assert cli._guarded(["status", *arguments]) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+def test_status_of_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A workspace that is not there has no study, and is not made; a study that is asked for is missed."""
+    monkeypatch.chdir(tmp_path)
+    assert said(capsys) == ["runs: no study yet"]
+    assert cli._guarded(["status", "--grid", "paper"]) == 2
+    assert "no study 'paper'; run `ablate run`" in capsys.readouterr().err
+    assert not Path("runs").exists()
+
+
+def test_status_of_a_finished_study(capsys: pytest.CaptureFixture[str], tiny: tuple[Workspace, Record]):
+    """Every row is done, and where the table is."""
+    finish(*tiny, {1, 2, 3, 4})
+    assert said(capsys, "--grid", "tiny.toml") == [
+        "tiny: 4 of 4 trials done",
+        "nothing is missing; table: runs/tiny/table.md",
+    ]
+    assert said(capsys) == ["tiny  4 of 4 trials done"]
+
+
+def test_status_of_an_unfinished_study(capsys: pytest.CaptureFixture[str], tiny: tuple[Workspace, Record]):
+    """A line for each row that is not done, with its reason, and how to go on."""
+    workspace, record = tiny
+    finish(workspace, record, {1})
+    failure = Result(result.DIVERGED, 3, error="Traceback\nthe loss is no number after epoch 2")
+    result.write(workspace.training(key(record, 2)), failure)
+    assert said(capsys, "--grid", "tiny.toml") == [
+        "tiny: 1 of 4 trials done, 1 failed, 2 missing",
+        "row 2, seed 0: diverged: the loss is no number after epoch 2",
+        "row 3, seed 0: not run",
+        "row 4, seed 0: not run",
+        "go on: ablate run --grid tiny.toml --workspace runs",
+    ]
+    found = json.loads("\n".join(said(capsys, "--name", "tiny", "--json")))
+    assert (found["done"], found["failed"], found["missing"], found["running"]) == (1, 1, 2, None)
+    assert found["unfinished"][1] == {"row": 3, "seed": 0, "outcome": "not run", "reason": ""}
+    assert [each["study"] for each in json.loads("\n".join(said(capsys, "--json")))] == ["tiny"]
+
+
+def test_many_rows_that_wait_are_counted(tiny: tuple[Workspace, Record]):
+    """Failures are always listed; a hundred lines of "not run" would hide them."""
+    lacks = [standing.Lack(n, 0, standing.NOT_RUN) for n in range(1, 100)] + [standing.Lack(100, 0, "failed", "why")]
+    running = standing.Lack(101, 0, standing.RUNNING)
+    assert list(standing._lack_lines([*lacks, running])) == [
+        "row 100, seed 0: failed: why",
+        "and 99 trials not run yet, 1 running",
+    ]
+
+
+@pytest.fixture
+def holder(tiny: tuple[Workspace, Record]) -> Iterator[subprocess.Popen[str]]:
+    """A real process that holds the lock, with a training under way."""
+    workspace, record = tiny
+    command = [sys.executable, "-c", HOLD, str(workspace.root), key(record, 1)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert child.stdout.readline() == "held\n"
+    yield child
+    child.kill()
+    child.wait()
+
+
+def test_status_of_a_run(
+    capsys: pytest.CaptureFixture[str], tiny: tuple[Workspace, Record], holder: subprocess.Popen[str]
+):
+    """Who runs, the last sign, a line a slot, the whole; asking takes the lock from nobody."""
+    workspace, _ = tiny
+    lines = said(capsys, "--grid", "tiny.toml")
+    assert lines[:5] == [
+        "tiny: 0 of 4 trials done, 4 missing",
+        "row 1, seed 0: running",
+        "row 2, seed 0: running",
+        "row 3, seed 0: not run",
+        "row 4, seed 0: not run",
+    ]
+    assert lines[5].startswith(f"runs (pid {holder.pid}); last sign 0:")
+    assert lines[6] == "cpu:0  free"
+    assert lines[7].startswith("cpu:1  rows 1, 2  epoch 2 of 3  val 50.0 %  1:")
+    assert lines[8].startswith("all: 0 of 4 trials done, 0:0")
+    assert said(capsys)[0].startswith("tiny  0 of 4 trials done, 4 missing; runs, 0 of 4")
+    run = json.loads("\n".join(said(capsys, "--name", "tiny", "--json")))["running"]
+    assert (run["pid"], run["slots"][1]["epoch"]) == (holder.pid, 2)
+    assert 0 < run["slots"][1]["left"] <= 100
+    other = workspace.study("other")
+    tiny[1].model_copy(update={"name": "other"}).write(other)
+    assert said(capsys, "--name", "other")[-2:-1] == [f"another run holds the workspace (pid {holder.pid})"]
+
+
+def test_status_of_a_run_on_another_host(tiny: tuple[Workspace, Record], holder: subprocess.Popen[str]):
+    """The lock's file names it."""
+    workspace, _ = tiny
+    found = standing.read(workspace, "tiny")
+    assert found.running
+    lines = list(standing._running_lines(found, "elsewhere", time.time()))
+    assert lines[0].startswith(f"runs (on {found.board.host}, pid {holder.pid})")  # type: ignore[union-attr]
+
+
+def test_a_run_that_is_over_does_not_run(tiny: tuple[Workspace, Record]):
+    """Its process may hold the lock a little longer, or for another study."""
+    workspace, _ = tiny
+    with workspace.lock():
+        with status.Noted(Silent(), workspace.study("tiny")):
+            pass
+        assert not standing.read(workspace, "tiny").running
+
+
+def test_status_of_a_run_that_was_killed(
+    capsys: pytest.CaptureFixture[str], tiny: tuple[Workspace, Record], holder: subprocess.Popen[str]
+):
+    """The kernel has freed the lock: the board that it left behind is the past, its command goes on."""
+    holder.kill()
+    holder.wait()
+    lines = said(capsys, "--grid", "tiny.toml")
+    assert lines[1] == "row 1, seed 0: not run"
+    assert lines[-2].startswith("the last run ended without a word (killed?); its last sign was 0:0")
+    assert lines[-1] == "go on: ablate run --grid 'my study'"
+
+
+def test_who_asks_is_in_nobodys_way(tiny: tuple[Workspace, Record], monkeypatch: pytest.MonkeyPatch):
+    """Two that ask do not take each other for a run, and a run waits for the instant in which one asks."""
+    workspace, _ = tiny
+    with workspace.lock():
+        pass
+    with open(workspace.lock_file) as asking:
+        fcntl.flock(asking, fcntl.LOCK_SH)
+        assert workspace.holder() is None
+        monkeypatch.setattr("ablation.workspace.time.sleep", lambda _: fcntl.flock(asking, fcntl.LOCK_UN))
+        with workspace.lock():
+            assert workspace.holder() == Holder(socket.gethostname(), os.getpid())
+
+
+def test_watching_ends_with_the_run(
+    capsys: pytest.CaptureFixture[str], tiny: tuple[Workspace, Record], monkeypatch: pytest.MonkeyPatch,
+    holder: subprocess.Popen[str],
+):  # fmt: skip
+    """--watch says it again until nothing runs; an interrupt is exit 130 without a traceback."""
+
+    def sleep(_: float) -> None:
+        holder.kill()
+        holder.wait()
+
+    monkeypatch.setattr("ablation.progress.time.sleep", sleep)
+    first, second = (json.loads(line) for line in said(capsys, "--name", "tiny", "--watch", "--json"))
+    assert (first["running"]["pid"], second["running"]) == (holder.pid, None)
+
+
+def test_watching_can_be_interrupted(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, holder: subprocess.Popen[str]
+):
+    """Ctrl-C is exit 130, without a traceback."""
+
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ablation.progress.time.sleep", interrupt)
+    assert cli._guarded(["status", "--name", "tiny", "--watch"]) == 130
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_status_loads_nothing_slow():
+    """It is asked again and again, on a machine that is busy."""
+    code = (
+        "import sys\nfrom ablation import standing\n"
+        "slow = {'tensorflow', 'keras', 'optuna', 'mlflow', 'distributed', 'pandas', 'numpy', 'rich', 'PIL'}\n"
+        "assert not slow & set(sys.modules), slow & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_board_without_trials_says_that_it_starts():
+    """Nothing is said of shares and times that are not known."""
+    board = Board(study="s", host="h", pid=1, started=0, updated=0)
+    assert board.whole(65) == "starting, 1:05 elapsed"
