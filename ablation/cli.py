@@ -300,6 +300,40 @@ def data(path: str, classes: str | None, sheet: Path | None) -> int:
 
 
 @cli.command()
+@click.argument("kinds", nargs=-1, metavar="[KIND]...")
+@_workspace
+@click.option("--yes", is_flag=True, help="Delete it.")
+def clean(kinds: tuple[str, ...], workspace: Path, yes: bool) -> int:
+    """Say what could be deleted: checkpoints, heads, features, trainings that no study uses. With --yes, delete it.
+
+    Tables, results and predictions of your studies stay.
+
+    \b
+    ablate clean
+    ablate clean features checkpoints --yes
+    """
+    from ablation import clean as cleaning
+    from ablation.workspace import Workspace
+
+    unknown = [kind for kind in kinds if kind not in cleaning.KINDS]
+    if unknown:
+        raise AblateError(f"{unknown[0]}: takes {', '.join(cleaning.KINDS)}")
+    place = Workspace(workspace)
+    if not workspace.is_dir():
+        raise AblateError(f"--workspace {workspace}: there is no such folder")
+    with place.lock():
+        found = cleaning.find(place, kinds or cleaning.KINDS)
+        click.echo(cleaning.draw(found, place))
+        if yes:
+            for item in found:
+                item.delete()
+    size = cleaning.megabytes(sum(item.size for item in found))
+    if found:
+        click.echo(f"deleted {size}" if yes else f"{size} in all; to delete it: --yes")
+    return 0
+
+
+@cli.command()
 @_workspace
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def doctor(workspace: Path, as_json: bool) -> int:

@@ -7,6 +7,7 @@ import os
 import queue
 import signal
 import socket
+import sys
 import threading
 import time
 import uuid
@@ -43,12 +44,14 @@ _asked_to_stop: set[str] = set()  # in a worker's process: the keys of jobs that
 
 
 def _redirect(log: Path) -> None:
-    """Send what this process and its libraries print to a file: the terminal belongs to the orchestrator."""
+    """Send what this process prints and logs to a file: the terminal belongs to the orchestrator."""
     log.parent.mkdir(parents=True, exist_ok=True)
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(file, 1)
     os.dup2(file, 2)
     os.close(file)
+    logging.basicConfig(stream=sys.stdout, format="%(asctime)s %(message)s")
+    logging.getLogger("ablation").setLevel(logging.INFO)
 
 
 class _Wire:

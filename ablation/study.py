@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -11,6 +12,7 @@ from optuna.trial import TrialState
 from ablation.grid import Condition, Trial, short
 from ablation.record import Record
 from ablation.result import Result
+from ablation.workspace import atomic
 
 KEY = "ablate.trial"
 
@@ -47,6 +49,14 @@ def _attributes(record: Record, trial: Trial, key: str) -> dict[str, Any]:
     known = parameters(trial.condition)
     open_ended = {f: short(f, v) for f, v in record.shown(trial.condition).items() if f not in known}
     return {KEY: key, "row": trial.row, "seed": trial.seed, **open_ended}
+
+
+def create(path: Path) -> str:
+    """The URL of an SQLite database at `path`; made at one go, for one that was half made would never open again."""
+    if not path.exists():
+        with atomic(path) as temporary:
+            optuna.storages.RDBStorage(f"sqlite:///{temporary.absolute()}").engine.dispose()
+    return f"sqlite:///{path.absolute()}"
 
 
 class Study:

@@ -8,7 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from ablation import attempts, cluster, features, plan, pool, result, selection, slots, status, table, worker
+from ablation import (
+    attempts,
+    cluster,
+    features,
+    plan,
+    pool,
+    result,
+    selection,
+    slots,
+    status,
+    study,
+    table,
+    tracking,
+    worker,
+)
 from ablation.dispatch import Dispatch, Orders
 from ablation.errors import AblateError
 from ablation.interrupts import Interrupts
@@ -58,7 +72,7 @@ def _slot_names(options: Options) -> list[str]:
 
 def _open_study(options: Options, workspace: Workspace, record: Record) -> Study:
     try:
-        return Study(options.storage or f"sqlite:///{workspace.optuna.absolute()}", record)
+        return Study(options.storage or study.create(workspace.optuna), record)
     except Exception as error:  # whatever SQLAlchemy and its drivers raise; an address may hold a password: not named
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise AblateError(f"--storage: Optuna's database cannot be opened ({reason[:200]})") from None
@@ -66,11 +80,14 @@ def _open_study(options: Options, workspace: Workspace, record: Record) -> Study
 
 @contextmanager
 def _views(options: Options, workspace: Workspace, record: Record, watch: Watch) -> Iterator[Views]:
-    uri = options.tracking or f"sqlite:///{workspace.mlflow.absolute()}"
-    artifacts = None if options.tracking else workspace.artifacts
-    study = _open_study(options, workspace, record)
-    tracker = Tracker(workspace.study(record.name).outbox, lambda: Sender(uri, artifacts, record.name))
-    views = Views(record, study, tracker)
+
+    def connect() -> Sender:
+        uri = options.tracking or tracking.create(workspace.mlflow)
+        return Sender(uri, None if options.tracking else workspace.artifacts, record.name)
+
+    opened = _open_study(options, workspace, record)
+    tracker = Tracker(workspace.study(record.name).outbox, connect)
+    views = Views(record, opened, tracker)
     try:
         yield views
     finally:

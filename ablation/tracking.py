@@ -17,6 +17,8 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
+from ablation.workspace import atomic
+
 EXPERIMENT = "ablate"
 STUDY, TRIAL, STATE = "ablate.study", "ablate.trial", "ablate.state"
 PARENT = ""  # the key of a study's own run
@@ -40,6 +42,14 @@ def text(key: str, file: str, content: str) -> Message:
 def end(key: str, time: float, status: str, state: str = "") -> Message:
     """A run ends as FINISHED, FAILED or KILLED. `state`: a digest of all it was told; found again, nothing is sent."""
     return {"kind": "end", "key": key, "time": int(time * 1000), "status": status, "state": state}
+
+
+def create(path: Path) -> str:
+    """The URI of an SQLite database at `path`; made at one go, for one that was half made would never open again."""
+    if not path.exists():
+        with atomic(path) as temporary:
+            MlflowClient(f"sqlite:///{temporary.absolute()}").search_experiments()
+    return f"sqlite:///{path.absolute()}"
 
 
 class Outbox:

@@ -26,6 +26,7 @@ from ablation.pool import Link
 from ablation.result import Predictions, Result
 from ablation.workspace import Workspace, atomic, write_json
 
+LOG = logging.getLogger(__name__)
 REPORT_SECONDS = 0.5  # at least so long between two reports that are no milestone's
 
 
@@ -153,6 +154,7 @@ def train(root: Path, training: Training, orders: Orders, link: Link) -> str:
 def _train(fit: "_Fit", link: Link) -> str:
     unsaid = _Unsaid(link)
     for epoch in fit.epochs():
+        LOG.info("%s epoch %s of %s", fit.training.key, epoch, fit.training.condition.epochs)
         if not fit.sound:
             return result.DIVERGED
         unsaid.add(fit.history[-1], now=epoch in fit.training.milestones)

@@ -18,7 +18,7 @@ LAYERS = [
     {"datasets.demo", "fused", "plan", "head", "study", "tracking", "pool", "selection", "status",
      "attempts", "checkpoint"},
     {"features", "table", "cluster", "keep", "standing"},
-    {"export", "worker"},
+    {"export", "worker", "clean"},
     {"outcome"},
     {"prepare"},
     {"views"},

@@ -1,0 +1,61 @@
+"""What may go from a workspace, and what may not."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import STUDY, Silent, ablate, options
+
+from ablation import clean, sweep
+from ablation.workspace import TEMPORARY, Workspace
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory, npz: Path) -> Path:
+    """A workspace with one study, all of its heads, and a training that nobody uses."""
+    place = tmp_path_factory.mktemp("ran")
+    (place / "tiny.toml").write_text(STUDY)
+    sweep.run(options(place / "tiny.toml", npz, place / "runs", keep="all"), Silent())
+    shutil.copytree(next((place / "runs").glob("trained/*")), place / "runs/trained/nobodys")
+    (place / f"runs/trained/{TEMPORARY}1-x").write_text("half")
+    return place
+
+
+def kinds(workspace: Path) -> dict[str, int]:
+    found = clean.find(Workspace(workspace))
+    return {kind: sum(i.kind == kind for i in found) for kind in clean.KINDS}
+
+
+def test_what_no_study_needs_is_found(ran: Path):
+    """Features and pixels, unused trainings and half-written files; heads and checkpoints that are kept are not."""
+    assert kinds(ran / "runs") == {"checkpoints": 0, "heads": 0, "features": 3, "trainings": 1, "leftovers": 1}
+
+
+def test_without_yes_nothing_is_deleted(ran: Path):
+    """The command says what each kind is, how much it is, and how to delete it."""
+    done = ablate("clean", cwd=ran)
+    assert done.returncode == 0
+    assert "trainings" in done.stdout
+    assert "to delete it: --yes" in done.stdout
+    assert kinds(ran / "runs")["trainings"] == 1
+
+
+def test_a_cleaned_workspace_still_has_its_table(ran: Path, npz: Path, tmp_path: Path):
+    """With --yes it is gone; the table is drawn as before, and a run has nothing to train."""
+    shutil.copytree(ran, tmp_path, dirs_exist_ok=True)
+    before = (tmp_path / "runs/tiny/table.csv").read_bytes()
+    assert "deleted" in ablate("clean", "--yes", cwd=tmp_path).stdout
+    assert not sum(kinds(tmp_path / "runs").values())
+    assert ablate("table", "--grid", "tiny", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "runs/tiny/table.csv").read_bytes() == before
+    assert sweep.run(options(ran / "tiny.toml", npz, tmp_path / "runs"), Silent()).trained == 0
+
+
+def test_kinds_are_chosen_and_checked(ran: Path, tmp_path: Path):
+    """A kind that does not exist is refused with those that do; a workspace that is not there is named."""
+    shutil.copytree(ran, tmp_path, dirs_exist_ok=True)
+    assert ablate("clean", "trainings", "--yes", cwd=tmp_path).returncode == 0
+    assert kinds(tmp_path / "runs") == {"checkpoints": 0, "heads": 0, "features": 3, "trainings": 0, "leftovers": 1}
+    wrong = ablate("clean", "everything", cwd=tmp_path)
+    assert (wrong.returncode, "takes checkpoints, heads" in wrong.stderr) == (2, True)
+    assert "no such folder" in ablate("clean", "--workspace", "none", cwd=tmp_path).stderr

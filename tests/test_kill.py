@@ -1,0 +1,186 @@
+"""Whatever dies, no row goes missing: real sweeps whose workers and orchestrators are really killed."""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import optuna
+import psutil
+import pytest
+from conftest import write_npz
+from mlflow import MlflowClient
+
+from ablation import checkpoint
+
+KILLS = 10 if os.environ.get("ABLATE_TEST_KILLS") == "all" else 2  # ten take a quarter of an hour
+SHORT = 6 * KILLS  # epochs of the first row
+STUDY = f"""
+[fixed]
+fc_units = 256
+fc_layers = 3
+batch_size = 8
+learning_rate = 1e-4
+weights = "random"
+
+[[rows]]
+epochs = {SHORT}
+[[rows]]
+epochs = {2 * SHORT}
+[[rows]]
+dropout = 0.5
+epochs = {2 * SHORT}
+"""
+EPOCHS = 4 * SHORT  # of an undisturbed sweep: the first row is read off the second
+
+
+def command(place: Path, *more: str) -> list[str]:
+    arguments = ["run", "--grid", "long.toml", "--data", "data.npz", "--slots", "cpu:1", *more]
+    return [sys.executable, "-m", "ablation", *arguments]
+
+
+def start(place: Path, *more: str) -> subprocess.Popen[str]:
+    log = open(place / "said.log", "a")  # noqa: SIM115 (the child's)
+    return subprocess.Popen(command(place, *more), cwd=place, stdout=log, stderr=log, text=True, start_new_session=True)
+
+
+def prepare(place: Path) -> Path:
+    (place / "long.toml").write_text(STUDY)
+    write_npz(place / "data.npz", train=600)
+    return place
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The workspace of the same sweep that nobody disturbed."""
+    place = prepare(tmp_path_factory.mktemp("undisturbed"))
+    assert start(place).wait() == 0, (place / "said.log").read_text()
+    return place / "runs"
+
+
+def family(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def trainers(pid: int) -> list[psutil.Process]:
+    """The processes that train: those that Dask's nannies started."""
+    found = []
+    for process in family(pid):
+        with contextlib.suppress(psutil.Error):
+            found += [process] * ("spawn_main" in " ".join(process.cmdline()))
+    return found
+
+
+def attempts(runs: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for p in runs.glob("trained/*/attempts.jsonl") for line in p.read_text().splitlines()]
+
+
+def until(what: Callable[[], object], seconds: float = 120) -> None:
+    """Wait for something that must come; a test that waits in vain fails."""
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.05)
+
+
+def epochs_trained(runs: Path) -> int:
+    """Every epoch that any process trained: each says so in its worker's log."""
+    return sum(" epoch " in line for p in runs.glob("log/worker-*.log") for line in p.read_text().splitlines())
+
+
+def assert_little_twice(runs: Path, kills: int) -> None:
+    """A kill costs what was trained since the last checkpoint, here about 5 s."""
+    each = max(seconds_an_epoch(p) for p in runs.glob(f"trained/*/result-{2 * SHORT}.json"))
+    trained, allowed = epochs_trained(runs), 1.1 * EPOCHS + kills * (checkpoint.SECONDS / each + 1)
+    print(f"{kills} kills: {trained} epochs trained for {EPOCHS}, {each:.2f} s each; {len(attempts(runs))} attempts")
+    assert EPOCHS <= trained <= allowed
+
+
+def seconds_an_epoch(path: Path) -> float:
+    times = [epoch["time"] for epoch in json.loads(path.read_text())["history"]]
+    return statistics.median(b - a for a, b in pairwise(times))
+
+
+def assert_as_undisturbed(place: Path, undisturbed: Path) -> None:
+    """The same table, byte for byte; one finished run a row in both views; nothing runs."""
+    runs = place / "runs"
+    assert (runs / "long/table.csv").read_bytes() == (undisturbed / "long/table.csv").read_bytes()
+    trials = optuna.load_study(study_name="long", storage=f"sqlite:///{runs}/optuna.db").get_trials()
+    states = [t.state.name for t in trials]
+    assert states.count("COMPLETE") == 3
+    assert set(states) <= {"COMPLETE", "FAIL"}
+    client = MlflowClient(f"sqlite:///{runs}/mlflow.db")
+    found = client.search_runs([client.get_experiment_by_name("ablate").experiment_id])
+    assert [r.info.status for r in found] == ["FINISHED"] * 4
+    assert not list(runs.glob("trained/*/checkpoint-*"))
+
+
+def test_workers_that_are_killed(tmp_path: Path, undisturbed: Path):
+    """Workers die at random moments; the sweep ends as if they had not, and little is trained twice."""
+    place, random_ = prepare(tmp_path), random.Random(0)
+    sweep, kills = start(place), 0
+    while sweep.poll() is None and kills < KILLS:
+        before = epochs_trained(place / "runs")
+        until(lambda before=before: sweep.poll() is not None or epochs_trained(place / "runs") > before)
+        time.sleep(random_.uniform(0, 8))
+        for process in trainers(sweep.pid)[:1]:
+            process.kill()
+            kills += 1
+    if sweep.wait() == 1:  # three times in a row at the same place: the table says so, and the next run goes on
+        sweep = start(place)
+    assert sweep.wait() == 0, (place / "said.log").read_text()
+    assert kills > 0
+    assert_as_undisturbed(place, undisturbed)
+    assert_little_twice(place / "runs", kills)
+
+
+def test_orchestrators_that_are_killed(tmp_path: Path, undisturbed: Path):
+    """The orchestrator dies at random moments and is started again until done; no process outlives it for long."""
+    place, random_ = prepare(tmp_path), random.Random(1)
+    for _ in range(KILLS):
+        sweep, before = start(place), epochs_trained(place / "runs")
+        if random_.random() < 0.7:  # the others die while they start
+            until(
+                lambda before=before, sweep=sweep: sweep.poll() is not None or epochs_trained(place / "runs") > before
+            )
+        time.sleep(random_.uniform(0, 8))
+        left = family(sweep.pid)
+        sweep.send_signal(signal.SIGKILL)
+        sweep.wait()
+        _, alive = psutil.wait_procs(left, timeout=20)
+        assert not alive
+    assert start(place).wait() == 0, (place / "said.log").read_text()
+    assert_as_undisturbed(place, undisturbed)
+    assert_little_twice(place / "runs", KILLS)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_a_sweep_that_is_asked_to_stop(tmp_path: Path, undisturbed: Path, number: int):
+    """Trainings save and stop, the exit code is 130, the command that goes on is said, and it goes on."""
+    if number != signal.SIGINT and KILLS == 2:
+        pytest.skip("SIGTERM and SIGUSR1 take the same way: looked at with ABLATE_TEST_KILLS=all")
+    place = prepare(tmp_path)
+    sweep = start(place)
+    until(lambda: list((place / "runs").glob(f"trained/*/result-{SHORT}.json")))
+    os.killpg(sweep.pid, number)  # as a terminal does: to all processes
+    assert sweep.wait() == 130
+    said = (place / "said.log").read_text()
+    assert f"{signal.Signals(number).name}: trainings save and stop" in said
+    assert "interrupted; go on with: ablate run --grid long.toml" in said
+    assert "Traceback" not in said
+    assert len(list((place / "runs").glob("trained/*/checkpoint-*"))) == 1
+    assert start(place).wait() == 0, (place / "said.log").read_text()
+    assert_as_undisturbed(place, undisturbed)
+    assert len({a["run"] for a in attempts(place / "runs")}) == 2
+    assert max(a["epoch"] for a in attempts(place / "runs")) >= SHORT  # type: ignore[type-var]
