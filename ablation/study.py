@@ -13,6 +13,7 @@ from ablation.record import Record
 from ablation.result import Result
 
 KEY = "ablate.trial"
+CHUNK = 100  # rows whose test scores are one attribute: short enough for any database's texts
 
 
 def _distribution(declared: dict[str, Any]) -> BaseDistribution | None:
@@ -74,9 +75,16 @@ class Study:
             self._study.tell(trial.number, state=TrialState.FAIL)
 
     def begin(self, trial: Trial, key: str) -> None:
+        """Enqueued with its parameters, in one transaction: `ask` would write each of them in one of its own."""
         fixed = parameters(trial.condition)
-        self._study.enqueue_trial(fixed, user_attrs=_attributes(self._record, trial, key))
-        self._open[key] = self._study.ask({f: DISTRIBUTIONS[f] for f in fixed})
+        waiting = optuna.trial.create_trial(
+            state=TrialState.WAITING,
+            params=fixed,
+            distributions={f: DISTRIBUTIONS[f] for f in fixed},
+            user_attrs=_attributes(self._record, trial, key),
+        )
+        self._study.add_trial(waiting)
+        self._open[key] = self._study.ask()
 
     def report(self, key: str, epoch: dict[str, float]) -> None:
         if key in self._open:
@@ -111,11 +119,19 @@ class Study:
             intermediate_values={int(e["epoch"]): e[self._metric] for e in result.history},
         )
 
-    def note_test(self, key: str, scores: dict[str, float]) -> None:
-        """A finished trial takes no more attributes, so the test scores stand on the study."""
+    def note_tests(self, tested: Iterable[tuple[Trial, str, dict[str, float]]]) -> None:
+        """A finished trial takes no more attributes, so the test scores stand on the study, those of many rows in one:
+        "test/seed 0, rows 1-100" -> id of the trial -> metric -> value."""
+        chunks: dict[str, dict[str, dict[str, float]]] = {}
+        for trial, key, scores in tested:
+            first = trial.row - (trial.row - 1) % CHUNK
+            chunks.setdefault(f"test/seed {trial.seed}, rows {first}-{first + CHUNK - 1}", {})[key] = scores
+        known = self._study.user_attrs
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self._study.set_user_attr(f"test/{key}", scores)
+            for name, chunk in chunks.items():
+                if known.get(name) != chunk:
+                    self._study.set_user_attr(name, chunk)
 
     def close(self) -> None:
         """What is still open was interrupted."""

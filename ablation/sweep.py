@@ -168,6 +168,6 @@ def _conclude(workspace: Workspace, record: Record, views: Views, trained: int) 
     results = table.collect(workspace, record)
     found = selection.select(record, done(results))
     sealed = selection.seal(workspace.study(record.name), found) if found else None
-    opened, drawn = draw(workspace, record, results, sealed)
-    views.agree(results, opened, drawn)
+    tests, drawn = draw(workspace, record, results, sealed)
+    views.agree(results, tests, drawn)
     return outcome(workspace, record, results, drawn, trained)
