@@ -108,6 +108,7 @@ class _Training:
         self._trainings = {t.key: t for t in trainings}
         self._work = {t.key: self._work_of(t) for t in trainings}
         self._done = dict.fromkeys(self._work, 0.0)
+        self._all_work, self._work_done = sum(self._work.values()), 0.0
 
     def _work_of(self, training: Training) -> float:
         inputs = int(np.prod(features.shape(self._workspace, training.features_of())[1:]))
@@ -133,17 +134,18 @@ class _Training:
 
     def _reported(self, key: str, epoch: dict[str, float]) -> None:
         epochs = self._trainings[key].condition.epochs
-        self._done[key] = epoch["epoch"] / epochs
+        self._advance(key, epoch["epoch"] / epochs)
         self._watch.epoch(key, epoch, epochs)
-        self._watch.work(self._share())
+        self._watch.work(self._work_done / self._all_work)
         for trial in self._trials[key]:
             if trial.condition.epochs >= epoch["epoch"]:
                 self._views.epoch(trial, epoch)
             if trial.condition.epochs == epoch["epoch"]:
                 self._tell_end(trial)
 
-    def _share(self) -> float:
-        return sum(self._work[k] * self._done[k] for k in self._work) / sum(self._work.values())
+    def _advance(self, key: str, done: float) -> None:
+        self._work_done += self._work[key] * (done - self._done[key])
+        self._done[key] = done
 
     def _tell_end(self, trial: Trial) -> None:
         found = result.read(self._workspace.training(self._record.training_key(trial)), trial.condition.epochs)
@@ -159,7 +161,7 @@ class _Training:
             result.write(folder, lost)
         for trial in self._trials[key]:
             self._tell_end(trial)
-        self._done[key] = 1.0
+        self._advance(key, 1.0)
         self._watch.ended(key, result.KILLED if isinstance(value, pool.Lost) else str(value))
 
 
