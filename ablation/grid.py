@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -90,7 +91,7 @@ class Grid(BaseModel):
     settings: dict[str, Any]  # what --set changed
     stated: tuple[str, ...] = ()  # the factors that rows set, in the study file's order
 
-    @property
+    @cached_property
     def varying(self) -> tuple[str, ...]:
         """The factors that differ between rows, in the study file's order."""
         order = dict.fromkeys((*self.stated, *FACTORS))

@@ -5,19 +5,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from ablation import evaluation, export, selection, table
 from ablation import record as records
 from ablation.errors import AblateError
 from ablation.grid import Trial
 from ablation.record import Record
-from ablation.result import Predictions, Result
-from ablation.selection import Selection
+from ablation.result import Result
+from ablation.selection import Opener, Selection
 from ablation.workspace import Workspace, write_text
 
 Results = Mapping[Trial, Result | None]
-Opened = dict[Trial, tuple[np.ndarray, Predictions]]  # test labels and predictions, once they may be opened
+
+
+@dataclass(frozen=True)
+class Tests:
+    """What is known of the test set once a selection is sealed. `scores`: of each finished trial, metric -> value."""
+
+    scores: dict[Trial, dict[str, float]]
+    opened: Opener
 
 
 @dataclass(frozen=True)
@@ -41,23 +46,36 @@ def done(results: Results) -> dict[Trial, Result]:
     return {t: r for t, r in results.items() if r and r.done}
 
 
+def _test(workspace: Workspace, record: Record, results: Results, sealed: Selection) -> Tests:
+    opened, scores = selection.unseal(workspace, record, sealed), {}
+    for trial, found in done(results).items():
+        labels, predictions = opened(trial, found)
+        scores[trial] = evaluation.scores(labels, predictions.classes, predictions.losses)
+    return Tests(scores, opened)
+
+
+def _majority(record: Record, tests: Tests | None) -> float | None:
+    """Share of the test set's largest class: the accuracy of always guessing it."""
+    trial = next(iter(tests.scores), None) if tests else None
+    counts = record.counts[trial.condition.split]["test"] if trial else ()
+    return max(counts) / sum(counts) if counts else None
+
+
 def draw(
     workspace: Workspace, record: Record, results: Results, sealed: Selection | None
-) -> tuple[Opened, dict[str, str]]:
-    """Write the study's tables. Returns the test predictions, opened only if a selection is sealed, and the tables
-    that hold nothing of when and where: file name -> content."""
-    opened = selection.unseal(workspace, record, sealed, done(results)) if sealed else {}
-    tests = {t: evaluation.scores(labels, p.classes, p.losses) for t, (labels, p) in opened.items()}
-    labels = next((labels for labels, _ in opened.values()), None)
-    trials = table.trials_frame(record, results, tests)
+) -> tuple[Tests | None, dict[str, str]]:
+    """Write the study's tables. Returns what is known of the test set, which is opened only if a selection is sealed,
+    and the tables that hold nothing of when and where: file name -> content."""
+    tests = _test(workspace, record, results, sealed) if sealed else None
+    trials = table.trials_frame(record, results, tests.scores if tests else {})
     rows = table.rows_frame(record, trials, sealed)
-    model = table.build(record, rows, None if labels is None else evaluation.majority(labels), sealed)
+    model = table.build(record, rows, _majority(record, tests), sealed)
     drawn = {"table.csv": export.csv(rows)} | {f"table.{s}": draw(model) for s, draw in export.FORMATS.items()}
     folder = workspace.study(record.name)
     for name, content in drawn.items():
         write_text(folder.path / name, content)
     write_text(folder.trials, export.csv(trials))
-    return opened, drawn
+    return tests, drawn
 
 
 def outcome(workspace: Workspace, record: Record, results: Results, drawn: dict[str, str], trained: int) -> Outcome:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -49,15 +50,26 @@ class Record(BaseModel):
         """The levels of a condition as tables and records show them: weights by what was used, without a path."""
         return dict(condition) | {"weights": short("weights", self.weights_of(condition).source)}
 
+    @cached_property
+    def _keys(self) -> dict[tuple[Condition, int], str]:
+        """The ids that were asked for before: each is asked for many times."""
+        return {}
+
     def training_key(self, trial: Trial) -> str:
         """The id of the training that answers `trial`: a hash of everything that can change its numbers."""
-        levels: dict[str, Any] = trial.condition.model_dump(mode="json", exclude={"epochs"})
-        levels["weights"] = self.weights_of(trial.condition).digest
-        levels["split"] = self.splits[trial.condition.split]
+        asked = (trial.condition, trial.seed)
+        if asked not in self._keys:
+            self._keys[asked] = self._training_key(*asked)
+        return self._keys[asked]
+
+    def _training_key(self, condition: Condition, seed: int) -> str:
+        levels: dict[str, Any] = condition.model_dump(mode="json", exclude={"epochs"})
+        levels["weights"] = self.weights_of(condition).digest
+        levels["split"] = self.splits[condition.split]
         content = {
             "recipe": RECIPE,
             "levels": levels,
-            "seed": trial.seed,
+            "seed": seed,
             "images": self.images,
             "backend": self.backend,
         }

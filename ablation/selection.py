@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from statistics import fmean
 
@@ -15,6 +15,7 @@ from ablation.record import Record
 from ablation.result import Predictions, Result
 from ablation.workspace import StudyFolder, Workspace, read_json, write_json
 
+Opener = Callable[[Trial, Result], tuple[np.ndarray, Predictions]]  # of a finished trial: its test labels, predictions
 WORDS = {"macro_f1": "macro-F1", "weighted_f1": "weighted F1", "micro_f1": "micro-F1"}
 
 
@@ -86,16 +87,18 @@ def seal(folder: StudyFolder, found: Selection) -> Selection:
     return found
 
 
-def unseal(
-    workspace: Workspace, record: Record, sealed: Selection, results: Mapping[Trial, Result]
-) -> dict[Trial, tuple[np.ndarray, Predictions]]:
-    """Test labels (n,) and predictions of each finished trial. Takes a selection: without one, nothing is opened."""
+def unseal(workspace: Workspace, record: Record, sealed: Selection) -> Opener:
+    """What opens the test predictions of one trial after the other: all of them at once would fill the memory.
+
+    Takes a selection: without one, nothing is opened.
+    """
     assert sealed.sealed, "a selection is written before test predictions are opened"
     labels = {
         level: splits.read(workspace.images(record.images), key)[1]["test"] for level, key in record.splits.items()
     }
-    opened = {}
-    for trial, found in results.items():
+
+    def opened(trial: Trial, found: Result) -> tuple[np.ndarray, Predictions]:
         path = workspace.training(record.training_key(trial)).predictions("test", trial.condition.epochs)
-        opened[trial] = labels[trial.condition.split], Predictions.read(path, found.predictions["test"])
+        return labels[trial.condition.split], Predictions.read(path, found.predictions["test"])
+
     return opened

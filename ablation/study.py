@@ -15,6 +15,7 @@ from ablation.result import Result
 from ablation.workspace import atomic
 
 KEY = "ablate.trial"
+CHUNK = 100  # rows whose test scores are one attribute: short enough for any database's texts
 
 
 def _distribution(declared: dict[str, Any]) -> BaseDistribution | None:
@@ -66,14 +67,16 @@ class Study:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         arguments = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
         self._record, self._metric = record, record.grid.select_on
+        self._storage = optuna.storages.RDBStorage(url, engine_kwargs=arguments)
         self._study = optuna.create_study(
-            storage=optuna.storages.RDBStorage(url, engine_kwargs=arguments),
+            storage=self._storage,
             study_name=record.name,
             direction="minimize" if self._metric.endswith("loss") else "maximize",
             sampler=optuna.samplers.RandomSampler(),  # never consulted: every parameter is fixed
             load_if_exists=True,
         )
-        self._open: dict[str, optuna.Trial] = {}
+        self._id = self._storage.get_study_id_from_name(record.name)
+        self._open: dict[str, int] = {}  # trial id -> Optuna's id
         self._fail_abandoned()
 
     def _fail_abandoned(self) -> None:
@@ -84,13 +87,12 @@ class Study:
             self._study.tell(trial.number, state=TrialState.FAIL)
 
     def begin(self, trial: Trial, key: str) -> None:
-        fixed = parameters(trial.condition)
-        self._study.enqueue_trial(fixed, user_attrs=_attributes(self._record, trial, key))
-        self._open[key] = self._study.ask({f: DISTRIBUTIONS[f] for f in fixed})
+        """A RUNNING trial with its parameters, in one transaction: `ask` writes each of them in one of its own."""
+        self._open[key] = self._storage.create_new_trial(self._id, self._frozen(trial, key, state=TrialState.RUNNING))
 
     def report(self, key: str, epoch: dict[str, float]) -> None:
         if key in self._open:
-            self._open[key].report(epoch[self._metric], int(epoch["epoch"]))
+            self._storage.set_trial_intermediate_value(self._open[key], int(epoch["epoch"]), epoch[self._metric])
 
     def finish(self, key: str, result: Result | None) -> None:
         """COMPLETE with the selection metric, or FAIL with the outcome; None is a trial that was interrupted."""
@@ -98,10 +100,13 @@ class Study:
         if trial is None:
             return
         if result is not None and result.done:
-            self._study.tell(trial, result.scores["val"][self._metric.removeprefix("val_")])
+            self._storage.set_trial_state_values(trial, TrialState.COMPLETE, [self._value(result)])
             return
-        trial.set_user_attr("outcome", result.outcome if result else "interrupted")
-        self._study.tell(trial, state=TrialState.FAIL)
+        self._storage.set_trial_user_attr(trial, "outcome", result.outcome if result else "interrupted")
+        self._storage.set_trial_state_values(trial, TrialState.FAIL)
+
+    def _value(self, result: Result) -> float:
+        return result.scores["val"][self._metric.removeprefix("val_")]
 
     def agree(self, finished: Iterable[tuple[Trial, str, Result]]) -> None:
         """Add the finished trials that the study lacks: trained for another study, or lost with a database."""
@@ -109,23 +114,31 @@ class Study:
         known = {t.user_attrs.get(KEY) for t in complete}
         for trial, key, result in finished:
             if key not in known:
-                self._study.add_trial(self._frozen(trial, key, result))
+                values = {int(e["epoch"]): e[self._metric] for e in result.history}
+                self._study.add_trial(self._frozen(trial, key, value=self._value(result), intermediate_values=values))
 
-    def _frozen(self, trial: Trial, key: str, result: Result) -> optuna.trial.FrozenTrial:
+    def _frozen(self, trial: Trial, key: str, **more: Any) -> optuna.trial.FrozenTrial:
         fixed = parameters(trial.condition)
         return optuna.trial.create_trial(
             params=fixed,
             distributions={f: DISTRIBUTIONS[f] for f in fixed},
-            value=result.scores["val"][self._metric.removeprefix("val_")],
             user_attrs=_attributes(self._record, trial, key),
-            intermediate_values={int(e["epoch"]): e[self._metric] for e in result.history},
+            **more,
         )
 
-    def note_test(self, key: str, scores: dict[str, float]) -> None:
-        """A finished trial takes no more attributes, so the test scores stand on the study."""
+    def note_tests(self, tested: Iterable[tuple[Trial, str, dict[str, float]]]) -> None:
+        """A finished trial takes no more attributes, so the test scores stand on the study, those of many rows in one:
+        "test/seed 0, rows 1-100" -> id of the trial -> metric -> value."""
+        chunks: dict[str, dict[str, dict[str, float]]] = {}
+        for trial, key, scores in tested:
+            first = trial.row - (trial.row - 1) % CHUNK
+            chunks.setdefault(f"test/seed {trial.seed}, rows {first}-{first + CHUNK - 1}", {})[key] = scores
+        known = self._study.user_attrs
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self._study.set_user_attr(f"test/{key}", scores)
+            for name, chunk in chunks.items():
+                if known.get(name) != chunk:
+                    self._study.set_user_attr(name, chunk)
 
     def close(self) -> None:
         """What is still open was interrupted."""

@@ -182,6 +182,6 @@ def _conclude(workspace: Workspace, record: Record, views: Views, trained: int, 
     sealed = selection.seal(workspace.study(record.name), found) if found else None
     if sealed and not Heads(workspace, record).selected(sealed.row) and record.keep != "none":
         watch.say(f"note: the head of row {sealed.row}, selected now, was not kept when it was trained")
-    opened, drawn = draw(workspace, record, results, sealed)
-    views.agree(results, opened, drawn)
+    tests, drawn = draw(workspace, record, results, sealed)
+    views.agree(results, tests, drawn)
     return outcome(workspace, record, results, drawn, trained)

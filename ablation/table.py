@@ -19,6 +19,7 @@ from ablation.workspace import Workspace
 MANY_IMAGES = 20_000  # from here on a second decimal of a percentage means something
 NOT_RUN = "not run"
 
+MEASURED = [f"{split}_{metric}" for split in SPLITS for metric in METRICS]
 Scores = dict[str, dict[str, float]]  # train, val, test -> metric -> value
 
 
@@ -109,15 +110,21 @@ def _trial_line(record: Record, trial: Trial, found: Result | None, test: dict[s
 
 def rows_frame(record: Record, trials: pd.DataFrame, selected: Selection | None) -> pd.DataFrame:
     """A line a row; it holds nothing of when, where or in how many attempts it was made. Means are over seeds."""
-    groups = dict(list(trials.groupby("row", sort=True)))
-    return pd.DataFrame([_row_line(record, n, groups[n], selected) for n in range(1, len(record.grid.rows) + 1)])
+    outcomes = trials.groupby("row").outcome.agg(list).to_dict()
+    keys = trials.groupby("row").trial.agg(" ".join).to_dict()
+    done = trials[trials.outcome == result.DONE].astype(dict.fromkeys(MEASURED, float)).groupby("row")[MEASURED]
+    measured = done.mean()
+    if len(record.grid.seeds) > 1:
+        measured = measured.join(done.std().add_suffix("_sd"))
+    numbers = range(1, len(record.grid.rows) + 1)
+    scores: list[dict[str, float]] = measured.reindex(list(numbers)).to_dict("records")  # type: ignore[assignment]
+    return pd.DataFrame([_row_line(record, n, outcomes[n], keys[n], scores[n - 1], selected) for n in numbers])
 
 
-def _row_line(record: Record, row: int, trials: pd.DataFrame, selected: Selection | None) -> dict[str, Any]:
-    done = trials[trials.outcome == result.DONE]
-    failed = [o for o in trials.outcome if o != result.DONE]
-    names = [f"{s}_{m}" for s in SPLITS for m in METRICS]
-    spread = {f"{n}_sd": done[n].astype(float).std() for n in names} if len(record.grid.seeds) > 1 else {}
+def _row_line(
+    record: Record, row: int, outcomes: list[str], keys: str, scores: dict[str, float], selected: Selection | None
+) -> dict[str, Any]:
+    failed = [o for o in outcomes if o != result.DONE]
     counts = record.counts[record.grid.rows[row - 1].split]
     published = record.grid.published[row - 1]
     return {
@@ -127,12 +134,11 @@ def _row_line(record: Record, row: int, trials: pd.DataFrame, selected: Selectio
         "outcome": failed[0] if failed else result.DONE,
         "reference": row == record.grid.reference,
         "selected": selected is not None and row == selected.row,
-        "n_seeds": len(done),
-        **{n: done[n].astype(float).mean() for n in names},
-        **spread,
+        "n_seeds": len(outcomes) - len(failed),
+        **scores,
         **{f"n_{s}": sum(counts[s]) for s in SPLITS},
         **{f"published_{k}": float(published[k]) if k in published else None for k in PUBLISHED},
-        "trials": " ".join(trials.trial),
+        "trials": keys,
     }
 
 

@@ -23,11 +23,18 @@ EXPERIMENT = "ablate"
 STUDY, TRIAL, STATE = "ablate.study", "ablate.trial", "ablate.state"
 PARENT = ""  # the key of a study's own run
 Message = dict[str, Any]
+PART = 1 << 20  # bytes of the outbox that are read and sent at a time
+RETRY = 30.0  # seconds: where MLflow cannot be reached, each try costs some of the processor
 
 
 def run(key: str, name: str, time: float, params: dict[str, str], tags: dict[str, str]) -> Message:
     """A run exists, started at `time` (unix seconds), with these parameters and tags."""
     return {"kind": "run", "key": key, "name": name, "time": int(time * 1000), "params": params, "tags": tags}
+
+
+def abandoned() -> Message:
+    """The study's runs that stand as running were left by a process that died: what runs now is told after this."""
+    return {"kind": "abandoned", "key": PARENT}
 
 
 def metrics(key: str, time: float, step: int, values: dict[str, float]) -> Message:
@@ -62,21 +69,39 @@ class Outbox:
     def _cut_torn_end(self) -> None:
         """A process that died within a write leaves half a line; the next message must not be glued to it."""
         with contextlib.suppress(FileNotFoundError), open(self._path, "rb+") as file:
-            file.truncate(file.read().rfind(b"\n") + 1)
+            file.truncate(sum(len(line) for line in file if line.endswith(b"\n")))
 
     def put(self, messages: Iterable[Message]) -> None:
         lines = "".join(json.dumps(m) + "\n" for m in messages)
         with self._lock, open(self._path, "a", encoding="utf-8") as file:
             file.write(lines)
 
-    def read(self, start: int) -> tuple[list[Message], int]:
-        """The messages from byte `start` on, and where the next ones will begin. A torn last line is left out."""
+    def _part(self, start: int) -> list[bytes]:
+        """Whole lines from byte `start` on, PART bytes of them or a little more. A torn last line is left out."""
         with self._lock, contextlib.suppress(FileNotFoundError), open(self._path, "rb") as file:
             file.seek(start)
-            whole, newline, _ = file.read().rpartition(b"\n")
-            lines = whole.split(b"\n") if newline else []
-            return [json.loads(line) for line in lines if line], start + len(whole) + len(newline)
-        return [], start
+            return [line for line in file.readlines(PART) if line.endswith(b"\n")]
+        return []
+
+    def _parts(self, start: int) -> Iterator[list[bytes]]:
+        """All lines from byte `start` on, a part at a time: they may be more than the memory holds."""
+        while lines := self._part(start):
+            yield lines
+            start += sum(map(len, lines))
+
+    def read(self, start: int) -> tuple[list[Message], int]:
+        """Some messages from byte `start` on, and where the next ones begin; none where there are no more."""
+        lines = self._part(start)
+        return [json.loads(line) for line in lines], start + sum(map(len, lines))
+
+    def count(self, start: int) -> int:
+        """The number of messages from byte `start` on."""
+        return sum(map(len, self._parts(start)))
+
+    def states(self) -> dict[str, str]:
+        """What each run will have been told last, once the messages are sent."""
+        ends = (json.loads(line) for part in self._parts(0) for line in part if line.startswith(b'{"kind": "end"'))
+        return {message["key"]: message["state"] for message in ends}
 
     def clear(self, size: int) -> bool:
         """Empty the file if nothing came since it had `size` bytes."""
@@ -110,12 +135,12 @@ class Sender:
         location = artifacts.absolute().as_uri() if artifacts else None
         return str(self._client.create_experiment(EXPERIMENT, artifact_location=location))
 
-    def _children(self) -> Iterator[Any]:
-        """All runs of the study, the parent among them."""
+    def _children(self, more: str = "") -> Iterator[Any]:
+        """All runs of the study, the parent among them. `more`: of a filter."""
         token: str | None = None
         while token != "":
             page = self._client.search_runs(
-                [self._experiment], f"tags.`{STUDY}` = '{self._study}'", max_results=1000, page_token=token
+                [self._experiment], f"tags.`{STUDY}` = '{self._study}'{more}", max_results=1000, page_token=token
             )
             yield from page
             token = page.token or ""
@@ -130,7 +155,8 @@ class Sender:
                 )
                 continue
             self._send_points(key, points.pop(key, []))
-            {"run": self._run, "text": self._text, "end": self._end}[message["kind"]](message)
+            send = {"abandoned": self._abandoned, "run": self._run, "text": self._text, "end": self._end}
+            send[message["kind"]](message)
         for key, some in points.items():
             self._send_points(key, some)
 
@@ -153,6 +179,10 @@ class Sender:
         tags = [RunTag(k, v[:5000]) for k, v in message["tags"].items()]
         self._client.log_batch(self._runs[key], params=params, tags=tags)
 
+    def _abandoned(self, _: Message) -> None:
+        for found in list(self._children(" and attributes.status = 'RUNNING'")):
+            self._client.set_terminated(found.info.run_id, "KILLED")
+
     def _text(self, message: Message) -> None:
         self._client.log_text(self._runs[message["key"]], message["content"], message["file"])
 
@@ -160,6 +190,7 @@ class Sender:
         run_id = self._runs[message["key"]]
         self._client.set_terminated(run_id, message["status"], message["time"])
         self._client.set_tag(run_id, STATE, message["state"])
+        self.states[message["key"]] = message["state"]
 
 
 class Tracker:
@@ -178,10 +209,13 @@ class Tracker:
         self._outbox.put(messages)
         self._wake.set()
 
-    def states(self) -> dict[str, str]:
-        """What each run was told last, {} where MLflow cannot be reached now. Waits for the connection."""
-        sender = self._connected()
-        return dict(sender.states) if sender else {}
+    def states(self) -> dict[str, str] | None:
+        """What each run was told last, what still waits for it included; None where MLflow cannot be reached now.
+
+        Waits for the connection.
+        """
+        sender, waiting = self._connected(), self._outbox.states()  # what is sent meanwhile is in both
+        return sender.states | waiting if sender else None
 
     def _connected(self) -> Sender | None:
         with _connecting:
@@ -194,30 +228,34 @@ class Tracker:
     def _work(self) -> None:
         while not self._closing.is_set():
             self._drain()
-            self._wake.wait(timeout=30)
+            if self.error:
+                self._closing.wait(RETRY)
+            else:
+                self._wake.wait(RETRY)
             self._wake.clear()
         self._drain()
 
     def _drain(self) -> None:
-        messages, end_at = self._outbox.read(self._sent)
-        sender = self._connected() if messages else None
-        if sender is None:
-            return
-        try:
-            sender.send(messages)
-        except Exception as error:  # as above
-            self.error, self._sender = _one_line(error), None
-            return
-        self.error, self._sent = "", end_at
-        if self._outbox.clear(end_at):
-            self._sent = 0
+        while True:
+            messages, end_at = self._outbox.read(self._sent)
+            sender = self._connected() if messages else None
+            if sender is None:
+                return
+            try:
+                sender.send(messages)
+            except Exception as error:  # as above
+                self.error, self._sender = _one_line(error), None
+                return
+            self.error, self._sent = "", end_at
+            if self._outbox.clear(end_at):
+                self._sent = 0
 
     def close(self) -> int:
         """Send what is left, once; the number of messages that could not be sent."""
         self._closing.set()
         self._wake.set()
         self._thread.join()
-        return len(self._outbox.read(self._sent)[0])
+        return self._outbox.count(self._sent)
 
 
 _connecting = threading.Lock()  # the tables of a new database are made once

@@ -4,18 +4,15 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-
 from ablation import tracking
-from ablation.evaluation import confusion, scores
+from ablation.evaluation import confusion
 from ablation.export import confusion_page
 from ablation.grid import TITLES, Trial, short
-from ablation.outcome import Opened
+from ablation.outcome import Tests
 from ablation.record import Record
-from ablation.result import Predictions, Result
+from ablation.result import Result
 from ablation.study import Study
 from ablation.tracking import PARENT, Message, Tracker
 
@@ -36,6 +33,7 @@ class Views:
         self._running: dict[Trial, str] = {}
         self._agreed = False
         tags = {"ablate.name": record.name, "ablate.data": record.data, "ablate.images": record.images}
+        self._tell(tracking.abandoned())
         self._tell(tracking.run(PARENT, record.name, time.time(), {}, tags))
 
     def _tell(self, *messages: Message) -> None:
@@ -72,7 +70,7 @@ class Views:
             tags = {"ablate.outcome": result.outcome, "ablate.reason": result.reason}
             return [
                 tracking.run(key, run_name(self._record, trial), result.started, {}, tags),
-                tracking.end(key, result.finished, "FAILED", _digest(asdict(result))),
+                tracking.end(key, result.finished, "FAILED", _digest(vars(result))),
             ]
         final = {f"final/{s}_{m}": v for s, values in result.scores.items() for m, v in values.items()}
         best = {f"best/{k}": result.best[k] for k in ("epoch", "val_accuracy", "val_loss")}
@@ -82,45 +80,53 @@ class Views:
             tracking.end(key, result.finished, "FINISHED"),
         ]
 
-    def agree(self, results: Mapping[Trial, Result | None], opened: Opened, files: Mapping[str, str]) -> None:
+    def agree(self, results: Mapping[Trial, Result | None], tests: Tests | None, files: Mapping[str, str]) -> None:
         """Make both views hold all that the files hold. `files`: the study's own, by name, for its MLflow run."""
         done = [(t, self._record.trial_key(t), r) for t, r in results.items() if r and r.done]
         self._study.agree(done)
+        self._study.note_tests((t, self._record.trial_key(t), s) for t, s in (tests.scores if tests else {}).items())
+        status = "FINISHED" if len(done) == len(results) else "FAILED"
         known = self._tracker.states()
+        if (
+            known is None
+        ):  # what it lacks cannot be known, and stays in the files: the next run that reaches it tells it
+            self._tell(tracking.end(PARENT, time.time(), status))
+        else:
+            self._tell_lacking(known, results, tests)
+            self._tell_files(known, files, status)
+        self._agreed = True
+
+    def _tell_lacking(
+        self, known: Mapping[str, str], results: Mapping[Trial, Result | None], tests: Tests | None
+    ) -> None:
         for trial, found in results.items():
             key = self._record.trial_key(trial)
-            messages = self._all(trial, key, found, opened.get(trial)) if found else []
-            if messages and known.get(key) != messages[-1]["state"]:
-                self._tell(*messages)
+            if found and known.get(key) != _state(trial, found, tests):
+                self._tell(*self._all(trial, key, found, tests))
+
+    def _tell_files(self, known: Mapping[str, str], files: Mapping[str, str], status: str) -> None:
         state = _digest(files)
         if known.get(PARENT) != state:
             self._tell(*(tracking.text(PARENT, name, content) for name, content in files.items()))
-        status = "FINISHED" if len(done) == len(results) else "FAILED"
         self._tell(tracking.end(PARENT, time.time(), status, state))
-        self._agreed = True
 
-    def _all(
-        self, trial: Trial, key: str, result: Result, test: tuple[np.ndarray, Predictions] | None
-    ) -> list[Message]:
+    def _all(self, trial: Trial, key: str, result: Result, tests: Tests | None) -> list[Message]:
         """Everything of one ended trial, in one go; its last message holds the digest of it."""
-        messages = [self._run(trial, key, result.started)]
-        messages += [_point(key, epoch) for epoch in result.history] + self._ending(trial, key, result)
-        content: dict[str, Any] = {"result": asdict(result), "row": trial.row}
-        if test:
-            labels, found = test
-            measured = scores(labels, found.classes, found.losses)
-            self._study.note_test(key, measured)
-            counts = confusion(labels, found.classes, len(self._record.classes))
-            page = confusion_page(f"{run_name(self._record, trial)}: test", self._record.classes, counts.tolist())
-            final = {f"final/test_{name}": value for name, value in measured.items()}
-            messages[-1:] = [
-                tracking.metrics(key, result.finished, result.epochs, final),
-                tracking.text(key, "confusion_matrix_test.html", page),
-                messages[-1],
-            ]
-            content["test"] = measured
-        messages[-1] = {**messages[-1], "state": _digest(content)}
-        return messages
+        *messages, end = self._ending(trial, key, result)
+        points = [_point(key, epoch) for epoch in result.history]
+        tested = self._tested(trial, key, result, tests) if tests and trial in tests.scores else []
+        end = {**end, "state": _state(trial, result, tests)}
+        return [self._run(trial, key, result.started), *points, *messages, *tested, end]
+
+    def _tested(self, trial: Trial, key: str, result: Result, tests: Tests) -> list[Message]:
+        labels, found = tests.opened(trial, result)
+        counts = confusion(labels, found.classes, len(self._record.classes))
+        page = confusion_page(f"{run_name(self._record, trial)}: test", self._record.classes, counts.tolist())
+        final = {f"final/test_{name}": value for name, value in tests.scores[trial].items()}
+        return [
+            tracking.metrics(key, result.finished, result.epochs, final),
+            tracking.text(key, "confusion_matrix_test.html", page),
+        ]
 
     def close(self) -> int:
         """What still runs was interrupted. Returns how many messages MLflow could not be sent."""
@@ -135,6 +141,14 @@ class Views:
 def _point(key: str, epoch: dict[str, float]) -> Message:
     values = {name: value for name, value in epoch.items() if name not in ("epoch", "time")}
     return tracking.metrics(key, epoch["time"], int(epoch["epoch"]), values)
+
+
+def _state(trial: Trial, result: Result, tests: Tests | None) -> str:
+    """A digest of all that MLflow is told of a trial."""
+    content: dict[str, Any] = {"result": vars(result), "row": trial.row}
+    if tests and trial in tests.scores:
+        content["test"] = tests.scores[trial]
+    return _digest(content)
 
 
 def _digest(content: object) -> str:

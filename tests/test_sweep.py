@@ -242,6 +242,19 @@ def test_mlflow_that_cannot_be_reached_costs_nothing(study_file: Path, npz: Path
     assert {len(client.get_metric_history(t.info.run_id, "loss")) for t in trials} == {1, 3}
 
 
+def test_what_a_dead_run_left_is_closed(study_file: Path, npz: Path, tmp_path: Path):
+    """Runs that still stand as running in MLflow are closed, also those of rows that the study has no more."""
+    workspace = tmp_path / "runs"
+    outcome = sweep.run(options(study_file, npz, workspace), Silent())
+    client, parents, trials = children(workspace)
+    tags = {"ablate.study": "tiny", "ablate.trial": "gone", "mlflow.parentRunId": parents[0].info.run_id}
+    left = client.create_run(trials[0].info.experiment_id, tags=tags).info.run_id
+    sweep.run(options(study_file, npz, workspace), Silent())
+    assert outcome.unfinished == ()
+    assert client.get_run(left).info.status == "KILLED"
+    assert [r.info.status for r in children(workspace)[1]] == ["FINISHED"]
+
+
 def test_levels_that_are_the_same_thing_are_refused(npz: Path, tmp_path: Path):
     """Where the data bring no splits, `given` and `class` are one trial: refused before anything is trained."""
     bare = tmp_path / "bare.npz"
