@@ -1,0 +1,65 @@
+"""A trainer that does as a file tells it, and loads next to nothing: workers that are killed load it anew each time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ablation import attempts, result
+from ablation.result import Predictions, Result
+from ablation.workspace import Workspace
+
+if TYPE_CHECKING:
+    from ablation.plan import Training
+    from ablation.pool import Link
+    from ablation.worker import Orders
+
+CLASSES, TEST, VAL = 3, 24, 6  # of the tiny image set
+
+
+def write(workspace: Workspace, training: Training) -> None:
+    """Results as a trainer writes them, of a head that always says class 0."""
+    folder = workspace.training(training.key)
+
+    def predictions(n: int) -> Predictions:
+        return Predictions(
+            np.zeros(n, np.int16), np.full((n, CLASSES), 1 / CLASSES, np.float16), np.ones(n, np.float32)
+        )
+
+    scores = {"loss": 1.0, "accuracy": 0.3, "macro_f1": 0.2, "weighted_f1": 0.2, "micro_f1": 0.3}
+    for epochs in training.milestones:
+        files = {s: predictions(n).write(folder.predictions(s, epochs)) for s, n in (("val", VAL), ("test", TEST))}
+        history = [
+            {"epoch": e, "val_accuracy": 0.3, "val_loss": 1.0, "time": time.time()} for e in range(1, epochs + 1)
+        ]
+        both = {"train": scores, "val": scores}
+        found = Result(result.DONE, epochs, both, history, files, parameters=1, finished=time.time())
+        result.write(folder, found)
+
+
+def train(root: Path, training: Training, orders: Orders, link: Link) -> str:
+    """Rows with dropout misbehave as the workspace's file `how` says; the others are done at once."""
+    workspace = Workspace(root)
+    folder = workspace.training(training.key)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    attempts.add(folder, orders.run, training.milestones)
+    link.begin()
+    how = (root / "how").read_text() if training.condition.dropout else ""
+    alone = os.environ["TEST_SLOT"].endswith("alone")
+    if how == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "hang":
+        time.sleep(600)
+    if how == "diverge":
+        result.write(folder, Result(result.DIVERGED, 1, error="the loss is no number after epoch 1"))
+        return result.DIVERGED
+    if how == "memory" or (how == "memory unless alone" and not alone):
+        result.write(folder, Result(result.OUT_OF_MEMORY, 3, error="MemoryError"))
+        return result.OUT_OF_MEMORY
+    write(workspace, training)
+    return result.DONE
