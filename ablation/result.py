@@ -43,6 +43,7 @@ class Result:
     `scores`: "train" and "val" -> metric -> value, at the last epoch, dropout off. Test predictions lie in a file of
     their own and are scored only after selection. `history`: one mapping an epoch (train numbers with dropout on).
     `predictions`: "val" and "test" -> sha256 of the file. Times are unix seconds.
+    `memory`: bytes that the worker's process held at most, since it began.
     """
 
     outcome: str
@@ -51,6 +52,7 @@ class Result:
     history: list[dict[str, float]] = field(default_factory=list)
     predictions: dict[str, str] = field(default_factory=dict)
     parameters: int = 0
+    memory: int = 0
     started: float = 0.0
     finished: float = 0.0
     error: str = ""

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ablation import evaluation, features, result, splits
+from ablation.cost import Extraction, Shape, Speed, peak_memory
 from ablation.plan import Features, Training
 from ablation.result import Predictions, Result
 from ablation.workspace import Workspace, write_json
@@ -48,13 +49,14 @@ def environment() -> dict[str, Any]:
         "keras": keras.__version__,
         backend: version(backend),
         "numpy": np.__version__,
-        "processor": _processor(),
+        "processor": processor(),
         "threads": int(os.environ.get("TF_NUM_INTRAOP_THREADS") or os.cpu_count() or 1),
         "host": socket.gethostname(),
     }
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The model of this machine's processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -78,6 +80,40 @@ def extract(root: Path, wanted: Features, report: Report) -> str:
     except Exception:
         return traceback.format_exc()
     return ""
+
+
+def begin(report: Report) -> float:
+    """Load what every job of a process needs; the seconds that it took."""
+    began = time.perf_counter()
+    set_up()
+    from ablation import head  # noqa: F401 (its libraries are loaded)
+
+    return time.perf_counter() - began
+
+
+def measure_features(wanted: Features, report: Report) -> Extraction | str:
+    """What features cost here; or what went wrong, with its traceback."""
+    try:
+        set_up()
+        from ablation import measuring
+
+        return measuring.extraction(wanted)
+    except Exception:
+        return traceback.format_exc()
+
+
+def measure(shape: Shape, report: Report) -> Speed | str:
+    """How quick trainings of this shape are here; or what went wrong, with its traceback."""
+    try:
+        set_up()
+        import keras
+
+        from ablation import measuring
+
+        keras.utils.clear_session()
+        return measuring.speed(shape)
+    except Exception:
+        return traceback.format_exc()
 
 
 def train(root: Path, training: Training, report: Report) -> str:
@@ -156,6 +192,7 @@ class _Fit:
             epochs,
             history=list(self.history),
             parameters=self.model.count_params(),
+            memory=peak_memory(),
             started=self.started,
             finished=time.time(),
             environment=environment(),

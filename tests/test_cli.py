@@ -257,7 +257,7 @@ def test_doctor_says_what_is_there(capsys: pytest.CaptureFixture[str]):
     )
 
 
-@pytest.mark.parametrize("command", ["run", "table", "new", "data", "doctor"])
+@pytest.mark.parametrize("command", ["run", "plan", "table", "new", "data", "doctor"])
 def test_every_command_has_an_example(capsys: pytest.CaptureFixture[str], command: str):
     """--help shows how a command is used."""
     assert cli._guarded([command, "--help"]) == 0

@@ -14,14 +14,17 @@ LAYERS = [
     {"grid", "workspace", "slots", "evaluation", "backbones.vgg16", "backbones.random_weights", "datasets.images"},
     {"datasets.folders", "datasets.fer2013", "datasets.affwild2", "datasets.arrays",
      "study_file", "datasets.faces", "splits", "batches", "result", "record"},
+    {"cost"},
     {"datasets.demo", "fused", "plan", "head", "study", "tracking", "pool", "selection"},
-    {"features", "table"},
-    {"export", "worker"},
-    {"outcome"},
+    {"features", "table", "schedule"},
+    {"export", "measuring"},
+    {"worker"},
+    {"outcome", "bench"},
     {"prepare"},
     {"views"},
-    {"sweep"},
+    {"sweep", "forecast"},
     {"progress", "doctor", "api"},
+    {"planned"},
     {"__init__", "cli"},
     {"__main__"},
 ]  # fmt: skip
@@ -97,7 +100,7 @@ def test_imports_stand_at_the_top_but_in_three_files():
     assert inside == INSIDE
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["plan", "--help"]])
 def test_help_loads_nothing_heavy(arguments: list[str]):
     """Help is printed before any of the heavy libraries is touched."""
     code = (
