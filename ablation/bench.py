@@ -14,22 +14,20 @@ from ablation.plan import Features
 from ablation.slots import Slot
 from ablation.watch import Watch
 
-WHAT = "measuring"
-
 
 class Bench:
     """Workers on which to measure. `start`: seconds until they stood, with their backend loaded."""
 
-    def __init__(self, workers: pool.Pool, slots: int, watch: Watch) -> None:
+    def __init__(self, workers: pool.Pool, slots: int, watch: Watch, began: float) -> None:
         self._workers, self._slots, self._watch = workers, slots, watch
-        began = time.monotonic()
-        self._run([pool.Task(f"start {i}", worker.begin) for i in range(slots)])
+        self._run("starting workers", [pool.Task(str(i), worker.begin) for i in range(slots)])
         self.start = time.monotonic() - began
 
     def features(self, wanted: Iterable[Features]) -> dict[str, Extraction]:
         """What each of these features costs, by key; several at a time, as in a run."""
         tasks = [pool.Task(f.key, worker.measure_features, (f,)) for f in wanted]
-        return {key: self._checked("features", value, Extraction) for key, value in self._run(tasks).items()}
+        found = self._run("measuring backbones", tasks)
+        return {key: _checked("features", value, Extraction) for key, value in found.items()}
 
     def speeds(self, shapes: Sequence[Shape]) -> dict[Shape, Speed]:
         """The speed of each shape: the mean of what all slots measure at the same time."""
@@ -38,23 +36,23 @@ class Bench:
             for number, shape in enumerate(shapes)
             for slot in range(self._slots)
         ]
-        found = self._run(tasks)
-        speeds = {key: self._checked("a training", value, Speed) for key, value in found.items()}
+        found = self._run("measuring trainings", tasks)
+        speeds = {key: _checked("a training", value, Speed) for key, value in found.items()}
         return {s: _mean([speeds[f"{i} {slot}"] for slot in range(self._slots)]) for i, s in enumerate(shapes)}
 
-    def _run(self, tasks: Sequence[pool.Task]) -> dict[str, Any]:
+    def _run(self, what: str, tasks: Sequence[pool.Task]) -> dict[str, Any]:
         found = {}
         for key, value in self._workers.run(tasks, pool.Listener()):
             found[key] = value
-            self._watch.step(WHAT, len(found), len(tasks))
+            self._watch.step(what, len(found), len(tasks))
         return found
 
-    @staticmethod
-    def _checked(what: str, value: Any, kind: type) -> Any:
-        if isinstance(value, kind):
-            return value
-        reason = value.reason if isinstance(value, pool.Lost) else str(value).strip().splitlines()[-1]
-        raise AblateError(f"{what} could not be measured: {reason[:200]}; a run would fail here too")
+
+def _checked(what: str, value: Any, kind: type) -> Any:
+    if isinstance(value, kind):
+        return value
+    reason = value.reason if isinstance(value, pool.Lost) else str(value).strip().splitlines()[-1]
+    raise AblateError(f"{what} could not be measured: {reason[:200]}; a run would fail here too")
 
 
 def _mean(found: Sequence[Speed]) -> Speed:
@@ -69,11 +67,8 @@ def _mean(found: Sequence[Speed]) -> Speed:
 
 @contextmanager
 def bench(slots: Sequence[Slot], inline: bool, watch: Watch) -> Generator[Bench]:
-    """Workers as a run has them; what they print goes away with them."""
+    """Workers as a run has them (`inline`: on one slot, in this process); what they print goes away with them."""
     with tempfile.TemporaryDirectory(prefix="ablate-") as log:
-        watch.say("measuring some steps of each training; the first takes a while to load its backend ...")
         began = time.monotonic()
         with pool.inline(slots[0]) if inline else pool.local(slots, Path(log)) as workers:
-            found = Bench(workers, 1 if inline else len(slots), watch)
-            found.start = time.monotonic() - began
-            yield found
+            yield Bench(workers, len(slots), watch, began)

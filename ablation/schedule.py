@@ -27,7 +27,7 @@ class Costs:
 
 def budget(text: str) -> float:
     """Seconds of "2h", "30m", "90s", "1h30m". Raises AblateError."""
-    match = re.fullmatch("".join(rf"(?:([0-9]{{1,6}}(?:\\.[0-9]+)?){unit})?" for unit in UNITS), text.strip())
+    match = re.fullmatch("".join(rf"(?:([0-9]{{1,6}}(?:\.[0-9]+)?){unit})?" for unit in UNITS), text.strip())
     seconds = sum(float(n or 0) * s for n, s in zip(match.groups(), UNITS.values(), strict=True)) if match else 0.0
     if not seconds:
         raise AblateError(f"--budget {text}: takes hours, minutes and seconds: 2h, 30m, 90s or 1h30m")
