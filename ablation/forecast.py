@@ -21,9 +21,10 @@ from ablation.slots import Slot
 from ablation.watch import Watch
 from ablation.workspace import Workspace
 
-COMMAND = 12.0  # seconds of a run beside its workers': libraries, databases, tables; measured on two cores
+COMMAND = 14.0  # seconds of a run beside its workers': libraries, databases, tables; measured on two cores
 START = 12.0  # seconds until workers stand with their backend loaded, where it was not measured
-DATABASES = 200 * 2**20  # bytes that a run's orchestrator holds beyond a plan's
+DATABASES = 110 * 2**20  # bytes that a run's orchestrator holds beyond a plan's
+BUSY = 25.0  # percent of all cores, from which on it is said
 KEEP = "selected"  # whose heads a run keeps
 
 
@@ -87,7 +88,7 @@ def forecast(options: Options, budget: float | None, benches: Benches, watch: Wa
     found = plan.jobs(workspace, prepared.record)
     left = [job for job in found if job.missing]
     used = slots.parse(options.slots)[: 1 if options.inline else None]
-    measured = _measure(workspace, prepared.record, left, used, lambda: benches(used, options.inline, watch))
+    measured = _measure(workspace, prepared.record, left, used, lambda: benches(used, options.inline, watch), watch)
     images = len(prepared.index)
     costs = Costs(
         slots=len(used),
@@ -119,6 +120,7 @@ def _measure(
     jobs: Sequence[Job],
     used: Sequence[Slot],
     bench: Callable[[], AbstractContextManager[Bench]],
+    watch: Watch,
 ) -> _Measured:
     """Look up what past trainings say; only where they say nothing, workers start and measure."""
     wanted = {job.training.features_of(): None for job in jobs}
@@ -127,12 +129,20 @@ def _measure(
     known = cost.past(workspace, set(shapes.values()), _environment(used[0]))
     if len(ready) == len(wanted) and known.keys() >= set(shapes.values()):
         return _Measured(shapes=shapes, speeds=known)
+    _say_if_busy(watch)
     with bench() as found:
         extractions = found.features([f for f in wanted if f.key not in ready])
         shapes = _shapes(record, jobs, ready | {key: e.shape for key, e in extractions.items()})
         known |= cost.past(workspace, set(shapes.values()) - known.keys(), _environment(used[0]))
         unknown = [shape for shape in dict.fromkeys(shapes.values()) if shape not in known]
         return _Measured(found.start, extractions, shapes, known | found.speeds(unknown))
+
+
+def _say_if_busy(watch: Watch) -> None:
+    """Others who work here slow the measurement; it is not the plan's to guess whether they stay."""
+    busy = psutil.cpu_percent(interval=1.0)
+    if busy > BUSY:
+        watch.say(f"note: others use {busy:.0f} % of this machine's processor; the times hold for it as it is now")
 
 
 def _shapes(record: Record, jobs: Sequence[Job], inputs: Mapping[str, tuple[int, ...]]) -> dict[str, Shape]:

@@ -34,9 +34,9 @@ def speed(shape: Shape) -> Speed:
     batch = min(shape.condition.batch_size, shape.train)
     full, rest = divmod(shape.train, batch)
     some = min(full, BATCHES)
+    x, y = _images(shape, max(some * batch + rest, min(IMAGES, max(shape.train, shape.val, shape.test))))
     began = time.perf_counter()
     model = head.build(shape.inputs, shape.classes, shape.condition, 0)
-    x, y = _images(shape, max(some * batch + rest, min(IMAGES, max(shape.train, shape.val, shape.test))))
 
     def fit(rows: int) -> None:
         head.fit_epoch(model, x[:rows], y[:rows], shape.condition, 0, 1)
