@@ -44,15 +44,86 @@ def _tls(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _machines(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Where trainings run."""
-    command = click.option(
-        "--scheduler", metavar="ADDR", help="A Dask scheduler with `ablate worker`s: tcp://HOST:8786."
-    )(_tls(command))
-    return click.option(
-        "--slots", default="auto", show_default=True,
+# What `run` and `plan` were asked for: one list, so that they cannot drift apart.
+RUN_OPTIONS: tuple[Callable[..., Any], ...] = (
+    _study,
+    _workspace,
+    click.option(
+        "--data",
+        help="Folders of classes, fer2013.csv, an Aff-Wild2 folder, an .npz file, or demo "
+        "(default of shipped studies).",
+    ),
+    click.option("--classes", help="Which classes, in which order: anger,fear,happiness. Default: all."),
+    click.option("--seeds", help="How many (5: seeds 0 to 4), or a list (0,7,11). Default: the study's."),
+    click.option(
+        "--set", "changes", multiple=True, metavar="FACTOR=LEVEL", help="Change what all rows share. Repeatable."
+    ),
+    click.option(
+        "--limit", type=click.IntRange(min=1), help="Use a seeded part of each split: at most this many images."
+    ),
+    click.option("--skip-bad", is_flag=True, help="Leave out images that cannot be decoded."),
+    click.option(
+        "--slots",
+        default="auto",
+        show_default=True,
         help="auto: each GPU, else the CPU; cpu:N shares the cores; gpu:0,1 or gpu:0x3 (three on one).",
-    )(command)  # fmt: skip
+    ),
+    click.option("--scheduler", metavar="ADDR", help="A Dask scheduler with `ablate worker`s: tcp://HOST:8786."),
+    _tls,
+    click.option("--inline", is_flag=True, help="Train in this process, without workers: for debugging."),
+    click.option(
+        "--timeout", metavar="TIME", help="How long one try of a training may take: 90s, 30m, 2h. Default: no end."
+    ),
+    click.option(
+        "--retry", type=click.Choice(["diverged"]), multiple=True, help="Try again what a run else leaves alone."
+    ),
+    click.option(
+        "--keep",
+        type=click.Choice(["all", "selected", "none"]),
+        default="selected",
+        show_default=True,
+        help="Whose heads stay on disk; with all, more epochs can go on from there.",
+    ),
+    click.option("--storage", metavar="URL", help="Optuna's database. Default: SQLite in the workspace."),
+    click.option("--tracking", metavar="URI", help="MLflow's server or database. Default: SQLite in the workspace."),
+)
+
+
+def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(RUN_OPTIONS):
+        command = option(command)
+    return command
+
+
+def _options(
+    grid: str, name: str | None, workspace: Path, data: str | None, classes: str | None, seeds: str | None,
+    changes: tuple[str, ...], timeout: str | None, tls_ca: str | None, tls_cert: str | None, tls_key: str | None,
+    **rest: Any,
+) -> Any:  # fmt: skip
+    """What `prepare` takes, from RUN_OPTIONS as click hands them over. The study file is checked first."""
+    from ablation import durations, study_file
+
+    seed_list = study_file.seed_list(seeds) if seeds else None
+    found = study_file.read(grid, study_file.settings(changes), seed_list)
+    if data is None:
+        if grid not in study_file.shipped():
+            raise AblateError(f"--data: {grid} needs images: pass a path, or demo for faces that ablate draws")
+        data = DEMO
+    seconds = durations.parse("--timeout", timeout) if timeout else None
+    from ablation.pool import Tls
+    from ablation.prepare import Options  # slow
+
+    return Options(
+        found,
+        data,
+        workspace,
+        name or _default_name(found.stem, data),
+        classes.split(",") if classes else None,
+        timeout=seconds,
+        tls=Tls(tls_ca, tls_cert, tls_key),
+        command=tuple(click.get_current_context().find_root().obj or ()),
+        **rest,
+    )
 
 
 @click.group(context_settings=CONTEXT)
@@ -63,6 +134,7 @@ def cli() -> None:
     \b
     ablate run --grid paper                      the nine rows of the paper, on demo faces
     ablate run --grid paper --data faces/        on your own images
+    ablate plan --grid paper                     what would run, and what it would cost
     ablate status                                how far every study is, and what runs
     ablate table --grid paper                    draw the table again, from files
     ablate new mine.toml                         a study of your own to start from
@@ -70,36 +142,9 @@ def cli() -> None:
 
 
 @cli.command()
-@_study
-@_workspace
-@click.option(
-    "--data",
-    help="Folders of classes, fer2013.csv, an Aff-Wild2 folder, an .npz file, or demo (default of shipped studies).",
-)
-@click.option("--classes", help="Which classes, in which order: anger,fear,happiness. Default: all.")
-@click.option("--seeds", help="How many (5: seeds 0 to 4), or a list (0,7,11). Default: the study's.")
-@click.option("--set", "changes", multiple=True, metavar="FACTOR=LEVEL", help="Change what all rows share. Repeatable.")
-@click.option("--limit", type=click.IntRange(min=1), help="Use a seeded part of each split: at most this many images.")
-@click.option("--skip-bad", is_flag=True, help="Leave out images that cannot be decoded.")
-@_machines
-@click.option("--inline", is_flag=True, help="Train in this process, without workers: for debugging.")
-@click.option(
-    "--timeout", metavar="TIME", help="How long one try of a training may take: 90s, 30m, 2h. Default: no end."
-)
-@click.option("--retry", type=click.Choice(["diverged"]), multiple=True, help="Try again what a run else leaves alone.")
-@click.option(
-    "--keep",
-    type=click.Choice(["all", "selected", "none"]),
-    default="selected",
-    show_default=True,
-    help="Whose heads stay on disk; with all, more epochs can go on from there.",
-)
-@click.option("--storage", metavar="URL", help="Optuna's database. Default: SQLite in the workspace.")
-@click.option("--tracking", metavar="URI", help="MLflow's server or database. Default: SQLite in the workspace.")
+@_run_options
 @click.option("--json", "as_json", is_flag=True, help="Say how it ended as JSON, on standard output.")
-def run(grid: str, name: str | None, workspace: Path, data: str | None, classes: str | None, seeds: str | None,
-        changes: tuple[str, ...], as_json: bool, timeout: str | None, tls_ca: str | None, tls_cert: str | None,
-        tls_key: str | None, **rest: Any) -> int:  # fmt: skip
+def run(as_json: bool, **asked: Any) -> int:
     """Train every row of a study and write its table.
 
     Run it again at any time: what is there is not trained twice. Rows and seeds may be added to a study. Ctrl-C lets
@@ -112,29 +157,9 @@ def run(grid: str, name: str | None, workspace: Path, data: str | None, classes:
     ablate run --grid mine.toml --data fer2013.csv --set weights=vgg16_notop.weights.h5
     ablate run --grid paper --slots gpu:0x3,1 --timeout 2h
     """
-    from ablation import durations, study_file
+    options = _options(**asked)
+    from ablation import progress, sweep
 
-    seed_list = study_file.seed_list(seeds) if seeds else None
-    found = study_file.read(grid, study_file.settings(changes), seed_list)
-    if data is None:
-        if grid not in study_file.shipped():
-            raise AblateError(f"--data: {grid} needs images: pass a path, or demo for faces that ablate draws")
-        data = DEMO
-    from ablation import progress, sweep  # slow: the study file is checked before
-    from ablation.pool import Tls
-    from ablation.prepare import Options
-
-    options = Options(
-        found,
-        data,
-        workspace,
-        name or _default_name(found.stem, data),
-        classes.split(",") if classes else None,
-        timeout=durations.parse("--timeout", timeout) if timeout else None,
-        tls=Tls(tls_ca, tls_cert, tls_key),
-        command=tuple(click.get_current_context().find_root().obj or ()),
-        **rest,
-    )
     with progress.watch() as watch:
         outcome = sweep.run(options, watch)
     if as_json:
@@ -142,7 +167,7 @@ def run(grid: str, name: str | None, workspace: Path, data: str | None, classes:
             json.dumps({"folder": str(outcome.folder), "trained": outcome.trained, "unfinished": outcome.unfinished})
         )
     else:
-        _say(outcome, workspace)
+        _say(outcome, options.workspace)
     return 1 if outcome.unfinished else 0
 
 
@@ -160,6 +185,38 @@ def _say(outcome: Any, workspace: Path) -> None:
         click.echo(f"row {row}, seed {seed}: {what}" + (f": {reason}" if reason else ""), err=True)
     click.echo(f"table: {outcome.folder}/table.csv, .tex, .md")
     click.echo(f"compare: mlflow ui --backend-store-uri sqlite:///{workspace}/mlflow.db")
+
+
+@cli.command()
+@_run_options
+@click.option("--budget", metavar="TIME", help="Say which rows fit into 2h, 30m, 90s or 1h30m.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, on standard output: seconds and bytes.")
+def plan(budget: str | None, as_json: bool, **asked: Any) -> int:
+    """Say what `ablate run` would train, what is shared, and what it costs: time, memory, disk.
+
+    Takes all options of `ablate run`, and trains and writes nothing. Times come from past trainings of the workspace,
+    else from some real steps on the slots.
+
+    \b
+    ablate plan --grid paper
+    ablate plan --grid paper --data faces/ --slots cpu:2 --budget 2h
+    """
+    from ablation import durations
+
+    most = durations.parse("--budget", budget) if budget is not None else None
+    options = _options(**asked)
+    from ablation import forecast, planned, progress
+
+    with progress.watch() as watch:
+        found = forecast.forecast(options, most, _benches, watch)
+    click.echo(json.dumps(planned.as_json(found), indent=1) if as_json else planned.draw(found))
+    return 0
+
+
+def _benches(*arguments: Any) -> Any:
+    from ablation.bench import bench  # Dask: loaded only where something is to be measured
+
+    return bench(*arguments)
 
 
 @cli.command()

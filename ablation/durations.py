@@ -4,12 +4,20 @@ import re
 
 from ablation.errors import AblateError
 
+UNITS = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
+
 
 def parse(option: str, text: str) -> float:
     """Seconds, more than none. Raises AblateError, naming the option."""
-    match = re.fullmatch(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text.strip())
-    days, hours, minutes, seconds = (int(part or 0) for part in (match.groups() if match else "0000"))
-    found = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
-    if not found:
-        raise AblateError(f"{option} {text}: takes a time: 90s, 30m, 2h, 1h30m")
-    return float(found)
+    match = re.fullmatch("".join(rf"(?:([0-9]{{1,6}}(?:\.[0-9]+)?){unit})?" for unit in UNITS), text.strip())
+    seconds = sum(float(n or 0) * s for n, s in zip(match.groups(), UNITS.values(), strict=True)) if match else 0.0
+    if not seconds:
+        raise AblateError(f"{option} {text}: takes hours, minutes and seconds: 2h, 30m, 90s or 1h30m")
+    return seconds
+
+
+def duration(seconds: float) -> str:
+    """3725 is 1:02:05, 65 is 1:05."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

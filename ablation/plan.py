@@ -1,11 +1,12 @@
 """Trials to trainings: which fits answer them, what is done already, and how much work is left."""
 
 from collections.abc import Collection, Iterable, Sequence
-from itertools import pairwise
+from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
-from ablation import result
+from ablation import attempts, result
+from ablation.cost import Shape, free, parameters
 from ablation.grid import Condition, Trial
 from ablation.record import Record, Weights
 from ablation.workspace import Workspace
@@ -24,6 +25,13 @@ class Training(BaseModel):
     split: str
     classes: int
     weights: Weights
+
+    def shape(self, inputs: tuple[int, ...], train: int, val: int, test: int) -> Shape:
+        """What its speed depends on. `inputs`: the shape of one image's features; then the images of each split."""
+        return Shape(
+            condition=free(self.condition), inputs=inputs, classes=self.classes, images=self.images, split=self.split,
+            train=train, val=val, test=test,
+        )  # fmt: skip
 
     def features_of(self) -> "Features":
         return Features(
@@ -84,10 +92,45 @@ def missing(workspace: Workspace, record: Record, trials: Iterable[Trial], retry
     return [t for t in trials if is_missing(t)]
 
 
-def parameters(condition: Condition, inputs: int, classes: int) -> int:
-    """Trainable parameters of a head on `inputs` features."""
-    widths = [inputs, *condition.units, classes]
-    return sum((a + 1) * b for a, b in pairwise(widths))
+@dataclass(frozen=True)
+class Job:
+    """A training and what is left of it: `missing` are the trials that it must answer yet, `answers` all of them.
+
+    `start`: the epoch after which it goes on; 0 where it begins anew.
+    """
+
+    training: Training
+    answers: tuple[Trial, ...]
+    missing: tuple[Trial, ...]
+    start: int = 0
+
+    def epochs(self, chosen: Iterable[Trial]) -> int:
+        """Epochs to train for these trials of it: up to the last one's milestone."""
+        return max((t.condition.epochs - self.start for t in chosen), default=0)
+
+    @property
+    def epochs_left(self) -> int:
+        return self.epochs(self.missing)
+
+    @property
+    def state(self) -> str:
+        if not self.missing:
+            return "done"
+        return f"continues from epoch {self.start}" if self.start else "new"
+
+
+def jobs(workspace: Workspace, record: Record, retry: Collection[str] = ()) -> list[Job]:
+    """What each training of a study has left, in the order in which they run; finished ones come where they belong."""
+    place = {trial: i for i, trial in enumerate(record.grid.trials())}
+    trials, left = list(place), set(missing(workspace, record, place, retry))
+    groups = {training: tuple(group) for training, group in trainings(record, trials).items()}
+    found = [Job(t, group, tuple(x for x in group if x in left), begun(workspace, t)) for t, group in groups.items()]
+    return sorted(found, key=lambda job: place[(job.missing or job.answers)[0]])
+
+
+def begun(workspace: Workspace, training: Training) -> int:
+    """The epoch after which a training goes on, from a checkpoint; 0 where it begins."""
+    return attempts.standing(workspace.training(training.key), training.milestones)[0]
 
 
 def work(training: Training, inputs: int, images: int) -> float:

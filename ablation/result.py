@@ -57,7 +57,8 @@ class Result:
     `scores`: "train" and "val" -> metric -> value, at the last epoch, dropout off. Test predictions lie in a file of
     their own and are scored only after selection. `history`: one mapping an epoch (train numbers with dropout on).
     `predictions`: "val" and "test" -> sha256 of the file. `attempts`: how often its training was started.
-    `started` and `finished` are unix seconds, and so far apart as the training took, interruptions left out.
+    `memory`: bytes that the worker's process held at most. `started` and `finished` are unix seconds, and so far apart
+    as the training took, interruptions left out.
     """
 
     outcome: str
@@ -67,6 +68,7 @@ class Result:
     predictions: dict[str, str] = field(default_factory=dict)
     parameters: int = 0
     attempts: int = 1
+    memory: int = 0
     started: float = 0.0
     finished: float = 0.0
     error: str = ""

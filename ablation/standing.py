@@ -8,9 +8,10 @@ from typing import Any
 
 from ablation import record as records
 from ablation import status
+from ablation.durations import duration
 from ablation.grid import Trial
 from ablation.record import Record
-from ablation.watch import Board, duration
+from ablation.watch import Board
 from ablation.workspace import Holder, Workspace, read_json
 
 NOT_RUN, RUNNING = "not run", "running"

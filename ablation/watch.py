@@ -4,12 +4,7 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-
-def duration(seconds: float) -> str:
-    """3725 is 1:02:05, 65 is 1:05."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+from ablation.durations import duration
 
 
 def _left(ends: float | None, now: float) -> str:

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from ablation import attempts, checkpoint, evaluation, features, result, slots, splits
+from ablation.cost import Extraction, Shape, Speed, peak_memory
 from ablation.plan import Features, Training
 from ablation.pool import Link
 from ablation.result import Predictions, Result
@@ -63,7 +64,7 @@ def environment() -> dict[str, Any]:
         "keras": keras.__version__,
         backend: version(backend),
         "numpy": np.__version__,
-        "processor": _processor(),
+        "processor": processor(),
         "threads": int(os.environ.get("TF_NUM_INTRAOP_THREADS") or os.cpu_count() or 1),
         "device": slots.device(),
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", ""),
@@ -71,7 +72,8 @@ def environment() -> dict[str, Any]:
     }
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The model of this machine's processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -107,6 +109,40 @@ def extract(root: Path, wanted: Features, link: Link) -> str:
     except Exception:
         return traceback.format_exc()
     return ""
+
+
+def begin(link: Link) -> float:
+    """Load what every job of a process needs; the seconds that it took."""
+    began = time.perf_counter()
+    set_up()
+    from ablation import head  # noqa: F401 (its libraries are loaded)
+
+    return time.perf_counter() - began
+
+
+def measure_features(wanted: Features, link: Link) -> Extraction | str:
+    """What features cost here; or what went wrong, with its traceback."""
+    try:
+        set_up()
+        from ablation import measuring
+
+        return measuring.extraction(wanted)
+    except Exception:
+        return traceback.format_exc()
+
+
+def measure(shape: Shape, link: Link) -> Speed | str:
+    """How quick trainings of this shape are here; or what went wrong, with its traceback."""
+    try:
+        set_up()
+        import keras
+
+        from ablation import measuring
+
+        keras.utils.clear_session()
+        return measuring.speed(shape)
+    except Exception:
+        return traceback.format_exc()
 
 
 @dataclass(frozen=True)
@@ -286,6 +322,7 @@ class _Fit:
             history=list(self.history),
             parameters=self._model.count_params(),
             attempts=len(attempts.read(self._folder)),
+            memory=peak_memory(),
             started=self._started,
             finished=time.time(),
             environment=environment(),

@@ -54,6 +54,9 @@ class TrainingFolder:
     def result(self, epochs: int) -> Path:
         return self.path / f"result-{epochs}.json"
 
+    def results(self) -> list[Path]:
+        return sorted(self.path.glob("result-*.json"))
+
     def predictions(self, split: str, epochs: int) -> Path:
         """`val`: read by selection. `test`: sealed, opened only once a selection is written."""
         return self.path / f"{split}-{epochs}.npz"
@@ -175,6 +178,10 @@ class Workspace:
 
     def training(self, key: str) -> TrainingFolder:
         return TrainingFolder(self.root / "trained" / key)
+
+    def trainings(self) -> list[TrainingFolder]:
+        """Of all studies, in no order that means anything."""
+        return [TrainingFolder(path) for path in sorted((self.root / "trained").glob("*"))]
 
     def images(self, digest: str) -> ImagesFolder:
         return ImagesFolder(self.root / "cache" / "images" / digest)

@@ -268,7 +268,10 @@ def test_a_study_that_is_not_there(capsys: pytest.CaptureFixture[str], command: 
         assert (code, error.count("--name takes one of: faces, tiny")) == (2, 1)
 
 
-@pytest.mark.parametrize("command", ["run", "status", "table", "new", "data", "doctor"])
+COMMANDS = ["run", "plan", "status", "table", "clean", "worker", "new", "data", "doctor"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_an_example(capsys: pytest.CaptureFixture[str], command: str):
     """--help shows how a command is used."""
     assert cli._guarded([command, "--help"]) == 0

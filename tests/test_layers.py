@@ -10,21 +10,24 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "ablation"
 
 LAYERS = [
-    {"errors", "watch", "interrupts", "backbones", "datasets"},
-    {"durations", "grid", "workspace", "slots", "evaluation", "datasets.images",
+    {"errors", "interrupts", "backbones", "datasets"},
+    {"durations"},
+    {"watch", "grid", "workspace", "slots", "evaluation", "datasets.images",
      "backbones.vgg16", "backbones.random_weights"},
     {"datasets.folders", "datasets.fer2013", "datasets.affwild2", "datasets.arrays",
      "study_file", "datasets.faces", "splits", "batches", "result", "record"},
-    {"datasets.demo", "fused", "plan", "head", "study", "tracking", "pool", "selection", "status",
-     "attempts", "checkpoint"},
-    {"features", "table", "cluster", "keep", "standing"},
-    {"export", "worker", "clean"},
-    {"outcome"},
+    {"cost", "attempts", "checkpoint"},
+    {"datasets.demo", "fused", "plan", "head", "study", "tracking", "pool", "selection", "status"},
+    {"features", "table", "schedule", "cluster", "keep", "standing"},
+    {"export", "measuring", "clean"},
+    {"worker"},
+    {"outcome", "bench"},
     {"prepare"},
     {"views"},
     {"dispatch"},
-    {"sweep"},
+    {"sweep", "forecast"},
     {"progress", "doctor", "api"},
+    {"planned"},
     {"__init__", "cli"},
     {"__main__"},
 ]  # fmt: skip
@@ -100,7 +103,7 @@ def test_imports_stand_at_the_top_but_in_three_files():
     assert inside == INSIDE
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["plan", "--help"]])
 def test_help_loads_nothing_heavy(arguments: list[str]):
     """Help is printed before any of the heavy libraries is touched."""
     code = (

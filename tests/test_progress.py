@@ -11,8 +11,9 @@ import pytest
 from rich.console import Console
 
 from ablation import progress
+from ablation.durations import duration
 from ablation.status import Noted
-from ablation.watch import Board, Line, duration
+from ablation.watch import Board, Line
 from ablation.workspace import StudyFolder
 
 STORY = """

@@ -1,0 +1,327 @@
+"""What would run, what is shared, what it costs: sums over measured pieces, and a few real measurements."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from math import inf, isfinite
+from pathlib import Path
+
+import keras
+import pytest
+from conftest import STUDY, Silent, ablate, options
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ablation import cli, cost, durations, features, forecast, measuring, plan, planned, schedule, sweep, worker
+from ablation.bench import bench
+from ablation.cost import Extraction, Shape, Speed
+from ablation.errors import AblateError
+from ablation.forecast import Forecast
+from ablation.plan import Features, Job
+from ablation.prepare import Options
+from ablation.record import Record, Weights
+from ablation.schedule import Costs
+from ablation.slots import Slot
+from ablation.study_file import read as read_study
+from ablation.workspace import Workspace
+
+PAPER = read_study("paper")
+RECORD = Record(
+    name="p", grid=PAPER, data="d", images="i", classes=("a", "b"), counts={}, splits={"given": "s"},
+    weights={"vgg16/imagenet": Weights(level="imagenet", source="imagenet", digest="w")}, backend="tensorflow",
+)  # fmt: skip
+JOBS = plan.jobs(Workspace(Path("nowhere")), RECORD)
+FEATURES = JOBS[0].training.features_of().key
+
+
+class Fake:
+    """A bench on which an epoch takes a second for each 10 million parameters, and features a second an image."""
+
+    start = 10.0
+
+    def __init__(self) -> None:
+        self.measured: list[Shape] = []
+
+    def features(self, wanted: Iterable[Features]) -> dict[str, Extraction]:
+        return {f.key: Extraction((1, 1, 512), 5.0, 1.0, 2**30) for f in wanted}
+
+    def speeds(self, shapes: Sequence[Shape]) -> dict[Shape, Speed]:
+        self.measured += shapes
+        return {s: Speed(1.0, s.parameters / 1e7, 0.5, 40 * s.parameters) for s in shapes}
+
+    @contextmanager
+    def opened(self, *_: object) -> Iterator["Fake"]:
+        yield self
+
+
+def costs(slots: int = 1, epoch: float = 1.0) -> Costs:
+    """Of the paper's trainings: each starts in 2 s, and takes a second an epoch and one a milestone."""
+    speeds = {job.training.key: Speed(2.0, epoch, 1.0, 2**30) for job in JOBS}
+    return Costs(slots, 20.0, {FEATURES: 30.0}, speeds, {})
+
+
+def files(ran: Options) -> dict[Path, int]:
+    return {p: p.stat().st_mtime_ns for p in ran.workspace.rglob("*")}
+
+
+def no_bench(*_: object) -> None:
+    raise AssertionError("nothing is to be measured")
+
+
+@pytest.fixture(scope="module")
+def paper(tmp_path_factory: pytest.TempPathFactory) -> tuple[Forecast, Fake]:
+    """The paper's grid on demo faces, with speeds that are made up; a plan writes nothing into a fresh place."""
+    fake, place = Fake(), tmp_path_factory.mktemp("paper")
+    grid = read_study("paper", {"weights": "random"})
+    found = forecast.forecast(Options(grid, "demo", place / "runs", "paper-demo"), 260.0, fake.opened, Silent())
+    assert not list(place.iterdir())
+    return found, fake
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory, npz: Path) -> Options:
+    """A study that was run, in this process."""
+    place = tmp_path_factory.mktemp("planned")
+    (place / "tiny.toml").write_text(STUDY)
+    found = options(place / "tiny.toml", npz, place / "runs")
+    sweep.run(found, Silent())
+    return found
+
+
+def test_nine_rows_are_six_trainings(paper: tuple[Forecast, Fake]):
+    """Rows, trials, trainings and epochs are added up; trainings that differ in the learning rate are measured once."""
+    said = planned.as_json(paper[0])
+    assert (said["rows"], said["trials"], said["trials_done"], len(said["trainings"])) == (9, 9, 0, 6)
+    assert (said["epochs"], said["epochs_without_sharing"], said["epochs_left"]) == (330, 360, 330)
+    assert len(paper[1].measured) == 4
+    assert [t["state"] for t in said["trainings"]] == ["new"] * 6
+    shared = [[(a["row"], a["epochs"]) for a in t["answers"]] for t in said["trainings"]]
+    assert shared == [[(1, 10)], [(2, 10), (5, 100)], [(3, 10), (6, 100)], [(4, 10)], [(7, 10)], [(8, 10), (9, 100)]]
+
+
+def test_the_whole_is_the_sum_of_its_parts(paper: tuple[Forecast, Fake]):
+    """On one slot: what comes once, the features of all images, and each training."""
+    found = paper[0]
+    said = planned.as_json(found)
+    assert said["features"] == [{"key": said["features"][0]["key"], "images": 240, "seconds": 245.0}]
+    assert said["seconds"] == pytest.approx(found.costs.once + 245 + sum(t["seconds"] for t in said["trainings"]))
+    assert found.costs.once > Fake.start
+    last = said["trainings"][-1]
+    assert last["seconds"] == pytest.approx(1 + 100 * 7.1368710 + 2 * 0.5 + schedule.BETWEEN)
+    assert said["memory"]["workers"] == 40 * 71_368_710
+    assert said["disk"]["features"] == 240 * 512 * 4
+    assert said["disk"]["pixels"] == 240 * 32 * 32 * 3
+    assert said["disk"]["checkpoints"] == 12 * 71_368_710
+
+
+def test_the_table_marks_what_does_not_fit(paper: tuple[Forecast, Fake]):
+    """A line a training; the budget that holds no row says what the reference takes."""
+    text = planned.draw(paper[0])
+    lines = text.splitlines()
+    assert lines[0].split("  ")[0] == "rows (epochs)"
+    assert [line.split()[0] for line in lines[1:7]] == ["1", "2", "3", "4", "7", "8"]
+    assert [line.split()[-1] for line in lines[1:7]] == ["no"] * 6
+    assert "9 rows in 6 trainings: 330 epochs instead of 360" in text
+    assert "not even the reference row fits" in text
+
+
+@pytest.mark.parametrize(("slots", "ends"), [(1, 10.0), (2, 7.0), (3, 5.0), (9, 4.0)])
+def test_jobs_go_in_order_to_the_slot_that_is_free_first(slots: int, ends: float):
+    """List scheduling: 3 1 2 4 seconds on one to nine slots."""
+    assert schedule.wall([3, 1, 2, 4], slots) == ends
+
+
+def test_a_training_is_cut_at_a_milestone():
+    """A 10-epoch row inside a 100-epoch training costs 10 epochs: the long row does not fit, the short one does."""
+    fits = schedule.fitting(JOBS, costs(), PAPER.reference, 64.0)
+    assert fits == {2}
+    assert schedule.seconds(JOBS, fits, costs()) == pytest.approx(20 + 30 + 2 + 10 + 1 + schedule.BETWEEN)
+    assert schedule.fitting(JOBS, costs(), PAPER.reference, 63.0) == frozenset()
+
+
+def test_cheap_rows_come_before_long_ones():
+    """Most rows an hour: all six 10-epoch rows, then the first of those that go on to 100."""
+    short = {row for row in range(1, 10) if PAPER.rows[row - 1].epochs == 10}
+    at_most = schedule.seconds(JOBS, short, costs())
+    assert schedule.fitting(JOBS, costs(), PAPER.reference, at_most) == short
+    assert schedule.fitting(JOBS, costs(), PAPER.reference, at_most + 92) == short | {5}
+    assert schedule.fitting(JOBS, costs(), PAPER.reference, inf) == set(range(1, 10))
+
+
+@given(
+    most=st.floats(0, 500), slots=st.integers(1, 4), speeds=st.lists(st.floats(0.01, 2), min_size=6, max_size=6),
+    reference=st.integers(1, 9),
+)  # fmt: skip
+def test_a_budget_is_kept(most: float, slots: int, speeds: list[float], reference: int):
+    """Whatever the speeds: what is said to fit ends within the budget, and holds the reference or nothing."""
+    found = {job.training.key: Speed(1.0, epoch, 0.1, 1) for job, epoch in zip(JOBS, speeds, strict=True)}
+    priced = Costs(slots, 20.0, {FEATURES: 30.0}, found, {})
+    fits = schedule.fitting(JOBS, priced, reference, most)
+    assert schedule.seconds(JOBS, fits, priced) <= most
+    assert reference in fits or not fits
+
+
+def test_a_training_that_goes_on_costs_what_is_left_of_it():
+    """From epoch 40 of 100 there are 60 to go; the state says so."""
+    job = JOBS[1]
+    going = Job(job.training, job.answers, (job.answers[1],), start=40)
+    assert (going.epochs_left, going.state) == (60, "continues from epoch 40")
+    assert schedule.of_job(going, {5}, costs()) == pytest.approx(2 + 60 + 1 + schedule.BETWEEN)
+
+
+@pytest.mark.parametrize(
+    ("keep", "seeds", "heads"), [("none", 1, 0), ("all", 1, 9), ("selected", 1, 4), ("selected", 3, 9)]
+)
+def test_kept_heads(keep: str, seeds: int, heads: int):
+    """All of them, none, or two a slot: with several seeds, a row is selected when all heads are there."""
+    shape = JOBS[1].training.shape((1, 1, 512), 100, 20, 30)
+    priced = Costs(2, 0.0, {}, {}, {job.training.key: shape for job in JOBS})
+    found = schedule.disk(JOBS, priced, seeds, keep)
+    assert found["heads"] == heads * 4 * shape.parameters
+    assert found["checkpoints"] == (2 + (len(JOBS) if keep == "all" else 0)) * 12 * shape.parameters
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("2h", 7200), ("90s", 90), ("30m", 1800), ("1h30m", 5400), ("1.5h", 5400)]
+)
+def test_a_budget_is_read(text: str, seconds: float):
+    """Hours, minutes and seconds."""
+    assert durations.parse("--budget", text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "2", "h", "0h", "2 h 3", "-1h", "30m1h", "1d", "nan", "1e3s"])
+def test_a_wrong_budget_is_refused(capsys: pytest.CaptureFixture[str], text: str):
+    """One line that says what is allowed, before anything is read."""
+    assert cli._guarded(["plan", "--grid", "no-such-study", "--budget", text]) == 2
+    assert capsys.readouterr().err == (
+        f"error: --budget {text}: takes hours, minutes and seconds: 2h, 30m, 90s or 1h30m\n"
+    )
+
+
+def test_plan_takes_all_that_run_takes():
+    """The same options, with the same defaults; --budget comes on top."""
+    asked, planned_ = ({p.name: p.default for p in cli.cli.commands[name].params} for name in ("run", "plan"))
+    assert planned_.keys() - asked.keys() == {"budget"}
+    assert asked.items() <= planned_.items()
+
+
+def test_wrong_input_is_refused_as_by_run(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    """Exit 2 and one line."""
+    assert cli._guarded(["plan", "--grid", "smoke", "--data", str(tmp_path / "missing")]) == 2
+    assert "missing: no such file or folder" in capsys.readouterr().err
+
+
+def test_a_real_worker_measures(ran: Options):
+    """On a Dask worker: JSON with positive, finite figures of every piece, and files are left as they are."""
+    before = files(ran)
+    done = ablate("plan", "--grid", ran.workspace.parent / "tiny.toml", "--data", ran.data, "--name", "wider",
+                  "--workspace", ran.workspace, "--set", "fc_units=24", "--budget", "1h", "--json")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    figures = [said["seconds"], *(t["seconds"] for t in said["trainings"]), said["memory"]["workers"]]
+    figures += [said["disk"][name] for name in ("results", "heads", "checkpoints", "total", "free")]
+    assert all(isfinite(figure) and figure > 0 for figure in figures)
+    assert said["seconds"] > sum(t["seconds"] for t in said["trainings"])
+    assert said["memory"]["workers"] > 100 * 2**20
+    assert (said["features"], len(said["trainings"])) == ([], 2)
+    assert said["budget"]["rows"] == [1, 2, 3, 4]
+    assert before == files(ran)
+
+
+def test_a_backbone_is_measured(monkeypatch: pytest.MonkeyPatch):
+    """Seconds to build it and for each image, and the shape of its outputs."""
+    tiny = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.AveragePooling2D(16)])
+    monkeypatch.setattr(features, "backbone", lambda *_: (tiny, lambda pixels: pixels))
+    found = measuring.extraction(JOBS[0].training.features_of())
+    assert found.shape == (2, 2, 3)
+    assert 0 < found.image < 1
+    assert found.build > 0
+
+
+@pytest.mark.parametrize(("train", "batch"), [(10, 256), (100, 16), (96, 16), (3000, 16)])
+def test_a_head_is_measured(train: int, batch: int):
+    """Whatever the last batch is: none, smaller than the others, or the only one."""
+    condition = PAPER.rows[0].model_copy(update={"fc_units": 8, "batch_size": batch})
+    training = JOBS[0].training.model_copy(update={"condition": condition})
+    found = measuring.speed(training.shape((1, 1, 4), train, 5, 6))
+    assert all(isfinite(value) and value > 0 for value in vars(found).values())
+
+
+def test_a_finished_study_costs_nothing(ran: Options):
+    """Zero, and no worker is started."""
+    found = forecast.forecast(ran, 60.0, no_bench, Silent())
+    said = planned.as_json(found)
+    assert (said["trials_done"], said["epochs_left"], said["seconds"]) == (4, 0, 0)
+    assert (said["memory"]["workers"], said["disk"]["total"]) == (0, 0)
+    assert {t["state"] for t in said["trainings"]} == {"done"}
+    assert "nothing to train: every row is there" in planned.draw(found)
+
+
+def test_a_plan_that_measures_nothing_loads_nothing_heavy(ran: Options):
+    """A finished study is answered without Dask and without a backend; a folder of results is left as it is."""
+    before = files(ran)
+    arguments = ["plan", "--grid", str(ran.workspace.parent / "tiny.toml"), "--data", ran.data]
+    code = (
+        f"import sys\nfrom ablation import cli\n"
+        f"assert cli._guarded({[*arguments, '--workspace', str(ran.workspace)]!r}) == 0\n"
+        "heavy = {'tensorflow', 'keras', 'dask', 'distributed', 'optuna', 'mlflow'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ)
+    assert done.returncode == 0, done.stderr
+    assert before == files(ran)
+
+
+def test_past_trainings_say_how_long_the_next_ones_take(ran: Options):
+    """Another seed and another learning rate have the speed of the trainings that are there: nothing is measured."""
+    grid = read_study(str(ran.workspace.parent / "tiny.toml"), seeds=[0, 1])
+    found = forecast.forecast(replace(ran, grid=grid), None, no_bench, Silent())
+    said = planned.as_json(found)
+    assert (said["trials"], said["trials_done"], len(said["trainings"])) == (8, 4, 4)
+    assert sorted(t["state"] for t in said["trainings"]) == ["done", "done", "new", "new"]
+    assert all(t["seconds"] > 0 for t in said["trainings"] if t["state"] == "new")
+    assert said["memory"]["workers"] > 100 * 2**20
+
+
+def test_speeds_of_another_environment_do_not_count(ran: Options):
+    """A training on other threads tells nothing of this one."""
+    grid = read_study(str(ran.workspace.parent / "tiny.toml"), seeds=[5])
+    shapes = set(forecast.forecast(replace(ran, grid=grid), None, no_bench, Silent()).costs.shapes.values())
+    workspace = Workspace(ran.workspace)
+    assert cost.past(workspace, shapes, {"processor": worker.processor()}).keys() == shapes
+    assert cost.past(workspace, shapes, {"processor": "another"}) == {}
+
+
+def test_trials_tell_their_memory(ran: Options):
+    """trials.csv has the peak of each trial's worker; table.csv, which holds nothing of where, has not."""
+    folder = Workspace(ran.workspace).study("tiny")
+    header, *lines = [line.split(",") for line in folder.trials.read_text().splitlines()]
+    assert all(int(line[header.index("memory")]) > 100 * 2**20 for line in lines)
+    assert "memory" not in folder.table("csv").read_text().splitlines()[0].split(",")
+
+
+def test_what_cannot_be_measured_is_said(monkeypatch: pytest.MonkeyPatch, npz: Path, study_file: Path, tmp_path: Path):
+    """A measurement that fails is one line with its reason."""
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    monkeypatch.setattr(worker, "begin", lambda report: 0.0)
+    monkeypatch.setattr(worker, "measure_features", lambda *_: "Traceback ...\nValueError: no such layer")
+    with (
+        bench([Slot("cpu:0", 1)], True, Silent()) as found,
+        pytest.raises(AblateError, match="features could not be measured: ValueError: no such layer"),
+    ):
+        found.features([JOBS[0].training.features_of()])
+
+
+def test_slots_measure_at_the_same_time(monkeypatch: pytest.MonkeyPatch):
+    """Each shape once a slot: the speed is the mean, the memory the most."""
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    told = iter([Speed(1.0, 2.0, 3.0, 10), Speed(3.0, 4.0, 5.0, 30)])
+    monkeypatch.setattr(worker, "begin", lambda report: 0.0)
+    monkeypatch.setattr(worker, "measure", lambda shape, report: next(told))
+    shape = JOBS[0].training.shape((1, 1, 4), 10, 5, 6)
+    with bench([Slot("cpu:0", 1), Slot("cpu:1", 1)], True, Silent()) as found:
+        assert found.speeds([shape]) == {shape: Speed(2.0, 3.0, 4.0, 30)}
