@@ -71,7 +71,7 @@ class Watch:
     def started(self, key: str, label: str, slot: str) -> None:
         self.first = self.first or now()
 
-    def ended(self, key: str, outcome: str) -> None:
+    def ended(self, key: str, outcome: str, reason: str = "") -> None:
         self.last = now()
         self.memory.append(psutil.Process().memory_info().rss)
 
@@ -79,7 +79,9 @@ class Watch:
 
     def step(self, what: str, done: int, total: int) -> None: ...
     def epoch(self, key: str, epoch: dict[str, float], epochs: int) -> None: ...
-    def work(self, share: float) -> None: ...
+    def work(self, share: float, before: float = 0.0) -> None: ...
+    def trials(self, done: int, failed: int, total: int) -> None: ...
+    def show(self, board: object) -> None: ...
 
 
 def _predictions(labels: np.ndarray, rng: np.random.Generator) -> Predictions:
@@ -90,7 +92,9 @@ def _predictions(labels: np.ndarray, rng: np.random.Generator) -> Predictions:
 
 def _train(root: Path, training: plan.Training, *rest: Any) -> str:
     """In place of worker.train: one epoch, without a network."""
-    began, report = now(), rest[-1]
+    link = rest[-1]
+    link.begin()
+    began = now()
     folder, rng = Workspace(root).training(training.key), np.random.default_rng(int(training.key, 16))
     labels = _labels(Workspace(root), training)
     found = {split: _predictions(y, rng) for split, y in labels.items()}
@@ -98,11 +102,12 @@ def _train(root: Path, training: plan.Training, *rest: Any) -> str:
     epoch = {"epoch": 1, **scores["train"], **{f"val_{k}": v for k, v in scores["val"].items()}, "time": time.time()}
     files = {split: found[split].write(folder.predictions(split, 1)) for split in ("val", "test")}
     sealed = {split: scores[split] for split in ("train", "val")}
-    result.write(folder, Result(result.DONE, 1, sealed, [epoch], files, 1000, epoch["time"], time.time()))
+    times = {"started": epoch["time"], "finished": time.time()}
+    result.write(folder, Result(result.DONE, 1, sealed, [epoch], files, parameters=1000, **times))
     spent = now() - began
     SPENT["trainer"] += spent.clock
     SPENT["trainer's CPU"] += spent.processor
-    report(epoch)
+    link.report({"epochs": [epoch]})
     return result.DONE
 
 
