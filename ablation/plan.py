@@ -114,10 +114,10 @@ class Job:
 def jobs(workspace: Workspace, record: Record) -> list[Job]:
     """What each training of a study has left, in the order in which they run; finished ones come where they belong."""
     trials = list(record.grid.trials())
-    left = set(missing(workspace, record, trials))
+    left, place = set(missing(workspace, record, trials)), {trial: i for i, trial in enumerate(trials)}
     groups = {training: tuple(group) for training, group in trainings(record, trials).items()}
     found = [Job(t, group, tuple(x for x in group if x in left), begun(workspace, t)) for t, group in groups.items()]
-    return sorted(found, key=lambda job: trials.index((job.missing or job.answers)[0]))
+    return sorted(found, key=lambda job: place[(job.missing or job.answers)[0]])
 
 
 def begun(workspace: Workspace, training: Training) -> int:
