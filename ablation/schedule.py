@@ -38,10 +38,22 @@ def of_job(job: Job, rows: Collection[int], costs: Costs) -> float:
 
 def seconds(jobs: Sequence[Job], rows: Collection[int], costs: Costs) -> float:
     """Until the missing trials of these rows are answered: features first, then the trainings in order."""
-    durations = {job.training.key: of_job(job, rows, costs) for job in jobs}
-    keys = {job.training.features_of().key for job in jobs if durations[job.training.key]}
-    computed = [costs.features[key] for key in sorted(keys) if key in costs.features]
-    return costs.once + wall(computed, costs.slots) + wall(durations.values(), costs.slots) if keys else 0.0
+    durations = [(job, of_job(job, rows, costs)) for job in jobs]
+    trainings = [(job, duration) for job, duration in durations if duration]
+    if not trainings:
+        return 0.0
+    keys = sorted(costs.features.keys() & {job.training.features_of().key for job, _ in trainings})
+    computed = wall((costs.features[key] for key in keys), costs.slots)
+    return costs.once + computed + wall((duration for _, duration in trainings), costs.slots)
+
+
+def _users(jobs: Iterable[Job]) -> dict[int, list[Job]]:
+    """The trainings that each unfinished row needs."""
+    users: dict[int, list[Job]] = {}
+    for job in jobs:
+        for row in {trial.row for trial in job.missing}:
+            users.setdefault(row, []).append(job)
+    return users
 
 
 def fitting(jobs: Sequence[Job], costs: Costs, reference: int, most: float) -> frozenset[int]:
@@ -49,26 +61,28 @@ def fitting(jobs: Sequence[Job], costs: Costs, reference: int, most: float) -> f
 
     A row comes with all its seeds. Nothing fits where the reference does not.
     """
-    users: dict[int, list[Job]] = {}
-    for job in jobs:
-        for row in {trial.row for trial in job.missing}:
-            users.setdefault(row, []).append(job)
+    users = _users(jobs)
+    computed = {row: {job.training.features_of().key for job in mine} for row, mine in users.items()}
     chosen = {reference} & users.keys()
     if seconds(jobs, chosen, costs) > most:
         return frozenset()
 
     def added(row: int) -> float:
-        mine, ready = users[row], {job.training.features_of().key for c in chosen for job in users[c]}
-        computed = {job.training.features_of().key for job in mine} - ready
-        trainings = sum(of_job(job, chosen | {row}, costs) - of_job(job, chosen, costs) for job in mine)
-        return trainings + sum(costs.features.get(key, 0.0) for key in computed)
+        trainings = sum(of_job(job, chosen | {row}, costs) - of_job(job, chosen, costs) for job in users[row])
+        return trainings + sum(costs.features.get(key, 0.0) for key in computed[row] - ready)
 
-    left = users.keys() - chosen
-    while left:
-        row = min(left, key=lambda row: (added(row), row))
-        left = left - {row}
-        if seconds(jobs, chosen | {row}, costs) <= most:
-            chosen = chosen | {row}
+    ready = set().union(*(computed[row] for row in chosen))
+    gains = {row: added(row) for row in users.keys() - chosen}
+    while gains:
+        row = min(gains, key=lambda row: (gains[row], row))
+        del gains[row]
+        if seconds(jobs, chosen | {row}, costs) > most:
+            continue
+        chosen.add(row)
+        beside = {trial.row for job in users[row] for trial in job.missing}
+        touched = gains.keys() if computed[row] - ready else gains.keys() & beside
+        ready |= computed[row]
+        gains |= {other: added(other) for other in touched}
     return frozenset(chosen)
 
 
