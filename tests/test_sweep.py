@@ -96,6 +96,7 @@ def test_a_second_run_trains_nothing(ran: tuple[Path, str]):
     assert (done.returncode, "nothing to train" in done.stdout) == (0, True)
     assert before == {p: p.read_bytes() for p in before}
     assert len(study(place / "runs").get_trials()) == ROWS
+    assert set(study(place / "runs").user_attrs) == {"test/seed 0, rows 1-100"}
     assert [len(r.data.metrics) for r in children(place / "runs")[2]] == points
 
 
@@ -160,7 +161,7 @@ def test_test_predictions_are_sealed_until_selection(
     monkeypatch.setattr(result.Predictions, "read", classmethod(spy))
     monkeypatch.setattr(selection, "seal", sealing)
     sweep.run(options(study_file, npz, workspace), Silent())
-    assert len(seen) == ROWS
+    assert len(seen) == 2 * ROWS  # to be scored, and for MLflow's page, which it lacked
     assert all(sealed for _, sealed in seen)
     assert {name for name, _ in seen} == {"test-1.npz", "test-3.npz"}
     assert any("test" in a for a in study(workspace).user_attrs)

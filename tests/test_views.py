@@ -14,6 +14,7 @@ from ablation.result import DONE, FAILED, Result
 from ablation.selection import seal, select
 from ablation.study import DISTRIBUTIONS, Study
 from ablation.tracking import PARENT, Outbox, Sender, Tracker
+from ablation.views import Views
 from ablation.workspace import StudyFolder
 
 
@@ -90,6 +91,22 @@ def test_the_study_minimises_a_loss(tmp_path: Path):
     assert Study(f"sqlite:///{tmp_path}/o.db", found)._study.direction.name == "MINIMIZE"
 
 
+def test_scores_on_the_test_set_stand_on_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Test scores are attributes of the study, those of a hundred rows in one, written where they changed."""
+    levels = [i / 1000 for i in range(101)]
+    found, url = record(f"seeds = [0, 7]\n[factorial]\ndropout = {levels}\n", tmp_path), f"sqlite:///{tmp_path}/o.db"
+    study = Study(url, found)
+    tested = [(t, f"{t.row}-{t.seed}", {"accuracy": t.row / 1000}) for t in found.grid.trials()]
+    study.note_tests(tested)
+    attributes = study._study.user_attrs
+    assert set(attributes) == {f"test/seed {s}, rows {rows}" for s in (0, 7) for rows in ("1-100", "101-200")}
+    assert attributes["test/seed 7, rows 101-200"] == {"101-7": {"accuracy": 0.101}}
+    written = []
+    monkeypatch.setattr(study._study, "set_user_attr", lambda name, value: written.append(name))
+    study.note_tests([*tested[:-1], (*tested[-1][:2], {"accuracy": 0.5})])
+    assert written == ["test/seed 7, rows 101-200"]
+
+
 def sender(tmp_path: Path) -> Sender:
     return Sender(f"sqlite:///{tmp_path}/m.db", tmp_path / "artifacts", "s")
 
@@ -144,6 +161,29 @@ def test_messages_of_a_crashed_process_survive_and_new_ones_follow(tmp_path: Pat
     assert len(client.get_metric_history(run_id, "loss")) == 2
 
 
+def test_an_outbox_is_read_a_part_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """However much waits, a part of it is in memory, a message longer than a part included; all of it is sent."""
+    monkeypatch.setattr(tracking, "PART", 10)
+    path = tmp_path / "outbox.jsonl"
+    outbox = Outbox(path)
+    outbox.put([*MESSAGES[:4], tracking.text("t", "page.html", "x" * 1000), MESSAGES[-1]])
+    first, end = outbox.read(0)
+    assert (first, outbox.count(0), outbox.count(end)) == (MESSAGES[:1], 6, 5)
+    assert outbox.states() == {"t": "digest"}
+    tracker = Tracker(path, lambda: sender(tmp_path))
+    assert tracker.close() == 0
+    assert sender(tmp_path).states["t"] == "digest"
+
+
+def test_what_waits_for_mlflow_counts_as_told(tmp_path: Path):
+    """What is in the outbox, or was sent since, is not told again; where MLflow is not reached, nothing is known."""
+    tracker = Tracker(tmp_path / "outbox.jsonl", lambda: sender(tmp_path))
+    tracker.tell(*MESSAGES)
+    assert (tracker.states() or {})["t"] == "digest"
+    tracker.close()
+    assert tracker._sender.states["t"] == "digest"
+
+
 def test_an_unreachable_server_keeps_messages(tmp_path: Path):
     """Where MLflow cannot be reached the messages stay in the outbox, and how many is known."""
 
@@ -155,6 +195,27 @@ def test_an_unreachable_server_keeps_messages(tmp_path: Path):
     assert tracker.states() is None
     assert tracker.close() == len(MESSAGES)
     assert tracker.error == "ConnectionError: nobody there"
+
+
+def test_what_a_server_out_of_reach_lacks_does_not_pile_up(tmp_path: Path):
+    """Each start without MLflow adds two messages, however many trials; the next one that reaches it tells it all."""
+    found = record("[factorial]\ndropout = [0.0, 0.1, 0.2]\n", tmp_path)
+    results = {trial: Result(FAILED, 1, error="no") for trial in found.grid.trials()}
+    path = tmp_path / "outbox.jsonl"
+
+    def refuse() -> Sender:
+        raise ConnectionError
+
+    for waiting in (2, 4):
+        views = Views(found, Study(f"sqlite:///{tmp_path}/o.db", found), Tracker(path, refuse))
+        views.agree(results, None, {"table.csv": "row"})
+        assert views.close() == waiting
+    views = Views(found, Study(f"sqlite:///{tmp_path}/o.db", found), Tracker(path, lambda: sender(tmp_path)))
+    views.agree(results, None, {"table.csv": "row"})
+    assert views.close() == 0
+    states = sender(tmp_path).states
+    assert set(states) == {PARENT, *map(found.trial_key, found.grid.trials())}
+    assert all(states.values())
 
 
 def test_selection_is_by_validation_and_ties_go_to_the_cheapest(tmp_path: Path):
