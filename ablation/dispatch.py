@@ -3,8 +3,6 @@
 import time
 from collections import defaultdict, deque
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ablation import attempts, pool, result, worker
@@ -15,20 +13,15 @@ from ablation.record import Record
 from ablation.result import DONE, FAILED, INTERRUPTED, KILLED, OUT_OF_MEMORY, TIMED_OUT, Result
 from ablation.views import Views
 from ablation.watch import Watch
+from ablation.worker import Orders
 from ablation.workspace import TrainingFolder, Workspace
 
 
-@dataclass(frozen=True)
-class Orders:
-    """How trainings are to be run. `timeout`: seconds that one try of a training may take."""
-
-    run: str
-    keep: str
-    timeout: float | None
-
-
 class Dispatch:
-    """All trainings of one command. `work`: how long each takes beside the others, in any unit."""
+    """All trainings of one command.
+
+    `work`: how long each takes beside the others, in any unit. `timeout`: seconds that one try may take.
+    """
 
     def __init__(
         self,
@@ -39,11 +32,12 @@ class Dispatch:
         trainings: Mapping[Training, list[Trial]],
         work: Mapping[str, float],
         orders: Orders,
+        timeout: float | None,
     ) -> None:
         self._workspace, self._record, self._views, self._watch = workspace, record, views, watch
         self._trainings = {t.key: t for t in trainings}
         self._trials = {t.key: trials for t, trials in trainings.items()}
-        self._orders = orders
+        self._orders, self._timeout = orders, timeout
         self._heads = Heads(workspace, record)
         self._waiting = deque(self._trainings)
         self._memory: list[str] = []  # those that ran out of it once
@@ -74,13 +68,8 @@ class Dispatch:
         if self._stopping or not self._waiting:
             return None
         key = self._waiting.popleft()
-        orders = worker.Orders(self._orders.run, self._orders.keep)
-        arguments: tuple[Path, Training, worker.Orders] = (
-            self._workspace.root.absolute(),
-            self._trainings[key],
-            orders,
-        )
-        return pool.Task(key, worker.train, arguments, self._orders.timeout)
+        arguments = self._workspace.root.absolute(), self._trainings[key], self._orders
+        return pool.Task(key, worker.train, arguments, self._timeout)
 
     def _folder(self, key: str) -> TrainingFolder:
         return self._workspace.training(key)
@@ -95,7 +84,8 @@ class Dispatch:
         self._watch.started(key, self._label(key), slot)
         training = self._trainings[key]
         behind = attempts.standing(self._folder(key), training.milestones)[0] / training.condition.epochs
-        self._before += (behind - self._done[key]) * self._work[key]
+        if not self._done[key]:  # of an earlier command; a later try goes back to what this one has done
+            self._before += behind * self._work[key]
         self._progress(key, behind)
         for trial in self._trials[key]:
             if not result.is_done(self._folder(key), trial.condition.epochs):
@@ -133,9 +123,9 @@ class Dispatch:
             self._watch.trials(self._trials_in_all - len(self._open) - self._failed, self._failed, self._trials_in_all)
 
     def _ended(self, key: str, value: object) -> None:
+        if value == KILLED:  # a scheduler started it again by itself, until its tries were used up
+            value = pool.Lost(KILLED)
         outcome = self._lost(key, value) if isinstance(value, pool.Lost) else str(value)
-        if outcome == KILLED and not isinstance(value, pool.Lost):  # a scheduler's own tries were used up
-            self._lost(key, pool.Lost(KILLED))
         if outcome != INTERRUPTED:
             for trial in self._trials[key]:
                 self._tell_end(trial)
@@ -151,7 +141,7 @@ class Dispatch:
         """Write what no worker could write; the outcome."""
         outcome = lost.reason if lost.reason in (KILLED, TIMED_OUT) else FAILED
         tries = attempts.read(self._folder(key))
-        error = {KILLED: "its worker was killed", TIMED_OUT: f"not done after {self._orders.timeout} s"}
+        error = {KILLED: "its worker was killed", TIMED_OUT: f"not done after {self._timeout} s"}
         failure = Result(
             outcome,
             self._trainings[key].condition.epochs,

@@ -23,7 +23,7 @@ from ablation import (
     tracking,
     worker,
 )
-from ablation.dispatch import Dispatch, Orders
+from ablation.dispatch import Dispatch
 from ablation.errors import AblateError
 from ablation.interrupts import Interrupts
 from ablation.keep import Heads
@@ -35,6 +35,7 @@ from ablation.study import Study
 from ablation.tracking import Sender, Tracker
 from ablation.views import Views
 from ablation.watch import Watch
+from ablation.worker import Orders
 from ablation.workspace import Workspace
 
 
@@ -112,8 +113,8 @@ def _train_missing(
         if interrupts.asked:
             return 0
         work = {t.key: _work(workspace, record, t) for t in trainings}
-        orders = Orders(uuid.uuid4().hex, record.keep, options.timeout)
-        dispatch = Dispatch(workspace, record, views, watch, trainings, work, orders)
+        orders = Orders(uuid.uuid4().hex, record.keep)
+        dispatch = Dispatch(workspace, record, views, watch, trainings, work, orders, options.timeout)
         _dispatch(dispatch, workers, interrupts)
     if dispatch.alone():
         with _pool(options, workspace, watch, alone=True) as workers:

@@ -92,6 +92,7 @@ def _trial_line(record: Record, trial: Trial, found: Result | None, test: dict[s
         "parameters": found.parameters if found else None,
         "started": _time(found.started) if found else "",
         "seconds": round(found.seconds, 3) if found else None,
+        "attempts": found.attempts if found else None,
         "memory": found.memory if found else None,
         "reason": found.reason if found else "",
         **(found.environment if found else {}),

@@ -167,12 +167,17 @@ def test_orchestrators_that_are_killed(tmp_path: Path, undisturbed: Path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 def test_a_sweep_that_is_asked_to_stop(tmp_path: Path, undisturbed: Path, number: int):
-    """Trainings save and stop, the exit code is 130, the command that goes on is said, and it goes on."""
+    """Trainings save and stop, the exit code is 130, the command that goes on is said, and it goes on.
+
+    A second run beside it is refused, and harms nothing.
+    """
     if number != signal.SIGINT and KILLS == 2:
         pytest.skip("SIGTERM and SIGUSR1 take the same way: looked at with ABLATE_TEST_KILLS=all")
     place = prepare(tmp_path)
     sweep = start(place)
     until(lambda: list((place / "runs").glob(f"trained/*/result-{SHORT}.json")))
+    second = subprocess.run(command(place), cwd=place, capture_output=True, text=True)
+    assert (second.returncode, f"pid {sweep.pid}); wait for it" in second.stderr) == (2, True)
     os.killpg(sweep.pid, number)  # as a terminal does: to all processes
     assert sweep.wait() == 130
     said = (place / "said.log").read_text()

@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import STUDY
+from conftest import STUDY, Silent
 
 from ablation import cli, result, standing, status, study_file
-from ablation.progress import Plain
 from ablation.record import Record, Weights
 from ablation.result import Result
 from ablation.watch import Board
@@ -41,17 +40,6 @@ with place.lock(), status.Noted(watch, folder, ["cpu:0", "cpu:1"], ["run", "--gr
     print("held", flush=True)
     time.sleep(60)
 """
-
-
-class Silent(Plain):
-    """Keeps what is said, and what was known when it was."""
-
-    def __init__(self) -> None:
-        super().__init__(None)  # type: ignore[arg-type]
-        self.lines: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.lines.append(text)
 
 
 class Clock:

@@ -210,10 +210,13 @@ def test_what_goes_wrong_in_a_training_is_data(
 
 
 def test_rows_and_seeds_may_grow(study_file: Path, npz: Path, tmp_path: Path):
-    """A study that grows trains only what is new; another study trains nothing that is there."""
+    """A study that grows trains only what is new; reordered, shrunk, or under another name it trains nothing."""
     workspace = tmp_path / "runs"
     first = sweep.run(options(study_file, npz, workspace), Silent())
-    study_file.write_text(study_file.read_text().replace("[0.0, 0.5]", "[0.0, 0.25, 0.5]"))
+    for levels in ("[0.5, 0.0]", "[0.5]"):
+        study_file.write_text(STUDY.replace("[0.0, 0.5]", levels))
+        assert sweep.run(options(study_file, npz, workspace), Silent()).trained == 0
+    study_file.write_text(STUDY.replace("[0.0, 0.5]", "[0.0, 0.25, 0.5]"))
     grown = sweep.run(options(study_file, npz, workspace), Silent())
     seeded = options(study_file, npz, workspace, grid=read_study(str(study_file), seeds=[0, 1]))
     more = sweep.run(seeded, Silent())
