@@ -48,6 +48,8 @@ LONGEST_CAPTION = 1000  # LaTeX sets a caption in one line first, and no line ma
 
 def _printable(text: object) -> str:
     """Without line breaks and control characters, the invisible ones of Unicode included."""
+    if str(text).isprintable():
+        return str(text)
     unprinted = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")
     return "".join(" " if unicodedata.category(c) in unprinted else c for c in str(text))
 

@@ -48,7 +48,7 @@ class Record(BaseModel):
 
     def shown(self, condition: Condition) -> dict[str, Any]:
         """The levels of a condition as tables and records show them: weights by what was used, without a path."""
-        return dict(condition) | {"weights": short("weights", self.weights_of(condition).source)}
+        return vars(condition) | {"weights": short("weights", self.weights_of(condition).source)}
 
     @cached_property
     def _keys(self) -> dict[tuple[Condition, int], str]:

@@ -77,14 +77,19 @@ class Study:
         )
         self._id = self._storage.get_study_id_from_name(record.name)
         self._open: dict[str, int] = {}  # trial id -> Optuna's id
+        self._complete: set[str] = set()  # ids of the trials that ended here
         self._fail_abandoned()
 
     def _fail_abandoned(self) -> None:
         """The workspace's lock is ours, so nobody runs what stands as running: a process that died left it."""
-        while self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-            self._study.tell(self._study.ask().number, state=TrialState.FAIL)
-        for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            self._study.tell(trial.number, state=TrialState.FAIL)
+        for trial in self._trials(TrialState.WAITING):
+            self._storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)  # so that it has a start
+        for trial in self._trials(TrialState.RUNNING):
+            self._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+
+    def _trials(self, state: TrialState) -> list[optuna.trial.FrozenTrial]:
+        """Those in one state: the database picks them, where `get_trials` reads all, a second for each thousand."""
+        return self._storage.get_all_trials(self._id, deepcopy=False, states=(state,))
 
     def begin(self, trial: Trial, key: str) -> None:
         """A RUNNING trial with its parameters, in one transaction: `ask` writes each of them in one of its own."""
@@ -101,6 +106,7 @@ class Study:
             return
         if result is not None and result.done:
             self._storage.set_trial_state_values(trial, TrialState.COMPLETE, [self._value(result)])
+            self._complete.add(key)
             return
         self._storage.set_trial_user_attr(trial, "outcome", result.outcome if result else "interrupted")
         self._storage.set_trial_state_values(trial, TrialState.FAIL)
@@ -110,12 +116,18 @@ class Study:
 
     def agree(self, finished: Iterable[tuple[Trial, str, Result]]) -> None:
         """Add the finished trials that the study lacks: trained for another study, or lost with a database."""
-        complete = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        known = {t.user_attrs.get(KEY) for t in complete}
-        for trial, key, result in finished:
+        known = self._complete | self._tested()
+        lacking = [(trial, key, result) for trial, key, result in finished if key not in known]
+        if lacking:
+            known |= {t.user_attrs.get(KEY, "") for t in self._trials(TrialState.COMPLETE)}
+        for trial, key, result in lacking:
             if key not in known:
                 values = {int(e["epoch"]): e[self._metric] for e in result.history}
                 self._study.add_trial(self._frozen(trial, key, value=self._value(result), intermediate_values=values))
+
+    def _tested(self) -> set[str]:
+        """Ids of the trials whose test scores stand on the study; they are COMPLETE, for those are noted last."""
+        return {key for name, keys in self._study.user_attrs.items() if name.startswith("test/") for key in keys}
 
     def _frozen(self, trial: Trial, key: str, **more: Any) -> optuna.trial.FrozenTrial:
         fixed = parameters(trial.condition)

@@ -246,8 +246,9 @@ def _refuse_doubles(path: Path, rows: Sequence[_Row], conditions: Sequence[Condi
 def _hub(conditions: Sequence[Condition]) -> int:
     """The row (from 1) with most one-factor neighbours; ties go to the first."""
     neighbours: Counter[int] = Counter()
-    for factor in FACTORS:
-        without = [tuple(getattr(c, f) for f in FACTORS if f != factor) for c in conditions]
+    varying = [f for f in FACTORS if len({getattr(c, f) for c in conditions}) > 1]
+    for factor in varying:
+        without = [tuple(getattr(c, f) for f in varying if f != factor) for c in conditions]
         alike = Counter(without)
         for i, key in enumerate(without):
             neighbours[i] += alike[key] - 1
