@@ -28,6 +28,7 @@ from ablation.slots import AT_START, Slot, environment
 
 SETTINGS = {
     "distributed.scheduler.allowed-failures": 0,  # attempts are ours to count
+    "distributed.deploy.lost-worker-timeout": "1 day",  # else a nanny that restarts its worker slowly is given up
     "distributed.worker.daemon": False,
     "distributed.worker.memory.terminate": False,
     "distributed.comm.timeouts.connect": "60s",

@@ -193,7 +193,7 @@ def test_a_budget_is_read(text: str, seconds: float):
     assert durations.parse("--budget", text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "2", "h", "0h", "2 h 3", "-1h", "30m1h", "1d", "nan", "1e3s"])
+@pytest.mark.parametrize("text", ["", "2", "h", "0h", "2 h 3", "-1h", "30m1h", "nan", "1e3s"])
 def test_a_wrong_budget_is_refused(capsys: pytest.CaptureFixture[str], text: str):
     """One line that says what is allowed, before anything is read."""
     assert cli._guarded(["plan", "--grid", "no-such-study", "--budget", text]) == 2
