@@ -37,6 +37,7 @@ SETTINGS = {
     "distributed.nanny.pre-spawn-environ": AT_START,
 }
 NO_WORKER_SECONDS = 120  # after which a local pool without workers gives up, and a remote one says that it waits
+LOADING_SECONDS = 60  # that a job may take until it begins, beside its own time
 TICK_SECONDS = 1.0
 CONNECT_SECONDS = 20
 SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}  # the orchestrator's; its workers must not die of them
@@ -95,17 +96,20 @@ def _ask_to_stop(keys: Sequence[str]) -> None:
 
 @dataclass
 class _Flight:
-    """A task on its way to a worker that is free, since when (monotonic); `placed`: it has arrived."""
+    """A task on its way to a worker that is free. `since`, `placed`: when it was sent, and began there (monotonic)."""
 
     task: Task
     future: Any
     worker: str
     since: float = field(default_factory=time.monotonic)
-    placed: bool = False
+    placed: float | None = None
     lost: str = ""  # why we gave it up
 
     def late(self) -> bool:
-        return bool(self.task.seconds and not self.lost and time.monotonic() - self.since > self.task.seconds)
+        if self.task.seconds is None or self.lost:
+            return False
+        began = self.since + LOADING_SECONDS if self.placed is None else self.placed
+        return time.monotonic() - began > self.task.seconds
 
 
 @dataclass
@@ -179,7 +183,7 @@ class Dask:
             del self._flying[key]
             yield from self._end(flight)
         elif kind == "placed":
-            flight.placed = True
+            flight.placed = time.monotonic()
         elif kind == "began":
             listener.began(key, content)
         else:
@@ -197,7 +201,7 @@ class Dask:
         """Those that run save and return; those that are not there yet are taken back."""
         self._next = None
         for flight in self._flying.values():
-            if not flight.placed:
+            if flight.placed is None:
                 self._give_up(flight, KILLED)
         keys = list(self._flying)
         self._aside(lambda: self.client.run(_ask_to_stop, keys, on_error="ignore"))
@@ -226,7 +230,7 @@ class Dask:
                 self._condemned.add(flight.worker)
                 self._give_up(flight, TIMED_OUT)
                 self._aside(partial(self.kill, flight.worker))
-            elif not flight.placed and flight.worker not in self._workers and not flight.lost:
+            elif flight.placed is None and flight.worker not in self._workers and not flight.lost:
                 self._give_up(flight, KILLED)  # nobody would begin it
         self._await_workers(now)
 

@@ -32,6 +32,7 @@ def fail(link: Link) -> None:
 
 def hang(signal_number: int, link: Link) -> None:
     if signal_number:
+        time.sleep(0.5)  # until the orchestrator knows that the job began
         os.kill(os.getpid(), signal_number)
     time.sleep(600)
 

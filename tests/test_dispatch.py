@@ -52,9 +52,9 @@ def test_a_job_that_always_kills_its_worker(place: Path, npz: Path):
 
 def test_a_job_that_hangs_is_timed_out(place: Path, npz: Path):
     """After --timeout it is killed and tried again, three times in all."""
-    assert run(place, npz, "hang", Silent(), timeout=6.0) == ["done", "done", "timed out", "timed out"]
+    assert run(place, npz, "hang", Silent(), timeout=3.0) == ["done", "done", "timed out", "timed out"]
     assert tries(place) == {0.0: 1, 0.5: attempts.TRIES}
-    assert "not done after 6.0 s" in (place / "runs/tiny/trials.csv").read_text()
+    assert "not done after 3.0 s" in (place / "runs/tiny/trials.csv").read_text()
 
 
 def test_a_job_that_runs_out_of_memory_has_one_more_try_alone(place: Path, npz: Path):
