@@ -16,10 +16,11 @@ def _of(record: Record, trial: Trial) -> Head:
 
 
 def wanted(workspace: Workspace, record: Record) -> set[Head]:
-    """The heads that a study keeps, as its files say."""
-    chosen = selection.read(workspace.study(record.name))
-    rows = {"all": range(1, len(record.grid.rows) + 1), "selected": [chosen.row] if chosen else []}.get(record.keep, [])
-    return {_of(record, t) for t in record.grid.trials() if t.row in rows}
+    """The heads that a study keeps, as its files say: any of them may be selected until one is."""
+    if record.keep == "none":
+        return set()
+    chosen = selection.read(workspace.study(record.name)) if record.keep == "selected" else None
+    return {_of(record, t) for t in record.grid.trials() if chosen is None or t.row == chosen.row}
 
 
 def wanted_by_others(workspace: Workspace, name: str) -> set[Head]:

@@ -22,6 +22,7 @@ from mlflow import MlflowClient
 from ablation import checkpoint
 
 KILLS = 10 if os.environ.get("ABLATE_TEST_KILLS") == "all" else 2  # ten take a quarter of an hour
+PAUSE = 4 * KILLS / 5  # seconds until a kill, at most
 SHORT = 6 * KILLS  # epochs of the first row
 STUDY = f"""
 [fixed]
@@ -133,7 +134,7 @@ def test_workers_that_are_killed(tmp_path: Path, undisturbed: Path):
     while sweep.poll() is None and kills < KILLS:
         before = epochs_trained(place / "runs")
         until(lambda before=before: sweep.poll() is not None or epochs_trained(place / "runs") > before)
-        time.sleep(random_.uniform(0, 8))
+        time.sleep(random_.uniform(0, PAUSE))
         for process in trainers(sweep.pid)[:1]:
             process.kill()
             kills += 1
@@ -154,7 +155,7 @@ def test_orchestrators_that_are_killed(tmp_path: Path, undisturbed: Path):
             until(
                 lambda before=before, sweep=sweep: sweep.poll() is not None or epochs_trained(place / "runs") > before
             )
-        time.sleep(random_.uniform(0, 8))
+        time.sleep(random_.uniform(0, PAUSE))
         left = family(sweep.pid)
         sweep.send_signal(signal.SIGKILL)
         sweep.wait()
@@ -167,17 +168,12 @@ def test_orchestrators_that_are_killed(tmp_path: Path, undisturbed: Path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 def test_a_sweep_that_is_asked_to_stop(tmp_path: Path, undisturbed: Path, number: int):
-    """Trainings save and stop, the exit code is 130, the command that goes on is said, and it goes on.
-
-    A second run beside it is refused, and harms nothing.
-    """
+    """Trainings save and stop, the exit code is 130, the command that goes on is said, and it goes on."""
     if number != signal.SIGINT and KILLS == 2:
         pytest.skip("SIGTERM and SIGUSR1 take the same way: looked at with ABLATE_TEST_KILLS=all")
     place = prepare(tmp_path)
     sweep = start(place)
     until(lambda: list((place / "runs").glob(f"trained/*/result-{SHORT}.json")))
-    second = subprocess.run(command(place), cwd=place, capture_output=True, text=True)
-    assert (second.returncode, f"pid {sweep.pid}); wait for it" in second.stderr) == (2, True)
     os.killpg(sweep.pid, number)  # as a terminal does: to all processes
     assert sweep.wait() == 130
     said = (place / "said.log").read_text()
@@ -189,3 +185,16 @@ def test_a_sweep_that_is_asked_to_stop(tmp_path: Path, undisturbed: Path, number
     assert_as_undisturbed(place, undisturbed)
     assert len({a["run"] for a in attempts(place / "runs")}) == 2
     assert max(a["epoch"] for a in attempts(place / "runs")) >= SHORT  # type: ignore[type-var]
+
+
+def test_a_second_run_is_refused(tmp_path: Path):
+    """Two orchestrators on one workspace: the second is told who works there, and the first goes on."""
+    place = prepare(tmp_path)
+    (place / "long.toml").write_text(STUDY.replace("epochs = ", "epochs = 1"))  # long enough for the other to start
+    first = start(place)
+    until(lambda: (place / "runs/long/study.json").exists())
+    second = subprocess.run(command(place), cwd=place, capture_output=True, text=True)
+    assert (second.returncode, f"pid {first.pid}); wait for it" in second.stderr) == (2, True)
+    assert first.poll() is None
+    first.send_signal(signal.SIGINT)
+    assert first.wait() == 130
