@@ -42,16 +42,14 @@ def _trainings(workspace: Workspace) -> Iterator[tuple[str, Path]]:
             used |= keys
             heads |= keep.wanted(workspace, record)
             kept |= keys if record.keep == "all" else set()
-    for folder in sorted(workspace.root.glob("trained/*/")):
-        training = workspace.training(folder.name)
-        if folder.name not in used:
-            yield "trainings", folder
+    for training in workspace.trainings():
+        key = training.path.name
+        if key not in used:
+            yield "trainings", training.path
             continue
-        for path in folder.glob("head-*.weights.h5"):
-            if (folder.name, int(path.name.split(".")[0].rpartition("-")[2])) not in heads:
-                yield "heads", path
+        yield from (("heads", path) for epochs, path in training.heads().items() if (key, epochs) not in heads)
         finished = any(result.is_done(training, e) for e in training.checkpoints())
-        if not (finished and folder.name in kept):
+        if not (finished and key in kept):
             yield from (("checkpoints", path) for path in training.checkpoints().values())
 
 

@@ -304,6 +304,12 @@ def _security(tls: Tls) -> Security | None:
     return Security(tls_ca_file=tls.ca, require_encryption=True, **ends)
 
 
+def _unreachable(address: str, error: Exception) -> AblateError:
+    """A time that runs out says nothing of itself: then its name is the reason."""
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return AblateError(f"--scheduler {address}: cannot be reached ({reason})")
+
+
 def _sees(path: str) -> tuple[str, bool]:
     return socket.gethostname(), Path(path).is_file()
 
@@ -337,7 +343,7 @@ def remote(
             with _shielded():
                 client = stack.enter_context(Client(address, security=_security(tls), timeout=CONNECT_SECONDS))
         except (OSError, ValueError, TypeError) as error:
-            raise AblateError(f"--scheduler {address}: cannot be reached ({str(error).splitlines()[0]})") from None
+            raise _unreachable(address, error) from None
         if not client.scheduler_info(n_workers=-1)["workers"]:
             say(f"no worker at {address} yet; start some with: ablate worker --scheduler {address}")
             client.wait_for_workers(1)
@@ -373,4 +379,4 @@ def serve(address: str, slots: Sequence[Slot], tls: Tls) -> None:
         with dask.config.set(SETTINGS):
             asyncio.run(_serve(address, slots, _security(tls)))
     except (OSError, ValueError, TypeError) as error:
-        raise AblateError(f"--scheduler {address}: cannot be reached ({str(error).splitlines()[0]})") from None
+        raise _unreachable(address, error) from None

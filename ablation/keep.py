@@ -6,8 +6,6 @@ from ablation.grid import Trial
 from ablation.record import Record
 from ablation.workspace import Workspace
 
-KEEP = ("all", "selected", "none")
-
 Head = tuple[str, int]  # a training's key, and after how many epochs
 
 

@@ -65,6 +65,10 @@ class TrainingFolder:
         """The weights of the head after `epochs` epochs, in Keras' format."""
         return self.path / f"head-{epochs}.weights.h5"
 
+    def heads(self) -> dict[int, Path]:
+        """Epochs -> the head after so many."""
+        return {int(p.name.partition(".")[0].rpartition("-")[2]): p for p in self.path.glob("head-*.weights.h5")}
+
     def checkpoint(self, epoch: int) -> Path:
         """All that a training needs to go on after `epoch`."""
         return self.path / f"checkpoint-{epoch}.npz"
@@ -181,7 +185,7 @@ class Workspace:
 
     def trainings(self) -> list[TrainingFolder]:
         """Of all studies, in no order that means anything."""
-        return [TrainingFolder(path) for path in sorted((self.root / "trained").glob("*"))]
+        return [TrainingFolder(path) for path in sorted((self.root / "trained").glob("*")) if path.is_dir()]
 
     def images(self, digest: str) -> ImagesFolder:
         return ImagesFolder(self.root / "cache" / "images" / digest)
