@@ -105,7 +105,7 @@ def sign_flip(a: np.ndarray, b: np.ndarray) -> float:
 
 def smallest_p(seeds: int) -> float:
     """The smallest p that a two-sided sign-flip test over so many seeds can reach: 2 / 2^S."""
-    return min(1.0, 2.0 / 2**seeds)
+    return min(1.0, 2.0 * 0.5**seeds)
 
 
 def discordance(a: np.ndarray, b: np.ndarray) -> Discordance:
@@ -170,26 +170,28 @@ def macro_f1_draws(
     neither occur nor are predicted do not count, as in `evaluation.scores`.
     """
     kinds, counts = np.unique(np.vstack([labels, answers]).astype(np.int16), axis=1, return_counts=True)
-    true, said = kinds[0], kinds[1:]
-    is_true = (true[:, None] == np.arange(classes)).astype(np.float32)
     rng, found = np.random.default_rng(seed), []
     for first in range(0, resamples, CHUNK):
         size = min(CHUNK, resamples - first)
         draws = rng.multinomial(len(labels), counts / counts.sum(), size=size).astype(np.float32)
-        found.append(np.stack([_macro_f1(draws, is_true, answer == true, answer, classes) for answer in said], axis=1))
+        found.append(np.stack([f1(draws, kinds[0], answer, classes) for answer in kinds[1:]], axis=1))
     return np.concatenate(found)
 
 
-def _macro_f1(
-    draws: np.ndarray, is_true: np.ndarray, right: np.ndarray, answer: np.ndarray, classes: int
-) -> np.ndarray:
-    is_said = (answer[:, None] == np.arange(classes)).astype(np.float32)
-    hits = draws @ (is_true * right[:, None])
-    total = draws @ (is_true + is_said)
-    occurs = total > 0
-    f1 = np.divide(2 * hits, total, out=np.zeros_like(hits), where=occurs)
-    means: np.ndarray = f1.sum(axis=1) / occurs.sum(axis=1)
-    return means
+def f1(draws: np.ndarray, labels: np.ndarray, answer: np.ndarray, classes: int, average: str = "macro") -> np.ndarray:
+    """F1 of one answer under B samples: `draws` (B, N) says how often each of N images, or kinds of image, occurs.
+
+    `average`: macro over the classes that occur or are predicted, or weighted by how often a class occurs.
+    """
+    is_true, is_said = (
+        (each[:, None] == np.arange(classes)).astype(np.float32) for each in (labels.astype(int), answer.astype(int))
+    )
+    hits, true, said = draws @ (is_true * is_said), draws @ is_true, draws @ is_said
+    total = true + said
+    each_class = np.divide(2 * hits, total, out=np.zeros_like(hits), where=total > 0)
+    weights = true if average == "weighted" else (total > 0).astype(np.float32)
+    found: np.ndarray = (each_class * weights).sum(axis=1) / weights.sum(axis=1)
+    return found
 
 
 def percentile(value: float, draws: np.ndarray) -> Interval:

@@ -90,6 +90,9 @@ class Grid(BaseModel):
     split_seed: int
     settings: dict[str, Any]  # what --set changed
     stated: tuple[str, ...] = ()  # the factors that rows set, in the study file's order
+    published_test_images: int | None = None  # of the source: other data have another number
+    margin: float | None = None  # differences in accuracy below it count as none, where the study says so (a fraction)
+    replicates: tuple[int, ...] = ()  # more seeds of the reference, that say how far a seed alone moves it
 
     @cached_property
     def varying(self) -> tuple[str, ...]:
@@ -98,10 +101,16 @@ class Grid(BaseModel):
         return tuple(f for f in order if len({getattr(row, f) for row in self.rows}) > 1)
 
     def trials(self) -> Iterator[Trial]:
-        """Every condition with every seed: all rows of the first seed come first."""
+        """The reference's replicates, then every condition with every seed: all rows of the first seed come first."""
+        for seed in self.replicates:
+            yield Trial(row=self.reference, condition=self.rows[self.reference - 1], seed=seed)
         for seed in self.seeds:
             for number, condition in enumerate(self.rows, start=1):
                 yield Trial(row=number, condition=condition, seed=seed)
+
+    def is_replicate(self, trial: Trial) -> bool:
+        """Whether a trial says how much a seed moves the reference, and is no part of its row."""
+        return trial.seed in self.replicates
 
     def seeded(self, row: int) -> Iterator[Trial]:
         """The trials of one row (from 1)."""

@@ -15,7 +15,7 @@ from ablation.record import Record
 from ablation.result import Predictions, Result
 from ablation.workspace import StudyFolder, Workspace, read_json, write_json
 
-Opener = Callable[[Trial, Result], tuple[np.ndarray, Predictions]]  # of a finished trial: its test labels, predictions
+Opener = Callable[[Trial, Result], tuple[np.ndarray, Predictions]]  # of a finished trial: a split's labels, predictions
 WORDS = {"macro_f1": "macro-F1", "weighted_f1": "weighted F1", "micro_f1": "micro-F1"}
 
 
@@ -87,18 +87,25 @@ def seal(folder: StudyFolder, found: Selection) -> Selection:
     return found
 
 
-def unseal(workspace: Workspace, record: Record, sealed: Selection) -> Opener:
-    """What opens the test predictions of one trial after the other: all of them at once would fill the memory.
-
-    Takes a selection: without one, nothing is opened.
-    """
-    assert sealed.sealed, "a selection is written before test predictions are opened"
+def _opener(workspace: Workspace, record: Record, split: str) -> Opener:
+    """What reads one trial after the other: all predictions at once would fill the memory."""
     labels = {
-        level: splits.read(workspace.images(record.images), key)[1]["test"] for level, key in record.splits.items()
+        level: splits.read(workspace.images(record.images), key)[1][split] for level, key in record.splits.items()
     }
 
     def opened(trial: Trial, found: Result) -> tuple[np.ndarray, Predictions]:
-        path = workspace.training(record.training_key(trial)).predictions("test", trial.condition.epochs)
-        return labels[trial.condition.split], Predictions.read(path, found.predictions["test"])
+        path = workspace.training(record.training_key(trial)).predictions(split, trial.condition.epochs)
+        return labels[trial.condition.split], Predictions.read(path, found.predictions[split])
 
     return opened
+
+
+def validation(workspace: Workspace, record: Record) -> Opener:
+    """What opens validation predictions: they are no secret."""
+    return _opener(workspace, record, "val")
+
+
+def unseal(workspace: Workspace, record: Record, sealed: Selection) -> Opener:
+    """What opens test predictions. Takes a selection: without one, nothing is opened."""
+    assert sealed.sealed, "a selection is written before test predictions are opened"
+    return _opener(workspace, record, "test")

@@ -44,6 +44,10 @@ class _StudyFile(BaseModel):
     seeds: list[Annotated[int, Field(ge=0, le=MAX_SEED)]] = Field(
         [0], min_length=1, description=f"a list of one or more whole numbers from 0 to {MAX_SEED}"
     )
+    published_test_images: int | None = Field(None, ge=1, description="how many test images the source had")
+    equivalence_margin: Decimal | None = Field(
+        None, gt=0, lt=1, description="a fraction: differences in accuracy below it count as none (0.01)"
+    )
     fixed: dict[str, Any] = Field(default_factory=dict, description="a table: [fixed], then factor = level")
     rows: list[dict[str, Any]] | None = Field(None, description="a list of tables: [[rows]], then factor = level")
     factorial: dict[str, list[Any]] | None = Field(None, description="a table: factor = [levels]")
@@ -362,6 +366,8 @@ def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -
         split_seed=split_seed,
         settings=dict(changes),
         stated=tuple(dict.fromkeys(f for row in rows for f in row.levels)),
+        published_test_images=file.published_test_images,
+        margin=None if file.equivalence_margin is None else float(file.equivalence_margin),
     )
 
 

@@ -25,8 +25,14 @@ Scores = dict[str, dict[str, float]]  # train, val, test -> metric -> value
 
 @dataclass(frozen=True)
 class Column:
-    """`key` names its values in the rows' frame. `kind`: row, factor, percent, published or text. `group`: the heading
-    above, "" for none."""
+    """`key` names its values in the rows' frame. `group`: the heading above, "" for none. `kind` says what its cells
+    hold and how they are drawn:
+
+    row: the number of a row, or a text, with its marks; factor: a level; text: words; count: a whole number;
+    percent: a fraction, or a pair of mean and standard deviation; estimate: an Interval of fractions, in percent;
+    change: an Interval of fractions, in percentage points with a sign; p: a p value; number: a float, 3 digits;
+    published: a Decimal with the digits of its source.
+    """
 
     key: str
     title: str
@@ -44,7 +50,9 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """The ablation table before it takes a format. `marks[i]` says what row i is: reference, selected."""
+    """A table before it takes a format. `name`: of the study; `key`: which of its tables; `marks[i]` says what row i
+    is: reference, selected, alike (not told from the selected row), gap (overfits), noise (within the replicates).
+    `ids[i]`: the trials that row i comes from."""
 
     name: str
     caption: str
@@ -53,6 +61,8 @@ class Table:
     marks: tuple[frozenset[str], ...]
     notes: tuple[str, ...]
     decimals: int
+    key: str = "ablation"
+    ids: tuple[str, ...] = ()
 
 
 def collect(workspace: Workspace, record: Record) -> dict[Trial, Result | None]:

@@ -1,0 +1,84 @@
+"""All that is known of a study, gathered once: tables, figures and warnings are made from it and read no file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import fmean
+
+import numpy as np
+
+from ablation import analysis, published, selection
+from ablation.analysis import Analysis, Answers
+from ablation.grid import Trial
+from ablation.published import Reproduction
+from ablation.record import Record
+from ablation.result import Result
+from ablation.selection import Opener, Selection
+from ablation.workspace import Workspace
+
+Results = Mapping[Trial, Result | None]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """`results`: of every trial, None where it was not run. `val`, `test`: row -> what its networks said; `test` is
+    empty until a selection is `sealed`, and so is what `analysis` says of it. Rows without a finished trial are in
+    neither. `replicates`: the reference with more seeds, on test."""
+
+    record: Record
+    results: Results
+    sealed: Selection | None
+    val: Mapping[int, Answers]
+    test: Mapping[int, Answers]
+    replicates: Answers | None
+    analysis: Analysis
+    reproduction: Reproduction | None
+
+    def finished(self, row: int) -> list[tuple[Trial, Result]]:
+        """The finished trials of a row, by seed; replicates are not among them."""
+        return [(t, r) for t, r in done(self.results).items() if t.row == row and not self.record.grid.is_replicate(t)]
+
+
+def done(results: Results) -> dict[Trial, Result]:
+    """The finished trials."""
+    return {t: r for t, r in results.items() if r and r.done}
+
+
+def _answers(record: Record, trials: Mapping[Trial, Result], opened: Opener) -> Answers | None:
+    """Of trials of one row."""
+    if not trials:
+        return None
+    found = {t: opened(t, r) for t, r in trials.items()}
+    labels = next(iter(found.values()))[0]
+    return Answers(
+        record.splits[next(iter(trials)).condition.split],
+        labels,
+        tuple(t.seed for t in trials),
+        np.array([predicted.classes for _, predicted in found.values()]),
+        np.array([predicted.losses for _, predicted in found.values()]),
+    )
+
+
+def _by_row(record: Record, finished: Mapping[Trial, Result], opened: Opener) -> dict[int, Answers]:
+    rows: dict[int, dict[Trial, Result]] = {}
+    for trial, found in sorted(finished.items(), key=lambda item: (item[0].row, item[0].seed)):
+        rows.setdefault(trial.row, {})[trial] = found
+    answers = {row: _answers(record, trials, opened) for row, trials in rows.items()}
+    return {row: found for row, found in answers.items() if found}
+
+
+def gather(
+    workspace: Workspace, record: Record, results: Results, sealed: Selection | None, all_intervals: bool = False
+) -> Findings:
+    """Read the predictions and compute everything. Test predictions are opened only where a selection is sealed.
+    Raises AblateError where a file is missing or changed."""
+    finished = {t: r for t, r in done(results).items() if not record.grid.is_replicate(t)}
+    again = {t: r for t, r in done(results).items() if record.grid.is_replicate(t)}
+    val = _by_row(record, finished, selection.validation(workspace, record))
+    opened = selection.unseal(workspace, record, sealed) if sealed else None
+    test = _by_row(record, finished, opened) if opened else {}
+    replicates = _answers(record, again, opened) if opened else None
+    train = {row: fmean(r.scores["train"]["accuracy"] for t, r in finished.items() if t.row == row) for row in val}
+    found = analysis.analyse(record, train, val, test, replicates, sealed.row if sealed else None, all_intervals)
+    measured = {row: facts.accuracy.value for row, facts in found.rows.items()}
+    reproduction = published.reproduce(record, measured, found.contrasts)
+    return Findings(record, results, sealed, val, test, replicates, found, reproduction)

@@ -1,0 +1,127 @@
+"""Studies whose results are made up, with all the files of real ones: what is said of them can be checked exactly."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ablation import result, splits
+from ablation.datasets.images import Index
+from ablation.evaluation import scores
+from ablation.grid import Grid, Trial
+from ablation.record import Record, Weights
+from ablation.result import DONE, Predictions, Result
+from ablation.workspace import Workspace, write_text
+
+SUPPORT = (1058, 369, 953, 1593, 1124, 334)  # the paper's test images of each class
+CLASSES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
+
+
+def answers(
+    labels: np.ndarray, accuracy: float, rng: np.random.Generator, hardness: np.ndarray, classes: int
+) -> np.ndarray:
+    """Predicted classes with exactly round(accuracy N) right ones; rows agree on most of the hard images."""
+    score = 0.9 * hardness + np.sqrt(1 - 0.9**2) * rng.normal(size=len(labels))
+    right = np.argsort(score, kind="stable")[: round(accuracy * len(labels))]
+    found = (labels + rng.integers(1, classes, len(labels))) % classes
+    found[right] = labels[right]
+    return found.astype(np.int16)
+
+
+def predictions(labels: np.ndarray, classes: np.ndarray, many: int) -> Predictions:
+    probabilities = np.full((len(labels), many), 0.2 / many, np.float16)
+    probabilities[np.arange(len(labels)), classes] += np.float16(0.8)
+    losses = np.where(classes == labels, 0.2, 3.0).astype(np.float32)
+    return Predictions(classes, probabilities, losses)
+
+
+def index(counts: Mapping[str, Sequence[int]], classes: Sequence[str]) -> Index:
+    """An image set with so many images of each class in each split; ids are unique."""
+    rows = [(s, k) for s in ("test", "train", "val") for k, n in enumerate(counts[s]) for _ in range(n)]
+    ids = np.array([f"{i:064x}" for i in range(len(rows))])
+    found = np.array([s for s, _ in rows]), np.array([k for _, k in rows])
+    return Index(ids, found[1], tuple(classes), found[0], np.full(len(rows), ""))
+
+
+def history(epochs: int, train: float, val: float) -> list[dict[str, float]]:
+    """Curves that end at the given accuracies."""
+    return [
+        {
+            "epoch": e, "time": 1.5e9 + e, "train_accuracy": train * (1 - 0.5**e), "train_loss": 2 * 0.5**e + 0.1,
+            "val_accuracy": val * (1 - 0.5**e), "val_loss": 2 * 0.6**e + 0.4,
+        }
+        for e in range(1, epochs + 1)
+    ]  # fmt: skip
+
+
+def study(
+    workspace: Path,
+    grid: Grid,
+    accuracy: Mapping[int, tuple[float, float, float]],
+    name: str = "",
+    support: Sequence[int] = SUPPORT,
+    jitter: float = 0.0,
+    data: str = "faces",
+    classes: Sequence[str] = CLASSES,
+) -> Record:
+    """Write a study: record, index, split, results and predictions of all trials. `accuracy`: row -> train, val, test
+    accuracy; rows that it lacks were not run. `jitter`: standard deviation over seeds. Returns its record."""
+    place, counts = (
+        Workspace(workspace),
+        {"train": [4 * n for n in support], "val": list(support), "test": list(support)},
+    )
+    images = index(counts, classes)
+    split = splits.make(images, "given", 0)
+    folder = place.images(images.digest)
+    write_text(folder.index, images.to_json())
+    key = splits.write(folder, split)
+    record = Record(
+        name=name or grid.stem,
+        grid=grid,
+        data=data,
+        images=images.digest,
+        classes=tuple(classes),
+        counts={level: {s: tuple(n) for s, n in counts.items()} for level in {r.split for r in grid.rows}},
+        splits=dict.fromkeys({r.split for r in grid.rows}, key),
+        weights={
+            f"{r.backbone}/{r.weights}": Weights(level=r.weights, source=r.weights, digest="d") for r in grid.rows
+        },
+        backend="tensorflow",
+    )
+    record.write(place.study(record.name))
+    labels = {s: images.labels[split[s]] for s in ("val", "test")}
+    hardness = {s: np.random.default_rng(1).normal(size=len(y)) for s, y in labels.items()}
+    for trial in grid.trials():
+        if trial.row in accuracy:
+            write(place, record, trial, accuracy[trial.row], labels, hardness, jitter)
+    return record
+
+
+def write(
+    workspace: Workspace, record: Record, trial: Trial, accuracy: tuple[float, float, float],
+    labels: Mapping[str, np.ndarray], hardness: Mapping[str, np.ndarray], jitter: float,
+) -> None:  # fmt: skip
+    """One finished trial."""
+    rng = np.random.default_rng([trial.row, trial.seed])
+    train, *rest = (min(1.0, a + jitter * float(rng.normal())) for a in accuracy)
+    folder, epochs, many = workspace.training(record.training_key(trial)), trial.condition.epochs, len(record.classes)
+    files, measured = {}, {}
+    for split, share in zip(("val", "test"), rest, strict=True):
+        said = predictions(labels[split], answers(labels[split], share, rng, hardness[split], many), many)
+        files[split] = said.write(folder.predictions(split, epochs))
+        measured[split] = scores(labels[split], said.classes, said.losses)
+    same = {"accuracy": train, "macro_f1": train, "weighted_f1": train, "micro_f1": train, "loss": 0.1}
+    result.write(
+        folder,
+        Result(
+            DONE,
+            epochs,
+            {"train": same, "val": measured["val"]},
+            history(epochs, train, rest[0]),
+            files,
+            parameters=sum(trial.condition.units) * 100,
+            started=1.5e9,
+            finished=1.5e9 + epochs,
+            environment={"host": "h"},
+        ),
+    )
