@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-ORDER, DROPOUT, WEIGHTS = range(3)  # streams of randomness that must not share a seed
+ORDER, DROPOUT, WEIGHTS, AUGMENT, CLASS = range(5)  # streams of randomness that must not share a seed
 
 
 def stream(seed: int, *path: int) -> int:
@@ -17,9 +17,43 @@ def order(n: int, seed: int, epoch: int) -> np.ndarray:
     return np.random.default_rng([seed, ORDER, epoch]).permutation(n)
 
 
-def batches(x: np.ndarray, y: np.ndarray, size: int, seed: int, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The batches of `epoch`; the last one may be smaller. x: (n, ...), y: (n,)."""
-    rows = order(len(y), seed, epoch)
+def even_order(y: np.ndarray, size: int, seed: int, epoch: int) -> np.ndarray:
+    """As `order`, but drawn so that in each batch of `size` the counts of the classes differ by one at most.
+
+    Images of small classes come again and those of large ones may wait for another epoch; none comes twice before all
+    of its class have come once.
+    """
+    classes = np.unique(y)
+    supplies = [_supply(np.flatnonzero(y == k), seed, epoch, int(k)) for k in classes]
+    turns = np.random.default_rng([seed, CLASS, epoch])
+    rows: list[int] = []
+    while len(rows) < len(y):
+        many = min(size, len(y) - len(rows))
+        extra = turns.permutation(len(classes))[: many % len(classes)]  # which classes get one more
+        share = np.full(len(classes), many // len(classes))
+        share[extra] += 1
+        batch = [next(supply) for supply, n in zip(supplies, share, strict=True) for _ in range(n)]
+        rows += [batch[i] for i in turns.permutation(many)]
+    return np.array(rows)
+
+
+def _supply(rows: np.ndarray, seed: int, epoch: int, label: int) -> Iterator[int]:
+    rng = np.random.default_rng([seed, CLASS, epoch, label])
+    while True:
+        yield from rng.permutation(rows).tolist()
+
+
+def class_weights(y: np.ndarray) -> dict[int, float]:
+    """Of each class, so that all weigh the same in the loss and the mean weight of an image is 1."""
+    labels, counts = np.unique(y, return_counts=True)
+    return {int(k): len(y) / (len(labels) * n) for k, n in zip(labels.tolist(), counts.tolist(), strict=True)}
+
+
+def batches(
+    x: np.ndarray, y: np.ndarray, size: int, seed: int, epoch: int, even: bool = False
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The batches of `epoch`; the last one may be smaller. x: (n, ...), y: (n,). `even`: drawn evenly over classes."""
+    rows = even_order(y, size, seed, epoch) if even else order(len(y), seed, epoch)
     for start in range(0, len(rows), size):
         chosen = rows[start : start + size]
         yield x[chosen], y[chosen]

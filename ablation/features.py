@@ -57,8 +57,7 @@ def digest_of(model: Any) -> str:
 
 def backbone(name: str, source: str, size: int) -> tuple[Any, Callable[[np.ndarray], np.ndarray]]:
     """A frozen Keras model without top for (size, size, 3) images, and the preprocessing that its weights expect."""
-    family = import_module(BACKBONES[name])
-    model = family.build(include_top=False, weights=None if source == "random" else source, input_shape=(size, size, 3))
+XX    model = family.build(include_top=False, weights=None if source == "random" else source, input_shape=(size, size, 3))
     if source == "random":
         model = import_module(RANDOM_WEIGHTS).randomise(model, family.preprocess)
     model.trainable = False

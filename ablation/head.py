@@ -9,23 +9,37 @@ from typing import Any
 import keras
 import numpy as np
 
-from ablation.batches import DROPOUT, WEIGHTS, batches, stream
+from ablation.batches import DROPOUT, WEIGHTS, batches, class_weights, stream
 from ablation.evaluation import losses
+from ablation.front import seed_augmentation
 from ablation.grid import Condition
 from ablation.result import Predictions
 
 PREDICT_BATCH = 1024
+POLICIES = {
+    "float32": "float32",
+    "tensorfloat32": "float32",  # the products' own switch: see worker.py
+    "bfloat16": "mixed_bfloat16",
+    "float16": "mixed_float16",
+}
 FUSED = {"tensorflow": "ablation.fused"}  # Keras backend -> where its faster optimizers live
 
 
-def build(shape: tuple[int, ...], classes: int, condition: Condition, seed: int) -> keras.Model:
-    """flatten -> fc_layers x (dense fc_units ReLU, dropout) -> softmax, compiled. `shape`: of one image's features."""
-    layers: list[keras.Layer] = [keras.Input(shape), keras.layers.Flatten()]
+def build(
+    shape: tuple[int, ...], classes: int, condition: Condition, seed: int, front: Sequence[keras.Layer] = ()
+) -> keras.Model:
+    """front -> flatten -> fc_layers x (dense fc_units ReLU, dropout) -> softmax, compiled.
+
+    `shape`: of one image's features, or of what `front` takes. The front is as it was built, in float32 where it is
+    frozen; `precision` is the head's, and that of a front that is trained.
+    """
+    keras.config.set_dtype_policy(POLICIES[condition.precision])
+    layers: list[keras.Layer] = [keras.Input(shape), *front, keras.layers.Flatten()]
     for i, units in enumerate(condition.units):
         layers.append(_dense(units, "relu", seed, i))
         if condition.dropout:
             layers.append(keras.layers.Dropout(condition.dropout, seed=0))  # its state is set at each epoch's start
-    layers.append(_dense(classes, "softmax", seed, len(condition.units)))
+    layers.append(_dense(classes, "softmax", seed, len(condition.units), dtype="float32"))
     model = keras.Sequential(layers)
     model.compile(
         optimizer=_optimizer(condition),
@@ -61,9 +75,9 @@ class _Dense(keras.layers.Dense):
         return self.activation(keras.ops.add(x, self.bias))
 
 
-def _dense(units: int, activation: str, seed: int, layer: int) -> keras.layers.Dense:
+def _dense(units: int, activation: str, seed: int, layer: int, **more: Any) -> keras.layers.Dense:
     initializer = keras.initializers.GlorotUniform(seed=stream(seed, WEIGHTS, layer))
-    return _Dense(units, activation, kernel_initializer=initializer)
+    return _Dense(units, activation, kernel_initializer=initializer, **more)
 
 
 def _optimizer(condition: Condition) -> keras.optimizers.Optimizer:
@@ -89,10 +103,13 @@ def fit_epoch(
 ) -> dict[str, float]:
     """Train one epoch (from 1) on x (n, ...), y (n,) and return its mean loss and accuracy, dropout on."""
     _seed_dropout(model, seed, epoch)
+    seed_augmentation(model.layers, seed, epoch)
     model.reset_metrics()
     logs: dict[str, float] = {}
-    for some_x, some_y in batches(x, y, condition.batch_size, seed, epoch):
-        logs = model.train_on_batch(some_x, some_y, return_dict=True)  # running means since the reset
+    weights = class_weights(y) if condition.balance == "class_weight" else None
+    for some_x, some_y in batches(x, y, condition.batch_size, seed, epoch, even=condition.balance == "batch"):
+        # the logs are running means since the reset
+        logs = model.train_on_batch(some_x, some_y, class_weight=weights, return_dict=True)
     return {name: float(logs[name]) for name in ("loss", "accuracy")}
 
 
@@ -107,6 +124,11 @@ def fit(
 def _state(model: keras.Model) -> list[Any]:
     model.optimizer.build(model.trainable_variables)  # else there are no moments yet to read or to set
     return [*model.weights, *model.optimizer.variables]
+
+
+def trainable(model: keras.Model) -> int:
+    """How many numbers training changes."""
+    return sum(math.prod(v.shape) for v in model.trainable_variables)
 
 
 def state(model: keras.Model) -> list[np.ndarray]:

@@ -1,6 +1,20 @@
-"""The backbones, and where each lives. A backbone is a module with `build` and `preprocess`, a pair."""
+"""The backbones, and where each lives. A backbone is a module with `build`, `preprocess` (a pair) and `CUT`."""
 
 BACKBONES = {
+    "mobilenetv2": "ablation.backbones.mobilenetv2",
     "vgg16": "ablation.backbones.vgg16",
 }
 RANDOM_WEIGHTS = "ablation.backbones.random_weights"  # for each of them
+
+# Trainable parameters by level of `trainable`, and channels of the output: what a plan needs without building one.
+PARAMETERS = {
+    "mobilenetv2": {"head": 0, "block5": 1_681_344, "all": 2_223_872},
+    "vgg16": {"head": 0, "block5": 7_079_424, "all": 14_714_688},
+}
+CHANNELS = {"mobilenetv2": 1280, "vgg16": 512}
+
+
+def outputs(backbone: str, size: int) -> int:
+    """How many numbers a backbone makes of an image of (size, size, 3): its places times its channels."""
+    side = size // 32 if backbone == "vgg16" else -(-size // 32)
+    return side * side * CHANNELS[backbone]
