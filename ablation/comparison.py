@@ -58,7 +58,8 @@ def wilson(correct: int, n: int) -> Interval:
     if n == 0:
         raise ValueError("an accuracy needs at least one image")
     low, high = proportion_confint(correct, n, alpha=ALPHA, method="wilson")
-    return Interval(correct / n, float(low), float(high))
+    value = correct / n  # all wrong or all right: a bound, but for rounding
+    return Interval(value, min(value, float(low)), max(value, float(high)))
 
 
 def means(values: np.ndarray) -> list[Interval]:
