@@ -391,24 +391,23 @@ def _effects(
         return
     one, answers = np.ones((len(rows), 1)), [test[r] for r in rows]
     matrix = np.hstack([one, *parts.values()])
-    spare = comparison.spare(matrix)
-    measured = _measured(answers, _over(answers))
-    mains = comparison.main_effects(matrix, measured)[1:]
-    fits = comparison.line_fit(matrix, measured.mean(axis=1))[1:] if spare else mains
     told = {
         f: comparison.estimable(np.hstack([one, *(p for g, p in parts.items() if g != f)]), parts[f]) for f in parts
     }
+    basis = comparison.basis(matrix)  # holds all columns of the factors that can be told
+    spare, measured = len(rows) - len(basis), _measured(answers, _over(answers))
+    mains = dict(zip(basis, comparison.main_effects(matrix[:, basis], measured), strict=True))
+    fits = dict(zip(basis, comparison.line_fit(matrix[:, basis], measured.mean(axis=1)), strict=True)) if spare else {}
     moved: dict[tuple[str, tuple[Any, Any]], list[float]] = {}
     for c in contrasts:
         moved.setdefault((c.pair.factor, c.pair.levels), []).append(c.difference.accuracy.value)
-    names = [
-        (f, (levels[0], level)) for f in parts for levels in [design.occurring(grid, rows, f)] for level in levels[1:]
-    ]
-    for (factor, levels), main, fit in zip(names, mains, fits, strict=True):
+    occurring = {f: design.occurring(grid, rows, f) for f in parts}
+    names = [(f, (levels[0], level)) for f, levels in occurring.items() for level in levels[1:]]
+    for column, (factor, levels) in enumerate(names, start=1):
         reason, mine = _no_effect(told[factor], spare), moved.get((factor, levels), [])
         up, down = sum(v > 0 for v in mine), sum(v < 0 for v in mine)
-        fitted = (None, reason, None) if reason else (main, "", fit)
-        yield Effect(factor, levels, len(mine), up, down, *fitted)
+        main, fit = (None, None) if reason else (mains[column], fits[column])
+        yield Effect(factor, levels, len(mine), up, down, main, reason, fit)
 
 
 def _no_effect(told: bool, spare: int) -> str:

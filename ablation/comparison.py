@@ -19,7 +19,6 @@ RESAMPLES = 10_000
 CHUNK = 256  # pairs or resamples at a time: bounds the memory
 MOST_FLIPS = 2**13  # of signs
 ROUNDING = 1e-12  # differences of fractions below it are none
-SINGULAR = 1e-10  # singular values of a design below this share of its largest are none
 
 Quantiles = tuple[float, float]
 TAILS: Quantiles = (100 * ALPHA / 2, 100 - 100 * ALPHA / 2)
@@ -254,26 +253,29 @@ def estimable(design: np.ndarray, term: np.ndarray) -> bool:
     return bool(rank(np.hstack([design, term])) == rank(design) + term.shape[1])
 
 
-def spare(design: np.ndarray) -> int:
-    """Degrees of freedom that a linear model leaves: rows minus rank. `design`: (R, p)."""
-    return len(design) - int(np.linalg.matrix_rank(design))
+def basis(design: np.ndarray) -> list[int]:
+    """The columns of `design` (R, p) that the columns before them do not add up to. Its rank is their number."""
+    kept: list[int] = []
+    for column in range(design.shape[1]):
+        if np.linalg.matrix_rank(design[:, [*kept, column]]) > len(kept):
+            kept.append(column)
+    return kept
 
 
 def main_effects(design: np.ndarray, correct: np.ndarray) -> list[Interval]:
     """Coefficients of a linear model of right (1) and wrong (0), with intervals over images (or seeds).
 
-    `design`: (R, p); `correct`: (R, N), all rows on the same images. A coefficient means something only where its
-    column is `estimable`. Every image has the same design, so the model is fitted to each image alone, and a
-    coefficient's interval is that of its mean over images: the cluster-robust interval with images as clusters (Liang &
-    Zeger 1986), but for its factor for few rows.
+    `design`: (R, p) of rank p; `correct`: (R, N), all rows on the same images. Every image has the same design, so the
+    model is fitted to each image alone, and a coefficient's interval is that of its mean over images: the
+    cluster-robust interval with images as clusters (Liang & Zeger 1986), but for its factor for few rows.
     """
-    return means(np.linalg.pinv(design, SINGULAR) @ correct.astype(float))
+    return means(np.linalg.pinv(design) @ correct.astype(float))
 
 
 def line_fit(design: np.ndarray, accuracy: np.ndarray) -> list[Interval]:
     """The same coefficients from R accuracies alone, with intervals over rows by Student's t: (R, p), (R,).
 
-    What the model does not describe, interactions and the luck of a seed, widens these. `design` has a rank below R.
+    What the model does not describe, interactions and the luck of a seed, widens these. `design` has rank p, below R.
     """
     fitted = OLS(accuracy, design).fit()
     bounds = fitted.conf_int(ALPHA)

@@ -407,8 +407,7 @@ def test_what_can_be_estimated():
     one, a, b = DESIGN[:, :1], DESIGN[:, 1:2], DESIGN[:, 2:]
     assert comparison.estimable(np.hstack([one, a]), b)
     assert not comparison.estimable(np.hstack([one, a]), 1 - a)
-    assert comparison.spare(DESIGN) == 2
-    assert comparison.spare(DESIGN[:3]) == 0
+    assert comparison.basis(np.hstack([one, a, 1 - a, b])) == [0, 1, 3]
 
 
 # One more training of the reference
