@@ -19,6 +19,7 @@ from ablation.record import Record
 
 BOOTSTRAP_ROWS = 100  # above so many, bootstrap intervals are made only where they are asked for
 SAMPLES = 2_000  # bootstrap samples of the validation images, for the selection
+FEW_IMAGES = 10  # with fewer, no power is computed
 SEEDS = 3  # from so many seeds on, intervals and tests are over seeds
 
 
@@ -118,10 +119,11 @@ class Contrast:
 class Effect:
     """What one level of a factor does against the reference's level, over all matched pairs.
 
-    `up`, `down`: pairs in which accuracy rose or fell. `main`: of a linear model without interactions, over images
-    (over the seeds, from three on that all rows have); None where it cannot be estimated, and `reason` says why.
-    `line_fit`: the same coefficient with an interval over rows, by the degrees of freedom that the model leaves: what
-    the model does not describe, interactions and the luck of a seed, is in this interval and not in that of `main`.
+    `up`, `down`: pairs in which accuracy rose or fell. `main`: of a linear model without interactions, its interval
+    `over` images, or over the seeds where all rows have the same three or more; None where it cannot be estimated, and
+    `reason` says why. `line_fit`: the same coefficient with an interval over rows, by the degrees of freedom that the
+    model leaves: what the model does not describe, interactions and the luck of a seed, is in this interval and not in
+    that of `main`.
     """
 
     factor: str
@@ -132,13 +134,15 @@ class Effect:
     main: Interval | None
     reason: str
     line_fit: Interval | None = None
+    over: str = "images"
 
 
 @dataclass(frozen=True)
 class Interaction:
     """How much the effect of one factor depends on the other: a difference of differences for each square.
 
-    `reason`: why it cannot be estimated, where `squares` is empty; else how many squares there are beyond those listed.
+    `reason`: why it cannot be estimated, where `squares` is empty, or that there are too many to list. Each square's
+    interval is over the seeds where its rows have the same three or more, else over images.
     """
 
     factors: tuple[str, str]
@@ -153,7 +157,8 @@ class Stability:
     `shares`: row -> in which share of bootstrap samples of the validation images it would have been selected.
     `alike`: rows that validation does not tell from the selected one (itself included). `cheapest`: of these.
     `value`: the selected row's validation accuracy; `corrected`: of the winner of each sample on the images that are
-    not in it, which is free of the winner's luck (bootstrap bias correction, Tsamardinos et al. 2018).
+    not in it, which is free of the winner's luck (bootstrap bias correction, Tsamardinos et al. 2018); nan with one
+    image.
     """
 
     shares: dict[int, float]
@@ -395,7 +400,8 @@ def _effects(
         f: comparison.estimable(np.hstack([one, *(p for g, p in parts.items() if g != f)]), parts[f]) for f in parts
     }
     basis = comparison.basis(matrix)  # holds all columns of the factors that can be told
-    spare, measured = len(rows) - len(basis), _measured(answers, _over(answers))
+    spare, over = len(rows) - len(basis), _over(answers)
+    measured = _measured(answers, over)
     mains = dict(zip(basis, comparison.main_effects(matrix[:, basis], measured), strict=True))
     fits = dict(zip(basis, comparison.line_fit(matrix[:, basis], measured.mean(axis=1)), strict=True)) if spare else {}
     moved: dict[tuple[str, tuple[Any, Any]], list[float]] = {}
@@ -407,7 +413,7 @@ def _effects(
         reason, mine = _no_effect(told[factor], spare), moved.get((factor, levels), [])
         up, down = sum(v > 0 for v in mine), sum(v < 0 for v in mine)
         main, fit = (None, None) if reason else (mains[column], fits[column])
-        yield Effect(factor, levels, len(mine), up, down, main, reason, fit)
+        yield Effect(factor, levels, len(mine), up, down, main, reason, fit, over)
 
 
 def _no_effect(told: bool, spare: int) -> str:
@@ -445,7 +451,7 @@ def _detectable(deltas: Sequence[Difference], test: Mapping[int, Answers], rows:
     found = [d.against.only_a + d.against.only_b for d in deltas if d.against]
     n = len(test[rows[0]].labels) if rows else 0
     middle = float(np.median(found)) / n if found else 0.0
-    return comparison.detectable(middle, n) if middle else None
+    return comparison.detectable(middle, n) if middle and n >= FEW_IMAGES else None
 
 
 def _stability(record: Record, val: Mapping[int, Answers], selected: int | None) -> Stability | None:
@@ -479,10 +485,10 @@ def _resampled(record: Record, rows: Sequence[Answers]) -> tuple[np.ndarray, flo
         values = _reweighted(metric, rows, weights, len(record.classes))
         best = values.argmin(axis=0) if metric == "loss" else values.argmax(axis=0)
         left_out = (weights == 0).astype(np.float32)
-        hits = (left_out @ right.T)[np.arange(len(best)), best]
+        hits, many = (left_out @ right.T)[np.arange(len(best)), best], left_out.sum(axis=1)
         winners.append(best)
-        accuracies.append(hits[left_out.any(axis=1)] / left_out.sum(axis=1)[left_out.any(axis=1)])
-    return np.concatenate(winners), float(np.concatenate(accuracies).mean())
+        accuracies += list(hits[many > 0] / many[many > 0])
+    return np.concatenate(winners), float(np.mean(accuracies)) if accuracies else float("nan")  # one image: none left
 
 
 def _reweighted(metric: str, rows: Sequence[Answers], weights: np.ndarray, classes: int) -> np.ndarray:

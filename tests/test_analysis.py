@@ -1,11 +1,16 @@
 """What is said of a study: on studies whose results are made up, so that it can be checked."""
 
+import gc
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import synthetic
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from ablation import analysis, comparison, findings, selection, study_file, table
 from ablation.analysis import Analysis, Answers
@@ -17,6 +22,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 SMALL = (60, 40, 100)
 NAMES = ("a", "b", "c")
+PAPER = study_file.read("paper").model_copy(update={"margin": 0.05})
 
 
 def grid(folder: Path, text: str, **more: object) -> Grid:
@@ -149,6 +155,7 @@ def test_from_three_seeds_on_everything_is_over_seeds(tmp_path: Path):
             assert facts.delta.p_exact >= 2 / 2**5
             assert facts.delta.against is None
             assert facts.delta.equivalent is not None
+    assert {e.over for e in said.analysis.effects} == {"seeds"}
     assert said.analysis.cochran is None
     assert said.analysis.detectable is None
 
@@ -332,3 +339,29 @@ def test_the_corrected_accuracy_is_free_of_the_winners_luck():
         corrected.append(analysis._resampled(record, answers)[1])
     assert np.mean(looks) > 0.54
     assert np.mean(corrected) == pytest.approx(0.5, abs=0.03)
+
+
+@settings(max_examples=40)
+@given(st.data())
+def test_tiny_studies_are_analysed(data: st.DataObject):
+    """A few images, of which each row says anything, with few seeds: nothing warns, bounds are in order."""
+    n, classes = data.draw(st.integers(2, 12)), 3
+    labels = data.draw(arrays(np.int16, n, elements=st.integers(0, classes - 1)))
+    test = {}
+    for row in data.draw(st.sets(st.integers(1, 9), min_size=1)):
+        seeds = tuple(sorted(data.draw(st.sets(st.integers(0, 4), min_size=1))))
+        said = data.draw(arrays(np.int16, (len(seeds), n), elements=st.integers(0, classes - 1)))
+        test[row] = Answers("i", labels, seeds, said, (said != labels).astype(np.float32))
+    record = synthetic.record(PAPER, "i", {"given": "i"}, classes=NAMES)
+    replicates, selected = data.draw(st.sampled_from(list(test.values()))), data.draw(st.sampled_from(sorted(test)))
+    with pytest.MonkeyPatch.context() as few:  # samples: quick
+        few.setattr(gc, "collect", lambda: 0)  # statsmodels does so in each call
+        few.setattr(analysis, "SAMPLES", 20)
+        few.setattr(comparison, "macro_f1_draws", partial(comparison.macro_f1_draws, resamples=20))
+        found = analysis.analyse(record, dict.fromkeys(test, 0.9), test, test, replicates, selected)
+    for facts in found.rows.values():
+        assert 0 <= facts.accuracy.low <= facts.accuracy.value + 1e-12 <= facts.accuracy.high + 2e-12 <= 1 + 2e-12
+        assert facts.delta is None or facts.delta.p <= facts.delta.p_holm
+    assert found.stability
+    assert sum(found.stability.shares.values()) == pytest.approx(1)
+    assert selected in found.stability.alike
