@@ -77,7 +77,10 @@ def gather(
     opened = selection.unseal(workspace, record, sealed) if sealed else None
     test = _by_row(record, finished, opened) if opened else {}
     replicates = _answers(record, again, opened) if opened else None
-    train = {row: fmean(r.scores["train"]["accuracy"] for t, r in finished.items() if t.row == row) for row in val}
+    trained: dict[int, list[float]] = {}
+    for trial, each in finished.items():
+        trained.setdefault(trial.row, []).append(each.scores["train"]["accuracy"])
+    train = {row: fmean(accuracies) for row, accuracies in trained.items()}
     found = analysis.analyse(record, train, val, test, replicates, sealed.row if sealed else None, all_intervals)
     measured = {row: facts.accuracy.value for row, facts in found.rows.items()}
     reproduction = published.reproduce(record, measured, found.contrasts)
