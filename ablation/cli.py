@@ -157,6 +157,9 @@ def run(as_json: bool, **asked: Any) -> int:
     ablate run --grid mine.toml --data fer2013.csv --set weights=vgg16_notop.weights.h5
     ablate run --grid paper --slots gpu:0x3,1 --timeout 2h
     """
+    from ablation import interrupts
+
+    interrupts.shield_tracker()
     options = _options(**asked)
     from ablation import progress, sweep
 
