@@ -3,7 +3,8 @@
 Everything that a table or figure prints beyond the scores themselves is computed here, from labels and predictions.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
@@ -14,11 +15,13 @@ import numpy as np
 from ablation import comparison, design
 from ablation.comparison import ALPHA, Discordance, Interval
 from ablation.evaluation import scores
-from ablation.grid import Grid
+from ablation.grid import Grid, Trial
 from ablation.record import Record
 
 BOOTSTRAP_ROWS = 100  # above so many, bootstrap intervals are made only where they are asked for
+TRIALS, TRIALS_A_LEVEL = 50, 5  # from so many on, a factor's importance is more than luck
 SAMPLES = 2_000  # bootstrap samples of the validation images, for the selection
+GAP = 0.20  # train minus validation accuracy above which a row is marked as overfitting
 FEW_IMAGES = 10  # with fewer, no power is computed
 SEEDS = 3  # from so many seeds on, intervals and tests are over seeds
 
@@ -509,6 +512,12 @@ def _reweighted(metric: str, rows: Sequence[Answers], weights: np.ndarray, class
 def _cost(record: Record, row: int) -> tuple[int, int, int]:
     condition = record.grid.rows[row - 1]
     return sum(condition.units), updates(record, row), row
+
+
+def can_weigh(record: Record, finished: Collection[Trial]) -> bool:
+    """Whether importances mean something: enough trials, and of each level enough."""
+    counts = Counter((f, getattr(t.condition, f)) for t in finished for f in record.grid.varying)
+    return len(finished) >= TRIALS and min(counts.values(), default=0) >= TRIALS_A_LEVEL
 
 
 def updates(record: Record, row: int) -> int:

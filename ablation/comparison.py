@@ -217,6 +217,14 @@ def macro_f1_draws(
     return found
 
 
+def class_f1_draws(labels: np.ndarray, answer: np.ndarray, classes: int, seed: int = 0) -> np.ndarray:
+    """F1 of each of K classes under RESAMPLES bootstrap samples of the N images: (K, RESAMPLES)."""
+    every = np.arange(classes)[:, None]
+    is_true, is_said = ((each == every).astype(np.float32) for each in (labels, answer))
+    chunks = image_weights(len(labels), RESAMPLES, seed)
+    return np.concatenate([_class_f1(w, w @ is_true.T, is_true, is_said)[0] for w in chunks]).T
+
+
 def f1(
     weights: np.ndarray, labels: np.ndarray, answers: np.ndarray, classes: int, average: str = "macro"
 ) -> np.ndarray:
@@ -232,11 +240,18 @@ def f1(
                      for each in answers])  # fmt: skip
 
 
+def _class_f1(
+    weights: np.ndarray, true: np.ndarray, is_true: np.ndarray, is_said: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """F1 of each class, and how often it occurs or is predicted: (B, K) each."""
+    hits, said = np.hsplit((weights @ np.vstack([is_said * is_true, is_said]).T).astype(float), 2)
+    total = true.astype(float) + said
+    return 2 * hits / np.maximum(total, 1), total
+
+
 def _f1(weights: np.ndarray, true: np.ndarray, is_true: np.ndarray, is_said: np.ndarray, average: str) -> np.ndarray:
-    counts = (weights @ np.vstack([is_said * is_true, is_said]).T).astype(float)
-    hits, said = np.hsplit(counts, 2)
-    each_class = 2 * hits / np.maximum(true + said, 1)
-    shares = true if average == "weighted" else (true + said > 0).astype(float)
+    each_class, total = _class_f1(weights, true, is_true, is_said)
+    shares = true if average == "weighted" else (total > 0).astype(float)
     found: np.ndarray = (each_class * shares).sum(axis=1) / shares.sum(axis=1)
     return found
 

@@ -6,7 +6,7 @@ from statistics import fmean
 
 import numpy as np
 
-from ablation import analysis, published, selection
+from ablation import analysis, published, result, selection
 from ablation.analysis import Analysis, Answers
 from ablation.grid import Trial
 from ablation.published import Reproduction
@@ -36,6 +36,13 @@ class Findings:
     def finished(self, row: int) -> list[tuple[Trial, Result]]:
         """The finished trials of a row, by seed; replicates are not among them."""
         return [(t, r) for t, r in done(self.results).items() if t.row == row and not self.record.grid.is_replicate(t)]
+
+
+def collect(workspace: Workspace, record: Record) -> dict[Trial, Result | None]:
+    """What the files say of every trial: its result, its training's failure, or None where it was not run."""
+    return {
+        t: result.read(workspace.training(record.training_key(t)), t.condition.epochs) for t in record.grid.trials()
+    }
 
 
 def done(results: Results) -> dict[Trial, Result]:

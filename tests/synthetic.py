@@ -47,7 +47,7 @@ def history(epochs: int, train: float, val: float) -> list[dict[str, float]]:
     """Curves that end at the given accuracies."""
     return [
         {
-            "epoch": e, "time": 1.5e9 + e, "train_accuracy": train * (1 - 0.5**e), "train_loss": 2 * 0.5**e + 0.1,
+            "epoch": e, "time": 1.5e9 + e, "accuracy": train * (1 - 0.5**e), "loss": 2 * 0.5**e + 0.1,
             "val_accuracy": val * (1 - 0.5**e), "val_loss": 2 * 0.6**e + 0.4,
         }
         for e in range(1, epochs + 1)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ablation import analysis, comparison, findings, selection, study_file, table
+from ablation import analysis, comparison, findings, selection, study_file
 from ablation.analysis import Analysis, Answers
 from ablation.findings import Findings
 from ablation.grid import Grid
@@ -37,7 +37,7 @@ def gather(folder: Path, found: Grid, accuracy: dict[int, tuple[float, float, fl
     arguments = {"support": SMALL, "classes": NAMES} | more
     record = synthetic.study(folder / "runs", found, accuracy, **arguments)  # type: ignore[arg-type]
     place = Workspace(folder / "runs")
-    results = {t: None if (t.row, t.seed) in lost else r for t, r in table.collect(place, record).items()}
+    results = {t: None if (t.row, t.seed) in lost else r for t, r in findings.collect(place, record).items()}
     done = {t: r for t, r in findings.done(results).items() if not found.is_replicate(t)}
     chosen = selection.select(record, done) if seal else None
     sealed = selection.seal(place.study(record.name), chosen) if chosen else None

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import synthetic
 
-from ablation import findings, record, selection, study_file, table
+from ablation import findings, record, selection, study_file
 from ablation.workspace import Workspace
 
 NAME = "many"
@@ -35,7 +35,7 @@ def _write_study(place: Path, rows: int) -> None:
     accuracy = {row: (0.99, 0.93 + 0.03 * (row % 17) / 17, 0.93 + 0.03 * (row % 13) / 13) for row in range(1, rows + 1)}
     found = synthetic.study(place / "runs", study_file.read(str(path)), accuracy)
     workspace = Workspace(place / "runs")
-    chosen = selection.select(found, findings.done(table.collect(workspace, found)))
+    chosen = selection.select(found, findings.done(findings.collect(workspace, found)))
     assert chosen
     selection.seal(workspace.study(NAME), chosen)
 
@@ -45,7 +45,7 @@ def _gather(place: Path) -> None:
     workspace = Workspace(place)
     found = record.need(workspace, NAME)
     sealed = selection.read(workspace.study(NAME))
-    said = findings.gather(workspace, found, table.collect(workspace, found), sealed).analysis
+    said = findings.gather(workspace, found, findings.collect(workspace, found), sealed).analysis
     print(len(said.contrasts))
 
 
