@@ -44,6 +44,12 @@ def _tls(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def _strict(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--strict", multiple=True, metavar="CODE", help="Exit with 1 where this warning is given. Repeatable."
+    )(command)
+
+
 # What `run` and `plan` were asked for: one list, so that they cannot drift apart.
 RUN_OPTIONS: tuple[Callable[..., Any], ...] = (
     _study,
@@ -83,6 +89,13 @@ RUN_OPTIONS: tuple[Callable[..., Any], ...] = (
         default="selected",
         show_default=True,
         help="Whose heads stay on disk; with all, more epochs can go on from there.",
+    ),
+    click.option(
+        "--replicate-reference",
+        "replicates",
+        type=click.IntRange(min=2),
+        metavar="N",
+        help="First train the reference N times more, with other seeds; rows within that noise are marked.",
     ),
     click.option("--storage", metavar="URL", help="Optuna's database. Default: SQLite in the workspace."),
     click.option("--tracking", metavar="URI", help="MLflow's server or database. Default: SQLite in the workspace."),
@@ -143,8 +156,9 @@ def cli() -> None:
 
 @cli.command()
 @_run_options
+@_strict
 @click.option("--json", "as_json", is_flag=True, help="Say how it ended as JSON, on standard output.")
-def run(as_json: bool, **asked: Any) -> int:
+def run(as_json: bool, strict: tuple[str, ...], **asked: Any) -> int:
     """Train every row of a study and write its table.
 
     Run it again at any time: what is there is not trained twice. Rows and seeds may be added to a study. Ctrl-C lets
@@ -157,18 +171,43 @@ def run(as_json: bool, **asked: Any) -> int:
     ablate run --grid mine.toml --data fer2013.csv --set weights=vgg16_notop.weights.h5
     ablate run --grid paper --slots gpu:0x3,1 --timeout 2h
     """
+    from ablation import interrupts
+
+    interrupts.shield_tracker()
+    _check_codes(strict)
     options = _options(**asked)
     from ablation import progress, sweep
 
     with progress.watch() as watch:
         outcome = sweep.run(options, watch)
     if as_json:
-        click.echo(
-            json.dumps({"folder": str(outcome.folder), "trained": outcome.trained, "unfinished": outcome.unfinished})
-        )
+        told = {"trained": outcome.trained, "unfinished": outcome.unfinished, "warnings": outcome.codes}
+        click.echo(json.dumps({"folder": str(outcome.folder), **told}))
     else:
         _say(outcome, options.workspace)
-    return 1 if outcome.unfinished else 0
+    return 1 if outcome.unfinished or _fatal(outcome.codes, strict) else 0
+
+
+def _check_codes(strict: tuple[str, ...]) -> None:
+    from ablation.caveats import CODES
+
+    unknown = [code for code in strict if code not in CODES]
+    if unknown:
+        raise AblateError(f"--strict {unknown[0]}: no such warning; known: {', '.join(CODES)}")
+
+
+def _fatal(codes: list[str], strict: tuple[str, ...]) -> bool:
+    """Whether a warning was given that --strict names; says so."""
+    found = [code for code in codes if code in strict]
+    if found:
+        click.echo(f"--strict: {', '.join(found)}", err=True)
+    return bool(found)
+
+
+def _say_files(outcome: Any) -> None:
+    click.echo(f"table: {outcome.folder}/table.csv, .tex, .md; report: {outcome.folder}/report.html")
+    if outcome.codes:
+        click.echo(f"warnings, each with its reason in the report: {', '.join(outcome.codes)}")
 
 
 def _default_name(stem: str, data: str) -> str:
@@ -183,7 +222,7 @@ def _say(outcome: Any, workspace: Path) -> None:
     click.echo(f"trained {trials}" if outcome.trained else "nothing to train: every row was there")
     for row, seed, what, reason in outcome.unfinished:
         click.echo(f"row {row}, seed {seed}: {what}" + (f": {reason}" if reason else ""), err=True)
-    click.echo(f"table: {outcome.folder}/table.csv, .tex, .md")
+    _say_files(outcome)
     click.echo(f"compare: mlflow ui --backend-store-uri sqlite:///{workspace}/mlflow.db")
 
 
@@ -222,21 +261,103 @@ def _benches(*arguments: Any) -> Any:
 @cli.command()
 @_study
 @_workspace
-def table(grid: str, name: str | None, workspace: Path) -> int:
-    """Draw the table of a study again, from its files alone.
+@click.option(
+    "--latex-style",
+    "style",
+    type=click.Choice(["plain", "siunitx"]),
+    default="plain",
+    show_default=True,
+    help="Columns of table.tex: plain needs booktabs alone.",
+)
+@click.option("--standalone", is_flag=True, help="table.tex as a document that compiles by itself.")
+@click.option("--fragment", is_flag=True, help="table.tex as a tabular alone, without float, caption and notes.")
+@click.option("--wide", is_flag=True, help="table.tex as table*, across both columns of a two-column page.")
+@click.option(
+    "--intervals",
+    type=click.Choice(["auto", "all"]),
+    default="auto",
+    show_default=True,
+    help="auto leaves out bootstrap intervals above 100 rows.",
+)
+@_strict
+def table(
+    grid: str, name: str | None, workspace: Path, style: str, standalone: bool, fragment: bool, wide: bool,
+    intervals: str, strict: tuple[str, ...],
+) -> int:  # fmt: skip
+    """Draw the tables and the report of a study again, from its files alone.
 
     \b
     ablate table --grid paper
-    ablate table --grid paper --name my-faces
+    ablate table --grid paper --standalone --latex-style siunitx
+    ablate table --grid paper --strict LEAK_EXACT --strict SINGLE_SEED
     """
+    if standalone and fragment:
+        raise AblateError("--standalone and --fragment exclude each other; pass one")
+    _check_codes(strict)
+    form = "standalone" if standalone else "fragment" if fragment else "float"
+    latex = {"style": style, "form": form, "float": "table*" if wide else "table"}
+    outcome = _drawn(grid, name, workspace, strict, latex=latex, all_intervals=intervals == "all")
     from ablation import progress
-    from ablation.outcome import redraw
+
+    progress.print_markdown(outcome.markdown)
+    _say_files(outcome)
+    return 1 if _fatal(outcome.codes, strict) else 0
+
+
+def _drawn(grid: str, name: str | None, workspace: Path, strict: tuple[str, ...], **look: Any) -> Any:
+    _check_codes(strict)
+    from ablation.outcome import Look, redraw
     from ablation.workspace import Workspace
 
-    outcome = redraw(Workspace(workspace), name or _existing_name(grid, workspace))
-    progress.print_markdown(outcome.markdown)
-    click.echo(f"table: {outcome.folder}/table.csv, .tex, .md")
-    return 0
+    found = Look(importances=_importances, **look)
+    return redraw(Workspace(workspace), name or _existing_name(grid, workspace), found)
+
+
+def _importances(*arguments: Any) -> Any:
+    from ablation.study import importances  # Optuna: loaded only where there are trials enough
+
+    return importances(*arguments)
+
+
+@cli.command()
+@_study
+@_workspace
+@_strict
+@click.option("--open", "show", is_flag=True, help="Open it in the browser.")
+def report(grid: str, name: str | None, workspace: Path, strict: tuple[str, ...], show: bool) -> int:
+    """Write the report of a study again: one HTML file with warnings, tables and figures, that needs no network.
+
+    \b
+    ablate report --grid paper --open
+    """
+    outcome = _drawn(grid, name, workspace, strict)
+    click.echo(f"report: {outcome.folder}/report.html")
+    if show:
+        click.launch(str(outcome.folder / "report.html"))
+    return 1 if _fatal(outcome.codes, strict) else 0
+
+
+@cli.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False, exists=True, path_type=Path))
+@_workspace
+def verify(files: tuple[Path, ...], workspace: Path) -> int:
+    """Derive every number of a table again, from the files of its study, and say which do not follow.
+
+    Takes .csv, .tex and .md tables that ablate has drawn, wherever they lie by now.
+
+    \b
+    ablate verify runs/paper/table.tex
+    ablate verify article/table.tex article/contrasts.csv --workspace runs
+    """
+    from ablation import verify as verifying
+    from ablation.workspace import Workspace
+
+    wrong = 0
+    for file in files:
+        found = verifying.check(Workspace(workspace), file)
+        wrong += bool(found.mismatches)
+        click.echo(found.say(), err=bool(found.mismatches))
+    return 1 if wrong else 0
 
 
 def _existing_name(grid: str, workspace: Path) -> str:
@@ -339,17 +460,25 @@ def new(file: Path) -> int:
 @click.option("--classes", help="Which classes, in which order. Default: all.")
 @click.option("--sheet", type=click.Path(dir_okay=False, path_type=Path), help="Write a sheet of faces, a row a class.")
 def data(path: str, classes: str | None, sheet: Path | None) -> int:
-    """Say what is in a data set: images by class and split.
+    """Say what is in a data set: images by class and split, copies, and what crosses the splits.
 
     \b
     ablate data faces/
     ablate data demo --sheet faces.png
     """
+    from ablation import leaks, progress
     from ablation.datasets import images
 
     found = images.choose_classes(images.load(path), classes.split(",") if classes else None)
     images.check(found, path)
+    with progress.watch() as watch:
+        index, pixels, bad = images.decode(
+            found, [images.SMALL], True, lambda done, total: watch.step("reading images", done, total)
+        )
     click.echo(images.summary(found))
+    for line in leaks.summary(leaks.find(index, leaks.given(index), pixels[images.SMALL])):
+        click.echo(line)
+    click.echo(f"cannot be decoded: {len(bad):,}" + (f" ({', '.join(bad[:5])})" if bad else ""))
     if sheet:
         images.sheet(found).save(sheet)
         click.echo(f"sheet: {sheet}")

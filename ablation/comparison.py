@@ -1,11 +1,12 @@
 """Intervals and paired tests between rows: how sure a number is, and whether two of them differ."""
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from scipy import stats
+from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.contingency_tables import cochrans_q, mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
@@ -16,6 +17,8 @@ LEVEL = 0.95  # of every interval
 ALPHA = 1 - LEVEL
 RESAMPLES = 10_000
 CHUNK = 256  # pairs or resamples at a time: bounds the memory
+MOST_FLIPS = 2**13  # of signs
+ROUNDING = 1e-12  # differences of fractions below it are none
 
 Quantiles = tuple[float, float]
 TAILS: Quantiles = (100 * ALPHA / 2, 100 - 100 * ALPHA / 2)
@@ -54,53 +57,77 @@ def wilson(correct: int, n: int) -> Interval:
     if n == 0:
         raise ValueError("an accuracy needs at least one image")
     low, high = proportion_confint(correct, n, alpha=ALPHA, method="wilson")
-    return Interval(correct / n, float(low), float(high))
+    value = correct / n  # all wrong or all right: a bound, but for rounding
+    return Interval(value, min(value, float(low)), max(value, float(high)))
+
+
+def means(values: np.ndarray) -> list[Interval]:
+    """Of each row's mean, by Student's t over the N columns, which are images or seeds: (P, N).
+
+    No bounds (nan) where N < 2.
+    """
+    n = values.shape[1]
+    middle = values.mean(axis=1)
+    reach = stats.t.ppf(1 - ALPHA / 2, n - 1) * values.std(axis=1, ddof=1) / np.sqrt(n) if n > 1 else np.nan
+    return [Interval(*map(float, each)) for each in zip(middle, middle - reach, middle + reach, strict=True)]
 
 
 def mean(values: np.ndarray) -> Interval:
-    """Of a mean, by Student's t: `values` (N,) over images or over seeds. No bounds (nan) where N < 2."""
-    if len(values) < 2 or np.ptp(values) == 0:
-        bound = float(values[0]) if len(values) > 1 else float("nan")
-        return Interval(float(np.mean(values)), bound, bound)
-    found = stats.ttest_1samp(values, 0.0).confidence_interval(LEVEL)
-    return Interval(float(np.mean(values)), float(found.low), float(found.high))
+    """Of one mean: `values` (N,)."""
+    return means(values[None])[0]
 
 
 def paired(a: np.ndarray, b: np.ndarray) -> list[Interval]:
-    """b - a for each of P pairs of rows, over the same N images or seeds, by the paired t interval. Shapes: (P, N).
+    """b - a for each of P pairs of rows, over the same N seeds, by the paired t interval. Shapes: (P, N)."""
+    return means(b.astype(float) - a)
 
-    With 0 and 1 for wrong and right this is the paired Wald interval of a difference of accuracies.
+
+def paired_images(a: np.ndarray, b: np.ndarray) -> list[Interval]:
+    """b - a for each of P pairs of rows, over the same N images; right is 1, wrong is 0. Shapes: (P, N).
+
+    The paired t interval with two images more, one that only the first row gets right and one that only the second
+    does (Bonett & Price 2012). With thousands of images these change nothing; with few on which the rows disagree, the
+    interval without them is too narrow, and has no width at all where they agree on all.
     """
-    found: list[Interval] = []
-    for first in range(0, len(a), CHUNK):
-        found += _paired(a[first : first + CHUNK].astype(float), b[first : first + CHUNK].astype(float))
-    return found
+    found = means(_widened(b.astype(float) - a))
+    values = (b.astype(float) - a).mean(axis=1)
+    return [Interval(float(value), each.low, each.high) for value, each in zip(values, found, strict=True)]
 
 
-def _paired(a: np.ndarray, b: np.ndarray) -> Iterator[Interval]:
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")  # rows that agree everywhere: a difference of 0, surely
-        bounds = stats.ttest_rel(b, a, axis=1).confidence_interval(LEVEL)
-    values = (b - a).mean(axis=1)
-    same = np.ptp(b - a, axis=1) == 0
-    low, high = (np.where(same, values, bound) for bound in (bounds.low, bounds.high))
-    return (Interval(*map(float, each)) for each in zip(values, low, high, strict=True))
+def _widened(differences: np.ndarray) -> np.ndarray:
+    return np.hstack([differences, np.tile([1.0, -1.0], (len(differences), 1))])
 
 
-def paired_p(a: np.ndarray, b: np.ndarray) -> float:
-    """Of no difference in the mean, by the paired t test over N seeds or images; 1 where all differences are 0."""
-    if np.array_equal(a, b):
-        return 1.0
-    if np.ptp(b - a) == 0:  # one difference, N times: no variance to test it against
-        return float("nan") if len(a) < 2 else 0.0
-    return float(stats.ttest_rel(a, b).pvalue)
+def paired_p(a: np.ndarray, b: np.ndarray) -> list[float]:
+    """p of no difference in the mean, by the paired t test, for each of P pairs over N seeds or images: (P, N).
+
+    Where all N differences are the same, there is no variance to test them against, and p is the sign-flip test's.
+    """
+    differences, n = b.astype(float) - a, a.shape[1]
+    flat = np.ptp(differences, axis=1) < ROUNDING
+    p = np.where(np.abs(differences).max(axis=1) < ROUNDING, 1.0, smallest_p(n))
+    if not flat.all():
+        p[~flat] = stats.ttest_1samp(differences[~flat], 0.0, axis=1).pvalue
+    return [float(each) for each in p]
 
 
-def sign_flip(a: np.ndarray, b: np.ndarray) -> float:
-    """Exact p of no difference over S seeds, by all 2^S flips of the sign of each difference."""
-    return float(stats.permutation_test(
-        (b - a,), np.mean, permutation_type="samples", n_resamples=np.inf, vectorized=True
-    ).pvalue) if len(a) > 1 else 1.0  # fmt: skip
+def sign_flip(a: np.ndarray, b: np.ndarray) -> list[float]:
+    """p of no difference over S seeds, for each of P pairs, by flips of the sign of each difference: (P, S).
+
+    Exact, by all 2^S flips, up to MOST_FLIPS of them; else by as many random ones.
+    """
+    differences = b.astype(float) - a
+    seeds = differences.shape[1]
+    if 2**seeds <= MOST_FLIPS:
+        flips = np.array(list(product((1.0, -1.0), repeat=seeds)))
+    else:  # as it was measured, which counts as one of them, and random others
+        flips = np.random.default_rng(0).choice((1.0, -1.0), (MOST_FLIPS, seeds))
+        flips[0] = 1.0
+    found = np.concatenate([
+        (np.abs(some @ flips.T) >= np.abs(some.sum(axis=1, keepdims=True)) - ROUNDING).mean(axis=1)
+        for some in np.array_split(differences, -(-len(differences) // CHUNK))
+    ])  # fmt: skip
+    return [float(p) for p in found]
 
 
 def smallest_p(seeds: int) -> float:
@@ -110,8 +137,9 @@ def smallest_p(seeds: int) -> float:
 
 def discordance(a: np.ndarray, b: np.ndarray) -> Discordance:
     """Of two rows on the same N images; `a`, `b`: (N,) bool, right or wrong (McNemar 1947, exact)."""
-    only_a, only_b = int((a & ~b).sum()), int((~a & b).sum())
-    table = [[int((a & b).sum()), only_a], [only_b, int((~a & ~b).sum())]]
+    both, right, other = (int(np.count_nonzero(each)) for each in (a & b, a, b))
+    only_a, only_b = right - both, other - both
+    table = [[both, only_a], [only_b, len(a) - right - only_b]]
     return Discordance(only_a, only_b, float(mcnemar(table, exact=True).pvalue))
 
 
@@ -131,11 +159,17 @@ def cochran(correct: np.ndarray) -> float | None:
     return float(cochrans_q(correct.astype(int)).pvalue)
 
 
-def equivalent(a: np.ndarray, b: np.ndarray, margin: float) -> bool:
-    """Whether b - a lies within `margin` of 0, by two one-sided paired t tests (Schuirmann 1987)."""
-    if np.ptp(b.astype(float) - a) == 0:
-        return bool(abs(float(b[0]) - float(a[0])) < margin)
-    return bool(ttost_paired(b.astype(float), a.astype(float), -margin, margin)[0] < ALPHA)
+def equivalent(a: np.ndarray, b: np.ndarray, margin: float, images: bool = True) -> list[bool]:
+    """Whether b - a lies within `margin` of 0, for each of P pairs over N images or seeds: (P, N).
+
+    By two one-sided paired t tests (Schuirmann 1987), over images with the two that `paired_images` adds.
+    """
+    differences = _widened(b.astype(float) - a) if images else b.astype(float) - a
+    if differences.shape[1] < 2:
+        return [False] * len(differences)
+    with np.errstate(divide="ignore", invalid="ignore"):  # no variance: surely within, or surely not
+        tests = [ttost_paired(each, np.zeros_like(each), -margin, margin)[0] for each in differences]
+    return [bool(p < ALPHA) for p in tests]
 
 
 def detectable(discordant: float, n: int) -> float:
@@ -160,50 +194,72 @@ def kendall(a: Sequence[float], b: Sequence[float]) -> float | None:
     return None if np.isnan(found) else found
 
 
+def image_weights(n: int, resamples: int, seed: int = 0) -> Iterator[np.ndarray]:
+    """How often each of n images occurs in each bootstrap sample (Efron 1979), CHUNK samples at a time: (CHUNK, n),
+    float32; rows sum to n."""
+    rng = np.random.default_rng(seed)
+    for first in range(0, resamples, CHUNK):
+        size = min(CHUNK, resamples - first)
+        drawn = rng.integers(0, n, (size, n)) + n * np.arange(size)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n).astype(np.float32)
+
+
 def macro_f1_draws(
     labels: np.ndarray, answers: np.ndarray, classes: int, resamples: int = RESAMPLES, seed: int = 0
 ) -> np.ndarray:
-    """Macro-F1 of each of A answers to the same images, under `resamples` bootstrap samples of these: (resamples, A).
+    """Macro-F1 of each of A answers to the same images, all under the same bootstrap samples: (A, resamples), float32.
 
-    `labels`: (N,); `answers`: (A, N). The images are counted by what was said of them, and the counts are drawn from a
-    multinomial distribution: that is the bootstrap over images (Efron 1979), without drawing an image. Classes that
-    neither occur nor are predicted do not count, as in `evaluation.scores`.
+    `labels`: (N,); `answers`: (A, N). The difference of two rows of it is a bootstrap of the paired difference.
     """
-    kinds, counts = np.unique(np.vstack([labels, answers]).astype(np.int16), axis=1, return_counts=True)
-    rng, found = np.random.default_rng(seed), []
-    for first in range(0, resamples, CHUNK):
-        size = min(CHUNK, resamples - first)
-        draws = rng.multinomial(len(labels), counts / counts.sum(), size=size).astype(np.float32)
-        found.append(np.stack([f1(draws, kinds[0], answer, classes) for answer in kinds[1:]], axis=1))
-    return np.concatenate(found)
-
-
-def f1(draws: np.ndarray, labels: np.ndarray, answer: np.ndarray, classes: int, average: str = "macro") -> np.ndarray:
-    """F1 of one answer under B samples: `draws` (B, N) says how often each of N images, or kinds of image, occurs.
-
-    `average`: macro over the classes that occur or are predicted, or weighted by how often a class occurs.
-    """
-    is_true, is_said = (
-        (each[:, None] == np.arange(classes)).astype(np.float32) for each in (labels.astype(int), answer.astype(int))
-    )
-    hits, true, said = draws @ (is_true * is_said), draws @ is_true, draws @ is_said
-    total = true + said
-    each_class = np.divide(2 * hits, total, out=np.zeros_like(hits), where=total > 0)
-    weights = true if average == "weighted" else (total > 0).astype(np.float32)
-    found: np.ndarray = (each_class * weights).sum(axis=1) / weights.sum(axis=1)
+    found = np.empty((len(answers), resamples), np.float32)
+    for place, weights in enumerate(image_weights(len(labels), resamples, seed)):
+        found[:, place * CHUNK : place * CHUNK + len(weights)] = f1(weights, labels, answers, classes)
     return found
 
 
-def percentile(value: float, draws: np.ndarray) -> Interval:
-    """The percentile interval of a bootstrap around the measured `value`."""
-    low, high = np.percentile(draws, TAILS)
-    return Interval(value, float(low), float(high))
+def class_f1_draws(labels: np.ndarray, answer: np.ndarray, classes: int, seed: int = 0) -> np.ndarray:
+    """F1 of each of K classes under RESAMPLES bootstrap samples of the N images: (K, RESAMPLES)."""
+    every = np.arange(classes)[:, None]
+    is_true, is_said = ((each == every).astype(np.float32) for each in (labels, answer))
+    chunks = image_weights(len(labels), RESAMPLES, seed)
+    return np.concatenate([_class_f1(w, w @ is_true.T, is_true, is_said)[0] for w in chunks]).T
 
 
-def image_weights(n: int, resamples: int, seed: int = 0) -> np.ndarray:
-    """How often each of n images occurs in each bootstrap sample: (resamples, n), float32; rows sum to n."""
-    found: np.ndarray = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples)
-    return found.astype(np.float32)
+def f1(
+    weights: np.ndarray, labels: np.ndarray, answers: np.ndarray, classes: int, average: str = "macro"
+) -> np.ndarray:
+    """F1 of A answers under B samples: (A, B). `weights`: (B, N), how often each image occurs in a sample.
+
+    `labels`: (N,); `answers`: (A, N). `average`: macro over the classes that occur or are predicted, as in
+    `evaluation.scores`, or weighted by how often a class occurs.
+    """
+    every = np.arange(classes)
+    is_true = (labels == every[:, None]).astype(np.float32)  # (K, N)
+    true = (weights @ is_true.T).astype(float)
+    return np.stack([_f1(weights, true, is_true, (each == every[:, None]).astype(np.float32), average)
+                     for each in answers])  # fmt: skip
+
+
+def _class_f1(
+    weights: np.ndarray, true: np.ndarray, is_true: np.ndarray, is_said: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """F1 of each class, and how often it occurs or is predicted: (B, K) each."""
+    hits, said = np.hsplit((weights @ np.vstack([is_said * is_true, is_said]).T).astype(float), 2)
+    total = true.astype(float) + said
+    return 2 * hits / np.maximum(total, 1), total
+
+
+def _f1(weights: np.ndarray, true: np.ndarray, is_true: np.ndarray, is_said: np.ndarray, average: str) -> np.ndarray:
+    each_class, total = _class_f1(weights, true, is_true, is_said)
+    shares = true if average == "weighted" else (total > 0).astype(float)
+    found: np.ndarray = (each_class * shares).sum(axis=1) / shares.sum(axis=1)
+    return found
+
+
+def percentiles(values: np.ndarray, draws: np.ndarray) -> list[Interval]:
+    """The percentile interval of a bootstrap around each of P measured `values`: (P,). `draws`: (P, resamples)."""
+    low, high = np.percentile(draws, TAILS, axis=1)
+    return [Interval(*map(float, each)) for each in zip(values, low, high, strict=True)]
 
 
 def estimable(design: np.ndarray, term: np.ndarray) -> bool:
@@ -212,11 +268,30 @@ def estimable(design: np.ndarray, term: np.ndarray) -> bool:
     return bool(rank(np.hstack([design, term])) == rank(design) + term.shape[1])
 
 
-def main_effects(design: np.ndarray, correct: np.ndarray) -> list[Interval]:
-    """Coefficients of a linear model of right (1) and wrong (0), with intervals over images.
+def basis(design: np.ndarray) -> list[int]:
+    """The columns of `design` (R, p) that the columns before them do not add up to. Its rank is their number."""
+    kept: list[int] = []
+    for column in range(design.shape[1]):
+        if np.linalg.matrix_rank(design[:, [*kept, column]]) > len(kept):
+            kept.append(column)
+    return kept
 
-    `design`: (R, p) of full rank; `correct`: (R, N), all rows on the same images. Every image has the same design, so
-    the model is fitted to each image alone, and a coefficient's interval is that of its mean over images: the
-    cluster-robust interval with images as clusters (Liang & Zeger 1986), without its degrees-of-freedom factor.
+
+def main_effects(design: np.ndarray, correct: np.ndarray) -> list[Interval]:
+    """Coefficients of a linear model of right (1) and wrong (0), with intervals over images (or seeds).
+
+    `design`: (R, p) of rank p; `correct`: (R, N), all rows on the same images. Every image has the same design, so the
+    model is fitted to each image alone, and a coefficient's interval is that of its mean over images: the
+    cluster-robust interval with images as clusters (Liang & Zeger 1986), but for its factor for few rows.
     """
-    return [mean(each) for each in np.linalg.pinv(design) @ correct.astype(float)]
+    return means(np.linalg.pinv(design) @ correct.astype(float))
+
+
+def line_fit(design: np.ndarray, accuracy: np.ndarray) -> list[Interval]:
+    """The same coefficients from R accuracies alone, with intervals over rows by Student's t: (R, p), (R,).
+
+    What the model does not describe, interactions and the luck of a seed, widens these. `design` has rank p, below R.
+    """
+    fitted = OLS(accuracy, design).fit()
+    bounds = fitted.conf_int(ALPHA)
+    return [Interval(*map(float, each)) for each in zip(fitted.params, *bounds.T, strict=True)]

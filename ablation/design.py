@@ -96,14 +96,14 @@ def cells(grid: Grid) -> int:
     return int(np.prod([len(levels(grid, f)) for f in grid.varying], dtype=object))
 
 
-def dummies(grid: Grid, rows: Sequence[int], factor: str) -> np.ndarray:
-    """A column of 0 and 1 for each level that occurs in `rows`, but the reference's: (R, levels - 1)."""
-    mine = [getattr(grid.rows[r - 1], factor) for r in rows]
-    columns = [[float(level == wanted) for level in mine] for wanted in occurring(grid, rows, factor)]
-    return np.array(columns).reshape(-1, len(rows)).T
-
-
-def occurring(grid: Grid, rows: Sequence[int], factor: str) -> list[Any]:
-    """The levels of a factor in `rows`, but the first of all its levels."""
+def occurring(grid: Grid, rows: Collection[int], factor: str) -> list[Any]:
+    """The levels of a factor in `rows`, in their order: the first is what the others are measured against."""
     mine = {getattr(grid.rows[r - 1], factor) for r in rows}
-    return [level for level in levels(grid, factor)[1:] if level in mine]
+    return [level for level in levels(grid, factor) if level in mine]
+
+
+def dummies(grid: Grid, rows: Sequence[int], factor: str) -> np.ndarray:
+    """A column of 0 and 1 for each level that occurs in `rows`, but the first: (R, levels - 1)."""
+    mine = [getattr(grid.rows[r - 1], factor) for r in rows]
+    columns = [[float(level == wanted) for level in mine] for wanted in occurring(grid, rows, factor)[1:]]
+    return np.array(columns).reshape(-1, len(rows)).T

@@ -27,6 +27,7 @@ class Dispatch:
         self,
         workspace: Workspace,
         record: Record,
+        heads: Heads,
         views: Views,
         watch: Watch,
         trainings: Mapping[Training, list[Trial]],
@@ -38,7 +39,7 @@ class Dispatch:
         self._trainings = {t.key: t for t in trainings}
         self._trials = {t.key: trials for t, trials in trainings.items()}
         self._orders, self._timeout = orders, timeout
-        self._heads = Heads(workspace, record)
+        self._heads = heads
         self._waiting = deque(self._trainings)
         self._memory: list[str] = []  # those that ran out of it once
         self._ends: dict[str, list[tuple[int, int]]] = defaultdict(list)  # where each stood when a try was lost
@@ -46,7 +47,7 @@ class Dispatch:
         self._done, self._sum = dict.fromkeys(work, 0.0), 0.0
         self._before = 0.0  # of the sum: not done by this command
         self._open = {(t.row, t.seed) for trials in trainings.values() for t in trials}
-        self._trials_in_all, self._failed = len(record.grid.rows) * len(record.grid.seeds), 0
+        self._trials_in_all, self._failed = record.grid.size, 0
         self._stopping = False
 
     def stop(self) -> None:

@@ -6,7 +6,7 @@ from statistics import fmean
 
 import numpy as np
 
-from ablation import analysis, published, selection
+from ablation import analysis, published, result, selection
 from ablation.analysis import Analysis, Answers
 from ablation.grid import Trial
 from ablation.published import Reproduction
@@ -36,6 +36,13 @@ class Findings:
     def finished(self, row: int) -> list[tuple[Trial, Result]]:
         """The finished trials of a row, by seed; replicates are not among them."""
         return [(t, r) for t, r in done(self.results).items() if t.row == row and not self.record.grid.is_replicate(t)]
+
+
+def collect(workspace: Workspace, record: Record) -> dict[Trial, Result | None]:
+    """What the files say of every trial: its result, its training's failure, or None where it was not run."""
+    return {
+        t: result.read(workspace.training(record.training_key(t)), t.condition.epochs) for t in record.grid.trials()
+    }
 
 
 def done(results: Results) -> dict[Trial, Result]:
@@ -77,7 +84,10 @@ def gather(
     opened = selection.unseal(workspace, record, sealed) if sealed else None
     test = _by_row(record, finished, opened) if opened else {}
     replicates = _answers(record, again, opened) if opened else None
-    train = {row: fmean(r.scores["train"]["accuracy"] for t, r in finished.items() if t.row == row) for row in val}
+    trained: dict[int, list[float]] = {}
+    for trial, each in finished.items():
+        trained.setdefault(trial.row, []).append(each.scores["train"]["accuracy"])
+    train = {row: fmean(accuracies) for row, accuracies in trained.items()}
     found = analysis.analyse(record, train, val, test, replicates, sealed.row if sealed else None, all_intervals)
     measured = {row: facts.accuracy.value for row, facts in found.rows.items()}
     reproduction = published.reproduce(record, measured, found.contrasts)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import cached_property
+from itertools import count, islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -107,6 +108,16 @@ class Grid(BaseModel):
         for seed in self.seeds:
             for number, condition in enumerate(self.rows, start=1):
                 yield Trial(row=number, condition=condition, seed=seed)
+
+    @property
+    def size(self) -> int:
+        """How many trials there are."""
+        return len(self.rows) * len(self.seeds) + len(self.replicates)
+
+    def replicated(self, many: int) -> "Grid":
+        """With so many more trainings of the reference, each with a seed of its own."""
+        free = (seed for seed in count() if seed not in self.seeds)
+        return self.model_copy(update={"replicates": tuple(islice(free, many))})
 
     def is_replicate(self, trial: Trial) -> bool:
         """Whether a trial says how much a seed moves the reference, and is no part of its row."""

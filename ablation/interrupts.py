@@ -5,10 +5,21 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from multiprocessing import resource_tracker
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)  # USR1: what a cluster sends some time before it kills
 EXIT_CODE = 130
+
+
+def shield_tracker() -> None:
+    """Start Python's resource tracker so that SIGUSR1 does not end it: it ignores the other two by itself. To be called
+    before a library starts it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Interrupts:

@@ -1,5 +1,7 @@
 """Which heads stay on disk: all, none, or those of the row that is selected."""
 
+from collections.abc import Iterable
+
 from ablation import record as records
 from ablation import result, selection
 from ablation.grid import Trial
@@ -18,7 +20,8 @@ def wanted(workspace: Workspace, record: Record) -> set[Head]:
     if record.keep == "none":
         return set()
     chosen = selection.read(workspace.study(record.name)) if record.keep == "selected" else None
-    return {_of(record, t) for t in record.grid.trials() if chosen is None or t.row == chosen.row}
+    rows = range(1, len(record.grid.rows) + 1) if chosen is None else [chosen.row]
+    return {_of(record, t) for row in rows for t in record.grid.seeded(row)}
 
 
 def wanted_by_others(workspace: Workspace, name: str) -> set[Head]:
@@ -35,8 +38,8 @@ class Heads:
         self._elsewhere = wanted_by_others(workspace, record.name) if record.keep == "selected" else set()
         self._best: tuple[tuple[float, ...], int] | None = None
 
-    def _drop(self, row: int) -> None:
-        for trial in self._record.grid.seeded(row):
+    def _drop(self, trials: Iterable[Trial]) -> None:
+        for trial in trials:
             key, epochs = head = _of(self._record, trial)
             if head not in self._elsewhere:
                 self._workspace.training(key).head(epochs).unlink(missing_ok=True)
@@ -55,13 +58,12 @@ class Heads:
         best, worse = (this, self._best) if self._best is None or this < self._best else (self._best, this)
         self._best = best
         if worse:
-            self._drop(worse[1])
+            self._drop(self._record.grid.seeded(worse[1]))
 
     def selected(self, row: int) -> bool:
         """Drop all heads but those of `row`; whether these are there."""
         if self._record.keep == "selected":
-            for other in range(1, len(self._record.grid.rows) + 1):
-                if other != row:
-                    self._drop(other)
+            grid = self._record.grid
+            self._drop(t for t in grid.trials() if t.row != row or grid.is_replicate(t))
         heads = (_of(self._record, t) for t in self._record.grid.seeded(row))
         return all(self._workspace.training(key).head(epochs).is_file() for key, epochs in heads)

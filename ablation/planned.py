@@ -83,7 +83,7 @@ def _table(found: Forecast) -> Iterator[str]:
               "left": "epochs left", "state": "state", "time": "time", "fits": "fits"}  # fmt: skip
     lines = [titles, *(_line(found, job) for job in found.jobs)]
     hidden = {
-        "seed": len(found.record.grid.seeds) == 1,
+        "seed": len({job.training.seed for job in found.jobs}) == 1,
         "lr": "learning_rate" not in varying,
         "fits": found.budget is None,
     }

@@ -43,6 +43,7 @@ class Options:
     keep: str = "selected"  # whose heads stay on disk: all, selected, none
     storage: str | None = None
     tracking: str | None = None
+    replicates: int | None = None  # how often the reference is trained again, with other seeds
     command: Sequence[str] = ()  # as it was typed after `ablate`: how to go on
 
 
@@ -146,7 +147,7 @@ def _record(
         notes.append(f"Images left out because they could not be decoded: {len(left_out)}.")
     return Record(
         name=options.name,
-        grid=options.grid,
+        grid=options.grid.replicated(options.replicates or 0),
         data=options.data if is_demo(options.data) else str(Path(options.data).absolute()),
         images=index.digest,
         classes=index.classes,

@@ -49,10 +49,11 @@ def rank(record: Record, done: Sequence[tuple[Trial, Result]]) -> Rank:
 def select(record: Record, results: Mapping[Trial, Result]) -> Selection | None:
     """The best row on validation; exact ties go to the fewest parameters, then the fewest updates, then the first row.
 
-    `results`: of the finished trials. None where there are none.
+    `results`: of the finished trials; replicates of the reference play no part. None where there are none.
     """
     metric = record.grid.select_on.removeprefix("val_")
     rows: dict[int, list[tuple[Trial, Result]]] = {}
+    results = {t: r for t, r in results.items() if not record.grid.is_replicate(t)}
     for trial, result in results.items():
         rows.setdefault(trial.row, []).append((trial, result))
     ranks = {row: rank(record, done) for row, done in rows.items()}

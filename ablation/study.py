@@ -1,8 +1,9 @@
 """The Optuna view: one study, one COMPLETE trial a trial of the grid; earlier failed attempts stay."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 import optuna
@@ -15,6 +16,7 @@ from ablation.result import Result
 from ablation.workspace import atomic
 
 KEY = "ablate.trial"
+FORESTS = 10  # seeds of the importances' forests: one alone is unstable
 CHUNK = 100  # rows whose test scores are one attribute: short enough for any database's texts
 
 
@@ -50,6 +52,27 @@ def _attributes(record: Record, trial: Trial, key: str) -> dict[str, Any]:
     known = parameters(trial.condition)
     open_ended = {f: short(f, v) for f, v in record.shown(trial.condition).items() if f not in known}
     return {KEY: key, "row": trial.row, "seed": trial.seed, **open_ended}
+
+
+def importances(record: Record, finished: Mapping[Trial, Result]) -> dict[str, tuple[float, float]]:
+    """Of each varying factor, the share of the variance of the selection metric that forests explain by it (fANOVA,
+    Hutter et al. 2014): mean and standard deviation over FORESTS seeds. Levels count as names: a declared range would
+    give its unseen part nearly all of the weight."""
+    metric, varying = record.grid.select_on.removeprefix("val_"), record.grid.varying
+    levels = {f: [short(f, v) for v in dict.fromkeys(getattr(r, f) for r in record.grid.rows)] for f in varying}
+    choices: dict[str, BaseDistribution] = {f: CategoricalDistribution(found) for f, found in levels.items()}
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for trial, result in finished.items():
+        params = {f: short(f, getattr(trial.condition, f)) for f in varying}
+        value = result.scores["val"][metric]
+        study.add_trial(optuna.trial.create_trial(params=params, distributions=choices, value=value))
+    found = [_importance(study, seed) for seed in range(FORESTS)]
+    return {f: (fmean(each[f] for each in found), stdev(each[f] for each in found)) for f in varying}
+
+
+def _importance(study: optuna.Study, seed: int) -> dict[str, float]:
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=seed)
+    return optuna.importance.get_param_importances(study, evaluator=evaluator)
 
 
 def create(path: Path) -> str:

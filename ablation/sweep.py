@@ -19,15 +19,15 @@ from ablation import (
     slots,
     status,
     study,
-    table,
     tracking,
     worker,
 )
 from ablation.dispatch import Dispatch
 from ablation.errors import AblateError
+from ablation.findings import collect, done
 from ablation.interrupts import Interrupts
 from ablation.keep import Heads
-from ablation.outcome import Outcome, done, draw, outcome
+from ablation.outcome import Look, Outcome, draw, outcome, tests, write
 from ablation.plan import Features, Training
 from ablation.prepare import Options, prepare, store
 from ablation.record import Record
@@ -58,10 +58,11 @@ def run(options: Options, watch: Watch) -> Outcome:
                 status.Noted(watch, workspace.study(record.name), _slot_names(options), options.command) as watch,
                 _views(options, workspace, record, watch) as views,
             ):
-                trained = _train_missing(options, workspace, record, views, watch, interrupts)
+                heads = Heads(workspace, record)
+                trained = _train_missing(options, workspace, record, heads, views, watch, interrupts)
                 if interrupts.asked:
                     raise KeyboardInterrupt
-                return _conclude(workspace, record, views, trained, watch)
+                return _conclude(workspace, record, heads, views, trained, watch)
 
 
 def _slot_names(options: Options) -> list[str]:
@@ -98,11 +99,12 @@ def _views(options: Options, workspace: Workspace, record: Record, watch: Watch)
 
 
 def _train_missing(
-    options: Options, workspace: Workspace, record: Record, views: Views, watch: Watch, interrupts: Interrupts
-) -> int:
+    options: Options, workspace: Workspace, record: Record, heads: Heads, views: Views, watch: Watch,
+    interrupts: Interrupts,
+) -> int:  # fmt: skip
     """Train what has no result yet; the number of trials trained."""
     missing = plan.missing(workspace, record, record.grid.trials(), options.retry)
-    total = len(record.grid.rows) * len(record.grid.seeds)
+    total = record.grid.size
     watch.trials(total - len(missing), 0, total)
     if not missing:
         return 0
@@ -114,7 +116,7 @@ def _train_missing(
             return 0
         work = {t.key: _work(workspace, record, t) for t in trainings}
         orders = Orders(uuid.uuid4().hex, record.keep)
-        dispatch = Dispatch(workspace, record, views, watch, trainings, work, orders, options.timeout)
+        dispatch = Dispatch(workspace, record, heads, views, watch, trainings, work, orders, options.timeout)
         _dispatch(dispatch, workers, interrupts)
     if dispatch.alone():
         with _pool(options, workspace, watch, alone=True) as workers:
@@ -176,13 +178,14 @@ def _work(workspace: Workspace, record: Record, training: Training) -> float:
     return plan.work(training, inputs, sum(train))
 
 
-def _conclude(workspace: Workspace, record: Record, views: Views, trained: int, watch: Watch) -> Outcome:
+def _conclude(workspace: Workspace, record: Record, heads: Heads, views: Views, trained: int, watch: Watch) -> Outcome:
     """Select, seal, and only then open the test predictions; draw the tables and tell the views."""
-    results = table.collect(workspace, record)
+    results = collect(workspace, record)
     found = selection.select(record, done(results))
     sealed = selection.seal(workspace.study(record.name), found) if found else None
-    if sealed and not Heads(workspace, record).selected(sealed.row) and record.keep != "none":
+    if sealed and not heads.selected(sealed.row) and record.keep != "none":
         watch.say(f"note: the head of row {sealed.row}, selected now, was not kept when it was trained")
-    tests, drawn = draw(workspace, record, results, sealed)
-    views.agree(results, tests, drawn)
-    return outcome(workspace, record, results, drawn, trained)
+    drawing = draw(workspace, record, results, sealed, Look(importances=study.importances))
+    write(workspace, drawing)
+    views.agree(results, tests(workspace, drawing.findings), drawing.undated)
+    return outcome(workspace, drawing, trained)

@@ -1,26 +1,22 @@
-"""Results to the table: tidy frames for CSV, and one model of typed cells that every other format is drawn from."""
+"""The ablation table as people read it: one model of typed cells, that every format is drawn from."""
+# ruff: noqa: RUF001 (the signs are what this file is about)
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pandas as pd
 
-from ablation import result
-from ablation.datasets.images import SPLITS
-from ablation.grid import METRICS, PUBLISHED, TITLES, Trial, short
+from ablation import design, result
+from ablation.analysis import GAP, SEEDS, Analysis, RowFacts
+from ablation.comparison import LEVEL, RESAMPLES, Interval
+from ablation.grid import TITLES, short
 from ablation.record import Record
-from ablation.result import Result
 from ablation.selection import Selection
-from ablation.workspace import Workspace
 
 MANY_IMAGES = 20_000  # from here on a second decimal of a percentage means something
-NOT_RUN = "not run"
-
-MEASURED = [f"{split}_{metric}" for split in SPLITS for metric in METRICS]
-Scores = dict[str, dict[str, float]]  # train, val, test -> metric -> value
+MANY_ROWS = 12  # rows that a note lists one by one
 
 
 @dataclass(frozen=True)
@@ -65,96 +61,7 @@ class Table:
     ids: tuple[str, ...] = ()
 
 
-def collect(workspace: Workspace, record: Record) -> dict[Trial, Result | None]:
-    """What the files say of every trial: its result, its training's failure, or None where it was not run."""
-    return {
-        t: result.read(workspace.training(record.training_key(t)), t.condition.epochs) for t in record.grid.trials()
-    }
-
-
-def _scores(found: Result | None, test: dict[str, float] | None) -> Scores:
-    if found is None or not found.done:
-        return {}
-    return found.scores | ({"test": test} if test else {})
-
-
-def _levels(record: Record, row: int) -> dict[str, Any]:
-    levels = record.shown(record.grid.rows[row - 1])
-    return {f: short(f, v) if isinstance(v, tuple) else v for f, v in levels.items()}
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds") if seconds else ""
-
-
-def trials_frame(
-    record: Record, results: Mapping[Trial, Result | None], tests: Mapping[Trial, dict[str, float]]
-) -> pd.DataFrame:
-    """A line a trial, with when, where and how long. Accuracies and F1 are fractions, losses nats, times seconds."""
-    return pd.DataFrame([_trial_line(record, t, found, tests.get(t)) for t, found in results.items()])
-
-
-def _trial_line(record: Record, trial: Trial, found: Result | None, test: dict[str, float] | None) -> dict[str, Any]:
-    scores = _scores(found, test)
-    measured = {f"{s}_{m}": scores.get(s, {}).get(m) for s in SPLITS for m in METRICS}
-    best = found.best if found and found.done else {}
-    ran = {
-        "parameters": found.parameters if found else None,
-        "started": _time(found.started) if found else "",
-        "seconds": round(found.seconds, 3) if found else None,
-        "attempts": found.attempts if found else None,
-        "memory": found.memory if found else None,
-        "reason": found.reason if found else "",
-        **(found.environment if found else {}),
-    }
-    return {
-        "trial": record.trial_key(trial),
-        "row": trial.row,
-        "seed": trial.seed,
-        **_levels(record, trial.row),
-        "outcome": found.outcome if found else NOT_RUN,
-        **measured,
-        "best_epoch": best.get("epoch"),
-        "best_val_accuracy": best.get("val_accuracy"),
-        **ran,
-    }
-
-
-def rows_frame(record: Record, trials: pd.DataFrame, selected: Selection | None) -> pd.DataFrame:
-    """A line a row; it holds nothing of when, where or in how many attempts it was made. Means are over seeds."""
-    outcomes = trials.groupby("row").outcome.agg(list).to_dict()
-    keys = trials.groupby("row").trial.agg(" ".join).to_dict()
-    done = trials[trials.outcome == result.DONE].astype(dict.fromkeys(MEASURED, float)).groupby("row")[MEASURED]
-    measured = done.mean()
-    if len(record.grid.seeds) > 1:
-        measured = measured.join(done.std().add_suffix("_sd"))
-    numbers = range(1, len(record.grid.rows) + 1)
-    scores: list[dict[str, float]] = measured.reindex(list(numbers)).to_dict("records")  # type: ignore[assignment]
-    return pd.DataFrame([_row_line(record, n, outcomes[n], keys[n], scores[n - 1], selected) for n in numbers])
-
-
-def _row_line(
-    record: Record, row: int, outcomes: list[str], keys: str, scores: dict[str, float], selected: Selection | None
-) -> dict[str, Any]:
-    failed = [o for o in outcomes if o != result.DONE]
-    counts = record.counts[record.grid.rows[row - 1].split]
-    published = record.grid.published[row - 1]
-    return {
-        "row": row,
-        "label": record.grid.labels[row - 1],
-        **_levels(record, row),
-        "outcome": failed[0] if failed else result.DONE,
-        "reference": row == record.grid.reference,
-        "selected": selected is not None and row == selected.row,
-        "n_seeds": len(outcomes) - len(failed),
-        **scores,
-        **{f"n_{s}": sum(counts[s]) for s in SPLITS},
-        **{f"published_{k}": float(published[k]) if k in published else None for k in PUBLISHED},
-        "trials": keys,
-    }
-
-
-def _columns(record: Record) -> Iterator[Column]:
+def _columns(record: Record, found: Analysis | None) -> Iterator[Column]:
     yield Column("row", "#", "row")
     if any(record.grid.labels):
         yield Column("label", "Row", "text")
@@ -163,76 +70,120 @@ def _columns(record: Record) -> Iterator[Column]:
             yield Column(factor, TITLES[factor], "factor", "Factors")
     yield Column("train_accuracy", "Train", "percent", "Accuracy (%)")
     yield Column("val_accuracy", "Val", "percent", "Accuracy (%)")
-    yield Column("test_accuracy", "Acc.", "percent", "Test (%)")
-    yield Column("test_macro_f1", "Macro-F1", "percent", "Test (%)")
-    titles = {"train_accuracy": "Train", "val_accuracy": "Val", "test_accuracy": "Test", "f1": "F1"}
-    for key, title in titles.items():
-        if any(key in published for published in record.grid.published):
-            yield Column(key, title, "published", "Published (%)")
+    yield Column("test_accuracy", "Acc.", "estimate", "Test (%)")
+    yield Column("test_macro_f1", "Macro-F1", "estimate", "Test (%)")
+    if found:
+        yield Column("delta", "Δ", "change", "Test acc. − ° (pp)")
+        yield Column("p_holm", "p (Holm)", "p", "Test acc. − ° (pp)")
 
 
-def _cell(record: Record, column: Column, line: Mapping[str, Any]) -> Cell:
+def _estimate(value: float, interval: Interval | None) -> Interval:
+    nowhere = float("nan")
+    return interval if interval else Interval(value, nowhere, nowhere)
+
+
+def _tested(key: str, facts: RowFacts | None, line: Mapping[str, Any]) -> Any:
+    """A cell's value that is known of rows with results only."""
+    if key == "test_accuracy":
+        return _estimate(line[key], (facts.over_seeds or facts.accuracy) if facts else None)
+    if key == "test_macro_f1":
+        return _estimate(line[key], (facts.f1_over_seeds or facts.macro_f1) if facts else None)
+    if facts is None or facts.delta is None:
+        return None
+    return facts.delta.accuracy if key == "delta" else facts.delta.p_holm
+
+
+def _cell(record: Record, column: Column, line: Mapping[str, Any], facts: RowFacts | None) -> Cell:
     selected, key, row = bool(line["selected"]), column.key, int(line["row"]) - 1
     if column.kind in ("row", "text"):
         return Cell(line[key], selected)
     if column.kind == "factor":
         return Cell(record.shown(record.grid.rows[row])[key], selected)
-    if column.kind == "published":
-        return Cell(record.grid.published[row].get(key))
-    if pd.isna(line[key]):
+    if pd.isna(line["test_accuracy" if key in ("delta", "p_holm") else key]):
         return Cell(None if line["outcome"] == result.DONE else line["outcome"])
+    if column.kind in ("estimate", "change", "p"):
+        return Cell(_tested(key, facts, line))
     spread = line.get(f"{key}_sd")
     value = line[key] if spread is None or pd.isna(spread) else (line[key], spread)
     return Cell(value, selected and key == record.grid.select_on)
 
 
-def build(record: Record, rows: pd.DataFrame, majority: float | None, selected: Selection | None) -> Table:
-    """The ablation table as people read it. `majority`: share of the test set's largest class."""
-    columns = tuple(_columns(record))
+def _marks(line: Mapping[str, Any], facts: RowFacts | None) -> Iterator[str]:
+    yield from (m for m in ("reference", "selected") if line[m])
+    if facts and facts.alike:
+        yield "alike"
+    if facts and facts.gap > GAP:
+        yield "gap"
+    if facts and facts.within_replicates and not line["reference"]:
+        yield "noise"
+
+
+def build(
+    record: Record,
+    rows: pd.DataFrame,
+    majority: float | None,
+    selected: Selection | None,
+    found: Analysis | None = None,
+) -> Table:
+    """The ablation table. `rows`: from `frames.rows`; `majority`: share of the test set's largest class; `found`: None
+    where nothing was tested."""
+    found = found if found and found.rows else None
+    facts = found.rows if found else {}
+    columns = tuple(_columns(record, found))
     lines = [{str(k): v for k, v in line.items()} for line in rows.to_dict("records")]
-    marks = [frozenset(m for m in ("reference", "selected") if line[m]) for line in lines]
+    marks = [frozenset(_marks(line, facts.get(n))) for n, line in enumerate(lines, start=1)]
     return Table(
         name=record.name,
-        caption=_caption(record, rows, majority),
+        caption=_caption(record, rows, majority, found),
         columns=columns,
-        rows=tuple(tuple(_cell(record, c, line) for c in columns) for line in lines),
+        rows=tuple(tuple(_cell(record, c, line, facts.get(int(line["row"]))) for c in columns) for line in lines),
         marks=tuple(marks),
-        notes=tuple(_notes(record, rows, selected)),
+        notes=tuple(_notes(record, rows, selected, found, frozenset[str]().union(*marks))),
         decimals=2 if rows.n_test.max() >= MANY_IMAGES else 1,
+        ids=tuple(line["trials"] for line in lines),
     )
 
 
-def _listed(words: Sequence[object]) -> str:
+def listed(words: Sequence[object]) -> str:
     """1, 3 and 5."""
     *most, last = map(str, words)
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def _caption(record: Record, rows: pd.DataFrame, majority: float | None) -> str:
+def _caption(record: Record, rows: pd.DataFrame, majority: float | None, found: Analysis | None) -> str:
     sizes = sorted(set(rows.n_test))
     test = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
     share = f", majority class {100 * majority:.1f}%" if majority else ""
     seeds = record.grid.seeds
     many = (
-        f"Mean ± standard deviation over seeds {_listed(seeds)}"
+        f"Mean ± standard deviation over seeds {listed(seeds)}"
         if len(seeds) > 1
         else f"One training per row (seed {seeds[0]})"
     )
     notes = "".join(f" {note}" for note in record.notes)
-    return f"{record.grid.title}: {test} test images of {len(record.classes)} classes{share}. {many}.{notes}"
+    of = f"{record.grid.title}: {test} test images of {len(record.classes)} classes{share}"
+    return f"{of}. {many}.{_brackets(seeds, found)}{notes}"
 
 
-def _notes(record: Record, rows: pd.DataFrame, selected: Selection | None) -> Iterator[str]:
+def _brackets(seeds: Sequence[int], found: Analysis | None) -> str:
+    over = "seeds" if len(seeds) >= SEEDS else "test images"
+    return f" Brackets: {100 * LEVEL:.0f}% intervals over {over}." if found else ""
+
+
+def _notes(
+    record: Record, rows: pd.DataFrame, selected: Selection | None, found: Analysis | None, marks: frozenset[str]
+) -> Iterator[str]:
     """One opens with the symbol that it explains, in braces."""
     grid = record.grid
     near = [n for n in range(1, len(grid.rows) + 1) if len(grid.difference(n)) == 1]
-    neighbours = f" (differs from row{'s' if near[1:] else ''} {_listed(near)} in one factor)" if near else ""
-    yield f"{{reference}} reference row{neighbours}."
+    yield f"{{reference}} reference row{_neighbours(near)}."
     if selected:
         yield f"{{selected}} selected (bold): {selected.rule}. The test columns played no part in the choice."
         if selected.earlier:
-            before = _listed(list(dict.fromkeys(e["row"] for e in selected.earlier)))
+            before = listed(list(dict.fromkeys(e["row"] for e in selected.earlier)))
             yield f"Selected anew after the study had grown; test results were seen with row {before} selected."
+    if found:
+        yield from _statistics(record, found, marks)
     sizes = rows[["n_train", "n_val", "n_test"]].drop_duplicates()
     if len(sizes) == 1:
         train, val, test = sizes.iloc[0]
@@ -242,13 +193,72 @@ def _notes(record: Record, rows: pd.DataFrame, selected: Selection | None) -> It
     lacking = [_lack(line, len(grid.seeds)) for line in rows[rows.outcome != result.DONE].itertuples()]
     if lacking:
         yield f"Incomplete: {', '.join(lacking)}."
-    if any(grid.published):
-        other = ", whose F1 may be an average other than macro-F1" if any("f1" in p for p in grid.published) else ""
-        yield f"Published: as printed in the source{other}."
     same = [
         f"{f.replace('_', ' ')} {short(f, v)}" for f, v in record.shown(grid.rows[0]).items() if f not in grid.varying
     ]
     yield f"The same in all rows: {', '.join(same)}."
+
+
+def _neighbours(rows: Sequence[int]) -> str:
+    if not rows:
+        return ""
+    named = f"row{'s' if rows[1:] else ''} {listed(rows)}" if len(rows) <= MANY_ROWS else f"{len(rows)} rows"
+    return f" (differs from {named} in one factor)"
+
+
+def _statistics(record: Record, found: Analysis, marks: frozenset[str]) -> Iterator[str]:
+    """What the symbols, brackets and tests mean, and what they do not hold."""
+    seeds, n = len(record.grid.seeds), len(found.rows)
+    test = "exact McNemar" if seeds == 1 else "paired t over seeds"
+    compared = sum(facts.alike is not None for facts in found.rows.values())
+    if "alike" in marks:
+        yield f"{{alike}} not told from {{selected}} on test ({test}, Holm over {compared} comparisons, p ≥ 0.05)."
+    if "gap" in marks:
+        yield f"{{gap}} train − validation gap above {100 * GAP:.0f} pp."
+    if "noise" in marks and found.noise:
+        low, high = (f"{100 * bound:.1f}" for bound in (found.noise.range.low, found.noise.range.high))
+        yield (
+            f"{{noise}} within what another seed does to the reference: {low} to {high} % "
+            f"(from {len(found.noise.accuracies)} replicates, 95 % for one more)."
+        )
+    if found.stability and found.stability.cheapest not in (0, *_selected(found)):
+        yield f"Cheapest row that validation does not tell from {{selected}}: row {found.stability.cheapest}."
+    yield _method(seeds, sum(facts.delta is not None for facts in found.rows.values()), found.bootstrapped)
+    if seeds == 1:
+        yield f"Intervals and tests are about these {n} trained networks; they hold no run-to-run (seed) variance."
+    yield from _gaps(record, found)
+
+
+def _selected(found: Analysis) -> list[int]:
+    """The row that the others were compared with: it is not compared with itself."""
+    return [row for row, facts in found.rows.items() if facts.alike is None]
+
+
+def _method(seeds: int, compared: int, bootstrapped: bool) -> str:
+    f1 = (
+        f"percentile bootstrap over images, {RESAMPLES:,} resamples"
+        if bootstrapped
+        else "no interval (--intervals all)"
+    )
+    if seeds >= SEEDS:
+        test = f"paired t test, Holm over {compared} rows"
+        return f"Brackets: Student's t over seeds. Δ: paired by seed, unadjusted; p: {test}."
+    accuracy = "Wilson interval" if seeds == 1 else "t interval over images of the mean over seeds"
+    test = "exact McNemar" if seeds == 1 else "paired t test over seeds"
+    return (
+        f"Accuracy: {accuracy}. Macro-F1: {f1}. Δ: paired 95 % interval over images, unadjusted; "
+        f"p: {test} against {{reference}}, Holm over {compared} rows."
+    )
+
+
+def _gaps(record: Record, found: Analysis) -> Iterator[str]:
+    grid = record.grid
+    lacking = [" × ".join(TITLES[f] for f in i.factors) for i in found.interactions if i.reason.startswith("not")]
+    if not any(grid.labels) and len(grid.rows) < design.cells(grid):
+        cannot = (
+            f"; cannot be estimated: the interaction{'s' if lacking[1:] else ''} {listed(lacking)}" if lacking else ""
+        )
+        yield f"{len(found.rows)} of {design.cells(grid):,} cells of the grid were run{cannot}."
 
 
 def _components(record: Record) -> Iterator[str]:

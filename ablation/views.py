@@ -19,6 +19,8 @@ from ablation.tracking import PARENT, Message, Tracker
 
 def run_name(record: Record, trial: Trial) -> str:
     """What sets a trial apart from the reference: "lr 1e-3"."""
+    if record.grid.is_replicate(trial):
+        return f"reference again, seed {trial.seed}"
     levels = record.shown(trial.condition)
     differences = [f"{TITLES[f].lower()} {short(f, levels[f])}" for f in record.grid.difference(trial.row)]
     name = record.grid.labels[trial.row - 1] or ", ".join(differences) or "reference"

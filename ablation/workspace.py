@@ -132,6 +132,15 @@ class ImagesFolder:
     def pixels(self, size: int) -> Path:
         return self.path / f"pixels-{size}.npy"
 
+    def sizes(self) -> list[int]:
+        """At which the pixels are stored, ascending."""
+        found = (re.fullmatch(r"pixels-(\d+)", path.stem) for path in self.path.glob("pixels-*.npy"))
+        return sorted(int(match[1]) for match in found if match)
+
+    def leaks(self, digest: str) -> Path:
+        """Of the split with this digest."""
+        return self.path / f"leaks-{digest}.json"
+
     def split(self, digest: str) -> Path:
         return self.path / f"split-{digest}.npz"
 

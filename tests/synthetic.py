@@ -47,11 +47,41 @@ def history(epochs: int, train: float, val: float) -> list[dict[str, float]]:
     """Curves that end at the given accuracies."""
     return [
         {
-            "epoch": e, "time": 1.5e9 + e, "train_accuracy": train * (1 - 0.5**e), "train_loss": 2 * 0.5**e + 0.1,
+            "epoch": e, "time": 1.5e9 + e, "accuracy": train * (1 - 0.5**e), "loss": 2 * 0.5**e + 0.1,
             "val_accuracy": val * (1 - 0.5**e), "val_loss": 2 * 0.6**e + 0.4,
         }
         for e in range(1, epochs + 1)
     ]  # fmt: skip
+
+
+def counts(support: Sequence[int]) -> dict[str, tuple[int, ...]]:
+    """Images of each class in each split; test has `support`."""
+    return {"train": tuple(4 * n for n in support), "val": tuple(support), "test": tuple(support)}
+
+
+def record(
+    grid: Grid,
+    images: str,
+    keys: dict[str, str],
+    name: str = "",
+    support: Sequence[int] = SUPPORT,
+    data: str = "faces",
+    classes: Sequence[str] = CLASSES,
+) -> Record:
+    """`keys`: level of `split` -> digest of its rows."""
+    return Record(
+        name=name or grid.stem,
+        grid=grid,
+        data=data,
+        images=images,
+        classes=tuple(classes),
+        counts={level: counts(support) for level in keys},
+        splits=keys,
+        weights={
+            f"{r.backbone}/{r.weights}": Weights(level=r.weights, source=r.weights, digest="d") for r in grid.rows
+        },
+        backend="tensorflow",
+    )
 
 
 def study(
@@ -66,35 +96,20 @@ def study(
 ) -> Record:
     """Write a study: record, index, split, results and predictions of all trials. `accuracy`: row -> train, val, test
     accuracy; rows that it lacks were not run. `jitter`: standard deviation over seeds. Returns its record."""
-    place, counts = (
-        Workspace(workspace),
-        {"train": [4 * n for n in support], "val": list(support), "test": list(support)},
-    )
-    images = index(counts, classes)
+    place, images = Workspace(workspace), index(counts(support), classes)
     split = splits.make(images, "given", 0)
     folder = place.images(images.digest)
     write_text(folder.index, images.to_json())
     key = splits.write(folder, split)
-    record = Record(
-        name=name or grid.stem,
-        grid=grid,
-        data=data,
-        images=images.digest,
-        classes=tuple(classes),
-        counts={level: {s: tuple(n) for s, n in counts.items()} for level in {r.split for r in grid.rows}},
-        splits=dict.fromkeys({r.split for r in grid.rows}, key),
-        weights={
-            f"{r.backbone}/{r.weights}": Weights(level=r.weights, source=r.weights, digest="d") for r in grid.rows
-        },
-        backend="tensorflow",
-    )
-    record.write(place.study(record.name))
+    keys = dict.fromkeys({r.split for r in grid.rows}, key)
+    found = record(grid, images.digest, keys, name, support, data, classes)
+    found.write(place.study(found.name))
     labels = {s: images.labels[split[s]] for s in ("val", "test")}
     hardness = {s: np.random.default_rng(1).normal(size=len(y)) for s, y in labels.items()}
     for trial in grid.trials():
         if trial.row in accuracy:
-            write(place, record, trial, accuracy[trial.row], labels, hardness, jitter)
-    return record
+            write(place, found, trial, accuracy[trial.row], labels, hardness, jitter)
+    return found
 
 
 def write(

@@ -167,7 +167,10 @@ def test_units_are_written_canonically(tmp_path):
 
 # ---- what is refused
 
-KEYS = "title, reference, select_on, select_on_test, seeds, fixed, rows, factorial, one_at_a_time, leave_one_out"
+KEYS = (
+    "title, reference, select_on, select_on_test, seeds, published_test_images, equivalence_margin, fixed, rows, "
+    "factorial, one_at_a_time, leave_one_out"
+)
 SEEDS = "a list of one or more whole numbers from 0 to 4294967295"
 
 

@@ -17,6 +17,7 @@ from ablation.errors import AblateError
 
 SPLITS = ("train", "val", "test")
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+SMALL = 32  # pixels a side: enough to tell near duplicates
 CHUNK = 256  # images a job: long enough that dispatching costs nothing, short enough for a lively progress bar
 
 

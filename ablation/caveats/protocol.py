@@ -1,0 +1,131 @@
+"""How the selection was made, and what was seen before."""
+
+from ablation.caveats.caveat import Caveat, listed, percent, plural, sentence, which
+from ablation.caveats.known import Known
+from ablation.selection import WORDS
+
+
+def selected_on_test(known: Known) -> Caveat | None:
+    sealed = known.findings.sealed
+    if not sealed or not sealed.metric.startswith("test_"):
+        return None
+    metric = sealed.metric.removeprefix("test_")
+    return Caveat(
+        "SELECTED_ON_TEST",
+        f"Row {sealed.row} was selected by its test {WORDS.get(metric, metric)}, out of "
+        f"{plural(len(known.findings.test), 'row')}.",
+        "Its test numbers are too good: the best of several is in part the luckiest.",
+        "Select on validation, or report the selected row on images that played no part in the choice.",
+        (sealed.row,),
+    )
+
+
+def opened_before(known: Known) -> Caveat | None:
+    """The study grew after its test results had been seen."""
+    sealed = known.findings.sealed
+    if not sealed or not sealed.earlier:
+        return None
+    before = {int(str(e["row"])) for e in sealed.earlier}
+    return Caveat(
+        "TEST_OPENED_BEFORE_SELECTION",
+        f"Test results were seen with {which(before)} selected; the study has grown since, and row {sealed.row} is "
+        "selected now.",
+        "What was added may have been chosen in view of the test set, so the selected row's test numbers can be too "
+        "good.",
+        "State that the study grew, and report the selected row on images that nobody has looked at.",
+        (sealed.row,),
+    )
+
+
+def disagree(known: Known) -> Caveat | None:
+    """Validation and test put other rows first."""
+    sealed, test = known.findings.sealed, known.findings.test
+    if not sealed or sealed.row not in test:
+        return None
+    mine = test[sealed.row]
+    rows = [row for row, answers in test.items() if answers.split == mine.split]
+    f1 = {row: float(test[row].macro_f1.mean()) for row in rows}
+    firsts = {}
+    for name, values in (("test accuracy", known.test_accuracy), ("test macro-F1", f1)):
+        best = max(rows, key=values.__getitem__)
+        if values[best] > values[sealed.row]:
+            firsts[name] = (best, values[best], values[sealed.row])
+    if not firsts:
+        return None
+    others = sorted({best for best, _, _ in firsts.values()})
+    alike = [row for row in others if known.findings.analysis.rows[row].alike]
+    told = f"; test does not tell {which(alike)} from it" if alike else ""
+    said = listed(
+        f"row {b} by {name} ({percent(x, 2)}, row {sealed.row} has {percent(y, 2)})"
+        for name, (b, x, y) in firsts.items()
+    )
+    return Caveat(
+        "VAL_TEST_DISAGREE",
+        f"Row {sealed.row} was selected, but test puts another row first: {said}{told}.",
+        f"To report {which(others)} as the best instead would be selection on test, and its numbers too good.",
+        f"Keep row {sealed.row}; call the rows different only where a test on them says so.",
+        (sealed.row, *others),
+    )
+
+
+def reused(known: Known) -> Caveat | None:
+    others = known.looks - 1
+    if others < 1:
+        return None
+    return Caveat(
+        "REUSED_TEST",
+        f"{plural(others, 'other study', 'other studies')} of this workspace {'has' if others == 1 else 'have'} seen "
+        "the same test images.",
+        "Each look at a test set lets it guide what is tried next, and it becomes less of a test.",
+        "Confirm the final row on images that no study has seen.",
+    )
+
+
+def other_data(known: Known) -> Caveat | None:
+    found = known.findings.reproduction
+    if not found or not found.other:
+        return None
+    agreement = found.agreement
+    tau = f"Kendall's tau {agreement.tau:.2f} over {plural(agreement.rows, 'row')}" if agreement.tau is not None else ""
+    signs = (
+        f"{agreement.same_signs} of {plural(agreement.signs, 'one-factor contrast')} with the published sign"
+        if agreement.signs
+        else ""
+    )
+    can = " and ".join(part for part in (tau, signs) if part)
+    return Caveat(
+        "OTHER_DATA",
+        f"The published numbers are of other data or weights: {found.other}.",
+        "Measured minus published says nothing here"
+        + (f"; what can be compared is ranks and signs: {can}." if can else "."),
+        "To reproduce the numbers, give the source's images with --data, and its weights.",
+    )
+
+
+def weights_replaced(known: Known) -> Caveat | None:
+    replaced = [name for name, w in known.record.weights.items() if w.level != w.source == "random"]
+    if not replaced:
+        return None
+    rows = [n for n, r in enumerate(known.grid.rows, start=1) if f"{r.backbone}/{r.weights}" in replaced]
+    backbones = sorted({name.partition("/")[0] for name in replaced})
+    return Caveat(
+        "WEIGHTS_REPLACED",
+        f"{sentence(which(rows, 'rests', 'rest'))} on random weights: the ImageNet weights of "
+        f"{listed(backbones)} could not be had.",
+        "A random backbone extracts other features, so these accuracies say nothing of pretrained ones.",
+        "Connect to the internet once, or pass --set weights=PATH, under a --name of its own.",
+        tuple(rows),
+    )
+
+
+def left_out(known: Known) -> Caveat | None:
+    many = len(known.record.left_out)
+    if not many:
+        return None
+    return Caveat(
+        "LEFT_OUT",
+        f"{plural(many, 'image was', 'images were')} left out because {'it' if many == 1 else 'they'} could not be "
+        "decoded.",
+        "The numbers are of the images that are left, and others may count them otherwise.",
+        "Repair the files, or state how many were left out.",
+    )

@@ -1,0 +1,82 @@
+"""Which classes the selected row takes for which."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ablation.evaluation import confusion
+from ablation.figures.canvas import Drawn, axis, figure, plain
+from ablation.findings import Findings
+
+MOST = 30  # classes
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """`counts`: (K, K), true classes down, predicted across. `row`, `seed`: whose."""
+
+    counts: np.ndarray
+    classes: tuple[str, ...]
+    row: int
+    seed: int
+
+    @property
+    def shares(self) -> np.ndarray:
+        """Of each true class, as fractions."""
+        found: np.ndarray = self.counts / np.maximum(self.counts.sum(axis=1, keepdims=True), 1)
+        return found
+
+
+def info(found: Findings) -> Confusion | None:
+    answers = found.test.get(found.sealed.row) if found.sealed else None
+    if not answers or not found.sealed or len(found.record.classes) > MOST:
+        return None
+    counts = confusion(answers.labels, answers.predicted[0], len(found.record.classes))
+    return Confusion(counts, found.record.classes, found.sealed.row, answers.seeds[0])
+
+
+def draw(seen: Confusion) -> Mapping[str, Any]:
+    names = [plain(c, 16) for c in seen.classes]
+    words = [[f"{n:,}<br>{100 * s:.0f} %" for n, s in zip(*pair, strict=True)]
+             for pair in zip(seen.counts, seen.shares, strict=True)]  # fmt: skip
+    trace = {
+        "type": "heatmap", "x": names, "y": names, "z": (100 * seen.shares).tolist(), "text": words,
+        "texttemplate": "%{text}", "hoverinfo": "skip", "zmin": 0, "zmax": 100, "xgap": 2, "ygap": 2,
+        "colorscale": [[0, "#eef3f8"], [1, "#08306b"]], "colorbar": {"title": {"text": "% of true class"}},
+    }  # fmt: skip
+    return figure([trace], height=160 + 46 * len(names), xaxis=axis("predicted class", side="bottom", showgrid=False),
+                  yaxis=axis("true class", autorange="reversed", showgrid=False))  # fmt: skip
+
+
+def pairs(seen: Confusion, most: int = 3) -> list[tuple[str, str, int, float]]:
+    """The most frequent mistakes: true class, what it was taken for, how often, and the share of the true class."""
+    wrong = seen.counts.copy()
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(wrong, axis=None, kind="stable")[::-1][:most]
+    found = [divmod(int(k), len(seen.classes)) for k in order if wrong.flat[k]]
+    return [(seen.classes[i], seen.classes[j], int(wrong[i, j]), float(seen.shares[i, j])) for i, j in found]
+
+
+def said(mistakes: Sequence[tuple[str, str, int, float]]) -> str:
+    return "; ".join(f"{a} taken for {b}: {n:,} ({100 * share:.0f} %)" for a, b, n, share in mistakes)
+
+
+def drawn(found: Findings) -> Drawn | None:
+    seen = info(found)
+    if not seen:
+        return None
+    frame = pd.DataFrame(seen.counts, columns=list(seen.classes))
+    frame.insert(0, "true class", list(seen.classes))
+    worst = said(pairs(seen))
+    return Drawn(
+        "confusion",
+        f"Confusion matrix of row {seen.row} on test",
+        f"True classes down, predicted across, with the share of the true class. Mistakes: {worst or 'none'}.",
+        f"Confusion matrix of {len(seen.classes)} classes. Most frequent mistakes: {worst or 'none'}.",
+        frame,
+        (f"Of the network with seed {seen.seed}.",),
+        draw(seen),
+    )

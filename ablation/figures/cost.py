@@ -1,0 +1,87 @@
+"""What accuracy costs: test accuracy against seconds of training, with the size of the head."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+import pandas as pd
+
+from ablation.figures.canvas import (
+    BLUE,
+    GREEN,
+    VERMILION,
+    Drawn,
+    axis,
+    begins,
+    bounds,
+    dots,
+    figure,
+    left_out,
+    settings,
+)
+from ablation.findings import Findings
+
+COLUMNS = ["row", "seconds", "parameters", "value", "kind"]
+SELECTED, ALIKE, OTHER = "selected", "not told from it on validation", "told from it"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """`data`: a line a row; seconds of one training, trainable parameters, accuracy in percent. `split`: test, or val
+    while no selection is sealed."""
+
+    data: pd.DataFrame
+    split: str
+
+
+def info(found: Findings) -> Cost | None:
+    split = "test" if found.test else "val"
+    stability = found.analysis.stability
+    lines = []
+    for row in found.val:
+        results = [r for _, r in found.finished(row)]
+        selected = found.sealed is not None and row == found.sealed.row
+        kind = SELECTED if selected else ALIKE if stability and row in stability.alike else OTHER
+        facts = found.analysis.rows.get(row)
+        value = facts.accuracy.value if facts else fmean(r.scores["val"]["accuracy"] for r in results)
+        lines.append((row, fmean(r.seconds for r in results), results[0].parameters, 100 * value, kind))
+    return Cost(pd.DataFrame(lines, columns=COLUMNS), split) if lines else None
+
+
+def draw(seen: Cost, found: Findings) -> Mapping[str, Any]:
+    data = seen.data
+    largest = max(1, int(data.parameters.max()))
+    traces = []
+    for kind, color, symbol in ((SELECTED, VERMILION, "star"), (ALIKE, GREEN, "diamond"), (OTHER, BLUE, "circle")):
+        mine = data[data.kind == kind]
+        said = [
+            f"{settings(found, int(str(c.row)))}<br>{c.value:.2f} %<br>{c.seconds:,.0f} s, {c.parameters:,} parameters"
+            for c in mine.itertuples()
+        ]
+        sizes = [8 + 16 * (p / largest) ** 0.5 for p in mine.parameters]
+        if len(mine):
+            traces.append(dots(list(mine.seconds), list(mine.value), color, symbol, text=said, name=kind,
+                               marker={"size": sizes, "opacity": 0.85}))  # fmt: skip
+    low, high = bounds(data.value, 0, 100)
+    name = "Test accuracy (%)" if seen.split == "test" else "Validation accuracy (%)"
+    return figure(traces, height=400, xaxis=axis("Seconds of one training, as if trained alone", type="log"),
+                  yaxis=axis(begins(name, low), range=[low, high]))  # fmt: skip
+
+
+def drawn(found: Findings) -> Drawn | None:
+    seen = info(found)
+    if not seen:
+        return None
+    quick, slow = seen.data.seconds.min(), seen.data.seconds.max()
+    return Drawn(
+        "cost",
+        "Accuracy and cost",
+        "Each row by the time of its training; larger marks have more trainable parameters. Of the rows that "
+        "validation does not tell from the selected one, the one furthest left is the cheapest to train.",
+        f"Scatter plot of {len(seen.data)} rows: {quick:,.0f} to {slow:,.0f} seconds, accuracy "
+        f"{seen.data.value.min():.1f} to {seen.data.value.max():.1f} %.",
+        seen.data,
+        left_out(found, len(seen.data)),
+        draw(seen, found),
+    )

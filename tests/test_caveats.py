@@ -1,0 +1,532 @@
+"""The warnings: when each is given, what it says, and when it is silent."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import synthetic
+
+from ablation import caveats, findings, selection, study_file
+from ablation.analysis import Answers, Noise, Stability
+from ablation.caveats import Caveat
+from ablation.caveats.caveat import which
+from ablation.comparison import Interval
+from ablation.findings import Findings
+from ablation.grid import Condition, Grid
+from ablation.record import Record, Weights
+from ablation.result import DIVERGED, Result, read
+from ablation.workspace import Workspace
+
+EVEN = (60, 60)  # images of each class
+Accuracies = Mapping[int, tuple[float, float, float]]
+
+
+def gathered(workspace: Path, grid: Grid, accuracy: Accuracies, seal: bool = True, **study: Any) -> Findings:
+    """All that is known of a study that is made up."""
+    record = synthetic.study(workspace, grid, accuracy, **study)
+    place = Workspace(workspace)
+    results = {t: read(place.training(record.training_key(t)), t.condition.epochs) for t in grid.trials()}
+    sealed = selection.select(record, findings.done(results)) if seal else None
+    return findings.gather(place, record, results, sealed)
+
+
+def grid_of(rows: Sequence[Mapping[str, Any]], **more: Any) -> Grid:
+    n = len(rows)
+    usual = {"stem": "tiny", "title": "Tiny", "labels": ("",) * n, "published": ({},) * n, "reference": 1,
+             "select_on": "val_accuracy", "seeds": (0,), "split_seed": 0, "settings": {}}  # fmt: skip
+    return Grid(rows=tuple(Condition(**row) for row in rows), **usual | more)
+
+
+def tiny(
+    workspace: Path, rows: Sequence[Mapping[str, Any]] = ({},), accuracy: Sequence[tuple[float, float, float]] = (),
+    support: Sequence[int] = EVEN, seal: bool = True, classes: Sequence[str] = (), jitter: float = 0.0,
+    data: str = "faces", **grid: Any,
+) -> Findings:  # fmt: skip
+    """A study of few rows and classes; unless told otherwise, accuracies are equal, and all is well."""
+    numbers = dict(enumerate(accuracy or [(0.9, 0.9, 0.9)] * len(rows), start=1))
+    names = classes or [f"class {k}" for k in range(len(support))]
+    study = {"support": support, "classes": names, "jitter": jitter, "data": data}
+    return gathered(workspace, grid_of(rows, **grid), numbers, seal, **study)
+
+
+def say(found: Findings, code: str, looks: int = 1) -> Caveat:
+    """The warning with this code. Fails where it is not given."""
+    return next(c for c in caveats.find(found, looks) if c.code == code)
+
+
+def codes(found: Findings, looks: int = 1) -> list[str]:
+    return [c.code for c in caveats.find(found, looks)]
+
+
+def recorded(found: Findings, **changes: Any) -> Findings:
+    """With another record."""
+    return replace(found, record=found.record.model_copy(update=changes))
+
+
+def resulted(found: Findings, row: int, **changes: Any) -> Findings:
+    """With other results of a row."""
+    results = {t: replace(r, **changes) if r and t.row == row else r for t, r in found.results.items()}
+    return replace(found, results=results)
+
+
+def curve(val_accuracy: Sequence[float], val_loss: Sequence[float] = (), train_loss: Sequence[float] = ()) -> Any:
+    """A history."""
+    n = len(val_accuracy)
+    columns = (val_accuracy, val_loss or [0.5] * n, train_loss or [0.5] * n)
+    return [
+        {"epoch": e, "val_accuracy": a, "val_loss": v, "loss": t, "accuracy": 0.9, "time": 0.0}
+        for e, (a, v, t) in enumerate(zip(*columns, strict=True), start=1)
+    ]
+
+
+def curved(found: Findings, row: int, *columns: Sequence[float]) -> Findings:
+    return resulted(found, row, history=curve(*columns))
+
+
+@pytest.fixture(scope="module")
+def paper(tmp_path_factory: pytest.TempPathFactory) -> Findings:
+    """The paper's table with the published numbers as if measured; nothing is known of its curves."""
+    grid = study_file.read("paper")
+    keys = ("train_accuracy", "val_accuracy", "test_accuracy")
+    published = {row: tuple(float(p[key]) for key in keys) for row, p in enumerate(grid.published, start=1)}
+    found = gathered(tmp_path_factory.mktemp("paper"), grid, published)  # type: ignore[arg-type]
+    return replace(found, results={t: replace(r, history=[]) for t, r in found.results.items() if r})
+
+
+@pytest.fixture
+def well(tmp_path: Path) -> Findings:
+    """A study of two rows that gives no cause for the warnings under test."""
+    return tiny(tmp_path, [{}, {"dropout": 0.5}])
+
+
+def test_what_the_papers_table_gives_cause_for(paper: Findings):
+    """The published numbers, as if measured, give exactly these warnings, the weightier ones first."""
+    assert codes(paper) == [
+        "SINGLE_SEED", "NOT_ESTIMABLE", "INCOMPLETE_GRID", "UNBALANCED", "BATCH_CONFOUNDED", "BOUNDARY", "IMBALANCE",
+        "PUBLISHED_F1", "PUBLISHED_ODD", "F1_UNDEFINED_AVERAGE", "IMPORTANCE_SUPPRESSED",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("code", "fact", "rows"),
+    [
+        ("SINGLE_SEED", "Rows 1 to 9 were trained with one seed.", tuple(range(1, 10))),
+        (
+            "NOT_ESTIMABLE",
+            "3 of 6 interactions cannot be estimated: "
+            "batch size with fc units (no runs with batch size 128 and fc units 8192), "
+            "learning rate with epochs (no runs with learning rate 1e-3 and epochs 100) and "
+            "learning rate with fc units (no runs with learning rate 1e-3 and fc units 8192).",
+            (),
+        ),
+        ("INCOMPLETE_GRID", "The grid has 9 of the 24 combinations of its levels.", ()),
+        (
+            "UNBALANCED",
+            "Levels stand in unequal numbers of rows: batch size (256: 6, 128: 3), learning rate (1e-4: 7, 1e-3: 2), "
+            "epochs (10: 6, 100: 3) and fc units (4096: 6, 2048: 1, 8192: 2).",
+            (),
+        ),
+        ("BATCH_CONFOUNDED", "In 10 epochs, batch size 128 makes 1,700 updates, batch size 256 850.", ()),
+        (
+            "BOUNDARY",
+            "Row 5, the best on validation, stands at the edge of what was tried: batch size 256 (highest), "
+            "learning rate 1e-4 (lowest) and epochs 100 (highest).",
+            (5,),
+        ),
+        ("IMBALANCE", "Of 5,431 test images, 1,593 are happiness (29.3%) and 334 surprise (6.1%).", ()),
+        (
+            "PUBLISHED_F1",
+            "The published F1 exceeds the published accuracy by more than rounding allows in 2 rows: "
+            "row 2 (F1 0.96, accuracy 0.94) and row 9 (F1 0.96, accuracy 0.934).",
+            (2, 9),
+        ),
+        (
+            "PUBLISHED_ODD",
+            "Published: row 9 trains worse in 100 epochs (train accuracy 0.9528) than row 8, otherwise equal, in 10 "
+            "(0.9676).",
+            (9,),
+        ),
+        (
+            "F1_UNDEFINED_AVERAGE",
+            "The published F1 of rows 1 to 9 comes without its average; in rows 1 and 3 to 8 it equals the published "
+            "accuracy within rounding.",
+            tuple(range(1, 10)),
+        ),
+        (
+            "IMPORTANCE_SUPPRESSED",
+            "9 trials have a result, fc units 2048 in 1 of them; importances of factors need 50, and 5 of each level.",
+            (),
+        ),
+    ],
+)
+def test_what_is_said_of_the_papers_table(paper: Findings, code: str, fact: str, rows: tuple[int, ...]):
+    """Facts come with their numbers, and with the rows that they are about."""
+    found = say(paper, code)
+    assert (found.fact, found.rows) == (fact, rows)
+
+
+def test_a_study_without_flaws_is_not_blamed(tmp_path: Path):
+    """A balanced, complete grid with five seeds, equal classes and no difference has little to answer for."""
+    found = tiny(tmp_path, [{}, {"augment": "flip"}], seeds=(0, 1, 2, 3, 4))
+    assert set(codes(found)) <= {"WITHIN_NOISE", "VAL_TEST_DISAGREE"}  # two rows that are equal
+
+
+def test_each_warning_is_three_sentences(paper: Findings):
+    """Fact, consequence and remedy each begin with a capital or a command, and end with a full stop."""
+    for caveat in caveats.find(paper, looks=2):
+        for text in (caveat.fact, caveat.consequence, caveat.remedy):
+            assert text[0].isupper() or text[0].isdigit() or text[0] == "`"
+            assert text.endswith(".")
+            assert "  " not in text
+
+
+def test_each_code_is_given_once(paper: Findings):
+    """Similar warnings are one: a code names one line of warnings.json."""
+    found = codes(paper, looks=3)
+    assert len(found) == len(set(found))
+
+
+def test_warnings_are_kept_for_programs(paper: Findings):
+    """warnings.json holds the fields of each warning, rows as a list."""
+    written = caveats.as_json(caveats.find(paper))
+    assert list(written[0]) == ["code", "fact", "consequence", "remedy", "rows"]
+    assert written[0]["rows"] == list(range(1, 10))
+
+
+def test_before_a_selection_nothing_is_said_of_test(tmp_path: Path):
+    """An unsealed study has warnings too, from validation alone."""
+    found = tiny(tmp_path, [{}, {"dropout": 0.5}], [(0.9, 0.8, 0.1), (0.9, 0.4, 0.1)], seal=False)
+    assert say(found, "BELOW_BASELINE").fact == (
+        "Row 2 is no better in validation accuracy than to guess class 0 always (50.0%): 40.0%."
+    )
+
+
+def test_a_study_without_results_is_no_error(tmp_path: Path):
+    """Before anything has run, only the grid can be spoken of."""
+    found = gathered(tmp_path, grid_of([{}, {"dropout": 0.5}]), {}, seal=False, support=EVEN, classes=("a", "b"))
+    assert codes(found) == ["FAILED_ROWS"]
+    assert say(found, "FAILED_ROWS").fact == "2 of 2 trials have no result (not run: rows 1 and 2)."
+
+
+def test_one_seed(tmp_path: Path):
+    """One seed is said, with what replicates of the reference tell; two seeds are not."""
+    noise = Noise((0.5, 0.7, 0.6), Interval(0.6, 0.1, 1.0))
+    found = tiny(tmp_path / "one")
+    assert say(found, "SINGLE_SEED").fact == "Row 1 was trained with one seed."
+    with_noise = replace(found, analysis=replace(found.analysis, noise=noise))
+    assert "with 3 more seeds, has test accuracies from 50.0% to 70.0%." in say(with_noise, "SINGLE_SEED").fact
+    assert "SINGLE_SEED" not in codes(tiny(tmp_path / "two", seeds=(0, 1)))
+
+
+def _replicates(*right: int) -> Answers:
+    """Of networks that got so many of 100 images right."""
+    predicted = np.array([[k >= n for k in range(100)] for n in right]).astype(np.int16)
+    return Answers("s", np.zeros(100, np.int16), tuple(range(len(right))), predicted, np.zeros((len(right), 100)))
+
+
+def test_noise_between_seeds(tmp_path: Path):
+    """A significant difference below twice the standard deviation over seeds is doubtful."""
+    found = tiny(tmp_path, [{}, {"dropout": 0.5}], [(0.9, 0.9, 0.9), (0.9, 0.9, 0.7)])
+    noisy = say(replace(found, replicates=_replicates(70, 90)), "SEED_NOISE")  # standard deviation 14.14
+    assert noisy.fact == (
+        "Between seeds, test accuracy has a standard deviation of 14.14 pp; 1 of 1 significant difference is below "
+        "twice that, the smallest 20.00 pp (rows 1 and 2)."
+    )
+    assert noisy.rows == (1, 2)
+    assert "SEED_NOISE" not in codes(replace(found, replicates=_replicates(80, 90)))  # 7.07
+    assert "SEED_NOISE" not in codes(found)
+
+
+def _stable(found: Findings, share: float, alike: tuple[int, ...], cheapest: int) -> Findings:
+    stability = Stability({1: share, 2: 1 - share}, alike, cheapest, 0.9, 0.88)
+    return replace(found, analysis=replace(found.analysis, stability=stability))
+
+
+def test_a_choice_within_noise(well: Findings):
+    """Rows that validation does not tell apart are named, with the cheapest; so is a choice that is unsure."""
+    alike = say(_stable(well, 0.7, (1, 2), 2), "WITHIN_NOISE")
+    assert alike.fact == (
+        "Row 1 was selected, and would be in 70.0% of bootstrap samples of the validation images; validation does not "
+        "tell it from row 2."
+    )
+    assert "90.0% is 88.0% when corrected" in alike.consequence
+    assert alike.remedy == "Call these rows equal; row 2 is the cheapest of them."
+    alone = say(_stable(well, 0.89, (1,), 1), "WITHIN_NOISE")
+    assert alone.fact.endswith("images.")
+    assert alone.rows == (1,)
+    assert "WITHIN_NOISE" not in codes(_stable(well, 0.9, (1,), 1))
+
+
+def _sealed(found: Findings, **changes: Any) -> Findings:
+    assert found.sealed
+    return replace(found, sealed=found.sealed.model_copy(update=changes))
+
+
+def test_selection_on_test(well: Findings):
+    """A selection by a test metric is said first of all."""
+    assert codes(_sealed(well, metric="test_macro_f1"))[0] == "SELECTED_ON_TEST"
+    said = say(_sealed(well, metric="test_macro_f1"), "SELECTED_ON_TEST").fact
+    assert said == "Row 1 was selected by its test macro-F1, out of 2 rows."
+    assert "SELECTED_ON_TEST" not in codes(well)
+
+
+def test_a_study_that_grew_after_test_was_seen(well: Findings):
+    """A selection that replaces others is said, with theirs."""
+    found = say(_sealed(well, earlier=({"row": 2}, {"row": 2})), "TEST_OPENED_BEFORE_SELECTION")
+    assert found.fact == (
+        "Test results were seen with row 2 selected; the study has grown since, and row 1 is selected now."
+    )
+    assert "TEST_OPENED_BEFORE_SELECTION" not in codes(well)
+
+
+def test_test_puts_another_row_first(tmp_path: Path):
+    """Where test would have chosen another row, both are named; where it agrees, as in the paper, nothing is said."""
+    rows = [{}, {"dropout": 0.5}, {"dropout": 0.75}]
+    found = tiny(tmp_path / "a", rows, [(0.9, 0.9, 0.8), (0.9, 0.85, 0.85), (0.9, 0.3, 0.3)])
+    said = say(found, "VAL_TEST_DISAGREE")
+    assert "row 2 by test accuracy (85.00%, row 1 has 80.00%)" in said.fact
+    assert "test does not tell row 2 from it" in said.fact
+    assert said.rows == (1, 2)
+    agreed = tiny(tmp_path / "b", rows, [(0.9, 0.9, 0.9), (0.9, 0.85, 0.8), (0.9, 0.3, 0.3)])
+    assert "VAL_TEST_DISAGREE" not in codes(agreed)
+
+
+def test_other_studies_saw_the_test_set(well: Findings):
+    """Looks at the same test images are counted."""
+    assert say(well, "REUSED_TEST", 2).fact == "1 other study of this workspace has seen the same test images."
+    assert say(well, "REUSED_TEST", 4).fact == "3 other studies of this workspace have seen the same test images."
+    assert "REUSED_TEST" not in codes(well, 1)
+
+
+def test_published_numbers_of_other_data(tmp_path: Path):
+    """On demo data, what can be compared with the paper is said: ranks and signs."""
+    published = tuple({"test_accuracy": Decimal(x)} for x in ("0.9", "0.8"))
+    rows, measured = [{}, {"dropout": 0.5}], [(0.9, 0.9, 0.7), (0.9, 0.9, 0.5)]
+    found = say(tiny(tmp_path / "a", rows, measured, data="demo", published=published), "OTHER_DATA")
+    assert found.fact.endswith("drawn faces stand in for the published data.")
+    assert "Kendall's tau 1.00 over 2 rows and 1 of 1 one-factor contrast with the published sign." in found.consequence
+    assert "OTHER_DATA" not in codes(tiny(tmp_path / "b", rows, measured, published=published))
+
+
+def test_replaced_weights_and_images_left_out(well: Findings):
+    """What was replaced or left out is said with its number and its rows."""
+    assert not {"WEIGHTS_REPLACED", "LEFT_OUT"} & set(codes(well))
+    weights = {"vgg16/imagenet": Weights(level="imagenet", source="random", digest="d")}
+    assert say(recorded(well, weights=weights), "WEIGHTS_REPLACED").fact == (
+        "Rows 1 and 2 rest on random weights: the ImageNet weights of vgg16 could not be had."
+    )
+    chosen = {"vgg16/imagenet": Weights(level="random", source="random", digest="d")}
+    assert "WEIGHTS_REPLACED" not in codes(recorded(well, weights=chosen))
+    assert say(recorded(well, left_out=("a.png",)), "LEFT_OUT").fact == (
+        "1 image was left out because it could not be decoded."
+    )
+
+
+def test_rows_that_failed(tmp_path: Path):
+    """Failed trials are counted by what became of them; a row with some seeds left is named as such."""
+    found = tiny(tmp_path, [{}, {"dropout": 0.5}], seeds=(0, 1))
+    assert "FAILED_ROWS" not in codes(found)
+    lost = {t: Result(DIVERGED, 10) if (t.row, t.seed) == (2, 1) else r for t, r in found.results.items()}
+    said = say(replace(found, results=lost), "FAILED_ROWS")
+    assert said.fact == "1 of 4 trials has no result (diverged: row 2). Row 2 stands on fewer seeds."
+    assert "--retry diverged" in said.remedy
+    assert said.rows == (2,)
+
+
+def test_rows_trained_in_other_environments(well: Findings):
+    """What differs is named with its values; host and Python change no bits."""
+    same = {"host": "a", "threads": 2, "tensorflow": "2.19", "device": "cpu"}
+    one = resulted(well, 1, environment=same)
+    assert "MIXED_ENVIRONMENT" not in codes(resulted(one, 2, environment=same | {"host": "b", "python": "3.12"}))
+    said = say(resulted(one, 2, environment=same | {"threads": 4}), "MIXED_ENVIRONMENT")
+    assert said.fact == (
+        "The trials ran in 2 environments, which differ in threads (2, 4); row 2 was not trained in the most frequent "
+        "one."
+    )
+
+
+def test_training_on_a_gpu(well: Findings):
+    """A GPU gives other last bits each time, and a CPU does not."""
+    said = say(resulted(well, 2, environment={"device": "NVIDIA H100"}), "NONDETERMINISTIC")
+    assert said.fact == "Row 2 was trained on a GPU (NVIDIA H100) without op determinism."
+    assert "NONDETERMINISTIC" not in codes(resulted(well, 2, environment={"device": "cpu"}))
+
+
+def test_an_incomplete_grid(tmp_path: Path):
+    """A full product of the levels is complete and balanced, and all of it can be estimated; three of its four rows
+    are none of that."""
+    rows = [{"dropout": d, "augment": a} for d in (0.25, 0.5) for a in ("none", "flip")]
+    about_design = {"INCOMPLETE_GRID", "UNBALANCED", "NOT_ESTIMABLE", "SATURATED"}
+    assert not about_design & set(codes(tiny(tmp_path / "full", rows)))
+    part = tiny(tmp_path / "part", rows[:3])
+    assert about_design <= set(codes(part))
+    assert say(part, "INCOMPLETE_GRID").fact == "The grid has 3 of the 4 combinations of its levels."
+    assert say(part, "SATURATED").fact == "A model of main effects has 3 parameters for 3 rows: none is left over."
+    assert say(part, "NOT_ESTIMABLE").fact == (
+        "1 of 1 interaction cannot be estimated: dropout with augment (no runs with dropout 0.5 and augment flip)."
+    )
+
+
+def test_factors_that_vary_together(tmp_path: Path):
+    """Effects of factors that never vary apart are named as such."""
+    rows = [{}, {"dropout": 0.5, "augment": "flip"}, {"fc_units": 64}]
+    found = say(tiny(tmp_path, rows), "NOT_ESTIMABLE")
+    assert found.fact.startswith(
+        "2 of 3 main effects and 3 of 3 interactions cannot be estimated: dropout (its levels "
+    )
+    assert "fc units (its" not in found.fact
+
+
+def test_the_edge_of_what_was_tried(tmp_path: Path):
+    """The best row's level is at an edge where nothing was tried beyond, and where more exists; words have no edges."""
+    rows = [{"dropout": d} for d in (0.0, 0.25, 0.5)]
+
+    def best(name: str, row: int) -> Findings:
+        accuracy = [(0.9, 0.9 if n == row else 0.5, 0.9) for n in (1, 2, 3)]
+        return tiny(tmp_path / name, rows, accuracy)
+
+    assert say(best("high", 3), "BOUNDARY").remedy.startswith("Try dropout above 0.5, or")
+    assert "BOUNDARY" not in codes(best("middle", 2))
+    assert "BOUNDARY" not in codes(best("none", 1))  # there is no dropout below 0
+    assert "BOUNDARY" not in codes(tiny(tmp_path / "words", [{}, {"augment": "flip"}]))
+    assert "BOUNDARY" not in codes(tiny(tmp_path / "parts", rows[1:], labels=("full", "more dropout")))
+
+
+def test_batch_size_at_equal_epochs(tmp_path: Path):
+    """Batches of 16 and 32 at equal epochs make other numbers of updates."""
+    rows = [{"batch_size": 32}, {"batch_size": 16}]  # 480 train images
+    assert say(tiny(tmp_path / "a", rows), "BATCH_CONFOUNDED").fact == (
+        "In 10 epochs, batch size 16 makes 300 updates, batch size 32 150."
+    )
+    assert "BATCH_CONFOUNDED" not in codes(tiny(tmp_path / "b", [{"batch_size": 32}, {"batch_size": 32, "epochs": 5}]))
+
+
+def test_importances_need_trials(tmp_path: Path):
+    """Fifty trials, five of each level, are enough."""
+    rows = [{"dropout": d, "augment": a} for d in (0.25, 0.5) for a in ("none", "flip")]
+    few = tiny(tmp_path / "few", rows)
+    assert say(few, "IMPORTANCE_SUPPRESSED").fact.startswith("4 trials have a result, dropout 0.25 in 2 of them;")
+    assert "IMPORTANCE_SUPPRESSED" not in codes(
+        tiny(tmp_path / "enough", rows, seeds=tuple(range(13)), support=(20, 20))
+    )
+
+
+def test_the_gap_between_train_and_validation(tmp_path: Path):
+    """More than 20 points are said, with the row that has the most."""
+    rows = [{"dropout": d} for d in (0.25, 0.3, 0.4)]
+    said = say(tiny(tmp_path, rows, [(0.9, 0.65, 0.6), (0.95, 0.6, 0.6), (0.8, 0.65, 0.6)]), "OVERFIT_GAP")
+    assert said.fact == (
+        "In rows 1 and 2 train accuracy lies more than 20.0 pp above validation accuracy (row 2 the most, 35.0 pp)."
+    )
+    assert said.rows == (1, 2)
+
+
+def test_validation_loss_that_rises(well: Findings):
+    """More than five percent above its minimum while train loss falls is overfitting; with train loss it is not."""
+    accuracy, rising, falling = [0.9] * 4, [1.0, 0.5, 0.52, 0.6], [1.0, 0.5, 0.3, 0.2]
+    said = say(curved(well, 2, accuracy, rising, falling), "OVERFIT_CURVE")
+    assert "In row 2 validation loss rises" in said.fact
+    assert "(row 2: by 20.0% since epoch 2)" in said.fact
+    for others in ((rising, rising), ([1.0, 0.5, 0.5, 0.52], falling)):
+        assert "OVERFIT_CURVE" not in codes(curved(well, 2, accuracy, *others))
+
+
+def test_a_curve_that_still_rises(well: Findings):
+    """A rise beyond the sampling error of 120 images is said; a flat end is not."""
+    said = say(curved(well, 2, [0.5, 0.6, 0.7, 0.8]), "STILL_IMPROVING")
+    assert "(row 2: by 20.0 pp over the last 3 epochs; sampling error 3.7 pp)" in said.fact
+    assert "STILL_IMPROVING" not in codes(curved(well, 2, [0.5, 0.8, 0.81, 0.82]))
+
+
+def test_a_curve_that_is_flat_early(well: Findings):
+    """A plateau before half of the epochs is said; curves of few epochs say nothing."""
+    early = curved(well, 2, [0.5, 0.7, *[0.9] * 8])
+    assert "(row 2: at epoch 3 of 10)" in say(early, "SATURATED_EARLY").fact
+    assert say(early, "SATURATED_EARLY").rows[-1] == 2
+    for other in ([0.5, 0.6, 0.7, 0.8, *[0.9] * 6], [0.5, *[0.9] * 5]):
+        assert 2 not in _rows(curved(well, 2, other), "SATURATED_EARLY")
+
+
+def _rows(found: Findings, code: str) -> tuple[int, ...]:
+    return next((c.rows for c in caveats.find(found) if c.code == code), ())
+
+
+def test_the_luck_of_the_last_epoch(well: Findings):
+    """Jumps beyond the sampling error are luck; a steady rise is none."""
+    said = say(curved(well, 2, [0.9, 0.7, 0.9, 0.7, 0.9]), "LATE_VARIANCE")
+    assert "row 2: standard deviation 12.6 pp, sampling error 2.8 pp" in said.fact
+    assert "LATE_VARIANCE" not in codes(curved(well, 2, [0.5, 0.6, 0.7, 0.8, 0.9]))
+
+
+def test_classes_of_other_sizes(tmp_path: Path):
+    """A class more than three times another's size, or with half more than its equal share, is said."""
+    assert say(tiny(tmp_path / "ratio", support=(130, 140, 40)), "IMBALANCE").fact == (
+        "Of 310 test images, 140 are class 1 (45.2%) and 40 class 2 (12.9%)."
+    )
+    assert "IMBALANCE" in codes(tiny(tmp_path / "share", support=(90, 40, 40)))
+    assert "IMBALANCE" not in codes(tiny(tmp_path / "even", support=(60, 50, 40)))
+
+
+def test_rows_below_the_baseline(tmp_path: Path):
+    """A row that is no better than the largest class is said, with both numbers."""
+    accuracy = [(0.9, 0.9, 0.9), (0.9, 0.8, 0.5), (0.9, 0.8, 0.4)]
+    found = tiny(tmp_path, [{"dropout": d} for d in (0.25, 0.3, 0.4)], accuracy)
+    said = say(found, "BELOW_BASELINE")
+    assert said.fact == (
+        "Rows 2 and 3 are no better in test accuracy than to guess class 0 always (50.0%): row 3 the worst, 40.0%."
+    )
+    assert said.rows == (2, 3)
+
+
+def test_small_and_absent_classes(tmp_path: Path, well: Findings):
+    """Fewer than thirty images are said, and none at all."""
+    assert not {"SMALL_CLASS", "CLASS_ABSENT"} & set(codes(well))
+    said = say(tiny(tmp_path / "small", support=(30, 29)), "SMALL_CLASS")
+    assert said.fact == "Fewer than 30 images of a class (validation: 29 class 1; test: 29 class 1)."
+    counts = {"given": {"train": (240, 240), "val": (60, 60), "test": (120, 0)}}
+    said = say(recorded(well, counts=counts), "CLASS_ABSENT")
+    assert said.fact == "Classes without an image: no class 1 in test."
+    assert "SMALL_CLASS" not in codes(recorded(well, counts=counts))
+
+
+def test_a_class_that_is_never_predicted(well: Findings):
+    """By none of a row's networks; the rows are named."""
+    silent = replace(well.test[2], predicted=np.zeros_like(well.test[2].predicted))
+    said = say(replace(well, test={**well.test, 2: silent}), "NEVER_PREDICTED")
+    assert said.fact == "1 class that occurs in test is never predicted: class 1 (by row 2)."
+    assert said.rows == (2,)
+    assert "NEVER_PREDICTED" not in codes(well)
+
+
+def _published(found: Findings, *published: dict[str, str]) -> Findings:
+    record: Record = found.record
+    numbers = tuple({k: Decimal(v) for k, v in p.items()} for p in published)
+    return recorded(found, grid=record.grid.model_copy(update={"published": numbers}))
+
+
+def test_rounding_explains_small_gaps_of_f1(well: Findings):
+    """Half a unit of the last digit of each is allowed, and no more; an F1 below accuracy is no wonder."""
+    numbers = {"test_accuracy": "0.9450", "f1": "0.95"}
+    assert "PUBLISHED_F1" not in codes(_published(well, numbers, {"test_accuracy": "0.95", "f1": "0.93"}))
+    assert say(_published(well, {"test_accuracy": "0.9449", "f1": "0.95"}, {}), "PUBLISHED_F1").rows == (1,)
+    assert not {"PUBLISHED_F1", "F1_UNDEFINED_AVERAGE"} & set(codes(well))
+
+
+def test_longer_trainings_are_compared_with_equal_rows_alone(tmp_path: Path):
+    """A published row is odd beside a row that differs in epochs alone."""
+    found = tiny(tmp_path, [{"epochs": 10}, {"epochs": 20}, {"epochs": 30, "dropout": 0.5}])
+    better, worse = {"train_accuracy": "0.95"}, {"train_accuracy": "0.93"}
+    assert say(_published(found, better, worse, worse), "PUBLISHED_ODD").rows == (2,)
+    assert "PUBLISHED_ODD" not in codes(_published(found, worse, better, worse))
+
+
+def test_many_rows_are_counted_not_listed():
+    """Runs of rows are written as such; many scattered rows are counted."""
+    assert which([3]) == "row 3"
+    assert which([9, 1, 2, 3, 4, 6, 7]) == "rows 1 to 4, 6, 7 and 9"
+    assert which(range(1, 1001, 2)) == "500 rows"
+    assert which([3, 4], "is", "are") == "rows 3 and 4 are"

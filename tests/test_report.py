@@ -1,0 +1,221 @@
+"""The report in a real browser: it is drawn, it needs no network, it sorts, and no name in it does anything."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from synthetic import CLASSES, study
+from test_tables import published, sealed
+
+from ablation import figures, study_file
+from ablation.claims import claims
+from ablation.figures import confusion, curves, dumbbell, forest, levels
+from ablation.outcome import Drawing, Look, drawn_again
+
+CHROMIUM = Path("/usr/bin/chromium")
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]  # fmt: skip
+HOSTILE = "</script><img src=x onerror=window.harm=1><b>b</b>"
+
+
+def paper(place: Path, **more: Any) -> Drawing:
+    grid = study_file.read("paper")
+    name = more.pop("label", "")
+    if name:
+        grid = grid.model_copy(update={"labels": (name, *grid.labels[1:]), "title": name})
+    return drawn_again(sealed(place, study(place, grid, published(grid), **more)), "paper", Look())
+
+
+@pytest.fixture(scope="module")
+def drawing(tmp_path_factory) -> Drawing:
+    return paper(tmp_path_factory.mktemp("paper"))
+
+
+# ---- what is drawn
+
+
+def test_every_contrast_is_in_the_forest(drawing):
+    """Twelve, by factor; the largest is said to those who cannot see it."""
+    seen = forest.info(drawing.findings)
+    assert len(seen.data) == 12
+    assert list(dict.fromkeys(seen.data.factor)) == ["Batch", "LR", "Epochs", "FC"]
+    assert ((seen.data.low <= seen.data.pp) & (seen.data.pp <= seen.data.high)).all()
+    assert "rows 5 to 9" in forest.drawn(drawing.findings).alt
+
+
+def test_every_row_has_its_three_accuracies(drawing):
+    """In percent, with the share of the largest class to be beaten."""
+    seen = dumbbell.info(drawing.findings)
+    assert list(seen.data.row) == list(range(1, 10))
+    assert seen.data.test[4] == pytest.approx(96.6, abs=0.02)
+    assert seen.majority == pytest.approx(100 * 1593 / 5431)
+
+
+def test_every_row_has_its_curves(drawing):
+    """Nine panels with one scale, the best epoch marked."""
+    seen = curves.info(drawing.findings)
+    assert seen.best[5] == 100 or seen.data[seen.data.row == 5].val_accuracy.max() > 96
+    layout = curves.draw(seen)["layout"]
+    ranges = {tuple(v["range"]) for key, v in layout.items() if key.startswith("yaxis")}
+    assert ranges == {(0.0, 100.0)}
+
+
+def test_matched_pairs_are_joined(drawing):
+    """As many lines as one-factor contrasts."""
+    seen = levels.info(drawing.findings)
+    assert sum(map(len, seen.pairs.values())) == 12
+    assert seen.order["learning_rate"] == ["1e-4", "1e-3"]
+
+
+def test_the_confusion_matrix_is_of_the_selected_row(drawing):
+    """All test images, true classes down; mistakes in words."""
+    seen = confusion.info(drawing.findings)
+    assert (seen.row, seen.counts.sum()) == (5, 5431)
+    assert seen.counts.sum(axis=1).tolist() == [1058, 369, 953, 1593, 1124, 334]
+    assert " taken for " in confusion.said(confusion.pairs(seen))
+
+
+def test_claims_hold_no_more_than_the_numbers(drawing):
+    """The selected row with its interval, the factors with every pair, and that seeds are not spoken of."""
+    said = " ".join(claims(drawing.findings))
+    assert "Row 5 was selected: highest validation accuracy at the last epoch." in said
+    assert "On test it scored 96.6 % (96.1 to 97.0)." in said
+    assert "Batch 256 to 128: 3 pairs, signs disagree (-0.1, +1.5, -0.6 pp); 1 of 3 told from 0" in said
+    assert "nothing here speaks of seeds" in said
+
+
+def test_large_studies_are_cut_and_say_so(tmp_path):
+    """At most sixty rows in a figure, and a sentence that says which."""
+    (tmp_path / "many.toml").write_text(
+        "[factorial]\ndropout = [0.0, 0.1, 0.2, 0.3, 0.4]\nbatch_size = [1, 2, 3, 4, 5]\nepochs = [1, 2, 3]\n"
+        "fc_layers = [1, 2]\n"
+    )
+    grid = study_file.read(str(tmp_path / "many.toml"))
+    accuracy = {r: (0.9, 0.5 + r / 1000, 0.5) for r in range(1, 151)}
+    record = study(tmp_path / "runs", grid, accuracy, support=(20, 30), classes=("a", "b"))
+    drawn = figures.every(drawn_again(sealed(tmp_path / "runs", record), "many", Look()).findings)
+    cut = {each.key: each for each in drawn}
+    assert len(cut["gap"].data) == 60
+    assert "Drawn are 60 of 150 rows: the selected one" in " ".join(cut["gap"].notes)
+    assert "parallel" in cut
+
+
+# ---- in the browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if not CHROMIUM.exists():
+        pytest.skip(f"no browser: {CHROMIUM} is missing")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as started:
+        found = started.chromium.launch(executable_path=str(CHROMIUM), args=QUIET)
+        yield found
+        found.close()
+
+
+class Seen:
+    """A page, with all that went wrong on it and all that it asked for."""
+
+    def __init__(self, browser: Any, file: Path, **more: Any) -> None:
+        self.errors: list[str] = []
+        self.requests: list[str] = []
+        self.page = browser.new_page(viewport={"width": 1200, "height": 900}, **more)
+        self.page.on("console", lambda m: self.errors.append(m.text) if m.type in ("error", "warning") else None)
+        self.page.on("pageerror", lambda e: self.errors.append(str(e)))
+        self.page.on("request", lambda r: self.requests.append(r.url))
+        self.page.goto(file.as_uri())
+        self.page.wait_for_selector(".plot .main-svg")
+
+
+@pytest.fixture
+def seen(browser, drawing, tmp_path) -> Iterator[Seen]:
+    file = tmp_path / "report.html"
+    file.write_text(drawing.files["report.html"], encoding="utf-8")
+    found = Seen(browser, file)
+    yield found
+    found.page.close()
+
+
+def test_it_needs_no_network_and_breaks_no_policy(seen):
+    """One file: no request but for itself, nothing on the console."""
+    assert [url for url in seen.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert len([url for url in seen.requests if url.startswith("file:")]) == 1
+    assert seen.errors == []
+
+
+def test_figures_are_drawn(seen, drawing):
+    """Every one of them, with a text for those who cannot see it."""
+    many = len(figures.every(drawing.findings))
+    assert many >= 6
+    assert seen.page.locator(".plot .main-svg").count() >= many
+    assert seen.page.locator("#figure-contrasts .scatterlayer .point").count() == 12
+    labels = seen.page.locator(".plot").evaluate_all("all => all.map(each => each.getAttribute('aria-label'))")
+    assert all(len(label) > 40 for label in labels)
+
+
+def test_warnings_stand_on_top(seen):
+    """Visible before the first table, with code, fact and remedy."""
+    box = seen.page.locator("#warnings")
+    assert box.is_visible()
+    assert "SINGLE_SEED" in box.inner_text()
+    table = seen.page.locator("table").first
+    assert box.bounding_box()["y"] < table.bounding_box()["y"]
+
+
+def column(seen: Seen, k: int) -> list[str]:
+    return seen.page.locator("section:has(#table-ablation) tbody tr").evaluate_all(
+        f"rows => rows.map(row => row.cells[{k}].innerText)"
+    )
+
+
+def test_tables_sort_by_mouse_and_keyboard(seen):
+    """Up, then down; by value, not by text; what has no value stays last."""
+    head = seen.page.locator("section:has(#table-ablation) thead button", has_text="Acc.")
+    assert column(seen, 0)[0] == "1"
+    head.click()
+    values = [float(re.match(r"[\d.]+", text)[0]) for text in column(seen, 7)]
+    assert values == sorted(values)
+    head.focus()
+    seen.page.keyboard.press("Enter")
+    assert column(seen, 0)[0].startswith("5")
+    seen.page.locator("section:has(#table-ablation) thead button", has_text="Δ").click()
+    assert column(seen, 0)[-1].startswith("2")
+
+
+def test_names_do_nothing(browser, tmp_path):
+    """Titles, labels and classes are text, on the page and in the figures."""
+    drawing = paper(tmp_path, label=HOSTILE, classes=(HOSTILE, *CLASSES[1:]))
+    file = tmp_path / "report.html"
+    file.write_text(drawing.files["report.html"], encoding="utf-8")
+    found = Seen(browser, file)
+    assert found.page.evaluate("window.harm") is None
+    assert found.page.locator("img").count() == 0
+    assert found.page.locator("h1").inner_text() == HOSTILE
+    assert found.errors == []
+    assert [url for url in found.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    found.page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_is_read_by_day_and_by_night(browser, drawing, tmp_path, scheme):
+    """Words of page and figures stand out from the page, whatever the colour scheme."""
+    file = tmp_path / "report.html"
+    file.write_text(drawing.files["report.html"], encoding="utf-8")
+    found = Seen(browser, file, color_scheme=scheme)
+    colors = "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
+    text, page = (sum(map(int, re.findall(r"\d+", c)[:3])) for c in found.page.evaluate(colors))
+    assert abs(text - page) > 400
+    fill = found.page.locator("#figure-gap text.xtitle").evaluate("e => getComputedStyle(e).fill")
+    assert sum(map(int, re.findall(r"\d+", fill)[:3])) == text
+    found.page.close()
+
+
+def test_figures_are_data(drawing):
+    """What plotly draws is JSON that no name can end."""
+    found = re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', drawing.files["report.html"], re.DOTALL)
+    assert all({"data", "layout"} <= json.loads(text).keys() for text in found)
+    assert len(found) >= 6

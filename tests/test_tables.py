@@ -1,0 +1,203 @@
+"""The tables of a study whose predictions are known: what they hold, and that they compile."""
+# ruff: noqa: RUF001 (the signs are what this file is about)
+
+import csv
+import io
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from synthetic import study
+from test_export import compiled, markdown_rows, pdflatex, tex_rows  # noqa: F401 (pdflatex is a fixture)
+
+from ablation import selection, study_file
+from ablation.findings import collect, done
+from ablation.outcome import Drawing, Look, drawn_again, redraw
+from ablation.verify import check
+from ablation.workspace import Workspace
+
+
+def published(grid) -> dict[int, tuple[float, float, float]]:
+    keys = ("train_accuracy", "val_accuracy", "test_accuracy")
+    return {row: tuple(float(p[k]) for k in keys) for row, p in enumerate(grid.published, start=1)}
+
+
+def sealed(place: Path, record) -> Workspace:
+    workspace = Workspace(place)
+    results = done(collect(workspace, record))
+    selection.seal(workspace.study(record.name), selection.select(record, results))
+    return workspace
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory) -> Workspace:
+    """The paper's nine rows, with the published numbers as if they had been measured."""
+    place, grid = tmp_path_factory.mktemp("paper"), study_file.read("paper")
+    found = sealed(place, study(place, grid, published(grid)))
+    redraw(found, "paper", Look())
+    return found
+
+
+@pytest.fixture(scope="module")
+def drawing(workspace) -> Drawing:
+    return drawn_again(workspace, "paper", Look())
+
+
+def lines(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_the_papers_table_speaks_for_itself(drawing):
+    """Row 5 is best on validation and on test; row 2 is the hub; twelve contrasts; three interactions cannot."""
+    text = drawing.files["table.md"]
+    assert "° reference row (differs from rows 1, 3, 5, 7 and 8 in one factor)." in text
+    assert "cannot be estimated: the interactions Batch × FC, LR × Epochs and LR × FC." in text
+    rows = lines(drawing.files["table.csv"])
+    assert [row["row"] for row in rows if row["selected"] == "True"] == ["5"]
+    assert max(rows, key=lambda row: float(row["test_accuracy"]))["row"] == "5"
+    assert len(lines(drawing.files["contrasts.csv"])) == 12
+    pairs = {(c["factor"], frozenset((c["from_row"], c["to_row"]))) for c in lines(drawing.files["contrasts.csv"])}
+    assert ("fc_units", frozenset("59")) in pairs
+    codes = {caveat.code for caveat in drawing.caveats}
+    assert {"PUBLISHED_F1", "NOT_ESTIMABLE", "SINGLE_SEED"} <= codes
+    assert "VAL_TEST_DISAGREE" not in codes
+
+
+def test_published_numbers_stand_beside_ours(drawing):
+    """With the digits of the source, a verdict a row, and what ranks and signs say."""
+    text = drawing.files["tables/reproduction.md"]
+    assert markdown_rows(text)[3][:2] == ["4", "94"]
+    assert markdown_rows(text)[2][:2] == ["3", "95.51"]
+    assert [row[4] for row in markdown_rows(text)] == ["≈"] * 9
+    assert "Kendall's tau-b 1.00; 12 of 12 one-factor contrasts have the published sign" in text
+
+
+def test_cells_hold_intervals_and_differences(drawing):
+    """Accuracy with its Wilson interval, the difference from the reference in points, p adjusted."""
+    row = markdown_rows(drawing.files["table.md"])[2]
+    assert row[7:] == ["95.5 [94.9, 96.0]", "94.7 [94.0, 95.4]", "+1.5 [+0.9, +2.1]", "<0.001"]
+    cells = tex_rows(drawing.files["table.tex"])[2]
+    assert cells[7:] == ["95.5", "{[}94.9, 96.0{]}", "94.7", "{[}94.0, 95.4{]}", "$+1.5$", "{[}$+0.9$, $+2.1${]}",
+                         "$<0.001$"]  # fmt: skip
+    assert markdown_rows(drawing.files["table.md"])[1][9:] == ["–", "–"]
+
+
+def test_all_tables_compile(pdflatex, tmp_path, drawing):  # noqa: F811
+    """No error, nothing that sticks out, with booktabs alone."""
+    tables = [text for name, text in drawing.files.items() if name.endswith(".tex") and name != "macros.tex"]
+    assert len(tables) == 6
+    log = compiled(pdflatex, tmp_path, *tables)
+    assert "Overfull" not in log
+    assert "Missing character" not in log
+
+
+@pytest.mark.parametrize("form", ["standalone", "fragment"])
+def test_a_table_stands_alone_or_in_a_float_of_its_own(pdflatex, tmp_path, workspace, form):  # noqa: F811
+    """--standalone compiles as it is; --fragment is a tabular for a float that the user writes."""
+    text = drawn_again(workspace, "paper", Look(latex={"form": form})).files["table.tex"]
+    if form == "fragment":
+        assert "caption" not in text
+        compiled(pdflatex, tmp_path, f"\\begin{{table}}\\tiny\n{text}\n\\end{{table}}")
+        return
+    (tmp_path / "t.tex").write_text(text)
+    done = subprocess.run([pdflatex, "-interaction=nonstopmode", "-halt-on-error", "t.tex"], cwd=tmp_path,
+                          capture_output=True, text=True)  # fmt: skip
+    assert done.returncode == 0, done.stdout[-500:]
+
+
+def test_numbers_for_prose(pdflatex, tmp_path, drawing):  # noqa: F811
+    r"""\ablate{5.test_accuracy} prints it; a key that is not there is an error that names it."""
+    macros = drawing.files["macros.tex"]
+    page = "\\documentclass{article}\n%s\\begin{document}\n%s\n\\end{document}\n"
+    (tmp_path / "good.tex").write_text(page % (macros, r"Row 5: \ablate{5.test_accuracy} (\ablate{5.p_holm})"))
+    (tmp_path / "bad.tex").write_text(page % (macros, r"\ablate{5.typo}"))
+    command = [pdflatex, "-interaction=nonstopmode", "-halt-on-error"]
+    assert subprocess.run([*command, "good.tex"], cwd=tmp_path, capture_output=True).returncode == 0
+    text = subprocess.run(["pdftotext", "good.pdf", "-"], cwd=tmp_path, capture_output=True, text=True).stdout
+    assert "Row 5: 96.6 (< 0.001)" in text
+    bad = subprocess.run([*command, "bad.tex"], cwd=tmp_path, capture_output=True, text=True)
+    assert bad.returncode != 0
+    assert "no number `5.typo'" in bad.stdout
+
+
+def test_many_rows_break_over_pages(tmp_path, pdflatex):  # noqa: F811
+    """Above forty rows the table is a longtable."""
+    text = "[fixed]\n[factorial]\ndropout = [0.0, 0.1, 0.2, 0.3, 0.4]\nbatch_size = [1, 2, 3, 4, 5, 6, 7, 8, 9]\n"
+    (tmp_path / "many.toml").write_text(text)
+    grid = study_file.read(str(tmp_path / "many.toml"))
+    place = tmp_path / "runs"
+    workspace = sealed(
+        place, study(place, grid, dict.fromkeys(range(1, 46), (0.9, 0.5, 0.5)), support=(20, 30), classes=("a", "b"))
+    )
+    found = drawn_again(workspace, "many", Look(latex={"form": "standalone"})).files["table.tex"]
+    assert "longtable" in found
+    (tmp_path / "t.tex").write_text(found)
+    done = subprocess.run([pdflatex, "-interaction=nonstopmode", "-halt-on-error", "t.tex"], cwd=tmp_path,
+                          capture_output=True, text=True)  # fmt: skip
+    assert done.returncode == 0, done.stdout[-800:]
+
+
+def test_a_study_without_a_selection_is_drawn(tmp_path):
+    """No test number is opened or shown, and nothing breaks."""
+    grid = study_file.read("paper")
+    study(tmp_path, grid, published(grid))
+    drawing = drawn_again(Workspace(tmp_path), "paper", Look())
+    assert {row["test_accuracy"] for row in lines(drawing.files["table.csv"])} == {""}
+    assert lines(drawing.files["contrasts.csv"]) == []
+
+
+def test_replicates_mark_what_a_seed_alone_does(tmp_path):
+    """Rows within the range of the reference's replicates carry the symbol; replicates are no part of a row."""
+    grid = study_file.read("paper").replicated(4)
+    workspace = sealed(tmp_path, study(tmp_path, grid, published(grid), jitter=0.01))
+    drawing = drawn_again(workspace, "paper", Look())
+    rows = lines(drawing.files["table.csv"])
+    assert {row["n_seeds"] for row in rows} == {"1"}
+    assert any(row["within_replicates"] == "True" for row in rows)
+    assert "‡ within what another seed does to the reference" in drawing.files["table.md"]
+    assert [t["replicate"] for t in lines(drawing.files["trials.csv"])].count("True") == 4
+
+
+# ---- read back
+
+
+@pytest.mark.parametrize(
+    "name", ["table.csv", "table.tex", "table.md", "contrasts.csv", "trials.csv", "tables/effects.tex",
+             "tables/selected.md"],
+)  # fmt: skip
+def test_an_untouched_table_follows_from_the_files(workspace, tmp_path, name):
+    """Wherever it lies, and whatever label and float the user has given it."""
+    text = (workspace.study("paper").path / name).read_text()
+    copy = tmp_path / f"mine{Path(name).suffix}"
+    copy.write_text(text.replace("\\label{tab:", "\\label{other:").replace("[t]", "[htbp]").replace("\n", "\r\n"))
+    found = check(workspace, copy)
+    assert found.mismatches == ()
+    assert found.cells > 20
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "said"),
+    [("table.csv", ",0.95507", ",0.96507", "row 3, test_accuracy: 0.965"),
+     ("table.tex", "95.5 & {[}94.9", "96.5 & {[}94.9", "row 3, "),
+     ("table.md", "95.5 [94.9", "96.5 [94.9", "row 3, Acc. (test, %): 96.5 [94.9"),
+     ("table.tex", "5,431 test images", "5,432 test images", "caption or notes: "),
+     ("contrasts.csv", "batch_size,256,128,2,3,", "batch_size,256,128,2,4,", "to_row: 4 stands there, 3 follows")],
+)  # fmt: skip
+def test_an_edited_table_names_the_cell(workspace, tmp_path, name, old, new, said):
+    """A digit, a caption, a level: what stands there and what follows."""
+    text = (workspace.study("paper").path / name).read_text()
+    assert old in text
+    (tmp_path / name).write_text(text.replace(old, new, 1))
+    found = check(workspace, tmp_path / name)
+    assert any(said in line for line in found.mismatches), found.mismatches
+
+
+def test_a_stale_table_and_one_of_other_data_are_found(workspace, tmp_path):
+    """A row whose trial is none of the study's is named; so are rows that came later."""
+    text = (workspace.study("paper").path / "table.csv").read_text()
+    trial = re.search(r"[0-9a-f]{16}-100", text)[0]
+    (tmp_path / "table.csv").write_text(text.replace(trial, "0" * 16 + "-100"))
+    assert "row 5 comes from other data" in check(workspace, tmp_path / "table.csv").mismatches[0]
+    (tmp_path / "table.csv").write_text("\n".join(text.splitlines()[:-1]) + "\n")
+    assert check(workspace, tmp_path / "table.csv").mismatches == ("row 9: is missing",)
