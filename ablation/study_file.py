@@ -27,7 +27,7 @@ READY = {
     "balance": {"none"},
     "augment": {"none"},
     "align": {"none"},
-    "split": {"given", "class"},
+    "split": {"given", "class", "subject"},
     "precision": {"float32"},
 }
 

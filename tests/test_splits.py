@@ -1,9 +1,11 @@
-"""Splits: as given, or drawn within classes; seeded; never from a trial's seed."""
+"""Splits: as given, drawn within classes, or by subject; seeded; never from a trial's seed."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given as for_all
+from hypothesis import strategies as st
 
 from ablation import splits
 from ablation.datasets.images import Index
@@ -67,6 +69,104 @@ def test_what_cannot_be_split_is_refused(given: list[str], labels: list[int] | N
     """The error says what is missing."""
     with pytest.raises(AblateError, match=says):
         splits.make(index(given, labels), "given", 0)
+
+
+def people(pairs: list[tuple[str, int]], given: str = "") -> Index:
+    """An index of (subject, label) pairs."""
+    subjects, labels = zip(*pairs, strict=True)
+    n = len(pairs)
+    classes = tuple("abcdef"[: max(labels) + 1])
+    ids = np.array([f"{i:04d}" for i in range(n)])
+    return Index(ids, np.array(labels), classes, np.full(n, given), np.array(subjects, str))
+
+
+def crowd(subjects: int, seed: int = 0) -> Index:
+    """Subjects with one to four clips of six frames, each clip of another class of six."""
+    rng = np.random.default_rng(seed)
+    clips = [(f"s{who}", k) for who in range(subjects) for k in rng.permutation(6)[: rng.integers(1, 5)].tolist()]
+    return people([clip for clip in clips for _ in range(6)])
+
+
+def shared_subjects(index: Index, split: splits.Split) -> set[str]:
+    sides = [set(index.subjects[r].tolist()) for r in split.values()]
+    return set.union(*(a & b for i, a in enumerate(sides) for b in sides[:i]))
+
+
+SOME_PEOPLE = st.lists(st.tuples(st.sampled_from(["", *"pqrstuvwxyz"]), st.integers(0, 3)), min_size=1, max_size=80)
+
+
+@for_all(SOME_PEOPLE, st.integers(0, 2**32 - 1))
+def test_no_subject_is_on_two_sides(pairs: list[tuple[str, int]], seed: int):
+    """Whatever the data: all images once, nobody on two sides, every class in train; or an error that says why not."""
+    index = people(pairs)
+    try:
+        found = splits.make(index, "subject", seed)
+    except AblateError as error:
+        assert "split = subject" in str(error)
+        return
+    assert sorted(np.concatenate(list(found.values())).tolist()) == list(range(len(index)))
+    assert all(len(r) and (np.diff(r) > 0).all() for r in found.values())
+    assert not shared_subjects(index, found)
+    assert set(index.labels[found["train"]]) == set(index.labels)
+
+
+@for_all(st.integers(0, 1000), st.integers(0, 1000))
+def test_subjects_are_chosen_so_that_classes_keep_their_shares(data: int, seed: int):
+    """Of 40 subjects: test is 15 % of all and validation 10 % of train, to a few images, and each holds all classes."""
+    index = crowd(40, data)
+    found = splits.make(index, "subject", seed)
+    n, test, val = len(index), len(found["test"]), len(found["val"])
+    assert test / n == pytest.approx(0.15, abs=0.03)
+    assert val / (n - test) == pytest.approx(0.10, abs=0.03)
+    shares = {s: np.bincount(index.labels[r], minlength=6) / len(r) for s, r in found.items()}
+    assert all((share > 0).all() for share in shares.values())
+    assert np.abs(shares["test"] - shares["train"]).max() < 0.12
+
+
+def test_a_class_of_three_subjects_is_on_all_sides():
+    """Where three subjects show a class, each side gets one, even if no other class is theirs."""
+    index = people([(f"{k}{who}", k) for k in range(4) for who in "xyz" for _ in range(5)])
+    found = splits.make(index, "subject", 0)
+    assert {s: set(index.labels[r]) for s, r in found.items()} == dict.fromkeys(found, set(range(4)))
+
+
+def test_images_without_a_subject_stay_together():
+    """They may show one person, so they count as one subject's."""
+    found = splits.make(people([(who, k) for who in ["", *"pqrst"] for k in (0, 1) for _ in range(4)]), "subject", 0)
+    unknown = set(range(8))
+    assert sum(bool(unknown & set(r.tolist())) for r in found.values()) == 1
+
+
+def test_subject_draws_whatever_the_data_say():
+    """A given split in which a subject is on both sides does not hold."""
+    pairs = [(f"s{i % 10}", i // 10 % 2) for i in range(200)]
+    index = people(pairs)
+    index.splits[:100], index.splits[100:] = "train", "test"
+    found = splits.make(index, "subject", 0)
+    assert not shared_subjects(index, found)
+    assert (found["test"] < 100).any()
+
+
+def test_subject_splits_are_seeded():
+    """The same split_seed draws the same subjects; another one may draw others."""
+    index = crowd(60)
+    assert splits.digest(splits.make(index, "subject", 3)) == splits.digest(splits.make(index, "subject", 3))
+    assert len({splits.digest(splits.make(index, "subject", seed)) for seed in range(4)}) > 1
+
+
+@pytest.mark.parametrize(
+    ("pairs", "says"),
+    [
+        ([("", 0), ("", 1)] * 9, "the data have no subjects; demo data, an Aff-Wild2 folder, and an .npz"),
+        ([("p", 0), ("p", 1)] * 9, r"too few subjects to draw a test split \(1 in all"),
+        ([("p", 0), ("p", 1), ("q", 0), ("q", 1)] * 9, r"to draw a validation split \(1 in all, 1 with a\)"),
+        ([("p", 0), ("q", 1), ("r", 2)] * 9, r"\(3 in all, 1 with a\), for train must keep one of each class"),
+    ],
+)
+def test_too_few_subjects_are_refused(pairs: list[tuple[str, int]], says: str):
+    """The error says what is missing, and which data bring it."""
+    with pytest.raises(AblateError, match=says):
+        splits.make(people(pairs), "subject", 0)
 
 
 def test_rows_and_labels_come_back(tmp_path: Path):
