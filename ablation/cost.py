@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from ablation import result
+from ablation.backbones import PARAMETERS, PRODUCTS, outputs
 from ablation.grid import Condition
 from ablation.result import Result
 from ablation.workspace import TrainingFolder, Workspace, read_json
@@ -23,7 +24,8 @@ EPOCH_BYTES = 330  # of one epoch in a result file
 
 
 class Shape(BaseModel):
-    """What the speed of a training depends on. `inputs`: the shape of one image's features; then images a split."""
+    """What the speed of a training depends on. `inputs`: the shape of one image's features, or of its
+    pixels where the backbone is part of the training; then images a split."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -38,7 +40,7 @@ class Shape(BaseModel):
 
     @property
     def parameters(self) -> int:
-        return parameters(self.condition, int(np.prod(self.inputs)), self.classes)
+        return parameters(self.condition, self.classes)
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,19 @@ def free(condition: Condition) -> Condition:
     return condition.model_copy(update=defaults)
 
 
-def parameters(condition: Condition, inputs: int, classes: int) -> int:
-    """Trainable parameters of a head on `inputs` features."""
-    widths = [inputs, *condition.units, classes]
-    return sum((a + 1) * b for a, b in pairwise(widths))
+def parameters(condition: Condition, classes: int) -> int:
+    """Trainable parameters: of the head, and of the part of the backbone that is trained with it."""
+    widths = [outputs(condition.backbone, condition.image_size), *condition.units, classes]
+    return PARAMETERS[condition.backbone][condition.trainable] + sum((a + 1) * b for a, b in pairwise(widths))
+
+
+def convolutions(condition: Condition) -> float:
+    """What a backbone adds to the training of one image, in products of a parameter, forward and back; 0 where features
+    are stored."""
+    if condition.trainable == "head" and condition.augment == "none":
+        return 0.0
+    share = {"head": 1 / 3, "block5": 0.2, "all": 1.0}[condition.trainable]  # a pass back costs two passes forward
+    return share * PRODUCTS[condition.backbone] * (condition.image_size / 32) ** 2
 
 
 def peak_memory() -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ablation.backbones import BACKBONES, RANDOM_WEIGHTS
+from ablation.backbones import FRONT
 from ablation.errors import AblateError
 from ablation.plan import Features
 from ablation.record import Weights
@@ -55,15 +55,6 @@ def digest_of(model: Any) -> str:
     return found.hexdigest()
 
 
-def backbone(name: str, source: str, size: int) -> tuple[Any, Callable[[np.ndarray], np.ndarray]]:
-    """A frozen Keras model without top for (size, size, 3) images, and the preprocessing that its weights expect."""
-XX    model = family.build(include_top=False, weights=None if source == "random" else source, input_shape=(size, size, 3))
-    if source == "random":
-        model = import_module(RANDOM_WEIGHTS).randomise(model, family.preprocess)
-    model.trainable = False
-    return model, family.preprocess
-
-
 def _sidecar(path: Path) -> Path:
     return path.with_suffix(".json")
 
@@ -80,9 +71,16 @@ def shape(workspace: Workspace, features: Features) -> tuple[int, ...]:
 
 
 def extract(workspace: Workspace, features: Features, report: Callable[[dict[str, Any]], None]) -> None:
-    """Run the backbone over the stored pixels, in index order, into a float32 .npy file with a checksum beside it."""
-    model, preprocess = backbone(features.backbone, features.weights.source, features.image_size)
-    pixels = np.load(workspace.images(features.images).pixels(features.image_size), mmap_mode="r", allow_pickle=False)
+    """Run the backbone, or its part before block 5, over the stored pixels, in index order, into a float32 .npy file
+    with a checksum beside it."""
+    front = import_module(FRONT)
+    model, preprocess = front.backbone(features.backbone, features.weights.source, features.image_size)
+    model = front.lower(features.backbone, model) if features.cut else model
+    pixels = np.load(
+        workspace.images(features.images).pixels(features.image_size, features.aligned),
+        mmap_mode="r",
+        allow_pickle=False,
+    )
     path = workspace.features(features.key)
     full = (len(pixels), *model.output_shape[1:])
     with atomic(path) as temporary:

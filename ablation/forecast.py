@@ -125,7 +125,7 @@ def _measure(
     watch: Watch,
 ) -> _Measured:
     """Look up what past trainings say; only where they say nothing, workers start and measure."""
-    wanted = {job.training.features_of(): None for job in jobs}
+    wanted = {features: None for job in jobs for features in job.training.features_of().values()}
     ready = {f.key: features.shape(workspace, f)[1:] for f in wanted if features.is_ready(workspace, f)}
     shapes = _shapes(record, jobs, ready)
     known = cost.past(workspace, set(shapes.values()), _environment(used[0]))
@@ -150,8 +150,14 @@ def _say_if_busy(watch: Watch) -> None:
 def _shapes(record: Record, jobs: Sequence[Job], inputs: Mapping[str, tuple[int, ...]]) -> dict[str, Shape]:
     """The shape of each training whose features' shape is known, by its key."""
     sizes = {record.splits[s]: {part: sum(n) for part, n in c.items()} for s, c in record.counts.items()}
-    known = [job.training for job in jobs if job.training.features_of().key in inputs]
-    return {t.key: t.shape(inputs[t.features_of().key], **sizes[t.split]) for t in known}
+    shapes = {}
+    for training in (job.training for job in jobs):
+        computed = training.features_of()
+        size = training.condition.image_size
+        one = inputs.get(computed["train"].key) if computed else (size, size, 3)
+        if one:
+            shapes[training.key] = training.shape(one, **sizes[training.split])
+    return shapes
 
 
 def _environment(slot: Slot) -> dict[str, Any]:

@@ -74,6 +74,11 @@ def seed_augmentation(layers: Sequence[Any], seed: int, epoch: int) -> None:
             generator.state.assign([stream(seed, AUGMENT, i, epoch), 0])
 
 
+def is_needed(condition: Condition) -> bool:
+    """Whether something stands before the head: else it is trained on stored features."""
+    return condition.trainable != "head" or condition.augment != "none"
+
+
 def build(condition: Condition, source: str) -> list[Any]:
     """The layers before the head. With `trainable` block5 and no augmentation their input is the output of the frozen
     part, else uint8 pixels (image_size, image_size, 3). Nothing of the frozen part ever changes, moving averages of
@@ -87,5 +92,10 @@ def build(condition: Condition, source: str) -> list[Any]:
             layer.trainable = True
         if condition.augment == "none":
             return [upper]
-        return [*augmentation(condition.augment), Preprocess(condition.backbone), lower(condition.backbone, model), upper]
+        return [
+            *augmentation(condition.augment),
+            Preprocess(condition.backbone),
+            lower(condition.backbone, model),
+            upper,
+        ]
     return [*augmentation(condition.augment), Preprocess(condition.backbone), model]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ablation import evaluation, features, head
+from ablation import evaluation, features, front, head
 from ablation.cost import Extraction, Shape, Speed, peak_memory
 from ablation.plan import Features
 from ablation.result import Predictions
@@ -37,7 +37,8 @@ def speed(shape: Shape) -> Speed:
     some = min(full, BATCHES)
     x, y = _images(shape, max(some * batch + rest, min(IMAGES, max(shape.train, shape.val, shape.test))))
     began = time.perf_counter()
-    model = head.build(shape.inputs, shape.classes, shape.condition, 0)
+    before = front.build(shape.condition, "") if front.is_needed(shape.condition) else []
+    model = head.build(shape.inputs, shape.classes, shape.condition, 0, before)
 
     def fit(rows: int) -> None:
         head.fit_epoch(model, x[:rows], y[:rows], shape.condition, 0, 1)
@@ -95,7 +96,8 @@ class _Predicting:
 def extraction(wanted: Features) -> Extraction:
     """Build the backbone and run it over some batches."""
     began = time.perf_counter()
-    model, preprocess = features.backbone(wanted.backbone, wanted.weights.source, wanted.image_size)
+    model, preprocess = front.backbone(wanted.backbone, wanted.weights.source, wanted.image_size)
+    model = front.lower(wanted.backbone, model) if wanted.cut else model
     size = (features.BATCH, wanted.image_size, wanted.image_size, 3)
     pixels = np.random.default_rng(0).integers(256, size=size).astype(np.float32)
     model.predict_on_batch(preprocess(pixels.copy()))

@@ -153,8 +153,8 @@ def _pretrained(workspace: Workspace, record: Record) -> Callable[[], np.ndarray
 
     def read() -> np.ndarray | None:
         for training in plan.trainings(record, record.grid.trials()):
-            wanted = training.features_of()
-            if wanted.weights.source != "random" and features.is_ready(workspace, wanted):
+            wanted = training.features_of().get("test")
+            if wanted and wanted.weights.source != "random" and not wanted.cut and features.is_ready(workspace, wanted):
                 return features.load(workspace, wanted)
         return None
 

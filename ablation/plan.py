@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict
 
 from ablation import attempts, result
-from ablation.cost import Shape, free, parameters
+from ablation.cost import Shape, convolutions, free, parameters
+from ablation.datasets.images import SPLITS
 from ablation.grid import Condition, Trial
 from ablation.record import Record, Weights
 from ablation.workspace import Workspace
@@ -33,17 +34,37 @@ class Training(BaseModel):
             train=train, val=val, test=test,
         )  # fmt: skip
 
-    def features_of(self) -> "Features":
-        return Features(
-            backbone=self.condition.backbone,
-            weights=self.weights,
-            image_size=self.condition.image_size,
-            images=self.images,
-        )
+    @property
+    def on_images(self) -> bool:
+        """Whether the whole network sees images in each epoch: nothing of it can be computed once."""
+        return self.condition.trainable == "all" or self.condition.augment != "none"
+
+    def aligned(self, split: str) -> bool:
+        """Whether it sees the faces of a split with their eyes level."""
+        return self.condition.align == "all" or (self.condition.align == "train" and split == "train")
+
+    def features_of(self) -> "dict[str, Features]":
+        """What is computed once for it, by split; nothing where it is trained on images."""
+        if self.on_images:
+            return {}
+        cut = self.condition.trainable == "block5"
+
+        def of(split: str) -> Features:
+            return Features(
+                backbone=self.condition.backbone,
+                weights=self.weights,
+                image_size=self.condition.image_size,
+                images=self.images,
+                cut=cut,
+                aligned=self.aligned(split),
+            )
+
+        return {split: of(split) for split in SPLITS}
 
 
 class Features(BaseModel):
-    """The outputs of one frozen backbone for one image set at one size."""
+    """The outputs of one frozen backbone for one image set at one size. `cut`: of its part before block 5;
+    `aligned`: of faces with level eyes."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -51,10 +72,13 @@ class Features(BaseModel):
     weights: Weights
     image_size: int
     images: str
+    cut: bool = False
+    aligned: bool = False
 
     @property
     def key(self) -> str:
-        return f"{self.images[:12]}-{self.backbone}-{self.weights.digest[:12]}-{self.image_size}"
+        part = ("-cut" if self.cut else "") + ("-aligned" if self.aligned else "")
+        return f"{self.images[:12]}-{self.backbone}-{self.weights.digest[:12]}-{self.image_size}{part}"
 
 
 def trainings(record: Record, trials: Iterable[Trial]) -> dict[Training, list[Trial]]:
@@ -133,11 +157,14 @@ def begun(workspace: Workspace, training: Training) -> int:
     return attempts.standing(workspace.training(training.key), training.milestones)[0]
 
 
-def work(training: Training, inputs: int, images: int) -> float:
-    """How long a training takes beside others, in arbitrary units: epochs x steps x parameters x (optimiser + batch).
+def work(training: Training, images: int) -> float:
+    """How long a training takes beside others, in arbitrary units: epochs x steps x parameters x (optimiser + batch),
+    and what the backbone adds where it is part of each step.
 
     The constant is the ratio of the optimiser's passes over memory to one image's products, measured on a CPU.
     """
-    batch = min(training.condition.batch_size, images)
+    condition = training.condition
+    batch = min(condition.batch_size, images)
     steps = -(-images // batch)
-    return training.condition.epochs * steps * parameters(training.condition, inputs, training.classes) * (54 + batch)
+    one = parameters(condition, training.classes) * (54 + batch)
+    return condition.epochs * (steps * one + images * convolutions(condition))

@@ -73,7 +73,7 @@ def prepare(options: Options, watch: Watch) -> Prepared:
 
 def _check_environment(options: Options, workspace: Workspace) -> None:
     check_name(options.name)
-    slots.parse(options.slots)
+    _check_precision(options)
     if not slots.is_installed(slots.backend()):
         raise AblateError(f"KERAS_BACKEND={slots.backend()}: not installed; install it, or unset the variable")
     for backbone, level in {(row.backbone, row.weights) for row in options.grid.rows}:
@@ -83,6 +83,13 @@ def _check_environment(options: Options, workspace: Workspace) -> None:
             f"{workspace.root} lies on a network file system, where SQLite loses data; "
             "pass --storage and --tracking (a database and a server), or a local --workspace"
         )
+
+
+def _check_precision(options: Options) -> None:
+    used = slots.parse(options.slots)
+    for precision in () if options.scheduler else _levels(options.grid, "precision"):  # a cluster has other devices
+        if why := slots.lacking(precision, used):
+            raise AblateError(f"precision {precision}: {why}; take float32, or other --slots")
 
 
 def _levels(grid: Grid, factor: str) -> list[Any]:

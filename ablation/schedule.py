@@ -42,9 +42,13 @@ def seconds(jobs: Sequence[Job], rows: Collection[int], costs: Costs) -> float:
     trainings = [(job, duration) for job, duration in durations if duration]
     if not trainings:
         return 0.0
-    keys = sorted(costs.features.keys() & {job.training.features_of().key for job, _ in trainings})
+    keys = sorted(costs.features.keys() & {key for job, _ in trainings for key in _features(job)})
     computed = wall((costs.features[key] for key in keys), costs.slots)
     return costs.once + computed + wall((duration for _, duration in trainings), costs.slots)
+
+
+def _features(job: Job) -> set[str]:
+    return {features.key for features in job.training.features_of().values()}
 
 
 def _users(jobs: Iterable[Job]) -> dict[int, list[Job]]:
@@ -62,7 +66,7 @@ def fitting(jobs: Sequence[Job], costs: Costs, reference: int, most: float) -> f
     A row comes with all its seeds. Nothing fits where the reference does not.
     """
     users = _users(jobs)
-    computed = {row: {job.training.features_of().key for job in mine} for row, mine in users.items()}
+    computed = {row: {key for job in mine for key in _features(job)} for row, mine in users.items()}
     chosen = {reference} & users.keys()
     if seconds(jobs, chosen, costs) > most:
         return frozenset()

@@ -1,11 +1,13 @@
 """The slots of this machine, and the environment of a process on one."""
 
+import functools
 import os
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from pathlib import Path
 
 import pynvml
 
@@ -25,6 +27,7 @@ class Gpu:
     uuid: str
     name: str
     memory: int
+    capability: int = 0  # CUDA's major version of what it can compute
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ def gpus() -> list[Gpu]:
                 _text(pynvml.nvmlDeviceGetUUID(h)),
                 _text(pynvml.nvmlDeviceGetName(h)),
                 pynvml.nvmlDeviceGetMemoryInfo(h).total // 2**20,
+                pynvml.nvmlDeviceGetCudaComputeCapability(h)[0],
             )
             for h in handles
         ]
@@ -155,12 +159,40 @@ def environment(slot: Slot) -> dict[str, str]:
         # The level float32 means float32: no variable may bring lower precision in by the back door.
         "TF_SET_ONEDNN_FPMATH_MODE": "",
         "ONEDNN_DEFAULT_FPMATH_MODE": "STRICT",
-        "NVIDIA_TF32_OVERRIDE": "0",
+        # TensorFlow has a switch of its own, which a worker sets for each training; elsewhere TF32 stays off.
+        **({} if backend() == "tensorflow" else {"NVIDIA_TF32_OVERRIDE": "0"}),
         # MLflow would resume a run that it finds here.
         "MLFLOW_RUN_ID": "",
         DEVICE: slot.gpu.name if slot.gpu else "cpu",
         **_device_variables(slot),
     }
+
+
+NEEDED = {"tensorfloat32": 8, "bfloat16": 8, "float16": 7}  # compute capability of a GPU
+FLAGS = {"bfloat16": ("avx512_bf16", "amx_bf16"), "float16": ("avx512_fp16", "amx_fp16")}  # of a processor
+
+
+def lacking(precision: str, used: Sequence[Slot]) -> str:
+    """Why these slots cannot compute in a precision; "" where they can."""
+    if precision == "float32":
+        return ""
+    if precision == "tensorfloat32" and backend() != "tensorflow":
+        return f"KERAS_BACKEND={backend()} has no switch for it"
+    for slot in used:
+        if slot.gpu and slot.gpu.capability < NEEDED[precision]:
+            return f"{slot.gpu.name} lacks it"
+        if not slot.gpu and not set(FLAGS.get(precision, ())) & _processor_flags():
+            return "this machine's processor lacks it"
+    return ""
+
+
+@functools.cache
+def _processor_flags() -> frozenset[str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return frozenset()
+    return frozenset(next((line.partition(":")[2] for line in lines if line.startswith("flags")), "").split())
 
 
 def memory_limit() -> int | None:

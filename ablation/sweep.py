@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-import numpy as np
-
 from ablation import (
     attempts,
     cluster,
@@ -111,10 +109,10 @@ def _train_missing(
     trainings = plan.trainings(record, missing)
     with _pool(options, workspace, watch) as workers:
         with interrupts.softly(workers.stop):
-            _extract(workspace, workers, {t.features_of() for t in trainings}, watch)
+            _extract(workspace, workers, {f for t in trainings for f in t.features_of().values()}, watch)
         if interrupts.asked:
             return 0
-        work = {t.key: _work(workspace, record, t) for t in trainings}
+        work = {t.key: _work(record, t) for t in trainings}
         orders = Orders(uuid.uuid4().hex, record.keep)
         dispatch = Dispatch(workspace, record, heads, views, watch, trainings, work, orders, options.timeout)
         _dispatch(dispatch, workers, interrupts)
@@ -172,10 +170,9 @@ def _extract(workspace: Workspace, workers: pool.Pool, wanted: set[Features], wa
             )
 
 
-def _work(workspace: Workspace, record: Record, training: Training) -> float:
-    inputs = int(np.prod(features.shape(workspace, training.features_of())[1:]))
+def _work(record: Record, training: Training) -> float:
     train = next(c["train"] for s, c in record.counts.items() if record.splits[s] == training.split)
-    return plan.work(training, inputs, sum(train))
+    return plan.work(training, sum(train))
 
 
 def _conclude(workspace: Workspace, record: Record, heads: Heads, views: Views, trained: int, watch: Watch) -> Outcome:

@@ -25,6 +25,7 @@ from ablation.cost import Extraction, Shape, Speed, peak_memory
 from ablation.plan import Features, Training
 from ablation.pool import Link
 from ablation.result import Predictions, Result
+from ablation.witness import witness
 from ablation.workspace import Workspace, atomic, write_json
 
 LOG = logging.getLogger(__name__)
@@ -85,7 +86,9 @@ def processor() -> str:
 def fetch_imagenet(backbone: str) -> str:
     """The digest of the ImageNet weights that Keras keeps or downloads. Raises what Keras raises."""
     set_up()
-    return features.digest_of(features.backbone(backbone, "imagenet", 32)[0])
+    from ablation import front
+
+    return features.digest_of(front.backbone(backbone, "imagenet", 32)[0])
 
 
 class _Stopped(Exception):
@@ -214,22 +217,44 @@ class _Unsaid:
             self._epochs, self._last = [], time.monotonic()
 
 
+def _inputs(workspace: Workspace, training: Training, split: str, rows: np.ndarray) -> np.ndarray:
+    """What the network is given of a split: stored features, or uint8 pixels."""
+    computed = training.features_of().get(split)
+    if computed:
+        return np.asarray(features.load(workspace, computed)[rows])
+    path = workspace.images(training.images).pixels(training.condition.image_size, training.aligned(split))
+    pixels = np.load(path, mmap_mode="r", allow_pickle=False)
+    return np.asarray(pixels[rows])
+
+
+def _tensorfloat(on: bool) -> None:
+    """Whether products of float32 may be computed with TensorFloat-32 on devices that have it."""
+    if slots.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_tensor_float_32_execution(on)
+
+
 class _Fit:
     """A training under way: its images' features and labels, its model, its history, and the files it writes."""
 
     def __init__(self, workspace: Workspace, training: Training, orders: Orders) -> None:
         import keras
 
-        from ablation import head
+        from ablation import front, head
 
         keras.utils.clear_session()
+        _tensorfloat(training.condition.precision == "tensorfloat32")
         self.training, self._orders = training, orders
         self._folder = workspace.training(training.key)
         self._todo = [m for m in training.milestones if not result.is_done(self._folder, m)]
         rows, self._y = splits.read(workspace.images(training.images), training.split)
-        outputs = features.load(workspace, training.features_of())
-        self._x = {split: np.asarray(outputs[r]) for split, r in rows.items()}
-        self._model = head.build(self._x["train"].shape[1:], training.classes, training.condition, training.seed)
+        self._x = {split: _inputs(workspace, training, split, r) for split, r in rows.items()}
+        condition = training.condition
+        before = front.build(condition, training.weights.source) if front.is_needed(condition) else []
+        self._model = head.build(self._x["train"].shape[1:], training.classes, condition, training.seed, before)
+        given = [np.asarray(keras.ops.convert_to_numpy(v)) for layer in before for v in layer.weights]
+        write_json(self._folder.witness, witness(self._model, given, self._x, self._y, condition, training.seed))
         self.history: list[dict[str, float]] = []
         self._started = time.time()
         self._go_on()
@@ -316,11 +341,13 @@ class _Fit:
         return evaluation.scores(self._y[split], found.classes, found.losses)
 
     def _result(self, outcome: str, epochs: int, **more: Any) -> Result:
+        from ablation import head
+
         return Result(
             outcome,
             epochs,
             history=list(self.history),
-            parameters=self._model.count_params(),
+            parameters=head.trainable(self._model),
             attempts=len(attempts.read(self._folder)),
             memory=peak_memory(),
             started=self._started,

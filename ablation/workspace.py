@@ -40,6 +40,11 @@ class TrainingFolder:
         return self.path / "training.json"
 
     @property
+    def witness(self) -> Path:
+        """What the trainer really had."""
+        return self.path / "witness.json"
+
+    @property
     def failure(self) -> Path:
         return self.path / "failure.json"
 
@@ -129,8 +134,9 @@ class ImagesFolder:
     def index(self) -> Path:
         return self.path / "index.json"
 
-    def pixels(self, size: int) -> Path:
-        return self.path / f"pixels-{size}.npy"
+    def pixels(self, size: int, aligned: bool = False) -> Path:
+        """`aligned`: of faces whose eyes were made level."""
+        return self.path / f"pixels-{size}{'-aligned' if aligned else ''}.npy"
 
     def sizes(self) -> list[int]:
         """At which the pixels are stored, ascending."""

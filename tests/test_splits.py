@@ -127,7 +127,7 @@ def test_a_class_of_three_subjects_is_on_all_sides():
     """Where three subjects show a class, each side gets one, even if no other class is theirs."""
     index = people([(f"{k}{who}", k) for k in range(4) for who in "xyz" for _ in range(5)])
     found = splits.make(index, "subject", 0)
-    assert {s: set(index.labels[r]) for s, r in found.items()} == dict.fromkeys(found, set(range(4)))
+    assert {s: set(index.labels[r]) for s, r in found.items()} == {s: set(range(4)) for s in found}
 
 
 def test_images_without_a_subject_stay_together():

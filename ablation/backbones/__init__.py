@@ -4,6 +4,7 @@ BACKBONES = {
     "mobilenetv2": "ablation.backbones.mobilenetv2",
     "vgg16": "ablation.backbones.vgg16",
 }
+FRONT = "ablation.front"  # builds them: named here, for whoever must not load a backend
 RANDOM_WEIGHTS = "ablation.backbones.random_weights"  # for each of them
 
 # Trainable parameters by level of `trainable`, and channels of the output: what a plan needs without building one.
@@ -11,6 +12,7 @@ PARAMETERS = {
     "mobilenetv2": {"head": 0, "block5": 1_681_344, "all": 2_223_872},
     "vgg16": {"head": 0, "block5": 7_079_424, "all": 14_714_688},
 }
+PRODUCTS = {"mobilenetv2": 6.1e6, "vgg16": 313e6}  # of one pass forward of an image of 32 pixels
 CHANNELS = {"mobilenetv2": 1280, "vgg16": 512}
 
 
