@@ -1,4 +1,4 @@
-"""Fine-tuning, augmentation, balancing and precision, in the real trainer: what a row claims to vary is really varied."""
+"""Fine-tuning, augmentation, balancing and precision, in the real trainer: what a row claims is what it had."""
 
 import json
 from pathlib import Path
@@ -61,7 +61,7 @@ def test_frozen_means_frozen(backbone):
 
 @pytest.mark.parametrize("backbone", ["vgg16", "mobilenetv2"])
 def test_block_5_alone_is_fine_tuned(backbone):
-    """Its weights move, those before it stay bit for bit; with augmentation the whole network is there and it is so too."""
+    """Its weights move, those before it stay bit for bit, with the whole network in training too."""
     model, before, condition = built(backbone=backbone, trainable="block5", augment="flip")
     lower, upper = before[-2:]
     x, y = images()
@@ -156,7 +156,8 @@ def test_every_variant_runs_and_shares_and_resumes(tmp_path):
     (tmp_path / "v.toml").write_text(
         RUN
         + '[[rows]]\nepochs = 2\n[[rows]]\naugment = "flip"\nepochs = 1\n[[rows]]\naugment = "flip"\nepochs = 2\n'
-        + '[[rows]]\ntrainable = "block5"\nepochs = 1\n[[rows]]\nbackbone = "mobilenetv2"\nfc_units = [16, 8]\nepochs = 2\n'
+        + '[[rows]]\ntrainable = "block5"\nepochs = 1\n'
+        + '[[rows]]\nbackbone = "mobilenetv2"\nfc_units = [16, 8]\nepochs = 2\n'
         + '[[rows]]\nbackbone = "mobilenetv2"\ntrainable = "all"\nepochs = 1\n[[rows]]\nbalance = "batch"\nepochs = 2\n'
         + '[[rows]]\nbalance = "class_weight"\nepochs = 2\n'
     )

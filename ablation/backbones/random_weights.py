@@ -35,24 +35,37 @@ def _statistics(outputs: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def randomise(model: Any, preprocess: Callable[[np.ndarray], np.ndarray], seed: int = 0) -> Any:
-    """`model` with such weights in its layers that have a kernel and a bias, and its outputs scaled."""
+    """`model` with such weights in its layers that have a kernel, and its outputs scaled. Where batch normalisation
+    follows, its moving averages do what elsewhere is done to kernel and bias."""
     rng = np.random.default_rng(seed)
     noise = preprocess(smooth_noise(rng, IMAGES, model.input_shape[1]))
     for layer in model.layers:
-        if getattr(layer, "kernel", None) is not None and getattr(layer, "bias", None) is not None:
-            activation, layer.activation = layer.activation, None
-            _calibrate(layer, keras.Model(model.input, layer.output), noise, rng)
-            layer.activation = activation
+        if isinstance(layer, keras.layers.BatchNormalization):
+            mean, deviation = _statistics(keras.Model(model.input, layer.input)(noise, training=False))
+            layer.moving_mean.assign(mean)
+            layer.moving_variance.assign(deviation**2)
+        elif getattr(layer, "kernel", None) is not None:
+            kernel = _draw(layer, rng)
+            if layer.use_bias:
+                _calibrate(layer, kernel, model.input, noise)
     mean, deviation = _statistics(model(noise, training=False))
     scale = keras.layers.Rescaling((1 / deviation).tolist(), (-mean / deviation).tolist())
     return keras.Model(model.input, scale(model.output))
 
 
-def _calibrate(layer: Any, so_far: Any, noise: np.ndarray, rng: np.random.Generator) -> None:
+def _draw(layer: Any, rng: np.random.Generator) -> np.ndarray:
+    """A kernel by He et al. (2015); its scale is right up to a factor, which is taken out afterwards."""
     fan_in = int(np.prod(layer.kernel.shape[:-1]))
     kernel = rng.normal(0, np.sqrt(2 / fan_in), layer.kernel.shape)
     layer.kernel.assign(kernel.astype(np.float32))
+    return kernel
+
+
+def _calibrate(layer: Any, kernel: np.ndarray, images: Any, noise: np.ndarray) -> None:
+    """Bring each channel before the activation to mean 0 and variance 1."""
     layer.bias.assign(np.zeros(layer.bias.shape, np.float32))
-    mean, deviation = _statistics(so_far(noise, training=False))
+    activation, layer.activation = layer.activation, None
+    mean, deviation = _statistics(keras.Model(images, layer.output)(noise, training=False))
+    layer.activation = activation
     layer.kernel.assign((kernel / deviation).astype(np.float32))
     layer.bias.assign((-mean / deviation).astype(np.float32))
