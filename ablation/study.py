@@ -1,7 +1,8 @@
 """The Optuna view: one study, one COMPLETE trial a trial of the grid; earlier failed attempts stay."""
 
+import math
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -54,18 +55,23 @@ def _attributes(record: Record, trial: Trial, key: str) -> dict[str, Any]:
     return {KEY: key, "row": trial.row, "seed": trial.seed, **open_ended}
 
 
+def _in_order(levels: Set[Any]) -> list[Any]:
+    """Numbers by size; names, and lists of units, by how they are written."""
+    return sorted(levels, key=lambda v: (v, "") if isinstance(v, int | float) else (math.inf, str(v)))
+
+
 def importances(record: Record, finished: Mapping[Trial, Result]) -> dict[str, tuple[float, float]]:
     """Of each varying factor, the share of the variance of the selection metric that forests explain by it (fANOVA,
-    Hutter et al. 2014): mean and standard deviation over FORESTS seeds. Levels count as names: a declared range would
-    give its unseen part nearly all of the weight."""
-    metric, varying = record.grid.select_on.removeprefix("val_"), record.grid.varying
-    levels = {f: [short(f, v) for v in dict.fromkeys(getattr(r, f) for r in record.grid.rows)] for f in varying}
-    choices: dict[str, BaseDistribution] = {f: CategoricalDistribution(found) for f, found in levels.items()}
+    Hutter et al. 2014): mean and standard deviation over FORESTS seeds. A level counts as its place among the levels: a
+    declared range would give its unseen part nearly all of the weight, and names cost 2^levels times as much."""
+    metric, varying = record.grid.metric, record.grid.varying
+    levels = {f: _in_order({getattr(r, f) for r in record.grid.rows}) for f in varying}
+    places: dict[str, BaseDistribution] = {f: IntDistribution(0, len(found) - 1) for f, found in levels.items()}
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for trial, result in finished.items():
-        params = {f: short(f, getattr(trial.condition, f)) for f in varying}
+        params = {f: levels[f].index(getattr(trial.condition, f)) for f in varying}
         value = result.scores["val"][metric]
-        study.add_trial(optuna.trial.create_trial(params=params, distributions=choices, value=value))
+        study.add_trial(optuna.trial.create_trial(params=params, distributions=places, value=value))
     found = [_importance(study, seed) for seed in range(FORESTS)]
     return {f: (fmean(each[f] for each in found), stdev(each[f] for each in found)) for f in varying}
 
@@ -89,7 +95,7 @@ class Study:
     def __init__(self, url: str, record: Record) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         arguments = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
-        self._record, self._metric = record, record.grid.select_on
+        self._record, self._metric = record, f"val_{record.grid.metric}"  # whatever selects
         self._storage = optuna.storages.RDBStorage(url, engine_kwargs=arguments)
         self._study = optuna.create_study(
             storage=self._storage,

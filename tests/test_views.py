@@ -15,7 +15,7 @@ from ablation.selection import seal, select
 from ablation.study import DISTRIBUTIONS, Study
 from ablation.tracking import PARENT, Outbox, Sender, Tracker
 from ablation.views import Views
-from ablation.workspace import StudyFolder
+from ablation.workspace import StudyFolder, Workspace
 
 
 def record(text: str, path: Path) -> Record:
@@ -222,13 +222,16 @@ def test_selection_is_by_validation_and_ties_go_to_the_cheapest(tmp_path: Path):
     """The best validation score wins; exact ties: fewest parameters, then fewest updates, then the first row."""
     found = record("[factorial]\nbatch_size = [32, 64]\ndropout = [0.0, 0.1]\n", tmp_path)
     a, b, c, d = found.grid.trials()
-    assert select(found, {a: done(0.5), b: done(0.6), c: done(0.4), d: done(0.5)}).row == 2
-    assert select(found, {a: done(0.5, 10), b: done(0.5, 9), c: done(0.5, 10), d: done(0.5, 10)}).row == 2
-    assert select(found, {a: done(0.5), b: done(0.5), c: done(0.5), d: done(0.5)}).row == 3
-    assert select(found, {}) is None
+    assert select(Workspace(tmp_path), found, {a: done(0.5), b: done(0.6), c: done(0.4), d: done(0.5)}).row == 2
+    assert (
+        select(Workspace(tmp_path), found, {a: done(0.5, 10), b: done(0.5, 9), c: done(0.5, 10), d: done(0.5, 10)}).row
+        == 2
+    )
+    assert select(Workspace(tmp_path), found, {a: done(0.5), b: done(0.5), c: done(0.5), d: done(0.5)}).row == 3
+    assert select(Workspace(tmp_path), found, {}) is None
     by_loss = record('select_on = "val_loss"\n[factorial]\ndropout = [0.0, 0.1]\n', tmp_path)
     assert select(
-        by_loss, dict(zip(by_loss.grid.trials(), [done(0.5), done(0.6)], strict=True))
+        Workspace(tmp_path), by_loss, dict(zip(by_loss.grid.trials(), [done(0.5), done(0.6)], strict=True))
     ).value == pytest.approx(0.4)
 
 
@@ -237,7 +240,7 @@ def test_a_seal_keeps_its_time_and_remembers_what_it_replaced(tmp_path: Path):
     found = record("[factorial]\ndropout = [0.0, 0.1]\n", tmp_path)
     a, b = found.grid.trials()
     folder = StudyFolder(tmp_path / "s")
-    first = seal(folder, select(found, {a: done(0.5)}).model_copy(update={"sealed": "long ago"}))
-    assert seal(folder, select(found, {a: done(0.5)})).sealed == first.sealed == "long ago"
-    grown = seal(folder, select(found, {a: done(0.5), b: done(0.9)}))
+    first = seal(folder, select(Workspace(tmp_path), found, {a: done(0.5)}).model_copy(update={"sealed": "long ago"}))
+    assert seal(folder, select(Workspace(tmp_path), found, {a: done(0.5)})).sealed == first.sealed == "long ago"
+    grown = seal(folder, select(Workspace(tmp_path), found, {a: done(0.5), b: done(0.9)}))
     assert (grown.row, [e["sealed"] for e in grown.earlier]) == (2, ["long ago"])
