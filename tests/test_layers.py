@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "ablation"
 
 LAYERS = [
     {"errors", "interrupts", "backbones", "datasets"},
-    {"durations"},
+    {"durations", "addresses"},
     {"watch", "grid", "workspace", "slots", "evaluation", "comparison", "escape", "templates", "datasets.images",
      "backbones.vgg16", "backbones.mobilenetv2", "backbones.random_weights"},
     {"datasets.folders", "datasets.fer2013", "datasets.affwild2", "datasets.arrays",
@@ -19,7 +19,7 @@ LAYERS = [
     {"cost", "attempts", "checkpoint", "front", "witness"},
     {"analysis"},
     {"published", "datasets.demo", "fused", "plan", "head", "study", "tracking", "pool", "selection", "status"},
-    {"leaks", "findings", "features", "table", "schedule", "cluster", "keep", "standing"},
+    {"leaks", "findings", "whole", "features", "table", "schedule", "cluster", "keep", "standing"},
     {"frames", "cells", "tables", "caveats.caveat", "measuring", "clean"},
     {"latex", "export", "provenance"},
     {"caveats.known"},
@@ -34,7 +34,8 @@ LAYERS = [
     {"worker"},
     {"outcome", "bench"},
     {"verify", "prepare"},
-    {"views"},
+    {"runs", "registrar", "registry"},
+    {"views", "sync", "ui"},
     {"dispatch"},
     {"sweep", "forecast"},
     {"progress", "doctor", "api"},
@@ -46,7 +47,7 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 DOORS = {
     "optuna": {"study"},
-    "mlflow": {"tracking"},
+    "mlflow": {"tracking", "registrar"},
     "distributed": {"cluster"},
     "dask": {"cluster"},
     "click": {"cli"},
@@ -58,6 +59,7 @@ DOORS = {
         "head",
         "front",
         "fused",
+        "whole",
         "backbones.vgg16",
         "backbones.mobilenetv2",
         "backbones.random_weights",

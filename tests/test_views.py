@@ -9,12 +9,15 @@ from mlflow import MlflowClient
 from optuna.trial import TrialState
 
 from ablation import study_file, tracking
+from ablation.analysis import analyse
+from ablation.findings import Findings
+from ablation.outcome import Drawing
 from ablation.record import Record, Weights
 from ablation.result import DONE, FAILED, Result
+from ablation.runs import Runs
 from ablation.selection import seal, select
 from ablation.study import DISTRIBUTIONS, Study
 from ablation.tracking import PARENT, Outbox, Sender, Tracker
-from ablation.views import Views
 from ablation.workspace import StudyFolder
 
 
@@ -157,7 +160,7 @@ def test_messages_of_a_crashed_process_survive_and_new_ones_follow(tmp_path: Pat
     assert tracker.close() == 0
     assert not path.exists()
     client = MlflowClient(f"sqlite:///{tmp_path}/m.db")
-    run_id = sender(tmp_path)._runs["t"]
+    run_id = sender(tmp_path).runs["t"]
     assert len(client.get_metric_history(run_id, "loss")) == 2
 
 
@@ -201,18 +204,20 @@ def test_what_a_server_out_of_reach_lacks_does_not_pile_up(tmp_path: Path):
     """Each start without MLflow adds three messages, however many trials; the next one that reaches it tells it all."""
     found = record("[factorial]\ndropout = [0.0, 0.1, 0.2]\n", tmp_path)
     results = {trial: Result(FAILED, 1, error="no") for trial in found.grid.trials()}
+    findings = Findings(found, results, None, {}, {}, None, analyse(found, {}, {}, {}, None, None), None)
+    drawing = Drawing(findings, (), {"table.csv": "row", "report.html": ""})
     path = tmp_path / "outbox.jsonl"
 
     def refuse() -> Sender:
         raise ConnectionError
 
     for waiting in (3, 6):
-        views = Views(found, Study(f"sqlite:///{tmp_path}/o.db", found), Tracker(path, refuse))
-        views.agree(results, None, {"table.csv": "row"})
-        assert views.close() == waiting
-    views = Views(found, Study(f"sqlite:///{tmp_path}/o.db", found), Tracker(path, lambda: sender(tmp_path)))
-    views.agree(results, None, {"table.csv": "row"})
-    assert views.close() == 0
+        runs = Runs(found, Tracker(path, refuse))
+        runs.agree(drawing, None)
+        assert runs.close() == waiting
+    runs = Runs(found, Tracker(path, lambda: sender(tmp_path)))
+    runs.agree(drawing, None)
+    assert runs.close() == 0
     states = sender(tmp_path).states
     assert set(states) == {PARENT, *map(found.trial_key, found.grid.trials())}
     assert all(states.values())
