@@ -444,33 +444,42 @@ def ui(grid: str | None, name: str | None, workspace: Path, tracking: str | None
     ablate ui --grid paper --no-open
     """
     from ablation import addresses
-    from ablation import tracking as tracker
     from ablation import ui as pages
     from ablation.workspace import Workspace
 
     addresses.refuse_credentials("--tracking", tracking)
     place, names = Workspace(workspace), _named(grid, name, workspace)
     if tracking and tracking.startswith("http"):
-        _show(pages.links(place, tracking, tracking.rstrip("/"), names), no_open)
+        _show(_links(place, tracking, tracking.rstrip("/"), names), no_open)
         return 0
-    database = addresses.with_driver(tracking) if tracking else tracker.create(place.mlflow)
+    if not (tracking or place.mlflow.is_file()):
+        raise AblateError(f"{place.mlflow}: no such database; make it with: ablate sync")
     click.echo("MLflow's server starts ...", err=True)
     try:
-        with pages.serve(place, database) as (base, process):
-            _show(pages.links(place, tracking, base, names), no_open)
-            click.echo(f"MLflow answers at {base}, on this machine alone; Ctrl-C stops it", err=True)
-            process.wait()
+        with pages.serve(place, addresses.with_driver(tracking or f"sqlite:///{place.mlflow.absolute()}")) as server:
+            found = _links(place, tracking, server.base, names)  # loads much, while the server does so too
+            server.ready()
+            _show(found, no_open)
+            click.echo(f"MLflow answers at {server.base}, on this machine alone; Ctrl-C stops it", err=True)
+            server.wait()
     except KeyboardInterrupt:
-        return 0
-    raise AblateError(f"MLflow's server ended; its log is {place.log('mlflow')}")
+        click.echo("stopped", err=True)
+    return 0
+
+
+def _links(*arguments: Any) -> Any:
+    from ablation import links
+
+    found = links.of(*arguments)
+    if not found:
+        raise AblateError("MLflow knows no run of these studies; send them with: ablate sync")
+    return found
 
 
 def _show(found: list[Any], no_open: bool) -> None:
-    if not found:
-        raise AblateError("MLflow knows no run of these studies; send them with: ablate sync")
     click.echo(f"experiment: {found[0].experiment}")
     for each in found:
-        click.echo(f"{each.study}, {each.rows} runs side by side: {each.compare}")
+        click.echo(f"{each.study}, {each.runs} runs side by side: {each.compare}")
         click.echo(f"{each.study}, curves: {each.curves}")
     if not no_open:
         for page in [found[0].experiment, *([found[0].compare] if len(found) == 1 else [])]:

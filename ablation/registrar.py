@@ -82,6 +82,7 @@ def register(workspace: Workspace, study: str, uri: str | None, name: str) -> st
     training = next(iter(plan.trainings(record, [trial])))
     sender = tracking.connect(workspace, uri, study)
     mlflow.set_tracking_uri(sender.uri)
+    mlflow.set_experiment(experiment_id=sender.experiment)  # whose folder takes the files
     worker.set_up()
     model = whole.build(training, workspace.training(training.key).head(trial.condition.epochs))
     logged = Model.log(

@@ -63,9 +63,16 @@ def end(key: str, time: float, status: str, state: str = "", tags: dict[str, str
     return {"kind": "end", **known, "tags": tags or {}}
 
 
+def _quiet() -> None:
+    """It says on the console what it does to its database."""
+    for name in ("alembic", "mlflow"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
 def create(path: Path) -> str:
     """The URI of an SQLite database at `path`; made at one go, for one that was half made would never open again."""
     if not path.exists():
+        _quiet()
         with atomic(path) as temporary:
             MlflowClient(f"sqlite:///{temporary.absolute()}").search_experiments()
     return f"sqlite:///{path.absolute()}"
@@ -139,8 +146,7 @@ class Sender:
     """Makes MLflow hold what the messages say. Every step can be done again: it finds its runs by their tags."""
 
     def __init__(self, uri: str, artifacts: Path | None, study: str) -> None:
-        for name in ("alembic", "mlflow"):
-            logging.getLogger(name).setLevel(logging.ERROR)
+        _quiet()
         self._client, self.uri = MlflowClient(uri), uri
         self._study = study
         self.experiment = self._find_experiment(artifacts)

@@ -1,7 +1,6 @@
-"""MLflow's own pages on a workspace: a server that answers on this machine alone, and the links worth opening."""
+"""MLflow's server on a workspace: it answers on this machine alone, and nothing of it stays."""
 
 import contextlib
-import json
 import os
 import signal
 import socket
@@ -9,62 +8,17 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import quote
+from pathlib import Path
 
-from ablation import record as records
-from ablation import tracking
 from ablation.errors import AblateError
-from ablation.runs import in_order
 from ablation.workspace import Workspace
 
 HOST = "127.0.0.1"
 START = 120  # seconds until the server must answer
 STOP = 10  # seconds until it is killed
-MOST = 100  # rows of one comparison: the page asks for each of them
-
-
-@dataclass(frozen=True)
-class Links:
-    """Pages of one study. `compare`: all of its rows side by side, `rows` of them; `curves`: an epoch a point."""
-
-    study: str
-    experiment: str
-    compare: str
-    curves: str
-    rows: int
-
-
-def _page(base: str, path: str, **query: str) -> str:
-    return f"{base}/#/{path}?" + "&".join(f"{name}={quote(value)}" for name, value in query.items())
-
-
-def _links(base: str, study: str, experiment: str, runs: Sequence[str]) -> Links:
-    runs, kind = list(runs)[:MOST], {"workflowType": "machine_learning"}
-    here = f"experiments/{experiment}/runs"
-    mine = f"tags.`{tracking.STUDY}` = '{study}' and tags.`ablate.row` != ''"
-    return Links(
-        study,
-        _page(base, here, **kind),
-        _page(base, "compare-runs", runs=json.dumps(runs), experiments=json.dumps([experiment])),
-        _page(base, here, searchFilter=mine, compareRunsMode="CHART", **kind),
-        len(runs),
-    )
-
-
-def links(workspace: Workspace, uri: str | None, base: str, names: Sequence[str]) -> list[Links]:
-    """Of each study that MLflow knows. Raises AblateError where it cannot be reached."""
-    found = []
-    for name in names:
-        try:
-            sender = tracking.connect(workspace, uri, name)
-        except Exception as error:  # whatever MLflow, its database driver or the network raises
-            raise AblateError(f"MLflow cannot be reached ({tracking.one_line(error)})") from None
-        runs = in_order(records.need(workspace, name), sender.runs)
-        if runs:
-            found.append(_links(base, name, sender.experiment, runs))
-    return found
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def _free_port() -> int:
@@ -104,8 +58,7 @@ def _ended_by_signals() -> Iterator[None]:
     def come(*_: object) -> None:
         raise KeyboardInterrupt
 
-    kinds = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {kind: signal.signal(kind, come) for kind in kinds}
+    before = {kind: signal.signal(kind, come) for kind in SIGNALS}
     try:
         yield
     finally:
@@ -113,11 +66,33 @@ def _ended_by_signals() -> Iterator[None]:
             signal.signal(kind, handler)
 
 
-@contextlib.contextmanager
-def serve(workspace: Workspace, database: str) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
-    """MLflow's server on a database, on this machine alone: its address and its process. It is stopped at the end.
+@dataclass(frozen=True)
+class Server:
+    """`base`: the address of its pages, before they are there: see `ready`."""
 
-    Raises AblateError where it does not come up.
+    base: str
+    log: Path
+    process: "subprocess.Popen[bytes]"
+
+    def ready(self) -> None:
+        """Wait until it answers. Raises AblateError where it does not."""
+        until = time.monotonic() + START
+        while not _answers(self.base):
+            if self.process.poll() is not None or time.monotonic() > until:
+                raise AblateError(f"MLflow's server does not start; its log is {self.log}")
+            time.sleep(0.2)
+
+    def wait(self) -> None:
+        """Until it ends, and it should not. Raises AblateError then."""
+        self.process.wait()
+        raise AblateError(f"MLflow's server ended; its log is {self.log}")
+
+
+@contextlib.contextmanager
+def serve(workspace: Workspace, database: str) -> Iterator[Server]:
+    """MLflow's server on a database, started; it is stopped at the end, and where a signal comes.
+
+    Raises KeyboardInterrupt for SIGTERM and for a closed terminal too.
     """
     port, log = _free_port(), workspace.log("mlflow")
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -133,13 +108,8 @@ def serve(workspace: Workspace, database: str) -> Iterator[tuple[str, "subproces
             cwd=log.parent,
         )
         try:
-            base, until = f"http://{HOST}:{port}", time.monotonic() + START
-            while not _answers(base):
-                if process.poll() is not None or time.monotonic() > until:
-                    raise AblateError(f"MLflow's server does not start; its log is {log}")
-                time.sleep(0.2)
-            yield base, process
+            yield Server(f"http://{HOST}:{port}", log, process)
         finally:
-            for kind in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            for kind in SIGNALS:
                 signal.signal(kind, signal.SIG_IGN)
             _stop(process)
