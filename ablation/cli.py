@@ -415,10 +415,11 @@ def _existing_name(grid: str, workspace: Path) -> str:
 
 def _named(grid: str | None, name: str | None, workspace: Path) -> list[str]:
     """The study that is asked for, else all of the workspace. AblateError where there is none."""
-    from ablation.outcome import check_name
     from ablation.workspace import Workspace
 
     if name:
+        from ablation.outcome import check_name  # slow
+
         check_name(name)
     if grid and not name:
         name = _existing_name(grid, workspace)
