@@ -20,7 +20,7 @@ RUN = '[fixed]\nweights = "random"\nfc_units = 16\nbatch_size = 16\nlearning_rat
 KINDS = {
     "features": '[[rows]]\nbackbone = "mobilenetv2"\nfc_units = [16, 8]\nepochs = 2\n',
     "block5": '[[rows]]\ntrainable = "block5"\n',
-    "images": '[[rows]]\ntrainable = "all"\naugment = "light"\n',
+    "images": '[[rows]]\ntrainable = "all"\naugment = "light"\nlearning_rate = 1e-6\n',
 }
 # What loads it elsewhere: a process without ablate, that is given images and says what it found.
 ELSEWHERE = """

@@ -2,23 +2,27 @@
 
 import json
 from pathlib import Path
+from wsgiref.util import setup_testing_defaults
 
 import optuna
 import pytest
 from mlflow import MlflowClient
 from optuna.trial import TrialState
+from synthetic import study
+from test_tables import published
 
 from ablation import study_file, tracking
 from ablation.analysis import analyse
-from ablation.findings import Findings
+from ablation.findings import Findings, collect
+from ablation.findings import done as done_of
 from ablation.outcome import Drawing
 from ablation.record import Record, Weights
 from ablation.result import DONE, FAILED, Result
 from ablation.runs import Runs
 from ablation.selection import seal, select
-from ablation.study import DISTRIBUTIONS, Study
+from ablation.study import DISTRIBUTIONS, Study, create
 from ablation.tracking import PARENT, Outbox, Sender, Tracker
-from ablation.workspace import StudyFolder
+from ablation.workspace import StudyFolder, Workspace
 
 
 def record(text: str, path: Path) -> Record:
@@ -108,6 +112,46 @@ def test_scores_on_the_test_set_stand_on_the_study(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(study._study, "set_user_attr", lambda name, value: written.append(name))
     study.note_tests([*tested[:-1], (*tested[-1][:2], {"accuracy": 0.5})])
     assert written == ["test/seed 7, rows 101-200"]
+
+
+@pytest.fixture(scope="module")
+def nine(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of Optuna's database with the paper's nine rows."""
+    place, grid = tmp_path_factory.mktemp("nine"), study_file.read("paper")
+    found = study(place, grid, published(grid), support=(20, 30), classes=("a", "b"))
+    url = create(place / "optuna.db")
+    Study(url, found).agree((t, found.trial_key(t), r) for t, r in done_of(collect(Workspace(place), found)).items())
+    return url
+
+
+def test_optunas_importances_and_plots_work(nine: str):
+    """The former on the factors that vary; of the latter one has a curve a row, a point an epoch."""
+    optuna_study, varying = optuna.load_study(study_name="paper", storage=nine), study_file.read("paper").varying
+    weights = optuna.importance.get_param_importances(optuna_study, params=list(varying))
+    assert set(weights) == set(varying)
+    assert sum(weights.values()) == pytest.approx(1)
+    curves = optuna.visualization.plot_intermediate_values(optuna_study).data
+    assert sorted(len(curve.x) for curve in curves) == [10] * 6 + [100] * 3
+    for name in ("optimization_history", "param_importances", "parallel_coordinate", "slice", "timeline", "edf"):
+        assert getattr(optuna.visualization, f"plot_{name}")(optuna_study).data
+
+
+def test_optunas_dashboard_opens_it(nine: str):
+    """Its own application lists the study and its nine trials, with values and parameters."""
+    dashboard = pytest.importorskip("optuna_dashboard")
+    app, status = dashboard.wsgi(nine), []
+
+    def get(path: str) -> bytes:
+        request: dict[str, object] = {"PATH_INFO": path}
+        setup_testing_defaults(request)
+        return b"".join(app(request, lambda code, headers, error=None: status.append(code)))
+
+    (summary,) = json.loads(get("/api/studies"))["study_summaries"]
+    found = json.loads(get(f"/api/studies/{summary['study_id']}"))
+    assert summary["study_name"] == found["name"] == "paper"
+    assert [trial["state"] for trial in found["trials"]] == ["Complete"] * 9
+    assert b"<title>Optuna Dashboard" in get("/dashboard/studies/1")
+    assert status == ["200 OK"] * 3
 
 
 def sender(tmp_path: Path) -> Sender:
