@@ -458,8 +458,8 @@ def _detectable(deltas: Sequence[Difference], test: Mapping[int, Answers], rows:
 
 
 def _stability(record: Record, val: Mapping[int, Answers], selected: int | None) -> Stability | None:
-    """Over the rows that were validated on the same images as the selected one."""
-    if selected is None or selected not in val:
+    """Over the rows that were validated on the same images as the selected one, where validation selects."""
+    if selected is None or selected not in val or record.grid.on_test:
         return None
     others = _neighbours(val, selected)
     rows = sorted(
@@ -481,7 +481,7 @@ def _stability(record: Record, val: Mapping[int, Answers], selected: int | None)
 def _resampled(record: Record, rows: Sequence[Answers]) -> tuple[np.ndarray, float]:
     """The winner's place in each bootstrap sample of the images; the mean accuracy of the winners on the images that
     their samples left out."""
-    metric = record.grid.select_on.removeprefix("val_")
+    metric = record.grid.metric
     right = np.stack([answers.share for answers in rows]).astype(np.float32)
     winners, accuracies = [], []
     for weights in comparison.image_weights(right.shape[1], SAMPLES):

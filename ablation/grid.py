@@ -95,6 +95,16 @@ class Grid(BaseModel):
     margin: float | None = None  # differences in accuracy below it count as none, where the study says so (a fraction)
     replicates: tuple[int, ...] = ()  # more seeds of the reference, that say how far a seed alone moves it
 
+    @property
+    def metric(self) -> str:
+        """What rows are selected by, without the name of its split."""
+        return self.select_on.partition("_")[2]
+
+    @property
+    def on_test(self) -> bool:
+        """Whether the study file has rows selected by their test results."""
+        return self.select_on.startswith("test_")
+
     @cached_property
     def varying(self) -> tuple[str, ...]:
         """The factors that differ between rows, in the study file's order."""

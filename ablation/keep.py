@@ -46,7 +46,8 @@ class Heads:
 
     def ended(self, row: int) -> None:
         """A trial of `row` is done. Once all of its seeds are, it or the best row so far goes."""
-        if self._record.keep != "selected" or (self._best and self._best[1] == row):
+        unknown = self._record.grid.on_test  # which row will be selected: test predictions stay closed meanwhile
+        if self._record.keep != "selected" or unknown or (self._best and self._best[1] == row):
             return
         trials = list(self._record.grid.seeded(row))
         found = {t: result.read(self._workspace.training(self._record.training_key(t)), t.condition.epochs)
@@ -54,7 +55,7 @@ class Heads:
         done = [(t, r) for t, r in found.items() if r and r.done]
         if len(done) < len(trials):
             return
-        this = selection.rank(self._record, done), row
+        this = selection.rank(self._record, done, [selection.validated(self._record, r) for _, r in done]), row
         best, worse = (this, self._best) if self._best is None or this < self._best else (self._best, this)
         self._best = best
         if worse:

@@ -2,14 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from statistics import fmean
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from ablation import splits
+from ablation import evaluation, splits
 from ablation.grid import Trial
 from ablation.record import Record
 from ablation.result import Predictions, Result
@@ -36,35 +36,44 @@ class Selection(BaseModel):
 Rank = tuple[float, int, int, int]  # the smallest is the best
 
 
-def rank(record: Record, done: Sequence[tuple[Trial, Result]]) -> Rank:
-    """Of one row, from its finished trials: by the mean over seeds, then parameters, updates, and place."""
+def rank(record: Record, done: Sequence[tuple[Trial, Result]], values: Iterable[float]) -> Rank:
+    """Of one row, from its finished trials: by the mean of `values` over seeds, then parameters, updates, and place."""
     trial, result = done[0]
-    metric = record.grid.select_on.removeprefix("val_")
-    mean = fmean(r.scores["val"][metric] for _, r in done)
     images = sum(record.counts[trial.condition.split]["train"])
     updates = trial.condition.epochs * -(-images // trial.condition.batch_size)
-    return (mean if metric == "loss" else -mean, result.parameters, updates, trial.row)
+    mean = fmean(values)
+    return (mean if record.grid.metric == "loss" else -mean, result.parameters, updates, trial.row)
 
 
-def select(record: Record, results: Mapping[Trial, Result]) -> Selection | None:
+def validated(record: Record, result: Result) -> float:
+    """The metric that rows are selected by, of one finished trial on validation."""
+    return result.scores["val"][record.grid.metric]
+
+
+def select(workspace: Workspace, record: Record, results: Mapping[Trial, Result]) -> Selection | None:
     """The best row on validation; exact ties go to the fewest parameters, then the fewest updates, then the first row.
+    Test predictions are opened here only where the study file says `select_on_test`.
 
     `results`: of the finished trials; replicates of the reference play no part. None where there are none.
     """
-    metric = record.grid.select_on.removeprefix("val_")
+    grid = record.grid
     rows: dict[int, list[tuple[Trial, Result]]] = {}
-    results = {t: r for t, r in results.items() if not record.grid.is_replicate(t)}
+    results = {t: r for t, r in results.items() if not grid.is_replicate(t)}
     for trial, result in results.items():
         rows.setdefault(trial.row, []).append((trial, result))
-    ranks = {row: rank(record, done) for row, done in rows.items()}
+    values = _tested(workspace, record, results) if grid.on_test else {
+        t: validated(record, r) for t, r in results.items()
+    }  # fmt: skip
+    ranks = {row: rank(record, done, [values[t] for t, _ in done]) for row, done in rows.items()}
     if not ranks:
         return None
     best = min(ranks, key=ranks.__getitem__)
     compared = sorted((record.trial_key(t), r.predictions["val"]) for t, r in results.items())
     return Selection(
-        rule=f"{'lowest' if metric == 'loss' else 'highest'} validation {WORDS.get(metric, metric)} at the last epoch "
+        rule=f"{'lowest' if grid.metric == 'loss' else 'highest'} {'test' if grid.on_test else 'validation'} "
+        f"{WORDS.get(grid.metric, grid.metric)} at the last epoch "
         "(ties: fewest parameters, then fewest updates, then the first row)",
-        metric=record.grid.select_on,
+        metric=grid.select_on,
         row=best,
         value=abs(ranks[best][0]),
         validation=hashlib.sha256(json.dumps(compared).encode()).hexdigest(),
@@ -99,6 +108,12 @@ def _opener(workspace: Workspace, record: Record, split: str) -> Opener:
         return labels[trial.condition.split], Predictions.read(path, found.predictions[split])
 
     return opened
+
+
+def _tested(workspace: Workspace, record: Record, results: Mapping[Trial, Result]) -> dict[Trial, float]:
+    opened = _opener(workspace, record, "test")
+    found = {trial: opened(trial, result) for trial, result in results.items()}
+    return {t: evaluation.scores(y, p.classes, p.losses)[record.grid.metric] for t, (y, p) in found.items()}
 
 
 def validation(workspace: Workspace, record: Record) -> Opener:

@@ -58,7 +58,7 @@ def importances(record: Record, finished: Mapping[Trial, Result]) -> dict[str, t
     """Of each varying factor, the share of the variance of the selection metric that forests explain by it (fANOVA,
     Hutter et al. 2014): mean and standard deviation over FORESTS seeds. Levels count as names: a declared range would
     give its unseen part nearly all of the weight."""
-    metric, varying = record.grid.select_on.removeprefix("val_"), record.grid.varying
+    metric, varying = record.grid.metric, record.grid.varying
     levels = {f: [short(f, v) for v in dict.fromkeys(getattr(r, f) for r in record.grid.rows)] for f in varying}
     choices: dict[str, BaseDistribution] = {f: CategoricalDistribution(found) for f, found in levels.items()}
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
@@ -89,7 +89,7 @@ class Study:
     def __init__(self, url: str, record: Record) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         arguments = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
-        self._record, self._metric = record, record.grid.select_on
+        self._record, self._metric = record, f"val_{record.grid.metric}"  # whatever selects
         self._storage = optuna.storages.RDBStorage(url, engine_kwargs=arguments)
         self._study = optuna.create_study(
             storage=self._storage,

@@ -177,7 +177,7 @@ def _work(record: Record, training: Training) -> float:
 def _conclude(workspace: Workspace, record: Record, heads: Heads, views: Views, trained: int, watch: Watch) -> Outcome:
     """Select, seal, and only then open the test predictions; draw the tables and tell the views."""
     results = collect(workspace, record)
-    found = selection.select(record, done(results))
+    found = selection.select(workspace, record, done(results))
     sealed = selection.seal(workspace.study(record.name), found) if found else None
     if sealed and not heads.selected(sealed.row) and record.keep != "none":
         watch.say(f"note: the head of row {sealed.row}, selected now, was not kept when it was trained")

@@ -11,7 +11,7 @@ import pandas as pd
 from ablation import design, result
 from ablation.analysis import GAP, SEEDS, Analysis, RowFacts
 from ablation.comparison import LEVEL, RESAMPLES, Interval
-from ablation.grid import TITLES, short
+from ablation.grid import TITLES, Grid, short
 from ablation.record import Record
 from ablation.selection import Selection
 
@@ -170,6 +170,12 @@ def _brackets(seeds: Sequence[int], found: Analysis | None) -> str:
     return f" Brackets: {100 * LEVEL:.0f}% intervals over {over}." if found else ""
 
 
+def _test_in(grid: Grid) -> str:
+    if grid.on_test:
+        return "SELECTED ON TEST: the test numbers of the selected row are too good, the best of several by luck too."
+    return "The test columns played no part in the choice."
+
+
 def _notes(
     record: Record, rows: pd.DataFrame, selected: Selection | None, found: Analysis | None, marks: frozenset[str]
 ) -> Iterator[str]:
@@ -178,7 +184,7 @@ def _notes(
     near = [n for n in range(1, len(grid.rows) + 1) if len(grid.difference(n)) == 1]
     yield f"{{reference}} reference row{_neighbours(near)}."
     if selected:
-        yield f"{{selected}} selected (bold): {selected.rule}. The test columns played no part in the choice."
+        yield f"{{selected}} selected (bold): {selected.rule}. {_test_in(grid)}"
         if selected.earlier:
             before = listed(list(dict.fromkeys(e["row"] for e in selected.earlier)))
             yield f"Selected anew after the study had grown; test results were seen with row {before} selected."

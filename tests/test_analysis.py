@@ -39,7 +39,7 @@ def gather(folder: Path, found: Grid, accuracy: dict[int, tuple[float, float, fl
     place = Workspace(folder / "runs")
     results = {t: None if (t.row, t.seed) in lost else r for t, r in findings.collect(place, record).items()}
     done = {t: r for t, r in findings.done(results).items() if not found.is_replicate(t)}
-    chosen = selection.select(record, done) if seal else None
+    chosen = selection.select(place, record, done) if seal else None
     sealed = selection.seal(place.study(record.name), chosen) if chosen else None
     return findings.gather(place, record, results, sealed)
 

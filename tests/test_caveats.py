@@ -30,7 +30,7 @@ def gathered(workspace: Path, grid: Grid, accuracy: Accuracies, seal: bool = Tru
     record = synthetic.study(workspace, grid, accuracy, **study)
     place = Workspace(workspace)
     results = {t: read(place.training(record.training_key(t)), t.condition.epochs) for t in grid.trials()}
-    sealed = selection.select(record, findings.done(results)) if seal else None
+    sealed = selection.select(place, record, findings.done(results)) if seal else None
     return findings.gather(place, record, results, sealed)
 
 

@@ -13,6 +13,7 @@ from conftest import STUDY, Silent, ablate, options, rows
 from mlflow import MlflowClient
 
 from ablation import pool, result, selection, sweep, worker
+from ablation.errors import AblateError
 from ablation.plan import trainings
 from ablation.record import Record, Weights
 from ablation.study_file import read as read_study
@@ -167,6 +168,22 @@ def test_test_predictions_are_sealed_until_selection(
     assert all(tests)
     assert {name for name, _ in seen} == {f"{split}-{n}.npz" for split in ("val", "test") for n in (1, 3)}
     assert any("test" in a for a in study(workspace).user_attrs)
+
+
+def test_selection_on_test_is_stamped(study_file: Path, npz: Path, tmp_path: Path):
+    """Where a study file asks for it, and in two words: the best row on test is taken, and every table says so."""
+    asked = 'select_on = "test_loss"\n' + study_file.read_text()
+    study_file.write_text(asked)
+    with pytest.raises(AblateError, match="select_on_test = true"):
+        options(study_file, npz, tmp_path / "runs")
+    study_file.write_text("select_on_test = true\n" + asked)
+    outcome = sweep.run(options(study_file, npz, tmp_path / "runs"), Silent())
+    found = rows(outcome.folder)
+    best = min(found, key=lambda line: float(line["test_loss"]))
+    assert [line["row"] for line in found if line["selected"] == "True"] == [best["row"]]
+    assert outcome.codes[0] == "SELECTED_ON_TEST"
+    for name in ("table.tex", "table.md", "report.html"):
+        assert "SELECTED ON TEST" in (outcome.folder / name).read_text()
 
 
 def test_a_row_that_diverges_stays_in_the_table(npz: Path, tmp_path: Path):

@@ -26,7 +26,7 @@ def published(grid) -> dict[int, tuple[float, float, float]]:
 def sealed(place: Path, record) -> Workspace:
     workspace = Workspace(place)
     results = done(collect(workspace, record))
-    selection.seal(workspace.study(record.name), selection.select(record, results))
+    selection.seal(workspace.study(record.name), selection.select(workspace, record, results))
     return workspace
 
 

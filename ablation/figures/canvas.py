@@ -67,18 +67,18 @@ def settings(found: Findings, row: int) -> str:
 
 def metric(found: Findings) -> str:
     """What rows are selected by, in words: "accuracy"."""
-    key = found.record.grid.select_on.removeprefix("val_")
+    key = found.record.grid.metric
     return WORDS.get(key, key)
 
 
 def scale(found: Findings) -> tuple[float, str]:
     """What a value of that metric is multiplied with, and the unit that it has then."""
-    return (1.0, "nats") if found.record.grid.select_on == "val_loss" else (100.0, "%")
+    return (1.0, "nats") if found.record.grid.metric == "loss" else (100.0, "%")
 
 
 def validated(found: Findings) -> dict[int, float]:
     """Row -> the metric that rows are selected by, mean over seeds, as a fraction (a loss: in nats)."""
-    key = found.record.grid.select_on.removeprefix("val_")
+    key = found.record.grid.metric
     means = {}
     for row in found.val:
         values = [r.scores["val"][key] for _, r in found.finished(row)]
@@ -90,7 +90,7 @@ def chosen(found: Findings, most: int) -> list[int]:
     """Of the finished rows as many as can be drawn, in their order: the selected one, the reference, and the best on
     validation."""
     values = validated(found)
-    sign = 1 if found.record.grid.select_on == "val_loss" else -1
+    sign = 1 if found.record.grid.metric == "loss" else -1
     first = {found.record.grid.reference} | ({found.sealed.row} if found.sealed else set())
     return sorted(sorted(values, key=lambda r: (r not in first, sign * values[r], r))[:most])
 

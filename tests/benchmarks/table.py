@@ -35,7 +35,7 @@ def _write_study(place: Path, rows: int) -> None:
     accuracy = {row: (0.99, 0.93 + 0.03 * (row % 17) / 17, 0.93 + 0.03 * (row % 13) / 13) for row in range(1, rows + 1)}
     found = synthetic.study(place / "runs", study_file.read(str(path)), accuracy)
     workspace = Workspace(place / "runs")
-    chosen = selection.select(found, findings.done(findings.collect(workspace, found)))
+    chosen = selection.select(workspace, found, findings.done(findings.collect(workspace, found)))
     assert chosen
     selection.seal(workspace.study(NAME), chosen)
 
