@@ -235,11 +235,15 @@ def _check_codes(strict: tuple[str, ...]) -> None:
 
 
 def _fatal(codes: list[str], strict: tuple[str, ...]) -> bool:
-    """Whether a warning was given that --strict names; says so."""
-    found = [code for code in codes if code in strict]
-    if found:
-        click.echo(f"--strict: {', '.join(found)}", err=True)
-    return bool(found)
+    """Whether a warning was given that --strict names, or that is an error by itself; says so."""
+    from ablation.caveats import ERRORS
+
+    errors, named = ([code for code in codes if code in some] for some in (ERRORS, strict))
+    if errors:
+        click.echo(f"error: {', '.join(errors)}: the report says which rows, and why", err=True)
+    if named:
+        click.echo(f"--strict: {', '.join(named)}", err=True)
+    return bool(errors or named)
 
 
 def _say_files(outcome: Any) -> None:

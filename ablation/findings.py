@@ -1,6 +1,7 @@
 """All that is known of a study, gathered once: tables, figures and warnings are made from it and read no file."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -13,7 +14,7 @@ from ablation.published import Reproduction
 from ablation.record import Record
 from ablation.result import Result
 from ablation.selection import Opener, Selection
-from ablation.workspace import Workspace
+from ablation.workspace import Workspace, read_json
 
 Results = Mapping[Trial, Result | None]
 
@@ -22,7 +23,8 @@ Results = Mapping[Trial, Result | None]
 class Findings:
     """`results`: of every trial, None where it was not run. `val`, `test`: row -> what its networks said; `test` is
     empty until a selection is `sealed`, and so is what `analysis` says of it. Rows without a finished trial are in
-    neither. `replicates`: the reference with more seeds, on test."""
+    neither. `replicates`: the reference with more seeds, on test. `twins`: groups of rows that state different
+    settings and had the same in the trainer."""
 
     record: Record
     results: Results
@@ -32,6 +34,7 @@ class Findings:
     replicates: Answers | None
     analysis: Analysis
     reproduction: Reproduction | None
+    twins: tuple[tuple[int, ...], ...]
 
     def finished(self, row: int) -> list[tuple[Trial, Result]]:
         """The finished trials of a row, by seed; replicates are not among them."""
@@ -73,6 +76,18 @@ def _by_row(record: Record, finished: Mapping[Trial, Result], opened: Opener) ->
     return {row: found for row, found in answers.items() if found}
 
 
+def _twins(workspace: Workspace, record: Record, finished: Iterable[Trial]) -> Iterator[tuple[int, ...]]:
+    """By what the trainer noted of each training before its first step; rows of one training differ in epochs."""
+    alike: dict[str, dict[str, int]] = {}
+    for trial in finished:
+        key = record.training_key(trial)
+        noted = read_json(workspace.training(key).witness)
+        if noted:  # one that was trained before trainers noted it has none
+            what = json.dumps([noted, trial.condition.epochs, trial.seed], sort_keys=True)
+            alike.setdefault(what, {}).setdefault(key, trial.row)
+    return (tuple(sorted(rows.values())) for rows in alike.values() if len(rows) > 1)
+
+
 def gather(
     workspace: Workspace, record: Record, results: Results, sealed: Selection | None, all_intervals: bool = False
 ) -> Findings:
@@ -91,4 +106,5 @@ def gather(
     found = analysis.analyse(record, train, val, test, replicates, sealed.row if sealed else None, all_intervals)
     measured = {row: facts.accuracy.value for row, facts in found.rows.items()}
     reproduction = published.reproduce(record, measured, found.contrasts)
-    return Findings(record, results, sealed, val, test, replicates, found, reproduction)
+    twins = tuple(dict.fromkeys(_twins(workspace, record, finished)))
+    return Findings(record, results, sealed, val, test, replicates, found, reproduction, twins)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,7 +31,9 @@ def witness(
     come from the seed; `x`, `y`: split -> arrays. The graph holds the rates of dropout and the kinds of augmentation.
     """
     even = condition.balance == "batch"
-    some = list(batches(x["train"], y["train"], condition.batch_size, seed, 1, even=even))
+    some = batches(x["train"], y["train"], condition.batch_size, seed, 1, even=even)
+    first = next(some)
+    last = deque(some, maxlen=1)  # one at a time: an epoch of images would fill the memory
     return {
         "graph": _hash(model.get_config()),
         "trainable": [bool(v.trainable) for v in model.weights],
@@ -38,13 +41,18 @@ def witness(
         "optimizer": _hash(model.optimizer.get_config()),
         "precision": condition.precision,
         "batch_size": condition.batch_size,
-        "updates": len(some),
-        "class_weight": class_weights(y["train"]) if condition.balance == "class_weight" else None,
-        "first": [digest(part) for part in some[0]],
-        "last": [digest(part) for part in some[-1]],
+        "updates": -(-len(y["train"]) // condition.batch_size),
+        "class_weight": _unequal(class_weights(y["train"])) if condition.balance == "class_weight" else None,
+        "first": [digest(part) for part in first],
+        "last": [digest(part) for batch in last for part in batch],  # none where the first is the last
         "val": [digest(x["val"]), digest(y["val"])],
         "test": [digest(x["test"])],
     }
+
+
+def _unequal(weights: dict[int, float]) -> dict[int, float] | None:
+    """Weights that are all 1 weigh nothing: the row has what it has without them."""
+    return weights if any(weight != 1 for weight in weights.values()) else None
 
 
 def _hash(content: object) -> str:

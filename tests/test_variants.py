@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from conftest import Silent, options, rows, write_npz
+from conftest import Silent, ablate, options, rows, write_npz
 
 from ablation import front, head, result, sweep
 from ablation.batches import class_weights, even_order
@@ -161,9 +161,10 @@ def test_every_variant_runs_and_shares_and_resumes(tmp_path):
         + '[[rows]]\nbackbone = "mobilenetv2"\ntrainable = "all"\nepochs = 1\n[[rows]]\nbalance = "batch"\nepochs = 2\n'
         + '[[rows]]\nbalance = "class_weight"\nepochs = 2\n'
     )
-    data = write_npz(tmp_path / "d.npz", train=48, test=18)
+    data = write_npz(tmp_path / "d.npz", train=50, test=18, y_train=np.minimum(np.arange(50) % 4, 2))
     outcome = sweep.run(options(tmp_path / "v.toml", data, tmp_path / "runs"), Silent())
     assert outcome.unfinished == ()
+    assert "NOT_ABLATED" not in outcome.codes
     found = rows(outcome.folder)
     assert len({line["test_accuracy"] + line["val_loss"] for line in found}) == 8
     workspace = Workspace(tmp_path / "runs")
@@ -172,6 +173,20 @@ def test_every_variant_runs_and_shares_and_resumes(tmp_path):
     assert len(stored) == 3
     witnesses = [json.loads(f.witness.read_text()) for f in workspace.trainings()]
     assert len({json.dumps(w) for w in witnesses}) == len(witnesses) == 7
+
+
+def test_rows_that_differ_in_nothing_are_an_error(tmp_path):
+    """Class weights where classes are even are no weights: the trainer had the same, which ends the command with 1."""
+    (tmp_path / "v.toml").write_text(RUN + 'epochs = 1\n[[rows]]\n[[rows]]\nbalance = "class_weight"\n')
+    y = np.arange(30) % 3
+    x = np.random.default_rng(0).integers(0, 255, (30, 32, 32), np.uint8)
+    np.savez(tmp_path / "d.npz", x_train=x, y_train=y, x_val=x, y_val=y, x_test=x, y_test=y)
+    done = ablate("run", "--grid", "v.toml", "--data", "d.npz", "--inline", cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert "error: NOT_ABLATED" in done.stderr
+    (warning,) = [w for w in json.loads((tmp_path / "runs/v/warnings.json").read_text()) if w["code"] == "NOT_ABLATED"]
+    assert warning["rows"] == [1, 2]
+    assert "rows 1 and 2 state different settings" in warning["fact"]
 
 
 def test_epochs_on_images_are_shared_exactly(tmp_path):

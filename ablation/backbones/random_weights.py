@@ -56,7 +56,7 @@ def randomise(model: Any, preprocess: Callable[[np.ndarray], np.ndarray], seed: 
 def _draw(layer: Any, rng: np.random.Generator) -> np.ndarray:
     """A kernel by He et al. (2015); its scale is right up to a factor, which is taken out afterwards."""
     fan_in = int(np.prod(layer.kernel.shape[:-1]))
-    kernel = rng.normal(0, np.sqrt(2 / fan_in), layer.kernel.shape)
+    kernel: np.ndarray = rng.normal(0, np.sqrt(2 / fan_in), layer.kernel.shape)
     layer.kernel.assign(kernel.astype(np.float32))
     return kernel
 

@@ -13,9 +13,10 @@ from ablation.caveats.known import Known
 from ablation.findings import Findings
 from ablation.leaks import Leaks
 
-__all__ = ["CHECKS", "CODES", "Caveat", "as_json", "find"]
+__all__ = ["CHECKS", "CODES", "ERRORS", "Caveat", "as_json", "find"]
 
 CHECKS: dict[str, Callable[[Known], Caveat | None]] = {  # by weight: what invalidates the numbers comes first
+    "NOT_ABLATED": runs.not_ablated,
     "SELECTED_ON_TEST": protocol.selected_on_test,
     "TEST_OPENED_BEFORE_SELECTION": protocol.opened_before,
     "LEAK_EXACT": leakage.exact,
@@ -57,6 +58,7 @@ CHECKS: dict[str, Callable[[Known], Caveat | None]] = {  # by weight: what inval
     "IMPORTANCE_SUPPRESSED": factors.unimportant,
 }
 CODES = tuple(CHECKS)
+ERRORS = ("NOT_ABLATED",)  # fatal without --strict
 
 
 def find(findings: Findings, looks: int = 1, leaks: Mapping[str, Leaks] | None = None) -> list[Caveat]:

@@ -36,6 +36,22 @@ def failed(known: Known) -> Caveat | None:
     )
 
 
+def not_ablated(known: Known) -> Caveat | None:
+    """An error, whatever --strict names: such rows are one row under two names."""
+    twins = known.findings.twins
+    if not twins:
+        return None
+    rows = sorted({row for some in twins for row in some})
+    return Caveat(
+        "NOT_ABLATED",
+        f"{listed([f'rows {listed(some)}' for some in twins])} state different settings, but the trainer had the same: "
+        "network, weights, optimizer, batches, validation and test images.",
+        "What they claim to vary changes nothing here, so that their difference says nothing.",
+        "Look whether the factor acts on these data (class weights do not where classes are even), or drop one.",
+        tuple(rows),
+    )
+
+
 def mixed(known: Known) -> Caveat | None:
     """What changes bits: processor, threads, device, versions."""
     results = [(row, result) for row, some in known.finished.items() for _, result in some]
