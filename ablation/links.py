@@ -36,12 +36,13 @@ def _page(base: str, path: str, **query: object) -> str:
 def _of(base: str, record: Record, experiment: str, runs: Sequence[str]) -> Links:
     """The parent is left out: it has no metrics, and with it the page shows none."""
     which = {"runs": list(runs), "experiments": [experiment]}
-    curve = {"metric": f'"{record.grid.select_on}"', "plot_metric_keys": [record.grid.select_on]}
+    curve = f"val_{record.grid.metric}"
+    chosen = {"metric": json.dumps(curve), "plot_metric_keys": [curve]}
     return Links(
         record.name,
         _page(base, f"experiments/{experiment}/runs", workflowType="machine_learning"),
         _page(base, "compare-runs", **which),
-        _page(base, "metric", **which, **curve, **PLAIN),
+        _page(base, "metric", **which, **chosen, **PLAIN),
         len(runs),
     )
 
