@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from ablation import __version__
+from ablation.addresses import masked
 from ablation.datasets import is_demo
 from ablation.errors import AblateError
 
@@ -38,10 +39,27 @@ def _study(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--grid", required=True, help="A shipped study (paper, smoke), or a .toml file.")(command)
 
 
+def _some_study(command: Callable[..., Any]) -> Callable[..., Any]:
+    command = click.option("--name", help="The study's name. Default: the grid's; with -demo on demo data.")(command)
+    return click.option("--grid", help="A shipped study (paper, smoke), or a .toml file. Default: all studies.")(
+        command
+    )
+
+
 def _tls(command: Callable[..., Any]) -> Callable[..., Any]:
     for name, what in (("key", "this side's key"), ("cert", "this side's certificate"), ("ca", "the authority")):
         command = click.option(f"--tls-{name}", metavar="FILE", help=f"TLS to the scheduler: {what}.")(command)
     return command
+
+
+def _tracking(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--tracking",
+        metavar="URI",
+        envvar="MLFLOW_TRACKING_URI",
+        show_envvar=True,
+        help="MLflow's server or database. Default: SQLite in the workspace.",
+    )(command)
 
 
 def _strict(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -98,7 +116,10 @@ RUN_OPTIONS: tuple[Callable[..., Any], ...] = (
         help="First train the reference N times more, with other seeds; rows within that noise are marked.",
     ),
     click.option("--storage", metavar="URL", help="Optuna's database. Default: SQLite in the workspace."),
-    click.option("--tracking", metavar="URI", help="MLflow's server or database. Default: SQLite in the workspace."),
+    _tracking,
+    click.option(
+        "--register", metavar="NAME", help="Log the model of the selected row, images in, and register it in MLflow."
+    ),
 )
 
 
@@ -114,8 +135,15 @@ def _options(
     **rest: Any,
 ) -> Any:  # fmt: skip
     """What `prepare` takes, from RUN_OPTIONS as click hands them over. The study file is checked first."""
-    from ablation import durations, study_file
+    from ablation import addresses, durations, study_file
 
+    addresses.refuse_credentials("--tracking", rest["tracking"])
+    if rest["register"]:
+        from ablation import registry  # slow
+
+        registry.check_name(rest["register"])
+        if rest["keep"] == "none":
+            raise AblateError("--register needs the selected row's head; leave --keep none out")
     seed_list = study_file.seed_list(seeds) if seeds else None
     found = study_file.read(grid, study_file.settings(changes), seed_list)
     if data is None:
@@ -134,7 +162,7 @@ def _options(
         classes.split(",") if classes else None,
         timeout=seconds,
         tls=Tls(tls_ca, tls_cert, tls_key),
-        command=tuple(click.get_current_context().find_root().obj or ()),
+        command=tuple(map(addresses.masked, click.get_current_context().find_root().obj or ())),
         **rest,
     )
 
@@ -150,6 +178,7 @@ def cli() -> None:
     ablate plan --grid paper                     what would run, and what it would cost
     ablate status                                how far every study is, and what runs
     ablate table --grid paper                    draw the table again, from files
+    ablate ui                                    compare the rows in MLflow
     ablate new mine.toml                         a study of your own to start from
     """
 
@@ -185,7 +214,16 @@ def run(as_json: bool, strict: tuple[str, ...], **asked: Any) -> int:
         click.echo(json.dumps({"folder": str(outcome.folder), **told}))
     else:
         _say(outcome, options.workspace)
+    if options.register:
+        _register(options.workspace, options.name, options.tracking, options.register)
     return 1 if outcome.unfinished or _fatal(outcome.codes, strict) else 0
+
+
+def _register(workspace: Path, study: str, uri: str | None, name: str) -> None:
+    from ablation import registry
+    from ablation.workspace import Workspace
+
+    click.echo(registry.register(Workspace(workspace), study, uri, name), err=True)
 
 
 def _check_codes(strict: tuple[str, ...]) -> None:
@@ -227,7 +265,8 @@ def _say(outcome: Any, workspace: Path) -> None:
     for row, seed, what, reason in outcome.unfinished:
         click.echo(f"row {row}, seed {seed}: {what}" + (f": {reason}" if reason else ""), err=True)
     _say_files(outcome)
-    click.echo(f"compare: mlflow ui --backend-store-uri sqlite:///{workspace}/mlflow.db")
+    place = "" if workspace == Path("runs") else f" --workspace {shlex.quote(str(workspace))}"
+    click.echo(f"compare in MLflow: ablate ui{place}")
 
 
 @cli.command()
@@ -378,6 +417,127 @@ def _existing_name(grid: str, workspace: Path) -> str:
     return names[0]
 
 
+def _named(grid: str | None, name: str | None, workspace: Path) -> list[str]:
+    """The study that is asked for, else all of the workspace. AblateError where there is none."""
+    from ablation.workspace import Workspace
+
+    if name:
+        from ablation.outcome import check_name  # slow
+
+        check_name(name)
+    if grid and not name:
+        name = _existing_name(grid, workspace)
+    found = [name] if name else Workspace(workspace).studies()
+    if not found:
+        raise AblateError(f"--workspace {workspace}: no study yet; run `ablate run` first")
+    return found
+
+
+@cli.command()
+@_some_study
+@_workspace
+@_tracking
+@click.option("--no-open", is_flag=True, help="Print the links, open no browser.")
+def ui(grid: str | None, name: str | None, workspace: Path, tracking: str | None, no_open: bool) -> int:
+    """Look at the runs in MLflow: all rows of a study side by side, and their curves.
+
+    Starts MLflow's server on the workspace, for this machine alone, and opens it in the browser. Ctrl-C stops it. With
+    --tracking http://... it opens that server instead.
+
+    \b
+    ablate ui
+    ablate ui --grid paper --no-open
+    """
+    from ablation import addresses
+    from ablation import ui as pages
+    from ablation.workspace import Workspace
+
+    addresses.refuse_credentials("--tracking", tracking)
+    place, names = Workspace(workspace), _named(grid, name, workspace)
+    if tracking and tracking.startswith("http"):
+        _show(_links(place, tracking, tracking.rstrip("/"), names), no_open)
+        return 0
+    if not (tracking or place.mlflow.is_file()):
+        raise AblateError(f"{place.mlflow}: no such database; make it with: ablate sync")
+    click.echo("MLflow's server starts ...", err=True)
+    try:
+        with pages.serve(place, addresses.with_driver(tracking or f"sqlite:///{place.mlflow.absolute()}")) as server:
+            found = _links(place, tracking, server.base, names)  # loads much, while the server does so too
+            server.ready()
+            _show(found, no_open)
+            click.echo(f"MLflow answers at {server.base}, on this machine alone; Ctrl-C stops it", err=True)
+            server.wait()
+    except KeyboardInterrupt:
+        click.echo("stopped", err=True)
+    return 0
+
+
+def _links(*arguments: Any) -> Any:
+    from ablation import links
+
+    found = links.of(*arguments)
+    if not found:
+        raise AblateError("MLflow knows no run of these studies; send them with: ablate sync")
+    return found
+
+
+def _show(found: list[Any], no_open: bool) -> None:
+    click.echo(f"experiment: {found[0].experiment}")
+    for each in found:
+        click.echo(f"{each.study}, {each.runs} runs side by side: {each.compare}")
+        click.echo(f"{each.study}, curves: {each.curves}")
+    if not no_open:
+        for page in [found[0].experiment, *([found[0].compare] if len(found) == 1 else [])]:
+            click.launch(page)
+
+
+@cli.command()
+@_some_study
+@_workspace
+@_tracking
+def sync(grid: str | None, name: str | None, workspace: Path, tracking: str | None) -> int:
+    """Send MLflow what it lacks of the studies: because it was down, or was lost, or is another one now.
+
+    Nothing is sent twice. Without --grid and --name: all studies of the workspace.
+
+    \b
+    ablate sync
+    ablate sync --grid paper --tracking http://mlflow:5000
+    """
+    from ablation import addresses
+    from ablation import sync as syncing
+    from ablation.workspace import Workspace
+
+    addresses.refuse_credentials("--tracking", tracking)
+    place = Workspace(workspace)
+    found = [syncing.sync(place, each, tracking) for each in _named(grid, name, workspace)]
+    for one in found:
+        waits = f"{one.waiting} messages wait ({one.reason}); try again later"
+        click.echo(f"{one.study}: {waits if one.waiting else 'MLflow holds all of it'}", err=bool(one.waiting))
+    return 1 if any(one.waiting for one in found) else 0
+
+
+@cli.command()
+@click.argument("model")
+@_study
+@_workspace
+@_tracking
+def register(model: str, grid: str, name: str | None, workspace: Path, tracking: str | None) -> int:
+    """Log the model of the selected row to MLflow, and register it under the name MODEL.
+
+    It takes images (uint8, RGB) and holds preprocessing, backbone and head; it is checked against the predictions of
+    its row. mlflow.keras and mlflow.pyfunc load it, where there is no ablate too.
+
+    \b
+    ablate register faces --grid paper
+    """
+    from ablation import addresses
+
+    addresses.refuse_credentials("--tracking", tracking)
+    _register(workspace, name or _existing_name(grid, workspace), tracking, model)
+    return 0
+
+
 @cli.command()
 @click.option("--scheduler", required=True, metavar="ADDR", help="The Dask scheduler to work for: tcp://HOST:8786.")
 @click.option("--slots", default="auto", show_default=True, help="auto, cpu:N, gpu:0,1 or gpu:0x3, of this machine.")
@@ -403,8 +563,7 @@ def worker(scheduler: str, slots: str, tls_ca: str | None, tls_cert: str | None,
 
 
 @cli.command()
-@click.option("--grid", help="A shipped study (paper, smoke), or a .toml file. Default: all studies, a line each.")
-@click.option("--name", help="The study's name. Default: the grid's; with -demo on demo data.")
+@_some_study
 @_workspace
 @click.option("--json", "as_json", is_flag=True, help="As JSON; with --watch, a line each time.")
 @click.option("--watch", "again", is_flag=True, help="Say it again every 2 s until the run ends.")
@@ -564,7 +723,7 @@ def _guarded(arguments: list[str]) -> int:
         click.echo(f"error: {error.filename or 'the workspace'}: {error.strerror}; mend that and run again", err=True)
         return 2
     except (KeyboardInterrupt, click.Abort):
-        click.echo(f"interrupted; go on with: ablate {shlex.join(arguments)}", err=True)
+        click.echo(f"interrupted; go on with: ablate {masked(shlex.join(arguments))}", err=True)
         return 130
     except Exception:
         return _bug(arguments)
@@ -572,7 +731,7 @@ def _guarded(arguments: list[str]) -> int:
 
 def _bug(arguments: list[str]) -> int:
     """No traceback reaches a user; it goes to a file that they can send."""
-    text = f"ablate {' '.join(arguments)}\n{traceback.format_exc()}"
+    text = masked(f"ablate {' '.join(arguments)}\n{traceback.format_exc()}")
     options = dict(pairwise(arguments))
     place = Path(options.get("--workspace", "runs")) / "log" / "crash.log"
     try:

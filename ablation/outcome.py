@@ -54,10 +54,12 @@ class Look:
 
 @dataclass(frozen=True)
 class Tests:
-    """What is known of the test set once a selection is sealed. `scores`: of each finished trial, metric -> value."""
+    """What is known of the test set once a selection is sealed. `scores`: of each finished trial, metric -> value;
+    `selected`: the row."""
 
     scores: dict[Trial, dict[str, float]]
     opened: Opener
+    selected: int
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def _scores(found: Findings) -> dict[Trial, dict[str, float]]:
 def tests(workspace: Workspace, found: Findings) -> Tests | None:
     """None until a selection is sealed."""
     sealed = found.sealed
-    return Tests(_scores(found), selection.unseal(workspace, found.record, sealed)) if sealed else None
+    return Tests(_scores(found), selection.unseal(workspace, found.record, sealed), sealed.row) if sealed else None
 
 
 def _majority(found: Findings) -> float | None:

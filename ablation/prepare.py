@@ -43,6 +43,7 @@ class Options:
     keep: str = "selected"  # whose heads stay on disk: all, selected, none
     storage: str | None = None
     tracking: str | None = None
+    register: str | None = None  # the name under which the model of the selected row goes to MLflow's registry
     replicates: int | None = None  # how often the reference is trained again, with other seeds
     command: Sequence[str] = ()  # as it was typed after `ablate`: how to go on
 

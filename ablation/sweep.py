@@ -20,6 +20,7 @@ from ablation import (
     tracking,
     worker,
 )
+from ablation.addresses import masked, with_driver
 from ablation.dispatch import Dispatch
 from ablation.errors import AblateError
 from ablation.findings import collect, done
@@ -29,8 +30,9 @@ from ablation.outcome import Look, Outcome, draw, outcome, tests, write
 from ablation.plan import Features, Training
 from ablation.prepare import Options, prepare, store
 from ablation.record import Record
+from ablation.runs import Runs
 from ablation.study import Study
-from ablation.tracking import Sender, Tracker
+from ablation.tracking import Tracker
 from ablation.views import Views
 from ablation.watch import Watch
 from ablation.worker import Orders
@@ -72,28 +74,25 @@ def _slot_names(options: Options) -> list[str]:
 
 def _open_study(options: Options, workspace: Workspace, record: Record) -> Study:
     try:
-        return Study(options.storage or study.create(workspace.optuna), record)
+        return Study(with_driver(options.storage) if options.storage else study.create(workspace.optuna), record)
     except Exception as error:  # whatever SQLAlchemy and its drivers raise; an address may hold a password: not named
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = masked(str(error).splitlines()[0] if str(error) else type(error).__name__)
         raise AblateError(f"--storage: Optuna's database cannot be opened ({reason[:200]})") from None
 
 
 @contextmanager
 def _views(options: Options, workspace: Workspace, record: Record, watch: Watch) -> Iterator[Views]:
-
-    def connect() -> Sender:
-        uri = options.tracking or tracking.create(workspace.mlflow)
-        return Sender(uri, None if options.tracking else workspace.artifacts, record.name)
-
     opened = _open_study(options, workspace, record)
-    tracker = Tracker(workspace.study(record.name).outbox, connect)
-    views = Views(record, opened, tracker)
+    tracker = Tracker(
+        workspace.study(record.name).outbox, lambda: tracking.connect(workspace, options.tracking, record.name)
+    )
+    views = Views(record, opened, Runs(record, tracker))
     try:
         yield views
     finally:
         unsent = views.close()
         if unsent:
-            watch.say(f"MLflow: {unsent} messages wait for it ({tracker.error}); the next run sends them")
+            watch.say(f"MLflow: {unsent} messages wait for it ({tracker.error}); send them with: ablate sync")
 
 
 def _train_missing(
@@ -184,5 +183,5 @@ def _conclude(workspace: Workspace, record: Record, heads: Heads, views: Views, 
         watch.say(f"note: the head of row {sealed.row}, selected now, was not kept when it was trained")
     drawing = draw(workspace, record, results, sealed, Look(importances=study.importances))
     write(workspace, drawing)
-    views.agree(results, tests(workspace, drawing.findings), drawing.undated)
+    views.agree(drawing, tests(workspace, drawing.findings))
     return outcome(workspace, drawing, trained)

@@ -11,13 +11,15 @@ from typing import Any
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+# What failed is sent again by this file, which finds what arrived: a library that repeats a request makes a run twice.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
-from ablation.workspace import atomic
+from ablation.addresses import masked, with_driver
+from ablation.workspace import Workspace, atomic
 
 EXPERIMENT = "ablate"
 STUDY, TRIAL, STATE = "ablate.study", "ablate.trial", "ablate.state"
@@ -25,11 +27,20 @@ PARENT = ""  # the key of a study's own run
 Message = dict[str, Any]
 PART = 1 << 20  # bytes of the outbox that are read and sent at a time
 RETRY = 30.0  # seconds: where MLflow cannot be reached, each try costs some of the processor
+PATIENCE = 30.0  # seconds that the end of a run waits for a server that says nothing: MLflow itself goes on for minutes
 
 
-def run(key: str, name: str, time: float, params: dict[str, str], tags: dict[str, str]) -> Message:
-    """A run exists, started at `time` (unix seconds), with these parameters and tags."""
-    return {"kind": "run", "key": key, "name": name, "time": int(time * 1000), "params": params, "tags": tags}
+def run(
+    key: str, name: str, time: float, params: dict[str, str], tags: dict[str, str], dataset: Message | None = None
+) -> Message:
+    """A run exists, started at `time` (unix seconds), with these parameters and tags, on these images."""
+    known = {"key": key, "name": name, "time": int(time * 1000), "params": params, "tags": tags}
+    return {"kind": "run", **known, **({"dataset": dataset} if dataset else {})}
+
+
+def dataset(name: str, digest: str, source: str, profile: object) -> Message:
+    """Images, as a run names them. `profile`: what is known of them."""
+    return {"name": name[:500], "digest": digest, "source": json.dumps({"uri": source}), "profile": json.dumps(profile)}
 
 
 def abandoned() -> Message:
@@ -46,17 +57,32 @@ def text(key: str, file: str, content: str) -> Message:
     return {"kind": "text", "key": key, "file": file, "content": content}
 
 
-def end(key: str, time: float, status: str, state: str = "") -> Message:
+def end(key: str, time: float, status: str, state: str = "", tags: dict[str, str] | None = None) -> Message:
     """A run ends as FINISHED, FAILED or KILLED. `state`: a digest of all it was told; found again, nothing is sent."""
-    return {"kind": "end", "key": key, "time": int(time * 1000), "status": status, "state": state}
+    known = {"key": key, "time": int(time * 1000), "status": status, "state": state}
+    return {"kind": "end", **known, "tags": tags or {}}
+
+
+def _quiet() -> None:
+    """It says on the console what it does to its database."""
+    for name in ("alembic", "mlflow"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def create(path: Path) -> str:
     """The URI of an SQLite database at `path`; made at one go, for one that was half made would never open again."""
     if not path.exists():
+        _quiet()
         with atomic(path) as temporary:
             MlflowClient(f"sqlite:///{temporary.absolute()}").search_experiments()
     return f"sqlite:///{path.absolute()}"
+
+
+def connect(workspace: Workspace, uri: str | None, study: str) -> "Sender":
+    """What makes MLflow hold a study: at `uri`, else in the workspace's own database. Raises whatever MLflow raises."""
+    if uri:
+        return Sender(with_driver(uri), None, study)
+    return Sender(create(workspace.mlflow), workspace.artifacts, study)
 
 
 class Outbox:
@@ -112,20 +138,24 @@ class Outbox:
         return True
 
 
+def _tags(tags: dict[str, str]) -> list[RunTag]:
+    return [RunTag(k, v[:5000]) for k, v in tags.items()]
+
+
 class Sender:
     """Makes MLflow hold what the messages say. Every step can be done again: it finds its runs by their tags."""
 
     def __init__(self, uri: str, artifacts: Path | None, study: str) -> None:
-        for name in ("alembic", "mlflow"):
-            logging.getLogger(name).setLevel(logging.ERROR)
-        self._client = MlflowClient(uri)
+        _quiet()
+        self._client, self.uri = MlflowClient(uri), uri
         self._study = study
-        self._experiment = self._find_experiment(artifacts)
-        self._runs: dict[str, str] = {}
+        self.experiment = self._find_experiment(artifacts)
+        self.runs: dict[str, str] = {}  # key -> MLflow's id
         self.states: dict[str, str] = {}
+        self.handled = 0  # messages, so that whoever waits sees that something moves
         for found in self._children():
             tags = found.data.tags
-            self._runs[tags[TRIAL]] = found.info.run_id
+            self.runs[tags[TRIAL]] = found.info.run_id
             self.states[tags[TRIAL]] = tags.get(STATE, "")
 
     def _find_experiment(self, artifacts: Path | None) -> str:
@@ -140,15 +170,21 @@ class Sender:
         token: str | None = None
         while token != "":
             page = self._client.search_runs(
-                [self._experiment], f"tags.`{STUDY}` = '{self._study}'{more}", max_results=1000, page_token=token
+                [self.experiment], f"tags.`{STUDY}` = '{self._study}'{more}", max_results=1000, page_token=token
             )
             yield from page
             token = page.token or ""
+
+    def registered(self, name: str, key: str) -> str | None:
+        """The version of the registered model that is this trial's."""
+        found = self._client.search_model_versions(f"name = '{name}'", max_results=1000)
+        return next((str(version.version) for version in found if version.tags.get(TRIAL) == key), None)
 
     def send(self, messages: Iterable[Message]) -> None:
         points: dict[str, list[Metric]] = {}
         for message in messages:
             key = message["key"]
+            self.handled += 1
             if message["kind"] == "metrics":
                 points.setdefault(key, []).extend(
                     Metric(name, value, message["time"], message["step"]) for name, value in message["values"].items()
@@ -162,34 +198,37 @@ class Sender:
 
     def _send_points(self, key: str, points: list[Metric]) -> None:
         for i in range(0, len(points), 1000):  # MLflow's limit for one call
-            self._client.log_batch(self._runs[key], metrics=points[i : i + 1000])
+            self._client.log_batch(self.runs[key], metrics=points[i : i + 1000])
 
     def _run(self, message: Message) -> None:
         key = message["key"]
-        if key not in self._runs:
+        if key not in self.runs:
             identity = {STUDY: self._study, TRIAL: key}
             if key != PARENT:
-                identity["mlflow.parentRunId"] = self._runs[PARENT]
+                identity["mlflow.parentRunId"] = self.runs[PARENT]
             created = self._client.create_run(
-                self._experiment, start_time=message["time"], tags=identity, run_name=message["name"]
+                self.experiment, start_time=message["time"], tags=identity, run_name=message["name"]
             )
-            self._runs[key] = created.info.run_id
-        self._client.update_run(self._runs[key], status="RUNNING", name=message["name"])
+            self.runs[key] = created.info.run_id
+        self._client.update_run(self.runs[key], status="RUNNING", name=message["name"])
         params = [Param(k, v) for k, v in message["params"].items()]
-        tags = [RunTag(k, v[:5000]) for k, v in message["tags"].items()]
-        self._client.log_batch(self._runs[key], params=params, tags=tags)
+        self._client.log_batch(self.runs[key], params=params, tags=_tags(message["tags"]))
+        if "dataset" in message:
+            images = Dataset(**message["dataset"], source_type="local")
+            context = InputTag("mlflow.data.context", "train, val, test")
+            self._client.log_inputs(self.runs[key], [DatasetInput(images, [context])])
 
     def _abandoned(self, _: Message) -> None:
         for found in list(self._children(" and attributes.status = 'RUNNING'")):
             self._client.set_terminated(found.info.run_id, "KILLED")
 
     def _text(self, message: Message) -> None:
-        self._client.log_text(self._runs[message["key"]], message["content"], message["file"])
+        self._client.log_text(self.runs[message["key"]], message["content"], message["file"])
 
     def _end(self, message: Message) -> None:
-        run_id = self._runs[message["key"]]
+        run_id = self.runs[message["key"]]
         self._client.set_terminated(run_id, message["status"], message["time"])
-        self._client.set_tag(run_id, STATE, message["state"])
+        self._client.log_batch(run_id, tags=_tags({**message["tags"], STATE: message["state"]}))
         self.states[message["key"]] = message["state"]
 
 
@@ -200,7 +239,8 @@ class Tracker:
         self._outbox, self._connect = Outbox(outbox), connect
         self._wake, self._closing = threading.Event(), threading.Event()
         self._sender: Sender | None = None
-        self._sent = 0
+        self._sent, self._patience = 0, PATIENCE
+        self._given_up = False
         self.error = ""
         self._thread = threading.Thread(target=self._work, name="mlflow-outbox", daemon=True)
         self._thread.start()
@@ -212,9 +252,15 @@ class Tracker:
     def states(self) -> dict[str, str] | None:
         """What each run was told last, what still waits for it included; None where MLflow cannot be reached now.
 
-        Waits for the connection.
+        Waits for the connection, but not for ever.
         """
-        sender, waiting = self._connected(), self._outbox.states()  # what is sent meanwhile is in both
+        asking = threading.Thread(target=self._connected, daemon=True)
+        asking.start()
+        asking.join(self._patience)
+        if asking.is_alive():
+            self._patience = 0.0  # the end need not wait for it again
+            return None
+        sender, waiting = self._sender, self._outbox.states()  # what is sent meanwhile is in both
         return sender.states | waiting if sender else None
 
     def _connected(self) -> Sender | None:
@@ -222,7 +268,7 @@ class Tracker:
             try:
                 self._sender = self._sender or self._connect()
             except Exception as error:  # whatever MLflow, its database driver or the network raises: work goes on
-                self.error = _one_line(error)
+                self.error = one_line(error)
             return self._sender
 
     def _work(self) -> None:
@@ -239,27 +285,38 @@ class Tracker:
         while True:
             messages, end_at = self._outbox.read(self._sent)
             sender = self._connected() if messages else None
-            if sender is None:
+            if sender is None or self._given_up:
                 return
             try:
                 sender.send(messages)
             except Exception as error:  # as above
-                self.error, self._sender = _one_line(error), None
+                self.error, self._sender = one_line(error), None
+                return
+            if self._given_up:
                 return
             self.error, self._sent = "", end_at
             if self._outbox.clear(end_at):
                 self._sent = 0
 
+    def _moved(self) -> tuple[int, int]:
+        return self._sent, self._sender.handled if self._sender else 0
+
     def close(self) -> int:
-        """Send what is left, once; the number of messages that could not be sent."""
+        """Send what is left, once, as long as something moves; the number of messages that could not be sent."""
         self._closing.set()
         self._wake.set()
-        self._thread.join()
+        before = None
+        while self._thread.is_alive() and before != self._moved():
+            before = self._moved()
+            self._thread.join(self._patience)
+        if self._thread.is_alive():
+            self._given_up, self.error = True, "it does not answer"
         return self._outbox.count(self._sent)
 
 
 _connecting = threading.Lock()  # the tables of a new database are made once
 
 
-def _one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+def one_line(error: Exception) -> str:
+    """What went wrong, without a password that an address may hold."""
+    return masked(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")

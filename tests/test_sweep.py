@@ -85,7 +85,8 @@ def test_mlflow_holds_a_parent_and_a_child_a_trial(ran: tuple[Path, str]):
         assert long.data.metrics[f"final/{split}_accuracy"] == pytest.approx(float(line[f"{split}_accuracy"]))
     assert [f.path for f in client.list_artifacts(long.info.run_id)] == ["confusion_matrix_test.html"]
     files = {f.path for f in client.list_artifacts(parents[0].info.run_id)}
-    assert files == {"table.csv", "table.md", "table.tex", "contrasts.csv", "macros.tex", "warnings.json", "tables"}
+    drawn = {"table.csv", "table.md", "table.tex", "contrasts.csv", "macros.tex", "warnings.json", "tables"}
+    assert files == drawn | {"report.html", "confusion_matrix_test.html"}
 
 
 def test_a_second_run_trains_nothing(ran: tuple[Path, str]):

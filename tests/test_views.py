@@ -2,19 +2,26 @@
 
 import json
 from pathlib import Path
+from wsgiref.util import setup_testing_defaults
 
 import optuna
 import pytest
 from mlflow import MlflowClient
 from optuna.trial import TrialState
+from synthetic import study
+from test_tables import published
 
 from ablation import study_file, tracking
+from ablation.analysis import analyse
+from ablation.findings import Findings, collect
+from ablation.findings import done as done_of
+from ablation.outcome import Drawing
 from ablation.record import Record, Weights
 from ablation.result import DONE, FAILED, Result
+from ablation.runs import Runs
 from ablation.selection import seal, select
-from ablation.study import DISTRIBUTIONS, Study
+from ablation.study import DISTRIBUTIONS, Study, create
 from ablation.tracking import PARENT, Outbox, Sender, Tracker
-from ablation.views import Views
 from ablation.workspace import StudyFolder, Workspace
 
 
@@ -107,6 +114,46 @@ def test_scores_on_the_test_set_stand_on_the_study(tmp_path: Path, monkeypatch: 
     assert written == ["test/seed 7, rows 101-200"]
 
 
+@pytest.fixture(scope="module")
+def nine(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of Optuna's database with the paper's nine rows."""
+    place, grid = tmp_path_factory.mktemp("nine"), study_file.read("paper")
+    found = study(place, grid, published(grid), support=(20, 30), classes=("a", "b"))
+    url = create(place / "optuna.db")
+    Study(url, found).agree((t, found.trial_key(t), r) for t, r in done_of(collect(Workspace(place), found)).items())
+    return url
+
+
+def test_optunas_importances_and_plots_work(nine: str):
+    """The former on the factors that vary; of the latter one has a curve a row, a point an epoch."""
+    optuna_study, varying = optuna.load_study(study_name="paper", storage=nine), study_file.read("paper").varying
+    weights = optuna.importance.get_param_importances(optuna_study, params=list(varying))
+    assert set(weights) == set(varying)
+    assert sum(weights.values()) == pytest.approx(1)
+    curves = optuna.visualization.plot_intermediate_values(optuna_study).data
+    assert sorted(len(curve.x) for curve in curves) == [10] * 6 + [100] * 3
+    for name in ("optimization_history", "param_importances", "parallel_coordinate", "slice", "timeline", "edf"):
+        assert getattr(optuna.visualization, f"plot_{name}")(optuna_study).data
+
+
+def test_optunas_dashboard_opens_it(nine: str):
+    """Its own application lists the study and its nine trials, with values and parameters."""
+    dashboard = pytest.importorskip("optuna_dashboard")
+    app, status = dashboard.wsgi(nine), []
+
+    def get(path: str) -> bytes:
+        request: dict[str, object] = {"PATH_INFO": path}
+        setup_testing_defaults(request)
+        return b"".join(app(request, lambda code, headers, error=None: status.append(code)))
+
+    (summary,) = json.loads(get("/api/studies"))["study_summaries"]
+    found = json.loads(get(f"/api/studies/{summary['study_id']}"))
+    assert summary["study_name"] == found["name"] == "paper"
+    assert [trial["state"] for trial in found["trials"]] == ["Complete"] * 9
+    assert b"<title>Optuna Dashboard" in get("/dashboard/studies/1")
+    assert status == ["200 OK"] * 3
+
+
 def sender(tmp_path: Path) -> Sender:
     return Sender(f"sqlite:///{tmp_path}/m.db", tmp_path / "artifacts", "s")
 
@@ -157,7 +204,7 @@ def test_messages_of_a_crashed_process_survive_and_new_ones_follow(tmp_path: Pat
     assert tracker.close() == 0
     assert not path.exists()
     client = MlflowClient(f"sqlite:///{tmp_path}/m.db")
-    run_id = sender(tmp_path)._runs["t"]
+    run_id = sender(tmp_path).runs["t"]
     assert len(client.get_metric_history(run_id, "loss")) == 2
 
 
@@ -201,18 +248,20 @@ def test_what_a_server_out_of_reach_lacks_does_not_pile_up(tmp_path: Path):
     """Each start without MLflow adds three messages, however many trials; the next one that reaches it tells it all."""
     found = record("[factorial]\ndropout = [0.0, 0.1, 0.2]\n", tmp_path)
     results = {trial: Result(FAILED, 1, error="no") for trial in found.grid.trials()}
+    findings = Findings(found, results, None, {}, {}, None, analyse(found, {}, {}, {}, None, None), None)
+    drawing = Drawing(findings, (), {"table.csv": "row", "report.html": ""})
     path = tmp_path / "outbox.jsonl"
 
     def refuse() -> Sender:
         raise ConnectionError
 
     for waiting in (3, 6):
-        views = Views(found, Study(f"sqlite:///{tmp_path}/o.db", found), Tracker(path, refuse))
-        views.agree(results, None, {"table.csv": "row"})
-        assert views.close() == waiting
-    views = Views(found, Study(f"sqlite:///{tmp_path}/o.db", found), Tracker(path, lambda: sender(tmp_path)))
-    views.agree(results, None, {"table.csv": "row"})
-    assert views.close() == 0
+        runs = Runs(found, Tracker(path, refuse))
+        runs.agree(drawing, None)
+        assert runs.close() == waiting
+    runs = Runs(found, Tracker(path, lambda: sender(tmp_path)))
+    runs.agree(drawing, None)
+    assert runs.close() == 0
     states = sender(tmp_path).states
     assert set(states) == {PARENT, *map(found.trial_key, found.grid.trials())}
     assert all(states.values())

@@ -1,0 +1,115 @@
+"""MLflow's server on a workspace: it answers on this machine alone, and nothing of it stays."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ablation.errors import AblateError
+from ablation.workspace import Workspace
+
+HOST = "127.0.0.1"
+START = 120  # seconds until the server must answer
+STOP = 10  # seconds until it is killed
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind((HOST, 0))
+        return int(found.getsockname()[1])
+
+
+def _answers(base: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{base}/health", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def _environment(database: str) -> dict[str, str]:
+    """The database is no argument: it may hold a password, and all users of a machine see arguments."""
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    before = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    return {**before, **quiet, "MLFLOW_BACKEND_STORE_URI": database}
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    """It and its own processes."""
+    for number, seconds in ((signal.SIGTERM, STOP), (signal.SIGKILL, STOP)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """SIGTERM and a closed terminal are as Ctrl-C, so that no server stays; while it is stopped, they are nothing."""
+
+    def come(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {kind: signal.signal(kind, come) for kind in SIGNALS}
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+
+
+@dataclass(frozen=True)
+class Server:
+    """`base`: the address of its pages, before they are there: see `ready`."""
+
+    base: str
+    log: Path
+    process: "subprocess.Popen[bytes]"
+
+    def ready(self) -> None:
+        """Wait until it answers. Raises AblateError where it does not."""
+        until = time.monotonic() + START
+        while not _answers(self.base):
+            if self.process.poll() is not None or time.monotonic() > until:
+                raise AblateError(f"MLflow's server does not start; its log is {self.log}")
+            time.sleep(0.2)
+
+    def wait(self) -> None:
+        """Until it ends, and it should not. Raises AblateError then."""
+        self.process.wait()
+        raise AblateError(f"MLflow's server ended; its log is {self.log}")
+
+
+@contextlib.contextmanager
+def serve(workspace: Workspace, database: str) -> Iterator[Server]:
+    """MLflow's server on a database, started; it is stopped at the end, and where a signal comes.
+
+    Raises KeyboardInterrupt for SIGTERM and for a closed terminal too.
+    """
+    port, log = _free_port(), workspace.log("mlflow")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    artifacts = workspace.artifacts.absolute().as_uri()
+    command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"]
+    with open(log, "wb") as file, _ended_by_signals():
+        process = subprocess.Popen(
+            [*command, "--default-artifact-root", artifacts, "--no-serve-artifacts"],
+            env=_environment(database),
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # so that it is stopped as a whole
+            cwd=log.parent,
+        )
+        try:
+            yield Server(f"http://{HOST}:{port}", log, process)
+        finally:
+            for kind in SIGNALS:
+                signal.signal(kind, signal.SIG_IGN)
+            _stop(process)

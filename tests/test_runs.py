@@ -1,0 +1,273 @@
+"""What MLflow holds of a study, whatever it missed: a real store, filled from files."""
+
+import json
+import shutil
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import trainer
+from conftest import STUDY, Silent, options
+from mlflow import MlflowClient
+from synthetic import study
+from test_tables import published, sealed
+
+from ablation import addresses, cli, features, outcome, result, study_file, sweep, sync, tracking, worker
+from ablation.result import FAILED, Result
+from ablation.runs import Runs
+from ablation.tracking import Sender, Tracker
+from ablation.workspace import Workspace
+
+
+class Held:
+    """What MLflow holds of a workspace's study. `rows`: run of each row."""
+
+    def __init__(self, place: Path, name: str = "paper") -> None:
+        self.client = MlflowClient(f"sqlite:///{place / 'mlflow.db'}")
+        experiment = self.client.get_experiment_by_name("ablate").experiment_id
+        found = self.client.search_runs([experiment], f"tags.`ablate.study` = '{name}'", max_results=1000)
+        self.parent = next(run for run in found if not run.data.tags["ablate.trial"])
+        self.rows = {int(run.data.tags["ablate.row"]): run for run in found if "ablate.row" in run.data.tags}
+        self.count = len(found)
+
+    def files(self, run: object) -> set[str]:
+        return {file.path for file in self.client.list_artifacts(run.info.run_id)}
+
+    def points(self) -> list[tuple[str, str, int, float]]:
+        """Of all curves, in order; twice where one is there twice."""
+        return sorted(
+            (run.info.run_name, name, point.step, point.value)
+            for run in self.rows.values()
+            for name in run.data.metrics
+            for point in self.client.get_metric_history(run.info.run_id, name)
+        )
+
+
+SMALL = {"support": (200, 300), "classes": ("anger", "fear")}
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database without runs: made once, for that takes seconds."""
+    path = tmp_path_factory.mktemp("empty") / "mlflow.db"
+    tracking.create(path)
+    return path
+
+
+def paper(place: Path, empty: Path, without: int = 0) -> Workspace:
+    """The paper's rows with the published numbers, on few images; one row may lack."""
+    grid = study_file.read("paper")
+    accuracy = {row: found for row, found in published(grid).items() if row != without}
+    workspace = sealed(place, study(place, grid, accuracy, **SMALL))
+    shutil.copy(empty, workspace.mlflow)
+    return workspace
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory, empty: Path) -> SimpleNamespace:
+    """The paper's study, whose last row failed, in MLflow."""
+    workspace = paper(tmp_path_factory.mktemp("told"), empty, without=9)
+    grid = study_file.read("paper")
+    found = outcome.records.need(workspace, "paper")
+    last = next(grid.seeded(9))
+    error = "Traceback:\nRuntimeError: the disk is on fire"
+    result.write(workspace.training(found.training_key(last)), Result(FAILED, 100, error=error, started=1, finished=2))
+    assert sync.sync(workspace, "paper", None) == sync.Synced("paper", 0, "")
+    return SimpleNamespace(workspace=workspace, record=found, held=Held(workspace.root))
+
+
+def test_rows_are_named_by_what_differs(told):
+    """From the reference, in the words of the table."""
+    names = [told.held.rows[row].info.run_name for row in range(1, 10)]
+    assert names[:4] == ["lr 1e-3", "reference", "batch 128", "batch 128, lr 1e-3"]
+    assert names[4:] == ["epochs 100", "batch 128, epochs 100", "fc 2048", "fc 8192", "epochs 100, fc 8192"]
+
+
+def test_parameters_line_up(told):
+    """Every row has every factor, and the seed, in the same words as the table."""
+    keys = {tuple(sorted(run.data.params)) for run in told.held.rows.values()}
+    assert keys == {tuple(sorted([*study_file.read("paper").rows[0].model_dump(), "seed"]))}
+    assert told.held.rows[1].data.params["learning_rate"] == "1e-3"
+
+
+def test_metrics_are_final_best_and_by_epoch(told):
+    """The last epoch of each split, the best epoch of validation, and a point an epoch."""
+    row = told.held.rows[5]
+    assert row.data.metrics["final/test_accuracy"] == pytest.approx(0.966, abs=2e-3)
+    assert row.data.metrics["best/val_accuracy"] == pytest.approx(0.967)
+    points = told.held.client.get_metric_history(row.info.run_id, "val_accuracy")
+    assert [point.step for point in points] == list(range(1, 101))
+
+
+def test_images_are_an_input_with_our_digest(told):
+    """On the study and on each row, for train, val and test."""
+    for run in (told.held.parent, *told.held.rows.values()):
+        (found,) = run.inputs.dataset_inputs
+        assert (found.dataset.name, found.dataset.digest) == ("faces", told.record.images)
+        assert found.tags[0].value == "train, val, test"
+        assert json.loads(found.dataset.profile)["classes"] == list(told.record.classes)
+
+
+def test_the_selected_row_is_tagged(told):
+    """It alone; the study names it, and how it was chosen."""
+    assert [row for row, run in told.held.rows.items() if run.data.tags.get("ablate.selected") == "True"] == [5]
+    tags = told.held.parent.data.tags
+    assert tags["ablate.selected_row"] == "5"
+    assert "Selected: row 5 (epochs 100), highest validation accuracy" in tags["mlflow.note.content"]
+
+
+def test_the_study_has_table_report_and_confusion_matrix(told):
+    """They are the parent's artifacts; a row has its own confusion matrix."""
+    assert {"report.html", "table.csv", "table.tex", "table.md", "warnings.json", "confusion_matrix_test.html"} <= (
+        told.held.files(told.held.parent)
+    )
+    assert told.held.files(told.held.rows[1]) == {"confusion_matrix_test.html"}
+
+
+def test_a_failed_row_is_failed_and_says_why(told):
+    """As a tag, and as the description that MLflow shows; the study has failed with it."""
+    failed = told.held.rows[9]
+    assert (failed.info.status, told.held.parent.info.status) == ("FAILED", "FAILED")
+    assert failed.data.tags["ablate.reason"] == "RuntimeError: the disk is on fire"
+    assert failed.data.tags["mlflow.note.content"] == "failed: RuntimeError: the disk is on fire"
+
+
+def test_what_failed_once_says_so_no_more(told):
+    """Once it is done its run is FINISHED, without a reason; another selection moves the tag; no point is twice."""
+    workspace, grid = told.workspace, study_file.read("paper")
+    accuracy = {**published(grid), 9: (0.99, 0.99, 0.98)}
+    sealed(workspace.root, study(workspace.root, grid, accuracy, **SMALL))
+    for _ in range(2):
+        assert sync.sync(workspace, "paper", None).waiting == 0
+    held = Held(workspace.root)
+    assert (held.count, held.rows[9].info.status, held.parent.info.status) == (10, "FINISHED", "FINISHED")
+    assert (held.rows[9].data.tags["ablate.reason"], held.rows[9].data.tags["mlflow.note.content"]) == ("", "")
+    assert [row for row, run in held.rows.items() if run.data.tags["ablate.selected"] == "True"] == [9]
+    points = held.points()
+    assert len(points) == len(set(points))
+
+
+ALL = 4 * 360 + 9 * 20  # curves of 360 epochs in all, and what each row has at its end
+
+
+def test_sync_fills_an_empty_server(tmp_path, empty, capsys, monkeypatch):
+    """From files alone; on one that has it all it changes nothing, and nothing waits."""
+    workspace = paper(tmp_path / "runs", empty)
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert cli._guarded(["sync"]) == 0
+        assert capsys.readouterr().out == "paper: MLflow holds all of it\n"
+    held = Held(workspace.root)
+    assert (held.count, len(set(held.points())), len(held.points())) == (10, ALL, ALL)
+    assert not workspace.study("paper").outbox.exists()
+
+
+def test_sync_where_mlflow_is_down_says_so(tmp_path, empty, capsys, monkeypatch):
+    """Exit code 1; what waits is kept; another run in the workspace is refused."""
+    workspace = paper(tmp_path / "runs", empty)
+    monkeypatch.chdir(tmp_path)
+    assert cli._guarded(["sync", "--tracking", "http://127.0.0.1:1"]) == 1
+    assert "messages wait" in capsys.readouterr().err
+    assert workspace.study("paper").outbox.exists()
+    with workspace.lock():
+        assert cli._guarded(["sync"]) == 2
+    assert "another ablate works here" in capsys.readouterr().err
+
+
+def test_a_server_that_fails_in_the_middle_has_nothing_twice(tmp_path, empty, monkeypatch):
+    """Whatever was sent before it failed, or while it did, is sent again and found."""
+    workspace = paper(tmp_path / "runs", empty)
+    real, calls, failing = Sender._send_points, [], (2, 20)
+
+    def send(self: Sender, key: str, points: list) -> None:
+        real(self, key, points)
+        calls.append(key)
+        if len(calls) in failing:
+            raise ConnectionError("gone")
+
+    monkeypatch.setattr(Sender, "_send_points", send)
+    waiting = [sync.sync(workspace, "paper", None).waiting for _ in range(3)]
+    assert (waiting[0] > 0, waiting[-1], len(calls) > max(failing)) == (True, 0, True)
+    held = Held(workspace.root)
+    assert (held.count, len(set(held.points())), len(held.points())) == (10, ALL, ALL)
+
+
+def test_a_server_that_never_answers_holds_nothing_up(tmp_path, empty, monkeypatch):
+    """Nothing waits for it but the end of a run, once, for PATIENCE; what it lacks is sent later."""
+    workspace, for_ever = paper(tmp_path / "runs", empty), threading.Event()
+    drawing = outcome.drawn_again(workspace, "paper", outcome.Look())
+    with monkeypatch.context() as patched:
+        patched.setattr(tracking, "PATIENCE", 0.2)
+        tracker = Tracker(workspace.study("paper").outbox, lambda: for_ever.wait() and None)
+        runs = Runs(drawing.findings.record, tracker)
+        runs.agree(drawing, outcome.tests(workspace, drawing.findings))
+        assert (runs.close(), tracker.error) == (3, "it does not answer")
+    for_ever.set()
+    assert sync.sync(workspace, "paper", None).waiting == 0
+    assert Held(workspace.root).count == 10
+
+
+SECRET = "correct-horse-battery-staple"
+
+
+def test_a_secret_of_the_environment_is_written_nowhere(npz, tmp_path, monkeypatch):
+    """MLflow's own variables hold credentials: no file of the workspace holds them after a run and a sync."""
+    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "PGPASSWORD"):
+        monkeypatch.setenv(name, SECRET)
+    monkeypatch.setenv("TEST_SLOT", "inline")
+    monkeypatch.setattr(worker, "train", trainer.train)
+    monkeypatch.setattr(features, "is_ready", lambda *_: True)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs/how").write_text("")
+    (tmp_path / "tiny.toml").write_text(STUDY)
+    watch = Silent()
+    command = ("run", "--tracking", "http://127.0.0.1:1")
+    found = options(tmp_path / "tiny.toml", npz, tmp_path / "runs", tracking="http://127.0.0.1:1", command=command)
+    sweep.run(found, watch)
+    sync.sync(Workspace(tmp_path / "runs"), "tiny", None)
+    files = [path for path in (tmp_path / "runs").rglob("*") if path.is_file()]
+    assert len(files) > 30
+    assert not [path for path in files if SECRET.encode() in path.read_bytes()]
+    assert any("MLflow: " in line for line in watch.lines)
+    assert SECRET not in "".join(watch.lines)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["run", "--grid", "smoke"], ["plan", "--grid", "smoke"], ["sync"], ["ui"], ["register", "m", "--grid", "smoke"]],
+)
+def test_a_password_in_a_servers_address_is_refused(command, capsys):
+    """It would be in the list of processes and in shells' histories; the variables are named instead."""
+    assert cli._guarded([*command, "--tracking", f"http://me:{SECRET}@127.0.0.1:1"]) == 2
+    said = capsys.readouterr().err
+    assert "MLFLOW_TRACKING_PASSWORD" in said
+    assert SECRET not in said
+
+
+def test_a_password_in_a_databases_address_is_written_nowhere(npz, tmp_path, capsys):
+    """Not in the error, not in the command that a run notes in the workspace."""
+    url = f"postgresql://me:{SECRET}@127.0.0.1:1/optuna"
+    (tmp_path / "tiny.toml").write_text(STUDY)
+    study = ["--grid", str(tmp_path / "tiny.toml"), "--data", str(npz), "--workspace", str(tmp_path / "runs")]
+    assert cli._guarded(["run", *study, "--inline", "--storage", url]) == 2
+    said = capsys.readouterr().err
+    assert "--storage: Optuna's database cannot be opened" in said
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(b"postgresql://me:***@127.0.0.1:1/optuna" in path.read_bytes() for path in files)
+    assert not [path for path in files if SECRET.encode() in path.read_bytes()]
+    assert SECRET not in said
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("postgresql+psycopg://me:pa@ss@host:5432/db failed", "postgresql+psycopg://me:***@host:5432/db failed"),
+        ("--storage=mysql://me:secret@host/db", "--storage=mysql://me:***@host/db"),
+        ("http://:token@host and https://a:b@c", "http://:***@host and https://a:***@c"),
+        ("tcp://host:8786 sqlite:////tmp/a:b@c.db me@host:/x", "tcp://host:8786 sqlite:////tmp/a:b@c.db me@host:/x"),
+    ],
+)
+def test_passwords_are_masked(text, shown):
+    """In addresses alone."""
+    assert addresses.masked(text) == shown
