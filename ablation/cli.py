@@ -19,6 +19,7 @@ from ablation.datasets import is_demo
 from ablation.errors import AblateError
 
 DEMO = "demo"
+GRID = "A shipped study (paper, heads, baseline, split, smoke), or a .toml file."
 DISK_ERRORS = (errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.EROFS)  # the user can mend these
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -36,14 +37,12 @@ def _workspace(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _study(command: Callable[..., Any]) -> Callable[..., Any]:
     command = click.option("--name", help="The study's name. Default: the grid's; with -demo on demo data.")(command)
-    return click.option("--grid", required=True, help="A shipped study (paper, smoke), or a .toml file.")(command)
+    return click.option("--grid", required=True, help=GRID)(command)
 
 
 def _some_study(command: Callable[..., Any]) -> Callable[..., Any]:
     command = click.option("--name", help="The study's name. Default: the grid's; with -demo on demo data.")(command)
-    return click.option("--grid", help="A shipped study (paper, smoke), or a .toml file. Default: all studies.")(
-        command
-    )
+    return click.option("--grid", help=f"{GRID} Default: all studies.")(command)
 
 
 def _tls(command: Callable[..., Any]) -> Callable[..., Any]:

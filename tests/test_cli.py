@@ -132,7 +132,7 @@ def test_a_used_name_with_other_data(capsys: pytest.CaptureFixture[str], here: P
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--grid", "no-such"], "shipped: paper, smoke"),
+        (["--grid", "no-such"], "shipped: baseline, heads, paper, smoke, split"),
         (["--grid", "missing.toml"], "ablate new missing.toml"),
         (["--grid", "smoke", "--set", "colour=red"], "known factors: backbone"),
         (["--grid", "smoke", "--set", "epochs=5"], "--set epochs: the rows of"),

@@ -424,14 +424,14 @@ def test_a_grid_is_a_path_or_a_shipped_name(tmp_path):
     assert study_file.find("paper").name == "paper.toml"
     assert study_file.find(str(tmp_path / "mine.toml")) == tmp_path / "mine.toml"
     assert study_file.read(str(tmp_path / "mine.toml")).stem == "mine"
-    assert list(study_file.shipped()) == ["paper", "smoke"]
+    assert list(study_file.shipped()) == ["baseline", "heads", "paper", "smoke", "split"]
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("papre", "no such study; shipped: paper, smoke, or the path of a .toml file"),
-        ("", "no such study; shipped: paper, smoke, or the path of a .toml file"),
+        ("papre", "no such study; shipped: baseline, heads, paper, smoke, split, or the path of a .toml file"),
+        ("", "no such study; shipped: baseline, heads, paper, smoke, split, or the path of a .toml file"),
         ("mine.toml", "no such file; `ablate new mine.toml` writes one to start from"),
         ("studies/paper", "no such file; a study file ends in .toml"),
         ("/", "no such file; a study file ends in .toml"),

@@ -265,7 +265,7 @@ def test_a_password_in_a_databases_address_is_written_nowhere(npz, tmp_path, cap
         ("postgresql+psycopg://me:pa@ss@host:5432/db failed", "postgresql+psycopg://me:***@host:5432/db failed"),
         ("--storage=mysql://me:secret@host/db", "--storage=mysql://me:***@host/db"),
         ("http://:token@host and https://a:b@c", "http://:***@host and https://a:***@c"),
-        ("tcp://host:8786 sqlite:////tmp/a:b@c.db me@host:/x", "tcp://host:8786 sqlite:////tmp/a:b@c.db me@host:/x"),
+        ("tcp://host:8786 sqlite:////data/a:b@c.db me@host:/x", "tcp://host:8786 sqlite:////data/a:b@c.db me@host:/x"),
     ],
 )
 def test_passwords_are_masked(text, shown):
