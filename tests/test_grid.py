@@ -308,7 +308,7 @@ def test_levels_that_nothing_reads_are_refused_as_not_yet_supported(tmp_path):
     """Every declared level is either ready or refused by name: none is taken and ignored."""
     declared = Condition.model_json_schema()["properties"]
     waiting = [(f, level) for f in READY for level in declared[f]["enum"] if level not in READY[f]]
-    assert ("trainable", "all") in waiting
+    assert ("align", "all") in waiting
     for factor, level in waiting:
         message = refused(tmp_path, f"[[rows]]\n{factor} = '{level}'\n")
         ready = ", ".join(sorted(READY[factor]))
@@ -362,7 +362,7 @@ def test_set_takes_a_known_factor_and_a_level(text):
         ("dropout=high", "--set dropout: 'high' is not allowed; allowed: a number from 0 to below 1"),
         ("dropout=", "--set dropout: '' is not allowed; allowed: a number from 0 to below 1"),
         ("split_seed=-1", "--set split_seed: -1 is not allowed; allowed: a whole number from 0 to 4294967295"),
-        ("trainable=all", "--set trainable: 'all' is not yet supported; allowed today: head"),
+        ("align=all", "--set align: 'all' is not yet supported; allowed today: none"),
         ("epochs=" + "9" * 5000, f"--set epochs: '{'9' * 76}... is not allowed; allowed: a whole number from 1 to"),
         ("epochs=" + "[" * 5000, f"--set epochs: '{'[' * 76}... is not allowed; allowed: a whole number from 1 to"),
     ],
@@ -453,7 +453,7 @@ def test_a_missing_grid_is_refused_with_the_way_out(tmp_path, monkeypatch, name,
 @pytest.mark.parametrize("name", study_file.shipped())
 def test_a_grid_survives_json(name):
     """study.json gives back the grid that was written, published decimals and lists of units included."""
-    found = study_file.read(name, {"fc_layers": 2, "weights": "w.h5"}, [0, 1])
+    found = study_file.read(name, {"optimizer": "sgd", "weights": "w.h5"}, [0, 1])
     assert Grid.model_validate_json(json.dumps(found.model_dump(mode="json"))) == found
 
 
