@@ -380,6 +380,58 @@ def report(grid: str, name: str | None, workspace: Path, strict: tuple[str, ...]
 
 
 @cli.command()
+@_study
+@_workspace
+@click.option("--data", required=True, help="Labelled images, in any layout that `run` takes; demo:production.")
+@click.option(
+    "--split",
+    type=click.Choice(["all", "train", "val", "test"]),
+    default="all",
+    show_default=True,
+    help="Which of them, where the data have splits.",
+)
+@click.option("--row", type=int, metavar="N", help="Another row than the selected one.")
+@click.option("--limit", type=click.IntRange(min=1), help="A seeded part of each split: at most this many images.")
+@click.option("--skip-bad", is_flag=True, help="Leave out images that cannot be decoded.")
+@click.option("--slots", default="auto", show_default=True, help="As for `run`.")
+@click.option("--inline", is_flag=True, help="In this process, without a worker.")
+@click.option("--predictions", type=click.Path(dir_okay=False, path_type=Path), help="A CSV file, a line an image.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def evaluate(
+    grid: str, name: str | None, workspace: Path, data: str, split: str, row: int | None, predictions: Path | None,
+    as_json: bool, **rest: Any,
+) -> int:  # fmt: skip
+    """Try the selected row on other images: production data, another data set.
+
+    Classes are matched by name; images of others are counted and left out. Nothing of the study changes. Where the
+    row's head was not kept, it is trained again, and compared with what it predicted before.
+
+    \b
+    ablate evaluate --grid paper --data demo:production
+    ablate evaluate --grid paper --data affwild2/ --split test --predictions said.csv
+    ablate evaluate --grid paper --data faces/ --row 3
+    """
+    from ablation import study_file
+
+    name = name or _existing_name(grid, workspace)
+    found = study_file.read(grid)
+    from ablation import export, production, progress
+    from ablation.prepare import Options  # slow
+
+    options = Options(found, data, workspace, name, **rest)
+    with progress.watch() as watch:
+        evaluation = production.evaluate(options, split, row, watch)
+    if predictions:
+        predictions.write_text(export.csv(evaluation.predictions), encoding="utf-8")
+    if as_json:
+        click.echo(production.as_json(evaluation))
+        return 0
+    progress.print_markdown(evaluation.markdown)
+    click.echo(f"evaluation: {evaluation.folder}/classes.md, .tex, confusion.csv, predictions.csv")
+    return 0
+
+
+@cli.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False, exists=True, path_type=Path))
 @_workspace
 def verify(files: tuple[Path, ...], workspace: Path) -> int:

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -178,17 +178,22 @@ def _refuse_doubles(record: Record) -> None:
             raise AblateError(f"rows {double.row} and {trial.row} are the same trial on these data; remove one")
 
 
-def store(workspace: Workspace, prepared: Prepared) -> None:
-    """Write what workers and later commands read: pixels, index, splits, the record."""
-    record = prepared.record
-    folder = workspace.images(record.images)
-    for size, array in prepared.pixels.items():
+def store_images(workspace: Workspace, index: Index, pixels: Mapping[int, np.ndarray]) -> None:
+    """Under the index' digest. `pixels`: size -> (N, size, size, 3) uint8."""
+    folder = workspace.images(index.digest)
+    for size, array in pixels.items():
         if not folder.pixels(size).is_file():
             with atomic(folder.pixels(size)) as temporary, open(temporary, "wb") as file:
                 np.save(file, array)
+    write_text(folder.index, index.to_json())
+
+
+def store(workspace: Workspace, prepared: Prepared) -> None:
+    """Write what workers and later commands read: pixels, index, splits, the record."""
+    record = prepared.record
+    store_images(workspace, prepared.index, prepared.pixels)
     for split in prepared.rows.values():
-        splits.write(folder, split)
-    write_text(folder.index, prepared.index.to_json())
+        splits.write(workspace.images(record.images), split)
     record.write(workspace.study(record.name))
     fetched = {n.partition("/")[0]: w.digest for n, w in record.weights.items() if w.source == "imagenet"}
     if fetched:

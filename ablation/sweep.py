@@ -106,9 +106,9 @@ def _train_missing(
     if not missing:
         return 0
     trainings = plan.trainings(record, missing)
-    with _pool(options, workspace, watch) as workers:
+    with open_pool(options, workspace, watch) as workers:
         with interrupts.softly(workers.stop):
-            _extract(workspace, workers, {f for t in trainings for f in t.features_of().values()}, watch)
+            extract(workspace, workers, {f for t in trainings for f in t.features_of().values()}, watch)
         if interrupts.asked:
             return 0
         work = {t.key: _work(record, t) for t in trainings}
@@ -116,7 +116,7 @@ def _train_missing(
         dispatch = Dispatch(workspace, record, heads, views, watch, trainings, work, orders, options.timeout)
         _dispatch(dispatch, workers, interrupts)
     if dispatch.alone():
-        with _pool(options, workspace, watch, alone=True) as workers:
+        with open_pool(options, workspace, watch, alone=True) as workers:
             _dispatch(dispatch, workers, interrupts)
     return len(missing)
 
@@ -130,7 +130,7 @@ def _dispatch(dispatch: Dispatch, workers: pool.Pool, interrupts: Interrupts) ->
         dispatch.run(workers)
 
 
-def _pool(
+def open_pool(
     options: Options, workspace: Workspace, watch: Watch, alone: bool = False
 ) -> AbstractContextManager[pool.Pool]:
     """`alone`: no two jobs share a device."""
@@ -143,7 +143,7 @@ def _pool(
     return pool.inline(found[0]) if options.inline else cluster.local(found, log, watch.say)
 
 
-def _extract(workspace: Workspace, workers: pool.Pool, wanted: set[Features], watch: Watch) -> None:
+def extract(workspace: Workspace, workers: pool.Pool, wanted: set[Features], watch: Watch) -> None:
     lacking = {f.key: f for f in sorted(wanted, key=lambda f: f.key) if not features.is_ready(workspace, f)}
     waiting, tries = deque(lacking), Counter[str]()
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ablation import design, evaluation
 from ablation.analysis import Difference
-from ablation.comparison import RESAMPLES, Interval, class_f1_draws, percentiles, wilson
+from ablation.comparison import RESAMPLES, Interval, class_f1_draws, independent, percentiles, wilson
 from ablation.findings import Findings
 from ablation.grid import TITLES, short
 from ablation.published import Reproduction
@@ -195,28 +195,27 @@ def _marked(table: Table, found: Findings, rows: Sequence[int]) -> Table:
     return Table(table.name, table.caption, table.columns, table.rows, marks, table.notes, table.decimals, table.key)
 
 
-def selected(found: Findings) -> Table | None:
-    """The selected row on test, class by class: precision, recall, F1, support."""
-    answers = found.test.get(found.sealed.row) if found.sealed else None
-    if not answers or not found.sealed:
-        return None
-    predicted, classes = answers.predicted[0], found.record.classes
-    report = evaluation.report(answers.labels, predicted, classes)
-    draws = class_f1_draws(answers.labels, predicted, len(classes))
-    f1 = percentiles(np.array([report[name]["f1-score"] for name in classes]), draws)
-    columns = [
+def _class_columns(group: str) -> list[Column]:
+    return [
         Column("class", "Class", "text"),
-        Column("precision", "Precision", "percent", "Test (%)"),
-        Column("recall", "Recall", "estimate", "Test (%)"),
-        Column("f1", "F1", "estimate", "Test (%)"),
+        Column("precision", "Precision", "percent", group),
+        Column("recall", "Recall", "estimate", group),
+        Column("f1", "F1", "estimate", group),
         Column("support", "Images", "count"),
     ]
+
+
+def _class_rows(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> list[list[Any]]:
+    """A line a class, then the averages: name, precision, recall, F1, images."""
+    report = evaluation.report(labels, predicted, classes)
+    draws = class_f1_draws(labels, predicted, len(classes))
+    f1 = percentiles(np.array([report[name]["f1-score"] for name in classes]), draws)
     rows: list[list[Any]] = []
     for k, name in enumerate(classes):
-        line, hits = report[name], int(((answers.labels == k) & (predicted == k)).sum())
+        line, hits = report[name], int(((labels == k) & (predicted == k)).sum())
         support = int(line["support"])
         recall = wilson(hits, support) if support else None
-        rows.append([name, line["precision"], recall, f1[k], support])
+        rows.append([name, line["precision"], recall, f1[k] if support else None, support])
     none = float("nan")
     for average in ("macro avg", "weighted avg"):
         line = report[average]
@@ -224,14 +223,60 @@ def selected(found: Findings) -> Table | None:
             [average.replace("avg", "average"), line["precision"], Interval(line["recall"], none, none),
              Interval(line["f1-score"], none, none), int(line["support"])]
         )  # fmt: skip
-    counts = np.bincount(answers.labels, minlength=len(classes))
-    notes = [
+    return rows
+
+
+def _class_notes(labels: np.ndarray, classes: Sequence[str]) -> list[str]:
+    counts = np.bincount(labels, minlength=len(classes))
+    return [
         f"Recall: Wilson interval; F1: percentile bootstrap over images, {RESAMPLES:,} resamples.",
         f"Always guessing {classes[int(counts.argmax())]} would be right in {100 * counts.max() / counts.sum():.1f} %.",
     ]
+
+
+def selected(found: Findings) -> Table | None:
+    """The selected row on test, class by class: precision, recall, F1, support."""
+    answers = found.test.get(found.sealed.row) if found.sealed else None
+    if not answers or not found.sealed:
+        return None
+    classes = found.record.classes
+    notes = _class_notes(answers.labels, classes)
     if len(answers.seeds) > 1:
         notes.append(f"Of the network with seed {answers.seeds[0]}.")
-    return _table(found, "selected", f"Row {found.sealed.row}, the selected one, on test.", columns, rows, notes)
+    rows = _class_rows(answers.labels, answers.predicted[0], classes)
+    caption = f"Row {found.sealed.row}, the selected one, on test."
+    return _table(found, "selected", caption, _class_columns("Test (%)"), rows, notes)
+
+
+def elsewhere(
+    name: str, caption: str, classes: Sequence[str], here: tuple[np.ndarray, np.ndarray],
+    test: tuple[np.ndarray, np.ndarray], train: Sequence[int], notes: Sequence[str],
+) -> Table:  # fmt: skip
+    """A row on other images, class by class, beside its test set. `here`, `test`: labels and predictions (N,); `train`:
+    images of each class that it learnt from."""
+    columns = [
+        *_class_columns("Here (%)"),
+        Column("test", "Recall", "percent", "Test (%)"),
+        Column("drop", "Δ recall", "change", "Here − test (pp)"),
+        Column("train_share", "Train", "percent", "Share of images (%)"),
+        Column("share", "Here", "percent", "Share of images (%)"),
+    ]
+    (labels, predicted), (test_labels, test_predicted) = here, test
+    rows = _class_rows(labels, predicted, classes)
+    for k in range(len(classes)):
+        mine, theirs = labels == k, test_labels == k
+        recall = float((test_predicted[theirs] == k).mean()) if theirs.any() else None
+        drop = None
+        if mine.any() and recall is not None:
+            measured = float((predicted[mine] == k).mean())
+            drop = independent(measured, recall, int(mine.sum()), int(theirs.sum()))
+        rows[k] += [recall, drop, train[k] / sum(train), float(mine.mean())]
+    for row in rows[len(classes) :]:
+        row += [None] * 4
+    cells = tuple(tuple(Cell(v) for v in row) for row in rows)
+    decimals = 2 if len(labels) >= MANY_IMAGES else 1
+    told = (*notes, *_class_notes(labels, classes), "Δ: Newcombe's interval for two independent sets of images.")
+    return Table(name, caption, tuple(columns), cells, (frozenset(),) * len(cells), told, decimals, "production")
 
 
 def reproduction(found: Findings) -> Table | None:

@@ -111,6 +111,10 @@ class StudyFolder:
     def trials(self) -> Path:
         return self.path / "trials.csv"
 
+    def evaluation(self, name: str) -> Path:
+        """What a row did on other images: a folder."""
+        return self.path / "evaluation" / name
+
     @property
     def progress(self) -> Path:
         """How far the run is that writes it, or how far the last one came."""
@@ -184,6 +188,11 @@ class Workspace:
     @property
     def known_weights(self) -> Path:
         return self.root / "cache" / "weights.json"
+
+    @property
+    def again(self) -> "Workspace":
+        """Where what was not kept is trained again, beside what counts; it shares the cache."""
+        return Workspace(self.root / "cache" / "again")
 
     def log(self, name: str) -> Path:
         return self.root / "log" / f"{name}.log"

@@ -38,6 +38,7 @@ LAYERS = [
     {"views", "sync", "links"},
     {"dispatch"},
     {"sweep", "forecast"},
+    {"production"},
     {"progress", "doctor", "api"},
     {"planned"},
     {"__init__", "cli"},

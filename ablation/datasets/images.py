@@ -57,7 +57,8 @@ class Index:
     """What a study knows of its N images, in the order in which all its arrays stand: sorted, not as found on disk.
 
     `ids`: (N,) str, sha256 of the decoded RGB uint8 pixels before alignment and resizing. Real sets hold the same
-    image twice, so an id is no key: whatever pairs images pairs them by position and names the digest.
+    image twice, so an id is no key: whatever pairs images pairs them by position and names the digest. `names`: which
+    image each is, for people, where they were read just now; no part of the digest.
     """
 
     ids: np.ndarray
@@ -65,6 +66,7 @@ class Index:
     classes: tuple[str, ...]
     splits: np.ndarray
     subjects: np.ndarray
+    names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -133,6 +135,29 @@ def choose_classes(images: Images, wanted: Sequence[str] | None) -> Images:
     kept = images.take(rows)
     names = tuple(images.classes[known[key]] for key in keys)
     return Images(kept.sources, kept.names, new[kept.labels], names, kept.splits, kept.subjects)
+
+
+def matched(images: Images, classes: Sequence[str]) -> tuple[Images, dict[str, int]]:
+    """The images of these classes, with the labels' places in `classes`; names are compared without case. Then the
+    other classes of the data, with their numbers of images."""
+    places = {name.casefold(): k for k, name in enumerate(classes)}
+    new = np.array([places.get(name.casefold(), -1) for name in images.classes], int)
+    counts = np.bincount(images.labels, minlength=len(images.classes)).tolist()
+    others = {name: n for name, n, place in zip(images.classes, counts, new, strict=True) if place < 0}
+    kept = images.take(np.flatnonzero(new[images.labels] >= 0))
+    return (
+        Images(kept.sources, kept.names, new[kept.labels], tuple(classes), kept.splits, kept.subjects),
+        others,
+    )
+
+
+def of_split(images: Images, split: str) -> Images:
+    """The images that the data give to train, val or test. Raises AblateError where there are none."""
+    found = images.take(np.flatnonzero(images.splits == split))
+    if not len(found):
+        there = [s for s in SPLITS if (images.splits == s).any()]
+        raise AblateError(f"--split {split}: the data have none; they have {', '.join(there) or 'no splits'}")
+    return found
 
 
 def limit(images: Images, most: int | None, seed: int = 0) -> Images:
@@ -206,7 +231,8 @@ def decode(
     keys = np.array(ids, str)
     order = np.lexsort((images.subjects, keys, images.labels, images.splits))
     order = order[keys[order] != ""]
-    index = Index(keys[order], images.labels[order], images.classes, images.splits[order], images.subjects[order])
+    columns = (images.labels[order], images.classes, images.splits[order], images.subjects[order])
+    index = Index(keys[order], *columns, names=tuple(images.names[i] for i in order))
     return index, {size: np.concatenate(parts[size])[order] for size in sizes}, bad
 
 
