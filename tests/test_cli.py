@@ -61,7 +61,7 @@ def refused(capsys: pytest.CaptureFixture[str], here: Path, *arguments: object) 
         ("[[rows]]\ndropout = 1.0\n", "dropout: 1.0 is not allowed; allowed: a number from 0 to below 1"),
         ("[[rows]]\nepochs = 3\n[[rows]]\nepochs = 3\n", "rows 1 and 2 (rows[2]) are the same trial; remove one"),
         ("rows = [", "no valid TOML"),
-        ('[[rows]]\nbackbone = "mobilenetv2"\n', "not yet supported; allowed today: vgg16"),
+        ('[[rows]]\nalign = "all"\n', "not yet supported; allowed today: none"),
     ],
 )
 def test_a_wrong_study_file(capsys: pytest.CaptureFixture[str], here: Path, study: str, says: str):

@@ -16,7 +16,7 @@ from conftest import STUDY, Silent, ablate, options
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablation import cli, cost, durations, features, forecast, measuring, plan, planned, schedule, sweep, worker
+from ablation import cli, cost, durations, forecast, front, measuring, plan, planned, schedule, sweep, worker
 from ablation.bench import bench
 from ablation.cost import Extraction, Shape, Speed
 from ablation.errors import AblateError
@@ -35,7 +35,7 @@ RECORD = Record(
     weights={"vgg16/imagenet": Weights(level="imagenet", source="imagenet", digest="w")}, backend="tensorflow",
 )  # fmt: skip
 JOBS = plan.jobs(Workspace(Path("nowhere")), RECORD)
-FEATURES = JOBS[0].training.features_of().key
+FEATURES = JOBS[0].training.features_of()["train"].key
 
 
 class Fake:
@@ -236,8 +236,8 @@ def test_a_real_worker_measures(ran: Options):
 def test_a_backbone_is_measured(monkeypatch: pytest.MonkeyPatch):
     """Seconds to build it and for each image, and the shape of its outputs."""
     tiny = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.AveragePooling2D(16)])
-    monkeypatch.setattr(features, "backbone", lambda *_: (tiny, lambda pixels: pixels))
-    found = measuring.extraction(JOBS[0].training.features_of())
+    monkeypatch.setattr(front, "backbone", lambda *_: (tiny, lambda pixels: pixels))
+    found = measuring.extraction(JOBS[0].training.features_of()["train"])
     assert found.shape == (2, 2, 3)
     assert 0 < found.image < 1
     assert found.build > 0
@@ -314,7 +314,7 @@ def test_what_cannot_be_measured_is_said(monkeypatch: pytest.MonkeyPatch, npz: P
         bench([Slot("cpu:0", 1)], True, Silent()) as found,
         pytest.raises(AblateError, match="features could not be measured: ValueError: no such layer"),
     ):
-        found.features([JOBS[0].training.features_of()])
+        found.features([JOBS[0].training.features_of()["train"]])
 
 
 def test_slots_measure_at_the_same_time(monkeypatch: pytest.MonkeyPatch):

@@ -48,7 +48,7 @@ def base(tmp_path_factory: pytest.TempPathFactory, npz: Path) -> tuple[Path, Tra
     ready = prepare.prepare(found, Silent())
     prepare.store(Workspace(found.workspace), ready)
     training = list(trainings(ready.record, ready.record.grid.trials()))[1]
-    assert worker.extract(found.workspace, training.features_of(), Direct()) == ""
+    assert worker.extract(found.workspace, training.features_of()["train"], Direct()) == ""
     return found.workspace, training
 
 

@@ -21,6 +21,7 @@ def fake_driver(monkeypatch: pytest.MonkeyPatch) -> None:
         "nvmlDeviceGetUUID": lambda gpu: gpu.uuid.encode(),
         "nvmlDeviceGetName": lambda gpu: gpu.name,
         "nvmlDeviceGetMemoryInfo": lambda gpu: SimpleNamespace(total=gpu.memory * 2**20),
+        "nvmlDeviceGetCudaComputeCapability": lambda gpu: (gpu.capability, 0),
     }.items():
         monkeypatch.setattr(slots.pynvml, name, answer)
 
