@@ -379,6 +379,21 @@ def report(grid: str, name: str | None, workspace: Path, strict: tuple[str, ...]
     return 1 if _fatal(outcome.codes, strict) else 0
 
 
+def _row_options(command: Any) -> Any:
+    """Those of commands that take a trained row to other images."""
+    for option in (
+        click.option("--row", type=int, metavar="N", help="Another row than the selected one."),
+        click.option(
+            "--limit", type=click.IntRange(min=1), help="A seeded part of each split: at most so many images."
+        ),
+        click.option("--skip-bad", is_flag=True, help="Leave out images that cannot be decoded."),
+        click.option("--slots", default="auto", show_default=True, help="As for `run`."),
+        click.option("--inline", is_flag=True, help="In this process, without a worker."),
+    ):
+        command = option(command)
+    return command
+
+
 @cli.command()
 @_study
 @_workspace
@@ -390,11 +405,8 @@ def report(grid: str, name: str | None, workspace: Path, strict: tuple[str, ...]
     show_default=True,
     help="Which of them, where the data have splits.",
 )
-@click.option("--row", type=int, metavar="N", help="Another row than the selected one.")
-@click.option("--limit", type=click.IntRange(min=1), help="A seeded part of each split: at most this many images.")
-@click.option("--skip-bad", is_flag=True, help="Leave out images that cannot be decoded.")
-@click.option("--slots", default="auto", show_default=True, help="As for `run`.")
-@click.option("--inline", is_flag=True, help="In this process, without a worker.")
+@_row_options
+@_tracking
 @click.option("--predictions", type=click.Path(dir_okay=False, path_type=Path), help="A CSV file, a line an image.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def evaluate(
@@ -424,10 +436,47 @@ def evaluate(
     if predictions:
         predictions.write_text(export.csv(evaluation.predictions), encoding="utf-8")
     if as_json:
-        click.echo(production.as_json(evaluation))
+        click.echo(evaluation.found.model_dump_json())
         return 0
     progress.print_markdown(evaluation.markdown)
-    click.echo(f"evaluation: {evaluation.folder}/classes.md, .tex, confusion.csv, predictions.csv")
+    click.echo(
+        f"table: {evaluation.tables}.md, .tex; images, confusion matrix: {evaluation.folder}; also in the report"
+    )
+    return 0
+
+
+@cli.command()
+@click.argument("path")
+@_study
+@_workspace
+@_row_options
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="A CSV file; else the screen.")
+def predict(
+    path: str, grid: str, name: str | None, workspace: Path, row: int | None, output: Path | None, **rest: Any
+) -> int:
+    """Say the class of images whose labels are not known: one file, or a folder of them.
+
+    A CSV line an image: its file, the class, and each class' probability.
+
+    \b
+    ablate predict photos/ --grid paper -o said.csv
+    ablate predict face.png --grid paper --row 3
+    """
+    from ablation import study_file
+
+    name = name or _existing_name(grid, workspace)
+    found = study_file.read(grid)
+    from ablation import export, production, progress
+    from ablation.prepare import Options  # slow
+
+    with progress.watch() as watch:
+        said = production.predict(Options(found, path, workspace, name, **rest), row, watch)
+    text = export.csv(said)
+    if output is None:
+        click.echo(text, nl=False)
+        return 0
+    output.write_text(text, encoding="utf-8")
+    click.echo(f"{len(said):,} image{'s' if len(said) != 1 else ''}: {output}")
     return 0
 
 
@@ -686,13 +735,11 @@ def data(path: str, classes: str | None, sheet: Path | None) -> int:
     found = images.choose_classes(images.load(path), classes.split(",") if classes else None)
     images.check(found, path)
     with progress.watch() as watch:
-        index, pixels, bad = images.decode(
-            found, [images.SMALL], True, lambda done, total: watch.step("reading images", done, total)
-        )
+        read = images.decode(found, [images.SMALL], True, lambda done, total: watch.step("reading images", done, total))
     click.echo(images.summary(found))
-    for line in leaks.summary(leaks.find(index, leaks.given(index), pixels[images.SMALL])):
+    for line in leaks.summary(leaks.find(read.index, leaks.given(read.index), read.pixels[images.SMALL])):
         click.echo(line)
-    click.echo(f"cannot be decoded: {len(bad):,}" + (f" ({', '.join(bad[:5])})" if bad else ""))
+    click.echo(f"cannot be decoded: {len(read.bad):,}" + (f" ({', '.join(read.bad[:5])})" if read.bad else ""))
     if sheet:
         images.sheet(found).save(sheet)
         click.echo(f"sheet: {sheet}")

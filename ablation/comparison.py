@@ -188,6 +188,15 @@ def independent(correct: float, published: float, n: int, published_n: int) -> I
     return Interval(correct - published, float(low), float(high))
 
 
+def mixed_alike(here: Sequence[int], there: Sequence[int]) -> float | None:
+    """p of Pearson's chi-square test that two sets of images mix their classes alike; None of fewer than two classes,
+    or where a class has no image in either. `here`, `there`: images of each class."""
+    counts = np.array([here, there])
+    if counts.shape[1] < 2 or not counts.any(axis=0).all() or not counts.any(axis=1).all():
+        return None
+    return float(stats.chi2_contingency(counts, correction=False).pvalue)
+
+
 def kendall(a: Sequence[float], b: Sequence[float]) -> float | None:
     """Rank agreement, tau-b in [-1, 1] (Kendall 1945). None where one of them does not vary."""
     found = float(stats.kendalltau(a, b).statistic)

@@ -77,7 +77,7 @@ def extract(workspace: Workspace, features: Features, report: Callable[[dict[str
     model, preprocess = front.backbone(features.backbone, features.weights.source, features.image_size)
     model = front.lower(features.backbone, model) if features.cut else model
     pixels = np.load(
-        workspace.images(features.images).pixels(features.image_size, features.aligned),
+        workspace.images(features.images).pixels(features.image_size, features.alignment),
         mmap_mode="r",
         allow_pickle=False,
     )

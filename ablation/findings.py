@@ -7,8 +7,9 @@ from statistics import fmean
 
 import numpy as np
 
-from ablation import analysis, published, result, selection
+from ablation import analysis, elsewhere, published, result, selection
 from ablation.analysis import Analysis, Answers
+from ablation.elsewhere import Elsewhere
 from ablation.grid import Trial
 from ablation.published import Reproduction
 from ablation.record import Record
@@ -24,7 +25,7 @@ class Findings:
     """`results`: of every trial, None where it was not run. `val`, `test`: row -> what its networks said; `test` is
     empty until a selection is `sealed`, and so is what `analysis` says of it. Rows without a finished trial are in
     neither. `replicates`: the reference with more seeds, on test. `twins`: groups of rows that state different
-    settings and had the same in the trainer."""
+    settings and had the same in the trainer. `elsewhere`: rows on other images."""
 
     record: Record
     results: Results
@@ -35,6 +36,7 @@ class Findings:
     analysis: Analysis
     reproduction: Reproduction | None
     twins: tuple[tuple[int, ...], ...]
+    elsewhere: tuple[Elsewhere, ...]
 
     def finished(self, row: int) -> list[tuple[Trial, Result]]:
         """The finished trials of a row, by seed; replicates are not among them."""
@@ -88,6 +90,12 @@ def _twins(workspace: Workspace, record: Record, finished: Iterable[Trial]) -> I
     return (tuple(sorted(rows.values())) for rows in alike.values() if len(rows) > 1)
 
 
+def _elsewhere(workspace: Workspace, record: Record) -> tuple[Elsewhere, ...]:
+    """Of trials that the study still has."""
+    known = {record.trial_key(t) for t in record.grid.trials()}
+    return tuple(e for e in elsewhere.read_all(workspace.study(record.name)) if e.trial in known)
+
+
 def gather(
     workspace: Workspace, record: Record, results: Results, sealed: Selection | None, all_intervals: bool = False
 ) -> Findings:
@@ -107,4 +115,5 @@ def gather(
     measured = {row: facts.accuracy.value for row, facts in found.rows.items()}
     reproduction = published.reproduce(record, measured, found.contrasts)
     twins = tuple(dict.fromkeys(_twins(workspace, record, finished)))
-    return Findings(record, results, sealed, val, test, replicates, found, reproduction, twins)
+    others = _elsewhere(workspace, record) if sealed else ()
+    return Findings(record, results, sealed, val, test, replicates, found, reproduction, twins, others)

@@ -15,7 +15,7 @@ from ablation import cost, features, plan, schedule, slots, worker
 from ablation.cost import FLOAT, Extraction, Shape, Speed
 from ablation.errors import AblateError
 from ablation.plan import Features, Job
-from ablation.prepare import Options, Prepared, prepare
+from ablation.prepare import Options, Prepared, pixel_files, prepare
 from ablation.record import Record
 from ablation.schedule import Costs
 from ablation.slots import Slot
@@ -91,7 +91,7 @@ def forecast(options: Options, budget: float | None, benches: Benches, watch: Wa
     left = [job for job in found if job.missing]
     used = slots.parse(options.slots)[: 1 if options.inline else None]
     measured = _measure(workspace, prepared.record, left, used, lambda: benches(used, options.inline, watch), watch)
-    images = len(prepared.index)
+    images = len(prepared.images.index)
     costs = Costs(
         slots=len(used),
         once=once + measured.start,
@@ -175,8 +175,8 @@ def _disk(
     workspace: Workspace, prepared: Prepared, jobs: Sequence[Job], costs: Costs, measured: _Measured
 ) -> dict[str, int]:
     folder = workspace.images(prepared.record.images)
-    images = len(prepared.index)
-    pixels = sum(array.nbytes for size, array in prepared.pixels.items() if not folder.pixels(size).is_file())
+    images = len(prepared.images.index)
+    pixels = sum(x.nbytes for path, x in pixel_files(folder, prepared.images).items() if not path.is_file())
     computed = sum(images * prod(e.shape) * FLOAT for e in measured.extractions.values())
     kept = schedule.disk(jobs, costs, len(prepared.record.grid.seeds), prepared.record.keep)
     return {"features": computed, "pixels": pixels if jobs else 0, **kept}

@@ -26,6 +26,7 @@ class Training(BaseModel):
     split: str
     classes: int
     weights: Weights
+    alignment: str = ""  # how faces are aligned, where its condition says that they are
 
     def shape(self, inputs: tuple[int, ...], train: int, val: int, test: int) -> Shape:
         """What its speed depends on. `inputs`: the shape of one image's features; then the images of each split."""
@@ -39,9 +40,10 @@ class Training(BaseModel):
         """Whether the whole network sees images in each epoch: nothing of it can be computed once."""
         return self.condition.trainable == "all" or self.condition.augment != "none"
 
-    def aligned(self, split: str) -> bool:
-        """Whether it sees the faces of a split with their eyes level."""
-        return self.condition.align == "all" or (self.condition.align == "train" and split == "train")
+    def aligned(self, split: str) -> str:
+        """How the faces of a split that it sees are aligned; "" where they are as they come."""
+        wanted = self.condition.align == "all" or (self.condition.align == "train" and split == "train")
+        return self.alignment if wanted else ""
 
     def features_of(self) -> "dict[str, Features]":
         """What is computed once for it, by split; nothing where it is trained on images."""
@@ -56,7 +58,7 @@ class Training(BaseModel):
                 image_size=self.condition.image_size,
                 images=self.images,
                 cut=cut,
-                aligned=self.aligned(split),
+                alignment=self.aligned(split),
             )
 
         return {split: of(split) for split in SPLITS}
@@ -64,7 +66,7 @@ class Training(BaseModel):
 
 class Features(BaseModel):
     """The outputs of one frozen backbone for one image set at one size. `cut`: of its part before block 5;
-    `aligned`: of faces with level eyes."""
+    `alignment`: how its faces were aligned, "" as they come."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -73,11 +75,11 @@ class Features(BaseModel):
     image_size: int
     images: str
     cut: bool = False
-    aligned: bool = False
+    alignment: str = ""
 
     @property
     def key(self) -> str:
-        part = ("-cut" if self.cut else "") + ("-aligned" if self.aligned else "")
+        part = ("-cut" if self.cut else "") + (f"-eyes-{self.alignment}" if self.alignment else "")
         return f"{self.images[:12]}-{self.backbone}-{self.weights.digest[:12]}-{self.image_size}{part}"
 
 
@@ -100,6 +102,7 @@ def _training(record: Record, key: str, trials: Sequence[Trial]) -> Training:
         split=record.splits[first.condition.split],
         classes=len(record.classes),
         weights=record.weights_of(first.condition),
+        alignment=record.alignment_of(first.condition),
     )
 
 

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,14 @@ import numpy as np
 from ablation import features, slots, splits
 from ablation import record as records
 from ablation.datasets import images, is_demo
-from ablation.datasets.images import Index
+from ablation.datasets.images import Decoded
 from ablation.errors import AblateError
 from ablation.grid import Grid, Trial
 from ablation.outcome import check_name
 from ablation.pool import Tls
 from ablation.record import Record, Weights
 from ablation.watch import Watch
-from ablation.workspace import Workspace, atomic, on_network, read_json, write_json, write_text
+from ablation.workspace import ImagesFolder, Workspace, atomic, on_network, read_json, write_json, write_text
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A study that can be run: its record, and what is stored before. `pixels`: size -> (N, size, size, 3) uint8."""
+    """A study that can be run: its record, and what is stored before."""
 
     record: Record
-    index: Index
-    pixels: dict[int, np.ndarray]
+    images: Decoded
     rows: dict[str, splits.Split]
 
 
@@ -62,14 +61,14 @@ def prepare(options: Options, watch: Watch) -> Prepared:
     """Read and check everything that a run rests on. Writes nothing. Raises AblateError where the input is wrong."""
     workspace = Workspace(options.workspace)
     _check_environment(options, workspace)
-    index, pixels, left_out = _read_images(options, watch)
-    rows = {level: splits.make(index, level, options.grid.split_seed) for level in _levels(options.grid, "split")}
+    found = _read_images(options, watch)
+    rows = {level: splits.make(found.index, level, options.grid.split_seed) for level in _levels(options.grid, "split")}
     old = records.read(workspace.study(options.name))
-    record = _record(options, index, rows, left_out, _weights(options, workspace, old, watch))
+    record = _record(options, found, rows, _weights(options, workspace, old, watch))
     _refuse_doubles(record)
     if old:
         records.refuse_other(old, record)
-    return Prepared(record, index, pixels, rows)
+    return Prepared(record, found, rows)
 
 
 def _check_environment(options: Options, workspace: Workspace) -> None:
@@ -97,7 +96,7 @@ def _levels(grid: Grid, factor: str) -> list[Any]:
     return sorted({getattr(row, factor) for row in grid.rows})
 
 
-def _read_images(options: Options, watch: Watch) -> tuple[Index, dict[int, np.ndarray], list[str]]:
+def _read_images(options: Options, watch: Watch) -> Decoded:
     found = images.choose_classes(images.load(options.data), options.classes)
     images.check(found, options.data)
     found = images.limit(found, options.limit)
@@ -107,6 +106,7 @@ def _read_images(options: Options, watch: Watch) -> tuple[Index, dict[int, np.nd
         _levels(options.grid, "image_size"),
         options.skip_bad,
         lambda done, total: watch.step("reading images", done, total),
+        sorted({row.image_size for row in options.grid.rows if row.align != "none"}),
     )
 
 
@@ -142,17 +142,22 @@ def _imagenet(options: Options, workspace: Workspace, backbone: str, watch: Watc
     return Weights(level="imagenet", source="imagenet", digest=str(digest))
 
 
-def _record(
-    options: Options, index: Index, rows: dict[str, splits.Split], left_out: Sequence[str], weights: dict[str, Weights]
-) -> Record:
+def _record(options: Options, found: Decoded, rows: dict[str, splits.Split], weights: dict[str, Weights]) -> Record:
+    index = found.index
+
     def counts(split: splits.Split) -> dict[str, tuple[int, ...]]:
         many = len(index.classes)
         return {part: tuple(np.bincount(index.labels[r], minlength=many).tolist()) for part, r in split.items()}
 
     replaced = [name.partition("/")[0] for name, w in weights.items() if w.level == "imagenet" != w.source]
     notes = [f"ImageNet weights of {b} could not be had: seeded random weights stand in for them." for b in replaced]
-    if left_out:
-        notes.append(f"Images left out because they could not be decoded: {len(left_out)}.")
+    if found.bad:
+        notes.append(f"Images left out because they could not be decoded: {len(found.bad)}.")
+    if found.aligned and found.aligned.unknown:
+        notes.append(
+            f"Faces that could not be aligned because their eyes were not found: {found.aligned.unknown:,} of "
+            f"{len(index):,}; they stay as they are."
+        )
     return Record(
         name=options.name,
         grid=options.grid.replicated(options.replicates or 0),
@@ -163,7 +168,8 @@ def _record(
         splits={level: splits.digest(split) for level, split in rows.items()},
         weights=weights,
         backend=slots.backend(),
-        left_out=tuple(left_out),
+        alignment=found.aligned.digest if found.aligned else "",
+        left_out=tuple(found.bad),
         keep=options.keep,
         notes=tuple(notes),
     )
@@ -178,20 +184,28 @@ def _refuse_doubles(record: Record) -> None:
             raise AblateError(f"rows {double.row} and {trial.row} are the same trial on these data; remove one")
 
 
-def store_images(workspace: Workspace, index: Index, pixels: Mapping[int, np.ndarray]) -> None:
-    """Under the index' digest. `pixels`: size -> (N, size, size, 3) uint8."""
-    folder = workspace.images(index.digest)
-    for size, array in pixels.items():
-        if not folder.pixels(size).is_file():
-            with atomic(folder.pixels(size)) as temporary, open(temporary, "wb") as file:
+def pixel_files(folder: ImagesFolder, found: Decoded) -> dict[Path, np.ndarray]:
+    """Where each array of pixels belongs."""
+    files = {folder.pixels(size): array for size, array in found.pixels.items()}
+    if found.aligned:
+        files |= {folder.pixels(size, found.aligned.digest): array for size, array in found.aligned.pixels.items()}
+    return files
+
+
+def store_images(workspace: Workspace, found: Decoded) -> None:
+    """Under the index' digest."""
+    folder = workspace.images(found.index.digest)
+    for path, array in pixel_files(folder, found).items():
+        if not path.is_file():
+            with atomic(path) as temporary, open(temporary, "wb") as file:
                 np.save(file, array)
-    write_text(folder.index, index.to_json())
+    write_text(folder.index, found.index.to_json())
 
 
 def store(workspace: Workspace, prepared: Prepared) -> None:
     """Write what workers and later commands read: pixels, index, splits, the record."""
     record = prepared.record
-    store_images(workspace, prepared.index, prepared.pixels)
+    store_images(workspace, prepared.images)
     for split in prepared.rows.values():
         splits.write(workspace.images(record.images), split)
     record.write(workspace.study(record.name))

@@ -39,12 +39,16 @@ class Record(BaseModel):
     splits: dict[str, str]  # level of `split` -> digest of its rows
     weights: dict[str, Weights]  # "<backbone>/<level>"
     backend: str
+    alignment: str = ""  # digest of how faces are aligned, where a row asks for that
     left_out: tuple[str, ...] = ()  # images that could not be decoded
     notes: tuple[str, ...] = ()  # what was replaced, in words
     keep: str = "selected"  # whose heads stay on disk
 
     def weights_of(self, condition: Condition) -> Weights:
         return self.weights[f"{condition.backbone}/{condition.weights}"]
+
+    def alignment_of(self, condition: Condition) -> str:
+        return "" if condition.align == "none" else self.alignment
 
     def shown(self, condition: Condition) -> dict[str, Any]:
         """The levels of a condition as tables and records show them: weights by what was used, without a path."""
@@ -73,6 +77,8 @@ class Record(BaseModel):
             "images": self.images,
             "backend": self.backend,
         }
+        if alignment := self.alignment_of(condition):
+            content["alignment"] = alignment
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     def trial_key(self, trial: Trial) -> str:
@@ -117,11 +123,14 @@ def refuse_other(old: Record, new: Record) -> None:
         ("KERAS_BACKEND", old.backend, new.backend),
         ("weights", {k: old.weights[k].digest for k in old.weights.keys() & new.weights.keys()},
          {k: new.weights[k].digest for k in old.weights.keys() & new.weights.keys()}),
+        ("places of the eyes", *((old.alignment, new.alignment) if old.alignment and new.alignment else ("", ""))),
     )  # fmt: skip
     for what, before, now in changed:
         if before != now:
             before, now = (old.data, new.data) if what == "--data" else (before, now)
-            detail = "" if what == "weights" or before == now else f" ({before} before, {now} now)"
+            detail = (
+                "" if what in ("weights", "places of the eyes") or before == now else f" ({before} before, {now} now)"
+            )
             raise AblateError(
                 f"study {new.name!r} was run with other {what}{detail}; give this one a --name of its own"
             )

@@ -56,7 +56,7 @@ def report(
         name=record.name,
         claims=claims.claims(found),
         caveats=caveats,
-        tables=[html.view(table) | {"title": TITLES.get(table.key, table.key)} for table in tables],
+        tables=[html.view(table) | {"title": TITLES.get(table.key, table.caption.rstrip("."))} for table in tables],
         figures=[_figure(each) for each in figures.every(found)],
         provenance=provenance,
         plotly=figures.script(),

@@ -11,6 +11,7 @@ import numpy as np
 
 from ablation import tracking
 from ablation.datasets import is_demo
+from ablation.elsewhere import Elsewhere
 from ablation.evaluation import confusion
 from ablation.export import confusion_page
 from ablation.findings import Findings, Results, done
@@ -113,6 +114,7 @@ class Runs:
         if known.get(PARENT) != state:
             files = drawing.undated | {REPORT: drawing.files[REPORT]} | self._selected_page(drawing.findings)
             self._tell(*(tracking.text(PARENT, name, content) for name, content in files.items()))
+            self._tell(*(_elsewhere(each) for each in drawing.findings.elsewhere))
         self._tell(tracking.end(PARENT, time.time(), status, state, tags))
 
     def _said(self, drawing: Drawing) -> dict[str, str]:
@@ -167,6 +169,12 @@ class Runs:
         if not self._agreed:
             self.interrupted(PARENT)
         return self._tracker.close()
+
+
+def _elsewhere(found: Elsewhere) -> Message:
+    """A row on other images, as metrics of the parent."""
+    values = {f"production/{found.name}/{name}": value for name, value in found.scores.items()}
+    return tracking.metrics(PARENT, found.measured, 0, values)
 
 
 def _point(key: str, epoch: dict[str, float]) -> Message:

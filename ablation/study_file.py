@@ -21,10 +21,6 @@ MAX_ROWS = 10_000
 DESIGNS = ("rows", "factorial", "one_at_a_time", "leave_one_out")
 
 
-# Levels that something reads today, of factors that are not read whole; others are refused with "not yet".
-READY = {"align": {"none"}}
-
-
 class _StudyFile(BaseModel):
     """The keys of a study file; a description says what is allowed."""
 
@@ -176,16 +172,9 @@ def _design(path: Path, file: _StudyFile) -> list[_Row]:
 
 def _condition(place: str, levels: Mapping[str, Any]) -> Condition:
     try:
-        condition = Condition.model_validate(dict(levels))
+        return Condition.model_validate(dict(levels))
     except ValidationError as error:
         raise AblateError(f"{place}{_level_error(levels, error)}") from None
-    for factor, ready in READY.items():
-        level = getattr(condition, factor)
-        if level not in ready:
-            raise AblateError(
-                f"{place}{factor}: {level!r} is not yet supported; allowed today: {', '.join(sorted(ready))}"
-            )
-    return condition
 
 
 def _level_error(levels: Mapping[str, Any], error: ValidationError) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from ablation import design, evaluation
 from ablation.analysis import Difference
 from ablation.comparison import RESAMPLES, Interval, class_f1_draws, independent, percentiles, wilson
+from ablation.elsewhere import Elsewhere, answers, sentences
 from ablation.findings import Findings
 from ablation.grid import TITLES, short
 from ablation.published import Reproduction
@@ -248,35 +249,29 @@ def selected(found: Findings) -> Table | None:
     return _table(found, "selected", caption, _class_columns("Test (%)"), rows, notes)
 
 
-def elsewhere(
-    name: str, caption: str, classes: Sequence[str], here: tuple[np.ndarray, np.ndarray],
-    test: tuple[np.ndarray, np.ndarray], train: Sequence[int], notes: Sequence[str],
-) -> Table:  # fmt: skip
-    """A row on other images, class by class, beside its test set. `here`, `test`: labels and predictions (N,); `train`:
-    images of each class that it learnt from."""
+def elsewhere(found: Findings, other: Elsewhere) -> Table:
+    """A row on other images, class by class, beside its test set."""
     columns = [
-        *_class_columns("Here (%)"),
+        *_class_columns("There (%)"),
         Column("test", "Recall", "percent", "Test (%)"),
-        Column("drop", "Δ recall", "change", "Here − test (pp)"),
+        Column("drop", "Δ recall", "change", "There − test (pp)"),
         Column("train_share", "Train", "percent", "Share of images (%)"),
-        Column("share", "Here", "percent", "Share of images (%)"),
+        Column("share", "There", "percent", "Share of images (%)"),
     ]
-    (labels, predicted), (test_labels, test_predicted) = here, test
-    rows = _class_rows(labels, predicted, classes)
-    for k in range(len(classes)):
-        mine, theirs = labels == k, test_labels == k
-        recall = float((test_predicted[theirs] == k).mean()) if theirs.any() else None
-        drop = None
-        if mine.any() and recall is not None:
-            measured = float((predicted[mine] == k).mean())
-            drop = independent(measured, recall, int(mine.sum()), int(theirs.sum()))
-        rows[k] += [recall, drop, train[k] / sum(train), float(mine.mean())]
-    for row in rows[len(classes) :]:
+    labels, predicted = answers(other.confusion)
+    rows = _class_rows(labels, predicted, other.classes)
+    for k in range(len(other.classes)):
+        (right, n), (test_right, test_n) = ((c[k][k], sum(c[k])) for c in (other.confusion, other.test))
+        recall = test_right / test_n if test_n else None
+        drop = independent(right / n, recall, n, test_n) if n and recall is not None else None
+        rows[k] += [recall, drop, other.train[k] / sum(other.train), n / other.images]
+    for row in rows[len(other.classes) :]:
         row += [None] * 4
-    cells = tuple(tuple(Cell(v) for v in row) for row in rows)
-    decimals = 2 if len(labels) >= MANY_IMAGES else 1
-    told = (*notes, *_class_notes(labels, classes), "Δ: Newcombe's interval for two independent sets of images.")
-    return Table(name, caption, tuple(columns), cells, (frozenset(),) * len(cells), told, decimals, "production")
+    notes = [*sentences(other), *_class_notes(labels, other.classes)]
+    if len(found.record.grid.seeds) > 1:
+        notes.append(f"Of the network with seed {other.seed}.")
+    notes.append("Δ: Newcombe's interval for two independent sets of images.")
+    return _table(found, other.key, f"Row {other.row} on {other.place}.", columns, rows, notes)
 
 
 def reproduction(found: Findings) -> Table | None:
@@ -352,4 +347,5 @@ def importance(found: Findings, shares: Mapping[str, tuple[float, float]]) -> Ta
 def every(found: Findings) -> list[Table]:
     """All of them that this study has."""
     makers = (contrasts, effects, selection, selected, reproduction)
-    return [table for make in makers if (table := make(found))]
+    own = [table for make in makers if (table := make(found))]
+    return [*own, *(elsewhere(found, other) for other in found.elsewhere)]

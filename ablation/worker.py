@@ -114,16 +114,15 @@ def extract(root: Path, wanted: Features, link: Link) -> str:
     return ""
 
 
-def answer(root: Path, training: Training, head: Path, images: str, link: Link) -> np.ndarray | str:
-    """What a trained network says of all images of a stored set: probabilities (N, K) float32; or what went wrong, with
-    its traceback. `head`: the file of its weights."""
+def answer(training: Training, head: Path, images: Path, link: Link) -> np.ndarray | str:
+    """What a trained network says of images: probabilities (N, K) float32; or what went wrong, with its traceback.
+    `head`: the file of its weights; `images`: of the pixels."""
     try:
         set_up()
         from ablation import whole
 
         model = whole.build(training, head)
-        size = training.condition.image_size
-        pixels = np.load(Workspace(root).images(images).pixels(size), mmap_mode="r", allow_pickle=False)
+        pixels = np.load(images, mmap_mode="r", allow_pickle=False)
         parts = []
         for start in range(0, len(pixels), features.BATCH):
             parts.append(np.asarray(model.predict_on_batch(np.asarray(pixels[start : start + features.BATCH]))))

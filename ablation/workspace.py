@@ -138,9 +138,9 @@ class ImagesFolder:
     def index(self) -> Path:
         return self.path / "index.json"
 
-    def pixels(self, size: int, aligned: bool = False) -> Path:
-        """`aligned`: of faces whose eyes were made level."""
-        return self.path / f"pixels-{size}{'-aligned' if aligned else ''}.npy"
+    def pixels(self, size: int, alignment: str = "") -> Path:
+        """`alignment`: how faces were aligned; "" as they come."""
+        return self.path / f"pixels-{size}{f'-eyes-{alignment}' if alignment else ''}.npy"
 
     def sizes(self) -> list[int]:
         """At which the pixels are stored, ascending."""

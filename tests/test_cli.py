@@ -61,11 +61,11 @@ def refused(capsys: pytest.CaptureFixture[str], here: Path, *arguments: object) 
         ("[[rows]]\ndropout = 1.0\n", "dropout: 1.0 is not allowed; allowed: a number from 0 to below 1"),
         ("[[rows]]\nepochs = 3\n[[rows]]\nepochs = 3\n", "rows 1 and 2 (rows[2]) are the same trial; remove one"),
         ("rows = [", "no valid TOML"),
-        ('[[rows]]\nalign = "all"\n', "not yet supported; allowed today: none"),
+        ('[[rows]]\nalign = "some"\n', "align: 'some' is not allowed; allowed: one of none, train, all"),
     ],
 )
 def test_a_wrong_study_file(capsys: pytest.CaptureFixture[str], here: Path, study: str, says: str):
-    """Unknown factor, wrong type, out of range, doubled row, no TOML, not yet supported."""
+    """Unknown factor, wrong type, out of range, doubled row, no TOML, unknown level."""
     Path("wrong.toml").write_text(study)
     line = refused(capsys, here, "--grid", "wrong.toml", "--data", "demo")
     assert "wrong.toml" in line
@@ -132,7 +132,7 @@ def test_a_used_name_with_other_data(capsys: pytest.CaptureFixture[str], here: P
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--grid", "no-such"], "shipped: baseline, heads, paper, smoke, split"),
+        (["--grid", "no-such"], "shipped: baseline, heads, paper, preprocessing, smoke, split"),
         (["--grid", "missing.toml"], "ablate new missing.toml"),
         (["--grid", "smoke", "--set", "colour=red"], "known factors: backbone"),
         (["--grid", "smoke", "--set", "epochs=5"], "--set epochs: the rows of"),

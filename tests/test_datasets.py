@@ -367,7 +367,7 @@ def test_arrays_with_names_as_bytes(tmp_path):
 def test_arrays_shapes(tmp_path, shape):
     """Grey images, with or without an axis for it, and RGB can be decoded."""
     images = arrays.load(npz(tmp_path, x_train=np.zeros((2, *shape), np.uint8)))
-    assert decode(images, [6])[1][6].shape == (2, 6, 6, 3)
+    assert decode(images, [6]).pixels[6].shape == (2, 6, 6, 3)
 
 
 PIXELS = "allowed: uint8 of shape (N, H, W) or (N, H, W, 3)"
@@ -501,8 +501,8 @@ def test_a_layout_leaves_no_trace(tmp_path):
     """The same faces with the same classes and splits have one index, whatever the layout: order, ids, digest."""
     paths = write_layouts(tmp_path, ["anger", "disgust", "fear"], FACES, LABELS, SPLITS)
     found = [decode(load(path), [6]) for path in paths]
-    assert len({index.digest for index, _, _ in found}) == 1
-    assert all(np.array_equal(pixels[6], found[0][1][6]) for _, pixels, _ in found)
+    assert len({each.index.digest for each in found}) == 1
+    assert all(np.array_equal(each.pixels[6], found[0].pixels[6]) for each in found)
 
 
 @pytest.fixture(scope="module")
@@ -523,7 +523,7 @@ def real_faces(tmp_path_factory):
 def test_real_faces_are_the_same_in_each_layout(real_faces):
     """FER-2013 as folders, csv and .npz: equal counts in each split, equal ids, and with equal classes one digest."""
     sets = [load(str(real_faces / name)) for name in ("folders", "fer2013.csv", "faces.npz")]
-    indices = [decode(choose_classes(images, fer2013.CLASSES), [8])[0] for images in sets]
+    indices = [decode(choose_classes(images, fer2013.CLASSES), [8]).index for images in sets]
     assert [Counter(index.splits.tolist()) for index in indices] == [{"train": 300, "test": 300}] * 3
     assert np.array_equal(np.sort(indices[0].ids), np.sort(indices[1].ids))
     assert np.array_equal(np.sort(indices[0].ids), np.sort(indices[2].ids))

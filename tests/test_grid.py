@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from ablation import grid, study_file
 from ablation.errors import AblateError
 from ablation.grid import FACTORS, Condition, Grid
-from ablation.study_file import READY
 
 PAPER = """
 256 0.001  10  4096 0.9547 0.9385 0.941  0.94
@@ -304,17 +303,6 @@ def test_the_same_trial_is_not_stated_twice(tmp_path, first, second):
     assert message == "rows 2 and 3 (rows[3]) are the same trial; remove one"
 
 
-def test_levels_that_nothing_reads_are_refused_as_not_yet_supported(tmp_path):
-    """Every declared level is either ready or refused by name: none is taken and ignored."""
-    declared = Condition.model_json_schema()["properties"]
-    waiting = [(f, level) for f in READY for level in declared[f]["enum"] if level not in READY[f]]
-    assert ("align", "all") in waiting
-    for factor, level in waiting:
-        message = refused(tmp_path, f"[[rows]]\n{factor} = '{level}'\n")
-        ready = ", ".join(sorted(READY[factor]))
-        assert message == f"rows[1].{factor}: '{level}' is not yet supported; allowed today: {ready}"
-
-
 def test_an_unreadable_file_is_refused(tmp_path, monkeypatch):
     """What the operating system says is passed on in the same one line."""
 
@@ -362,7 +350,6 @@ def test_set_takes_a_known_factor_and_a_level(text):
         ("dropout=high", "--set dropout: 'high' is not allowed; allowed: a number from 0 to below 1"),
         ("dropout=", "--set dropout: '' is not allowed; allowed: a number from 0 to below 1"),
         ("split_seed=-1", "--set split_seed: -1 is not allowed; allowed: a whole number from 0 to 4294967295"),
-        ("align=all", "--set align: 'all' is not yet supported; allowed today: none"),
         ("epochs=" + "9" * 5000, f"--set epochs: '{'9' * 76}... is not allowed; allowed: a whole number from 1 to"),
         ("epochs=" + "[" * 5000, f"--set epochs: '{'[' * 76}... is not allowed; allowed: a whole number from 1 to"),
     ],
@@ -424,14 +411,20 @@ def test_a_grid_is_a_path_or_a_shipped_name(tmp_path):
     assert study_file.find("paper").name == "paper.toml"
     assert study_file.find(str(tmp_path / "mine.toml")) == tmp_path / "mine.toml"
     assert study_file.read(str(tmp_path / "mine.toml")).stem == "mine"
-    assert list(study_file.shipped()) == ["baseline", "heads", "paper", "smoke", "split"]
+    assert list(study_file.shipped()) == ["baseline", "heads", "paper", "preprocessing", "smoke", "split"]
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("papre", "no such study; shipped: baseline, heads, paper, smoke, split, or the path of a .toml file"),
-        ("", "no such study; shipped: baseline, heads, paper, smoke, split, or the path of a .toml file"),
+        (
+            "papre",
+            "no such study; shipped: baseline, heads, paper, preprocessing, smoke, split, or the path of a .toml file",
+        ),
+        (
+            "",
+            "no such study; shipped: baseline, heads, paper, preprocessing, smoke, split, or the path of a .toml file",
+        ),
         ("mine.toml", "no such file; `ablate new mine.toml` writes one to start from"),
         ("studies/paper", "no such file; a study file ends in .toml"),
         ("/", "no such file; a study file ends in .toml"),

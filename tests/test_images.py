@@ -1,6 +1,7 @@
 """Images become arrays of one size, in one order, whatever they were found as."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,13 +26,19 @@ def image_set(sources, labels=None, splits=None, classes=CLASSES, subjects=None)
     )
 
 
+def read(*of: Any, **more: Any) -> tuple[Index, dict[int, np.ndarray], list[str]]:
+    """The index, the pixels at each size, and the names of bad images."""
+    found = decode(*of, **more)
+    return found.index, found.pixels, found.bad
+
+
 def saved(path, pixels, **options):
     Image.fromarray(pixels).save(path, **options)
     return path
 
 
 def decode_one(source, size=10):
-    index, arrays, _ = decode(image_set([source]), [size])
+    index, arrays, _ = read(image_set([source]), [size])
     return index.ids[0], arrays[size][0]
 
 
@@ -56,7 +63,7 @@ def test_an_id_is_taken_before_resizing():
 
 def test_sizes_are_made_in_one_reading():
     """Each size asked for is an array uint8 (N, size, size, 3), whatever the sizes found."""
-    _, arrays, _ = decode(image_set([GREY[0], np.zeros((5, 9, 3), np.uint8)]), [4, 16])
+    _, arrays, _ = read(image_set([GREY[0], np.zeros((5, 9, 3), np.uint8)]), [4, 16])
     assert {size: (a.shape, a.dtype) for size, a in arrays.items()} == {
         4: ((2, 4, 4, 3), np.uint8),
         16: ((2, 16, 16, 3), np.uint8),
@@ -81,23 +88,21 @@ def test_deep_pixels_are_refused_not_cut(tmp_path):
 def test_order_is_not_that_of_the_disk():
     """The index and the arrays come in one order, however the images were found; so the digest is the same."""
     there, back = image_set(GREY), image_set(GREY).take(np.arange(12)[::-1])
-    (one, pixels, _), (other, turned, _) = decode(there, [10]), decode(back, [10])
+    (one, pixels, _), (other, turned, _) = read(there, [10]), read(back, [10])
     assert one.digest == other.digest
     assert np.array_equal(pixels[10], turned[10])
 
 
 def test_arrays_stand_in_the_order_of_the_index():
     """Row i of the arrays is the image that row i of the index describes."""
-    index, arrays, _ = decode(image_set(GREY), [10])
+    index, arrays, _ = read(image_set(GREY), [10])
     assert [decode_one(pixels)[0] for pixels in arrays[10]] == index.ids.tolist()
 
 
 def test_many_images_are_one_array():
     """Images are decoded in parts, reported as they are done, and come back as one array."""
     seen = []
-    index, arrays, _ = decode(
-        image_set([GREY[i % 12] for i in range(600)]), [4], report=lambda *done: seen.append(done)
-    )
+    index, arrays, _ = read(image_set([GREY[i % 12] for i in range(600)]), [4], report=lambda *done: seen.append(done))
     assert len(index) == len(arrays[4]) == 600
     assert seen == [(256, 600), (512, 600), (600, 600)]
 
@@ -105,7 +110,7 @@ def test_many_images_are_one_array():
 @pytest.mark.parametrize("change", ["ids", "labels", "classes", "splits", "subjects"])
 def test_the_digest_covers_every_column(change):
     """An image set that differs in any column of its index has another digest."""
-    index, _, _ = decode(image_set(GREY), [4])
+    index, _, _ = read(image_set(GREY), [4])
     other = tuple(reversed(index.classes)) if change == "classes" else np.roll(getattr(index, change), 1)
     other = np.full(12, "x") if change in ("splits", "subjects") else other
     assert dataclasses.replace(index, **{change: other}).digest != index.digest
@@ -113,7 +118,7 @@ def test_the_digest_covers_every_column(change):
 
 def test_an_index_survives_json():
     """An index read back from JSON is the one written."""
-    index, _, _ = decode(image_set(GREY, subjects=[f"s{i}" for i in range(12)]), [4])
+    index, _, _ = read(image_set(GREY, subjects=[f"s{i}" for i in range(12)]), [4])
     assert Index.from_json(index.to_json()).digest == index.digest
 
 
@@ -137,8 +142,8 @@ def test_bad_images_are_counted_and_named(tmp_path):
 def test_skip_bad_leaves_them_out(tmp_path):
     """With --skip-bad the others are as if the bad ones had never been there, and the bad ones are named."""
     images = with_bad(tmp_path, 2)
-    index, arrays, bad = decode(images, [4], skip_bad=True)
-    good, pixels, _ = decode(images.take(np.array([0, *range(3, 14)])), [4])
+    index, arrays, bad = read(images, [4], skip_bad=True)
+    good, pixels, _ = read(images.take(np.array([0, *range(3, 14)])), [4])
     assert bad == ["image 1", "image 2"]
     assert index.digest == good.digest
     assert np.array_equal(arrays[4], pixels[4])

@@ -2,12 +2,18 @@
 
 import csv
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from conftest import ablate, rows, write_npz
+from mlflow import MlflowClient
 from PIL import Image
+
+from ablation import cli
 
 STUDY = '[fixed]\nfc_units = 16\nbatch_size = 16\nweights = "random"\nlearning_rate = 1e-3\nepochs = 2\n'
 
@@ -23,12 +29,34 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def evaluate(place: Path, data: object, *more: object) -> dict:
-    done = ablate(
-        "evaluate", "--grid", "tiny.toml", "--data", data, "--inline", "--json", *more, cwd=place
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout) | {"stderr": done.stderr}
+@dataclass(frozen=True)
+class Said:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def found(self) -> dict[str, Any]:
+        assert self.code == 0, self.err
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+
+@pytest.fixture
+def say(study: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Said]:
+    """Runs a command on the study, in this process."""
+    monkeypatch.chdir(study)
+
+    def run(*arguments: object) -> Said:
+        capsys.readouterr()
+        return Said(cli._guarded([*map(str, arguments)]), *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def evaluate(say: Callable[..., Said]) -> Callable[..., Said]:
+    return lambda data, *more: say("evaluate", "--grid", "tiny.toml", "--inline", "--json", "--data", data, *more)
 
 
 def folders(place: Path, **images: list[Image.Image]) -> Path:
@@ -44,26 +72,27 @@ def noise(seed: int, *shape: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("row", [1, 2])
-def test_a_rows_own_test_images_give_its_test_scores(study: Path, row: int):
+def test_a_rows_own_test_images_give_its_test_scores(study: Path, evaluate: Callable[..., Said], row: int):
     """The head on images it was tested on says what the table says, kept or trained again; the study stays as it is."""
     before = {p: p.read_bytes() for p in (study / "runs/tiny").glob("*.csv")}
     line = rows(study / "runs/tiny")[row - 1]
-    found = evaluate(study, "data.npz", "--split", "test", "--row", row)
+    said = evaluate("data.npz", "--split", "test", "--row", row)
+    found = said.found
     assert found["scores"]["accuracy"] == pytest.approx(float(line["test_accuracy"]))
     assert found["scores"]["loss"] == pytest.approx(float(line["test_loss"]), abs=1e-4)
-    assert ("was not kept: it is trained again" in found["stderr"]) == (line["selected"] != "True")
-    assert "not the same bit for bit" not in found["stderr"]
+    assert ("was not kept: it is trained again" in said.err) == (line["selected"] != "True")
+    assert "not the same bit for bit" not in said.err
     assert {p: p.read_bytes() for p in before} == before
 
 
-def test_other_classes_are_counted_and_left_out(study: Path, tmp_path: Path):
+def test_other_classes_are_counted_and_left_out(study: Path, evaluate: Callable[..., Said], tmp_path: Path):
     """Names are compared without case; what the study does not know is said, and classes may be missing."""
     some = [Image.fromarray(noise(i, 40, 40)) for i in range(3)]
     data = folders(tmp_path / "other", CLASS1=some, joy=some[:2], class0=some[:1])
-    found = evaluate(study, data, "--predictions", tmp_path / "said.csv")
+    found = evaluate(data, "--predictions", tmp_path / "said.csv").found
     assert (found["images"], found["left_out"]) == (4, {"joy": 2})
     assert np.array(found["confusion"]).sum(axis=1).tolist() == [1, 3, 0]
-    page = (study / "runs/tiny/evaluation/other/classes.md").read_text()
+    page = (study / "runs/tiny/tables/production_other.md").read_text()
     assert "Left out, for the study has no such class: joy (2)." in page
     assert "No images of class2 here." in page
     with open(tmp_path / "said.csv", newline="") as file:
@@ -73,16 +102,16 @@ def test_other_classes_are_counted_and_left_out(study: Path, tmp_path: Path):
     assert {Path(line["image"]).suffix for line in said} == {".png"}
 
 
-def test_images_of_all_kinds_are_read(study: Path, tmp_path: Path):
+def test_images_of_all_kinds_are_read(evaluate: Callable[..., Said], tmp_path: Path):
     """Grey, RGBA, with a palette, and smaller than the network's input."""
     kinds = [
         Image.fromarray(noise(1, 50, 30)), Image.fromarray(noise(2, 40, 40, 4)),
         Image.fromarray(noise(3, 40, 40)).convert("P"), Image.fromarray(noise(4, 5, 5, 3)), Image.new("1", (9, 9)),
     ]  # fmt: skip
-    assert evaluate(study, folders(tmp_path / "kinds", class0=kinds))["images"] == 5
+    assert evaluate(folders(tmp_path / "kinds", class0=kinds)).found["images"] == 5
 
 
-def test_wrong_input_is_one_line(study: Path, tmp_path: Path):
+def test_wrong_input_is_one_line(evaluate: Callable[..., Said], tmp_path: Path):
     """Exit 2, naming what is wrong and what is allowed; no traceback."""
     grey = [Image.fromarray(noise(1, 40, 40))]
     deep = folders(tmp_path / "deep", class0=grey)
@@ -98,7 +127,49 @@ def test_wrong_input_is_one_line(study: Path, tmp_path: Path):
         (("data.npz", "--split", "val"), "--split val: the data have none; they have train, test"),
     ]
     for arguments, message in cases:
-        done = ablate("evaluate", "--grid", "tiny.toml", "--inline", "--data", *arguments, cwd=study)
-        assert done.returncode == 2, done.stderr
-        assert message in done.stderr
-        assert "Traceback" not in done.stderr
+        said = evaluate(*arguments)
+        assert said.code == 2, said.err
+        assert said.err.splitlines()[-1].startswith("error: ")
+        assert message in said.err
+
+
+def test_it_stands_in_table_report_and_mlflow(study: Path, say: Callable[..., Said], evaluate: Callable[..., Said]):
+    """The numbers of other images are part of the study: tables that verify, the report, a warning, MLflow's parent."""
+    x, names = np.zeros((60, 40, 40), np.uint8), [f"class{k}" for k in range(3)]
+    np.savez(study / "dark.npz", x_train=x, y_train=np.zeros(60, int), class_names=names)
+    said = np.argmax(evaluate("dark.npz").found["confusion"][0])  # the same of all, for they are the same
+    np.savez(study / "dark.npz", x_train=x, y_train=np.full(60, (said + 1) % 3), class_names=names)
+    found = evaluate("dark.npz").found
+    assert (found["images"], found["scores"]["accuracy"]) == (60, 0)
+    page = (study / "runs/tiny/tables/production_dark.md").read_text()
+    assert "60 images: accuracy 0.0 % (0.0-6.0)" in page
+    report = (study / "runs/tiny/report.html").read_text()
+    assert "on dark.npz" in report
+    warnings = {w["code"]: w for w in json.loads((study / "runs/tiny/warnings.json").read_text())}
+    assert "on dark.npz, row " in warnings["SHIFT"]["fact"].lower()
+    for suffix in ("md", "tex"):
+        verified = say("verify", f"runs/tiny/tables/production_dark.{suffix}")
+        assert (verified.code, "all " in verified.out) == (0, True), verified.err
+    client = MlflowClient(f"sqlite:///{study}/runs/mlflow.db")
+    runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
+    told = [run for run in runs if "production/dark/accuracy" in run.data.metrics]
+    assert [run.data.metrics["production/dark/accuracy"] for run in told] == [0]
+
+
+def test_images_without_labels(study: Path, say: Callable[..., Said], tmp_path: Path):
+    """A folder, files below it too, or one file: a line each, by name, its probabilities sum to 1; else one line."""
+    some = [Image.fromarray(noise(i, 40, 40)) for i in range(3)]
+    folders(tmp_path / "photos", inside=some)
+    some[0].save(tmp_path / "photos/a.png")
+    said = say("predict", tmp_path / "photos", "--grid", "tiny.toml", "--inline")
+    lines = list(csv.DictReader(said.out.splitlines()))
+    assert [line["image"] for line in lines] == ["a.png", "inside/0.png", "inside/1.png", "inside/2.png"]
+    assert all(sum(float(line[f"p_class{k}"]) for k in range(3)) == pytest.approx(1, abs=1e-5) for line in lines)
+    one = say("predict", tmp_path / "photos/a.png", "--grid", "tiny.toml", "--inline", "-o", tmp_path / "one.csv")
+    assert one.out.splitlines()[-1] == f"1 image: {tmp_path}/one.csv"
+    with open(tmp_path / "one.csv", newline="") as file:
+        assert [line["predicted"] for line in csv.DictReader(file)] == [lines[0]["predicted"]]
+    (tmp_path / "none").mkdir()
+    for path, message in ((tmp_path / "none", "no image ("), ("nowhere", "no such file or folder; predict takes")):
+        refused = say("predict", path, "--grid", "tiny.toml", "--inline")
+        assert (refused.code, message in refused.err) == (2, True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from ablation.caveats import classes, curves, factors, leakage, noise, protocol, runs, source
+from ablation.caveats import classes, curves, factors, leakage, noise, production, protocol, runs, source
 from ablation.caveats.caveat import Caveat
 from ablation.caveats.known import Known
 from ablation.findings import Findings
@@ -26,6 +26,7 @@ CHECKS: dict[str, Callable[[Known], Caveat | None]] = {  # by weight: what inval
     "LEAK_LABEL": leakage.labels,
     "WEIGHTS_REPLACED": protocol.weights_replaced,
     "OTHER_DATA": protocol.other_data,
+    "SHIFT": production.shift,
     "FAILED_ROWS": runs.failed,
     "BELOW_BASELINE": classes.below_baseline,
     "MIXED_ENVIRONMENT": runs.mixed,

@@ -1,4 +1,4 @@
-"""An .npz file of uint8 arrays: x_train, y_train and, if there, the other splits, class names and subjects."""
+"""An .npz file of uint8 arrays: x_train, y_train and, if there, the other splits, class names, subjects and eyes."""
 
 from pathlib import Path
 from zipfile import BadZipFile
@@ -96,12 +96,27 @@ def read_split(
     return x, y, subjects
 
 
+def read_eyes(found: NpzFile, split: str, n: int, data: str) -> np.ndarray | None:
+    """(n, 2, 2): x and y of the left and right eye in pixels, NaN where unknown; None where the file has none."""
+    key = f"eyes_{split}"
+    if key not in found.files:
+        return None
+    eyes = read(found, key, data)
+    if eyes.shape != (n, 2, 2) or eyes.dtype.kind not in "fiu":
+        raise AblateError(
+            f"{data}: {key} is {eyes.dtype} of shape {eyes.shape}; allowed: ({n}, 2, 2) numbers, x and y of the left "
+            "and the right eye in pixels, NaN where unknown"
+        )
+    return eyes.astype(float)
+
+
 def load(data: str) -> Images:
     """The images of each split; without class_names, the classes are called 0, 1, ... up to the largest label."""
     with open_file(data) as found:
         check_keys(found, data)
         named = read_classes(found, data)
         parts = {split: read_split(found, split, named, data) for split in SPLITS if f"x_{split}" in found.files}
+        eyes = {split: read_eyes(found, split, len(parts[split][1]), data) for split in parts}
     labels = np.concatenate([y for _, y, _ in parts.values()])
     return Images(
         [image for x, _, _ in parts.values() for image in x],
@@ -110,4 +125,12 @@ def load(data: str) -> Images:
         tuple(map(str, range(labels.max(initial=-1) + 1))) if named is None else named,
         np.concatenate([np.full(len(y), split) for split, (_, y, _) in parts.items()]),
         np.concatenate([subjects for _, _, subjects in parts.values()]),
+        _together({split: (eyes[split], len(y)) for split, (_, y, _) in parts.items()}),
     )
+
+
+def _together(eyes: dict[str, tuple[np.ndarray | None, int]]) -> np.ndarray | None:
+    """Of all splits; those without have unknown ones, and None is for a file without any."""
+    if all(found is None for found, _ in eyes.values()):
+        return None
+    return np.concatenate([np.full((n, 2, 2), np.nan) if found is None else found for found, n in eyes.values()])

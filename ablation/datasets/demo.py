@@ -4,12 +4,13 @@ A subject is a face, a clip is one subject with one expression, a frame is a cli
 one trains and tests on; `demo:production` shows other people in worse light. Nothing is read from disk.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ablation.datasets import is_demo
-from ablation.datasets.faces import CIRCLE, HAIRLINES, Actions, Colour, Person, View, picture
+from ablation.datasets.faces import CIRCLE, HAIRLINES, Actions, Colour, Person, View, eyes, picture
 from ablation.datasets.images import Images
 from ablation.errors import AblateError
 
@@ -115,13 +116,17 @@ def jitter(view: View, rng: np.random.Generator) -> View:
     )
 
 
-def clip(person: Person, name: str, kind: Kind, frames: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Pictures of one person with one expression."""
+def clip(
+    person: Person, name: str, kind: Kind, frames: int, rng: np.random.Generator
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Pictures of one person with one expression, each with where its eyes are."""
     prototype = np.array(PROTOTYPES[name][rng.integers(len(PROTOTYPES[name]))])
     act = prototype * rng.uniform(0.9, 1.2) + person.manner + rng.normal(0, 0.1, len(prototype))
     view = new_view(rng, kind)
     acts = act * rng.normal(1, 0.08, (frames, 1)) + rng.normal(0, 0.05, (frames, len(act)))
-    return [picture(person, Actions(*frame), jitter(view, rng), rng) for frame in acts.tolist()]
+    for frame in acts.tolist():
+        seen = jitter(view, rng)
+        yield picture(person, Actions(*frame), seen, rng), eyes(person, seen)
 
 
 def quotas(n: int) -> np.ndarray:
@@ -139,20 +144,21 @@ def draw(name: str, n: int, seed: int = SEED) -> Images:
     counts = quotas(n)
     people = [new_person(rng) for _ in range(max(round(n * kind.subjects), -(-counts.max() // kind.frames)))]
     filmed = np.zeros(len(people))
-    sources, names, labels, subjects = [], [], [], []
+    sources, places, names, labels, subjects = [], [], [], [], []
     for label, count in enumerate(counts.tolist()):
         starts = range(0, count, kind.frames)
         cast = np.lexsort((rng.random(len(people)), filmed))[: len(starts)]  # who has the fewest clips goes first
         filmed[cast] += 1
         for who, start in zip(cast.tolist(), starts, strict=True):
-            frames = clip(people[who], CLASSES[label], kind, min(kind.frames, count - start), rng)
+            frames = list(clip(people[who], CLASSES[label], kind, min(kind.frames, count - start), rng))
             subject = f"subject{kind.first + who:02d}"
-            sources += frames
+            sources += [frame for frame, _ in frames]
+            places += [seen for _, seen in frames]
             names += [f"{subject}/{CLASSES[label]}/{i}" for i in range(len(frames))]
             labels += [label] * len(frames)
             subjects += [subject] * len(frames)
     splits = np.full(len(names), "", str)
-    return Images(sources, names, np.array(labels, int), CLASSES, splits, np.array(subjects, str))
+    return Images(sources, names, np.array(labels, int), CLASSES, splits, np.array(subjects, str), np.stack(places))
 
 
 matches = is_demo

@@ -361,6 +361,13 @@ def expose(pixels: np.ndarray, view: View, rng: np.random.Generator) -> np.ndarr
     return np.asarray((lit + rng.normal(0, view.noise, lit.shape)).clip(0, 255), np.uint8)
 
 
+def eyes(person: Person, view: View) -> np.ndarray:
+    """(2, 2): x and y of the left and the right eye of its picture, in pixels."""
+    pen = Pen(ImageDraw.Draw(Image.new("L", (1, 1))), view)
+    points = np.array([(-person.eye, -0.064), (person.eye, -0.064)])
+    return np.array(pen.place(points)).reshape(2, 2) / OVERSAMPLING
+
+
 def picture(person: Person, act: Actions, view: View, rng: np.random.Generator) -> np.ndarray:
     """One face as uint8 (SIDE, SIDE, 3)."""
     image = Image.new("RGB", (SIDE * OVERSAMPLING,) * 2, ink(view.background))

@@ -3,16 +3,17 @@
 import hashlib
 import io
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
 from PIL import Image, ImageOps
 
-from ablation.datasets import LAYOUTS
+from ablation.datasets import LAYOUTS, align
 from ablation.errors import AblateError
 
 SPLITS = ("train", "val", "test")
@@ -27,7 +28,8 @@ class Images:
 
     `sources`: N file paths or uint8 arrays (H, W) or (H, W, 3). `names`: N texts that say which image, for messages.
     `labels`: (N,) int, positions in `classes`. `splits`: (N,) str, one of SPLITS, or "" where the data give none.
-    `subjects`: (N,) str, "" where unknown.
+    `subjects`: (N,) str, "" where unknown. `eyes`: (N, 2, 2), x and y of the left and the right eye as the picture
+    shows them, in its pixels, NaN where unknown; None where the data do not say.
     """
 
     sources: Sequence[Path | np.ndarray]
@@ -36,6 +38,7 @@ class Images:
     classes: tuple[str, ...]
     splits: np.ndarray
     subjects: np.ndarray
+    eyes: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -49,6 +52,7 @@ class Images:
             self.classes,
             self.splits[rows],
             self.subjects[rows],
+            None if self.eyes is None else self.eyes[rows],
         )
 
 
@@ -108,6 +112,19 @@ def load(data: str) -> Images:
     )
 
 
+def unlabelled(data: str, classes: Sequence[str]) -> Images:
+    """Images whose labels are not known: the files of a folder and below, or one file; labels are all 0. Raises
+    AblateError where there are none."""
+    path = Path(data)
+    files = image_files(path) if path.is_dir() else [path] if path.is_file() else []
+    if not files:
+        there = f"no image ({', '.join(sorted(SUFFIXES))})" if path.is_dir() else "no such file or folder"
+        raise AblateError(f"{data}: {there}; predict takes an image file, or a folder of them")
+    names = [str(file.relative_to(path)) for file in files] if path.is_dir() else [data]
+    none = np.full(len(files), "", str)
+    return Images(files, names, np.zeros(len(files), int), tuple(classes), none, none)
+
+
 def visible_folders(folder: Path) -> list[Path]:
     return sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
 
@@ -134,7 +151,7 @@ def choose_classes(images: Images, wanted: Sequence[str] | None) -> Images:
     rows = np.flatnonzero(new[images.labels] >= 0)
     kept = images.take(rows)
     names = tuple(images.classes[known[key]] for key in keys)
-    return Images(kept.sources, kept.names, new[kept.labels], names, kept.splits, kept.subjects)
+    return replace(kept, labels=new[kept.labels], classes=names)
 
 
 def matched(images: Images, classes: Sequence[str]) -> tuple[Images, dict[str, int]]:
@@ -145,10 +162,7 @@ def matched(images: Images, classes: Sequence[str]) -> tuple[Images, dict[str, i
     counts = np.bincount(images.labels, minlength=len(images.classes)).tolist()
     others = {name: n for name, n, place in zip(images.classes, counts, new, strict=True) if place < 0}
     kept = images.take(np.flatnonzero(new[images.labels] >= 0))
-    return (
-        Images(kept.sources, kept.names, new[kept.labels], tuple(classes), kept.splits, kept.subjects),
-        others,
-    )
+    return replace(kept, labels=new[kept.labels], classes=tuple(classes)), others
 
 
 def of_split(images: Images, split: str) -> Images:
@@ -189,8 +203,35 @@ def rgb(source: Path | np.ndarray | bytes) -> Image.Image:
         return ImageOps.exif_transpose(image).convert("RGB")
 
 
-def _decode(sources: Sequence[Path | np.ndarray], sizes: Sequence[int]) -> tuple[list[str], dict[int, np.ndarray]]:
-    ids, arrays = [], {size: np.zeros((len(sources), size, size, 3), np.uint8) for size in sizes}
+class Aligned(NamedTuple):
+    """Faces with level eyes. `pixels`: size -> (N, size, size, 3) uint8. `digest` names how they were made; `unknown`
+    is how many stay as they are, for no eyes were found."""
+
+    pixels: dict[int, np.ndarray]
+    digest: str
+    unknown: int
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """An image set as arrays. `pixels`: size -> (N, size, size, 3) uint8, in index order; `bad`: names of images that
+    cannot be decoded; `aligned`: None where it was not asked for."""
+
+    index: Index
+    pixels: dict[int, np.ndarray]
+    bad: list[str]
+    aligned: Aligned | None = None
+
+
+Wanted = Collection[tuple[int, bool]]  # sizes, and whether the faces are aligned
+_Part = tuple[list[str], np.ndarray, dict[tuple[int, bool], np.ndarray]]
+
+
+def _decode(sources: Sequence[Path | np.ndarray], eyes: np.ndarray | None, wanted: Wanted) -> _Part:
+    """Ids ("" of bad images), eyes (n, 2, 2) and arrays. `eyes`: where the data have them; None looks for them."""
+    ids, arrays = [], {look: np.zeros((len(sources), look[0], look[0], 3), np.uint8) for look in wanted}
+    found = np.tile(align.UNKNOWN, (len(sources), 1, 1)) if eyes is None else eyes
+    to_align = any(aligned for _, aligned in wanted)
     for i, source in enumerate(sources):
         try:
             image = rgb(source)
@@ -198,29 +239,42 @@ def _decode(sources: Sequence[Path | np.ndarray], sizes: Sequence[int]) -> tuple
             ids.append("")
             continue
         ids.append(hashlib.sha256(image.tobytes()).hexdigest())
-        for size in sizes:
-            arrays[size][i] = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
-    return ids, arrays
+        if to_align and eyes is None:
+            found[i] = align.find(image)
+        looks = {False: image} | ({True: align.level(image, found[i])} if to_align else {})
+        for size, aligned in wanted:
+            small = looks[aligned].resize((size, size), Image.Resampling.BILINEAR)
+            arrays[size, aligned][i] = np.asarray(small)
+    return ids, found, arrays
 
 
 def decode(
     images: Images,
-    sizes: Sequence[int],
+    sizes: Collection[int],
     skip_bad: bool = False,
     report: Callable[[int, int], None] = lambda done, total: None,
-) -> tuple[Index, dict[int, np.ndarray], list[str]]:
-    """Read every image once: the index, a uint8 array (N, size, size, 3) for each of `sizes`, names of bad images.
+    aligned: Collection[int] = (),
+) -> Decoded:
+    """Read every image once, at each of `sizes`, and with level eyes at each of `aligned`.
 
-    Raises AblateError, naming them, where images cannot be decoded and `skip_bad` is false.
+    Raises AblateError, naming them, where images cannot be decoded and `skip_bad` is false, and where eyes are wanted,
+    the data do not say where they are, and no detector is installed.
     """
-    chunks = [images.sources[i : i + CHUNK] for i in range(0, len(images), CHUNK)]
+    if aligned and images.eyes is None:
+        align.need_detector("the data set")
+    wanted = [*((size, False) for size in sizes), *((size, True) for size in aligned)]
     ids: list[str] = []
-    parts: dict[int, list[np.ndarray]] = {size: [] for size in sizes}
-    jobs = (delayed(_decode)(chunk, sizes) for chunk in chunks)
-    for found, arrays in Parallel(n_jobs=-1, prefer="threads", return_as="generator")(jobs):
-        ids += found
-        for size in sizes:
-            parts[size].append(arrays[size])
+    eyes: list[np.ndarray] = []
+    parts: dict[tuple[int, bool], list[np.ndarray]] = {look: [] for look in wanted}
+    chunks = [slice(i, i + CHUNK) for i in range(0, len(images), CHUNK)]
+    jobs = (
+        delayed(_decode)(images.sources[c], None if images.eyes is None else images.eyes[c], wanted) for c in chunks
+    )
+    for keys_of_part, eyes_of_part, arrays in Parallel(n_jobs=-1, prefer="threads", return_as="generator")(jobs):
+        ids += keys_of_part
+        eyes.append(eyes_of_part)
+        for look in wanted:
+            parts[look].append(arrays[look])
         report(len(ids), len(images))
     bad = [name for name, key in zip(images.names, ids, strict=True) if not key]
     if bad and not skip_bad:
@@ -233,7 +287,13 @@ def decode(
     order = order[keys[order] != ""]
     columns = (images.labels[order], images.classes, images.splits[order], images.subjects[order])
     index = Index(keys[order], *columns, names=tuple(images.names[i] for i in order))
-    return index, {size: np.concatenate(parts[size])[order] for size in sizes}, bad
+    found = {look: np.concatenate(parts[look])[order] for look in wanted}
+    plain, level = ({size: x for (size, a), x in found.items() if a is which} for which in (False, True))
+    return Decoded(index, plain, bad, _aligned(level, np.concatenate(eyes)[order]) if aligned else None)
+
+
+def _aligned(pixels: dict[int, np.ndarray], eyes: np.ndarray) -> Aligned:
+    return Aligned(pixels, align.digest(eyes), int(np.isnan(eyes).any(axis=(1, 2)).sum()))
 
 
 def summary(images: Images) -> str:

@@ -10,4 +10,4 @@ __all__ = ["Drawn", "every", "script"]
 def every(found: Findings) -> list[Drawn]:
     """All figures that this study has, in the order in which they are read."""
     some = [forest.drawn(found), dumbbell.drawn(found), levels.drawn(found), parallel.drawn(found), cost.drawn(found)]
-    return [each for each in (*some, *curves.drawn(found), confusion.drawn(found)) if each]
+    return [each for each in (*some, *curves.drawn(found), *confusion.drawn(found)) if each]

@@ -16,12 +16,14 @@ MOST = 30  # classes
 
 @dataclass(frozen=True)
 class Confusion:
-    """`counts`: (K, K), true classes down, predicted across. `row`, `seed`: whose."""
+    """`counts`: (K, K), true classes down, predicted across. `row`, `seed`: whose; `place`: on which images."""
 
     counts: np.ndarray
     classes: tuple[str, ...]
     row: int
     seed: int
+    place: str = "test"
+    key: str = "confusion"
 
     @property
     def shares(self) -> np.ndarray:
@@ -36,6 +38,14 @@ def info(found: Findings) -> Confusion | None:
         return None
     counts = confusion(answers.labels, answers.predicted[0], len(found.record.classes))
     return Confusion(counts, found.record.classes, found.sealed.row, answers.seeds[0])
+
+
+def infos(found: Findings) -> list[Confusion]:
+    """On the test images, then wherever else a row was tried."""
+    few = len(found.record.classes) <= MOST
+    others = [Confusion(np.array(e.confusion), e.classes, e.row, e.seed, e.place, f"confusion_{e.key}")
+              for e in found.elsewhere if few]  # fmt: skip
+    return [*filter(None, [info(found)]), *others]
 
 
 def draw(seen: Confusion) -> Mapping[str, Any]:
@@ -64,16 +74,17 @@ def said(mistakes: Sequence[tuple[str, str, int, float]]) -> str:
     return "; ".join(f"{a} taken for {b}: {n:,} ({100 * share:.0f} %)" for a, b, n, share in mistakes)
 
 
-def drawn(found: Findings) -> Drawn | None:
-    seen = info(found)
-    if not seen:
-        return None
+def drawn(found: Findings) -> list[Drawn]:
+    return [_drawn(seen) for seen in infos(found)]
+
+
+def _drawn(seen: Confusion) -> Drawn:
     frame = pd.DataFrame(seen.counts, columns=list(seen.classes))
     frame.insert(0, "true class", list(seen.classes))
     worst = said(pairs(seen))
     return Drawn(
-        "confusion",
-        f"Confusion matrix of row {seen.row} on test",
+        seen.key,
+        f"Confusion matrix of row {seen.row} on {seen.place}",
         f"True classes down, predicted across, with the share of the true class. Mistakes: {worst or 'none'}.",
         f"Confusion matrix of {len(seen.classes)} classes. Most frequent mistakes: {worst or 'none'}.",
         frame,
