@@ -19,7 +19,7 @@ from ablation.datasets import is_demo
 from ablation.errors import AblateError
 
 DEMO = "demo"
-GRID = "A shipped study (paper, heads, baseline, split, smoke), or a .toml file."
+GRID = "A shipped study (paper, heads, baseline, preprocessing, split, smoke), a .toml file, or several with commas."
 DISK_ERRORS = (errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.EROFS)  # the user can mend these
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -186,7 +186,9 @@ def cli() -> None:
 @_run_options
 @_strict
 @click.option("--json", "as_json", is_flag=True, help="Say how it ended as JSON, on standard output.")
-def run(as_json: bool, strict: tuple[str, ...], **asked: Any) -> int:
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no table: notes, and what did not end well.")
+@click.option("-v", "--verbose", is_flag=True, help="A line for every epoch.")
+def run(as_json: bool, quiet: bool, verbose: bool, strict: tuple[str, ...], **asked: Any) -> int:
     """Train every row of a study and write its table.
 
     Run it again at any time: what is there is not trained twice. Rows and seeds may be added to a study. Ctrl-C lets
@@ -198,6 +200,7 @@ def run(as_json: bool, strict: tuple[str, ...], **asked: Any) -> int:
     ablate run --grid smoke --seeds 3 --set learning_rate=1e-4
     ablate run --grid mine.toml --data fer2013.csv --set weights=vgg16_notop.weights.h5
     ablate run --grid paper --slots gpu:0x3,1 --timeout 2h
+    ablate run --grid heads,baseline,paper     several studies as one table, what they share trained once; or all-paper
     """
     from ablation import interrupts
 
@@ -206,12 +209,12 @@ def run(as_json: bool, strict: tuple[str, ...], **asked: Any) -> int:
     options = _options(**asked)
     from ablation import progress, sweep
 
-    with progress.watch() as watch:
+    with progress.watch(quiet, verbose) as watch:
         outcome = sweep.run(options, watch)
     if as_json:
         told = {"trained": outcome.trained, "unfinished": outcome.unfinished, "warnings": outcome.codes}
         click.echo(json.dumps({"folder": str(outcome.folder), **told}))
-    else:
+    elif not quiet:
         _say(outcome, options.workspace)
     if options.register:
         _register(options.workspace, options.name, options.tracking, options.register)
@@ -505,10 +508,10 @@ def verify(files: tuple[Path, ...], workspace: Path) -> int:
 
 def _existing_name(grid: str, workspace: Path) -> str:
     """Without --name: the study on data, else the one on demo data; which one is said."""
-    from ablation import record
+    from ablation import record, study_file
     from ablation.workspace import Workspace
 
-    stem = Path(grid).stem
+    stem = study_file.stem(grid)
     names = [n for n in (stem, f"{stem}-demo") if (workspace / n / "study.json").is_file()]
     if not names:
         raise record.no_study(Workspace(workspace), stem)

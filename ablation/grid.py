@@ -5,7 +5,7 @@ from decimal import Decimal
 from functools import cached_property
 from itertools import count, islice
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -75,6 +75,14 @@ class Trial(BaseModel):
     seed: int
 
 
+class Conflict(NamedTuple):
+    """Two studies publish different values of one row's metric: `said` names each with its value."""
+
+    row: int
+    metric: str
+    said: tuple[tuple[str, Decimal], tuple[str, Decimal]]
+
+
 class Grid(BaseModel):
     """The conditions x seeds of one study file, in the order of its rows."""
 
@@ -93,6 +101,7 @@ class Grid(BaseModel):
     stated: tuple[str, ...] = ()  # the factors that rows set, in the study file's order
     published_test_images: int | None = None  # of the source: other data have another number
     margin: float | None = None  # differences in accuracy below it count as none, where the study says so (a fraction)
+    conflicts: tuple[Conflict, ...] = ()  # of published numbers, where studies are run as one
     replicates: tuple[int, ...] = ()  # more seeds of the reference, that say how far a seed alone moves it
 
     @property

@@ -73,6 +73,27 @@ class Plain:
     def work(self, share: float, before: float = 0.0) -> None: ...
 
 
+class Quiet(Plain):
+    """Nothing but what somebody must know: notes, and what did not end well."""
+
+    def step(self, what: str, done: int, total: int) -> None: ...
+    def started(self, key: str, label: str, slot: str) -> None: ...
+    def epoch(self, key: str, epoch: dict[str, float], epochs: int) -> None: ...
+
+    def ended(self, key: str, outcome: str, reason: str = "") -> None:
+        if outcome != "done":
+            super().ended(key, outcome, reason)
+
+
+class Verbose(Plain):
+    """A line for every epoch."""
+
+    def epoch(self, key: str, epoch: dict[str, float], epochs: int) -> None:
+        line = self._line(key)
+        seen = ", ".join(f"{name} {value:.4g}" for name, value in epoch.items() if name not in ("epoch", "time"))
+        self.say(f"{line.label if line else key}: epoch {int(epoch['epoch'])} of {epochs}: {seen}")
+
+
 def _bar(total: float, done: float, width: int) -> RenderableType:
     return ProgressBar(total=total, completed=done, width=width) if width else ""
 
@@ -151,9 +172,12 @@ class Live:
 
 
 @contextlib.contextmanager
-def watch() -> Iterator[Plain | Live]:
+def watch(quiet: bool = False, verbose: bool = False) -> Iterator[Plain | Live]:
     """Lines that stay in place where stderr is a terminal, plain lines elsewhere."""
     console = Console(stderr=True)
+    if quiet or verbose:
+        yield Quiet(console) if quiet else Verbose(console)
+        return
     if not console.is_terminal:
         yield Plain(console)
         return

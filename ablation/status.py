@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Self
 
+from ablation.addresses import masked
 from ablation.errors import AblateError
 from ablation.watch import Board, Line, Watch
 from ablation.workspace import StudyFolder, read_json, write_json
@@ -82,6 +83,7 @@ class Noted:
 
     def __enter__(self) -> Self:
         self._watch.show(self.board)
+        self._log(f"started by pid {self.board.pid} on {self.board.host}: ablate {' '.join(self.board.command)}")
         self._writer.start()
         return self
 
@@ -112,7 +114,14 @@ class Noted:
             return (*lines, line)
         return tuple(line if old.slot == line.slot else old for old in lines)
 
+    def _log(self, text: str) -> None:
+        """What is said stays, also where nobody keeps what the console showed."""
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self._clock()))
+        with contextlib.suppress(OSError), open(self._folder.log, "a", encoding="utf-8") as file:
+            file.write(f"{when} {masked(text)}\n")
+
     def say(self, text: str) -> None:
+        self._log(text)
         self._watch.say(text)
 
     def step(self, what: str, done: int, total: int) -> None:
@@ -127,6 +136,7 @@ class Noted:
         self._free(key)  # where it died with its worker, and is tried again on another
         self._paces[key] = _Pace()
         self._change(slots=self._put(Line(slot=slot, key=key, label=label)))
+        self._log(f"{label}: started on {slot}")
         self._watch.started(key, label, slot)
 
     def epoch(self, key: str, epoch: dict[str, float], epochs: int) -> None:
@@ -141,6 +151,8 @@ class Noted:
         self._watch.epoch(key, epoch, epochs)
 
     def ended(self, key: str, outcome: str, reason: str = "") -> None:
+        line = self.board.of(key)
+        self._log(f"{line.label if line else key}: {outcome}" + (f": {reason}" if reason else ""))
         self._watch.ended(key, outcome, reason)
         self._free(key)
 

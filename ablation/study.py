@@ -1,16 +1,22 @@
 """The Optuna view: one study, one COMPLETE trial a trial of the grid; earlier failed attempts stay."""
 
 import math
+import time
 import warnings
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
+from ablation.addresses import masked
+from ablation.errors import AblateError
 from ablation.grid import Condition, Trial, short
 from ablation.record import Record
 from ablation.result import Result
@@ -18,6 +24,7 @@ from ablation.workspace import atomic
 
 KEY = "ablate.trial"
 FORESTS = 10  # seeds of the importances' forests: one alone is unstable
+PATIENCE, PAUSE = 120.0, 1.0  # seconds: for how long a database may be away at the end; between two looks
 CHUNK = 100  # rows whose test scores are one attribute: short enough for any database's texts
 
 
@@ -94,7 +101,9 @@ class Study:
 
     def __init__(self, url: str, record: Record) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        arguments = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
+        arguments: dict[str, Any] = (
+            {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
+        )  # a server that was restarted has cut its connections
         self._record, self._metric = record, f"val_{record.grid.metric}"  # whatever selects
         self._storage = optuna.storages.RDBStorage(url, engine_kwargs=arguments)
         self._study = optuna.create_study(
@@ -107,6 +116,7 @@ class Study:
         self._id = self._storage.get_study_id_from_name(record.name)
         self._open: dict[str, int] = {}  # trial id -> Optuna's id
         self._complete: set[str] = set()  # ids of the trials that ended here
+        self._behind = False  # whether the database was away and lacks something
         self._fail_abandoned()
 
     def _fail_abandoned(self) -> None:
@@ -120,31 +130,46 @@ class Study:
         """Those in one state: the database picks them, where `get_trials` reads all, a second for each thousand."""
         return self._storage.get_all_trials(self._id, deepcopy=False, states=(state,))
 
+    @contextmanager
+    def _in_passing(self) -> Iterator[None]:
+        """A database that is away stops no training: what it misses, `agree` adds."""
+        try:
+            yield
+        except (StorageInternalError, SQLAlchemyError):
+            self._behind = True
+
     def begin(self, trial: Trial, key: str) -> None:
         """A RUNNING trial with its parameters, in one transaction: `ask` writes each of them in one of its own."""
-        self._open[key] = self._storage.create_new_trial(self._id, self._frozen(trial, key, state=TrialState.RUNNING))
+        with self._in_passing():
+            found = self._frozen(trial, key, state=TrialState.RUNNING)
+            self._open[key] = self._storage.create_new_trial(self._id, found)
 
     def report(self, key: str, epoch: dict[str, float]) -> None:
         if key in self._open:
-            self._storage.set_trial_intermediate_value(self._open[key], int(epoch["epoch"]), epoch[self._metric])
+            with self._in_passing():
+                self._storage.set_trial_intermediate_value(self._open[key], int(epoch["epoch"]), epoch[self._metric])
 
     def finish(self, key: str, result: Result | None) -> None:
         """COMPLETE with the selection metric, or FAIL with the outcome; None is a trial that was interrupted."""
         trial = self._open.pop(key, None)
         if trial is None:
             return
-        if result is not None and result.done:
-            self._storage.set_trial_state_values(trial, TrialState.COMPLETE, [self._value(result)])
-            self._complete.add(key)
-            return
-        self._storage.set_trial_user_attr(trial, "outcome", result.outcome if result else "interrupted")
-        self._storage.set_trial_state_values(trial, TrialState.FAIL)
+        with self._in_passing():
+            if result is not None and result.done:
+                self._storage.set_trial_state_values(trial, TrialState.COMPLETE, [self._value(result)])
+                self._complete.add(key)
+                return
+            self._storage.set_trial_user_attr(trial, "outcome", result.outcome if result else "interrupted")
+            self._storage.set_trial_state_values(trial, TrialState.FAIL)
 
     def _value(self, result: Result) -> float:
         return result.scores["val"][self._metric.removeprefix("val_")]
 
     def agree(self, finished: Iterable[tuple[Trial, str, Result]]) -> None:
-        """Add the finished trials that the study lacks: trained for another study, or lost with a database."""
+        """Add the finished trials that the study lacks: trained for another study, or lost with a database. Raises
+        AblateError where a database that was away does not come back."""
+        if self._behind:
+            self._catch_up()
         known = self._complete | self._tested()
         lacking = [(trial, key, result) for trial, key, result in finished if key not in known]
         if lacking:
@@ -153,6 +178,23 @@ class Study:
             if key not in known:
                 values = {int(e["epoch"]): e[self._metric] for e in result.history}
                 self._study.add_trial(self._frozen(trial, key, value=self._value(result), intermediate_values=values))
+
+    def _catch_up(self) -> None:
+        """Nothing runs any more: what still stands as running was not told how it ended."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self._fail_abandoned()
+                self._behind = False
+                return
+            except (StorageInternalError, SQLAlchemyError) as error:
+                if time.monotonic() > end:
+                    reason = masked(str(error).splitlines()[0])[:200]
+                    raise AblateError(
+                        f"--storage: Optuna's database is away ({reason}); results and tables are complete, and the "
+                        "same command tells it when it is back"
+                    ) from None
+                time.sleep(PAUSE)
 
     def _tested(self) -> set[str]:
         """Ids of the trials whose test scores stand on the study; they are COMPLETE, for those are noted last."""

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ablation.errors import AblateError
 from ablation.grid import FACTORS, METRICS, PUBLISHED, Condition, Grid, allowed
+from ablation.together import SETS, parts, together
 
 MAX_SEED = 2**32 - 1  # what NumPy and scikit-learn take
 MAX_ROWS = 10_000
@@ -307,10 +308,25 @@ def _split_seed(place: str, fixed: dict[str, Any]) -> int:
 
 
 def read(grid: str, changes: Mapping[str, Any] | None = None, seeds: Sequence[int] | None = None) -> Grid:
-    """The grid of a study file, with [fixed] changed by `changes` (--set) and its seeds replaced by `seeds`.
+    """The grid of a study file, or of several that are named with commas between; [fixed] is changed by `changes`
+    (--set), seeds are replaced by `seeds`.
 
     Raises AblateError, naming the file, the key and what is allowed.
     """
+    if os.path.isfile(grid):  # whatever its name holds
+        return _read_one(grid, changes, seeds)
+    grids = [_read_one(part, changes, seeds) for part in parts(grid)]
+    return together(stem(grid), grids) if grids[1:] else grids[0]
+
+
+def stem(grid: str) -> str:
+    """What the study of `--grid` is called where nobody names it."""
+    if grid in SETS:
+        return grid
+    return "+".join(Path(part).stem for part in ([grid] if os.path.isfile(grid) else parts(grid)))
+
+
+def _read_one(grid: str, changes: Mapping[str, Any] | None, seeds: Sequence[int] | None) -> Grid:
     path = find(grid)
     try:
         return _read(path, changes or {}, seeds)

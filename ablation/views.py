@@ -39,9 +39,9 @@ class Views:
     def agree(self, drawing: Drawing, tests: Tests | None) -> None:
         """Make both views hold all that the files hold."""
         finished = done(drawing.findings.results)
+        self._runs.agree(drawing, tests)
         self._study.agree((t, self._record.trial_key(t), r) for t, r in finished.items())
         self._study.note_tests((t, self._record.trial_key(t), s) for t, s in (tests.scores if tests else {}).items())
-        self._runs.agree(drawing, tests)
 
     def close(self) -> int:
         """What still runs was interrupted. Returns how many messages MLflow could not be sent."""

@@ -121,6 +121,11 @@ class StudyFolder:
         return self.path / "progress.json"
 
     @property
+    def log(self) -> Path:
+        """What the runs of the study said, with times; it grows."""
+        return self.path / "run.log"
+
+    @property
     def outbox(self) -> Path:
         return self.path / "outbox.jsonl"
 

@@ -16,7 +16,7 @@ from ablation.caveats import Caveat
 from ablation.caveats.caveat import which
 from ablation.comparison import Interval
 from ablation.findings import Findings
-from ablation.grid import Condition, Grid
+from ablation.grid import Condition, Conflict, Grid
 from ablation.record import Record, Weights
 from ablation.result import DIVERGED, Result, read
 from ablation.workspace import Workspace
@@ -522,6 +522,16 @@ def test_longer_trainings_are_compared_with_equal_rows_alone(tmp_path: Path):
     better, worse = {"train_accuracy": "0.95"}, {"train_accuracy": "0.93"}
     assert say(_published(found, better, worse, worse), "PUBLISHED_ODD").rows == (2,)
     assert "PUBLISHED_ODD" not in codes(_published(found, worse, better, worse))
+
+
+def test_studies_that_publish_other_numbers_of_one_row(well: Findings):
+    """Both are named with their values."""
+    conflict = Conflict(2, "test_accuracy", (("heads", Decimal("0.9608")), ("paper", Decimal("0.94"))))
+    found = say(
+        recorded(well, grid=well.record.grid.model_copy(update={"conflicts": (conflict,)})), "PUBLISHED_CONFLICT"
+    )
+    assert "row 2, test accuracy: 0.9608 in heads and 0.94 in paper" in found.fact
+    assert found.rows == (2,)
 
 
 def test_many_rows_are_counted_not_listed():

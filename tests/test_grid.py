@@ -568,3 +568,28 @@ def test_any_setting_is_read_or_one_line(folder, text, factor):
     """The same holds for what is typed after --set."""
     found = attempt(folder, ROW, [f"{factor}={text}"])
     assert isinstance(found, Grid) or found.isprintable()
+
+
+def test_studies_are_run_as_one():
+    """The rows of all, each once; the reference of the largest; published numbers that differ are noted."""
+    found = study_file.read("all-paper")
+    heads, baseline, paper = (study_file.read(name) for name in ("heads", "baseline", "paper"))
+    assert (found.stem, study_file.stem("all-paper")) == ("all-paper", "all-paper")
+    assert set(found.rows) == {*heads.rows, *baseline.rows, *paper.rows}
+    assert len(found.rows) == 12  # the main model stands in all three, its long training in two
+    assert found.rows[found.reference - 1] == paper.rows[paper.reference - 1]
+    place = found.rows.index(heads.rows[1])
+    assert found.published[place]["test_accuracy"] == Decimal("0.9608")
+    assert [(c.row, c.metric, c.said) for c in found.conflicts if c.metric == "test_accuracy"] == [
+        (place + 1, "test_accuracy", (("heads", Decimal("0.9608")), ("paper", Decimal("0.94"))))
+    ]
+    assert study_file.read("baseline,paper").stem == study_file.stem("baseline,paper") == "baseline+paper"
+
+
+def test_studies_with_other_rules_are_not_run_as_one(tmp_path):
+    """Other seeds: one line names both, and the way out, which works."""
+    with pytest.raises(AblateError, match=r"--grid: seeds differs \(paper: \(0,\), split: \(0, 1, 2\)\).*pass --seeds"):
+        study_file.read("paper,split")
+    assert study_file.read("paper,split", seeds=[0, 1]).seeds == (0, 1)
+    with pytest.raises(AblateError, match="--grid nothing: no such study"):
+        study_file.read("paper,nothing")

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psutil
@@ -23,10 +23,14 @@ ENV = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}  # workers import 
 
 
 @contextlib.contextmanager
-def process(place: Path, name: str, *command: str) -> Iterator[subprocess.Popen[str]]:
-    """One that runs while it is needed, in a process group of its own; what it says goes to a file."""
+def process(
+    place: Path, name: str, *command: str, more: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """One that runs while it is needed, in a process group of its own; what it says goes to a file. `more`: of its
+    environment."""
+    env = ENV | dict(more or {})
     with open(place / f"{name}.log", "a") as log:
-        found = subprocess.Popen(command, cwd=place, stdout=log, stderr=log, text=True, env=ENV, start_new_session=True)
+        found = subprocess.Popen(command, cwd=place, stdout=log, stderr=log, text=True, env=env, start_new_session=True)
         try:
             yield found
         finally:

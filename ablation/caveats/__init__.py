@@ -55,6 +55,7 @@ CHECKS: dict[str, Callable[[Known], Caveat | None]] = {  # by weight: what inval
     "LEFT_OUT": protocol.left_out,
     "PUBLISHED_F1": source.f1_above_accuracy,
     "PUBLISHED_ODD": source.odd,
+    "PUBLISHED_CONFLICT": source.conflict,
     "F1_UNDEFINED_AVERAGE": source.f1_average,
     "IMPORTANCE_SUPPRESSED": factors.unimportant,
 }

@@ -78,6 +78,24 @@ def odd(known: Known) -> Caveat | None:
     )
 
 
+def conflict(known: Known) -> Caveat | None:
+    """Studies that are run as one, and state other numbers of one row."""
+    found = known.grid.conflicts
+    if not found:
+        return None
+    each = [
+        f"row {c.row}, {c.metric.replace('_', ' ')}: {' and '.join(f'{value} in {study}' for study, value in c.said)}"
+        for c in found
+    ]
+    return Caveat(
+        "PUBLISHED_CONFLICT",
+        f"The same training is published with different numbers: {listed(each)}.",
+        "One of the two is of another training or a slip; measured numbers are compared with the first.",
+        "Check the source, and state which of them is meant.",
+        tuple(sorted({c.row for c in found})),
+    )
+
+
 def _worse(known: Known, shorter: int, longer: int) -> str:
     few, many = (known.grid.rows[row - 1].epochs for row in (shorter, longer))
     before, after = (known.grid.published[row - 1]["train_accuracy"] for row in (shorter, longer))

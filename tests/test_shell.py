@@ -1,0 +1,79 @@
+"""What a shell gives and takes: completion, colours, how much is said."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import Silent, ablate
+from rich.console import Console
+
+from ablation import status
+from ablation.progress import Quiet, Verbose
+from ablation.workspace import StudyFolder
+
+ABLATE = Path(sys.executable).parent / "ablate"
+
+
+def completed(*words: str) -> list[str]:
+    """What bash would offer for the last word."""
+    asked = {"_ABLATE_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+    said = subprocess.run([ABLATE], env=os.environ | asked, capture_output=True, text=True, check=True)
+    return [line.partition(",")[2] for line in said.stdout.splitlines()]
+
+
+def test_commands_and_options_are_completed():
+    """By the shell, from the command itself."""
+    assert {"run", "register", "report"} == set(completed("ablate", "r"))
+    assert completed("ablate", "run", "--gr") == ["--grid"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_has_its_script(shell: str):
+    """`_ABLATE_COMPLETE=bash_source ablate` prints it."""
+    env = os.environ | {"_ABLATE_COMPLETE": f"{shell}_source"}
+    said = subprocess.run([ABLATE], env=env, capture_output=True, text=True)
+    assert "_ABLATE_COMPLETE" in said.stdout
+    assert (said.returncode, said.stderr) == (0, "")
+
+
+def test_every_command_shows_an_example():
+    """In `--help`, which lists all of them."""
+    commands = [line.split()[0] for line in ablate("--help").stdout.partition("Commands:\n")[2].splitlines() if line]
+    assert {"run", "plan", "table", "predict"} <= set(commands)
+    assert [name for name in commands if f"  ablate {name}" not in ablate(name, "--help").stdout] == []
+
+
+def test_how_much_is_said(capsys: pytest.CaptureFixture[str]):
+    """Quiet: notes and failures. Verbose: each epoch with its numbers."""
+    for watch in (Quiet(Console(stderr=True)), Verbose(Console(stderr=True))):
+        watch.say("note: mind this")
+        watch.started("a", "row 1", "cpu:0")
+        watch.epoch("a", {"epoch": 2, "loss": 0.51234, "time": 1e9}, 10)
+        watch.ended("a", "done")
+        watch.ended("b", "diverged", "loss is nan")
+        said = capsys.readouterr().err.splitlines()
+        if isinstance(watch, Quiet):
+            assert said == ["note: mind this", "b: diverged: loss is nan"]
+        else:
+            assert "a: epoch 2 of 10: loss 0.5123" in said
+            assert "a: done" in said
+
+
+def test_what_was_said_stays(tmp_path: Path):
+    """In run.log beside the study, with times, without passwords."""
+    (tmp_path / "tiny").mkdir()
+    with status.Noted(
+        Silent(), StudyFolder(tmp_path / "tiny"), command=["run", "--storage", "postgresql://me:pw@db"]
+    ) as w:
+        w.say("note: mind this")
+        w.started("a", "row 1", "cpu:0")
+        w.ended("a", "diverged", "loss is nan")
+    lines = (tmp_path / "tiny/run.log").read_text().splitlines()
+    assert [line[20:] for line in lines[1:]] == [
+        "note: mind this",
+        "row 1: started on cpu:0",
+        "row 1: diverged: loss is nan",
+    ]
+    assert lines[0].endswith("ablate run --storage postgresql://me:***@db")
