@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -301,19 +299,6 @@ def test_the_papers_rows_share_trainings(tmp_path: Path):
     found = trainings(record, paper.trials())
     assert sorted(t.milestones for t in found) == [(10,), (10,), (10,), (10, 100), (10, 100), (10, 100)]
     assert {tuple(t.row for t in group) for group in found.values()} == {(1,), (2, 5), (3, 6), (4,), (7,), (8, 9)}
-
-
-def test_real_faces_go_the_whole_way(shared: Path, tmp_path: Path):
-    """Folders of real faces and real ImageNet weights give a table."""
-    subprocess.run([sys.executable, shared / "layouts.py", tmp_path, "--limit", "150"], check=True, capture_output=True)
-    weights = f"weights={shared / 'vgg16_notop.weights.h5'}"
-    six = "anger,disgust,fear,happiness,sadness,surprise"
-    done = ablate("run", "--grid", "smoke", "--data", "folders", "--classes", six, "--set", weights, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    found = rows(tmp_path / "runs/smoke")
-    assert [line["outcome"] for line in found] == ["done"] * 4
-    assert all(float(line["train_accuracy"]) > float(found[0]["test_accuracy"]) - 1 for line in found)
-    assert Workspace(tmp_path / "runs").study("smoke").selection.is_file()
 
 
 def test_a_workspace_in_use_is_refused(study_file: Path, npz: Path, tmp_path: Path):
