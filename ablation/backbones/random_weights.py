@@ -5,6 +5,7 @@ direction. So each layer's outputs are brought to mean 0 and variance 1 a channe
 initialisation, Kraehenbuehl et al. 2016, with noise for data), and the features too.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -38,19 +39,29 @@ def randomise(model: Any, preprocess: Callable[[np.ndarray], np.ndarray], seed: 
     """`model` with such weights in its layers that have a kernel, and its outputs scaled. Where batch normalisation
     follows, its moving averages do what elsewhere is done to kernel and bias."""
     rng = np.random.default_rng(seed)
-    noise = preprocess(smooth_noise(rng, IMAGES, model.input_shape[1]))
-    for layer in model.layers:
+    outputs = {id(model.input): preprocess(smooth_noise(rng, IMAGES, model.input_shape[1]))}
+    left = Counter(id(x) for layer in model.layers[1:] for x in _inputs(layer))
+    for layer in model.layers[1:]:  # the first is the input
+        given = [outputs[id(x)] for x in _inputs(layer)]
+        x = given if given[1:] else given[0]
         if isinstance(layer, keras.layers.BatchNormalization):
-            mean, deviation = _statistics(keras.Model(model.input, layer.input)(noise, training=False))
+            mean, deviation = _statistics(x)
             layer.moving_mean.assign(mean)
             layer.moving_variance.assign(deviation**2)
         elif getattr(layer, "kernel", None) is not None:
             kernel = _draw(layer, rng)
             if layer.use_bias:
-                _calibrate(layer, kernel, model.input, noise)
-    mean, deviation = _statistics(model(noise, training=False))
+                _calibrate(layer, kernel, x)
+        outputs[id(layer.output)] = layer(x)
+        left.subtract(id(x) for x in _inputs(layer))
+        outputs = {key: kept for key, kept in outputs.items() if left[key] > 0 or key == id(model.output)}
+    mean, deviation = _statistics(outputs[id(model.output)])
     scale = keras.layers.Rescaling((1 / deviation).tolist(), (-mean / deviation).tolist())
     return keras.Model(model.input, scale(model.output))
+
+
+def _inputs(layer: Any) -> list[Any]:
+    return layer.input if isinstance(layer.input, list) else [layer.input]
 
 
 def _draw(layer: Any, rng: np.random.Generator) -> np.ndarray:
@@ -61,11 +72,11 @@ def _draw(layer: Any, rng: np.random.Generator) -> np.ndarray:
     return kernel
 
 
-def _calibrate(layer: Any, kernel: np.ndarray, images: Any, noise: np.ndarray) -> None:
-    """Bring each channel before the activation to mean 0 and variance 1."""
+def _calibrate(layer: Any, kernel: np.ndarray, x: Any) -> None:
+    """Bring each channel before the activation to mean 0 and variance 1 on the layer's inputs `x`."""
     layer.bias.assign(np.zeros(layer.bias.shape, np.float32))
     activation, layer.activation = layer.activation, None
-    mean, deviation = _statistics(keras.Model(images, layer.output)(noise, training=False))
+    mean, deviation = _statistics(layer(x))
     layer.activation = activation
     layer.kernel.assign((kernel / deviation).astype(np.float32))
     layer.bias.assign((-mean / deviation).astype(np.float32))
