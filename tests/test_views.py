@@ -248,7 +248,7 @@ def test_what_a_server_out_of_reach_lacks_does_not_pile_up(tmp_path: Path):
     """Each start without MLflow adds three messages, however many trials; the next one that reaches it tells it all."""
     found = record("[factorial]\ndropout = [0.0, 0.1, 0.2]\n", tmp_path)
     results = {trial: Result(FAILED, 1, error="no") for trial in found.grid.trials()}
-    findings = Findings(found, results, None, {}, {}, None, analyse(found, {}, {}, {}, None, None), None, ())
+    findings = Findings(found, results, None, {}, {}, None, analyse(found, {}, {}, {}, None, None), None, (), ())
     drawing = Drawing(findings, (), {"table.csv": "row", "report.html": ""})
     path = tmp_path / "outbox.jsonl"
 
