@@ -220,9 +220,12 @@ def _class_rows(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str
     none = float("nan")
     for average in ("macro avg", "weighted avg"):
         line = report[average]
+        mean = Interval(line["f1-score"], none, none)
+        if average == "macro avg":
+            (mean,) = percentiles(np.array([mean.value]), draws.mean(axis=0)[None])
         rows.append(
-            [average.replace("avg", "average"), line["precision"], Interval(line["recall"], none, none),
-             Interval(line["f1-score"], none, none), int(line["support"])]
+            [average.replace("avg", "average"), line["precision"], Interval(line["recall"], none, none), mean,
+             int(line["support"])]
         )  # fmt: skip
     return rows
 
