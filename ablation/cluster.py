@@ -208,8 +208,13 @@ class Dask:
 
     @staticmethod
     def _aside(call: Callable[[], object]) -> None:
-        """A worker that hangs must not make us hang."""
-        threading.Thread(target=call, daemon=True).start()
+        """A worker that hangs must not make us hang, and one that is gone by then needs no telling."""
+
+        def quietly() -> None:
+            with contextlib.suppress(OSError, TimeoutError):  # Dask's CommClosedError is an OSError
+                call()
+
+        threading.Thread(target=quietly, daemon=True).start()
 
     @staticmethod
     def _give_up(flight: _Flight, reason: str) -> None:

@@ -77,3 +77,22 @@ def test_what_studies_publish_differently_is_pointed_out(paper: Path):
     assert "0.9608 in heads and 0.94 in paper" in warnings["PUBLISHED_CONFLICT"]["fact"]
     assert "NOT_ABLATED" not in warnings
     assert "Faces that could not be aligned" in " ".join(json.loads((paper / "study.json").read_text())["notes"])
+
+
+@pytest.mark.parametrize("weights", ["imagenet", "random"])
+def test_a_split_within_classes_flatters(shared: Path, tmp_path: Path, weights: str):
+    """On demo data, whose frames of one person look alike: 25 points or more above the split by subject, with ImageNet
+    weights as with random ones; other people are harder than its test images; and the report warns of it."""
+    level = str(shared) if weights == "imagenet" else weights
+    study = ("--grid", "split", "--name", "split")
+    done = ablate("run", *study, "--data", "demo", "--seeds", 1, "--set", "fc_units=1024", "--set", f"weights={level}",
+                  cwd=tmp_path)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    accuracy = {line["split"]: float(line["test_accuracy"]) for line in rows(tmp_path / "runs/split")}
+    assert accuracy["class"] - accuracy["subject"] >= 0.25
+    found = ablate("evaluate", *study, "--row", 1, "--data", "demo:production", "--json", cwd=tmp_path)
+    assert found.returncode == 0, found.stderr
+    assert json.loads(found.stdout)["scores"]["accuracy"] < accuracy["class"] - 0.25
+    warnings = {w["code"]: w for w in json.loads((tmp_path / "runs/split/warnings.json").read_text())}
+    assert warnings["LEAK_SUBJECT"]["rows"] == [1]
+    assert warnings["SHIFT"]["rows"] == [1]
