@@ -37,7 +37,7 @@ def together(stem: str, grids: Sequence[Grid]) -> Grid:
                 if known.setdefault(metric, value) != value:
                     place = list(rows).index(row) + 1
                     conflicts.append(Conflict(place, metric, ((by, known[metric]), (grid.stem, value))))
-    images = {grid.published_test_images for grid in grids}
+    images = {grid.published_test_images for grid in grids if grid.published_test_images}
     margins = [grid.margin for grid in grids if grid.margin is not None]
     return largest.model_copy(
         update={

@@ -64,7 +64,8 @@ def end(key: str, time: float, status: str, state: str = "", tags: dict[str, str
 
 
 def _quiet() -> None:
-    """It says on the console what it does to its database."""
+    """It says on the console what it does to its database, and of each run that ends, where it is."""
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     for name in ("alembic", "mlflow"):
         logging.getLogger(name).setLevel(logging.ERROR)
 

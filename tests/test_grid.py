@@ -583,6 +583,7 @@ def test_studies_are_run_as_one():
     assert [(c.row, c.metric, c.said) for c in found.conflicts if c.metric == "test_accuracy"] == [
         (place + 1, "test_accuracy", (("heads", Decimal("0.9608")), ("paper", Decimal("0.94"))))
     ]
+    assert study_file.read("paper,preprocessing").published_test_images == paper.published_test_images
     assert study_file.read("baseline,paper").stem == study_file.stem("baseline,paper") == "baseline+paper"
 
 

