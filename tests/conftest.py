@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from ablation.prepare import Options
-from ablation.progress import Plain
-from ablation.study_file import read as read_study
+from ablation.console.progress import Plain
+from ablation.grids.study_file import read as read_study
+from ablation.workflows.prepare import Options
 
 # A busy machine is slow, and that is no fault of the code: no test here judges time.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

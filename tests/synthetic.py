@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ablation import result, splits
+from ablation.datasets import splits
 from ablation.datasets.images import Index
-from ablation.evaluation import scores
-from ablation.grid import Grid, Trial
-from ablation.record import Record, Weights
-from ablation.result import DONE, Predictions, Result
+from ablation.grids.grid import Grid, Trial
+from ablation.grids.record import Record, Weights
+from ablation.results import result
+from ablation.results.result import DONE, Predictions, Result
+from ablation.statistics.evaluation import scores
 from ablation.workspace import Workspace, write_text
 
 SUPPORT = (1058, 369, 953, 1593, 1124, 334)  # the paper's test images of each class

@@ -12,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ablation import analysis, comparison, findings, selection, study_file
-from ablation.analysis import Analysis, Answers
-from ablation.findings import Findings
-from ablation.grid import Grid
+from ablation.grids import study_file
+from ablation.grids.grid import Grid
+from ablation.results import findings, selection
+from ablation.results.findings import Findings
+from ablation.statistics import analysis, comparison
+from ablation.statistics.analysis import Analysis, Answers
 from ablation.workspace import Workspace
 
 pytestmark = pytest.mark.filterwarnings("error")

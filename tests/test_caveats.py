@@ -10,15 +10,17 @@ import numpy as np
 import pytest
 import synthetic
 
-from ablation import caveats, findings, selection, study_file
-from ablation.analysis import Answers, Noise, Stability
+from ablation import caveats
 from ablation.caveats import Caveat
 from ablation.caveats.caveat import which
-from ablation.comparison import Interval
-from ablation.findings import Findings
-from ablation.grid import Condition, Conflict, Grid
-from ablation.record import Record, Weights
-from ablation.result import DIVERGED, Result, read
+from ablation.grids import study_file
+from ablation.grids.grid import Condition, Conflict, Grid
+from ablation.grids.record import Record, Weights
+from ablation.results import findings, selection
+from ablation.results.findings import Findings
+from ablation.results.result import DIVERGED, Result, read
+from ablation.statistics.analysis import Answers, Noise, Stability
+from ablation.statistics.comparison import Interval
 from ablation.workspace import Workspace
 
 EVEN = (60, 60)  # images of each class

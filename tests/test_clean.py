@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from conftest import STUDY, Silent, ablate, options
 
-from ablation import clean, sweep
+from ablation.results import clean
+from ablation.workflows import sweep
 from ablation.workspace import TEMPORARY, Workspace
 
 

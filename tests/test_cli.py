@@ -10,9 +10,11 @@ from conftest import ablate, write_npz
 from PIL import Image
 
 import ablation
-from ablation import cli, study_file
+from ablation import cli
+from ablation.commands import options
 from ablation.datasets import is_demo
 from ablation.errors import AblateError
+from ablation.grids import study_file
 
 GOOD = '[fixed]\nfc_units = 8\nepochs = 1\nweights = "random"\n[[rows]]\ndropout = 0.0\n[[rows]]\ndropout = 0.5\n'
 
@@ -172,8 +174,8 @@ def test_a_folder_called_demo_something_is_no_demo():
         True,
         *[False] * 3,
     ]
-    assert cli._default_name("paper", "demo-faces") == "paper"
-    assert cli._default_name("paper", "demo:production") == "paper-demo-production"
+    assert options.default_name("paper", "demo-faces") == "paper"
+    assert options.default_name("paper", "demo:production") == "paper-demo-production"
 
 
 def test_a_workspace_that_cannot_be_written(
@@ -184,7 +186,7 @@ def test_a_workspace_that_cannot_be_written(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "runs/study.json")
 
-    monkeypatch.setattr("ablation.study_file.read", full)
+    monkeypatch.setattr("ablation.grids.study_file.read", full)
     assert "runs/study.json: No space left on device" in refused(capsys, here, "--grid", "smoke")
 
 
@@ -210,7 +212,7 @@ def test_a_bug_is_exit_3_with_a_log(capsys: pytest.CaptureFixture[str], monkeypa
     def bug(*_: object) -> None:
         raise ZeroDivisionError("secret of ours")
 
-    monkeypatch.setattr("ablation.study_file.read", bug)
+    monkeypatch.setattr("ablation.grids.study_file.read", bug)
     code, error = call(capsys, "run", "--grid", "smoke", "--workspace", "elsewhere")
     assert code == 3
     assert "Traceback" not in error
@@ -226,7 +228,7 @@ def test_an_interrupt_is_exit_130_and_says_how_to_go_on(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ablation.study_file.read", interrupt)
+    monkeypatch.setattr("ablation.grids.study_file.read", interrupt)
     code, error = call(capsys, "run", "--grid", "smoke")
     assert (code, error.strip()) == (130, "interrupted; go on with: ablate run --grid smoke")
 

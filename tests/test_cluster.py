@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from ablation import cluster, pool, slots
 from ablation.errors import AblateError
-from ablation.pool import KILLED, TIMED_OUT, Link, Listener, Lost, Task
+from ablation.workers import cluster, pool, slots
+from ablation.workers.pool import KILLED, TIMED_OUT, Link, Listener, Lost, Task
 
 
 def double(x: int, link: Link) -> int:

@@ -16,9 +16,9 @@ from sklearn.metrics import f1_score
 from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.weightstats import DescrStatsW, ttost_paired
 
-from ablation import analysis, comparison
-from ablation.analysis import Answers
-from ablation.comparison import Interval
+from ablation.statistics import analysis, comparison
+from ablation.statistics.analysis import Answers
+from ablation.statistics.comparison import Interval
 
 pytestmark = pytest.mark.filterwarnings("error")  # numpy's and statsmodels' would stand in a user's terminal
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablation import comparison, design, study_file
-from ablation.grid import Grid
+from ablation.grids import design, study_file
+from ablation.grids.grid import Grid
+from ablation.statistics import comparison
 
 PAPER = study_file.read("paper")
 ALL = range(1, 10)

@@ -6,7 +6,11 @@ import pytest
 import trainer
 from conftest import STUDY, Silent, options, rows
 
-from ablation import attempts, cluster, features, record, slots, sweep, worker
+from ablation.grids import record
+from ablation.planning import attempts
+from ablation.training import features, worker
+from ablation.workers import cluster, slots
+from ablation.workflows import sweep
 from ablation.workspace import Workspace
 
 

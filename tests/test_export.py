@@ -17,13 +17,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ablation import escape, export, frames, study_file, table
-from ablation.grid import METRICS, Condition, Grid
-from ablation.latex import latex as draw_latex
-from ablation.record import Record, Weights
-from ablation.result import Result
-from ablation.selection import Selection
-from ablation.table import Cell, Column, Table
+from ablation.grids import study_file
+from ablation.grids.grid import METRICS, Condition, Grid
+from ablation.grids.record import Record, Weights
+from ablation.results.result import Result
+from ablation.results.selection import Selection
+from ablation.tables import escape, export, frames, table
+from ablation.tables.latex import latex as draw_latex
+from ablation.tables.table import Cell, Column, Table
 
 COUNTS = {
     "train": (4000, 1500, 3600, 6000, 4200, 1300),

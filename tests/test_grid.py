@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ablation import grid, study_file
 from ablation.errors import AblateError
-from ablation.grid import FACTORS, Condition, Grid
+from ablation.grids import grid, study_file
+from ablation.grids.grid import FACTORS, Condition, Grid
 
 PAPER = """
 256 0.001  10  4096 0.9547 0.9385 0.941  0.94

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from ablation import batches, head
-from ablation.grid import Condition
+from ablation.grids.grid import Condition
+from ablation.training import batches, head
 
 CONDITION = Condition(fc_units=32, dropout=0.5, batch_size=16, learning_rate=1e-3, epochs=7)
 

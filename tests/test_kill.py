@@ -19,7 +19,7 @@ import pytest
 from conftest import write_npz
 from mlflow import MlflowClient
 
-from ablation import checkpoint
+from ablation.results import checkpoint
 
 KILLS = 10 if os.environ.get("ABLATE_TEST_KILLS") == "all" else 2  # ten take a quarter of an hour
 PAUSE = 4 * KILLS / 5  # seconds until a kill, at most

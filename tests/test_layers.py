@@ -9,74 +9,37 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "ablation"
 
-LAYERS = [
-    {"errors", "interrupts", "backbones", "datasets"},
-    {"durations", "addresses", "datasets.align"},
-    {"watch", "grid", "workspace", "slots", "evaluation", "comparison", "escape", "templates", "datasets.images",
-     "backbones.vgg16", "backbones.mobilenetv2", "backbones.random_weights"},
-    {"datasets.folders", "datasets.fer2013", "datasets.affwild2", "datasets.arrays",
-     "together", "datasets.faces", "splits", "batches", "result", "record", "design"},
-    {"ui", "study_file", "cost", "attempts", "checkpoint", "front", "witness"},
-    {"analysis", "elsewhere"},
-    {"published", "datasets.demo", "fused", "plan", "head", "study", "tracking", "pool", "selection", "status"},
-    {"leaks", "findings", "whole", "features", "table", "schedule", "cluster", "keep", "standing"},
-    {"frames", "cells", "tables", "caveats.caveat", "measuring", "clean"},
-    {"latex", "export", "provenance"},
-    {"caveats.known"},
-    {"caveats.classes", "caveats.curves", "caveats.factors", "caveats.leakage", "caveats.noise", "caveats.production",
-     "caveats.protocol", "caveats.runs", "caveats.source"},
-    {"caveats"},
-    {"claims", "html", "figures.canvas"},
-    {"figures.confusion", "figures.cost", "figures.curves", "figures.dumbbell", "figures.forest", "figures.levels",
-     "figures.parallel"},
-    {"figures"},
-    {"report"},
-    {"worker"},
-    {"outcome", "bench"},
-    {"verify", "prepare"},
-    {"runs", "registrar", "registry"},
-    {"views", "sync", "links"},
-    {"dispatch"},
-    {"sweep", "forecast"},
-    {"answers"},
-    {"production"},
-    {"progress", "doctor", "api"},
-    {"planned"},
-    {"__init__", "cli"},
-    {"__main__"},
+ROOMS = [  # from the lowest up: a package or a file knows those before it; of its own package, what is no circle
+    "errors", "durations", "addresses", "workspace", "backbones", "templates", "workers", "grids", "datasets",
+    "watching", "statistics", "results", "planning", "training", "caveats", "figures", "tables", "views", "workflows",
+    "console", "api", "__init__", "commands", "cli", "__main__",
 ]  # fmt: skip
-LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
+COMMANDS = {f"commands.{name}" for name in ("drawing", "keeping", "looking", "options", "running", "tracking")}
 DOORS = {
-    "optuna": {"study"},
-    "mlflow": {"tracking", "registrar"},
-    "distributed": {"cluster"},
-    "dask": {"cluster"},
-    "click": {"cli"},
-    "rich": {"progress"},
-    "sklearn": {"evaluation", "splits"},
-    "scipy": {"comparison"},
-    "statsmodels": {"comparison"},
+    "optuna": {"views.study"},
+    "mlflow": {"views.tracking", "views.registrar"},
+    "distributed": {"workers.cluster"},
+    "dask": {"workers.cluster"},
+    "click": {"cli", *COMMANDS},
+    "rich": {"console.progress"},
+    "sklearn": {"statistics.evaluation", "datasets.splits"},
+    "scipy": {"statistics.comparison"},
+    "statsmodels": {"statistics.comparison"},
     "keras": {
-        "head",
-        "front",
-        "fused",
-        "whole",
-        "backbones.vgg16",
-        "backbones.mobilenetv2",
-        "backbones.random_weights",
-        "worker",
+        *(f"training.{name}" for name in ("head", "front", "fused", "whole", "worker")),
+        *(f"backbones.{name}" for name in ("vgg16", "mobilenetv2", "random_weights")),
     },
-    "tensorflow": {"fused", "worker"},
+    "tensorflow": {"training.fused", "training.worker"},
     "jinja2": {"templates"},
-    "sqlalchemy": {"study"},
+    "sqlalchemy": {"views.study"},
     "plotly": {"figures.canvas"},
-    "imagehash": {"leaks"},
-    "PIL": {"datasets.align", "datasets.images", "datasets.faces", "leaks"},
-    "pynvml": {"slots"},
+    "imagehash": {"datasets.leaks"},
+    "PIL": {"datasets.align", "datasets.images", "datasets.faces", "datasets.leaks"},
+    "pynvml": {"workers.slots"},
     "joblib": {"datasets.images"},
 }
-INSIDE = {"__init__", "cli", "worker"}  # the files that import inside functions
+INSIDE = {"__init__", "training.worker", *COMMANDS}  # the files that import inside functions
 
 
 def modules() -> dict[str, ast.Module]:
@@ -100,17 +63,35 @@ def imported(tree: ast.AST) -> set[str]:
 MODULES = modules()
 
 
-def test_every_module_has_a_room():
-    """A new file is given a layer before it is imported by anybody."""
-    assert set(MODULES) == set(LEVEL)
+def room(name: str) -> str:
+    """The package of a module, or the module itself where it lies at the top."""
+    return name.split(".")[0]
 
 
-@pytest.mark.parametrize("name", sorted(LEVEL))
-def test_imports_point_down(name: str):
-    """A file knows lower layers only."""
+def known_by(name: str) -> set[str]:
+    """The modules of the project that one of them imports; a package counts for its `__init__`."""
     used = {m.removeprefix("ablation.") for m in imported(MODULES[name]) if m.startswith("ablation.")}
-    above = {m for m in used if m in LEVEL and m != name and LEVEL[m] >= LEVEL[name]}
-    assert not above, f"{name} (layer {LEVEL[name]}) imports {above}"
+    return {m for m in used if m in MODULES and m != name}
+
+
+def test_every_module_has_a_room():
+    """A new file lies in a package that has its place, or is given one."""
+    assert {room(name) for name in MODULES} == set(ROOMS)
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_imports_point_down(name: str):
+    """A file knows lower rooms only, and its own."""
+    above = {m for m in known_by(name) if ROOMS.index(room(m)) > ROOMS.index(room(name))}
+    assert not above, f"{name} imports {above}"
+
+
+def test_no_imports_run_in_a_circle():
+    """Within a room too, some file comes first."""
+    left = {name: {m for m in known_by(name) if not name.startswith(f"{m}.")} for name in MODULES}
+    while first := {name for name, used in left.items() if not used & left.keys()}:
+        left = {name: used for name, used in left.items() if name not in first}
+    assert not left
 
 
 @pytest.mark.parametrize("dependency", sorted(DOORS))
@@ -120,8 +101,8 @@ def test_each_dependency_has_one_door(dependency: str):
     assert users == DOORS[dependency]
 
 
-def test_imports_stand_at_the_top_but_in_three_files():
-    """Imports inside functions hide what a file depends on; three files need them, each with its reason."""
+def test_imports_stand_at_the_top_but_where_they_cannot():
+    """Imports inside functions hide what a file depends on; these need them, for --help or a slot."""
     inside = {
         name
         for name, tree in MODULES.items()
@@ -147,6 +128,6 @@ def test_help_loads_nothing_heavy(arguments: list[str]):
 
 def test_the_orchestrator_never_imports_a_backend():
     """Loading a backend takes seconds and memory; only workers do it."""
-    code = "import sys, ablation.sweep\nassert not {'tensorflow', 'keras', 'jax', 'torch'} & set(sys.modules)"
+    code = "import sys, ablation.workflows.sweep\nassert not {'tensorflow', 'keras', 'jax', 'torch'} & set(sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -10,12 +10,12 @@ from PIL import Image
 from synthetic import CLASSES, study
 from test_tables import published, sealed
 
-from ablation import leaks, study_file
-from ablation.datasets import images
+from ablation.datasets import images, leaks
 from ablation.datasets.images import Index
-from ablation.leaks import Leaks
-from ablation.outcome import Look, drawn_again
-from ablation.splits import Split
+from ablation.datasets.leaks import Leaks
+from ablation.datasets.splits import Split
+from ablation.grids import study_file
+from ablation.tables.outcome import Look, drawn_again
 
 SIX = range(6)
 

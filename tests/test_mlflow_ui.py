@@ -18,8 +18,9 @@ from synthetic import study
 from test_report import CHROMIUM, QUIET
 from test_tables import published, sealed
 
-from ablation import study_file, sync
-from ablation.grid import short
+from ablation.grids import study_file
+from ablation.grids.grid import short
+from ablation.views import sync
 from ablation.workspace import Workspace
 
 SCREENSHOTS = Path(__file__).parent / "screenshots"

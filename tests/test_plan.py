@@ -16,17 +16,21 @@ from conftest import STUDY, Silent, ablate, options
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablation import cli, cost, durations, forecast, front, measuring, plan, planned, schedule, sweep, worker
-from ablation.bench import bench
-from ablation.cost import Extraction, Shape, Speed
+from ablation import cli, durations
+from ablation.console import planned
 from ablation.errors import AblateError
-from ablation.forecast import Forecast
-from ablation.plan import Features, Job
-from ablation.prepare import Options
-from ablation.record import Record, Weights
-from ablation.schedule import Costs
-from ablation.slots import Slot
-from ablation.study_file import read as read_study
+from ablation.grids.record import Record, Weights
+from ablation.grids.study_file import read as read_study
+from ablation.planning import cost, plan, schedule
+from ablation.planning.cost import Extraction, Shape, Speed
+from ablation.planning.plan import Features, Job
+from ablation.planning.schedule import Costs
+from ablation.training import front, measuring, worker
+from ablation.workers.slots import Slot
+from ablation.workflows import forecast, sweep
+from ablation.workflows.bench import bench
+from ablation.workflows.forecast import Forecast
+from ablation.workflows.prepare import Options
 from ablation.workspace import Workspace
 
 PAPER = read_study("paper")

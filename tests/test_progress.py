@@ -10,17 +10,17 @@ import sys
 import pytest
 from rich.console import Console
 
-from ablation import progress
+from ablation.console import progress
 from ablation.durations import duration
-from ablation.status import Noted
-from ablation.watch import Board, Line
+from ablation.watching.status import Noted
+from ablation.watching.watch import Board, Line
 from ablation.workspace import StudyFolder
 
 STORY = """
 import sys
 from pathlib import Path
-from ablation import progress
-from ablation.status import Noted
+from ablation.console import progress
+from ablation.watching.status import Noted
 from ablation.workspace import StudyFolder
 
 def draw():
@@ -201,7 +201,7 @@ def test_markdown_is_a_table_on_a_terminal(capsys: pytest.CaptureFixture[str]):
     text = "| # | Val |\n| --: | --: |\n| 1 | **93.1** |\n"
     progress.print_markdown(text)
     assert capsys.readouterr().out == text + "\n"
-    code = f"from ablation import progress\nprogress.print_markdown({text!r})"
+    code = f"from ablation.console import progress\nprogress.print_markdown({text!r})"
     shown = re.sub(r"\x1b\[[\d;]*m", "", on_a_terminal(code))
     assert "93.1" in shown
     assert "|" not in shown

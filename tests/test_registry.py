@@ -9,11 +9,17 @@ import pytest
 from conftest import Silent, options, write_npz
 from mlflow import MlflowClient
 
-from ablation import cli, plan, registry, result, selection, splits, sweep, whole
-from ablation import record as records
+from ablation import cli
+from ablation.datasets import splits
 from ablation.errors import AblateError
-from ablation.grid import Trial
-from ablation.record import Record
+from ablation.grids import record as records
+from ablation.grids.grid import Trial
+from ablation.grids.record import Record
+from ablation.planning import plan
+from ablation.results import result, selection
+from ablation.training import whole
+from ablation.views import registry
+from ablation.workflows import sweep
 from ablation.workspace import Workspace
 
 RUN = '[fixed]\nweights = "random"\nfc_units = 16\nbatch_size = 16\nlearning_rate = 1e-3\nepochs = 1\n'

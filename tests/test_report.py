@@ -10,10 +10,11 @@ import pytest
 from synthetic import CLASSES, study
 from test_tables import published, sealed
 
-from ablation import figures, study_file
-from ablation.claims import claims
+from ablation import figures
 from ablation.figures import confusion, curves, dumbbell, forest, levels
-from ablation.outcome import Drawing, Look, drawn_again
+from ablation.grids import study_file
+from ablation.tables.claims import claims
+from ablation.tables.outcome import Drawing, Look, drawn_again
 
 CHROMIUM = Path("/usr/bin/chromium")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

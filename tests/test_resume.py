@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 from conftest import STUDY, Silent, options, rows
 
-from ablation import attempts, checkpoint, head, prepare, result, sweep, worker
-from ablation.plan import Training, trainings
+from ablation.planning import attempts
+from ablation.planning.plan import Training, trainings
+from ablation.results import checkpoint, result
+from ablation.training import head, worker
+from ablation.workflows import prepare, sweep
 from ablation.workspace import TrainingFolder, Workspace
 
 

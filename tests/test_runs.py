@@ -13,10 +13,16 @@ from mlflow import MlflowClient
 from synthetic import study
 from test_tables import published, sealed
 
-from ablation import addresses, cli, features, outcome, result, study_file, sweep, sync, tracking, worker
-from ablation.result import FAILED, Result
-from ablation.runs import Runs
-from ablation.tracking import Sender, Tracker
+from ablation import addresses, cli
+from ablation.grids import study_file
+from ablation.results import result
+from ablation.results.result import FAILED, Result
+from ablation.tables import outcome
+from ablation.training import features, worker
+from ablation.views import sync, tracking
+from ablation.views.runs import Runs
+from ablation.views.tracking import Sender, Tracker
+from ablation.workflows import sweep
 from ablation.workspace import Workspace
 
 

@@ -9,8 +9,8 @@ import pytest
 from conftest import Silent, ablate
 from rich.console import Console
 
-from ablation import status
-from ablation.progress import Quiet, Verbose
+from ablation.console.progress import Quiet, Verbose
+from ablation.watching import status
 from ablation.workspace import StudyFolder
 
 ABLATE = Path(sys.executable).parent / "ablate"

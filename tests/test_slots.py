@@ -6,8 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from ablation import slots, worker
 from ablation.errors import AblateError
+from ablation.training import worker
+from ablation.workers import slots
 
 GPUS = [slots.Gpu("GPU-aa1", "A", 1000), slots.Gpu("GPU-ab2", "B", 2000)]
 

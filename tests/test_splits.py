@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from ablation import splits
+from ablation.datasets import splits
 from ablation.datasets.images import Index
 from ablation.errors import AblateError
 from ablation.workspace import ImagesFolder, write_text

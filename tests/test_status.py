@@ -13,18 +13,21 @@ from pathlib import Path
 import pytest
 from conftest import STUDY, Silent
 
-from ablation import cli, result, standing, status, study_file
-from ablation.record import Record, Weights
-from ablation.result import Result
-from ablation.watch import Board
+from ablation import cli
+from ablation.grids import study_file
+from ablation.grids.record import Record, Weights
+from ablation.results import result
+from ablation.results.result import Result
+from ablation.watching import standing, status
+from ablation.watching.watch import Board
 from ablation.workspace import Holder, StudyFolder, Workspace
 
 HOLD = """
 import io, sys, time
 from pathlib import Path
 from rich.console import Console
-from ablation import status
-from ablation.progress import Plain
+from ablation.watching import status
+from ablation.console.progress import Plain
 from ablation.workspace import Workspace
 
 status.WRITE_SECONDS = 0.05
@@ -363,7 +366,7 @@ def test_watching_ends_with_the_run(
         holder.kill()
         holder.wait()
 
-    monkeypatch.setattr("ablation.progress.time.sleep", sleep)
+    monkeypatch.setattr("ablation.console.progress.time.sleep", sleep)
     first, second = (json.loads(line) for line in said(capsys, "--name", "tiny", "--watch", "--json"))
     assert (first["running"]["pid"], second["running"]) == (holder.pid, None)
 
@@ -376,7 +379,7 @@ def test_watching_can_be_interrupted(
     def interrupt(_: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ablation.progress.time.sleep", interrupt)
+    monkeypatch.setattr("ablation.console.progress.time.sleep", interrupt)
     assert cli._guarded(["status", "--name", "tiny", "--watch"]) == 130
     assert "Traceback" not in capsys.readouterr().err
 
@@ -384,7 +387,7 @@ def test_watching_can_be_interrupted(
 def test_status_loads_nothing_slow():
     """It is asked again and again, on a machine that is busy."""
     code = (
-        "import sys\nfrom ablation import standing\n"
+        "import sys\nfrom ablation.watching import standing\n"
         "slow = {'tensorflow', 'keras', 'optuna', 'mlflow', 'distributed', 'pandas', 'numpy', 'rich', 'PIL'}\n"
         "assert not slow & set(sys.modules), slow & set(sys.modules)\n"
     )

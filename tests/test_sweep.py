@@ -10,11 +10,14 @@ import pytest
 from conftest import STUDY, Silent, ablate, options, rows
 from mlflow import MlflowClient
 
-from ablation import pool, result, selection, sweep, worker
 from ablation.errors import AblateError
-from ablation.plan import trainings
-from ablation.record import Record, Weights
-from ablation.study_file import read as read_study
+from ablation.grids.record import Record, Weights
+from ablation.grids.study_file import read as read_study
+from ablation.planning.plan import trainings
+from ablation.results import result, selection
+from ablation.training import worker
+from ablation.workers import pool
+from ablation.workflows import sweep
 from ablation.workspace import Workspace
 
 ROWS = 4

@@ -11,10 +11,11 @@ import pytest
 from synthetic import study
 from test_export import compiled, markdown_rows, pdflatex, tex_rows  # noqa: F401 (pdflatex is a fixture)
 
-from ablation import selection, study_file
-from ablation.findings import collect, done
-from ablation.outcome import Drawing, Look, drawn_again, redraw
-from ablation.verify import check
+from ablation.grids import study_file
+from ablation.results import selection
+from ablation.results.findings import collect, done
+from ablation.tables.outcome import Drawing, Look, drawn_again, redraw
+from ablation.tables.verify import check
 from ablation.workspace import Workspace
 
 

@@ -17,7 +17,7 @@ from conftest import ablate
 from test_cluster import double, each
 from test_kill import EPOCHS, assert_as_undisturbed, epochs_trained, prepare, until
 
-from ablation import cluster, pool
+from ablation.workers import cluster, pool
 
 ENV = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}  # workers import this folder's jobs
 

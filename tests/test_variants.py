@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from conftest import Silent, ablate, options, rows, write_npz
 
-from ablation import front, head, result, sweep
-from ablation.batches import class_weights, even_order
-from ablation.front import augmentation
-from ablation.grid import Condition
+from ablation.grids.grid import Condition
+from ablation.results import result
+from ablation.training import front, head
+from ablation.training.batches import class_weights, even_order
+from ablation.training.front import augmentation
+from ablation.workflows import sweep
 from ablation.workspace import Workspace
 
 HEAD = {"fc_units": 8, "batch_size": 16, "weights": "random", "epochs": 2}

@@ -11,17 +11,18 @@ from optuna.trial import TrialState
 from synthetic import study
 from test_tables import published
 
-from ablation import study_file, tracking
-from ablation.analysis import analyse
-from ablation.findings import Findings, collect
-from ablation.findings import done as done_of
-from ablation.outcome import Drawing
-from ablation.record import Record, Weights
-from ablation.result import DONE, FAILED, Result
-from ablation.runs import Runs
-from ablation.selection import seal, select
-from ablation.study import DISTRIBUTIONS, Study, create
-from ablation.tracking import PARENT, Outbox, Sender, Tracker
+from ablation.grids import study_file
+from ablation.grids.record import Record, Weights
+from ablation.results.findings import Findings, collect
+from ablation.results.findings import done as done_of
+from ablation.results.result import DONE, FAILED, Result
+from ablation.results.selection import seal, select
+from ablation.statistics.analysis import analyse
+from ablation.tables.outcome import Drawing
+from ablation.views import tracking
+from ablation.views.runs import Runs
+from ablation.views.study import DISTRIBUTIONS, Study, create
+from ablation.views.tracking import PARENT, Outbox, Sender, Tracker
 from ablation.workspace import StudyFolder, Workspace
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ablation.errors import AblateError
-from ablation.result import DONE, FAILED, Predictions, Result, is_done, read, write
+from ablation.results.result import DONE, FAILED, Predictions, Result, is_done, read, write
 from ablation.workspace import Workspace, atomic, read_json, write_json, write_text
 
 

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ablation import attempts, result
-from ablation.result import Predictions, Result
+from ablation.planning import attempts
+from ablation.results import result
+from ablation.results.result import Predictions, Result
 from ablation.workspace import Workspace
 
 if TYPE_CHECKING:
-    from ablation.plan import Training
-    from ablation.pool import Link
-    from ablation.worker import Orders
+    from ablation.planning.plan import Training
+    from ablation.training.worker import Orders
+    from ablation.workers.pool import Link
 
 CLASSES, TEST, VAL = 3, 24, 6  # of the tiny image set
 

@@ -4,7 +4,7 @@ BACKBONES = {
     "mobilenetv2": "ablation.backbones.mobilenetv2",
     "vgg16": "ablation.backbones.vgg16",
 }
-FRONT = "ablation.front"  # builds them: named here, for whoever must not load a backend
+FRONT = "ablation.training.front"  # builds them: named here, for whoever must not load a backend
 RANDOM_WEIGHTS = "ablation.backbones.random_weights"  # for each of them
 
 # Trainable parameters by level of `trainable`, and channels of the output: what a plan needs without building one.

@@ -10,8 +10,8 @@ from typing import Any
 from ablation.caveats import classes, curves, factors, leakage, noise, production, protocol, runs, source
 from ablation.caveats.caveat import Caveat
 from ablation.caveats.known import Known
-from ablation.findings import Findings
-from ablation.leaks import Leaks
+from ablation.datasets.leaks import Leaks
+from ablation.results.findings import Findings
 
 __all__ = ["CHECKS", "CODES", "ERRORS", "Caveat", "as_json", "find"]
 

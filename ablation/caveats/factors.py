@@ -3,11 +3,11 @@
 from collections import Counter
 from typing import Any
 
-from ablation import design
-from ablation.analysis import TRIALS, TRIALS_A_LEVEL, can_weigh, updates
 from ablation.caveats.caveat import Caveat, listed, plural, worded
 from ablation.caveats.known import Known
-from ablation.grid import Condition, short
+from ablation.grids import design
+from ablation.grids.grid import Condition, short
+from ablation.statistics.analysis import TRIALS, TRIALS_A_LEVEL, can_weigh, updates
 
 FEW_LEVELS = 4  # of a factor: so many are listed one by one
 NUMERIC = (int, float)

@@ -7,11 +7,11 @@ from functools import cached_property
 
 import numpy as np
 
-from ablation.findings import Findings, done
-from ablation.grid import Grid, Trial
-from ablation.leaks import Leaks
-from ablation.record import Record
-from ablation.result import Result
+from ablation.datasets.leaks import Leaks
+from ablation.grids.grid import Grid, Trial
+from ablation.grids.record import Record
+from ablation.results.findings import Findings, done
+from ablation.results.result import Result
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from ablation.caveats.caveat import Caveat, listed, percent, plural
 from ablation.caveats.known import Known
-from ablation.leaks import Leaks, without
+from ablation.datasets.leaks import Leaks, without
 
 
 def _told(known: Known) -> list[tuple[str, Leaks]]:

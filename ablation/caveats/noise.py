@@ -4,7 +4,7 @@ from statistics import variance
 
 from ablation.caveats.caveat import Caveat, percent, plural, points, sentence, which
 from ablation.caveats.known import Known
-from ablation.comparison import ALPHA
+from ablation.statistics.comparison import ALPHA
 
 SURE = 0.9  # share of bootstrap samples of validation that a selection should win (report.md, 3.3)
 CLAIM = 0.5  # of a claimed difference: a larger standard deviation over seeds makes it doubtful (report.md, 3.3)

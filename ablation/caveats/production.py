@@ -2,7 +2,7 @@
 
 from ablation.caveats.caveat import Caveat, listed, percent, points, sentence
 from ablation.caveats.known import Known
-from ablation.elsewhere import Elsewhere
+from ablation.results.elsewhere import Elsewhere
 
 
 def shift(known: Known) -> Caveat | None:

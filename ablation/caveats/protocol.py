@@ -2,7 +2,7 @@
 
 from ablation.caveats.caveat import Caveat, listed, percent, plural, sentence, which
 from ablation.caveats.known import Known
-from ablation.selection import WORDS
+from ablation.results.selection import WORDS
 
 
 def selected_on_test(known: Known) -> Caveat | None:

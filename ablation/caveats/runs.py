@@ -5,8 +5,8 @@ from collections.abc import Hashable
 
 from ablation.caveats.caveat import MANY, Caveat, listed, plural, sentence, which
 from ablation.caveats.known import Known
-from ablation.checkpoint import RECORDED
-from ablation.result import DIVERGED
+from ablation.results.checkpoint import RECORDED
+from ablation.results.result import DIVERGED
 
 NOT_RUN = "not run"
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from ablation.caveats.caveat import Caveat, listed, plural, which
 from ablation.caveats.known import Known
-from ablation.grid import Condition
+from ablation.grids.grid import Condition
 
 
 def _half(value: Decimal) -> Decimal:

@@ -2,7 +2,7 @@
 
 from ablation.figures import confusion, cost, curves, dumbbell, forest, levels, parallel
 from ablation.figures.canvas import Drawn, script
-from ablation.findings import Findings
+from ablation.results.findings import Findings
 
 __all__ = ["Drawn", "every", "script"]
 

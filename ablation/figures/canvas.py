@@ -13,9 +13,9 @@ from typing import Any
 import pandas as pd
 from plotly.offline import get_plotlyjs
 
-from ablation.findings import Findings
-from ablation.grid import short
-from ablation.selection import WORDS
+from ablation.grids.grid import short
+from ablation.results.findings import Findings
+from ablation.results.selection import WORDS
 
 # Of Okabe and Ito's colours (2008), those that can be seen on white and on black.
 BLUE, VERMILION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"

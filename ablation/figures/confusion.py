@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ablation.evaluation import confusion
 from ablation.figures.canvas import Drawn, axis, figure, plain
-from ablation.findings import Findings
+from ablation.results.findings import Findings
+from ablation.statistics.evaluation import confusion
 
 MOST = 30  # classes
 

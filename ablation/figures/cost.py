@@ -20,7 +20,7 @@ from ablation.figures.canvas import (
     left_out,
     settings,
 )
-from ablation.findings import Findings
+from ablation.results.findings import Findings
 
 COLUMNS = ["row", "seconds", "parameters", "value", "kind"]
 SELECTED, ALIKE, OTHER = "selected", "not told from it on validation", "told from it"

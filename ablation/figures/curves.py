@@ -24,7 +24,7 @@ from ablation.figures.canvas import (
     strokes,
     text,
 )
-from ablation.findings import Findings
+from ablation.results.findings import Findings
 
 COLUMNS = ["row", "name", "epoch", "train_accuracy", "val_accuracy", "train_loss", "val_loss"]
 PANELS = 24  # rows that are drawn

@@ -29,7 +29,7 @@ from ablation.figures.canvas import (
     strokes,
     text,
 )
-from ablation.findings import Findings
+from ablation.results.findings import Findings
 
 COLUMNS = ["row", "name", "train", "val", "test", "low", "high"]
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.comparison import ALPHA
 from ablation.figures.canvas import (
     BLUE,
     FAINT,
@@ -23,8 +22,9 @@ from ablation.figures.canvas import (
     plain,
     text,
 )
-from ablation.findings import Findings
-from ablation.grid import TITLES, short
+from ablation.grids.grid import TITLES, short
+from ablation.results.findings import Findings
+from ablation.statistics.comparison import ALPHA
 
 COLUMNS = ["factor", "levels", "first", "second", "pp", "low", "high", "p_holm", "told"]
 

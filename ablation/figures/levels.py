@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-from ablation import design
 from ablation.figures.canvas import (
     BLUE,
     FAINT,
@@ -27,8 +26,9 @@ from ablation.figures.canvas import (
     text,
     validated,
 )
-from ablation.findings import Findings
-from ablation.grid import TITLES, short
+from ablation.grids import design
+from ablation.grids.grid import TITLES, short
+from ablation.results.findings import Findings
 
 MOST = 8  # factors
 PAIRS = 400  # lines of one factor: more are a blot

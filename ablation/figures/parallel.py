@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from ablation import design
 from ablation.figures.canvas import Drawn, figure, metric, plain, scale, validated
-from ablation.findings import Findings
-from ablation.grid import TITLES, short
+from ablation.grids import design
+from ablation.grids.grid import TITLES, short
+from ablation.results.findings import Findings
 
 ROWS, FACTORS = 15, 4  # with fewer, a table is the better picture
 

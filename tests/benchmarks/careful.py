@@ -1,6 +1,6 @@
 """What a careful user writes by hand: Optuna over the rows, VGG16's features computed once, Keras, MLflow.
 
-    python careful.py DATA.npz ROWS.json WEIGHTS PLACE
+    python careful.py DATA.npz ROWS.json WEIGHTS PLACE SEED
 
 Prints JSON: the seconds of each row and its test accuracy. `naive` runs the frozen base in every epoch instead.
 """
@@ -41,7 +41,7 @@ def build(row: dict, shape: tuple[int, ...], before: list) -> keras.Model:
 
 
 def main(naive: bool = False) -> None:
-    data, rows, weights, place = sys.argv[1:5]
+    data, rows, weights, place, seed = sys.argv[1:6]
     splits, vgg = read(data), base(weights)
     if not naive:
         splits = {s: (vgg.predict(x, verbose=0), y) for s, (x, y) in splits.items()}
@@ -59,7 +59,7 @@ def main(naive: bool = False) -> None:
             "epochs": trial.suggest_int("epochs", 1, 100),
             "learning_rate": trial.suggest_float("learning_rate", 1e-5, 1),
         }
-        keras.utils.set_random_seed(0)
+        keras.utils.set_random_seed(int(seed))
         model = build(row, splits["train"][0].shape[1:], [vgg] if naive else [])
         with mlflow.start_run():
             mlflow.log_params(row)

@@ -1,6 +1,6 @@
 """What a user writes at first: as careful.py, but the frozen base runs in every epoch.
 
-python naive.py DATA.npz ROWS.json WEIGHTS PLACE
+python naive.py DATA.npz ROWS.json WEIGHTS PLACE SEED
 """
 
 import careful

@@ -24,8 +24,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import psutil
 
-from ablation import evaluation, features, plan, prepare, result, splits, study_file, sweep, worker
-from ablation.result import Predictions, Result
+from ablation.datasets import splits
+from ablation.grids import study_file
+from ablation.planning import plan
+from ablation.results import result
+from ablation.results.result import Predictions, Result
+from ablation.statistics import evaluation
+from ablation.training import features, worker
+from ablation.workflows import prepare, sweep
 from ablation.workspace import Workspace
 
 CLASSES, IMAGES = 7, 210

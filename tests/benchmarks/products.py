@@ -1,6 +1,6 @@
 """The least that a training can cost: its matrix products alone, on this machine, with TensorFlow's kernels.
 
-python products.py FC_UNITS BATCH STEPS
+python products.py FC_UNITS BATCH STEPS PRECISION
 
 Prints the seconds of STEPS steps of a head 512 -> u -> u -> 6: forward, and both gradients of each layer.
 """
@@ -12,11 +12,12 @@ import time
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tensorflow as tf
 
-units, batch, steps = map(int, sys.argv[1:])
+units, batch, steps = map(int, sys.argv[1:4])
+precision = tf.as_dtype(sys.argv[4])
 SHAPES = [(512, units), (units, units), (units, 6)]
-x = [tf.random.normal((batch, a)) for a, _ in SHAPES]
-w = [tf.random.normal(shape) for shape in SHAPES]
-up = [tf.random.normal((batch, b)) for _, b in SHAPES]
+x = [tf.cast(tf.random.normal((batch, a)), precision) for a, _ in SHAPES]
+w = [tf.cast(tf.random.normal(shape), precision) for shape in SHAPES]
+up = [tf.cast(tf.random.normal((batch, b)), precision) for _, b in SHAPES]
 
 
 @tf.function

@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import synthetic
 
-from ablation import findings, record, selection, study_file
+from ablation.grids import record, study_file
+from ablation.results import findings, selection
 from ablation.workspace import Workspace
 
 NAME = "many"

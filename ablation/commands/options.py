@@ -1,0 +1,214 @@
+"""What several commands ask for: options that cannot drift apart, and the studies that they name."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ablation.datasets import is_demo
+from ablation.errors import AblateError
+
+DEMO = "demo"
+
+
+GRID = "A shipped study (paper, heads, baseline, preprocessing, split, smoke), a .toml file, or several with commas."
+
+
+def workspace_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--workspace",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=Path("runs"),
+        show_default=True,
+        help="The folder that holds all your results.",
+    )(command)
+
+
+def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    command = click.option("--name", help="The study's name. Default: the grid's; with -demo on demo data.")(command)
+    return click.option("--grid", required=True, help=GRID)(command)
+
+
+def some_study_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    command = click.option("--name", help="The study's name. Default: the grid's; with -demo on demo data.")(command)
+    return click.option("--grid", help=f"{GRID} Default: all studies.")(command)
+
+
+def tls_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for name, what in (("key", "this side's key"), ("cert", "this side's certificate"), ("ca", "the authority")):
+        command = click.option(f"--tls-{name}", metavar="FILE", help=f"TLS to the scheduler: {what}.")(command)
+    return command
+
+
+def tracking_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--tracking",
+        metavar="URI",
+        envvar="MLFLOW_TRACKING_URI",
+        show_envvar=True,
+        help="MLflow's server or database. Default: SQLite in the workspace.",
+    )(command)
+
+
+def strict_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--strict", multiple=True, metavar="CODE", help="Exit with 1 where this warning is given. Repeatable."
+    )(command)
+
+
+# What `run` and `plan` were asked for: one list, so that they cannot drift apart.
+RUN_OPTIONS: tuple[Callable[..., Any], ...] = (
+    study_options,
+    workspace_option,
+    click.option(
+        "--data",
+        help="Folders of classes, fer2013.csv, an Aff-Wild2 folder, an .npz file, or demo "
+        "(default of shipped studies).",
+    ),
+    click.option("--classes", help="Which classes, in which order: anger,fear,happiness. Default: all."),
+    click.option("--seeds", help="How many (5: seeds 0 to 4), or a list (0,7,11). Default: the study's."),
+    click.option(
+        "--set", "changes", multiple=True, metavar="FACTOR=LEVEL", help="Change what all rows share. Repeatable."
+    ),
+    click.option(
+        "--limit", type=click.IntRange(min=1), help="Use a seeded part of each split: at most this many images."
+    ),
+    click.option("--skip-bad", is_flag=True, help="Leave out images that cannot be decoded."),
+    click.option(
+        "--slots",
+        default="auto",
+        show_default=True,
+        help="auto: each GPU, else the CPU; cpu:N shares the cores; gpu:0,1 or gpu:0x3 (three on one).",
+    ),
+    click.option("--scheduler", metavar="ADDR", help="A Dask scheduler with `ablate worker`s: tcp://HOST:8786."),
+    tls_options,
+    click.option("--inline", is_flag=True, help="Train in this process, without workers: for debugging."),
+    click.option(
+        "--timeout", metavar="TIME", help="How long one try of a training may take: 90s, 30m, 2h. Default: no end."
+    ),
+    click.option(
+        "--retry", type=click.Choice(["diverged"]), multiple=True, help="Try again what a run else leaves alone."
+    ),
+    click.option(
+        "--keep",
+        type=click.Choice(["all", "selected", "none"]),
+        default="selected",
+        show_default=True,
+        help="Whose heads stay on disk; with all, more epochs can go on from there.",
+    ),
+    click.option(
+        "--replicate-reference",
+        "replicates",
+        type=click.IntRange(min=2),
+        metavar="N",
+        help="First train the reference N times more, with other seeds; rows within that noise are marked.",
+    ),
+    click.option("--storage", metavar="URL", help="Optuna's database. Default: SQLite in the workspace."),
+    tracking_option,
+    click.option(
+        "--register", metavar="NAME", help="Log the model of the selected row, images in, and register it in MLflow."
+    ),
+)
+
+
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(RUN_OPTIONS):
+        command = option(command)
+    return command
+
+
+def row_options(command: Any) -> Any:
+    """Those of commands that take a trained row to other images."""
+    for option in (
+        click.option("--row", type=int, metavar="N", help="Another row than the selected one."),
+        click.option(
+            "--limit", type=click.IntRange(min=1), help="A seeded part of each split: at most so many images."
+        ),
+        click.option("--skip-bad", is_flag=True, help="Leave out images that cannot be decoded."),
+        click.option("--slots", default="auto", show_default=True, help="As for `run`."),
+        click.option("--inline", is_flag=True, help="In this process, without a worker."),
+    ):
+        command = option(command)
+    return command
+
+
+def asked_for(
+    grid: str, name: str | None, workspace: Path, data: str | None, classes: str | None, seeds: str | None,
+    changes: tuple[str, ...], timeout: str | None, tls_ca: str | None, tls_cert: str | None, tls_key: str | None,
+    **rest: Any,
+) -> Any:  # fmt: skip
+    """What `prepare` takes, from RUN_OPTIONS as click hands them over. The study file is checked first."""
+    from ablation import addresses, durations
+    from ablation.grids import study_file
+
+    addresses.refuse_credentials("--tracking", rest["tracking"])
+    if rest["register"]:
+        from ablation.views import registry  # slow
+
+        registry.check_name(rest["register"])
+        if rest["keep"] == "none":
+            raise AblateError("--register needs the selected row's head; leave --keep none out")
+    seed_list = study_file.seed_list(seeds) if seeds else None
+    found = study_file.read(grid, study_file.settings(changes), seed_list)
+    if data is None:
+        if grid not in study_file.shipped():
+            raise AblateError(f"--data: {grid} needs images: pass a path, or demo for faces that ablate draws")
+        data = DEMO
+    seconds = durations.parse("--timeout", timeout) if timeout else None
+    from ablation.workers.pool import Tls
+    from ablation.workflows.prepare import Options  # slow
+
+    return Options(
+        found,
+        data,
+        workspace,
+        name or default_name(found.stem, data),
+        classes.split(",") if classes else None,
+        timeout=seconds,
+        tls=Tls(tls_ca, tls_cert, tls_key),
+        command=tuple(map(addresses.masked, click.get_current_context().find_root().obj or ())),
+        **rest,
+    )
+
+
+def default_name(stem: str, data: str) -> str:
+    return f"{stem}-{data.replace(':', '-')}" if is_demo(data) else stem
+
+
+def existing_name(grid: str, workspace: Path) -> str:
+    """Without --name: the study on data, else the one on demo data; which one is said."""
+    from ablation.grids import record, study_file
+    from ablation.workspace import Workspace
+
+    stem = study_file.stem(grid)
+    names = [n for n in (stem, f"{stem}-demo") if (workspace / n / "study.json").is_file()]
+    if not names:
+        raise record.no_study(Workspace(workspace), stem)
+    other = f"; there is also --name {names[1]}" if len(names) > 1 else ""
+    click.echo(f"study {names[0]}{other}", err=True)
+    return names[0]
+
+
+def named(grid: str | None, name: str | None, workspace: Path) -> list[str]:
+    """The study that is asked for, else all of the workspace. AblateError where there is none."""
+    from ablation.workspace import Workspace
+
+    if name:
+        from ablation.tables.outcome import check_name  # slow
+
+        check_name(name)
+    if grid and not name:
+        name = existing_name(grid, workspace)
+    found = [name] if name else Workspace(workspace).studies()
+    if not found:
+        raise AblateError(f"--workspace {workspace}: no study yet; run `ablate run` first")
+    return found
+
+
+def check_codes(strict: tuple[str, ...]) -> None:
+    from ablation.caveats import CODES
+
+    unknown = [code for code in strict if code not in CODES]
+    if unknown:
+        raise AblateError(f"--strict {unknown[0]}: no such warning; known: {', '.join(CODES)}")

@@ -1,0 +1,97 @@
+"""What this machine has and lacks."""
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import psutil
+
+from ablation.backbones import BACKBONES
+from ablation.workers import slots
+from ablation.workspace import file_system, on_network
+
+PACKAGES = ("click", "distributed", "joblib", "keras", "mlflow", "numpy", "optuna", "pandas", "pillow", "scikit-learn")
+SYMBOLS = {"good": "ok     ", "note": "note   ", "bad": "MISSING"}
+
+
+@dataclass(frozen=True)
+class Check:
+    """`state`: good, note (works, but know it), or bad (mend it)."""
+
+    state: str
+    what: str
+    found: str
+
+
+def examine(workspace: Path) -> list[Check]:
+    """Every check, in the order in which a run needs them."""
+    return [*_machine(), *_packages(), *_backend(), *_gpus(), *_weights(), *_places(workspace)]
+
+
+def _machine() -> Iterator[Check]:
+    supported = (3, 11) <= sys.version_info < (3, 14)
+    yield Check("good" if supported else "bad", "Python", f"{platform.python_version()} (3.11 to 3.13 are supported)")
+    memory = psutil.virtual_memory()
+    cores = slots.cores()
+    yield Check(
+        "good", "machine", f"{cores} cores, {memory.available / 2**30:.0f} of {memory.total / 2**30:.0f} GiB free"
+    )
+
+
+def _packages() -> Iterator[Check]:
+    for name in PACKAGES:
+        try:
+            yield Check("good", name, version(name))
+        except PackageNotFoundError:
+            yield Check("bad", name, "not installed; install ablate again")
+
+
+def _backend() -> Iterator[Check]:
+    name = slots.backend()
+    if slots.is_installed(name):
+        yield Check("good", "Keras backend", f"{name} {version(name)}")
+    else:
+        yield Check("bad", "Keras backend", f"{name} is not installed; install it, or unset KERAS_BACKEND")
+
+
+def _gpus() -> Iterator[Check]:
+    names = [f"{gpu.name} ({gpu.memory / 1024:.0f} GiB)" for gpu in slots.gpus()]
+    yield Check("good" if names else "note", "GPUs", ", ".join(names) or "none found: trainings run on the CPU")
+
+
+def _weights() -> Iterator[Check]:
+    folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
+    for backbone in BACKBONES:
+        found = sorted(folder.glob(f"{backbone}_*notop.h5"))
+        text = str(found[0]) if found else "not here yet: the first run downloads them, or pass --set weights=PATH"
+        yield Check("good" if found else "note", f"ImageNet weights of {backbone}", text)
+
+
+def _places(workspace: Path) -> Iterator[Check]:
+    place = next(p for p in (workspace.absolute(), *workspace.absolute().parents) if p.exists())
+    kind, free = file_system(workspace) or "unknown", shutil.disk_usage(place).free / 2**30
+    if on_network(workspace):
+        yield Check("note", "file system", f"{kind}, a network: pass --storage and --tracking to `ablate run`")
+    else:
+        yield Check("good", "file system", f"{kind}, local, {free:.0f} GiB free")
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            yield Check("good", "workspace", f"{workspace.absolute()} can be written")
+    except OSError as error:
+        yield Check(
+            "bad", "workspace", f"{workspace.absolute()} cannot be written ({error.strerror}); pass --workspace"
+        )
+    latex = shutil.which("pdflatex")
+    yield Check("good" if latex else "note", "pdflatex", latex or "not found: only needed to compile table.tex")
+
+
+def draw(checks: list[Check]) -> str:
+    """A line a check."""
+    wide = max(len(c.what) for c in checks)
+    return "\n".join(f"{SYMBOLS[c.state]}  {c.what:<{wide}}  {c.found}" for c in checks)

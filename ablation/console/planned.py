@@ -1,0 +1,168 @@
+"""A forecast as people read it, and as one JSON object."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from ablation.durations import duration
+from ablation.grids.grid import short
+from ablation.planning.plan import Job
+from ablation.planning.schedule import of_job, seconds
+from ablation.workflows.forecast import Forecast
+
+
+def as_json(found: Forecast) -> dict[str, Any]:
+    """Times in seconds, sizes in bytes."""
+    trials = [trial for job in found.jobs for trial in job.answers]
+    grid = found.record.grid
+    return {
+        "study": found.record.name,
+        "rows": len(grid.rows),
+        "trials": len(trials),
+        "trials_done": sum(len(job.answers) - len(job.missing) for job in found.jobs),
+        "epochs": sum(job.training.condition.epochs for job in found.jobs),
+        "epochs_without_sharing": sum(trial.condition.epochs for trial in trials),
+        "epochs_left": sum(job.epochs_left for job in found.jobs),
+        "trainings": [_job(found, job) for job in found.jobs],
+        "features": [
+            {"key": key, "images": images, "seconds": found.costs.features[key]}
+            for key, images in found.computed.items()
+        ],
+        "slots": [vars(slot) for slot in found.slots],
+        "seconds": found.seconds,
+        "memory": {"workers": found.memory, "orchestrator": found.orchestrator, "free": found.memory_free},
+        "disk": {**found.disk, "total": sum(found.disk.values()), "free": found.disk_free},
+        "budget": _budget(found),
+        "notes": list(found.record.notes),
+    }
+
+
+def _job(found: Forecast, job: Job) -> dict[str, Any]:
+    """One training. `fits`: the epochs up to which it is trained within the budget; None without one."""
+    shown = found.record.shown(job.training.condition)
+    chosen = [trial for trial in job.missing if trial.row in found.fits]
+    return {
+        "training": job.training.key,
+        "answers": [
+            {"row": trial.row, "epochs": trial.condition.epochs, "done": trial not in job.missing}
+            for trial in job.answers
+        ],
+        "seed": job.training.seed,
+        "levels": {name: shown[name] for name in found.record.grid.varying if name != "epochs"},
+        "batch_size": job.training.condition.batch_size,
+        "fc_units": list(job.training.condition.units),
+        "epochs_left": job.epochs_left,
+        "state": job.state,
+        "start": job.start,
+        "seconds": of_job(job, found.rows, found.costs),
+        "fits": None if found.budget is None else max((t.condition.epochs for t in chosen), default=0),
+    }
+
+
+def _budget(found: Forecast) -> dict[str, Any] | None:
+    if found.budget is None:
+        return None
+    finished = set(range(1, len(found.record.grid.rows) + 1)) - found.rows
+    return {
+        "asked": found.budget,
+        "seconds": seconds(found.jobs, found.fits, found.costs),
+        "rows": sorted(finished | found.fits),
+        "left_out": sorted(found.rows - found.fits),
+        "reference_seconds": seconds(found.jobs, {found.record.grid.reference}, found.costs),
+    }
+
+
+def draw(found: Forecast) -> str:
+    """The table of trainings, then the totals."""
+    return "\n".join([*_table(found), "", *_totals(as_json(found))])
+
+
+def _table(found: Forecast) -> Iterator[str]:
+    """A line a training; columns of numbers stand right."""
+    varying = found.record.grid.varying
+    titles = {"rows": "rows (epochs)", "seed": "seed", "batch": "batch", "units": "units", "lr": "LR",
+              "left": "epochs left", "state": "state", "time": "time", "fits": "fits"}  # fmt: skip
+    lines = [titles, *(_line(found, job) for job in found.jobs)]
+    hidden = {
+        "seed": len({job.training.seed for job in found.jobs}) == 1,
+        "lr": "learning_rate" not in varying,
+        "fits": found.budget is None,
+    }
+    shown = [key for key in titles if not hidden.get(key)]
+    wide = {key: max(len(line[key]) for line in lines) for key in shown}
+    right = {"seed", "batch", "left", "time"}
+    for line in lines:
+        cells = [line[k].rjust(wide[k]) if k in right else line[k].ljust(wide[k]) for k in shown]
+        yield "  ".join(cells).rstrip()
+
+
+def _line(found: Forecast, job: Job) -> dict[str, str]:
+    condition = job.training.condition
+    return {
+        "rows": ", ".join(f"{trial.row} ({trial.condition.epochs})" for trial in job.answers),
+        "seed": str(job.training.seed),
+        "batch": str(condition.batch_size),
+        "units": short("fc_units", condition.units),
+        "lr": short("learning_rate", condition.learning_rate),
+        "left": str(job.epochs_left),
+        "state": job.state,
+        "time": duration(of_job(job, found.rows, found.costs)) if job.missing else "",
+        "fits": _fits(found, job),
+    }
+
+
+def _fits(found: Forecast, job: Job) -> str:
+    fits = [trial.condition.epochs for trial in job.missing if trial.row in found.fits]
+    if not job.missing or len(fits) == len(job.missing):
+        return "yes"
+    return f"to epoch {max(fits)}" if fits else "no"
+
+
+def _totals(said: dict[str, Any]) -> Iterator[str]:
+    trainings = said["trainings"]
+    seeds = len({t["seed"] for t in trainings})
+    trials = f" x {seeds} seeds are {said['trials']} trials," if seeds > 1 else ""
+    shared = said["epochs_without_sharing"]
+    instead = f" instead of {shared:,}" if shared > said["epochs"] else ""
+    yield f"{_count(said['rows'], 'row')}{trials} in {_count(len(trainings), 'training')}: " + (
+        f"{said['epochs']:,} epochs{instead}"
+    )
+    yield f"done already: {said['trials_done']} of {said['trials']} trials"
+    if said["trials_done"] == said["trials"]:
+        yield "nothing to train: every row is there"
+        return
+    for features in said["features"]:
+        yield f"features: {features['images']:,} images to compute, {duration(features['seconds'])}"
+    threads = _count(said["slots"][0]["threads"], "thread")
+    yield f"time: {duration(said['seconds'])} on {_count(len(said['slots']), 'slot')} with {threads}"
+    memory, disk = said["memory"], said["disk"]
+    yield (
+        f"memory: {size(memory['workers'] + memory['orchestrator'])} at the peak "
+        f"(workers {size(memory['workers'])}, the command {size(memory['orchestrator'])}); {size(memory['free'])} free"
+    )
+    parts = ", ".join(f"{name} {size(disk[name])}" for name in disk if name not in ("total", "free") and disk[name])
+    yield f"disk: {size(disk['total'])} at the peak ({parts}); {size(disk['free'])} free"
+    if said["budget"]:
+        yield _within(said["budget"], said["rows"])
+
+
+def _within(budget: dict[str, Any], rows: int) -> str:
+    asked = duration(budget["asked"])
+    if len(budget["rows"]) == rows:
+        return f"budget {asked}: all {rows} rows fit, in {duration(budget['seconds'])}"
+    if not budget["seconds"] and budget["reference_seconds"]:
+        return f"budget {asked}: not even the reference row fits, which takes {duration(budget['reference_seconds'])}"
+    listed = ", ".join(map(str, budget["rows"]))
+    return f"budget {asked}: {len(budget['rows'])} of {rows} rows fit ({listed}), in {duration(budget['seconds'])}"
+
+
+def _count(n: int, word: str) -> str:
+    return f"{n:,} {word}" if n == 1 else f"{n:,} {word}s"
+
+
+def size(n: float) -> str:
+    """Bytes as 3.2 GiB, 71 MiB or 4 KiB."""
+    for unit, power in (("GiB", 30), ("MiB", 20)):
+        if n >= 2**power:
+            value = n / 2**power
+            return f"{value:.1f} {unit}" if value < 10 else f"{value:,.0f} {unit}"
+    return f"{-(-n // 1024):.0f} KiB"

@@ -1,0 +1,136 @@
+"""What a study rests on: its grid, and the digests of everything that can change its numbers."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from ablation.errors import AblateError
+from ablation.grids.grid import Condition, Grid, Trial, short
+from ablation.workspace import StudyFolder, Workspace, read_json, write_json
+
+RECIPE = 1  # the version of the training recipe: count up whenever the same trial would give other numbers
+
+
+class Weights(BaseModel):
+    """A backbone's weights. `level` is what the grid says; `source` is imagenet, random or a file."""
+
+    model_config = ConfigDict(frozen=True)
+
+    level: str
+    source: str
+    digest: str
+
+
+class Record(BaseModel):
+    """The content of study.json."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    grid: Grid
+    data: str  # as the user named it
+    images: str  # digest of the index
+    classes: tuple[str, ...]
+    counts: dict[str, dict[str, tuple[int, ...]]]  # level of `split` -> train, val, test -> images of each class
+    splits: dict[str, str]  # level of `split` -> digest of its rows
+    weights: dict[str, Weights]  # "<backbone>/<level>"
+    backend: str
+    alignment: str = ""  # digest of how faces are aligned, where a row asks for that
+    left_out: tuple[str, ...] = ()  # images that could not be decoded
+    notes: tuple[str, ...] = ()  # what was replaced, in words
+    keep: str = "selected"  # whose heads stay on disk
+
+    def weights_of(self, condition: Condition) -> Weights:
+        return self.weights[f"{condition.backbone}/{condition.weights}"]
+
+    def alignment_of(self, condition: Condition) -> str:
+        return "" if condition.align == "none" else self.alignment
+
+    def shown(self, condition: Condition) -> dict[str, Any]:
+        """The levels of a condition as tables and records show them: weights by what was used, without a path."""
+        return vars(condition) | {"weights": short("weights", self.weights_of(condition).source)}
+
+    @cached_property
+    def _keys(self) -> dict[tuple[Condition, int], str]:
+        """The ids that were asked for before: each is asked for many times."""
+        return {}
+
+    def training_key(self, trial: Trial) -> str:
+        """The id of the training that answers `trial`: a hash of everything that can change its numbers."""
+        asked = (trial.condition, trial.seed)
+        if asked not in self._keys:
+            self._keys[asked] = self._training_key(*asked)
+        return self._keys[asked]
+
+    def _training_key(self, condition: Condition, seed: int) -> str:
+        levels: dict[str, Any] = condition.model_dump(mode="json", exclude={"epochs"})
+        levels["weights"] = self.weights_of(condition).digest
+        levels["split"] = self.splits[condition.split]
+        content = {
+            "recipe": RECIPE,
+            "levels": levels,
+            "seed": seed,
+            "images": self.images,
+            "backend": self.backend,
+        }
+        if alignment := self.alignment_of(condition):
+            content["alignment"] = alignment
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+    def trial_key(self, trial: Trial) -> str:
+        return f"{self.training_key(trial)}-{trial.condition.epochs}"
+
+    def write(self, folder: StudyFolder) -> None:
+        write_json(folder.record, self.model_dump(mode="json"))
+
+
+def read(folder: StudyFolder) -> Record | None:
+    """The record of a study; None where it was never run. Raises AblateError where the file is broken."""
+    found = read_json(folder.record)
+    if found is None:
+        return None
+    try:
+        return Record.model_validate_json(json.dumps(found))
+    except ValueError:
+        raise AblateError(f"{folder.record}: not a record that this version reads; take another --name") from None
+
+
+def need(workspace: Workspace, name: str) -> Record:
+    """The record of a study that must be there. AblateError names those that are."""
+    found = read(workspace.study(name))
+    if found is None:
+        raise no_study(workspace, name)
+    return found
+
+
+def no_study(workspace: Workspace, name: str) -> AblateError:
+    """What to say where there is no such study."""
+    others = workspace.studies()
+    way = f"--name takes one of: {', '.join(others)}" if others else "run `ablate run` first"
+    return AblateError(f"{workspace.root}: no study {name!r}; {way}")
+
+
+def refuse_other(old: Record, new: Record) -> None:
+    """Rows and seeds may grow under one name; data, classes and settings may not. Raises AblateError."""
+    changed: Sequence[tuple[str, object, object]] = (
+        ("--data", (old.images, old.splits.get("given")), (new.images, new.splits.get("given"))),
+        ("--classes", old.classes, new.classes),
+        ("--set", old.grid.settings, new.grid.settings),
+        ("KERAS_BACKEND", old.backend, new.backend),
+        ("weights", {k: old.weights[k].digest for k in old.weights.keys() & new.weights.keys()},
+         {k: new.weights[k].digest for k in old.weights.keys() & new.weights.keys()}),
+        ("places of the eyes", *((old.alignment, new.alignment) if old.alignment and new.alignment else ("", ""))),
+    )  # fmt: skip
+    for what, before, now in changed:
+        if before != now:
+            before, now = (old.data, new.data) if what == "--data" else (before, now)
+            detail = (
+                "" if what in ("weights", "places of the eyes") or before == now else f" ({before} before, {now} now)"
+            )
+            raise AblateError(
+                f"study {new.name!r} was run with other {what}{detail}; give this one a --name of its own"
+            )

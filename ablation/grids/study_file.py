@@ -1,0 +1,408 @@
+"""A study file is read into a Grid here, and a wrong one is refused, naming the file, the key and what is allowed."""
+
+import itertools
+import os.path
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ablation.errors import AblateError
+from ablation.grids.grid import FACTORS, METRICS, PUBLISHED, Condition, Grid, allowed
+from ablation.grids.together import SETS, parts, together
+
+MAX_SEED = 2**32 - 1  # what NumPy and scikit-learn take
+MAX_ROWS = 10_000
+DESIGNS = ("rows", "factorial", "one_at_a_time", "leave_one_out")
+
+
+class _StudyFile(BaseModel):
+    """The keys of a study file; a description says what is allowed."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    title: str = Field("", description="a text")
+    reference: int | None = Field(None, description="the number of a row, from 1")
+    select_on: str = Field("val_accuracy", description=", ".join(f"val_{m}" for m in METRICS))
+    select_on_test: bool = Field(False, description="true or false")
+    seeds: list[Annotated[int, Field(ge=0, le=MAX_SEED)]] = Field(
+        [0], min_length=1, description=f"a list of one or more whole numbers from 0 to {MAX_SEED}"
+    )
+    published_test_images: int | None = Field(None, ge=1, description="how many test images the source had")
+    equivalence_margin: Decimal | None = Field(
+        None, gt=0, lt=1, description="a fraction: differences in accuracy below it count as none (0.01)"
+    )
+    fixed: dict[str, Any] = Field(default_factory=dict, description="a table: [fixed], then factor = level")
+    rows: list[dict[str, Any]] | None = Field(None, description="a list of tables: [[rows]], then factor = level")
+    factorial: dict[str, list[Any]] | None = Field(None, description="a table: factor = [levels]")
+    one_at_a_time: dict[str, list[Any]] | None = Field(None, description="a table: factor = [levels]")
+    leave_one_out: dict[str, dict[str, Any]] | None = Field(
+        None, description="a table: component = { the levels that remove it }"
+    )
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row before it is checked: where it stands in the file, its levels, and what goes with it."""
+
+    where: str
+    levels: dict[str, Any]
+    label: Any = ""
+    published: Any = field(default_factory=dict)
+
+
+def _said(value: Any) -> str:
+    """A value as an error names it: short."""
+    try:
+        text = str(value).lower() if isinstance(value, bool) else repr(_floats(value))
+    except ValueError:  # Python prints no more than 4300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _floats(value: Any) -> Any:
+    """Decimals back to floats, wherever a level hides in lists and tables."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, dict):
+        return {k: _floats(v) for k, v in value.items()}
+    return [_floats(v) for v in value] if isinstance(value, list) else value
+
+
+def shipped() -> dict[str, Path]:
+    """The studies that come with the package: name -> file."""
+    folder = Path(str(files("ablation"))) / "studies"
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def find(grid: str) -> Path:
+    """The study file that `--grid` means: a path, or the name of a shipped study. Raises AblateError."""
+    if grid.endswith(".toml") or "/" in grid:
+        if os.path.isfile(grid):  # Path.is_file raises where a name is too long
+            return Path(grid)
+        hint = (
+            f"`ablate new {grid}` writes one to start from" if grid.endswith(".toml") else "a study file ends in .toml"
+        )
+        raise AblateError(f"--grid {grid}: no such file; {hint}")
+    if grid not in shipped():
+        raise AblateError(f"--grid {grid}: no such study; shipped: {', '.join(shipped())}, or the path of a .toml file")
+    return shipped()[grid]
+
+
+def _parse(path: Path) -> _StudyFile:
+    try:
+        with open(path, "rb") as file:
+            found = tomllib.load(file, parse_float=Decimal)  # published numbers keep their decimals
+    except OSError as error:
+        raise AblateError(f"{path}: cannot be read: {error.strerror}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise AblateError(f"{path}: no valid TOML: {error}") from None
+    except UnicodeDecodeError:
+        raise AblateError(f"{path}: no valid TOML: it is no text in UTF-8") from None
+    except (ValueError, ArithmeticError):
+        raise AblateError(f"{path}: no valid TOML: it holds a number that is too long") from None
+    try:
+        return _StudyFile.model_validate(found)
+    except ValidationError as error:
+        raise AblateError(f"{path}: {_key_error(error)}") from None
+
+
+def _key_error(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    key, *inner = first["loc"]
+    if first["type"] == "extra_forbidden":
+        return f"unknown key {_said(key)}; known: {', '.join(_StudyFile.model_fields)}"
+    where = str(key) + "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in inner)
+    return f"{where}: {_said(first['input'])} is not allowed; allowed: {_StudyFile.model_fields[str(key)].description}"
+
+
+def _stated_rows(rows: list[dict[str, Any]]) -> Iterator[_Row]:
+    for n, row in enumerate(rows, start=1):
+        levels = {k: _floats(v) for k, v in row.items() if k not in ("published", "label")}
+        yield _Row(f"rows[{n}]", levels, row.get("label", ""), row.get("published", {}))
+
+
+def _factorial(levels: dict[str, list[Any]]) -> Iterator[_Row]:
+    for cell in itertools.product(*levels.values()):
+        yield _Row("factorial", dict(zip(levels, cell, strict=True)))
+
+
+def _one_at_a_time(levels: dict[str, list[Any]]) -> Iterator[_Row]:
+    yield _Row("fixed", {})
+    for factor, values in levels.items():
+        for value in values:
+            yield _Row("one_at_a_time", {factor: value})
+
+
+def _leave_one_out(components: dict[str, dict[str, Any]]) -> Iterator[_Row]:
+    yield _Row("fixed", {}, label="all components")
+    for name, levels in components.items():
+        yield _Row(f"leave_one_out.{name}", levels, label=f"without {name}")
+
+
+def _rows_of(file: _StudyFile) -> Iterator[_Row]:
+    if file.factorial is not None:
+        return _factorial(_floats(file.factorial))
+    if file.one_at_a_time is not None:
+        return _one_at_a_time(_floats(file.one_at_a_time))
+    if file.leave_one_out is not None:
+        return _leave_one_out(_floats(file.leave_one_out))
+    return _stated_rows(file.rows or [])
+
+
+def _design(path: Path, file: _StudyFile) -> list[_Row]:
+    stated = [d for d in DESIGNS if getattr(file, d) is not None]
+    if len(stated) != 1:
+        found = " and ".join(stated) or "none"
+        raise AblateError(f"{path}: one design is needed, found {found}; allowed: {', '.join(DESIGNS)}")
+    name, design = stated[0], getattr(file, stated[0])
+    empty = [f"{name}.{k}" for k, v in design.items() if not v] if isinstance(design, dict) else []
+    if not design or empty:
+        raise AblateError(f"{path}: {[*empty, name][0]}: empty; state at least one {'level' if empty else 'row'}")
+    rows = list(itertools.islice(_rows_of(file), MAX_ROWS + 1))
+    if len(rows) > MAX_ROWS:
+        raise AblateError(f"{path}: {name}: more than {MAX_ROWS} rows; take levels out")
+    return rows
+
+
+def _condition(place: str, levels: Mapping[str, Any]) -> Condition:
+    try:
+        return Condition.model_validate(dict(levels))
+    except ValidationError as error:
+        raise AblateError(f"{place}{_level_error(levels, error)}") from None
+
+
+def _level_error(levels: Mapping[str, Any], error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    if not first["loc"]:
+        return "fc_units: " + first["msg"].removeprefix("Value error, ") + "; state one number a layer"
+    factor = str(first["loc"][0])
+    if first["type"] == "extra_forbidden":
+        return f"{factor}: unknown factor {_said(factor)}; known: {', '.join(FACTORS)}, split_seed in [fixed]"
+    factor = factor if factor in levels else "fc_units"  # from its length comes an fc_layers that nobody stated
+    return f"{factor}: {_said(levels[factor])} is not allowed; allowed: {allowed(factor)}"
+
+
+def _label(path: Path, row: _Row) -> str:
+    if not isinstance(row.label, str):
+        raise AblateError(f"{path}: {row.where}.label: {_said(row.label)} is not allowed; allowed: a text")
+    return row.label
+
+
+def _is_published(key: str, value: object) -> bool:
+    """Whether `value` is a number that a source may have printed under `key`."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        return False
+    number = Decimal(value)
+    if not number.is_finite() or number.is_signed() or number > (1_000_000 if key.endswith("loss") else 1):
+        return False
+    return number == round(number, 20)
+
+
+def _published(path: Path, row: _Row) -> dict[str, Decimal]:
+    place = f"{path}: {row.where}.published"
+    if not isinstance(row.published, dict):
+        raise AblateError(f"{place}: {_said(row.published)} is not allowed; allowed: a table of {', '.join(PUBLISHED)}")
+    for key, value in row.published.items():
+        if key not in PUBLISHED:
+            raise AblateError(f"{place}: unknown key {_said(key)}; known: {', '.join(PUBLISHED)}")
+        if not _is_published(key, value):
+            top = "1000000" if key.endswith("loss") else "1"
+            raise AblateError(
+                f"{place}.{key}: {_said(value)} is not allowed; allowed: a number from 0 to {top}, 20 decimals at most"
+            )
+    return {key: Decimal(value) for key, value in row.published.items()}
+
+
+def _refuse_doubles(path: Path, rows: Sequence[_Row], conditions: Sequence[Condition]) -> None:
+    first: dict[Condition, int] = {}
+    for n, condition in enumerate(conditions, start=1):
+        if condition in first:
+            raise AblateError(
+                f"{path}: rows {first[condition]} and {n} ({rows[n - 1].where}) are the same trial; remove one"
+            )
+        first[condition] = n
+
+
+def _hub(conditions: Sequence[Condition]) -> int:
+    """The row (from 1) with most one-factor neighbours; ties go to the first."""
+    neighbours: Counter[int] = Counter()
+    varying = [f for f in FACTORS if len({getattr(c, f) for c in conditions}) > 1]
+    for factor in varying:
+        without = [tuple(getattr(c, f) for f in varying if f != factor) for c in conditions]
+        alike = Counter(without)
+        for i, key in enumerate(without):
+            neighbours[i] += alike[key] - 1
+    return max(range(len(conditions)), key=lambda i: (neighbours[i], -i)) + 1
+
+
+def _reference(path: Path, file: _StudyFile, conditions: Sequence[Condition]) -> int:
+    if file.reference is None:
+        return 1 if file.leave_one_out else _hub(conditions)  # of one_at_a_time, row 1 is the hub
+    if not 1 <= file.reference <= len(conditions):
+        raise AblateError(f"{path}: reference: no row {_said(file.reference)}; allowed: 1 to {len(conditions)}")
+    return file.reference
+
+
+def _select_on(path: Path, file: _StudyFile) -> str:
+    split, _, metric = file.select_on.partition("_")
+    if split not in ("val", "test") or metric not in METRICS:
+        known = ", ".join(f"val_{m}" for m in METRICS)
+        raise AblateError(f"{path}: select_on: unknown metric {_said(file.select_on)}; allowed: {known}")
+    if split == "test" and not file.select_on_test:
+        raise AblateError(
+            f"{path}: select_on: {file.select_on!r} would choose by the test set; allowed: "
+            f"{', '.join(f'val_{m}' for m in METRICS)}, or select_on_test = true beside it, which every table then says"
+        )
+    return file.select_on
+
+
+def settings(texts: Sequence[str]) -> dict[str, Any]:
+    """`--set` texts, "factor=level" each, as a mapping; a level is read as TOML, else as text. Raises AblateError."""
+    parsed = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or name not in (*FACTORS, "split_seed"):
+            raise AblateError(f"--set {text}: takes factor=level; known factors: {', '.join(FACTORS)}, split_seed")
+        try:
+            parsed[name] = tomllib.loads(f"x = {value}")["x"]
+        except (ValueError, RecursionError):
+            parsed[name] = value
+    return parsed
+
+
+def seed_list(text: str) -> list[int]:
+    """`--seeds 5` is 0 to 4; `--seeds 0,7` is a list. Raises AblateError."""
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    seeds = list(range(min(numbers[0], MAX_ROWS + 1))) if len(numbers) == 1 else numbers
+    if not 0 < len(seeds) <= MAX_ROWS or min(seeds) < 0 or max(seeds) > MAX_SEED:
+        raise AblateError(f"--seeds {text}: takes how many (5: seeds 0 to 4), or a list of whole numbers (0,7,11)")
+    return seeds
+
+
+def _located(levels: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """A weights path that stands in a file is meant from that file's folder."""
+    weights = levels.get("weights")
+    if not isinstance(weights, str) or weights in ("", "imagenet", "random") or "\0" in weights:
+        return dict(levels)
+    return {**levels, "weights": os.path.realpath(folder / os.path.expanduser(weights))}
+
+
+def _split_seed(place: str, fixed: dict[str, Any]) -> int:
+    """Taken out of `fixed`: one level for the study, and no factor."""
+    seed = fixed.pop("split_seed", 0)
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
+        raise AblateError(
+            f"{place}split_seed: {_said(seed)} is not allowed; allowed: a whole number from 0 to {MAX_SEED}"
+        )
+    return seed
+
+
+def read(grid: str, changes: Mapping[str, Any] | None = None, seeds: Sequence[int] | None = None) -> Grid:
+    """The grid of a study file, or of several that are named with commas between; [fixed] is changed by `changes`
+    (--set), seeds are replaced by `seeds`.
+
+    Raises AblateError, naming the file, the key and what is allowed.
+    """
+    if os.path.isfile(grid):  # whatever its name holds
+        return _read_one(grid, changes, seeds)
+    grids = [_read_one(part, changes, seeds) for part in parts(grid)]
+    return together(stem(grid), grids) if grids[1:] else grids[0]
+
+
+def stem(grid: str) -> str:
+    """What the study of `--grid` is called where nobody names it."""
+    if grid in SETS:
+        return grid
+    return "+".join(Path(part).stem for part in ([grid] if os.path.isfile(grid) else parts(grid)))
+
+
+def _read_one(grid: str, changes: Mapping[str, Any] | None, seeds: Sequence[int] | None) -> Grid:
+    path = find(grid)
+    try:
+        return _read(path, changes or {}, seeds)
+    except RecursionError:
+        raise AblateError(f"{path}: no valid study: lists or tables lie too deep in each other") from None
+
+
+def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -> Grid:
+    file = _parse(path)
+    stated = _located(_floats(file.fixed), path.parent)
+    fixed = stated | _located(changes, Path.cwd())
+    _split_seed(f"{path}: fixed.", stated)
+    _condition(f"{path}: fixed.", stated)
+    split_seed = _split_seed("--set ", fixed)
+    _condition("--set ", fixed)
+    rows = _design(path, file)
+    for name in changes:
+        if any(name in row.levels for row in rows):
+            raise AblateError(f"--set {name}: the rows of {path} set it; edit them, or set another factor")
+    conditions = [_condition(f"{path}: {row.where}.", fixed | _located(row.levels, path.parent)) for row in rows]
+    if file.one_at_a_time:  # a level that [fixed] has already adds no row
+        kept = [i for i, condition in enumerate(conditions) if i == 0 or condition != conditions[0]]
+        rows, conditions = [rows[i] for i in kept], [conditions[i] for i in kept]
+    _refuse_doubles(path, rows, conditions)
+    return Grid(
+        stem=path.stem,
+        title=file.title or path.stem,
+        rows=tuple(conditions),
+        labels=tuple(_label(path, row) for row in rows),
+        published=tuple(_published(path, row) for row in rows),
+        reference=_reference(path, file, conditions),
+        select_on=_select_on(path, file),
+        seeds=_seeds(path, file, seeds),
+        split_seed=split_seed,
+        settings=dict(changes),
+        stated=tuple(dict.fromkeys(f for row in rows for f in row.levels)),
+        published_test_images=file.published_test_images,
+        margin=None if file.equivalence_margin is None else float(file.equivalence_margin),
+    )
+
+
+def _seeds(path: Path, file: _StudyFile, asked: Sequence[int] | None) -> tuple[int, ...]:
+    seeds, where = (file.seeds, f"{path}: seeds") if asked is None else (asked, "--seeds")
+    if twice := [seed for seed, many in Counter(seeds).items() if many > 1]:
+        raise AblateError(f"{where}: {twice[0]} is named twice; name each once")
+    return tuple(seeds)
+
+
+def starter() -> str:
+    """A commented study file to start from."""
+    factors = "".join(
+        f"# {name} = {_toml(field.default)}  # {allowed(name)}\n" for name, field in Condition.model_fields.items()
+    )
+    return f"""\
+# A study for ablate: state the rows, then  ablate run --grid THIS_FILE --data YOUR_IMAGES
+title = "My ablation"
+# reference = 1  # the row that the others are compared with; default: the row with most one-factor neighbours
+select_on = "val_accuracy"  # chooses a row, on validation only: {", ".join(f"val_{m}" for m in METRICS)}
+seeds = [0]
+
+[fixed]  # what rows share, unless a row says otherwise; every factor has a default:
+{factors}# split_seed = 0  # for splits that the data do not bring
+
+# One design: [[rows]], each row stated ...
+[[rows]]
+learning_rate = 1e-4
+
+[[rows]]
+learning_rate = 1e-3
+# published = {{ val_accuracy = 0.94, test_accuracy = 0.941, f1 = 0.94 }}  # printed beside yours
+
+# ... or the full product:                [factorial]      fc_units = [2048, 4096]   dropout = [0.0, 0.25]
+# ... or each level alone against [fixed]:  [one_at_a_time]  fc_units = [2048, 8192]
+# ... or each component removed alone:      [leave_one_out]  dropout = {{ dropout = 0.0 }}
+"""
+
+
+def _toml(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value)

@@ -1,0 +1,153 @@
+"""What a training costs: the seconds of its pieces, its memory, its disk; and what past trainings say of them."""
+
+import resource
+import sys
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from ablation.backbones import PARAMETERS, PRODUCTS, outputs
+from ablation.grids.grid import Condition
+from ablation.results import result
+from ablation.results.result import Result
+from ablation.workspace import TrainingFolder, Workspace, read_json
+
+FREE = ("epochs", "learning_rate", "weights")  # factors on which the speed of an epoch does not depend
+MOMENTS = {"adam": 2, "adamw": 2, "rmsprop": 1, "sgd": 0}  # numbers that an optimiser keeps for each parameter
+FLOAT = 4  # bytes
+EPOCH_BYTES = 330  # of one epoch in a result file
+
+
+class Shape(BaseModel):
+    """What the speed of a training depends on. `inputs`: the shape of one image's features, or of its
+    pixels where the backbone is part of the training; then images a split."""
+
+    model_config = ConfigDict(frozen=True)
+
+    condition: Condition  # the factors of FREE at their defaults
+    inputs: tuple[int, ...]
+    classes: int
+    images: str
+    split: str
+    train: int
+    val: int
+    test: int
+
+    @property
+    def parameters(self) -> int:
+        return parameters(self.condition, self.classes)
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds of the pieces of a training, and the peak resident bytes of its process.
+
+    `start`: until the model stands, and what its first step takes beyond another. `epoch`: steps and validation.
+    `milestone`: predictions of train and test, and the files of a result.
+    """
+
+    start: float
+    epoch: float
+    milestone: float
+    memory: int
+
+    def seconds(self, epochs: int, milestones: int) -> float:
+        return self.start + epochs * self.epoch + milestones * self.milestone
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What features cost. `shape`: of one image's. Seconds: `build` until the backbone stands, `image` for each."""
+
+    shape: tuple[int, ...]
+    build: float
+    image: float
+    memory: int
+
+
+def free(condition: Condition) -> Condition:
+    """`condition` without what its speed does not depend on."""
+    defaults = {name: Condition.model_fields[name].default for name in FREE}
+    return condition.model_copy(update=defaults)
+
+
+def parameters(condition: Condition, classes: int) -> int:
+    """Trainable parameters: of the head, and of the part of the backbone that is trained with it."""
+    widths = [outputs(condition.backbone, condition.image_size), *condition.units, classes]
+    return PARAMETERS[condition.backbone][condition.trainable] + sum((a + 1) * b for a, b in pairwise(widths))
+
+
+def convolutions(condition: Condition) -> float:
+    """What a backbone adds to the training of one image, in products of a parameter, forward and back; 0 where features
+    are stored."""
+    if condition.trainable == "head" and condition.augment == "none":
+        return 0.0
+    share = {"head": 1 / 3, "block5": 0.2, "all": 1.0}[condition.trainable]  # a pass back costs two passes forward
+    return share * PRODUCTS[condition.backbone] * (condition.image_size / 32) ** 2
+
+
+def peak_memory() -> int:
+    """Bytes that this process has held in memory at most. Linux' getrusage would count those of its parent too."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def checkpoint_bytes(condition: Condition, size: int) -> int:
+    """Weights and the optimiser's moments of a head with `size` parameters."""
+    return FLOAT * size * (1 + MOMENTS[condition.optimizer])
+
+
+def result_bytes(shape: Shape, epochs: int) -> int:
+    """A result with its predictions: a class, a loss and K probabilities an image."""
+    return (shape.val + shape.test) * (2 + 4 + 2 * shape.classes) + EPOCH_BYTES * epochs
+
+
+def past(workspace: Workspace, wanted: Collection[Shape], environment: Mapping[str, Any]) -> dict[Shape, Speed]:
+    """The speeds that trainings of this workspace had in such an environment; the latest of each shape."""
+    names = {_name(s.condition.model_dump(mode="json"), s.images, s.split, s.classes): s for s in wanted}
+    found: dict[Shape, tuple[float, Speed]] = {}
+    for folder in workspace.trainings() if names else ():
+        description: Any = read_json(folder.description)
+        if description is None:
+            continue
+        name = _name(*(description[key] for key in ("condition", "images", "split", "classes")))
+        for ran in _results(folder) if name in names else ():
+            shape = names[name]
+            if _alike(ran, shape, environment) and ran.finished > found.get(shape, (0.0, None))[0]:
+                found[shape] = ran.finished, _speed(ran)
+    return {shape: speed for shape, (_, speed) in found.items()}
+
+
+def _name(levels: Mapping[str, Any], images: str, split: str, classes: int) -> str:
+    return repr((sorted((k, v) for k, v in levels.items() if k not in FREE), images, split, classes))
+
+
+def _results(folder: TrainingFolder) -> Iterator[Result]:
+    for path in folder.results():
+        yield Result(**read_json(path))  # type: ignore[arg-type]
+
+
+def _alike(ran: Result, shape: Shape, environment: Mapping[str, Any]) -> bool:
+    """Whether a result tells the speed of `shape`: its first epochs hold what comes but once, so it takes three."""
+    same = all(ran.environment.get(name) == value for name, value in environment.items())
+    whole = ran.outcome == result.DONE and ran.memory and len(ran.history) >= 3
+    return bool(same and whole and ran.parameters == shape.parameters)
+
+
+def _speed(ran: Result) -> Speed:
+    """The mean epoch, without the quickest and the slowest tenth: a machine may have slept."""
+    times = np.array([epoch["time"] for epoch in ran.history])
+    between = np.sort(np.diff(times))
+    cut = -(-len(between) // 10) if len(between) > 2 else 0
+    epoch = float(between[cut : len(between) - cut].mean())
+    start = max(0.0, float(times[0]) - ran.started - epoch)
+    return Speed(start, epoch, max(0.0, ran.finished - float(times[-1])), ran.memory)

@@ -1,0 +1,128 @@
+"""The declared rule, on validation alone; and the seal: until it is written, no test predictions are opened."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from statistics import fmean
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from ablation.datasets import splits
+from ablation.grids.grid import Trial
+from ablation.grids.record import Record
+from ablation.results.result import Predictions, Result
+from ablation.statistics import evaluation
+from ablation.workspace import StudyFolder, Workspace, read_json, write_json
+
+Opener = Callable[[Trial, Result], tuple[np.ndarray, Predictions]]  # of a finished trial: a split's labels, predictions
+WORDS = {"macro_f1": "macro-F1", "weighted_f1": "weighted F1", "micro_f1": "micro-F1"}
+
+
+class Selection(BaseModel):
+    """The content of selection.json."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rule: str
+    metric: str
+    row: int
+    value: float  # mean over the row's seeds
+    validation: str  # digest of the validation predictions that were compared
+    sealed: str  # when, UTC
+    earlier: tuple[dict[str, object], ...] = ()  # selections of the same study that this one replaces
+
+
+Rank = tuple[float, int, int, int]  # the smallest is the best
+
+
+def rank(record: Record, done: Sequence[tuple[Trial, Result]], values: Iterable[float]) -> Rank:
+    """Of one row, from its finished trials: by the mean of `values` over seeds, then parameters, updates, and place."""
+    trial, result = done[0]
+    images = sum(record.counts[trial.condition.split]["train"])
+    updates = trial.condition.epochs * -(-images // trial.condition.batch_size)
+    mean = fmean(values)
+    return (mean if record.grid.metric == "loss" else -mean, result.parameters, updates, trial.row)
+
+
+def validated(record: Record, result: Result) -> float:
+    """The metric that rows are selected by, of one finished trial on validation."""
+    return result.scores["val"][record.grid.metric]
+
+
+def select(workspace: Workspace, record: Record, results: Mapping[Trial, Result]) -> Selection | None:
+    """The best row on validation; exact ties go to the fewest parameters, then the fewest updates, then the first row.
+    Test predictions are opened here only where the study file says `select_on_test`.
+
+    `results`: of the finished trials; replicates of the reference play no part. None where there are none.
+    """
+    grid = record.grid
+    rows: dict[int, list[tuple[Trial, Result]]] = {}
+    results = {t: r for t, r in results.items() if not grid.is_replicate(t)}
+    for trial, result in results.items():
+        rows.setdefault(trial.row, []).append((trial, result))
+    values = _tested(workspace, record, results) if grid.on_test else {
+        t: validated(record, r) for t, r in results.items()
+    }  # fmt: skip
+    ranks = {row: rank(record, done, [values[t] for t, _ in done]) for row, done in rows.items()}
+    if not ranks:
+        return None
+    best = min(ranks, key=ranks.__getitem__)
+    compared = sorted((record.trial_key(t), r.predictions["val"]) for t, r in results.items())
+    return Selection(
+        rule=f"{'lowest' if grid.metric == 'loss' else 'highest'} {'test' if grid.on_test else 'validation'} "
+        f"{WORDS.get(grid.metric, grid.metric)} at the last epoch "
+        "(ties: fewest parameters, then fewest updates, then the first row)",
+        metric=grid.select_on,
+        row=best,
+        value=abs(ranks[best][0]),
+        validation=hashlib.sha256(json.dumps(compared).encode()).hexdigest(),
+        sealed=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def read(folder: StudyFolder) -> Selection | None:
+    found = read_json(folder.selection)
+    return Selection.model_validate(found) if found else None
+
+
+def seal(folder: StudyFolder, found: Selection) -> Selection:
+    """Write the selection. The same choice from the same predictions keeps the time at which it was sealed first."""
+    old = read(folder)
+    if old and (old.row, old.metric, old.validation) == (found.row, found.metric, found.validation):
+        return old
+    if old:
+        found = found.model_copy(update={"earlier": (*old.earlier, old.model_dump(exclude={"earlier"}))})
+    write_json(folder.selection, found.model_dump(mode="json"))
+    return found
+
+
+def _opener(workspace: Workspace, record: Record, split: str) -> Opener:
+    """What reads one trial after the other: all predictions at once would fill the memory."""
+    labels = {
+        level: splits.read(workspace.images(record.images), key)[1][split] for level, key in record.splits.items()
+    }
+
+    def opened(trial: Trial, found: Result) -> tuple[np.ndarray, Predictions]:
+        path = workspace.training(record.training_key(trial)).predictions(split, trial.condition.epochs)
+        return labels[trial.condition.split], Predictions.read(path, found.predictions[split])
+
+    return opened
+
+
+def _tested(workspace: Workspace, record: Record, results: Mapping[Trial, Result]) -> dict[Trial, float]:
+    opened = _opener(workspace, record, "test")
+    found = {trial: opened(trial, result) for trial, result in results.items()}
+    return {t: evaluation.scores(y, p.classes, p.losses)[record.grid.metric] for t, (y, p) in found.items()}
+
+
+def validation(workspace: Workspace, record: Record) -> Opener:
+    """What opens validation predictions: they are no secret."""
+    return _opener(workspace, record, "val")
+
+
+def unseal(workspace: Workspace, record: Record, sealed: Selection) -> Opener:
+    """What opens test predictions. Takes a selection: without one, nothing is opened."""
+    assert sealed.sealed, "a selection is written before test predictions are opened"
+    return _opener(workspace, record, "test")

@@ -1,0 +1,1 @@
+"""Findings to tables, report and exports; and back again: every number of a table is verified."""

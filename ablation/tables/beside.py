@@ -1,0 +1,355 @@
+"""The tables beside the ablation table: contrasts, factors, selection, the selected row, the published numbers."""
+# ruff: noqa: RUF001 (the signs are what this file is about)
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ablation.grids import design
+from ablation.grids.grid import TITLES, short
+from ablation.results.elsewhere import Elsewhere, answers, sentences
+from ablation.results.findings import Findings
+from ablation.statistics import evaluation
+from ablation.statistics.analysis import Difference
+from ablation.statistics.comparison import RESAMPLES, Interval, class_f1_draws, independent, percentiles, wilson
+from ablation.statistics.published import Reproduction
+from ablation.tables.table import MANY_IMAGES, Cell, Column, Table
+
+MOST = 60  # contrasts that are listed; contrasts.csv has them all
+
+
+def _table(
+    found: Findings, key: str, caption: str, columns: Sequence[Column], rows: Sequence[Sequence[Any]],
+    notes: Sequence[str] = (),
+) -> Table:  # fmt: skip
+    cells = tuple(tuple(v if isinstance(v, Cell) else Cell(v) for v in row) for row in rows)
+    images = max((len(a.labels) for a in found.test.values()), default=0)
+    decimals = 2 if images >= MANY_IMAGES else 1
+    return Table(
+        found.record.name, caption, tuple(columns), cells, (frozenset(),) * len(cells), tuple(notes), decimals, key
+    )
+
+
+def contrasts(found: Findings) -> Table | None:
+    """Every two rows that differ in one factor, and what that did on the same test images."""
+    listed = found.analysis.contrasts[:MOST]
+    if not listed:
+        return None
+    one_seed = all(c.difference.against for c in listed)
+    margin = found.record.grid.margin
+    columns = [
+        Column("factor", "Factor", "text"),
+        Column("levels", "Level", "text"),
+        Column("rows", "Rows", "text"),
+        Column("accuracy", "Δ accuracy", "change", "Test (pp)"),
+        *([Column("macro_f1", "Δ macro-F1", "change", "Test (pp)")] if found.analysis.bootstrapped else []),
+        *([Column("only", "Right only in", "text")] if one_seed else []),
+        Column("p", "p", "p"),
+        Column("p_holm", "p (Holm)", "p"),
+        *([Column("equivalent", "Equivalent", "text")] if margin else []),
+    ]
+    rows = []
+    for contrast in listed:
+        pair, d = contrast.pair, contrast.difference
+        levels = " → ".join(short(pair.factor, level) for level in pair.levels)
+        rows.append(
+            [
+                TITLES[pair.factor], levels, f"{pair.first} → {pair.second}", d.accuracy,
+                *([d.macro_f1] if found.analysis.bootstrapped else []),
+                *([_only(d)] if one_seed else []),
+                d.p, d.p_holm,
+                *([{True: "yes", False: "no", None: None}[d.equivalent]] if margin else []),
+            ]
+        )  # fmt: skip
+    return _table(found, "contrasts", "One-factor contrasts: rows that differ in one factor alone.", columns, rows,
+                  list(_contrast_notes(found, one_seed)))  # fmt: skip
+
+
+def _only(difference: Difference) -> str:
+    against = difference.against
+    assert against is not None
+    return f"{against.only_a:,} / {against.only_b:,}"
+
+
+def _contrast_notes(found: Findings, one_seed: bool) -> Iterator[str]:
+    many = len(found.analysis.contrasts)
+    if many > MOST:
+        yield f"The first {MOST} of {many:,}; contrasts.csv has them all."
+    test = "exact McNemar" if one_seed else "paired t test over seeds"
+    yield f"Second row minus first. Intervals: 95 %, paired, unadjusted. p: {test}; Holm over the {many:,} contrasts."
+    if one_seed:
+        yield "Right only in: test images that only the first / only the second row gets right."
+    if found.analysis.cochran is not None:
+        yield f"Any difference among the rows: Cochran's Q, p {_p(found.analysis.cochran)}."
+    if found.analysis.detectable:
+        yield (
+            f"Smallest difference that one test on these images finds with power 0.8: "
+            f"{100 * found.analysis.detectable:.1f} pp (at the rows' median discordance with the reference)."
+        )
+    if margin := found.record.grid.margin:
+        yield f"Equivalent: within ±{100 * margin:g} pp by two one-sided paired tests."
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
+
+
+def effects(found: Findings) -> Table | None:
+    """What each factor does, as far as the rows can say."""
+    if not found.analysis.effects:
+        return None
+    columns = [
+        Column("factor", "Factor", "text"),
+        Column("levels", "Level", "text"),
+        Column("pairs", "Pairs", "count"),
+        Column("signs", "Up / down", "text"),
+        Column("main", "Effect", "change", "Test accuracy (pp)"),
+        Column("line_fit", "Over rows", "change", "Test accuracy (pp)"),
+    ]
+    lines = [*_main_effects(found), *_interactions(found)]
+    reasons = list(dict.fromkeys(f"{name}: {reason}." for name, _, reason in lines if reason))
+    notes = [
+        f"Effect: linear model of all rows without interactions, 95 % interval over {found.analysis.effects[0].over}; "
+        "of two factors: difference of differences over four rows.",
+        "Over rows: the same effect, its interval from what the model leaves unexplained: interactions and seeds.",
+        "Up / down: matched pairs in which accuracy rose / fell. Where pairs disagree, the factor interacts.",
+        *reasons,
+    ]
+    rows = [cells for _, cells, _ in lines]
+    return _table(found, "effects", "Factors: what the rows can say of each.", columns, rows, notes)
+
+
+Line = tuple[str, list[Any], str]  # name, cells, why there is no effect
+
+
+def _main_effects(found: Findings) -> Iterator[Line]:
+    for e in found.analysis.effects:
+        levels = " → ".join(short(e.factor, v) for v in e.levels)
+        why = "not estimable" if e.reason else None
+        yield (
+            TITLES[e.factor],
+            [TITLES[e.factor], levels, e.pairs, f"{e.up} / {e.down}", e.main or why, e.line_fit],
+            e.reason,
+        )
+
+
+def _interactions(found: Findings) -> Iterator[Line]:
+    for interaction in found.analysis.interactions:
+        name = " × ".join(TITLES[f] for f in interaction.factors)
+        for square, value in interaction.squares:
+            yield name, [name, _square(square), None, None, value, None], ""
+        if not interaction.squares:
+            why = interaction.reason.partition(":")[0]
+            yield name, [name, None, None, None, why, None], interaction.reason
+
+
+def _square(square: design.Square) -> str:
+    a, b = (
+        " → ".join(short(f, level) for level in levels) for f, levels in zip(square.factors, square.levels, strict=True)
+    )
+    return f"{a}; {b} (rows {', '.join(map(str, square.rows))})"
+
+
+def selection(found: Findings) -> Table | None:
+    """How sure the choice is, on validation."""
+    stability, sealed = found.analysis.stability, found.sealed
+    if not stability or not sealed:
+        return None
+    metric = sealed.metric.removeprefix("val_")
+    values = {
+        row: float(np.mean([r.scores["val"][metric] for _, r in found.finished(row)])) for row in stability.shares
+    }
+    order = sorted(values, key=lambda r: (r != sealed.row, values[r] if metric == "loss" else -values[r]))
+    kind = "number" if metric == "loss" else "percent"
+    columns = [
+        Column("row", "Row", "row"),
+        Column("value", metric.replace("_", " ").capitalize(), kind, "Validation"),
+        Column("share", "Best in (%)", "percent", "Validation"),
+        Column("alike", "Told from the selected", "text"),
+    ]
+    rows = [
+        [row, values[row], stability.shares[row],
+         "–" if row == sealed.row else "no" if row in stability.alike else "yes"]
+        for row in order[:MOST]
+    ]  # fmt: skip
+    notes = [
+        f"Rule: {sealed.rule}. Sealed before test predictions were opened.",
+        "Best in: share of bootstrap samples of the validation images in which the row would have been selected.",
+        f"Validation accuracy of the selected row {100 * stability.value:.1f} %; of each sample's winner on the images "
+        f"that the sample left out {100 * stability.corrected:.1f} % (bootstrap bias correction).",
+    ]
+    if stability.cheapest != sealed.row:
+        notes.append(
+            f"Recommended where cost matters: row {stability.cheapest}, the cheapest that is not told from it."
+        )
+    table = _table(found, "selection", "Selection on validation.", columns, rows, notes)
+    return _marked(table, found, order[:MOST])
+
+
+def _marked(table: Table, found: Findings, rows: Sequence[int]) -> Table:
+    sealed, reference = found.sealed, found.record.grid.reference
+    marks = tuple(
+        frozenset({"selected"} if sealed and r == sealed.row else ())
+        | frozenset({"reference"} if r == reference else ())
+        for r in rows
+    )
+    return Table(table.name, table.caption, table.columns, table.rows, marks, table.notes, table.decimals, table.key)
+
+
+def _class_columns(group: str) -> list[Column]:
+    return [
+        Column("class", "Class", "text"),
+        Column("precision", "Precision", "percent", group),
+        Column("recall", "Recall", "estimate", group),
+        Column("f1", "F1", "estimate", group),
+        Column("support", "Images", "count"),
+    ]
+
+
+def _class_rows(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> list[list[Any]]:
+    """A line a class, then the averages: name, precision, recall, F1, images."""
+    report = evaluation.report(labels, predicted, classes)
+    draws = class_f1_draws(labels, predicted, len(classes))
+    f1 = percentiles(np.array([report[name]["f1-score"] for name in classes]), draws)
+    rows: list[list[Any]] = []
+    for k, name in enumerate(classes):
+        line, hits = report[name], int(((labels == k) & (predicted == k)).sum())
+        support = int(line["support"])
+        recall = wilson(hits, support) if support else None
+        rows.append([name, line["precision"], recall, f1[k] if support else None, support])
+    none = float("nan")
+    for average in ("macro avg", "weighted avg"):
+        line = report[average]
+        mean = Interval(line["f1-score"], none, none)
+        if average == "macro avg":
+            (mean,) = percentiles(np.array([mean.value]), draws.mean(axis=0)[None])
+        rows.append(
+            [average.replace("avg", "average"), line["precision"], Interval(line["recall"], none, none), mean,
+             int(line["support"])]
+        )  # fmt: skip
+    return rows
+
+
+def _class_notes(labels: np.ndarray, classes: Sequence[str]) -> list[str]:
+    counts = np.bincount(labels, minlength=len(classes))
+    return [
+        f"Recall: Wilson interval; F1: percentile bootstrap over images, {RESAMPLES:,} resamples.",
+        f"Always guessing {classes[int(counts.argmax())]} would be right in {100 * counts.max() / counts.sum():.1f} %.",
+    ]
+
+
+def selected(found: Findings) -> Table | None:
+    """The selected row on test, class by class: precision, recall, F1, support."""
+    answers = found.test.get(found.sealed.row) if found.sealed else None
+    if not answers or not found.sealed:
+        return None
+    classes = found.record.classes
+    notes = _class_notes(answers.labels, classes)
+    if len(answers.seeds) > 1:
+        notes.append(f"Of the network with seed {answers.seeds[0]}.")
+    rows = _class_rows(answers.labels, answers.predicted[0], classes)
+    caption = f"Row {found.sealed.row}, the selected one, on test."
+    return _table(found, "selected", caption, _class_columns("Test (%)"), rows, notes)
+
+
+def elsewhere(found: Findings, other: Elsewhere) -> Table:
+    """A row on other images, class by class, beside its test set."""
+    columns = [
+        *_class_columns("There (%)"),
+        Column("test", "Recall", "percent", "Test (%)"),
+        Column("drop", "Δ recall", "change", "There − test (pp)"),
+        Column("train_share", "Train", "percent", "Share of images (%)"),
+        Column("share", "There", "percent", "Share of images (%)"),
+    ]
+    labels, predicted = answers(other.confusion)
+    rows = _class_rows(labels, predicted, other.classes)
+    for k in range(len(other.classes)):
+        (right, n), (test_right, test_n) = ((c[k][k], sum(c[k])) for c in (other.confusion, other.test))
+        recall = test_right / test_n if test_n else None
+        drop = independent(right / n, recall, n, test_n) if n and recall is not None else None
+        rows[k] += [recall, drop, other.train[k] / sum(other.train), n / other.images]
+    for row in rows[len(other.classes) :]:
+        row += [None] * 4
+    notes = [*sentences(other), *_class_notes(labels, other.classes)]
+    if len(found.record.grid.seeds) > 1:
+        notes.append(f"Of the network with seed {other.seed}.")
+    notes.append("Δ: Newcombe's interval for two independent sets of images.")
+    return _table(found, other.key, f"Row {other.row} on {other.place}.", columns, rows, notes)
+
+
+def reproduction(found: Findings) -> Table | None:
+    """Measured beside published."""
+    if not found.reproduction:
+        return None
+    compared = not found.reproduction.other
+    columns = [
+        Column("row", "#", "row"),
+        Column("published", "Published", "published", "Test accuracy (%)"),
+        Column("measured", "Measured", "estimate", "Test accuracy (%)"),
+        *(
+            [Column("difference", "Δ", "change", "Measured − published (pp)"), Column("verdict", "", "text")]
+            if compared
+            else []
+        ),
+        Column("f1", "Published", "published", "F1 (%)"),
+        *(Column(m, m.removesuffix("_f1"), "percent", "F1 (%)") for m in ("macro_f1", "weighted_f1")),
+        Column("val_published", "Published", "published", "Validation accuracy (%)"),
+        Column("val", "Measured", "percent", "Validation accuracy (%)"),
+    ]
+    rows = [_reproduced_row(found, r, compared) for r in found.reproduction.rows]
+    header = "Measured beside published." if compared else "Same protocol, other data: measured beside published."
+    table = _table(found, "reproduction", header, columns, rows, list(_reproduction_notes(found, found.reproduction)))
+    return _marked(table, found, [r.row for r in found.reproduction.rows])
+
+
+def _reproduced_row(found: Findings, reproduced: Any, compared: bool) -> list[Any]:
+    row = reproduced.row
+    facts, published = found.analysis.rows.get(row), found.record.grid.published[row - 1]
+    answers = found.test.get(row)
+    lacking = None if facts else "not run"
+    f1 = [evaluation.scores(answers.labels, p, answers.losses[0]) for p in answers.predicted] if answers else []
+    val = [r.scores["val"]["accuracy"] for _, r in found.finished(row)]
+    return [
+        row, reproduced.published, facts.accuracy if facts else lacking,
+        *([reproduced.difference or lacking, reproduced.verdict] if compared else []),
+        published.get("f1"),
+        *(float(np.mean([s[m] for s in f1])) if f1 else lacking for m in ("macro_f1", "weighted_f1")),
+        published.get("val_accuracy"), float(np.mean(val)) if val else lacking,
+    ]  # fmt: skip
+
+
+def _reproduction_notes(found: Findings, reproduction: Reproduction) -> Iterator[str]:
+    agreement = reproduction.agreement
+    if reproduction.other:
+        yield f"Other data: {reproduction.other}. Numbers are not compared; ranks and signs are."
+    else:
+        yield (
+            "≈ / ≠: the 95 % interval of the difference does / does not hold 0, the published accuracy taken as k/n on "
+            "an independent test set (Newcombe); ?: not comparable. Without its predictions, no test can be paired."
+        )
+    yield "The source does not say which average its F1 is; micro-F1 equals accuracy."
+    tau = f"Kendall's tau-b {agreement.tau:.2f}; " if agreement.tau is not None else ""
+    yield (
+        f"Agreement over {agreement.rows} rows: {tau}{agreement.same_signs} of {agreement.signs} one-factor contrasts "
+        f"have the published sign; {agreement.within_noise} published contrasts are within noise at this size."
+    )
+    changed = [f"{k.replace('_', ' ')} {v}" for k, v in found.record.grid.settings.items()]
+    if changed:
+        yield f"Set otherwise than in the study file: {', '.join(changed)}."
+
+
+def importance(found: Findings, shares: Mapping[str, tuple[float, float]]) -> Table:
+    """What `study.importances` says, for a study with enough trials for it."""
+    columns = [Column("factor", "Factor", "text"), Column("share", "Share (%)", "percent")]
+    rows = [[TITLES[f], share] for f, share in sorted(shares.items(), key=lambda item: -item[1][0])]
+    notes = ["Share of variance on validation explained by a surrogate forest (fANOVA), mean ± SD over ten forests; "
+             "not an effect size: the contrasts are."]  # fmt: skip
+    return _table(found, "importance", "Importance of the factors.", columns, rows, notes)
+
+
+def every(found: Findings) -> list[Table]:
+    """All of them that this study has."""
+    makers = (contrasts, effects, selection, selected, reproduction)
+    own = [table for make in makers if (table := make(found))]
+    return [*own, *(elsewhere(found, other) for other in found.elsewhere)]

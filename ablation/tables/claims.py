@@ -1,0 +1,59 @@
+"""What may be said of a study, in sentences: no more than its numbers hold."""
+
+from collections.abc import Iterator
+
+from ablation.grids.grid import TITLES, short
+from ablation.results.findings import Findings
+from ablation.statistics.analysis import Contrast
+from ablation.statistics.comparison import ALPHA
+from ablation.tables.table import listed
+
+MOST = 6  # factors that get a sentence
+
+
+def claims(found: Findings) -> list[str]:
+    """In the order in which they matter; [] until a selection is sealed."""
+    return [*_selected(found), *_factors(found), *_seeds(found)] if found.sealed and found.test else []
+
+
+def _selected(found: Findings) -> Iterator[str]:
+    assert found.sealed is not None
+    row, facts = found.sealed.row, found.analysis.rows.get(found.sealed.row)
+    yield f"Row {row} was selected: {found.sealed.rule.partition(' (')[0]}."
+    if facts:
+        interval = facts.over_seeds or facts.accuracy
+        bounds = f" ({100 * interval.low:.1f} to {100 * interval.high:.1f})" if interval.low == interval.low else ""
+        yield f"On test it scored {100 * interval.value:.1f} %{bounds}."
+    alike = [r for r, facts in found.analysis.rows.items() if facts.alike]
+    if alike:
+        yield f"Test does not tell row{'s' if alike[1:] else ''} {listed(alike[:12])} from it."
+    stability = found.analysis.stability
+    if stability and stability.cheapest != row:
+        yield f"Validation does not tell row {stability.cheapest} from it, and that one is the cheapest of those."
+
+
+def _factors(found: Findings) -> Iterator[str]:
+    groups: dict[tuple[str, object, object], list[Contrast]] = {}
+    for contrast in found.analysis.contrasts:
+        pair = contrast.pair
+        groups.setdefault((pair.factor, *pair.levels), []).append(contrast)
+    for (factor, first, second), some in list(groups.items())[:MOST]:
+        yield _factor(factor, first, second, some)
+
+
+def _factor(factor: str, first: object, second: object, some: list[Contrast]) -> str:
+    values = [c.difference.accuracy.value for c in some]
+    shown = ", ".join(f"{100 * v:+.1f}" for v in values[:8]) + (", ..." if values[8:] else "")
+    change = f"{TITLES[factor]} {short(factor, first)} to {short(factor, second)}"
+    told = sum(c.difference.p_holm < ALPHA for c in some)
+    after = f"{told} of {len(some)} told from 0 (Holm over all contrasts)"
+    if len({v > 0 for v in values if v}) > 1:
+        return f"{change}: {len(some)} pairs, signs disagree ({shown} pp); {after}."
+    direction = "raised" if values[0] > 0 else "lowered" if values[0] < 0 else "did not change"
+    pairs = f"{len(some)} of {len(some)} matched pairs" if some[1:] else "the one matched pair"
+    return f"{change} {direction} test accuracy in {pairs} ({shown} pp); {after}."
+
+
+def _seeds(found: Findings) -> Iterator[str]:
+    if len(found.record.grid.seeds) == 1:
+        yield "One training per row: nothing here speaks of seeds."

@@ -1,0 +1,80 @@
+"""Tables in Markdown and CSV, and a confusion matrix as a page."""
+# ruff: noqa: RUF001 (the signs are what this file is about)
+
+import re
+from collections.abc import Sequence
+
+import pandas as pd
+
+from ablation.tables import cells
+from ablation.tables.cells import MARKS
+from ablation.tables.escape import cut, markdown, safe_csv
+from ablation.tables.table import Cell, Column, Table
+from ablation.templates import HTML, TEXT
+
+
+def csv(frame: pd.DataFrame) -> str:
+    """Tidy, raw floats at full precision, snake_case names."""
+    texts = frame.select_dtypes(exclude="number").columns
+    safe = frame.assign(**{name: frame[name].map(safe_csv) for name in texts})
+    return safe.to_csv(index=False, lineterminator="\n")
+
+
+def _cell(table: Table, row: int, column: Column, cell: Cell) -> str:
+    if column.kind == "row":
+        drawn = markdown(cell.value) + "".join(MARKS[m] for m in MARKS if m in table.marks[row])
+    elif cells.is_empty(column, cell):
+        drawn = "–"
+    elif cells.is_reason(column, cell):
+        drawn = markdown(cut(str(cell.value), cells.LONGEST))
+    else:
+        drawn = " ".join(_text(column, part) for part in cells.parts(column, cell, table.decimals) if part)
+    return f"**{drawn}**" if cell.bold and drawn else drawn
+
+
+def _text(column: Column, part: str) -> str:
+    return part.replace("<", r"\<") if column.kind in cells.NUMBERS else markdown(part)
+
+
+def _title(column: Column) -> str:
+    if column.kind == "row":
+        return column.title
+    group, _, unit = column.group.rstrip(")").partition(" (")
+    if column.kind not in cells.NUMBERS or not unit:
+        return markdown(column.title)
+    return markdown(
+        f"{column.title} ({group[0].lower() if group[1:2].islower() else group[0]}{group[1:]}, {unit})"
+        if column.kind != "p"
+        else f"{column.title} ({group})"
+    )
+
+
+def _padded(line: Sequence[str], widths: Sequence[int], left: Sequence[bool]) -> str:
+    drawn = [text.ljust(w) if is_left else text.rjust(w) for text, w, is_left in zip(line, widths, left, strict=True)]
+    return f"| {' | '.join(drawn)} |"
+
+
+def markdown_table(table: Table) -> str:
+    """A pipe table, padded so that the raw text reads as a table too."""
+    titles = [_title(c) for c in table.columns]
+    body = [
+        [_cell(table, i, c, cell) for c, cell in zip(table.columns, row, strict=True)]
+        for i, row in enumerate(table.rows)
+    ]
+    widths = [max(3, *(len(line[k]) for line in [titles, *body])) for k in range(len(titles))]
+    left = [cells.is_left(table, k) for k in range(len(titles))]
+    rule = [":" + "-" * (w - 1) if is_left else "-" * (w - 1) + ":" for w, is_left in zip(widths, left, strict=True)]
+    return TEXT.get_template("table.md").render(
+        caption=markdown(table.caption),
+        lines=[_padded(line, widths, left) for line in [titles, rule, *body]],
+        notes=[cells.noted(note, MARKS, markdown) for note in table.notes],
+        study=re.sub(r"[^\w.+-]", "", table.name),
+        key=table.key,
+        ids=table.ids,
+    )
+
+
+def confusion_page(title: str, classes: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
+    """A page that shows a confusion matrix: counts, shaded by the share of the true class. No script, no network."""
+    rows = [(name, [(n, n / max(1, sum(line))) for n in line]) for name, line in zip(classes, counts, strict=True)]
+    return HTML.get_template("confusion.html").render(title=title, classes=classes, rows=rows)

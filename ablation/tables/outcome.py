@@ -1,0 +1,194 @@
+"""How a study stands: its tables and report, drawn from files alone. No database, no backend."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ablation import caveats
+from ablation.caveats import Caveat
+from ablation.datasets import leaks
+from ablation.errors import AblateError
+from ablation.grids import record as records
+from ablation.grids.grid import Trial
+from ablation.grids.record import Record
+from ablation.planning import plan
+from ablation.results import findings, selection
+from ablation.results.findings import Findings, Results, done
+from ablation.results.result import Result
+from ablation.results.selection import Opener, Selection
+from ablation.statistics import analysis, evaluation
+from ablation.tables import beside, export, frames, latex, provenance, report, table
+from ablation.tables.frames import NOT_RUN
+from ablation.training import features
+from ablation.workspace import Workspace, write_text
+
+Importances = Callable[[Record, Mapping[Trial, Result]], dict[str, tuple[float, float]]]
+REPORT = "report.html"
+DATED = ("trials.csv", REPORT)  # hold when, where and in how many attempts; the others are the same for same results
+
+
+@dataclass(frozen=True)
+class Look:
+    """How tables are drawn. `latex`: what `export.latex` takes. `all_intervals`: bootstrap above 100 rows too.
+    `importances`: computes those of the factors, where there are trials enough; None leaves them out."""
+
+    latex: Mapping[str, Any] = field(default_factory=dict)
+    all_intervals: bool = False
+    importances: Importances | None = None
+
+
+@dataclass(frozen=True)
+class Tests:
+    """What is known of the test set once a selection is sealed. `scores`: of each finished trial, metric -> value;
+    `selected`: the row."""
+
+    scores: dict[Trial, dict[str, float]]
+    opened: Opener
+    selected: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a study stands. `unfinished`: (row, seed, outcome, reason) of each trial without a result."""
+
+    folder: Path
+    markdown: str
+    trained: int
+    unfinished: tuple[tuple[int, int, str, str], ...]
+    caveats: tuple[Caveat, ...]
+
+    @property
+    def codes(self) -> list[str]:
+        return [caveat.code for caveat in self.caveats]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A study, drawn. `files`: name in the study's folder -> content."""
+
+    findings: Findings
+    caveats: tuple[Caveat, ...]
+    files: dict[str, str]
+
+    @property
+    def undated(self) -> dict[str, str]:
+        """The files that hold nothing of when and where."""
+        return {name: content for name, content in self.files.items() if name not in DATED}
+
+
+def check_name(name: str) -> None:
+    """A study's name is a folder of the workspace, and stands in databases. Raises AblateError."""
+    if not re.fullmatch(r"[\w+-][\w.+-]{0,99}", name) or name in ("cache", "log", "trained", "mlartifacts"):
+        raise AblateError(f"study name {name!r} is not allowed; pass --name with letters, digits, and . _ + - between")
+
+
+def _scores(found: Findings) -> dict[Trial, dict[str, float]]:
+    """Of each finished trial on test, replicates included."""
+    scores: dict[Trial, dict[str, float]] = {}
+    for trial in done(found.results):
+        replicate = found.record.grid.is_replicate(trial)
+        answers = found.replicates if replicate else found.test.get(trial.row)
+        if answers:
+            place = answers.seeds.index(trial.seed)
+            scores[trial] = evaluation.scores(answers.labels, answers.predicted[place], answers.losses[place])
+    return scores
+
+
+def tests(workspace: Workspace, found: Findings) -> Tests | None:
+    """None until a selection is sealed."""
+    sealed = found.sealed
+    return Tests(_scores(found), selection.unseal(workspace, found.record, sealed), sealed.row) if sealed else None
+
+
+def _majority(found: Findings) -> float | None:
+    """Share of the test set's largest class: the accuracy of always guessing it."""
+    row = next(iter(found.test), None)
+    counts = found.record.counts[found.record.grid.rows[row - 1].split]["test"] if row else ()
+    return max(counts) / sum(counts) if counts else None
+
+
+def draw(workspace: Workspace, record: Record, results: Results, sealed: Selection | None, look: Look) -> Drawing:
+    """The study's tables and warnings; writes nothing."""
+    found = findings.gather(workspace, record, results, sealed, look.all_intervals)
+    told = tuple(
+        caveats.find(found, _looks(workspace, record), leaks.of_all(workspace, record, _pretrained(workspace, record)))
+    )
+    trials = frames.trials(record, results, _scores(found))
+    rows = frames.rows(record, trials, sealed, found.analysis.rows)
+    main = table.build(record, rows, _majority(found), sealed, found.analysis)
+    files = {
+        "table.csv": export.csv(rows),
+        "trials.csv": export.csv(trials),
+        "contrasts.csv": export.csv(frames.contrasts(record, found.analysis.contrasts)),
+        "table.tex": latex.latex(main, **look.latex),
+        "table.md": export.markdown_table(main),
+        "macros.tex": latex.macros(rows),
+        "warnings.json": json.dumps(caveats.as_json(told), indent=1, ensure_ascii=False) + "\n",
+    }
+    others = beside.every(found)
+    if look.importances and analysis.can_weigh(record, done(results)):
+        others.append(beside.importance(found, look.importances(record, done(results))))
+    for each in others:
+        files[f"tables/{each.key}.tex"] = latex.latex(each, **look.latex)
+        files[f"tables/{each.key}.md"] = export.markdown_table(each)
+    files[REPORT] = report.report(found, told, [main, *others], provenance.provenance(found))
+    return Drawing(found, told, files)
+
+
+def _pretrained(workspace: Workspace, record: Record) -> Callable[[], np.ndarray | None]:
+    """What gives the stored features of a study's images, of a backbone with weights that were trained."""
+
+    def read() -> np.ndarray | None:
+        for training in plan.trainings(record, record.grid.trials()):
+            wanted = training.features_of().get("test")
+            if wanted and wanted.weights.source != "random" and not wanted.cut and features.is_ready(workspace, wanted):
+                return features.load(workspace, wanted)
+        return None
+
+    return read
+
+
+def _looks(workspace: Workspace, record: Record) -> int:
+    """How many studies of this workspace, this one included, have looked at these test images."""
+    found = 1
+    for name in workspace.studies():
+        other = records.read(workspace.study(name)) if name != record.name else None
+        seen = other and other.images == record.images and set(other.splits.values()) & set(record.splits.values())
+        found += bool(seen and selection.read(workspace.study(name)))
+    return found
+
+
+def write(workspace: Workspace, drawing: Drawing) -> None:
+    folder = workspace.study(drawing.findings.record.name)
+    for name, content in drawing.files.items():
+        write_text(folder.path / name, content)
+
+
+def outcome(workspace: Workspace, drawing: Drawing, trained: int) -> Outcome:
+    """What is to be said of a study that is drawn."""
+    unfinished = [
+        (t.row, t.seed, r.outcome if r else NOT_RUN, r.reason if r else "")
+        for t, r in drawing.findings.results.items()
+        if not (r and r.done)
+    ]
+    folder = workspace.study(drawing.findings.record.name).path
+    return Outcome(folder, drawing.files["table.md"], trained, tuple(unfinished), drawing.caveats)
+
+
+def drawn_again(workspace: Workspace, name: str, look: Look) -> Drawing:
+    """A study drawn from its files alone; writes nothing. Raises AblateError where there is no such study."""
+    check_name(name)
+    record = records.need(workspace, name)
+    return draw(workspace, record, findings.collect(workspace, record), selection.read(workspace.study(name)), look)
+
+
+def redraw(workspace: Workspace, name: str, look: Look) -> Outcome:
+    """The tables of a study again."""
+    drawing = drawn_again(workspace, name, look)
+    write(workspace, drawing)
+    return outcome(workspace, drawing, 0)

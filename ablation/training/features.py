@@ -1,0 +1,104 @@
+"""Backbone outputs, computed once and mapped by all."""
+
+import functools
+import hashlib
+import os
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ablation.backbones import FRONT
+from ablation.errors import AblateError
+from ablation.grids.record import Weights
+from ablation.planning.plan import Features
+from ablation.workspace import Workspace, atomic, read_json, write_json
+
+BATCH = 64
+RANDOM_RECIPE = "random-noise-1"  # the digest of seeded random weights: count up when others are drawn
+
+
+def locate(backbone: str, level: str) -> Weights | None:
+    """The weights that a level names, with their digest; None for ImageNet's, which only Keras can fetch.
+
+    Raises AblateError where a file is missing.
+    """
+    if level == "imagenet":
+        return None
+    if level == "random":
+        return Weights(level=level, source="random", digest=RANDOM_RECIPE)
+    path = Path(level)
+    file = path / f"{backbone}_notop.weights.h5" if os.path.isdir(path) else path
+    if not os.path.isfile(file):  # unlike Path.is_file, no error for a name that no file can have
+        raise AblateError(f"weights {level}: no such file; allowed: 'imagenet', 'random', or the path of a .h5 file")
+    return Weights(level=level, source=str(file), digest=_sha256(file))
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@functools.lru_cache(maxsize=64)
+def _is_as_written(path: Path, sha256: str, size: int, changed: int) -> bool:
+    """Looked at once a process; again where `size` or `changed` (when, in ns) says that it is another file."""
+    return _sha256(path) == sha256
+
+
+def digest_of(model: Any) -> str:
+    """One name for a Keras model's weights."""
+    found = hashlib.sha256()
+    for array in model.get_weights():
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()
+
+
+def _sidecar(path: Path) -> Path:
+    return path.with_suffix(".json")
+
+
+def is_ready(workspace: Workspace, features: Features) -> bool:
+    return _sidecar(workspace.features(features.key)).is_file()
+
+
+def shape(workspace: Workspace, features: Features) -> tuple[int, ...]:
+    """Of all images' features: (N, height, width, channels)."""
+    found = read_json(_sidecar(workspace.features(features.key)))
+    assert found is not None
+    return tuple(found["shape"])  # type: ignore[arg-type]
+
+
+def extract(workspace: Workspace, features: Features, report: Callable[[dict[str, Any]], None]) -> None:
+    """Run the backbone, or its part before block 5, over the stored pixels, in index order, into a float32 .npy file
+    with a checksum beside it."""
+    front = import_module(FRONT)
+    model, preprocess = front.backbone(features.backbone, features.weights.source, features.image_size)
+    model = front.lower(features.backbone, model) if features.cut else model
+    pixels = np.load(
+        workspace.images(features.images).pixels(features.image_size, features.alignment),
+        mmap_mode="r",
+        allow_pickle=False,
+    )
+    path = workspace.features(features.key)
+    full = (len(pixels), *model.output_shape[1:])
+    with atomic(path) as temporary:
+        out = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=full)
+        for start in range(0, len(pixels), BATCH):
+            some = preprocess(np.asarray(pixels[start : start + BATCH], np.float32))
+            out[start : start + BATCH] = model.predict_on_batch(some)
+            report({"images": min(start + BATCH, len(pixels)), "of": len(pixels)})
+        out.flush()
+    write_json(_sidecar(path), {"sha256": _sha256(path), "shape": full, **features.model_dump(mode="json")})
+
+
+def load(workspace: Workspace, features: Features) -> np.ndarray:
+    """The features of all images, memory-mapped. Raises AblateError where the file is not what was written."""
+    path = workspace.features(features.key)
+    found, stat = read_json(_sidecar(path)), path.stat() if path.is_file() else None
+    if not (found and stat and _is_as_written(path, str(found["sha256"]), stat.st_size, stat.st_mtime_ns)):
+        _sidecar(path).unlink(missing_ok=True)  # so that the next run computes them again
+        raise AblateError(f"{path}: damaged; run again to compute it anew")
+    array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array

@@ -1,0 +1,1 @@
+"""Optuna and MLflow, told what the files hold. Nothing is read from them that a table rests on."""

@@ -1,0 +1,111 @@
+"""The process that logs the model of the selected row to MLflow and registers it: it loads a backend."""
+
+import logging
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import mlflow.keras
+import numpy as np
+from mlflow.models import Model, ModelSignature
+from mlflow.types import Schema, TensorSpec
+
+from ablation.datasets import splits
+from ablation.grids import record as records
+from ablation.grids.grid import Trial
+from ablation.grids.record import Record
+from ablation.planning import plan
+from ablation.planning.plan import Training
+from ablation.results import result, selection
+from ablation.results.result import Predictions
+from ablation.results.selection import Selection
+from ablation.training import whole, worker
+from ablation.views import tracking
+from ablation.workers import slots
+from ablation.workspace import Workspace
+
+CLOSE = {"float32": 2e-3}  # probabilities were kept in float16; products of lower precision differ more between batches
+LESS_CLOSE = 3e-2
+
+
+def _signature(training: Training) -> ModelSignature:
+    size = training.condition.image_size
+    images = TensorSpec(np.dtype("uint8"), (-1, size, size, 3), "images")
+    return ModelSignature(
+        Schema([images]), Schema([TensorSpec(np.dtype("float32"), (-1, training.classes), "probabilities")])
+    )
+
+
+def _requirements() -> list[str]:
+    packages = ("keras", slots.backend(), "numpy", "mlflow")
+    return [f"{package}=={version(package)}" for package in packages]
+
+
+def _metadata(record: Record, trial: Trial, sealed: Selection) -> dict[str, Any]:
+    """What whoever loads the model must know."""
+    return {
+        "classes": list(record.classes),
+        "images": "uint8 RGB, 0 to 255" + (", eyes level" if trial.condition.align == "all" else ""),
+        "study": record.name,
+        "row": trial.row,
+        "seed": trial.seed,
+        "selected": sealed.rule,
+        "image_set": record.images,
+        "weights": record.weights_of(trial.condition).model_dump(exclude={"level"})
+        | {"source": _source(record, trial)},
+    }
+
+
+def _source(record: Record, trial: Trial) -> str:
+    return str(record.shown(trial.condition)["weights"])
+
+
+def _check(model: Any, workspace: Workspace, record: Record, training: Training, trial: Trial) -> None:
+    """Raises ValueError where it does not answer as the trial did on its validation images."""
+    folder, epochs = workspace.training(training.key), trial.condition.epochs
+    found = result.read(folder, epochs)
+    assert found is not None
+    said = Predictions.read(folder.predictions("val", epochs), found.predictions["val"]).probabilities
+    rows, _ = splits.read(workspace.images(record.images), training.split)
+    stored = workspace.images(record.images).pixels(training.condition.image_size, training.aligned("val"))
+    pixels = np.load(stored, mmap_mode="r", allow_pickle=False)[rows["val"]]
+    off = float(np.abs(model.predict(pixels, verbose=0) - said.astype(np.float32)).max())
+    if not off <= CLOSE.get(trial.condition.precision, LESS_CLOSE):
+        raise ValueError(f"the model does not predict what row {trial.row} did: probabilities are off by {off:.3g}")
+
+
+def register(workspace: Workspace, study: str, uri: str | None, name: str) -> str:
+    """Log and register; the version. Raises ValueError, KeyError or what MLflow raises."""
+    record = records.need(workspace, study)
+    sealed = selection.read(workspace.study(study))
+    assert sealed is not None
+    trial = next(record.grid.seeded(sealed.row))
+    key = record.trial_key(trial)
+    training = next(iter(plan.trainings(record, [trial])))
+    sender = tracking.connect(workspace, uri, study)
+    mlflow.set_tracking_uri(sender.uri)
+    mlflow.set_experiment(experiment_id=sender.experiment)  # whose folder takes the files
+    worker.set_up()
+    model = whole.build(training, workspace.training(training.key).head(trial.condition.epochs))
+    logged = Model.log(
+        artifact_path=None,
+        name="model",
+        flavor=mlflow.keras,
+        run_id=sender.runs[key],
+        model=model,
+        signature=_signature(training),
+        pip_requirements=_requirements(),
+        metadata=_metadata(record, trial, sealed),
+    )
+    _check(mlflow.keras.load_model(logged.model_uri), workspace, record, training, trial)
+    tags = {tracking.TRIAL: key, tracking.STUDY: study, "ablate.row": str(trial.row)}
+    return str(mlflow.register_model(logged.model_uri, name, tags=tags).version)
+
+
+if __name__ == "__main__":  # `python -m ablation.registrar WORKSPACE STUDY NAME` prints the version
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    where, which, as_name = sys.argv[1:]
+    print(register(Workspace(Path(where)), which, os.environ.pop("MLFLOW_TRACKING_URI", None), as_name))

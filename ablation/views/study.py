@@ -1,0 +1,229 @@
+"""The Optuna view: one study, one COMPLETE trial a trial of the grid; earlier failed attempts stay."""
+
+import math
+import time
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Set
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.exceptions import StorageInternalError
+from optuna.trial import TrialState
+from sqlalchemy.exc import SQLAlchemyError
+
+from ablation.addresses import masked
+from ablation.errors import AblateError
+from ablation.grids.grid import Condition, Trial, short
+from ablation.grids.record import Record
+from ablation.results.result import Result
+from ablation.workspace import atomic
+
+KEY = "ablate.trial"
+FORESTS = 10  # seeds of the importances' forests: one alone is unstable
+PATIENCE, PAUSE = 120.0, 1.0  # seconds: for how long a database may be away at the end; between two looks
+CHUNK = 100  # rows whose test scores are one attribute: short enough for any database's texts
+
+
+def _distribution(declared: dict[str, Any]) -> BaseDistribution | None:
+    """From a factor's declared range, never from a grid's levels: choices that grow make Optuna raise."""
+    if "anyOf" in declared:
+        return _distribution(declared["anyOf"][0])
+    if "enum" in declared:
+        return CategoricalDistribution(declared["enum"])
+    if declared.get("type") == "integer":
+        low, high = declared["minimum"], declared["maximum"]
+        return IntDistribution(low, high, log=high > 1000)
+    if declared.get("type") == "number":
+        low, high = declared["minimum"], declared.get("maximum") or declared["exclusiveMaximum"]
+        return FloatDistribution(low, high, log=0 < low < 0.001)
+    return None  # open-ended: paths
+
+
+DISTRIBUTIONS = {
+    factor: found
+    for factor, declared in Condition.model_json_schema()["properties"].items()
+    if (found := _distribution(declared)) is not None
+}
+
+
+def parameters(condition: Condition) -> dict[str, Any]:
+    """The levels that Optuna can hold as parameters; lists and paths go to user attributes."""
+    levels = condition.model_dump()
+    return {f: levels[f] for f in DISTRIBUTIONS if not isinstance(levels[f], tuple)}
+
+
+def _attributes(record: Record, trial: Trial, key: str) -> dict[str, Any]:
+    known = parameters(trial.condition)
+    open_ended = {f: short(f, v) for f, v in record.shown(trial.condition).items() if f not in known}
+    return {KEY: key, "row": trial.row, "seed": trial.seed, **open_ended}
+
+
+def _in_order(levels: Set[Any]) -> list[Any]:
+    """Numbers by size; names, and lists of units, by how they are written."""
+    return sorted(levels, key=lambda v: (v, "") if isinstance(v, int | float) else (math.inf, str(v)))
+
+
+def importances(record: Record, finished: Mapping[Trial, Result]) -> dict[str, tuple[float, float]]:
+    """Of each varying factor, the share of the variance of the selection metric that forests explain by it (fANOVA,
+    Hutter et al. 2014): mean and standard deviation over FORESTS seeds. A level counts as its place among the levels: a
+    declared range would give its unseen part nearly all of the weight, and names cost 2^levels times as much."""
+    metric, varying = record.grid.metric, record.grid.varying
+    levels = {f: _in_order({getattr(r, f) for r in record.grid.rows}) for f in varying}
+    places: dict[str, BaseDistribution] = {f: IntDistribution(0, len(found) - 1) for f, found in levels.items()}
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for trial, result in finished.items():
+        params = {f: levels[f].index(getattr(trial.condition, f)) for f in varying}
+        value = result.scores["val"][metric]
+        study.add_trial(optuna.trial.create_trial(params=params, distributions=places, value=value))
+    found = [_importance(study, seed) for seed in range(FORESTS)]
+    return {f: (fmean(each[f] for each in found), stdev(each[f] for each in found)) for f in varying}
+
+
+def _importance(study: optuna.Study, seed: int) -> dict[str, float]:
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=seed)
+    return optuna.importance.get_param_importances(study, evaluator=evaluator)
+
+
+def create(path: Path) -> str:
+    """The URL of an SQLite database at `path`; made at one go, for one that was half made would never open again."""
+    if not path.exists():
+        with atomic(path) as temporary:
+            optuna.storages.RDBStorage(f"sqlite:///{temporary.absolute()}").engine.dispose()
+    return f"sqlite:///{path.absolute()}"
+
+
+class Study:
+    """Written by the orchestrator alone. Trials are told when they start, report each epoch, and end."""
+
+    def __init__(self, url: str, record: Record) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        arguments: dict[str, Any] = (
+            {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
+        )  # a server that was restarted has cut its connections
+        self._record, self._metric = record, f"val_{record.grid.metric}"  # whatever selects
+        self._storage = optuna.storages.RDBStorage(url, engine_kwargs=arguments)
+        self._study = optuna.create_study(
+            storage=self._storage,
+            study_name=record.name,
+            direction="minimize" if self._metric.endswith("loss") else "maximize",
+            sampler=optuna.samplers.RandomSampler(),  # never consulted: every parameter is fixed
+            load_if_exists=True,
+        )
+        self._id = self._storage.get_study_id_from_name(record.name)
+        self._open: dict[str, int] = {}  # trial id -> Optuna's id
+        self._complete: set[str] = set()  # ids of the trials that ended here
+        self._behind = False  # whether the database was away and lacks something
+        self._fail_abandoned()
+
+    def _fail_abandoned(self) -> None:
+        """The workspace's lock is ours, so nobody runs what stands as running: a process that died left it."""
+        for trial in self._trials(TrialState.WAITING):
+            self._storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)  # so that it has a start
+        for trial in self._trials(TrialState.RUNNING):
+            self._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+
+    def _trials(self, state: TrialState) -> list[optuna.trial.FrozenTrial]:
+        """Those in one state: the database picks them, where `get_trials` reads all, a second for each thousand."""
+        return self._storage.get_all_trials(self._id, deepcopy=False, states=(state,))
+
+    @contextmanager
+    def _in_passing(self) -> Iterator[None]:
+        """A database that is away stops no training: what it misses, `agree` adds."""
+        try:
+            yield
+        except (StorageInternalError, SQLAlchemyError):
+            self._behind = True
+
+    def begin(self, trial: Trial, key: str) -> None:
+        """A RUNNING trial with its parameters, in one transaction: `ask` writes each of them in one of its own."""
+        with self._in_passing():
+            found = self._frozen(trial, key, state=TrialState.RUNNING)
+            self._open[key] = self._storage.create_new_trial(self._id, found)
+
+    def report(self, key: str, epoch: dict[str, float]) -> None:
+        if key in self._open:
+            with self._in_passing():
+                self._storage.set_trial_intermediate_value(self._open[key], int(epoch["epoch"]), epoch[self._metric])
+
+    def finish(self, key: str, result: Result | None) -> None:
+        """COMPLETE with the selection metric, or FAIL with the outcome; None is a trial that was interrupted."""
+        trial = self._open.pop(key, None)
+        if trial is None:
+            return
+        with self._in_passing():
+            if result is not None and result.done:
+                self._storage.set_trial_state_values(trial, TrialState.COMPLETE, [self._value(result)])
+                self._complete.add(key)
+                return
+            self._storage.set_trial_user_attr(trial, "outcome", result.outcome if result else "interrupted")
+            self._storage.set_trial_state_values(trial, TrialState.FAIL)
+
+    def _value(self, result: Result) -> float:
+        return result.scores["val"][self._metric.removeprefix("val_")]
+
+    def agree(self, finished: Iterable[tuple[Trial, str, Result]]) -> None:
+        """Add the finished trials that the study lacks: trained for another study, or lost with a database. Raises
+        AblateError where a database that was away does not come back."""
+        if self._behind:
+            self._catch_up()
+        known = self._complete | self._tested()
+        lacking = [(trial, key, result) for trial, key, result in finished if key not in known]
+        if lacking:
+            known |= {t.user_attrs.get(KEY, "") for t in self._trials(TrialState.COMPLETE)}
+        for trial, key, result in lacking:
+            if key not in known:
+                values = {int(e["epoch"]): e[self._metric] for e in result.history}
+                self._study.add_trial(self._frozen(trial, key, value=self._value(result), intermediate_values=values))
+
+    def _catch_up(self) -> None:
+        """Nothing runs any more: what still stands as running was not told how it ended."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self._fail_abandoned()
+                self._behind = False
+                return
+            except (StorageInternalError, SQLAlchemyError) as error:
+                if time.monotonic() > end:
+                    reason = masked(str(error).splitlines()[0])[:200]
+                    raise AblateError(
+                        f"--storage: Optuna's database is away ({reason}); results and tables are complete, and the "
+                        "same command tells it when it is back"
+                    ) from None
+                time.sleep(PAUSE)
+
+    def _tested(self) -> set[str]:
+        """Ids of the trials whose test scores stand on the study; they are COMPLETE, for those are noted last."""
+        return {key for name, keys in self._study.user_attrs.items() if name.startswith("test/") for key in keys}
+
+    def _frozen(self, trial: Trial, key: str, **more: Any) -> optuna.trial.FrozenTrial:
+        fixed = parameters(trial.condition)
+        return optuna.trial.create_trial(
+            params=fixed,
+            distributions={f: DISTRIBUTIONS[f] for f in fixed},
+            user_attrs=_attributes(self._record, trial, key),
+            **more,
+        )
+
+    def note_tests(self, tested: Iterable[tuple[Trial, str, dict[str, float]]]) -> None:
+        """A finished trial takes no more attributes, so the test scores stand on the study, those of many rows in one:
+        "test/seed 0, rows 1-100" -> id of the trial -> metric -> value."""
+        chunks: dict[str, dict[str, dict[str, float]]] = {}
+        for trial, key, scores in tested:
+            first = trial.row - (trial.row - 1) % CHUNK
+            chunks.setdefault(f"test/seed {trial.seed}, rows {first}-{first + CHUNK - 1}", {})[key] = scores
+        known = self._study.user_attrs
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for name, chunk in chunks.items():
+                if known.get(name) != chunk:
+                    self._study.set_user_attr(name, chunk)
+
+    def close(self) -> None:
+        """What is still open was interrupted."""
+        for key in list(self._open):
+            self.finish(key, None)

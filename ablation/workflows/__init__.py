@@ -1,0 +1,1 @@
+"""The work of whole commands, from what was asked to what is on disk: prepare, run, forecast, evaluate."""

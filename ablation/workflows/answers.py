@@ -1,0 +1,136 @@
+"""What a trained row says of images that its study has never seen: its network, or one trained again, on a worker."""
+
+import uuid
+from dataclasses import dataclass
+
+import numpy as np
+
+from ablation.datasets import images
+from ablation.datasets.images import Decoded, Images
+from ablation.errors import AblateError
+from ablation.grids import record as records
+from ablation.grids.grid import Trial
+from ablation.grids.record import Record
+from ablation.planning import plan
+from ablation.planning.plan import Training
+from ablation.results import result, selection
+from ablation.results.result import Predictions
+from ablation.results.selection import Selection
+from ablation.training import worker
+from ablation.training.worker import Orders
+from ablation.watching.watch import Watch
+from ablation.workers import pool
+from ablation.workflows import sweep
+from ablation.workflows.prepare import Options, store_images
+from ablation.workspace import TrainingFolder, Workspace
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A row that has been trained, with its first seed, and the selection that opens its study's test set."""
+
+    record: Record
+    sealed: Selection
+    trial: Trial
+
+    @property
+    def training(self) -> Training:
+        (found,) = plan.trainings(self.record, [self.trial])
+        return found
+
+
+def choose(workspace: Workspace, name: str, row: int | None) -> Chosen:
+    """Row `row`, else the selected one. Raises AblateError where there is none, or where it has no result."""
+    workspace.refuse_locked()
+    record = records.need(workspace, name)
+    sealed = selection.read(workspace.study(record.name))
+    if sealed is None:  # with it, test results may be opened
+        raise AblateError(f"study {record.name!r}: no row is selected yet; finish `ablate run` first")
+    number = sealed.row if row is None else row
+    if not 1 <= number <= len(record.grid.rows):
+        raise AblateError(f"--row {number}: no such row; allowed: 1 to {len(record.grid.rows)}")
+    chosen = Chosen(record, sealed, next(record.grid.seeded(number)))
+    done = result.read(workspace.training(chosen.training.key), chosen.trial.condition.epochs)
+    if not (done and done.done):
+        raise AblateError(f"row {number} has no result; finish `ablate run` first, or take another --row")
+    return chosen
+
+
+def answers(
+    options: Options, workspace: Workspace, chosen: Chosen, found: Images, watch: Watch
+) -> tuple[Decoded, np.ndarray]:
+    """The images, decoded, and probabilities (N, K) of them, both in index order."""
+    training, epochs = chosen.training, chosen.trial.condition.epochs
+    size = training.condition.image_size
+    with workspace.lock():
+        decoded = images.decode(
+            found,
+            [size],
+            options.skip_bad,
+            lambda done, total: watch.step("reading images", done, total),
+            [size] if training.condition.align == "all" else [],
+        )
+        store_images(workspace, decoded)
+        alignment = decoded.aligned.digest if decoded.aligned else ""
+        pixels = workspace.images(decoded.index.digest).pixels(size, alignment)
+        with sweep.open_pool(options, workspace, watch) as workers:
+            head = workspace.training(training.key).head(epochs)
+            if not head.is_file():
+                head = _trained_again(workspace, chosen, workers, watch).head(epochs)
+            task = pool.Task("predicting", worker.answer, (training, head.absolute(), pixels.absolute()))
+            return decoded, _one(workers, task, watch)
+
+
+def _one(workers: pool.Pool, task: pool.Task, watch: Watch) -> np.ndarray:
+    def reported(key: str, message: dict[str, int]) -> None:
+        watch.step(key, message["images"], message["of"])
+
+    tasks = iter([task])
+    for _, value in workers.run(lambda: next(tasks, None), pool.Listener(reported=reported)):
+        if isinstance(value, np.ndarray):
+            return value
+        reason = value.reason if isinstance(value, pool.Lost) else str(value).strip().splitlines()[-1]
+        raise AblateError(f"the images could not be predicted: {reason[:300]}")
+    raise AssertionError("a pool ends each task")
+
+
+def _trained_again(workspace: Workspace, chosen: Chosen, workers: pool.Pool, watch: Watch) -> TrainingFolder:
+    """The head was not kept: a training of its own, beside the one that counts, and compared with it."""
+    trial, training, again = chosen.trial, chosen.training, workspace.again
+    epochs, place = trial.condition.epochs, again.training(training.key)
+    if not place.head(epochs).is_file():
+        watch.say(f"the head of row {trial.row} was not kept: it is trained again, for {epochs} epochs")
+        again.root.mkdir(parents=True, exist_ok=True)
+        link = again.root / "cache"
+        if not link.is_symlink():
+            link.symlink_to(workspace.root.absolute() / "cache")
+        one = training.model_copy(
+            update={"milestones": (epochs,), "condition": training.condition.model_copy(update={"epochs": epochs})}
+        )
+        sweep.extract(workspace, workers, set(one.features_of().values()), watch)
+        _train(workers, again, one, watch)
+    new, old = (result.read(w.training(training.key), epochs) for w in (again, workspace))
+    if not (new and new.done and old):
+        raise AblateError(f"row {trial.row} could not be trained again: {new.reason if new else 'killed'}")
+    if new.predictions["val"] != old.predictions["val"]:
+        a, b = (
+            Predictions.read(w.training(training.key).predictions("val", epochs), r.predictions["val"]).classes
+            for w, r in ((again, new), (workspace, old))
+        )
+        watch.say(
+            f"note: trained again, row {trial.row} is not the same bit for bit: {int((a != b).sum())} of {len(a)} "
+            "validation predictions differ (another processor, number of threads, or version)"
+        )
+    return place
+
+
+def _train(workers: pool.Pool, again: Workspace, training: Training, watch: Watch) -> None:
+    orders = Orders(uuid.uuid4().hex, "selected")
+    task = pool.Task("training again", worker.train, (again.root.absolute(), training, orders))
+
+    def reported(key: str, message: dict[str, list[dict[str, float]]]) -> None:
+        watch.step(key, int(message["epochs"][-1]["epoch"]), training.condition.epochs)
+
+    tasks = iter([task])
+    for _ in workers.run(lambda: next(tasks, None), pool.Listener(reported=reported)):
+        pass

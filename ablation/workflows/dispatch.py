@@ -1,0 +1,175 @@
+"""Trainings on their way: handed to workers, tried again where that can help, and told to whoever watches."""
+
+import time
+from collections import defaultdict, deque
+from collections.abc import Mapping
+from typing import Any
+
+from ablation.grids.grid import Trial
+from ablation.grids.record import Record
+from ablation.planning import attempts
+from ablation.planning.plan import Training
+from ablation.results import result
+from ablation.results.keep import Heads
+from ablation.results.result import DONE, FAILED, INTERRUPTED, KILLED, OUT_OF_MEMORY, TIMED_OUT, Result
+from ablation.training import worker
+from ablation.training.worker import Orders
+from ablation.views.trials import Views
+from ablation.watching.watch import Watch
+from ablation.workers import pool
+from ablation.workspace import TrainingFolder, Workspace
+
+
+class Dispatch:
+    """All trainings of one command.
+
+    `work`: how long each takes beside the others, in any unit. `timeout`: seconds that one try may take.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        record: Record,
+        heads: Heads,
+        views: Views,
+        watch: Watch,
+        trainings: Mapping[Training, list[Trial]],
+        work: Mapping[str, float],
+        orders: Orders,
+        timeout: float | None,
+    ) -> None:
+        self._workspace, self._record, self._views, self._watch = workspace, record, views, watch
+        self._trainings = {t.key: t for t in trainings}
+        self._trials = {t.key: trials for t, trials in trainings.items()}
+        self._orders, self._timeout = orders, timeout
+        self._heads = heads
+        self._waiting = deque(self._trainings)
+        self._memory: list[str] = []  # those that ran out of it once
+        self._ends: dict[str, list[tuple[int, int]]] = defaultdict(list)  # where each stood when a try was lost
+        self._work, self._all = work, sum(work.values()) or 1.0
+        self._done, self._sum = dict.fromkeys(work, 0.0), 0.0
+        self._before = 0.0  # of the sum: not done by this command
+        self._open = {(t.row, t.seed) for trials in trainings.values() for t in trials}
+        self._trials_in_all, self._failed = record.grid.size, 0
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Hand out nothing more."""
+        self._stopping = True
+
+    def run(self, workers: pool.Pool) -> None:
+        """Until nothing waits. What ran out of memory is then left to `alone`."""
+        for key, value in workers.run(self._take, pool.Listener(self._began, self._reported)):
+            self._ended(key, value)
+
+    def alone(self) -> bool:
+        """Let what ran out of memory wait again, for a pool with one job a device; whether there is any."""
+        again = [key for key in self._memory if not self._stopping]
+        self._waiting.extend(again)
+        return bool(again)
+
+    def _take(self) -> pool.Task | None:
+        if self._stopping or not self._waiting:
+            return None
+        key = self._waiting.popleft()
+        arguments = self._workspace.root.absolute(), self._trainings[key], self._orders
+        return pool.Task(key, worker.train, arguments, self._timeout)
+
+    def _folder(self, key: str) -> TrainingFolder:
+        return self._workspace.training(key)
+
+    def _label(self, key: str) -> str:
+        trials = self._trials[key]
+        numbers = ", ".join(str(t.row) for t in trials)
+        seed = f", seed {trials[0].seed}" if len(self._record.grid.seeds) > 1 else ""
+        return f"row {numbers}{seed}" if len(trials) == 1 else f"rows {numbers}{seed}"
+
+    def _began(self, key: str, slot: str) -> None:
+        self._watch.started(key, self._label(key), slot)
+        training = self._trainings[key]
+        behind = attempts.standing(self._folder(key), training.milestones)[0] / training.condition.epochs
+        if not self._done[key]:  # of an earlier command; a later try goes back to what this one has done
+            self._before += behind * self._work[key]
+        self._progress(key, behind)
+        for trial in self._trials[key]:
+            if not result.is_done(self._folder(key), trial.condition.epochs):
+                self._views.started(trial)
+
+    def _reported(self, key: str, message: dict[str, Any]) -> None:
+        epochs = self._trainings[key].condition.epochs
+        for epoch in message["epochs"]:
+            for trial in self._trials[key]:
+                if trial.condition.epochs >= epoch["epoch"]:
+                    self._views.epoch(trial, epoch)
+                if trial.condition.epochs == epoch["epoch"]:
+                    self._tell_end(trial)
+        last = message["epochs"][-1]
+        self._watch.epoch(key, last, epochs)
+        self._progress(key, last["epoch"] / epochs)
+
+    def _progress(self, key: str, share: float) -> None:
+        self._sum += (share - self._done[key]) * self._work[key]
+        self._done[key] = share
+        self._watch.work(self._sum / self._all, self._before / self._all)
+
+    def _tell_end(self, trial: Trial) -> None:
+        found = result.read(self._folder(self._record.training_key(trial)), trial.condition.epochs)
+        if found:
+            self._views.ended(trial, found)
+        if found and found.done:
+            self._count(trial, 0)
+            self._heads.ended(trial.row)
+
+    def _count(self, trial: Trial, failed: int) -> None:
+        if (trial.row, trial.seed) in self._open:
+            self._open.remove((trial.row, trial.seed))
+            self._failed += failed
+            self._watch.trials(self._trials_in_all - len(self._open) - self._failed, self._failed, self._trials_in_all)
+
+    def _ended(self, key: str, value: object) -> None:
+        if value == KILLED:  # a scheduler started it again by itself, until its tries were used up
+            value = pool.Lost(KILLED)
+        outcome = self._lost(key, value) if isinstance(value, pool.Lost) else str(value)
+        if outcome != INTERRUPTED:
+            for trial in self._trials[key]:
+                self._tell_end(trial)
+        again = "" if self._stopping else self._again(key, outcome)
+        failure = None if outcome in (DONE, INTERRUPTED) else result.failure(self._folder(key))
+        self._watch.ended(key, f"{outcome}; {again}" if again else outcome, failure.reason if failure else "")
+        if not again and outcome != INTERRUPTED:
+            self._progress(key, 1.0)
+            for trial in self._trials[key]:
+                self._count(trial, 1)
+
+    def _lost(self, key: str, lost: pool.Lost) -> str:
+        """Write what no worker could write; the outcome."""
+        outcome = lost.reason if lost.reason in (KILLED, TIMED_OUT) else FAILED
+        tries = attempts.read(self._folder(key))
+        error = {KILLED: "its worker was killed", TIMED_OUT: f"not done after {self._timeout} s"}
+        failure = Result(
+            outcome,
+            self._trainings[key].condition.epochs,
+            error=error.get(outcome, lost.reason),
+            attempts=len(tries),
+            started=tries[-1].started if tries else time.time(),
+            finished=time.time(),
+        )
+        result.write(self._folder(key), failure)
+        return outcome
+
+    def _used_up(self, key: str) -> bool:
+        """Its folder counts the tries that began; here those are counted too that died before."""
+        folder, milestones = self._folder(key), self._trainings[key].milestones
+        self._ends[key].append(attempts.standing(folder, milestones))
+        same = self._ends[key].count(self._ends[key][-1])
+        return same >= attempts.TRIES or attempts.used_up(folder, self._orders.run, milestones)
+
+    def _again(self, key: str, outcome: str) -> str:
+        """Whether and how a training is tried again within this command; "" if not."""
+        if outcome in (KILLED, TIMED_OUT, INTERRUPTED) and not self._used_up(key):
+            self._waiting.append(key)
+            return "tried again"
+        if outcome == OUT_OF_MEMORY and key not in self._memory:
+            self._memory.append(key)
+            return "tried again later, alone on its device"
+        return ""

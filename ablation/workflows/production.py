@@ -1,0 +1,130 @@
+"""The workflows for a trained row on other images: try it where labels are known, and predict where they are not."""
+
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ablation.datasets import images, is_demo
+from ablation.errors import AblateError
+from ablation.grids.record import Record
+from ablation.results import elsewhere, result, selection
+from ablation.results.elsewhere import Elsewhere
+from ablation.tables import export, outcome
+from ablation.tables.outcome import Look
+from ablation.views import study, sync
+from ablation.watching.watch import Watch
+from ablation.workflows.answers import Chosen, answers, choose
+from ablation.workflows.prepare import Options
+from ablation.workspace import Workspace, write_text
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What came of it: its table, the files that hold it, and predictions, an image a line."""
+
+    found: Elsewhere
+    markdown: str
+    folder: Path
+    tables: Path
+    predictions: pd.DataFrame
+
+
+def evaluate(options: Options, split: str, row: int | None, watch: Watch) -> Evaluated:
+    """Row `row`, else the selected one, with its first seed on the images of `options.data`; then the study's tables
+    and report are drawn again, and MLflow is told. Raises AblateError where the input is wrong."""
+    workspace = Workspace(options.workspace)
+    chosen = choose(workspace, options.name, row)
+    record = chosen.record
+    given, others = _read(options, record, split)
+    decoded, probabilities = answers(options, workspace, chosen, given, watch)
+    index = decoded.index
+    of = {
+        "name": _name(options.data, split) + ("" if row is None else f"-row-{row}"),
+        "data": options.data if is_demo(options.data) else str(Path(options.data).absolute()),
+        "split": split,
+        "row": chosen.trial.row,
+        "seed": chosen.trial.seed,
+        "trial": record.trial_key(chosen.trial),
+        "train": record.counts[chosen.trial.condition.split]["train"],
+        "left_out": others,
+        "measured": time.time(),
+    }
+    found = elsewhere.measure(of, record.classes, index.labels, probabilities, _test(workspace, chosen))
+    labels = np.array(record.classes)[index.labels]
+    frame = _predictions(index.names, probabilities, record.classes, {"id": index.ids, "label": labels})
+    folder = workspace.study(record.name).evaluation(found.name)
+    write_text(folder / "predictions.csv", export.csv(frame))
+    write_text(folder / "confusion.csv", export.csv(_confusion(found)))
+    elsewhere.write(workspace.study(record.name), found)
+    return _drawn(options, workspace, found, frame, watch)
+
+
+def _drawn(
+    options: Options, workspace: Workspace, found: Elsewhere, frame: pd.DataFrame, watch: Watch
+) -> Evaluated:  # fmt: skip
+    folder = workspace.study(options.name)
+    with workspace.lock():
+        drawing = outcome.drawn_again(workspace, options.name, Look(importances=study.importances))
+        outcome.write(workspace, drawing)
+    told = sync.sync(workspace, options.name, options.tracking)
+    if told.waiting:
+        watch.say(f"note: MLflow could not be told ({told.reason}); `ablate sync` does it later")
+    stem = f"tables/{found.key}"
+    return Evaluated(found, drawing.files[f"{stem}.md"], folder.evaluation(found.name), folder.path / stem, frame)
+
+
+def _read(options: Options, record: Record, split: str) -> tuple[images.Images, dict[str, int]]:
+    found, others = images.matched(images.load(options.data), record.classes)
+    if not len(found):
+        raise AblateError(
+            f"{options.data}: no image of a class of this study ({', '.join(record.classes)}); "
+            f"there are {', '.join(others) or 'no images'}"
+        )
+    found = found if split == "all" else images.of_split(found, split)
+    return images.limit(found, options.limit), {name: n for name, n in others.items() if n}
+
+
+def _name(data: str, split: str) -> str:
+    stem = data if is_demo(data) else Path(data).absolute().stem
+    return re.sub(r"[^\w.-]+", "-", stem) + ("" if split == "all" else f"-{split}")
+
+
+def _test(workspace: Workspace, chosen: Chosen) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and predictions of the same trial on its own test images."""
+    done = result.read(workspace.training(chosen.training.key), chosen.trial.condition.epochs)
+    assert done is not None
+    labels, found = selection.unseal(workspace, chosen.record, chosen.sealed)(chosen.trial, done)
+    return labels, found.classes
+
+
+def _predictions(
+    names: tuple[str, ...], probabilities: np.ndarray, classes: tuple[str, ...], more: dict[str, np.ndarray]
+) -> pd.DataFrame:
+    """A line an image: which, what is known of it, what was said, and each class' probability."""
+    said = np.array(classes)[probabilities.argmax(axis=1)]
+    each = {f"p_{name}": probabilities[:, k] for k, name in enumerate(classes)}
+    return pd.DataFrame({"image": names, **more, "predicted": said, **each})
+
+
+def _confusion(found: Elsewhere) -> pd.DataFrame:
+    """Counts, then shares of the true class."""
+    classes, counts = list(found.classes), np.array(found.confusion)
+    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    parts = [pd.DataFrame(m, columns=classes).assign(label=classes, of=of) for m, of in
+             ((counts, "images"), (shares, "share"))]  # fmt: skip
+    return pd.concat(parts)[["of", "label", *classes]]
+
+
+def predict(options: Options, row: int | None, watch: Watch) -> pd.DataFrame:
+    """What row `row`, else the selected one, says of images without labels: a folder of them, or one file. A line an
+    image, by name. Raises AblateError where the input is wrong."""
+    workspace = Workspace(options.workspace)
+    chosen = choose(workspace, options.name, row)
+    given = images.unlabelled(options.data, chosen.record.classes)
+    decoded, probabilities = answers(options, workspace, chosen, images.limit(given, options.limit), watch)
+    frame = _predictions(decoded.index.names, probabilities, chosen.record.classes, {})
+    return frame.sort_values("image", ignore_index=True)

@@ -1,0 +1,179 @@
+"""The workflow: run a study, from its images to its table."""
+
+import uuid
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from ablation.addresses import masked, with_driver
+from ablation.errors import AblateError
+from ablation.grids.record import Record
+from ablation.planning import attempts, plan
+from ablation.planning.plan import Features, Training
+from ablation.results import result, selection
+from ablation.results.findings import collect, done
+from ablation.results.keep import Heads
+from ablation.tables.outcome import Look, Outcome, draw, outcome, tests, write
+from ablation.training import features, worker
+from ablation.training.worker import Orders
+from ablation.views import study, tracking
+from ablation.views.runs import Runs
+from ablation.views.study import Study
+from ablation.views.tracking import Tracker
+from ablation.views.trials import Views
+from ablation.watching import status
+from ablation.watching.watch import Watch
+from ablation.workers import cluster, pool, slots
+from ablation.workers.interrupts import Interrupts
+from ablation.workflows.dispatch import Dispatch
+from ablation.workflows.prepare import Options, prepare, store
+from ablation.workspace import Workspace
+
+
+def run(options: Options, watch: Watch) -> Outcome:
+    """Run a study: what is missing is trained, then a row is selected on validation, then the table is drawn.
+
+    Raises AblateError before anything is written where the input is wrong, KeyboardInterrupt where a signal came.
+    """
+    workspace = Workspace(options.workspace)
+    workspace.refuse_locked()
+    with Interrupts(watch.say) as interrupts:
+        prepared = prepare(options, watch)
+        record = prepared.record
+        for note in record.notes:
+            watch.say(f"note: {note}")
+        with workspace.lock():
+            store(workspace, prepared)
+            del prepared  # its pixels: workers map them from disk
+            with (
+                status.Noted(watch, workspace.study(record.name), _slot_names(options), options.command) as watch,
+                _views(options, workspace, record, watch) as views,
+            ):
+                heads = Heads(workspace, record)
+                trained = _train_missing(options, workspace, record, heads, views, watch, interrupts)
+                if interrupts.asked:
+                    raise KeyboardInterrupt
+                return _conclude(workspace, record, heads, views, trained, watch)
+
+
+def _slot_names(options: Options) -> list[str]:
+    """[] where workers come and go."""
+    if options.scheduler:
+        return []
+    return ["inline"] if options.inline else [slot.name for slot in slots.parse(options.slots)]
+
+
+def _open_study(options: Options, workspace: Workspace, record: Record) -> Study:
+    try:
+        return Study(with_driver(options.storage) if options.storage else study.create(workspace.optuna), record)
+    except Exception as error:  # whatever SQLAlchemy and its drivers raise; an address may hold a password: not named
+        reason = masked(str(error).splitlines()[0] if str(error) else type(error).__name__)
+        raise AblateError(f"--storage: Optuna's database cannot be opened ({reason[:200]})") from None
+
+
+@contextmanager
+def _views(options: Options, workspace: Workspace, record: Record, watch: Watch) -> Iterator[Views]:
+    opened = _open_study(options, workspace, record)
+    tracker = Tracker(
+        workspace.study(record.name).outbox, lambda: tracking.connect(workspace, options.tracking, record.name)
+    )
+    views = Views(record, opened, Runs(record, tracker))
+    try:
+        yield views
+    finally:
+        unsent = views.close()
+        if unsent:
+            watch.say(f"MLflow: {unsent} messages wait for it ({tracker.error}); send them with: ablate sync")
+
+
+def _train_missing(
+    options: Options, workspace: Workspace, record: Record, heads: Heads, views: Views, watch: Watch,
+    interrupts: Interrupts,
+) -> int:  # fmt: skip
+    """Train what has no result yet; the number of trials trained."""
+    missing = plan.missing(workspace, record, record.grid.trials(), options.retry)
+    total = record.grid.size
+    watch.trials(total - len(missing), 0, total)
+    if not missing:
+        return 0
+    trainings = plan.trainings(record, missing)
+    with open_pool(options, workspace, watch) as workers:
+        with interrupts.softly(workers.stop):
+            extract(workspace, workers, {f for t in trainings for f in t.features_of().values()}, watch)
+        if interrupts.asked:
+            return 0
+        work = {t.key: _work(record, t) for t in trainings}
+        orders = Orders(uuid.uuid4().hex, record.keep)
+        dispatch = Dispatch(workspace, record, heads, views, watch, trainings, work, orders, options.timeout)
+        _dispatch(dispatch, workers, interrupts)
+    if dispatch.alone():
+        with open_pool(options, workspace, watch, alone=True) as workers:
+            _dispatch(dispatch, workers, interrupts)
+    return len(missing)
+
+
+def _dispatch(dispatch: Dispatch, workers: pool.Pool, interrupts: Interrupts) -> None:
+    def stop() -> None:
+        dispatch.stop()
+        workers.stop()
+
+    with interrupts.softly(stop):
+        dispatch.run(workers)
+
+
+def open_pool(
+    options: Options, workspace: Workspace, watch: Watch, alone: bool = False
+) -> AbstractContextManager[pool.Pool]:
+    """`alone`: no two jobs share a device."""
+    log = workspace.log("").parent
+    if options.scheduler:
+        one = 1 if alone else None
+        return cluster.remote(options.scheduler, options.tls, workspace.root, log, watch.say, one)
+    found = slots.parse(options.slots)
+    found = slots.alone(found) if alone else found
+    return pool.inline(found[0]) if options.inline else cluster.local(found, log, watch.say)
+
+
+def extract(workspace: Workspace, workers: pool.Pool, wanted: set[Features], watch: Watch) -> None:
+    lacking = {f.key: f for f in sorted(wanted, key=lambda f: f.key) if not features.is_ready(workspace, f)}
+    waiting, tries = deque(lacking), Counter[str]()
+
+    def take() -> pool.Task | None:
+        key = waiting.popleft() if waiting else None
+        return pool.Task(key, worker.extract, (workspace.root.absolute(), lacking[key])) if key else None
+
+    def reported(_: str, message: dict[str, Any]) -> None:
+        watch.step("computing features", message["images"], message["of"])
+
+    if waiting:
+        watch.step("computing features", 0, 1)  # until a worker has loaded its backend, nothing else is said
+    for key, trouble in workers.run(take, pool.Listener(reported=reported)):
+        tries[key] += 1
+        if isinstance(trouble, pool.Lost) and tries[key] < attempts.TRIES:
+            waiting.append(key)
+        elif trouble == result.INTERRUPTED:
+            waiting.clear()
+        elif trouble:
+            reason = trouble.reason if isinstance(trouble, pool.Lost) else trouble.strip().splitlines()[-1]
+            raise AblateError(
+                f"features {key} could not be computed: {reason}; the log is under {workspace.log('').parent}"
+            )
+
+
+def _work(record: Record, training: Training) -> float:
+    train = next(c["train"] for s, c in record.counts.items() if record.splits[s] == training.split)
+    return plan.work(training, sum(train))
+
+
+def _conclude(workspace: Workspace, record: Record, heads: Heads, views: Views, trained: int, watch: Watch) -> Outcome:
+    """Select, seal, and only then open the test predictions; draw the tables and tell the views."""
+    results = collect(workspace, record)
+    found = selection.select(workspace, record, done(results))
+    sealed = selection.seal(workspace.study(record.name), found) if found else None
+    if sealed and not heads.selected(sealed.row) and record.keep != "none":
+        watch.say(f"note: the head of row {sealed.row}, selected now, was not kept when it was trained")
+    drawing = draw(workspace, record, results, sealed, Look(importances=study.importances))
+    write(workspace, drawing)
+    views.agree(drawing, tests(workspace, drawing.findings))
+    return outcome(workspace, drawing, trained)
