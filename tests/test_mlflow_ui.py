@@ -15,7 +15,6 @@ import psutil
 import pytest
 from conftest import ablate
 from synthetic import study
-from test_report import CHROMIUM, QUIET
 from test_tables import published, sealed
 
 from ablation.grids import study_file
@@ -58,17 +57,6 @@ def ui(place: Path, started: Path) -> Iterator[SimpleNamespace]:
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if not CHROMIUM.exists():
-        pytest.skip(f"no browser: {CHROMIUM} is missing")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        found = started.chromium.launch(executable_path=str(CHROMIUM), args=QUIET)
-        yield found
-        found.close()
 
 
 @pytest.fixture

@@ -16,9 +16,6 @@ from ablation.grids import study_file
 from ablation.tables.claims import claims
 from ablation.tables.outcome import Drawing, Look, drawn_again
 
-CHROMIUM = Path("/usr/bin/chromium")
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]  # fmt: skip
 HOSTILE = "</script><img src=x onerror=window.harm=1><b>b</b>"
 
 
@@ -105,17 +102,6 @@ def test_large_studies_are_cut_and_say_so(tmp_path):
 
 
 # ---- in the browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if not CHROMIUM.exists():
-        pytest.skip(f"no browser: {CHROMIUM} is missing")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        found = started.chromium.launch(executable_path=str(CHROMIUM), args=QUIET)
-        yield found
-        found.close()
 
 
 class Seen:
