@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean
 
 import numpy as np
@@ -41,7 +42,15 @@ class Findings:
 
     def finished(self, row: int) -> list[tuple[Trial, Result]]:
         """The finished trials of a row, by seed; replicates are not among them."""
-        return [(t, r) for t, r in done(self.results).items() if t.row == row and not self.record.grid.is_replicate(t)]
+        return self._finished.get(row, [])
+
+    @cached_property
+    def _finished(self) -> dict[int, list[tuple[Trial, Result]]]:
+        found: dict[int, list[tuple[Trial, Result]]] = {}
+        for trial, each in done(self.results).items():
+            if not self.record.grid.is_replicate(trial):
+                found.setdefault(trial.row, []).append((trial, each))
+        return found
 
 
 def collect(workspace: Workspace, record: Record) -> dict[Trial, Result | None]:

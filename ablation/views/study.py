@@ -23,7 +23,7 @@ from ablation.results.result import Result
 from ablation.workspace import atomic
 
 KEY = "ablate.trial"
-FORESTS = 10  # seeds of the importances' forests: one alone is unstable
+FORESTS, TREES = 10, 8  # of the importances: one forest alone is unstable, and hides it
 PATIENCE, PAUSE = 120.0, 1.0  # seconds: for how long a database may be away at the end; between two looks
 CHUNK = 100  # rows whose test scores are one attribute: short enough for any database's texts
 
@@ -74,6 +74,7 @@ def importances(record: Record, finished: Mapping[Trial, Result]) -> dict[str, t
     metric, varying = record.grid.metric, record.grid.varying
     levels = {f: _in_order({getattr(r, f) for r in record.grid.rows}) for f in varying}
     places: dict[str, BaseDistribution] = {f: IntDistribution(0, len(found) - 1) for f, found in levels.items()}
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for trial, result in finished.items():
         params = {f: levels[f].index(getattr(trial.condition, f)) for f in varying}
@@ -84,7 +85,7 @@ def importances(record: Record, finished: Mapping[Trial, Result]) -> dict[str, t
 
 
 def _importance(study: optuna.Study, seed: int) -> dict[str, float]:
-    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=seed)
+    evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=TREES, seed=seed)
     return optuna.importance.get_param_importances(study, evaluator=evaluator)
 
 
