@@ -85,8 +85,8 @@ def test_a_split_within_classes_flatters(shared: Path, tmp_path: Path, weights: 
     weights as with random ones; other people are harder than its test images; and the report warns of it."""
     level = str(shared) if weights == "imagenet" else weights
     study = ("--grid", "split", "--name", "split")
-    done = ablate("run", *study, "--data", "demo", "--seeds", 1, "--set", "fc_units=1024", "--set", f"weights={level}",
-                  cwd=tmp_path)  # fmt: skip
+    done = ablate("run", *study, "--data", "demo", "--seeds", 1, "--set", "fc_units=256", "--set", f"weights={level}",
+                  "--keep", "all", cwd=tmp_path)  # fmt: skip
     assert done.returncode == 0, done.stderr
     accuracy = {line["split"]: float(line["test_accuracy"]) for line in rows(tmp_path / "runs/split")}
     assert accuracy["class"] - accuracy["subject"] >= 0.25
