@@ -16,8 +16,8 @@ from ablation.grids import study_file
 from ablation.grids.grid import Grid
 from ablation.results import findings, selection
 from ablation.results.findings import Findings
-from ablation.statistics import analysis, comparison
-from ablation.statistics.analysis import Analysis, Answers
+from ablation.statistics import analysis, comparison, stability
+from ablation.statistics.facts import Analysis, Answers
 from ablation.workspace import Workspace
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -338,7 +338,7 @@ def test_the_corrected_accuracy_is_free_of_the_winners_luck():
         answers = [Answers("i", labels, (0,), each, each.astype(np.float32)) for each in said]
         record = synthetic.record(found, "i", {"given": "i"})
         looks.append(max(a.accuracy[0] for a in answers))
-        corrected.append(analysis._resampled(record, answers)[1])
+        corrected.append(stability._resampled(record, answers)[1])
     assert np.mean(looks) > 0.54
     assert np.mean(corrected) == pytest.approx(0.5, abs=0.03)
 
@@ -358,7 +358,7 @@ def test_tiny_studies_are_analysed(data: st.DataObject):
     replicates, selected = data.draw(st.sampled_from(list(test.values()))), data.draw(st.sampled_from(sorted(test)))
     with pytest.MonkeyPatch.context() as few:  # samples: quick
         few.setattr(gc, "collect", lambda: 0)  # statsmodels does so in each call
-        few.setattr(analysis, "SAMPLES", 20)
+        few.setattr(stability, "SAMPLES", 20)
         few.setattr(comparison, "macro_f1_draws", partial(comparison.macro_f1_draws, resamples=20))
         found = analysis.analyse(record, dict.fromkeys(test, 0.9), test, test, replicates, selected)
     for facts in found.rows.values():

@@ -19,8 +19,8 @@ from ablation.grids.record import Record, Weights
 from ablation.results import findings, selection
 from ablation.results.findings import Findings
 from ablation.results.result import DIVERGED, Result, read
-from ablation.statistics.analysis import Answers, Noise, Stability
 from ablation.statistics.comparison import Interval
+from ablation.statistics.facts import Answers, Noise, Stability
 from ablation.workspace import Workspace
 
 EVEN = (60, 60)  # images of each class

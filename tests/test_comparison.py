@@ -17,8 +17,8 @@ from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.weightstats import DescrStatsW, ttost_paired
 
 from ablation.statistics import analysis, comparison
-from ablation.statistics.analysis import Answers
 from ablation.statistics.comparison import Interval
+from ablation.statistics.facts import Answers
 
 pytestmark = pytest.mark.filterwarnings("error")  # numpy's and statsmodels' would stand in a user's terminal
 

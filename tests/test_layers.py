@@ -27,7 +27,7 @@ DOORS = {
     "scipy": {"statistics.comparison"},
     "statsmodels": {"statistics.comparison"},
     "keras": {
-        *(f"training.{name}" for name in ("head", "front", "fused", "whole", "worker")),
+        *(f"training.{name}" for name in ("fit", "head", "front", "fused", "whole", "worker")),
         *(f"backbones.{name}" for name in ("vgg16", "mobilenetv2", "random_weights")),
     },
     "tensorflow": {"training.fused", "training.worker"},

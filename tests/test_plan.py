@@ -26,6 +26,7 @@ from ablation.planning.cost import Extraction, Shape, Speed
 from ablation.planning.plan import Features, Job
 from ablation.planning.schedule import Costs
 from ablation.training import front, measuring, worker
+from ablation.workers import slots
 from ablation.workers.slots import Slot
 from ablation.workflows import forecast, sweep
 from ablation.workflows.bench import bench
@@ -298,7 +299,7 @@ def test_speeds_of_another_environment_do_not_count(ran: Options):
     grid = read_study(str(ran.workspace.parent / "tiny.toml"), seeds=[5])
     shapes = set(forecast.forecast(replace(ran, grid=grid), None, no_bench, Silent()).costs.shapes.values())
     workspace = Workspace(ran.workspace)
-    assert cost.past(workspace, shapes, {"processor": worker.processor()}).keys() == shapes
+    assert cost.past(workspace, shapes, {"processor": slots.processor()}).keys() == shapes
     assert cost.past(workspace, shapes, {"processor": "another"}) == {}
 
 

@@ -15,7 +15,7 @@ from conftest import STUDY, Silent, options, rows
 from ablation.planning import attempts
 from ablation.planning.plan import Training, trainings
 from ablation.results import checkpoint, result
-from ablation.training import head, worker
+from ablation.training import fit, head, worker
 from ablation.workflows import prepare, sweep
 from ablation.workspace import TrainingFolder, Workspace
 
@@ -39,7 +39,7 @@ class Direct:
 @pytest.fixture(autouse=True)
 def every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Links hear of every epoch at once."""
-    monkeypatch.setattr(worker, "REPORT_SECONDS", -1.0)
+    monkeypatch.setattr(fit, "REPORT_SECONDS", -1.0)
 
 
 @pytest.fixture(scope="module")
@@ -155,8 +155,8 @@ def test_another_environment_begins_again(place: Place, training: Training, monk
     """A checkpoint made with other threads would give other bits: it is not gone on from."""
     workspace, link = place("elsewhere"), Direct()
     train(workspace, training, Direct(lambda epoch: epoch == 2))
-    here = worker.environment()
-    monkeypatch.setattr(worker, "environment", lambda: here | {"threads": 64})
+    here = fit.environment()
+    monkeypatch.setattr(fit, "environment", lambda: here | {"threads": 64})
     train(workspace, training, link)
     assert link.epochs[0] == 1
 

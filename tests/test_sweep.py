@@ -15,7 +15,7 @@ from ablation.grids.record import Record, Weights
 from ablation.grids.study_file import read as read_study
 from ablation.planning.plan import trainings
 from ablation.results import result, selection
-from ablation.training import worker
+from ablation.training import fit
 from ablation.workers import pool
 from ablation.workflows import sweep
 from ablation.workspace import Workspace
@@ -211,18 +211,18 @@ def test_what_goes_wrong_in_a_training_is_data(
     study_file: Path, npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """An exception in one training marks its rows as failed, with the reason; the next run trains them."""
-    real = worker._train
+    real = fit.run
 
-    def broken(fit: worker._Fit, link: pool.Link) -> str:
-        if fit.training.condition.dropout:
+    def broken(one: fit.Fit, link: pool.Link) -> str:
+        if one.training.condition.dropout:
             raise RuntimeError("the disk is on fire")
-        return real(fit, link)
+        return real(one, link)
 
-    monkeypatch.setattr(worker, "_train", broken)
+    monkeypatch.setattr(fit, "run", broken)
     outcome = sweep.run(options(study_file, npz, tmp_path / "runs"), Silent())
     assert outcome.unfinished == tuple((n, 0, "failed", "RuntimeError: the disk is on fire") for n in (3, 4))
     assert [line["outcome"] for line in rows(outcome.folder)] == ["done", "done", "failed", "failed"]
-    monkeypatch.setattr(worker, "_train", real)
+    monkeypatch.setattr(fit, "run", real)
     again = sweep.run(options(study_file, npz, tmp_path / "runs"), Silent())
     assert (again.trained, again.unfinished) == (2, ())
     assert [r.info.status for r in children(tmp_path / "runs")[2]] == ["FINISHED"] * ROWS

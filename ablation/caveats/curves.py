@@ -9,7 +9,7 @@ import numpy as np
 
 from ablation.caveats.caveat import Caveat, extreme, percent, points, which
 from ablation.caveats.known import Known
-from ablation.statistics.analysis import GAP
+from ablation.statistics.facts import GAP
 
 RISE = 0.05  # of validation loss above its minimum, as a share of it (report.md, 3.3)
 LAST = 5  # epochs over which the last ones are compared (report.md, 3.3)

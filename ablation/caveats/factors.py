@@ -7,7 +7,8 @@ from ablation.caveats.caveat import Caveat, listed, plural, worded
 from ablation.caveats.known import Known
 from ablation.grids import design
 from ablation.grids.grid import Condition, short
-from ablation.statistics.analysis import TRIALS, TRIALS_A_LEVEL, can_weigh, updates
+from ablation.statistics.analysis import TRIALS, TRIALS_A_LEVEL, can_weigh
+from ablation.statistics.stability import updates
 
 FEW_LEVELS = 4  # of a factor: so many are listed one by one
 NUMERIC = (int, float)

@@ -15,7 +15,7 @@ from ablation.results.elsewhere import Elsewhere
 from ablation.results.result import Result
 from ablation.results.selection import Opener, Selection
 from ablation.statistics import analysis, published
-from ablation.statistics.analysis import Analysis, Answers
+from ablation.statistics.facts import Analysis, Answers
 from ablation.statistics.published import Reproduction
 from ablation.workspace import Workspace, read_json
 

@@ -7,8 +7,8 @@ from decimal import Decimal
 from ablation.datasets import is_demo
 from ablation.grids.record import Record
 from ablation.statistics import comparison
-from ablation.statistics.analysis import Contrast
 from ablation.statistics.comparison import Interval
+from ablation.statistics.facts import Contrast
 
 SAME, OTHER, UNKNOWN = "≈", "≠", "?"
 

@@ -11,8 +11,8 @@ from ablation.grids.grid import TITLES, short
 from ablation.results.elsewhere import Elsewhere, answers, sentences
 from ablation.results.findings import Findings
 from ablation.statistics import evaluation
-from ablation.statistics.analysis import Difference
 from ablation.statistics.comparison import RESAMPLES, Interval, class_f1_draws, independent, percentiles, wilson
+from ablation.statistics.facts import Difference
 from ablation.statistics.published import Reproduction
 from ablation.tables.table import MANY_IMAGES, Cell, Column, Table
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from ablation.grids.grid import TITLES, short
 from ablation.results.findings import Findings
-from ablation.statistics.analysis import Contrast
 from ablation.statistics.comparison import ALPHA
+from ablation.statistics.facts import Contrast
 from ablation.tables.table import listed
 
 MOST = 6  # factors that get a sentence

@@ -12,8 +12,8 @@ from ablation.grids.record import Record
 from ablation.results import result
 from ablation.results.result import Result
 from ablation.results.selection import Selection
-from ablation.statistics.analysis import Contrast, Difference, RowFacts
 from ablation.statistics.comparison import LEVEL, Interval
+from ablation.statistics.facts import Contrast, Difference, RowFacts
 
 NOT_RUN = "not run"
 MEASURED = [f"{split}_{metric}" for split in SPLITS for metric in METRICS]

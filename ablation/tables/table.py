@@ -13,8 +13,8 @@ from ablation.grids.grid import TITLES, Grid, short
 from ablation.grids.record import Record
 from ablation.results import result
 from ablation.results.selection import Selection
-from ablation.statistics.analysis import GAP, SEEDS, Analysis, RowFacts
 from ablation.statistics.comparison import LEVEL, RESAMPLES, Interval
+from ablation.statistics.facts import GAP, SEEDS, Analysis, RowFacts
 
 MANY_IMAGES = 20_000  # from here on a second decimal of a percentage means something
 MANY_ROWS = 12  # rows that a note lists one by one

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import platform
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -208,3 +209,13 @@ def device() -> str:
 def is_installed(backend_name: str) -> bool:
     """Whether the package of a Keras backend is there; it is not imported."""
     return find_spec(backend_name) is not None
+
+
+def processor() -> str:
+    """The model of this machine's processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())

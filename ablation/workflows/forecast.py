@@ -17,7 +17,7 @@ from ablation.planning import cost, plan, schedule
 from ablation.planning.cost import FLOAT, Extraction, Shape, Speed
 from ablation.planning.plan import Features, Job
 from ablation.planning.schedule import Costs
-from ablation.training import features, worker
+from ablation.training import features
 from ablation.watching.watch import Watch
 from ablation.workers import slots
 from ablation.workers.slots import Slot
@@ -165,7 +165,7 @@ def _shapes(record: Record, jobs: Sequence[Job], inputs: Mapping[str, tuple[int,
 def _environment(slot: Slot) -> dict[str, Any]:
     """What a past training must have had for its speed to be that of the next one."""
     names = ("keras", slots.backend())
-    return {n: version(n) for n in names} | {"processor": worker.processor(), "threads": slot.threads}
+    return {n: version(n) for n in names} | {"processor": slots.processor(), "threads": slot.threads}
 
 
 def _memory(jobs: Sequence[Job], costs: Costs, measured: _Measured) -> int:

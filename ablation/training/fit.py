@@ -1,0 +1,193 @@
+"""A training from its first epoch, or its checkpoint, to its last: results at milestones, checkpoints between them."""
+
+import functools
+import logging
+import os
+import platform
+import socket
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from typing import Any
+
+import keras
+import numpy as np
+
+from ablation.datasets import splits
+from ablation.planning import attempts
+from ablation.planning.cost import peak_memory
+from ablation.planning.plan import Training
+from ablation.results import checkpoint, result
+from ablation.results.result import Predictions, Result
+from ablation.statistics import evaluation
+from ablation.training import features, front, head
+from ablation.training.witness import witness
+from ablation.workers import slots
+from ablation.workers.pool import Link
+from ablation.workspace import Workspace, atomic, write_json
+
+LOG = logging.getLogger(__name__)
+REPORT_SECONDS = 0.5  # at least so long between two reports that are no milestone's
+
+
+@functools.cache
+def environment() -> dict[str, Any]:
+    """What bit-equality depends on beside the training's id: recorded, not hashed."""
+    backend = keras.backend.backend()
+    return {
+        "python": platform.python_version(),
+        "keras": keras.__version__,
+        backend: version(backend),
+        "numpy": np.__version__,
+        "processor": slots.processor(),
+        "threads": int(os.environ.get("TF_NUM_INTRAOP_THREADS") or os.cpu_count() or 1),
+        "device": slots.device(),
+        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", ""),
+        "host": socket.gethostname(),
+    }
+
+
+def _inputs(workspace: Workspace, training: Training, split: str, rows: np.ndarray) -> np.ndarray:
+    """What the network is given of a split: stored features, or uint8 pixels."""
+    computed = training.features_of().get(split)
+    if computed:
+        return np.asarray(features.load(workspace, computed)[rows])
+    path = workspace.images(training.images).pixels(training.condition.image_size, training.aligned(split))
+    pixels = np.load(path, mmap_mode="r", allow_pickle=False)
+    return np.asarray(pixels[rows])
+
+
+class Fit:
+    """A training under way: its images' features and labels, its model, its history, and the files it writes. `keep`:
+    all, selected or none of the heads; with all, the last checkpoint too."""
+
+    def __init__(self, workspace: Workspace, training: Training, keep: str) -> None:
+        keras.utils.clear_session()
+        self.training, self._keep = training, keep
+        self._folder = workspace.training(training.key)
+        self._todo = [m for m in training.milestones if not result.is_done(self._folder, m)]
+        rows, self._y = splits.read(workspace.images(training.images), training.split)
+        self._x = {split: _inputs(workspace, training, split, r) for split, r in rows.items()}
+        condition = training.condition
+        before = front.build(condition, training.weights.source) if front.is_needed(condition) else []
+        self._model = head.build(self._x["train"].shape[1:], training.classes, condition, training.seed, before)
+        given = [np.asarray(keras.ops.convert_to_numpy(v)) for layer in before for v in layer.weights]
+        write_json(self._folder.witness, witness(self._model, given, self._x, self._y, condition, training.seed))
+        self.history: list[dict[str, float]] = []
+        self._started = time.time()
+        self._go_on()
+        self._clock = checkpoint.Clock(head.state_bytes(self._model))
+        write_json(self._folder.description, training.model_dump(mode="json"))
+
+    def _go_on(self) -> None:
+        """From a checkpoint that lies before the first result that is missing, if there is one."""
+        found = checkpoint.latest(self._folder, self._todo[0], environment())
+        if found:
+            head.set_state(self._model, found.arrays)
+            self.history = list(found.history)
+            self._started -= found.seconds
+
+    @property
+    def sound(self) -> bool:
+        """Whether the loss of the last epoch is a number."""
+        return bool(np.isfinite([self.history[-1]["loss"], self.history[-1]["val_loss"]]).all())
+
+    def epochs(self) -> Iterator[int]:
+        """Train; yields each epoch once it is in the history, and its result, where it is a milestone, on disk."""
+        condition, seed = self.training.condition, self.training.seed
+        for epoch, logs in head.fit(
+            self._model, self._x["train"], self._y["train"], condition, seed, len(self.history)
+        ):
+            validation = head.predict(self._model, self._x["val"], self._y["val"])
+            after = {f"val_{name}": value for name, value in self._scores("val", validation).items()}
+            self.history.append({"epoch": epoch, **logs, **after, "time": time.time()})
+            if not self.sound:
+                self._diverge(epoch)
+            elif epoch in self._todo:
+                self._reach(epoch, validation)
+            if self._clock.due() and epoch < condition.epochs:
+                self.save()
+            yield epoch
+
+    def _diverge(self, epoch: int) -> None:
+        failure = self._result(result.DIVERGED, epoch, error=f"the loss is no number after epoch {epoch}")
+        result.write(self._folder, failure)
+        checkpoint.clear(self._folder)
+
+    def _reach(self, epoch: int, validation: Predictions) -> None:
+        """Write the result of a milestone. Test predictions are written, and not looked at."""
+        train, test = (head.predict(self._model, self._x[s], self._y[s]) for s in ("train", "test"))
+        if self._keep != "none":
+            with atomic(self._folder.head(epoch)) as temporary:
+                head.save(self._model, temporary)
+        scores = {"train": self._scores("train", train), "val": self._scores("val", validation)}
+        predictions = {
+            "val": validation.write(self._folder.predictions("val", epoch)),
+            "test": test.write(self._folder.predictions("test", epoch)),
+        }
+        result.write(self._folder, self._result(result.DONE, epoch, scores=scores, predictions=predictions))
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        found = checkpoint.Checkpoint(
+            epoch=len(self.history),
+            arrays=head.state(self._model),
+            history=self.history,
+            seconds=time.time() - self._started,
+            environment=environment(),
+        )
+        self._clock.write(self._folder, found)
+
+    def end(self) -> str:
+        """All milestones are reached: what was kept for an interruption, and an earlier try's failure, go."""
+        self._folder.failure.unlink(missing_ok=True)
+        if self._keep == "all":
+            self.save()
+        else:
+            checkpoint.clear(self._folder)
+        return result.DONE
+
+    def _scores(self, split: str, found: Predictions) -> dict[str, float]:
+        return evaluation.scores(self._y[split], found.classes, found.losses)
+
+    def _result(self, outcome: str, epochs: int, **more: Any) -> Result:
+        return Result(
+            outcome,
+            epochs,
+            history=list(self.history),
+            parameters=head.trainable(self._model),
+            attempts=len(attempts.read(self._folder)),
+            memory=peak_memory(),
+            started=self._started,
+            finished=time.time(),
+            environment=environment(),
+            **more,
+        )
+
+
+class _Unsaid:
+    """Epochs that the orchestrator was not told of yet: quick ones are told together."""
+
+    def __init__(self, link: Link) -> None:
+        self._link, self._last = link, 0.0
+        self._epochs: list[dict[str, float]] = []
+
+    def add(self, epoch: dict[str, float], now: bool) -> None:
+        self._epochs.append(epoch)
+        if now or time.monotonic() - self._last > REPORT_SECONDS:
+            self._link.report({"epochs": self._epochs})
+            self._epochs, self._last = [], time.monotonic()
+
+
+def run(fit: Fit, link: Link) -> str:
+    """Train to the end, or until the orchestrator asks to stop; the outcome."""
+    unsaid = _Unsaid(link)
+    for epoch in fit.epochs():
+        LOG.info("%s epoch %s of %s", fit.training.key, epoch, fit.training.condition.epochs)
+        if not fit.sound:
+            return result.DIVERGED
+        unsaid.add(fit.history[-1], now=epoch in fit.training.milestones)
+        if link.stopping():
+            fit.save()
+            return result.INTERRUPTED
+    return fit.end()
