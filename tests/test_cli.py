@@ -136,7 +136,10 @@ def test_a_used_name_with_other_data(capsys: pytest.CaptureFixture[str], here: P
     [
         (["--grid", "no-such"], "shipped: baseline, heads, paper, preprocessing, smoke, split"),
         (["--grid", "missing.toml"], "ablate new missing.toml"),
-        (["--grid", "smoke", "--set", "colour=red"], "known factors: backbone"),
+        (["--grid", "smoke", "--set", "colour=red"], "unknown factor 'colour'; known factors: backbone"),
+        (["--grid", "smoke", "--set", "dropout"], "--set dropout: takes factor=level"),
+        (["--grid", "smoke", "--name", ""], "--name: is empty"),
+        (["--grid", ""], "--grid: is empty"),
         (["--grid", "smoke", "--set", "epochs=5"], "--set epochs: the rows of"),
         (["--grid", "smoke", "--seeds", "none"], "--seeds none: takes how many"),
         (["--grid", "smoke", "--slots", "gpu"], "cpu:N"),

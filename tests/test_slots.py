@@ -33,6 +33,12 @@ def test_cpu_slots():
     assert slots.gpus() or slots.parse("auto") == [slots.Slot("cpu:0", slots.cores())]
 
 
+def test_more_slots_than_cores_can_serve_are_refused():
+    """A slip of the finger would start hundreds of processes."""
+    with pytest.raises(AblateError, match=f"this machine has {slots.cores()} cores; at most 4 slots a core"):
+        slots.parse(f"cpu:{4 * slots.cores() + 1}")
+
+
 @pytest.mark.parametrize("text", ["", "cpu", "cpu:0", "gpu:", "gpu:0x0", "gpu:x3", "gpu:0;1", "4", "gpu:0xx3"])
 def test_what_is_no_slot_is_refused(text: str):
     """One line says what is allowed."""

@@ -245,6 +245,20 @@ def test_status_of_a_finished_study(capsys: pytest.CaptureFixture[str], tiny: tu
     assert said(capsys) == ["tiny  4 of 4 trials done"]
 
 
+def test_a_row_that_was_stopped_says_from_where_it_goes_on(
+    capsys: pytest.CaptureFixture[str], tiny: tuple[Workspace, Record]
+):
+    """One that never began does not."""
+    workspace, record = tiny
+    finish(workspace, record, {1, 3, 4})
+    row = record.grid.rows[1]
+    workspace.training(key(record, 2)).checkpoint(row.epochs - 1).touch()
+    assert (
+        said(capsys, "--grid", "tiny.toml")[1]
+        == f"row 2, seed 0: not run: stopped; it goes on from epoch {row.epochs - 1}"
+    )
+
+
 def test_status_of_an_unfinished_study(capsys: pytest.CaptureFixture[str], tiny: tuple[Workspace, Record]):
     """A line for each row that is not done, with its reason, and how to go on."""
     workspace, record = tiny

@@ -165,7 +165,7 @@ def test_replicates_mark_what_a_seed_alone_does(tmp_path):
 
 @pytest.mark.parametrize(
     "name", ["table.csv", "table.tex", "table.md", "contrasts.csv", "trials.csv", "tables/effects.tex",
-             "tables/selected.md"],
+             "tables/selected.md", "macros.tex"],
 )  # fmt: skip
 def test_an_untouched_table_follows_from_the_files(workspace, tmp_path, name):
     """Wherever it lies, and whatever label and float the user has given it."""
@@ -183,6 +183,8 @@ def test_an_untouched_table_follows_from_the_files(workspace, tmp_path, name):
      ("table.tex", "95.5 & {[}94.9", "96.5 & {[}94.9", "row 3, "),
      ("table.md", "95.5 [94.9", "96.5 [94.9", "row 3, Acc. (test, %): 96.5 [94.9"),
      ("table.tex", "5,431 test images", "5,432 test images", "caption or notes: "),
+     ("macros.tex", "ablate@3.test_accuracy\\endcsname{95.5}", "ablate@3.test_accuracy\\endcsname{96.5}",
+      "row 3, test_accuracy, macro: 96.5 stands there, 95.5 follows"),
      ("contrasts.csv", "batch_size,256,128,2,3,", "batch_size,256,128,2,4,", "to_row: 4 stands there, 3 follows")],
 )  # fmt: skip
 def test_an_edited_table_names_the_cell(workspace, tmp_path, name, old, new, said):

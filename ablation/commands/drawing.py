@@ -79,7 +79,7 @@ def report(grid: str, name: str | None, workspace: Path, strict: tuple[str, ...]
 def verify(files: tuple[Path, ...], workspace: Path) -> int:
     """Derive every number of a table again, from the files of its study, and say which do not follow.
 
-    Takes .csv, .tex and .md tables that ablate has drawn, wherever they lie by now.
+    Takes .csv, .tex and .md tables that ablate has drawn, and macros.tex, wherever they lie by now.
 
     \b
     ablate verify runs/paper/table.tex

@@ -25,14 +25,25 @@ def workspace_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def _not_empty(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value == "":
+        raise AblateError(f"--{parameter.name}: is empty; leave it out, or say which study")
+    return value
+
+
+NAME = click.option(
+    "--name", callback=_not_empty, help="The study's name. Default: the grid's; with -demo on demo data."
+)
+
+
 def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    command = click.option("--name", help="The study's name. Default: the grid's; with -demo on demo data.")(command)
-    return click.option("--grid", required=True, help=GRID)(command)
+    command = NAME(command)
+    return click.option("--grid", required=True, callback=_not_empty, help=GRID)(command)
 
 
 def some_study_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    command = click.option("--name", help="The study's name. Default: the grid's; with -demo on demo data.")(command)
-    return click.option("--grid", help=f"{GRID} Default: all studies.")(command)
+    command = NAME(command)
+    return click.option("--grid", callback=_not_empty, help=f"{GRID} Default: all studies.")(command)
 
 
 def tls_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -25,7 +25,8 @@ def _draw(index: Index, rows: np.ndarray, share: float, seed: int, what: str) ->
         small = int(counts.argmin())
         raise AblateError(
             f"too few images to draw a {what} split within each class ({index.classes[small]}: {counts[small]} of "
-            f"{len(rows)}); add images, raise --limit, or give the splits as train/ val/ test/"
+            f"{len(rows)}); each class takes some 10 and more: add images, raise --limit, leave the class out with "
+            "--classes, or give the splits as train/ val/ test/"
         ) from None
     return np.sort(rest), np.sort(part)
 

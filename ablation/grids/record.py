@@ -128,6 +128,8 @@ def refuse_other(old: Record, new: Record) -> None:
     for what, before, now in changed:
         if before != now:
             before, now = (old.data, new.data) if what == "--data" else (before, now)
+            if what == "--data" and before == now:
+                what = "images (other files, --limit or --skip-bad)"
             detail = (
                 "" if what in ("weights", "places of the eyes") or before == now else f" ({before} before, {now} now)"
             )

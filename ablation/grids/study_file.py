@@ -269,7 +269,8 @@ def settings(texts: Sequence[str]) -> dict[str, Any]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or name not in (*FACTORS, "split_seed"):
-            raise AblateError(f"--set {text}: takes factor=level; known factors: {', '.join(FACTORS)}, split_seed")
+            wrong = f"unknown factor {name!r}" if equals else "takes factor=level"
+            raise AblateError(f"--set {text}: {wrong}; known factors: {', '.join(FACTORS)}, split_seed")
         try:
             parsed[name] = tomllib.loads(f"x = {value}")["x"]
         except (ValueError, RecursionError):
@@ -285,7 +286,9 @@ def seed_list(text: str) -> list[int]:
         numbers = []
     seeds = list(range(min(numbers[0], MAX_ROWS + 1))) if len(numbers) == 1 else numbers
     if not 0 < len(seeds) <= MAX_ROWS or min(seeds) < 0 or max(seeds) > MAX_SEED:
-        raise AblateError(f"--seeds {text}: takes how many (5: seeds 0 to 4), or a list of whole numbers (0,7,11)")
+        raise AblateError(
+            f"--seeds {text}: takes how many, 1 or more (5: seeds 0 to 4), or a list of whole numbers (0,7,11)"
+        )
     return seeds
 
 

@@ -218,16 +218,16 @@ def _class_rows(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str
         support = int(line["support"])
         recall = wilson(hits, support) if support else None
         rows.append([name, line["precision"], recall, f1[k] if support else None, support])
-    none = float("nan")
-    for average in ("macro avg", "weighted avg"):
-        line = report[average]
-        mean = Interval(line["f1-score"], none, none)
-        if average == "macro avg":
-            (mean,) = percentiles(np.array([mean.value]), draws.mean(axis=0)[None])
-        rows.append(
-            [average.replace("avg", "average"), line["precision"], Interval(line["recall"], none, none), mean,
-             int(line["support"])]
-        )  # fmt: skip
+    none, there = float("nan"), np.unique(labels)  # a class without images has no recall, and is in no average
+    for name, weights in (("macro average", np.ones(len(there))), ("weighted average", np.bincount(labels)[there])):
+        precision, of_recall, of_f1 = (
+            float(np.average([report[classes[k]][m] for k in there], weights=weights))
+            for m in ("precision", "recall", "f1-score")
+        )
+        mean = Interval(of_f1, none, none)
+        if name == "macro average":
+            (mean,) = percentiles(np.array([of_f1]), draws[there].mean(axis=0)[None])
+        rows.append([name, precision, Interval(of_recall, none, none), mean, len(labels)])
     return rows
 
 
@@ -235,6 +235,7 @@ def _class_notes(labels: np.ndarray, classes: Sequence[str]) -> list[str]:
     counts = np.bincount(labels, minlength=len(classes))
     return [
         f"Recall: Wilson interval; F1: percentile bootstrap over images, {RESAMPLES:,} resamples.",
+        *(["Averages are over the classes that have images."] if not counts.all() else []),
         f"Always guessing {classes[int(counts.argmax())]} would be right in {100 * counts.max() / counts.sum():.1f} %.",
     ]
 
@@ -330,10 +331,12 @@ def _reproduction_notes(found: Findings, reproduction: Reproduction) -> Iterator
         )
     yield "The source does not say which average its F1 is; micro-F1 equals accuracy."
     tau = f"Kendall's tau-b {agreement.tau:.2f}; " if agreement.tau is not None else ""
-    yield (
-        f"Agreement over {agreement.rows} rows: {tau}{agreement.same_signs} of {agreement.signs} one-factor contrasts "
-        f"have the published sign; {agreement.within_noise} published contrasts are within noise at this size."
-    )
+    if agreement.rows > 1:
+        yield (
+            f"Agreement over {agreement.rows} rows: {tau}{agreement.same_signs} of {agreement.signs} one-factor "
+            f"contrasts have the published sign; {agreement.within_noise} published contrasts are within noise at this "
+            "size."
+        )
     changed = [f"{k.replace('_', ' ')} {v}" for k, v in found.record.grid.settings.items()]
     if changed:
         yield f"Set otherwise than in the study file: {', '.join(changed)}."

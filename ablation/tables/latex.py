@@ -176,4 +176,4 @@ def macros(rows: pd.DataFrame) -> str:
         for key in MACROS
         if key in line
     ]
-    return LATEX.get_template("macros.tex").render(keys=MACROS, lines=lines)
+    return LATEX.get_template("macros.tex").render(study=rows["study"].iloc[0], keys=MACROS, lines=lines)

@@ -73,7 +73,11 @@ def _tex_cells(line: str) -> tuple[str, ...]:
 
 
 def _read_tex(text: str) -> Content:
-    """What stands between the rules, the caption and the notes; labels, sizes and the float's place do not count."""
+    """What stands between the rules, the caption and the notes; labels, sizes and the float's place do not count. Of
+    macros.tex: every number."""
+    if r"\csname ablate@" in text:
+        numbers = re.findall(r"\\csname ablate@(\d+)\.(\w+)\\endcsname\{(.*)\}", text)
+        return Content(("macro",), tuple((f"row {row}, {key}", (value,)) for row, key, value in numbers))
     head, _, rest = text.partition(r"\midrule")
     body, _, after = rest.partition(r"\bottomrule")
     body = body.replace(r"\endhead", "").replace(r"\addlinespace", "")
@@ -121,7 +125,7 @@ def _origin(path: Path, text: str) -> tuple[str, str, dict[str, Any]]:
     if not said:
         return "", "", {}
     latex = dict(zip(("style", "form", "float"), said.groups()[2:], strict=True)) if said[3] else {}
-    stem = "table" if said[2] == "ablation" else f"tables/{said[2]}"
+    stem = {"ablation": "table", "macros": "macros"}.get(said[2], f"tables/{said[2]}")
     return said[1], f"{stem}{path.suffix}", latex
 
 
@@ -185,6 +189,11 @@ def check(workspace: Workspace, path: Path) -> Verified:
     study, name, latex = _origin(path, text)
     if not study:
         raise AblateError(f"{path}: does not say which study it is of; verify takes tables that ablate has drawn")
+    if study not in workspace.studies():
+        known = ", ".join(workspace.studies()) or "none"
+        raise AblateError(
+            f"{path}: is of study {study}; --workspace {workspace.root} holds {known}: pass the one it is in"
+        )
     drawing = drawn_again(workspace, study, Look(latex=latex))
     if name not in drawing.files:
         raise AblateError(f"{path}: study {study} has no {name} (any more)")

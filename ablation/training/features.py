@@ -32,7 +32,10 @@ def locate(backbone: str, level: str) -> Weights | None:
     path = Path(level)
     file = path / f"{backbone}_notop.weights.h5" if os.path.isdir(path) else path
     if not os.path.isfile(file):  # unlike Path.is_file, no error for a name that no file can have
-        raise AblateError(f"weights {level}: no such file; allowed: 'imagenet', 'random', or the path of a .h5 file")
+        raise AblateError(
+            f"weights {level}: no such file; allowed: 'imagenet', 'random', a .h5 file, or a "
+            f"folder that holds {backbone}_notop.weights.h5"
+        )
     return Weights(level=level, source=str(file), digest=_sha256(file))
 
 

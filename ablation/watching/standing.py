@@ -76,7 +76,10 @@ def _lack(workspace: Workspace, record: Record, trial: Trial, running: set[str])
     if key in running:
         return Lack(trial.row, trial.seed, RUNNING)
     failure = read_json(folder.failure)
-    return Lack(trial.row, trial.seed, *_how(failure)) if failure else Lack(trial.row, trial.seed, NOT_RUN)
+    if failure:
+        return Lack(trial.row, trial.seed, *_how(failure))
+    saved = max((epoch for epoch in folder.checkpoints() if epoch < trial.condition.epochs), default=0)
+    return Lack(trial.row, trial.seed, NOT_RUN, f"stopped; it goes on from epoch {saved}" if saved else "")
 
 
 def read(workspace: Workspace, name: str) -> Standing:

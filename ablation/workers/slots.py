@@ -14,6 +14,7 @@ import pynvml
 
 from ablation.errors import AblateError
 
+MOST_A_CORE = 4
 HELP = "takes auto, cpu:N (N slots share the cores), gpu:0,1 (two GPUs), or gpu:0x3 (three trials on one GPU)"
 GPU_MEMORY = 0.92  # of a GPU's memory that slots may take: contexts and libraries need the rest
 
@@ -115,6 +116,8 @@ def parse(text: str) -> list[Slot]:
         found = gpus()
         return _gpu(",".join(map(str, range(len(found)))), found) if found else _cpu(1)
     if match := re.fullmatch(r"cpu:([1-9]\d{0,3})", text):
+        if int(match[1]) > MOST_A_CORE * cores():
+            raise AblateError(f"--slots {text}: this machine has {cores()} cores; at most {MOST_A_CORE} slots a core")
         return _cpu(int(match[1]))
     if match := re.fullmatch(r"gpu:(\d{1,3}(?:x[1-9]\d?)?(?:,\d{1,3}(?:x[1-9]\d?)?)*)", text):
         return _gpu(match[1], gpus())

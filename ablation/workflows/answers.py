@@ -121,6 +121,8 @@ def _trained_again(workspace: Workspace, chosen: Chosen, workers: pool.Pool, wat
             f"note: trained again, row {trial.row} is not the same bit for bit: {int((a != b).sum())} of {len(a)} "
             "validation predictions differ (another processor, number of threads, or version)"
         )
+    else:
+        watch.say(f"row {trial.row}, trained again, predicts as before, bit for bit")
     return place
 
 
