@@ -7,13 +7,16 @@ import re
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sklearn.metrics import balanced_accuracy_score
 from synthetic import study
 from test_export import compiled, markdown_rows, pdflatex, tex_rows  # noqa: F401 (pdflatex is a fixture)
 
 from ablation.grids import study_file
 from ablation.results import selection
 from ablation.results.findings import collect, done
+from ablation.tables import beside
 from ablation.tables.outcome import Drawing, Look, drawn_again, redraw
 from ablation.tables.verify import check
 from ablation.workspace import Workspace
@@ -158,6 +161,15 @@ def test_replicates_mark_what_a_seed_alone_does(tmp_path):
     assert any(row["within_replicates"] == "True" for row in rows)
     assert "‡ within what another seed does to the reference" in drawing.files["table.md"]
     assert [t["replicate"] for t in lines(drawing.files["trials.csv"])].count("True") == 4
+
+
+def test_averages_are_over_the_classes_that_have_images():
+    """As balanced accuracy is: a class that is not there has no recall that could be averaged."""
+    labels, said = np.array([0, 0, 1, 1, 1, 1]), np.array([0, 2, 1, 1, 1, 0])
+    *_, macro, weighted = beside._class_rows(labels, said, ("a", "b", "c"))
+    assert macro[2].value == pytest.approx(balanced_accuracy_score(labels, said)) == 0.625
+    assert macro[1:2] + weighted[1:2] == pytest.approx([(0.5 + 1) / 2, (2 * 0.5 + 4 * 1) / 6])
+    assert weighted[2].value == pytest.approx(4 / 6)
 
 
 # ---- read back
