@@ -36,7 +36,8 @@ def build(row: dict, shape: tuple[int, ...], before: list) -> keras.Model:
     for _ in range(2):
         layers += [keras.layers.Dense(row["fc_units"], "relu"), keras.layers.Dropout(0.25)]
     model = keras.Sequential([*layers, keras.layers.Dense(6, "softmax")])
-    model.compile(keras.optimizers.Adam(row["learning_rate"]), "sparse_categorical_crossentropy", ["accuracy"])
+    adam = keras.optimizers.Adam(row["learning_rate"])
+    model.compile(adam, "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 
