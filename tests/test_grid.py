@@ -334,13 +334,17 @@ def test_set_refuses_what_the_rows_set(tmp_path):
         read(tmp_path, "[[rows]]\n[[rows]]\nepochs = 3\n", changes={"epochs": 5})
 
 
-@pytest.mark.parametrize("text", ["lr=1", "dropout", "", "=1", "title=x", "a\nb=1"])
-def test_set_takes_a_known_factor_and_a_level(text):
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [("lr=1", "unknown factor 'lr'"), ("dropout", "takes factor=level"), ("", "takes factor=level"),
+     ("=1", "unknown factor ''"), ("title=x", "unknown factor 'title'"), ("a\nb=1", "unknown factor 'a\\nb'")],
+)  # fmt: skip
+def test_set_takes_a_known_factor_and_a_level(text, wrong):
     """An unknown factor is refused with the known ones."""
     with pytest.raises(AblateError) as caught:
         study_file.settings([text])
     shown = text.replace("\n", " ")
-    assert str(caught.value).startswith(f"--set {shown}: takes factor=level; known factors: backbone, weights, ")
+    assert str(caught.value).startswith(f"--set {shown}: {wrong}; known factors: backbone, weights, ")
 
 
 @pytest.mark.parametrize(
@@ -374,7 +378,9 @@ def test_other_seeds_are_refused(text):
     """The message shows both forms; a number of seeds that no memory holds is one of the mistakes."""
     with pytest.raises(AblateError) as caught:
         study_file.seed_list(text)
-    assert str(caught.value).endswith(": takes how many (5: seeds 0 to 4), or a list of whole numbers (0,7,11)")
+    assert str(caught.value).endswith(
+        ": takes how many, 1 or more (5: seeds 0 to 4), or a list of whole numbers (0,7,11)"
+    )
 
 
 def test_seeds_of_the_command_replace_the_files(tmp_path):
