@@ -474,14 +474,27 @@ def page(model: Table, name: str) -> str:
     return HTML.get_template("report.html").render(**texts, tables=tables, caveats=[], figures=[], plotly="")
 
 
-def tags(text: str) -> list[tuple[str, list[str]]]:
-    """Every element with the names of its attributes, in order: what a browser would make of the page."""
-    found: list[tuple[str, list[str]]] = []
-    parser = HTMLParser()
-    parser.handle_starttag = lambda tag, attributes: found.append((tag, [key for key, _ in attributes]))  # type: ignore[method-assign]
-    parser.feed(text)
-    parser.close()
-    return found
+class Page(HTMLParser):
+    """The elements of a page, each with the names of its attributes, and the texts of its headings."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, list[str]]] = []
+        self.headings: list[str] = []
+        self.feed(text)
+        self.close()
+
+    @property
+    def tags(self) -> list[str]:
+        return [tag for tag, _ in self.elements]
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, [key for key, _ in attrs]))
+        self.headings += [""] if tag == "th" else []
+
+    def handle_data(self, data):
+        if self.elements and self.elements[-1][0] == "th" and data.strip():
+            self.headings[-1] += data
 
 
 def check(name: str) -> None:
@@ -501,7 +514,7 @@ def check(name: str) -> None:
     assert len(markdown.splitlines()) == len(export.markdown_table(plain()).splitlines())
 
     if name:  # without one, there is no column of names
-        assert tags(page(model, name)) == tags(page(plain(), "a"))
+        assert Page(page(model, name)).elements == Page(page(plain(), "a")).elements
 
     named = "".join(one_line(name).split())
     assert "".join(lines[0]["label"].split()) == (f"'{named}" if named.startswith(FORMULA) else named)
@@ -563,28 +576,10 @@ def test_markdown_renders_names_as_text():
         assert html.count("<p>") == 2
 
 
-class Page(HTMLParser):
-    """The tags of a page, and the texts of its headings."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.headings: list[str] = []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.headings += [""] if tag == "th" else []
-
-    def handle_data(self, data):
-        if self.tags[-1:] == ["th"] and data.strip():
-            self.headings[-1] += data
-
-
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>", "a & b", '"><img src=x>', "</table>", "α✓"])
 def test_a_confusion_page_shows_class_names_as_text(name):
     """The page has no script, and a class is called what it is called."""
-    page = Page()
-    page.feed(export.confusion_page(name, [name, "b"], [[3, 1], [0, 0]]))
+    page = Page(export.confusion_page(name, [name, "b"], [[3, 1], [0, 0]]))
     assert set(page.tags) == {"html", "meta", "title", "style", "table", "caption", "tr", "td", "th", "small"}
     assert page.headings == [name, "b", name, "b"]
     assert page.tags.count("td") == 5

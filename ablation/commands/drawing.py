@@ -44,7 +44,6 @@ def table(
     """
     if standalone and fragment:
         raise AblateError("--standalone and --fragment exclude each other; pass one")
-    check_codes(strict)
     form = "standalone" if standalone else "fragment" if fragment else "float"
     latex = {"style": style, "form": form, "float": "table*" if wide else "table"}
     outcome = _drawn(grid, name, workspace, strict, latex=latex, all_intervals=intervals == "all")

@@ -10,8 +10,6 @@ from ablation.datasets import is_demo
 from ablation.errors import AblateError
 
 DEMO = "demo"
-
-
 GRID = "A shipped study (paper, heads, baseline, preprocessing, split, smoke), a .toml file, or several with commas."
 
 

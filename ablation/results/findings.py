@@ -42,15 +42,11 @@ class Findings:
 
     def finished(self, row: int) -> list[tuple[Trial, Result]]:
         """The finished trials of a row, by seed; replicates are not among them."""
-        return self._finished.get(row, [])
+        return list(self._finished.get(row, {}).items())
 
     @cached_property
-    def _finished(self) -> dict[int, list[tuple[Trial, Result]]]:
-        found: dict[int, list[tuple[Trial, Result]]] = {}
-        for trial, each in done(self.results).items():
-            if not self.record.grid.is_replicate(trial):
-                found.setdefault(trial.row, []).append((trial, each))
-        return found
+    def _finished(self) -> dict[int, dict[Trial, Result]]:
+        return _rows({t: r for t, r in done(self.results).items() if not self.record.grid.is_replicate(t)})
 
 
 def collect(workspace: Workspace, record: Record) -> dict[Trial, Result | None]:
@@ -80,11 +76,17 @@ def _answers(record: Record, trials: Mapping[Trial, Result], opened: Opener) -> 
     )
 
 
+def _rows(finished: Mapping[Trial, Result]) -> dict[int, dict[Trial, Result]]:
+    """Row -> its trials."""
+    found: dict[int, dict[Trial, Result]] = {}
+    for trial, each in finished.items():
+        found.setdefault(trial.row, {})[trial] = each
+    return found
+
+
 def _by_row(record: Record, finished: Mapping[Trial, Result], opened: Opener) -> dict[int, Answers]:
-    rows: dict[int, dict[Trial, Result]] = {}
-    for trial, found in sorted(finished.items(), key=lambda item: (item[0].row, item[0].seed)):
-        rows.setdefault(trial.row, {})[trial] = found
-    answers = {row: _answers(record, trials, opened) for row, trials in rows.items()}
+    ordered = sorted(finished.items(), key=lambda item: (item[0].row, item[0].seed))
+    answers = {row: _answers(record, trials, opened) for row, trials in _rows(dict(ordered)).items()}
     return {row: found for row, found in answers.items() if found}
 
 
@@ -117,10 +119,10 @@ def gather(
     opened = selection.unseal(workspace, record, sealed) if sealed else None
     test = _by_row(record, finished, opened) if opened else {}
     replicates = _answers(record, again, opened) if opened else None
-    trained: dict[int, list[float]] = {}
-    for trial, each in finished.items():
-        trained.setdefault(trial.row, []).append(each.scores["train"]["accuracy"])
-    train = {row: fmean(accuracies) for row, accuracies in trained.items()}
+    train = {
+        row: fmean(each.scores["train"]["accuracy"] for each in trials.values())
+        for row, trials in _rows(finished).items()
+    }
     found = analysis.analyse(record, train, val, test, replicates, sealed.row if sealed else None, all_intervals)
     measured = {row: facts.accuracy.value for row, facts in found.rows.items()}
     reproduction = published.reproduce(record, measured, found.contrasts)

@@ -14,7 +14,7 @@ import pynvml
 
 from ablation.errors import AblateError
 
-MOST_A_CORE = 4
+MOST_A_CORE = 4  # slots: more is a slip of the finger, and would start hundreds of processes
 HELP = "takes auto, cpu:N (N slots share the cores), gpu:0,1 (two GPUs), or gpu:0x3 (three trials on one GPU)"
 GPU_MEMORY = 0.92  # of a GPU's memory that slots may take: contexts and libraries need the rest
 
@@ -185,18 +185,19 @@ def lacking(precision: str, used: Sequence[Slot]) -> str:
     for slot in used:
         if slot.gpu and slot.gpu.capability < NEEDED[precision]:
             return f"{slot.gpu.name} lacks it"
-        if not slot.gpu and not set(FLAGS.get(precision, ())) & _processor_flags():
+        if not slot.gpu and not set(FLAGS.get(precision, ())) & set((_cpuinfo("flags") or "").split()):
             return "this machine's processor lacks it"
     return ""
 
 
 @functools.cache
-def _processor_flags() -> frozenset[str]:
+def _cpuinfo(key: str) -> str | None:
+    """What Linux says of the first core; "" where it says nothing of that, None where there is no such file."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        return frozenset()
-    return frozenset(next((line.partition(":")[2] for line in lines if line.startswith("flags")), "").split())
+        return None
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")
 
 
 def memory_limit() -> int | None:
@@ -216,9 +217,5 @@ def is_installed(backend_name: str) -> bool:
 
 def processor() -> str:
     """The model of this machine's processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.machine())
+    found = _cpuinfo("model name")
+    return (platform.processor() if found is None else found) or platform.machine()

@@ -2,13 +2,12 @@
 
     python careful.py DATA.npz ROWS.json WEIGHTS PLACE SEED
 
-Prints JSON: the seconds of each row and its test accuracy. `naive` runs the frozen base in every epoch instead.
+Prints JSON: the test accuracy of each row. `naive` runs the frozen base in every epoch instead.
 """
 
 import json
 import os
 import sys
-import time
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -42,6 +41,7 @@ def build(row: dict, shape: tuple[int, ...], before: list) -> keras.Model:
 
 
 def main(naive: bool = False) -> None:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     data, rows, weights, place, seed = sys.argv[1:6]
     splits, vgg = read(data), base(weights)
     if not naive:
@@ -53,7 +53,6 @@ def main(naive: bool = False) -> None:
         study.enqueue_trial(row)
 
     def objective(trial: optuna.Trial) -> float:
-        began = time.perf_counter()
         row = {
             "fc_units": trial.suggest_int("fc_units", 1, 8192),
             "batch_size": trial.suggest_int("batch_size", 1, 512),
@@ -72,7 +71,7 @@ def main(naive: bool = False) -> None:
                     mlflow.log_metric(name, value, epoch)
             test = model.evaluate(*splits["test"], verbose=0)[1]
             mlflow.log_metric("test_accuracy", test)
-        said.append({"seconds": time.perf_counter() - began, "test_accuracy": test})
+        said.append(test)
         return seen.history["val_accuracy"][-1]
 
     study.optimize(objective, n_trials=len(study.trials))
@@ -80,5 +79,4 @@ def main(naive: bool = False) -> None:
 
 
 if __name__ == "__main__":
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
     main()

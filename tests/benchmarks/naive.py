@@ -6,5 +6,4 @@ python naive.py DATA.npz ROWS.json WEIGHTS PLACE SEED
 import careful
 
 if __name__ == "__main__":
-    careful.optuna.logging.set_verbosity(careful.optuna.logging.ERROR)
     careful.main(naive=True)

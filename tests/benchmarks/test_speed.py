@@ -29,11 +29,13 @@ from PIL import Image
 
 from ablation.datasets import images
 from ablation.grids import study_file
+from ablation.statistics import comparison
 from ablation.workers import slots
 
 pytestmark = pytest.mark.benchmark
 HERE = Path(__file__).parent
 SHARED = HERE.parents[2] / "shared" / "data"
+WEIGHTS = SHARED / "vgg16_notop.weights.h5"
 FULL = os.environ.get("ABLATE_BENCHMARK") == "full"
 COUNTS = {"train": 2000, "val": 500, "test": 500} if FULL else {"train": 768, "val": 192, "test": 192}
 SHORTER = 1 if FULL else 10  # the epochs of the paper's grid are divided by it
@@ -45,10 +47,8 @@ FOUND: list[dict[str, Any]] = []
 
 
 def machine() -> str:
-    with open("/proc/cpuinfo") as file:
-        model = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), platform.machine())
     memory = psutil.virtual_memory().total / 2**30
-    return f"{psutil.cpu_count()} cores of an {model}, {memory:.0f} GiB, {platform.system()}"
+    return f"{slots.cores()} cores of an {slots.processor()}, {memory:.0f} GiB, {platform.system()}"
 
 
 def faces(split: str) -> tuple[np.ndarray, np.ndarray]:
@@ -107,7 +107,7 @@ def timed(*command: object, cwd: Path) -> tuple[float, str]:
 
 
 def study(place: Path, name: str, rows: list[dict[str, Any]], **more: object) -> None:
-    fixed = {"fc_layers": 2, "dropout": 0.25, "weights": str(SHARED / "vgg16_notop.weights.h5")} | more
+    fixed = {"fc_layers": 2, "dropout": 0.25, "weights": str(WEIGHTS)} | more
     lines = ["[fixed]", *(f"{k} = {json.dumps(v)}" for k, v in fixed.items())]
     for row in rows:
         lines += ["[[rows]]", *(f"{k} = {v}" for k, v in row.items())]
@@ -130,11 +130,9 @@ def ours(place: Path, name: str, seed: int = 0) -> tuple[float, list[float]]:
 def peer(place: Path, script: str, name: str, seed: int = 0) -> tuple[float, list[float]]:
     folder = place / f"{script}-{name}-{seed}"
     folder.mkdir()
-    weights = SHARED / "vgg16_notop.weights.h5"
-    seconds, said = timed(
-        sys.executable, HERE / f"{script}.py", "faces.npz", f"{name}.json", weights, folder, seed, cwd=place
-    )
-    return seconds, [row["test_accuracy"] for row in json.loads(said.splitlines()[-1])]
+    command = (sys.executable, HERE / f"{script}.py", "faces.npz", f"{name}.json", WEIGHTS, folder, seed)
+    seconds, said = timed(*command, cwd=place)
+    return seconds, json.loads(said.splitlines()[-1])
 
 
 def paper_rows(shorter: int = SHORTER) -> list[dict[str, Any]]:
@@ -147,8 +145,8 @@ def compared(mine: list[list[float]], theirs: list[list[float]]) -> str:
     apart = 100 * (np.array(mine) - np.array(theirs)).mean(axis=1)
     if len(apart) < 2:
         return f"{apart.mean():+.1f} points"
-    half = 4.303 * apart.std(ddof=1) / math.sqrt(len(apart))  # Student's t of two degrees of freedom
-    return f"{apart.mean():+.1f} ± {half:.1f} points"
+    found = comparison.mean(apart)
+    return f"{found.value:+.1f} ± {found.high - found.value:.1f} points"
 
 
 def skip_without(precision: str, case: str) -> None:
