@@ -3,23 +3,26 @@
 import hashlib
 import io
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
+from joblib.externals.loky import get_reusable_executor
 from PIL import Image, ImageOps
 
 from ablation.datasets import LAYOUTS, align
 from ablation.errors import AblateError
+from ablation.workers.interrupts import shielded
 
 SPLITS = ("train", "val", "test")
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 SMALL = 32  # pixels a side: enough to tell near duplicates
 CHUNK = 256  # images a job: long enough that dispatching costs nothing, short enough for a lively progress bar
+MANY = 5000  # images that are worth the start of processes
 
 
 @dataclass(frozen=True)
@@ -200,7 +203,8 @@ def rgb(source: Path | np.ndarray | bytes) -> Image.Image:
     with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
         if image.mode.startswith(("I", "F")):  # Pillow would cut these at 255, and a 16-bit photograph is then white
             raise ValueError(f"{image.mode}: more than 8 bits a pixel and channel")
-        return ImageOps.exif_transpose(image).convert("RGB")
+        ImageOps.exif_transpose(image, in_place=True)
+        return image.convert("RGB")
 
 
 class Aligned(NamedTuple):
@@ -248,6 +252,20 @@ def _decode(sources: Sequence[Path | np.ndarray], eyes: np.ndarray | None, wante
     return ids, found, arrays
 
 
+def _in_parallel(jobs: Iterable[Any], n: int) -> Iterator[_Part]:
+    """The parts of n images, in order. Threads wait for each other with small images, whose decoding is short steps
+    under Python's lock."""
+    if n < MANY:
+        yield from Parallel(n_jobs=-1, prefer="threads", return_as="generator")(jobs)
+        return
+    try:
+        with shielded():  # Ctrl-C is this process' alone
+            parts = Parallel(n_jobs=-1, max_nbytes=None, idle_worker_timeout=30, return_as="generator")(jobs)
+        yield from parts
+    finally:
+        get_reusable_executor().shutdown(wait=False)  # else its processes would stay for minutes
+
+
 def decode(
     images: Images,
     sizes: Collection[int],
@@ -270,7 +288,7 @@ def decode(
     jobs = (
         delayed(_decode)(images.sources[c], None if images.eyes is None else images.eyes[c], wanted) for c in chunks
     )
-    for keys_of_part, eyes_of_part, arrays in Parallel(n_jobs=-1, prefer="threads", return_as="generator")(jobs):
+    for keys_of_part, eyes_of_part, arrays in _in_parallel(jobs, len(images)):
         ids += keys_of_part
         eyes.append(eyes_of_part)
         for look in wanted:

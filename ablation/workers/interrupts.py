@@ -12,14 +12,21 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)  # USR1: what a cluste
 EXIT_CODE = 130
 
 
+@contextlib.contextmanager
+def shielded() -> Iterator[None]:
+    """Processes that are started within never hear of the signals; what comes for this one waits until the end."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def shield_tracker() -> None:
     """Start Python's resource tracker so that SIGUSR1 does not end it: it ignores the other two by itself. To be called
     before a library starts it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    try:
+    with shielded():
         resource_tracker.ensure_running()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Interrupts:
