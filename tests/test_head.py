@@ -127,7 +127,7 @@ def test_the_fused_update_is_kerass(images: tuple[np.ndarray, np.ndarray], name:
     theirs.optimizer.learning_rate = condition.learning_rate
     assert type(ours.optimizer) is not type(theirs.optimizer)
     for epoch in (1, 2, 3):
-        logs = [head.fit_epoch(model, x, y, condition, 0, epoch) for model in (ours, theirs)]
+        logs = [head.Trainer(model, x, y, condition, 0).epoch(epoch) for model in (ours, theirs)]
         assert logs[0]["loss"] == pytest.approx(logs[1]["loss"], rel=1e-5)
     for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
@@ -145,6 +145,6 @@ def test_the_product_has_the_gradient_of_a_dense_layer(images: tuple[np.ndarray,
     )
     theirs.set_weights(ours.get_weights())
     for model in (ours, theirs):
-        head.fit_epoch(model, x, y, condition, 0, 1)
+        head.Trainer(model, x, y, condition, 0).epoch(1)
     for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)

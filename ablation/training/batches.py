@@ -49,11 +49,23 @@ def class_weights(y: np.ndarray) -> dict[int, float]:
     return {int(k): len(y) / (len(labels) * n) for k, n in zip(labels.tolist(), counts.tolist(), strict=True)}
 
 
+def image_weights(y: np.ndarray) -> np.ndarray:
+    """The weight of each image's class, (n,) float32."""
+    weights = class_weights(y)
+    return np.array([weights[k] for k in y.tolist()], np.float32)
+
+
+def rows(y: np.ndarray, size: int, seed: int, epoch: int, even: bool = False) -> np.ndarray:
+    """The positions of labels y (n,) in the order of `epoch`, shape (n,). `even`: drawn evenly over classes, for
+    batches of `size`."""
+    return even_order(y, size, seed, epoch) if even else order(len(y), seed, epoch)
+
+
 def batches(
     x: np.ndarray, y: np.ndarray, size: int, seed: int, epoch: int, even: bool = False
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The batches of `epoch`; the last one may be smaller. x: (n, ...), y: (n,). `even`: drawn evenly over classes."""
-    rows = even_order(y, size, seed, epoch) if even else order(len(y), seed, epoch)
-    for start in range(0, len(rows), size):
-        chosen = rows[start : start + size]
+    found = rows(y, size, seed, epoch, even)
+    for start in range(0, len(found), size):
+        chosen = found[start : start + size]
         yield x[chosen], y[chosen]

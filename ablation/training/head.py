@@ -12,8 +12,10 @@ import numpy as np
 from ablation.grids.grid import Condition
 from ablation.results.result import Predictions
 from ablation.statistics.evaluation import losses
-from ablation.training.batches import DROPOUT, WEIGHTS, batches, class_weights, stream
+from ablation.training import batches
+from ablation.training.batches import DROPOUT, WEIGHTS, stream
 from ablation.training.front import seed_augmentation
+from ablation.workers import slots
 
 PREDICT_BATCH = 1024
 POLICIES = {
@@ -23,6 +25,11 @@ POLICIES = {
     "float16": "mixed_float16",
 }
 FUSED = {"tensorflow": "ablation.training.fused"}  # Keras backend -> where its faster optimizers live
+RESIDENT = {  # Keras backend -> where its loop over images that stay on a GPU lives
+    "tensorflow": "ablation.training.resident_tensorflow",
+    "jax": "ablation.training.resident_jax",
+}
+RESIDENT_BYTES = 2**31  # of images that stay on a GPU, at most
 
 
 def build(
@@ -45,7 +52,8 @@ def build(
         optimizer=_optimizer(condition),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
-        jit_compile=False,  # "auto" would differ between machines; on a CPU XLA's products are slower
+        # Where Keras sees that it can; but on a CPU TensorFlow's own products are faster than XLA's.
+        jit_compile=False if (keras.backend.backend(), slots.device()) == ("tensorflow", "cpu") else "auto",
     )
     return model
 
@@ -98,27 +106,48 @@ def _seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:
             layer.seed_generator.state.assign([stream(seed, DROPOUT, i, epoch), 0])
 
 
-def fit_epoch(
-    model: keras.Model, x: np.ndarray, y: np.ndarray, condition: Condition, seed: int, epoch: int
-) -> dict[str, float]:
-    """Train one epoch (from 1) on x (n, ...), y (n,) and return its mean loss and accuracy, dropout on."""
-    _seed_dropout(model, seed, epoch)
-    seed_augmentation(model.layers, seed, epoch)
-    model.reset_metrics()
-    logs: dict[str, float] = {}
-    weights = class_weights(y) if condition.balance == "class_weight" else None
-    for some_x, some_y in batches(x, y, condition.batch_size, seed, epoch, even=condition.balance == "batch"):
-        # the logs are running means since the reset
-        logs = model.train_on_batch(some_x, some_y, class_weight=weights, return_dict=True)
-    return {name: float(logs[name]) for name in ("loss", "accuracy")}
+class Trainer:
+    """Trains a model on x (n, ...), y (n,), an epoch at a time."""
+
+    def __init__(self, model: keras.Model, x: np.ndarray, y: np.ndarray, condition: Condition, seed: int) -> None:
+        self._model, self._x, self._y, self._condition, self._seed = model, x, y, condition, seed
+        self._weights = batches.image_weights(y) if condition.balance == "class_weight" else None
+        path = RESIDENT.get(keras.backend.backend()) if _may_stay(x) else None
+        self._steps = import_module(path).Steps(model, x, y, self._weights) if path else self._step_by_step
+
+    def epoch(self, number: int) -> dict[str, float]:
+        """Train epoch `number` (from 1); its mean loss and accuracy, dropout on."""
+        condition, seed = self._condition, self._seed
+        _seed_dropout(self._model, seed, number)
+        seed_augmentation(self._model.layers, seed, number)
+        self._model.reset_metrics()
+        rows = batches.rows(self._y, condition.batch_size, seed, number, even=condition.balance == "batch")
+        return self._steps(rows, condition.batch_size)
+
+    def _step_by_step(self, rows: np.ndarray, size: int) -> dict[str, float]:
+        total = {"loss": 0.0, "accuracy": 0.0}
+        for start in range(0, len(rows), size):
+            some = rows[start : start + size]
+            weights = None if self._weights is None else self._weights[some]
+            # Keras forgets its metrics before each batch, so these are the batch's own
+            logs = self._model.train_on_batch(self._x[some], self._y[some], sample_weight=weights, return_dict=True)
+            total = {name: value + len(some) * float(logs[name]) for name, value in total.items()}
+        return {name: value / len(rows) for name, value in total.items()}
+
+
+def _may_stay(x: np.ndarray) -> bool:
+    """Whether images x stay on a GPU while a head is trained on them: at most a quarter of this process' share."""
+    share = slots.memory_limit()
+    return slots.device() != "cpu" and x.nbytes <= min(RESIDENT_BYTES, (share or 2**20) * 2**18)
 
 
 def fit(
     model: keras.Model, x: np.ndarray, y: np.ndarray, condition: Condition, seed: int, done: int = 0
 ) -> Iterator[tuple[int, dict[str, float]]]:
     """Train up to epoch `condition.epochs`; `done` of them are behind. Yields (epoch, loss and accuracy) after each."""
+    trainer = Trainer(model, x, y, condition, seed)
     for epoch in range(done + 1, condition.epochs + 1):
-        yield epoch, fit_epoch(model, x, y, condition, seed, epoch)
+        yield epoch, trainer.epoch(epoch)
 
 
 def _state(model: keras.Model) -> list[Any]:

@@ -41,13 +41,14 @@ def speed(shape: Shape) -> Speed:
     before = front.build(shape.condition, "") if front.is_needed(shape.condition) else []
     model = head.build(shape.inputs, shape.classes, shape.condition, 0, before)
 
-    def fit(rows: int) -> None:
-        head.fit_epoch(model, x[:rows], y[:rows], shape.condition, 0, 1)
+    def epoch(n: int) -> Callable[[], object]:
+        trainer = head.Trainer(model, x[:n], y[:n], shape.condition, 0)
+        return lambda: trainer.epoch(1)
 
-    fit(some * batch + rest)
+    epoch(some * batch + rest)()
     first = time.perf_counter() - began
-    steps = _seconds(lambda: fit(some * batch))
-    last = _seconds(lambda: fit(rest)) if rest else 0.0
+    steps = _seconds(epoch(some * batch))
+    last = _seconds(epoch(rest)) if rest else 0.0
     found = _Predicting(model, x, y)
     unseen = (shape.train + shape.val + shape.test - len(x)) * x[0].nbytes
     return Speed(

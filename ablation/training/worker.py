@@ -27,8 +27,14 @@ from ablation.workers.pool import Link
 from ablation.workspace import Workspace
 
 
+def set_up(precision: str = "float32") -> None:
+    """Before each job; products of float32 are exact unless `precision` is tensorfloat32."""
+    _pin()
+    _compute_in(precision)
+
+
 @functools.cache
-def set_up() -> None:
+def _pin() -> None:
     """Once a process: what keras.json could change is pinned, and the backend is quiet."""
     import keras
 
@@ -49,12 +55,20 @@ def _limit_memory(megabytes: int | None) -> None:
             tf.config.set_logical_device_configuration(gpu, [limit])
 
 
-def _tensorfloat(on: bool) -> None:
-    """Whether products of float32 may be computed with TensorFloat-32 on devices that have it."""
+def _compute_in(precision: str) -> None:
+    """Whether products of float32 may be computed with TensorFloat-32 on devices that have it, by the backend's own
+    switch."""
     if slots.backend() == "tensorflow":
         import tensorflow as tf
 
-        tf.config.experimental.enable_tensor_float_32_execution(on)
+        tf.config.experimental.enable_tensor_float_32_execution(precision == "tensorfloat32")
+    if slots.backend() == "jax":
+        import jax
+
+        exact = (
+            precision if precision in ("float32", "tensorfloat32") else "default"
+        )  # of lower types there is one kind
+        jax.config.update("jax_default_matmul_precision", exact)
 
 
 def fetch_imagenet(backbone: str) -> str:
@@ -131,7 +145,7 @@ def measure_features(wanted: Features, link: Link) -> Extraction | str:
 def measure(shape: Shape, link: Link) -> Speed | str:
     """How quick trainings of this shape are here; or what went wrong, with its traceback."""
     try:
-        set_up()
+        set_up(shape.condition.precision)
         import keras
 
         from ablation.training import measuring
@@ -169,8 +183,7 @@ def train(root: Path, training: Training, orders: Orders, link: Link) -> str:
         attempts.add(folder, orders.run, training.milestones)  # before anything that could kill this process
         link.begin()
         try:
-            set_up()
-            _tensorfloat(training.condition.precision == "tensorfloat32")
+            set_up(training.condition.precision)
             from ablation.training import fit
 
             return fit.run(fit.Fit(Workspace(root), training, orders.keep), link)

@@ -142,7 +142,7 @@ AT_START = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 def _device_variables(slot: Slot) -> dict[str, str]:
     if slot.gpu is None:
-        return {"CUDA_VISIBLE_DEVICES": "-1"}
+        return {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
     share = {
         MEMORY_LIMIT: str(int(slot.gpu.memory * GPU_MEMORY / slot.shared)),
         "XLA_PYTHON_CLIENT_MEM_FRACTION": f"{GPU_MEMORY / slot.shared:.3f}",
@@ -163,8 +163,8 @@ def environment(slot: Slot) -> dict[str, str]:
         # The level float32 means float32: no variable may bring lower precision in by the back door.
         "TF_SET_ONEDNN_FPMATH_MODE": "",
         "ONEDNN_DEFAULT_FPMATH_MODE": "STRICT",
-        # TensorFlow has a switch of its own, which a worker sets for each training; elsewhere TF32 stays off.
-        **({} if backend() == "tensorflow" else {"NVIDIA_TF32_OVERRIDE": "0"}),
+        # Some backends have a switch, which a worker sets for each job; elsewhere TF32 stays off.
+        **({} if backend() in SWITCHED else {"NVIDIA_TF32_OVERRIDE": "0"}),
         # MLflow would resume a run that it finds here.
         "MLFLOW_RUN_ID": "",
         DEVICE: slot.gpu.name if slot.gpu else "cpu",
@@ -172,6 +172,7 @@ def environment(slot: Slot) -> dict[str, str]:
     }
 
 
+SWITCHED = ("tensorflow", "jax")  # backends that turn TensorFloat-32 on and off
 NEEDED = {"tensorfloat32": 8, "bfloat16": 8, "float16": 7}  # compute capability of a GPU
 FLAGS = {"bfloat16": ("avx512_bf16", "amx_bf16"), "float16": ("avx512_fp16", "amx_fp16")}  # of a processor
 
@@ -180,7 +181,7 @@ def lacking(precision: str, used: Sequence[Slot]) -> str:
     """Why these slots cannot compute in a precision; "" where they can."""
     if precision == "float32":
         return ""
-    if precision == "tensorfloat32" and backend() != "tensorflow":
+    if precision == "tensorfloat32" and backend() not in SWITCHED:
         return f"KERAS_BACKEND={backend()} has no switch for it"
     for slot in used:
         if slot.gpu and slot.gpu.capability < NEEDED[precision]:

@@ -6,16 +6,19 @@ Prints the seconds of STEPS steps of a head 512 -> u -> u -> 6: forward, and bot
 """
 
 import os
+import statistics
 import sys
 import time
+from collections.abc import Callable
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tensorflow as tf
 
-units, batch, steps = map(int, sys.argv[1:4])
-precision = tf.as_dtype(sys.argv[4])
+units, batch, images, validation = map(int, sys.argv[1:5])
+precision = tf.as_dtype(sys.argv[5])
 SHAPES = [(512, units), (units, units), (units, 6)]
 x = [tf.cast(tf.random.normal((batch, a)), precision) for a, _ in SHAPES]
+unseen = [tf.cast(tf.random.normal((validation, a)), precision) for a, _ in SHAPES]
 w = [tf.cast(tf.random.normal(shape), precision) for shape in SHAPES]
 up = [tf.cast(tf.random.normal((batch, b)), precision) for _, b in SHAPES]
 
@@ -31,10 +34,19 @@ def step() -> list:
     return [tf.reduce_sum(f[:1, :1]) for f in found]
 
 
-step()
-times = []
-for _ in range(max(5, min(steps, 20))):
-    began = time.perf_counter()
-    step()
-    times.append(time.perf_counter() - began)
-print(sorted(times)[len(times) // 2] * steps)
+@tf.function
+def forward() -> list:
+    return [tf.reduce_sum((some @ kernel)[:1, :1]) for some, kernel in zip(unseen, w, strict=True)]
+
+
+def median(run: Callable[[], object], times: int = 15) -> float:
+    run()
+    spent = []
+    for _ in range(times):
+        began = time.perf_counter()
+        run()
+        spent.append(time.perf_counter() - began)
+    return statistics.median(spent)
+
+
+print(median(step) * images / batch + median(forward))
