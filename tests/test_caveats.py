@@ -352,10 +352,12 @@ def test_rows_trained_in_other_environments(well: Findings):
 
 
 def test_training_on_a_gpu(well: Findings):
-    """A GPU gives other last bits each time, and a CPU does not."""
+    """A GPU gives other last bits each time, a CPU does not, and a GPU with op determinism neither."""
     said = say(resulted(well, 2, environment={"device": "NVIDIA H100"}), "NONDETERMINISTIC")
     assert said.fact == "Row 2 was trained on a GPU (NVIDIA H100) without op determinism."
     assert "NONDETERMINISTIC" not in codes(resulted(well, 2, environment={"device": "cpu"}))
+    sound = {"device": "NVIDIA H100", "deterministic": True}
+    assert "NONDETERMINISTIC" not in codes(resulted(well, 2, environment=sound))
 
 
 def test_an_incomplete_grid(tmp_path: Path):

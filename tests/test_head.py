@@ -99,6 +99,17 @@ def test_a_head_learns(images: tuple[np.ndarray, np.ndarray]):
     assert found.probabilities.shape == (50, 3)
 
 
+def test_what_an_epoch_reports_is_its_mean(images: tuple[np.ndarray, np.ndarray]):
+    """With steps too small to change anything, it is what the model says of all images, whatever the batches."""
+    x, y = images
+    condition = CONDITION.model_copy(update={"dropout": 0.0, "learning_rate": 1e-12, "batch_size": 16})
+    model = head.build(x.shape[1:], 3, condition, 0)
+    found = head.predict(model, x, y)
+    logs = head.Trainer(model, x, y, condition, 0).epoch(1)
+    assert logs["loss"] == pytest.approx(found.losses.mean(), rel=1e-5)
+    assert logs["accuracy"] == pytest.approx((found.classes == y).mean())
+
+
 def test_an_epoch_shows_every_image_once():
     """The order of an epoch is a permutation, another one in each epoch, and the same for the same seed."""
     x = np.arange(10)

@@ -4,9 +4,11 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
+from ablation.datasets import images
 from ablation.datasets.images import Images, Index, check, choose_classes, decode, limit
 from ablation.errors import AblateError
 
@@ -105,6 +107,23 @@ def test_many_images_are_one_array():
     index, arrays, _ = read(image_set([GREY[i % 12] for i in range(600)]), [4], report=lambda *done: seen.append(done))
     assert len(index) == len(arrays[4]) == 600
     assert seen == [(256, 600), (512, 600), (600, 600)]
+
+
+def test_processes_read_what_threads_read(tmp_path, monkeypatch):
+    """Many images are decoded by processes, in the same order, and none of these stays."""
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"no image")
+    several = [saved(tmp_path / f"{i}.png", pixels) for i, pixels in enumerate(GREY)] + [bad]
+    monkeypatch.setattr(images, "CHUNK", 3)
+    by_threads = read(image_set(several), [10, 20], skip_bad=True)
+    monkeypatch.setattr(images, "MANY", 1)
+    by_processes = read(image_set(several), [10, 20], skip_bad=True)
+    assert by_processes[0].digest == by_threads[0].digest
+    assert by_processes[2] == by_threads[2] == ["image 12"]
+    for size in (10, 20):
+        assert np.array_equal(by_processes[1][size], by_threads[1][size])
+    left = [child for child in psutil.Process().children() if any("LokyProcess" in part for part in child.cmdline())]
+    assert not psutil.wait_procs(left, timeout=20)[1]
 
 
 @pytest.mark.parametrize("change", ["ids", "labels", "classes", "splits", "subjects"])

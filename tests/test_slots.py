@@ -96,3 +96,30 @@ def test_a_share_of_memory_is_set_by_the_backends_own_call(monkeypatch: pytest.M
     worker._limit_memory(slots.memory_limit())
     assert calls == [("the gpu", [int(2000 * slots.GPU_MEMORY / 2)])]
     assert slots.device() == "B"
+
+
+def test_jax_on_a_gpu_computes_the_same_bits(monkeypatch: pytest.MonkeyPatch):
+    """Its switch for that is turned on beside the flags that are there; TensorFlow has none that we turn."""
+    monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=x")
+    slot = slots.Slot("gpu:0", 1, GPUS[0])
+    assert "XLA_FLAGS" not in slots.environment(slot)
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    found = slots.environment(slot)
+    assert found["XLA_FLAGS"] == f"--xla_dump_to=x {slots.DETERMINISTIC}"
+    for name, value in found.items():
+        monkeypatch.setenv(name, value)
+    assert slots.device() == GPUS[0].name
+    assert slots.deterministic()
+    monkeypatch.setenv("XLA_FLAGS", "")
+    assert not slots.deterministic()
+
+
+@pytest.mark.parametrize(("backend", "switch"), [("tensorflow", True), ("jax", True), ("torch", False)])
+def test_tensorfloat_is_a_level_where_the_backend_has_a_switch(
+    monkeypatch: pytest.MonkeyPatch, backend: str, switch: bool
+):
+    """There float32 turns it off; elsewhere the driver does, and the level cannot be had."""
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    slot = slots.Slot("gpu:0", 1, slots.Gpu("GPU-1", "A", 1000, 9))
+    assert (slots.lacking("tensorfloat32", [slot]) == "") is switch
+    assert ("NVIDIA_TF32_OVERRIDE" in slots.environment(slot)) is not switch

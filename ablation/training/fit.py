@@ -42,6 +42,7 @@ def environment() -> dict[str, Any]:
         "processor": slots.processor(),
         "threads": int(os.environ.get("TF_NUM_INTRAOP_THREADS") or os.cpu_count() or 1),
         "device": slots.device(),
+        "deterministic": slots.deterministic(),
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", ""),
         "host": socket.gethostname(),
     }

@@ -26,6 +26,8 @@ from ablation.workers import slots
 from ablation.workers.pool import Link
 from ablation.workspace import Workspace
 
+LOG = logging.getLogger(__name__)
+
 
 def set_up(precision: str = "float32") -> None:
     """Before each job; products of float32 are exact unless `precision` is tensorfloat32."""
@@ -98,6 +100,7 @@ def extract(root: Path, wanted: Features, link: Link) -> str:
     except _Stopped:
         return result.INTERRUPTED
     except Exception:
+        LOG.exception("%s", wanted.key)
         return traceback.format_exc()
     return ""
 

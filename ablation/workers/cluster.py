@@ -15,14 +15,15 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
 import dask
 from distributed import Client, Nanny, Scheduler, Security, SpecCluster, get_worker
+from distributed.gc import disable_gc_diagnosis
 
 from ablation.errors import AblateError
+from ablation.workers.interrupts import shielded
 from ablation.workers.pool import KILLED, TIMED_OUT, Job, Listener, Lost, Task, Tls
 from ablation.workers.slots import AT_START, Slot, environment
 
@@ -40,7 +41,6 @@ NO_WORKER_SECONDS = 120  # after which a local pool without workers gives up, an
 LOADING_SECONDS = 60  # that a job may take until it begins, beside its own time
 TICK_SECONDS = 1.0
 CONNECT_SECONDS = 20
-SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}  # the orchestrator's; its workers must not die of them
 
 _asked_to_stop: set[str] = set()  # in a worker's process: the keys of jobs that should save and return
 
@@ -249,17 +249,6 @@ class Dask:
             self.say("no worker is there; waiting: start some with `ablate worker --scheduler ...`")
 
 
-@contextlib.contextmanager
-def _shielded() -> Generator[None]:
-    """Threads and processes that are started within never get SIGNALS: Ctrl-C reaches a whole process group."""
-    resource_tracker.ensure_running()  # later it would let SIGINT and SIGTERM through again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _nanny(slot: Slot, **more: Any) -> dict[str, Any]:
     return {
         "nthreads": 1,
@@ -287,10 +276,11 @@ def local(slots: Sequence[Slot], log: Path, say: Callable[[str], None]) -> Gener
     }
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set(SETTINGS))
-        with _shielded():
+        with shielded():
             cluster = SpecCluster(workers=workers, scheduler=scheduler, name="ablate", silence_logs=logging.CRITICAL)
             stack.enter_context(cluster)
             client = stack.enter_context(Client(cluster))
+        disable_gc_diagnosis(force=True)  # it is not safe among threads, and its errors land on the terminal
         client.wait_for_workers(len(slots), timeout=NO_WORKER_SECONDS)
 
         def kill(address: str) -> None:
@@ -345,7 +335,7 @@ def remote(
     _quiet()
     with contextlib.ExitStack() as stack:
         try:
-            with _shielded():
+            with shielded():
                 client = stack.enter_context(Client(address, security=_security(tls), timeout=CONNECT_SECONDS))
         except (OSError, ValueError, TypeError) as error:
             raise _unreachable(address, error) from None
@@ -363,7 +353,7 @@ def remote(
 async def _serve(address: str, slots: Sequence[Slot], security: Security | None) -> None:
     host = socket.gethostname()
     names = [f"{host}-{os.getpid()}-{slot.name}" for slot in slots]
-    with _shielded():
+    with shielded():
         nannies = [
             Nanny(address, security=security, **_nanny(slot, name=name))
             for name, slot in zip(names, slots, strict=True)

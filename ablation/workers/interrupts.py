@@ -13,8 +13,7 @@ EXIT_CODE = 130
 
 
 @contextlib.contextmanager
-def shielded() -> Iterator[None]:
-    """Processes that are started within never hear of the signals; what comes for this one waits until the end."""
+def _blocked() -> Iterator[None]:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
@@ -25,8 +24,17 @@ def shielded() -> Iterator[None]:
 def shield_tracker() -> None:
     """Start Python's resource tracker so that SIGUSR1 does not end it: it ignores the other two by itself. To be called
     before a library starts it."""
-    with shielded():
+    with _blocked():
         resource_tracker.ensure_running()
+
+
+@contextlib.contextmanager
+def shielded() -> Iterator[None]:
+    """Threads and processes that are started within never get SIGNALS: Ctrl-C reaches a whole process group. What comes
+    for this process waits until the end."""
+    shield_tracker()  # if it were started within, it would let SIGINT and SIGTERM through again
+    with _blocked():
+        yield
 
 
 class Interrupts:

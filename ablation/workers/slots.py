@@ -21,6 +21,10 @@ GPU_MEMORY = 0.92  # of a GPU's memory that slots may take: contexts and librari
 # Between a slot's environment and the process on it; nobody else sets them.
 MEMORY_LIMIT, DEVICE = "ABLATE_GPU_MEMORY_MB", "ABLATE_DEVICE"
 
+DETERMINISTIC = (
+    "--xla_gpu_deterministic_ops=true"  # the same bits each time; and XLA times no kernels while it compiles
+)
+
 
 @dataclass(frozen=True)
 class Gpu:
@@ -143,13 +147,16 @@ AT_START = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 def _device_variables(slot: Slot) -> dict[str, str]:
     if slot.gpu is None:
         return {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
-    share = {
+    found = {"CUDA_VISIBLE_DEVICES": slot.gpu.uuid}
+    if backend() == "jax":  # elsewhere these flags mean another XLA, which may not know this one
+        found["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {DETERMINISTIC}".strip()
+    # TensorFlow refuses growth together with a limit: the one for whole GPUs, the other for shares.
+    if slot.shared == 1:
+        return found | {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+    return found | {
         MEMORY_LIMIT: str(int(slot.gpu.memory * GPU_MEMORY / slot.shared)),
         "XLA_PYTHON_CLIENT_MEM_FRACTION": f"{GPU_MEMORY / slot.shared:.3f}",
     }
-    # TensorFlow refuses growth together with a limit: the one for whole GPUs, the other for shares.
-    own = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
-    return {"CUDA_VISIBLE_DEVICES": slot.gpu.uuid, **(share if slot.shared > 1 else own)}
 
 
 def environment(slot: Slot) -> dict[str, str]:
@@ -165,6 +172,8 @@ def environment(slot: Slot) -> dict[str, str]:
         "ONEDNN_DEFAULT_FPMATH_MODE": "STRICT",
         # Some backends have a switch, which a worker sets for each job; elsewhere TF32 stays off.
         **({} if backend() in SWITCHED else {"NVIDIA_TF32_OVERRIDE": "0"}),
+        # An error's last line is the error.
+        "JAX_TRACEBACK_FILTERING": "off",
         # MLflow would resume a run that it finds here.
         "MLFLOW_RUN_ID": "",
         DEVICE: slot.gpu.name if slot.gpu else "cpu",
@@ -209,6 +218,11 @@ def memory_limit() -> int | None:
 def device() -> str:
     """What this process trains on: the GPU's name, or cpu."""
     return os.environ.get(DEVICE, "cpu")
+
+
+def deterministic() -> bool:
+    """Whether this process' operations give the same bits each time."""
+    return device() == "cpu" or DETERMINISTIC in os.environ.get("XLA_FLAGS", "").split()
 
 
 def is_installed(backend_name: str) -> bool:
