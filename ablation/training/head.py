@@ -29,7 +29,7 @@ RESIDENT = {  # Keras backend -> where its loop over images that stay on a GPU l
     "tensorflow": "ablation.training.resident_tensorflow",
     "jax": "ablation.training.resident_jax",
 }
-RESIDENT_BYTES = 2**31  # of images that stay on a GPU, at most
+RESIDENT_BYTES = 2**31  # of images that stay on a GPU, at most; and at most a quarter of a share of one
 
 
 def build(
@@ -136,9 +136,10 @@ class Trainer:
 
 
 def _may_stay(x: np.ndarray) -> bool:
-    """Whether images x stay on a GPU while a head is trained on them: at most a quarter of this process' share."""
+    """Whether images x stay on this process' GPU while a head is trained on them."""
     share = slots.memory_limit()
-    return slots.device() != "cpu" and x.nbytes <= min(RESIDENT_BYTES, (share or 2**20) * 2**18)
+    most = RESIDENT_BYTES if share is None else min(RESIDENT_BYTES, share * 2**20 // 4)
+    return slots.device() != "cpu" and x.nbytes <= most
 
 
 def fit(
