@@ -259,11 +259,11 @@ def _in_parallel(jobs: Iterable[Any], n: int) -> Iterator[_Part]:
         yield from Parallel(n_jobs=-1, prefer="threads", return_as="generator")(jobs)
         return
     try:
-        with shielded():  # Ctrl-C is this process' alone
+        with shielded():  # Ctrl-C is this process' alone; if it is killed, the others go when they have waited for 30 s
             parts = Parallel(n_jobs=-1, max_nbytes=None, idle_worker_timeout=30, return_as="generator")(jobs)
         yield from parts
     finally:
-        get_reusable_executor().shutdown(wait=False)  # else its processes would stay for minutes
+        get_reusable_executor().shutdown(wait=False)  # else its processes would stay until then
 
 
 def decode(

@@ -61,11 +61,20 @@ def rows(y: np.ndarray, size: int, seed: int, epoch: int, even: bool = False) ->
     return even_order(y, size, seed, epoch) if even else order(len(y), seed, epoch)
 
 
+def cut(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """`rows` (n,) in batches of `size`; the last one may be smaller."""
+    return (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+def stacks(rows: np.ndarray, size: int) -> list[np.ndarray]:
+    """The batches of `cut` as arrays (steps, batch): those of `size`, then the smaller one, where there are such."""
+    whole = len(rows) - len(rows) % size
+    return [stack for stack in (rows[:whole].reshape(-1, size), rows[whole:].reshape(1, -1)) if stack.size]
+
+
 def batches(
     x: np.ndarray, y: np.ndarray, size: int, seed: int, epoch: int, even: bool = False
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The batches of `epoch`; the last one may be smaller. x: (n, ...), y: (n,). `even`: drawn evenly over classes."""
-    found = rows(y, size, seed, epoch, even)
-    for start in range(0, len(found), size):
-        chosen = found[start : start + size]
+    for chosen in cut(rows(y, size, seed, epoch, even), size):
         yield x[chosen], y[chosen]

@@ -126,8 +126,7 @@ class Trainer:
 
     def _step_by_step(self, rows: np.ndarray, size: int) -> dict[str, float]:
         total = {"loss": 0.0, "accuracy": 0.0}
-        for start in range(0, len(rows), size):
-            some = rows[start : start + size]
+        for some in batches.cut(rows, size):
             weights = None if self._weights is None else self._weights[some]
             # Keras forgets its metrics before each batch, so these are the batch's own
             logs = self._model.train_on_batch(self._x[some], self._y[some], sample_weight=weights, return_dict=True)

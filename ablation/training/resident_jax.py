@@ -6,6 +6,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from ablation.training.batches import stacks
+
 
 class Steps:
     """Trains a compiled Keras model on x (n, ...), y (n,) and, where images weigh unequally, `weights` (n,)."""
@@ -14,21 +16,18 @@ class Steps:
         self._model = model
         self._data = tuple(jax.device_put(array) for array in (x, y, weights) if array is not None)
         self._run = jax.jit(self._loop, donate_argnums=0)
+        model.optimizer.build(model.trainable_variables)
         model.test_on_batch(x[:1], y[:1])  # Keras makes the variables of its metrics when they are first needed
-        model.reset_metrics()
 
     def __call__(self, rows: np.ndarray, size: int) -> dict[str, float]:
         """One step for each `size` of the positions `rows` (n,), the last perhaps with fewer; the metrics after it."""
-        whole = len(rows) - len(rows) % size
         logs: dict[str, Any] = {}
-        for batches in (rows[:whole].reshape(-1, size), rows[whole:].reshape(1, -1)):
-            if batches.size:
-                logs = self._call(batches.astype(np.int32))
+        for stack in stacks(rows, size):
+            logs = self._call(stack.astype(np.int32))
         return {name: float(value) for name, value in logs.items()}
 
     def _call(self, batches: np.ndarray) -> dict[str, Any]:
         model = self._model
-        model.optimizer.build(model.trainable_variables)
         kinds = (
             model.trainable_variables,
             model.non_trainable_variables,

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from ablation.training.batches import stacks
+
 
 class Steps:
     """Trains a compiled Keras model on x (n, ...), y (n,) and, where images weigh unequally, `weights` (n,)."""
@@ -17,11 +19,9 @@ class Steps:
 
     def __call__(self, rows: np.ndarray, size: int) -> dict[str, float]:
         """One step for each `size` of the positions `rows` (n,), the last perhaps with fewer; the metrics after it."""
-        whole = len(rows) - len(rows) % size
         logs: dict[str, Any] = {}
-        for batches in (rows[:whole].reshape(-1, size), rows[whole:].reshape(1, -1)):
-            if batches.size:
-                logs = self._run(tf.constant(batches, tf.int32))
+        for stack in stacks(rows, size):
+            logs = self._run(tf.constant(stack, tf.int32))
         return {name: float(value) for name, value in logs.items()}
 
     def _loop(self, batches: Any) -> Any:

@@ -67,10 +67,9 @@ def _compute_in(precision: str) -> None:
     if slots.backend() == "jax":
         import jax
 
-        exact = (
-            precision if precision in ("float32", "tensorfloat32") else "default"
-        )  # of lower types there is one kind
-        jax.config.update("jax_default_matmul_precision", exact)
+        # of lower types there is one kind of product
+        kind = precision if precision in ("float32", "tensorfloat32") else "default"
+        jax.config.update("jax_default_matmul_precision", kind)
 
 
 def fetch_imagenet(backbone: str) -> str:

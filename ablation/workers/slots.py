@@ -21,9 +21,8 @@ GPU_MEMORY = 0.92  # of a GPU's memory that slots may take: contexts and librari
 # Between a slot's environment and the process on it; nobody else sets them.
 MEMORY_LIMIT, DEVICE = "ABLATE_GPU_MEMORY_MB", "ABLATE_DEVICE"
 
-DETERMINISTIC = (
-    "--xla_gpu_deterministic_ops=true"  # the same bits each time; and XLA times no kernels while it compiles
-)
+# The same bits each time; and XLA times no kernels while it compiles.
+DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
-"""The least that a training can cost: its matrix products alone, on this machine, with TensorFlow's kernels.
+"""The least that an epoch can cost: its matrix products alone, on this machine, with TensorFlow's kernels.
 
-python products.py FC_UNITS BATCH STEPS PRECISION
+    python products.py FC_UNITS BATCH IMAGES VALIDATION PRECISION
 
-Prints the seconds of STEPS steps of a head 512 -> u -> u -> 6: forward, and both gradients of each layer.
+Prints the seconds of an epoch of a head 512 -> u -> u -> 6: forward, and both gradients of each layer, for IMAGES in
+batches, and forward for VALIDATION images.
 """
 
 import os
