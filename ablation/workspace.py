@@ -168,6 +168,12 @@ class Holder:
     pid: int
 
 
+def check_name(name: str) -> None:
+    """A study's name is a folder of the workspace, and stands in databases. Raises AblateError."""
+    if not re.fullmatch(r"[\w+-][\w.+-]{0,99}", name) or name in ("cache", "log", "trained", "mlartifacts"):
+        raise AblateError(f"study name {name!r} is not allowed; pass --name with letters, digits, and . _ + - between")
+
+
 @dataclass(frozen=True)
 class Workspace:
     """The folder that holds all of a user's results."""

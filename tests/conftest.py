@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 
 from ablation.console.progress import Plain
 from ablation.grids.study_file import read as read_study
-from ablation.workflows.prepare import Options
+from ablation.workflows.options import Options
 
 # A busy machine is slow, and that is no fault of the code: no test here judges time.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -111,6 +111,28 @@ def test_a_job_that_hangs_is_killed(workers: cluster.Dask, how: int):
     assert found == {str(i): 2 * i for i in range(4)}
 
 
+def has(module: str, link: Link) -> bool:
+    return module in sys.modules
+
+
+def test_workers_load_what_they_are_told_to(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    """Each process loads a module as it starts, the one that takes the place of a killed one too. What that prints
+    does not reach the terminal."""
+    with cluster.local([slots.Slot("cpu:0", 1)], tmp_path, print, loads="this") as workers:
+        for _ in range(2):
+            found: dict[str, object] = {}
+            while not found.get("asks"):
+                found = dict(workers.run(each(Task("asks", has, ("this",))), Listener()))
+            assert dict(workers.run(each(Task("dies", die)), Listener())) == {"dies": Lost(KILLED)}
+    assert "Zen" not in capfd.readouterr().out
+
+
+def test_what_cannot_be_loaded_is_for_the_jobs_to_say(tmp_path: Path):
+    """A worker whose module is not there works."""
+    with cluster.local([slots.Slot("cpu:0", 1)], tmp_path, print, loads="no_such_module") as workers:
+        assert dict(workers.run(each(Task("a", double, (4,))), Listener())) == {"a": 8}
+
+
 def test_jobs_are_asked_to_stop(workers: cluster.Dask):
     """Those that run save and return. The next run of the pool is not told to stop."""
     listener = Listener(began=lambda key, slot: workers.stop() if key == "b" else None)

@@ -31,7 +31,7 @@ from ablation.workers.slots import Slot
 from ablation.workflows import forecast, sweep
 from ablation.workflows.bench import bench
 from ablation.workflows.forecast import Forecast
-from ablation.workflows.prepare import Options
+from ablation.workflows.options import Options
 from ablation.workspace import Workspace
 
 PAPER = read_study("paper")

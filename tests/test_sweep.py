@@ -2,10 +2,12 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import optuna
+import psutil
 import pytest
 from conftest import STUDY, Silent, ablate, options, rows
 from mlflow import MlflowClient
@@ -18,6 +20,7 @@ from ablation.results import result, selection
 from ablation.training import fit
 from ablation.workers import pool
 from ablation.workflows import sweep
+from ablation.workflows.pools import Ahead
 from ablation.workspace import Workspace
 
 ROWS = 4
@@ -91,13 +94,18 @@ def test_mlflow_holds_a_parent_and_a_child_a_trial(ran: tuple[Path, str]):
 
 
 def test_a_second_run_trains_nothing(ran: tuple[Path, str]):
-    """What is there is not trained again, the command says so, table and views stay as they were."""
+    """What is there is not trained again, the command says so, table and views stay as they were; no worker starts."""
     place, _ = ran
+    logs = list((place / "runs" / "log").glob("worker-*.log"))
+    for log in logs:
+        log.unlink()
     before = {p: p.read_bytes() for p in (place / "runs" / "tiny").glob("table.*")}
     points = [len(r.data.metrics) for r in children(place / "runs")[2]]
     data = json.loads((place / "runs" / "tiny" / "study.json").read_text())["data"]
     done = ablate("run", "--grid", "tiny.toml", "--data", data, cwd=place)
     assert (done.returncode, "nothing to train" in done.stdout) == (0, True)
+    assert logs
+    assert not any(log.exists() for log in logs)
     assert before == {p: p.read_bytes() for p in before}
     assert len(study(place / "runs").get_trials()) == ROWS
     assert set(study(place / "runs").user_attrs) == {"test/seed 0, rows 1-100"}
@@ -302,6 +310,43 @@ def test_the_papers_rows_share_trainings(tmp_path: Path):
     found = trainings(record, paper.trials())
     assert sorted(t.milestones for t in found) == [(10,), (10,), (10,), (10, 100), (10, 100), (10, 100)]
     assert {tuple(t.row for t in group) for group in found.values()} == {(1,), (2, 5), (3, 6), (4,), (7,), (8, 9)}
+
+
+def workers() -> list[psutil.Process]:
+    """The processes that Dask started for this one."""
+    return [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+
+
+def test_workers_ahead_are_those_of_the_run(study_file: Path, npz: Path, tmp_path: Path):
+    """Workers that were opened before anything was known train what is missing; they end when that is done."""
+    found = options(study_file, npz, tmp_path / "runs", inline=False, slots="cpu:1")
+    with Ahead(found, Silent()) as ahead:
+        (worker,) = workers()
+        said = sweep.run(found, Silent(), ahead)
+        assert not worker.is_running()
+    assert (said.trained, said.unfinished) == (ROWS, ())
+
+
+def test_workers_ahead_of_bad_input_go(study_file: Path, npz: Path, tmp_path: Path):
+    """Where the images turn out to be wrong, workers that were opened ahead end with the run; nothing is written."""
+    found = options(study_file, npz, tmp_path / "runs", inline=False, slots="cpu:1", classes=["no such"])
+    with Ahead(found, Silent()) as ahead:
+        (worker,) = workers()
+        with pytest.raises(AblateError, match="no class 'no such'"):
+            sweep.run(found, Silent(), ahead)
+    assert not worker.is_running()
+    assert not (tmp_path / "runs").exists()
+
+
+def test_nothing_is_opened_ahead_of_what_is_refused(study_file: Path, npz: Path, tmp_path: Path):
+    """A name that is no name, and images that are not there: no worker starts."""
+    found = options(study_file, tmp_path / "nowhere", tmp_path / "runs", inline=False)
+    with Ahead(found, Silent()):
+        assert workers() == []
+    found = options(study_file, npz, tmp_path / "runs", inline=False)
+    with pytest.raises(AblateError, match="is not allowed"), Ahead(replace(found, name="log"), Silent()):
+        pass
+    assert workers() == []
 
 
 def test_a_workspace_in_use_is_refused(study_file: Path, npz: Path, tmp_path: Path):

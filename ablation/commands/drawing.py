@@ -7,6 +7,7 @@ import click
 
 from ablation.commands.options import check_codes, existing_name, strict_option, study_options, workspace_option
 from ablation.errors import AblateError
+from ablation.loading import loading
 
 
 @click.command()
@@ -84,8 +85,10 @@ def verify(files: tuple[Path, ...], workspace: Path) -> int:
     ablate verify runs/paper/table.tex
     ablate verify article/table.tex article/contrasts.csv --workspace runs
     """
-    from ablation.tables import verify as verifying
     from ablation.workspace import Workspace
+
+    with loading():
+        from ablation.tables import verify as verifying
 
     wrong = 0
     for file in files:
@@ -97,8 +100,10 @@ def verify(files: tuple[Path, ...], workspace: Path) -> int:
 
 def _drawn(grid: str, name: str | None, workspace: Path, strict: tuple[str, ...], **look: Any) -> Any:
     check_codes(strict)
-    from ablation.tables.outcome import Look, redraw
     from ablation.workspace import Workspace
+
+    with loading():
+        from ablation.tables.outcome import Look, redraw
 
     found = Look(importances=_importances, **look)
     return redraw(Workspace(workspace), name or existing_name(grid, workspace), found)

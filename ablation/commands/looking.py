@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from ablation.commands.options import existing_name, row_options, study_options, tracking_option, workspace_option
+from ablation.loading import loading
 
 
 @click.command()
@@ -70,9 +71,11 @@ def evaluate(
     name = name or existing_name(grid, workspace)
     found = study_file.read(grid)
     from ablation.console import progress
-    from ablation.tables import export
-    from ablation.workflows import production
-    from ablation.workflows.prepare import Options  # slow
+
+    with loading():
+        from ablation.tables import export
+        from ablation.workflows import production
+        from ablation.workflows.options import Options
 
     options = Options(found, data, workspace, name, **rest)
     with progress.watch() as watch:
@@ -111,9 +114,11 @@ def predict(
     name = name or existing_name(grid, workspace)
     found = study_file.read(grid)
     from ablation.console import progress
-    from ablation.tables import export
-    from ablation.workflows import production
-    from ablation.workflows.prepare import Options  # slow
+
+    with loading():
+        from ablation.tables import export
+        from ablation.workflows import production
+        from ablation.workflows.options import Options
 
     with progress.watch() as watch:
         said = production.predict(Options(found, path, workspace, name, **rest), row, watch)

@@ -166,7 +166,7 @@ def asked_for(
         data = DEMO
     seconds = durations.parse("--timeout", timeout) if timeout else None
     from ablation.workers.pool import Tls
-    from ablation.workflows.prepare import Options  # slow
+    from ablation.workflows.options import Options  # slow
 
     return Options(
         found,
@@ -201,11 +201,9 @@ def existing_name(grid: str, workspace: Path) -> str:
 
 def named(grid: str | None, name: str | None, workspace: Path) -> list[str]:
     """The study that is asked for, else all of the workspace. AblateError where there is none."""
-    from ablation.workspace import Workspace
+    from ablation.workspace import Workspace, check_name
 
     if name:
-        from ablation.tables.outcome import check_name  # slow
-
         check_name(name)
     if grid and not name:
         name = existing_name(grid, workspace)
@@ -216,7 +214,9 @@ def named(grid: str | None, name: str | None, workspace: Path) -> list[str]:
 
 
 def check_codes(strict: tuple[str, ...]) -> None:
-    from ablation.caveats import CODES
+    if not strict:
+        return
+    from ablation.caveats import CODES  # slow
 
     unknown = [code for code in strict if code not in CODES]
     if unknown:

@@ -10,6 +10,7 @@ import click
 from ablation.commands.drawing import fatal, say_files
 from ablation.commands.options import asked_for, check_codes, run_options, strict_option
 from ablation.commands.tracking import log_and_register
+from ablation.loading import loading
 
 
 @click.command()
@@ -38,10 +39,13 @@ def run(as_json: bool, quiet: bool, verbose: bool, strict: tuple[str, ...], **as
     check_codes(strict)
     options = asked_for(**asked)
     from ablation.console import progress
-    from ablation.workflows import sweep
+    from ablation.workflows.pools import Ahead
 
-    with progress.watch(quiet, verbose) as watch:
-        outcome = sweep.run(options, watch)
+    with progress.watch(quiet, verbose) as watch, Ahead(options, watch) as ahead:
+        with loading():  # its workers do so meanwhile
+            from ablation.workflows import sweep
+
+        outcome = sweep.run(options, watch, ahead)
     if as_json:
         told = {"trained": outcome.trained, "unfinished": outcome.unfinished, "warnings": outcome.codes}
         click.echo(json.dumps({"folder": str(outcome.folder), **told}))
@@ -84,7 +88,9 @@ def plan(budget: str | None, as_json: bool, **asked: Any) -> int:
     most = durations.parse("--budget", budget) if budget is not None else None
     options = asked_for(**asked)
     from ablation.console import planned, progress
-    from ablation.workflows import forecast
+
+    with loading():
+        from ablation.workflows import forecast
 
     with progress.watch() as watch:
         found = forecast.forecast(options, most, _benches, watch)

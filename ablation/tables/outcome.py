@@ -1,7 +1,6 @@
 """How a study stands: its tables and report, drawn from files alone. No database, no backend."""
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,6 @@ import numpy as np
 from ablation import caveats
 from ablation.caveats import Caveat
 from ablation.datasets import leaks
-from ablation.errors import AblateError
 from ablation.grids import record as records
 from ablation.grids.grid import Trial
 from ablation.grids.record import Record
@@ -25,7 +23,7 @@ from ablation.statistics import analysis, evaluation
 from ablation.tables import beside, export, frames, latex, provenance, report, table
 from ablation.tables.frames import NOT_RUN
 from ablation.training import features
-from ablation.workspace import Workspace, write_text
+from ablation.workspace import Workspace, check_name, write_text
 
 Importances = Callable[[Record, Mapping[Trial, Result]], dict[str, tuple[float, float]]]
 REPORT = "report.html"
@@ -79,12 +77,6 @@ class Drawing:
     def undated(self) -> dict[str, str]:
         """The files that hold nothing of when and where."""
         return {name: content for name, content in self.files.items() if name not in DATED}
-
-
-def check_name(name: str) -> None:
-    """A study's name is a folder of the workspace, and stands in databases. Raises AblateError."""
-    if not re.fullmatch(r"[\w+-][\w.+-]{0,99}", name) or name in ("cache", "log", "trained", "mlartifacts"):
-        raise AblateError(f"study name {name!r} is not allowed; pass --name with letters, digits, and . _ + - between")
 
 
 def _scores(found: Findings) -> dict[Trial, dict[str, float]]:

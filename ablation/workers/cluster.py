@@ -15,14 +15,16 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import dask
-from distributed import Client, Nanny, Scheduler, Security, SpecCluster, get_worker
+from distributed import Client, Nanny, Scheduler, Security, SpecCluster, WorkerPlugin, get_worker
 from distributed.gc import disable_gc_diagnosis
 
 from ablation.errors import AblateError
+from ablation.loading import loading
 from ablation.workers.interrupts import shielded
 from ablation.workers.pool import KILLED, TIMED_OUT, Job, Listener, Lost, Task, Tls
 from ablation.workers.slots import AT_START, Slot, environment
@@ -88,6 +90,22 @@ def _on_worker(topic: str, key: str, job: Job, arguments: Sequence[Any], log: st
     _redirect(Path(log) / f"worker-{get_worker().name}.log".replace(":", "-"))
     link.placed()
     return job(*arguments, link)
+
+
+class _Loading(WorkerPlugin):  # type: ignore[misc]  # Dask's classes have no types
+    """Each worker loads a module as its process starts, aside: what the first job needs is there, or on its way. What
+    that prints is lost; nothing is written before there is a job."""
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    def setup(self, worker: Any) -> None:
+        _redirect(Path(os.devnull))
+        threading.Thread(target=self._load, daemon=True).start()
+
+    def _load(self) -> None:
+        with contextlib.suppress(Exception), loading():  # the first job says what is wrong
+            import_module(self._module)
 
 
 def _ask_to_stop(keys: Sequence[str]) -> None:
@@ -266,8 +284,9 @@ def _quiet() -> None:
 
 
 @contextlib.contextmanager
-def local(slots: Sequence[Slot], log: Path, say: Callable[[str], None]) -> Generator[Dask]:
-    """A Dask cluster on loopback, one process a slot; nothing of it outlives this process."""
+def local(slots: Sequence[Slot], log: Path, say: Callable[[str], None], loads: str = "") -> Generator[Dask]:
+    """A Dask cluster on loopback, one process a slot; nothing of it outlives this process. `loads`: a module that each
+    loads at once."""
     _quiet()
     workers = {slot.name: {"cls": Nanny, "options": _nanny(slot, host="127.0.0.1")} for slot in slots}
     scheduler = {
@@ -282,6 +301,8 @@ def local(slots: Sequence[Slot], log: Path, say: Callable[[str], None]) -> Gener
             client = stack.enter_context(Client(cluster))
         disable_gc_diagnosis(force=True)  # it is not safe among threads, and its errors land on the terminal
         client.wait_for_workers(len(slots), timeout=NO_WORKER_SECONDS)
+        if loads:
+            client.register_plugin(_Loading(loads))
 
         def kill(address: str) -> None:
             for nanny in cluster.workers.values():

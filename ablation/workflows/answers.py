@@ -20,8 +20,9 @@ from ablation.training import worker
 from ablation.training.worker import Orders
 from ablation.watching.watch import Watch
 from ablation.workers import pool
-from ablation.workflows import sweep
-from ablation.workflows.prepare import Options, store_images
+from ablation.workflows import pools, sweep
+from ablation.workflows.options import Options
+from ablation.workflows.prepare import store_images
 from ablation.workspace import TrainingFolder, Workspace
 
 
@@ -73,7 +74,7 @@ def answers(
         store_images(workspace, decoded)
         alignment = decoded.aligned.digest if decoded.aligned else ""
         pixels = workspace.images(decoded.index.digest).pixels(size, alignment)
-        with sweep.open_pool(options, workspace, watch) as workers:
+        with pools.open_pool(options, watch) as workers:
             head = workspace.training(training.key).head(epochs)
             if not head.is_file():
                 head = _trained_again(workspace, chosen, workers, watch).head(epochs)

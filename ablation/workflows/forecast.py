@@ -21,7 +21,8 @@ from ablation.training import features
 from ablation.watching.watch import Watch
 from ablation.workers import slots
 from ablation.workers.slots import Slot
-from ablation.workflows.prepare import Options, Prepared, pixel_files, prepare
+from ablation.workflows.options import Options
+from ablation.workflows.prepare import Prepared, pixel_files, prepare
 from ablation.workspace import Workspace
 
 COMMAND = 14.0  # seconds of a run beside its workers': libraries, databases, tables; measured on two cores

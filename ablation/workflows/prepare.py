@@ -3,10 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,39 +12,13 @@ from ablation.datasets import images, is_demo, splits
 from ablation.datasets.images import Decoded
 from ablation.errors import AblateError
 from ablation.grids import record as records
-from ablation.grids.grid import Grid, Trial
+from ablation.grids.grid import Trial
 from ablation.grids.record import Record, Weights
-from ablation.tables.outcome import check_name
 from ablation.training import features
 from ablation.watching.watch import Watch
 from ablation.workers import slots
-from ablation.workers.pool import Tls
-from ablation.workspace import ImagesFolder, Workspace, atomic, on_network, read_json, write_json, write_text
-
-
-@dataclass(frozen=True)
-class Options:
-    """What `ablate run` was asked for."""
-
-    grid: Grid
-    data: str
-    workspace: Path
-    name: str
-    classes: Sequence[str] | None = None
-    limit: int | None = None
-    skip_bad: bool = False
-    slots: str = "auto"
-    scheduler: str | None = None
-    tls: Tls = field(default_factory=Tls)
-    inline: bool = False
-    timeout: float | None = None  # seconds that one try of a training may take
-    retry: Collection[str] = ()  # outcomes that are tried again beside those that always are
-    keep: str = "selected"  # whose heads stay on disk: all, selected, none
-    storage: str | None = None
-    tracking: str | None = None
-    register: str | None = None  # the name under which the model of the selected row goes to MLflow's registry
-    replicates: int | None = None  # how often the reference is trained again, with other seeds
-    command: Sequence[str] = ()  # as it was typed after `ablate`: how to go on
+from ablation.workflows.options import Options, check
+from ablation.workspace import ImagesFolder, Workspace, atomic, read_json, write_json, write_text
 
 
 @dataclass(frozen=True)
@@ -60,41 +32,16 @@ class Prepared:
 
 def prepare(options: Options, watch: Watch) -> Prepared:
     """Read and check everything that a run rests on. Writes nothing. Raises AblateError where the input is wrong."""
+    check(options)
     workspace = Workspace(options.workspace)
-    _check_environment(options, workspace)
     found = _read_images(options, watch)
-    rows = {level: splits.make(found.index, level, options.grid.split_seed) for level in _levels(options.grid, "split")}
+    rows = {level: splits.make(found.index, level, options.grid.split_seed) for level in options.levels("split")}
     old = records.read(workspace.study(options.name))
     record = _record(options, found, rows, _weights(options, workspace, old, watch))
     _refuse_doubles(record)
     if old:
         records.refuse_other(old, record)
     return Prepared(record, found, rows)
-
-
-def _check_environment(options: Options, workspace: Workspace) -> None:
-    check_name(options.name)
-    _check_precision(options)
-    if not slots.is_installed(slots.backend()):
-        raise AblateError(f"KERAS_BACKEND={slots.backend()}: not installed; install it, or unset the variable")
-    for backbone, level in {(row.backbone, row.weights) for row in options.grid.rows}:
-        features.locate(backbone, level)  # a file that is missing is said before images are read
-    if on_network(workspace.root) and not (options.storage and options.tracking):
-        raise AblateError(
-            f"{workspace.root} lies on a network file system, where SQLite loses data; "
-            "pass --storage and --tracking (a database and a server), or a local --workspace"
-        )
-
-
-def _check_precision(options: Options) -> None:
-    used = slots.parse(options.slots)
-    for precision in () if options.scheduler else _levels(options.grid, "precision"):  # a cluster has other devices
-        if why := slots.lacking(precision, used):
-            raise AblateError(f"precision {precision}: {why}; take float32, or other --slots")
-
-
-def _levels(grid: Grid, factor: str) -> list[Any]:
-    return sorted({getattr(row, factor) for row in grid.rows})
 
 
 def _read_images(options: Options, watch: Watch) -> Decoded:
@@ -104,7 +51,7 @@ def _read_images(options: Options, watch: Watch) -> Decoded:
     images.check(found, options.data)
     return images.decode(
         found,
-        _levels(options.grid, "image_size"),
+        options.levels("image_size"),
         options.skip_bad,
         lambda done, total: watch.step("reading images", done, total),
         sorted({row.image_size for row in options.grid.rows if row.align != "none"}),

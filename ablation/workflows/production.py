@@ -18,7 +18,7 @@ from ablation.tables.outcome import Look
 from ablation.views import study, sync
 from ablation.watching.watch import Watch
 from ablation.workflows.answers import Chosen, answers, choose
-from ablation.workflows.prepare import Options
+from ablation.workflows.options import Options
 from ablation.workspace import Workspace, write_text
 
 

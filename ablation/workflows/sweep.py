@@ -3,7 +3,7 @@
 import uuid
 from collections import Counter, deque
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 from ablation.addresses import masked, with_driver
@@ -24,15 +24,18 @@ from ablation.views.tracking import Tracker
 from ablation.views.trials import Views
 from ablation.watching import status
 from ablation.watching.watch import Watch
-from ablation.workers import cluster, pool, slots
+from ablation.workers import pool, slots
 from ablation.workers.interrupts import Interrupts
 from ablation.workflows.dispatch import Dispatch
-from ablation.workflows.prepare import Options, prepare, store
+from ablation.workflows.options import Options
+from ablation.workflows.pools import Ahead, open_pool
+from ablation.workflows.prepare import prepare, store
 from ablation.workspace import Workspace
 
 
-def run(options: Options, watch: Watch) -> Outcome:
-    """Run a study: what is missing is trained, then a row is selected on validation, then the table is drawn.
+def run(options: Options, watch: Watch, ahead: Ahead | None = None) -> Outcome:
+    """Run a study: what is missing is trained, then a row is selected on validation, then the table is drawn. `ahead`:
+    holds workers that are loading already.
 
     Raises AblateError before anything is written where the input is wrong, KeyboardInterrupt where a signal came.
     """
@@ -51,7 +54,7 @@ def run(options: Options, watch: Watch) -> Outcome:
                 _views(options, workspace, record, watch) as views,
             ):
                 heads = Heads(workspace, record)
-                trained = _train_missing(options, workspace, record, heads, views, watch, interrupts)
+                trained = _train_missing(options, ahead, workspace, record, heads, views, watch, interrupts)
                 if interrupts.asked:
                     raise KeyboardInterrupt
                 return _conclude(workspace, record, heads, views, trained, watch)
@@ -88,8 +91,8 @@ def _views(options: Options, workspace: Workspace, record: Record, watch: Watch)
 
 
 def _train_missing(
-    options: Options, workspace: Workspace, record: Record, heads: Heads, views: Views, watch: Watch,
-    interrupts: Interrupts,
+    options: Options, ahead: Ahead | None, workspace: Workspace, record: Record, heads: Heads, views: Views,
+    watch: Watch, interrupts: Interrupts,
 ) -> int:  # fmt: skip
     """Train what has no result yet; the number of trials trained."""
     missing = plan.missing(workspace, record, record.grid.trials(), options.retry)
@@ -98,7 +101,7 @@ def _train_missing(
     if not missing:
         return 0
     trainings = plan.trainings(record, missing)
-    with open_pool(options, workspace, watch) as workers:
+    with (ahead or Ahead(options, watch)).pool(watch) as workers:
         with interrupts.softly(workers.stop):
             extract(workspace, workers, {f for t in trainings for f in t.features_of().values()}, watch)
         if interrupts.asked:
@@ -108,7 +111,7 @@ def _train_missing(
         dispatch = Dispatch(workspace, record, heads, views, watch, trainings, work, orders, options.timeout)
         _dispatch(dispatch, workers, interrupts)
     if dispatch.alone():
-        with open_pool(options, workspace, watch, alone=True) as workers:
+        with open_pool(options, watch, alone=True) as workers:
             _dispatch(dispatch, workers, interrupts)
     return len(missing)
 
@@ -120,19 +123,6 @@ def _dispatch(dispatch: Dispatch, workers: pool.Pool, interrupts: Interrupts) ->
 
     with interrupts.softly(stop):
         dispatch.run(workers)
-
-
-def open_pool(
-    options: Options, workspace: Workspace, watch: Watch, alone: bool = False
-) -> AbstractContextManager[pool.Pool]:
-    """`alone`: no two jobs share a device."""
-    log = workspace.log("").parent
-    if options.scheduler:
-        one = 1 if alone else None
-        return cluster.remote(options.scheduler, options.tls, workspace.root, log, watch.say, one)
-    found = slots.parse(options.slots)
-    found = slots.alone(found) if alone else found
-    return pool.inline(found[0]) if options.inline else cluster.local(found, log, watch.say)
 
 
 def extract(workspace: Workspace, workers: pool.Pool, wanted: set[Features], watch: Watch) -> None:

@@ -31,7 +31,8 @@ from ablation.results import result
 from ablation.results.result import Predictions, Result
 from ablation.statistics import evaluation
 from ablation.training import features, worker
-from ablation.workflows import prepare, sweep
+from ablation.workflows import sweep
+from ablation.workflows.options import Options
 from ablation.workspace import Workspace
 
 CLASSES, IMAGES = 7, 210
@@ -159,7 +160,7 @@ def _run(place: Path, path: Path) -> tuple[Moment, Moment, Watch]:
     grid = study_file.read(str(path))
     more = {"inline": True, "tracking": "http://127.0.0.1:9"}
     more["storage"] = f"sqlite:///{place}/optuna.db"
-    sweep.run(prepare.Options(grid, str(place / "tiny.npz"), place / "runs", "many", **more), watch)
+    sweep.run(Options(grid, str(place / "tiny.npz"), place / "runs", "many", **more), watch)
     return began, now(), watch
 
 
