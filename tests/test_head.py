@@ -144,13 +144,18 @@ def test_the_fused_update_is_kerass(images: tuple[np.ndarray, np.ndarray], name:
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
-def test_the_product_has_the_gradient_of_a_dense_layer(images: tuple[np.ndarray, np.ndarray]):
+@pytest.mark.parametrize(("precision", "policy"), [("float32", "float32"), ("bfloat16", "mixed_bfloat16")])
+def test_the_product_has_the_gradient_of_a_dense_layer(
+    images: tuple[np.ndarray, np.ndarray], precision: str, policy: str
+):
     """One step with our dense layers equals one step with Keras' own, to rounding."""
     x, y = images
-    condition = CONDITION.model_copy(update={"dropout": 0.0, "optimizer": "sgd", "learning_rate": 0.1})
+    changes = {"dropout": 0.0, "optimizer": "sgd", "learning_rate": 0.1, "precision": precision}
+    condition = CONDITION.model_copy(update=changes)
     ours = head.build(x.shape[1:], 3, condition, 0)
-    layers = [keras.layers.Dense(n, a) for n, a in [(32, "relu"), (32, "relu"), (3, "softmax")]]
-    theirs = keras.Sequential([keras.Input(x.shape[1:]), keras.layers.Flatten(), *layers])
+    layers = [keras.layers.Dense(32, "relu", dtype=policy) for _ in range(2)]
+    last = keras.layers.Dense(3, "softmax", dtype="float32")
+    theirs = keras.Sequential([keras.Input(x.shape[1:]), keras.layers.Flatten(), *layers, last])
     theirs.compile(
         keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False
     )

@@ -225,7 +225,7 @@ def test_who_gets_further_has_three_tries_more(tmp_path: Path):
     assert attempts.standing(folder, (3, 7)) == (2, 1)
 
 
-def test_checkpoints_cost_a_twentieth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_checkpoints_cost_little(monkeypatch: pytest.MonkeyPatch):
     """A dear checkpoint is written seldom, a cheap one no more often than every few seconds."""
     now = [0.0]
     monkeypatch.setattr(checkpoint.time, "monotonic", lambda: now[0])
@@ -235,9 +235,8 @@ def test_checkpoints_cost_a_twentieth(tmp_path: Path, monkeypatch: pytest.Monkey
     assert not clock.due()
     now[0] = dear + 1
     assert clock.due()
-    found = checkpoint.Checkpoint(1, [np.zeros(3)], [], 0.0, {})
-    monkeypatch.setattr(checkpoint, "write", lambda folder, found: now.__setitem__(0, now[0] + 0.001))
-    clock.write(Workspace(tmp_path).training("k"), found)
+    with clock.writing():
+        now[0] += 0.001
     now[0] += checkpoint.SECONDS - 0.1
     assert not clock.due()
     now[0] += 0.2

@@ -1,9 +1,10 @@
 """Where a training stands, on disk: from here it goes on and ends bit-equal to an undisturbed one."""
 
+import contextlib
 import json
 import time
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from ablation.workspace import TrainingFolder, atomic
 
-SHARE = 0.05  # of a training's time that checkpoints may take
+SHARE = 0.02  # of a training's time that checkpoints may take
 SECONDS = 5.0  # at least so long between two
 BYTES_PER_SECOND = 100e6  # until the first write is measured
 
@@ -68,7 +69,7 @@ def latest(folder: TrainingFolder, before: int, environment: Mapping[str, Any]) 
 
 
 class Clock:
-    """Says when a checkpoint is due: so often that writing it takes at most SHARE of the time."""
+    """Says when a checkpoint is due: so often that they take at most SHARE of the time."""
 
     def __init__(self, size: int) -> None:
         """`size`: of a checkpoint, in bytes."""
@@ -77,8 +78,10 @@ class Clock:
     def due(self) -> bool:
         return time.monotonic() - self._last >= max(SECONDS, self._cost / SHARE)
 
-    def write(self, folder: TrainingFolder, found: Checkpoint) -> None:
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """While a checkpoint is made and written."""
         began = time.monotonic()
-        write(folder, found)
+        yield
         self._last = time.monotonic()
         self._cost = self._last - began

@@ -16,7 +16,7 @@ from ablation.grids.record import Weights
 from ablation.planning.plan import Features
 from ablation.workspace import Workspace, atomic, read_json, write_json
 
-BATCH = 64
+PIXELS = 256 * 32 * 32  # in a batch, about: enough to keep two cores busy, and few for the largest activations
 RANDOM_RECIPE = "random-noise-1"  # the digest of seeded random weights: count up when others are drawn
 
 
@@ -58,6 +58,11 @@ def digest_of(model: Any) -> str:
     return found.hexdigest()
 
 
+def batch(size: int) -> int:
+    """How many images of (size, size, 3) go through a backbone at a time."""
+    return max(32, PIXELS // size**2)
+
+
 def _sidecar(path: Path) -> Path:
     return path.with_suffix(".json")
 
@@ -86,12 +91,13 @@ def extract(workspace: Workspace, features: Features, report: Callable[[dict[str
     )
     path = workspace.features(features.key)
     full = (len(pixels), *model.output_shape[1:])
+    many = batch(features.image_size)
     with atomic(path) as temporary:
         out = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=full)
-        for start in range(0, len(pixels), BATCH):
-            some = preprocess(np.asarray(pixels[start : start + BATCH], np.float32))
-            out[start : start + BATCH] = model.predict_on_batch(some)
-            report({"images": min(start + BATCH, len(pixels)), "of": len(pixels)})
+        for start in range(0, len(pixels), many):
+            some = preprocess(np.asarray(pixels[start : start + many], np.float32))
+            out[start : start + many] = model.predict_on_batch(some)
+            report({"images": min(start + many, len(pixels)), "of": len(pixels)})
         out.flush()
     write_json(_sidecar(path), {"sha256": _sha256(path), "shape": full, **features.model_dump(mode="json")})
 

@@ -130,14 +130,15 @@ class Fit:
 
     def save(self) -> None:
         """Write a checkpoint."""
-        found = checkpoint.Checkpoint(
-            epoch=len(self.history),
-            arrays=head.state(self._model),
-            history=self.history,
-            seconds=time.time() - self._started,
-            environment=environment(),
-        )
-        self._clock.write(self._folder, found)
+        with self._clock.writing():
+            found = checkpoint.Checkpoint(
+                epoch=len(self.history),
+                arrays=head.state(self._model),
+                history=self.history,
+                seconds=time.time() - self._started,
+                environment=environment(),
+            )
+            checkpoint.write(self._folder, found)
 
     def end(self) -> str:
         """All milestones are reached: what was kept for an interruption, and an earlier try's failure, go."""

@@ -100,9 +100,10 @@ def extraction(wanted: Features) -> Extraction:
     began = time.perf_counter()
     model, preprocess = front.backbone(wanted.backbone, wanted.weights.source, wanted.image_size)
     model = front.lower(wanted.backbone, model) if wanted.cut else model
-    size = (features.BATCH, wanted.image_size, wanted.image_size, 3)
+    many = features.batch(wanted.image_size)
+    size = (many, wanted.image_size, wanted.image_size, 3)
     pixels = np.random.default_rng(0).integers(256, size=size).astype(np.float32)
     model.predict_on_batch(preprocess(pixels.copy()))
     build = time.perf_counter() - began
-    image = _seconds(lambda: model.predict_on_batch(preprocess(pixels.copy()))) / features.BATCH
+    image = _seconds(lambda: model.predict_on_batch(preprocess(pixels.copy()))) / many
     return Extraction(tuple(model.output_shape[1:]), build, image, peak_memory())

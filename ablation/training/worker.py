@@ -113,10 +113,10 @@ def answer(training: Training, head: Path, images: Path, link: Link) -> np.ndarr
 
         model = whole.build(training, head)
         pixels = np.load(images, mmap_mode="r", allow_pickle=False)
-        parts = []
-        for start in range(0, len(pixels), features.BATCH):
-            parts.append(np.asarray(model.predict_on_batch(np.asarray(pixels[start : start + features.BATCH]))))
-            link.report({"images": min(start + features.BATCH, len(pixels)), "of": len(pixels)})
+        parts, many = [], features.batch(training.condition.image_size)
+        for start in range(0, len(pixels), many):
+            parts.append(np.asarray(model.predict_on_batch(np.asarray(pixels[start : start + many]))))
+            link.report({"images": min(start + many, len(pixels)), "of": len(pixels)})
             if link.stopping():
                 return result.INTERRUPTED
         return np.concatenate(parts).astype(np.float32)
