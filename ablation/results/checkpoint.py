@@ -14,7 +14,7 @@ from ablation.workspace import TrainingFolder, atomic
 
 SHARE = 0.02  # of a training's time that checkpoints may take
 SECONDS = 5.0  # at least so long between two
-BYTES_PER_SECOND = 100e6  # until the first write is measured
+BYTES_PER_SECOND = 250e6  # until the first write is measured
 
 RECORDED = ("host", "python")  # parts of an environment that change no bits
 

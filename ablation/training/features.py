@@ -16,7 +16,7 @@ from ablation.grids.record import Weights
 from ablation.planning.plan import Features
 from ablation.workspace import Workspace, atomic, read_json, write_json
 
-PIXELS = 256 * 32 * 32  # in a batch, about: enough to keep two cores busy, and few for the largest activations
+PIXELS = 256 * 32 * 32  # in a batch, about: many for the products' speed, few for the memory of the largest activations
 RANDOM_RECIPE = "random-noise-1"  # the digest of seeded random weights: count up when others are drawn
 
 

@@ -184,7 +184,7 @@ def test_the_naive_script(place: Path):
     note("two of its rows, 10 epochs", [mine], naive=[theirs])
 
 
-@pytest.mark.parametrize("units", [2048, 4096, 8192] if FULL else [2048])
+@pytest.mark.parametrize("units", [2048, 4096, 8192] if FULL else [2048, 4096])
 def test_a_factorial_grid_with_epochs(place: Path, units: int):
     """A third of the 48 rows of batch size, epochs, learning rate and units: 16 rows that are 4 trainings."""
     levels = itertools.product((units,), (128, 256), (10, 25, 50, 100), (1e-3, 1e-4))
