@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -312,9 +315,9 @@ def test_the_papers_rows_share_trainings(tmp_path: Path):
     assert {tuple(t.row for t in group) for group in found.values()} == {(1,), (2, 5), (3, 6), (4,), (7,), (8, 9)}
 
 
-def workers() -> list[psutil.Process]:
-    """The processes that Dask started for this one."""
-    return [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+def workers(pid: int | None = None) -> list[psutil.Process]:
+    """The processes that Dask started for this one, or another."""
+    return [child for child in psutil.Process(pid).children() if "spawn_main" in " ".join(child.cmdline())]
 
 
 def test_workers_ahead_are_those_of_the_run(study_file: Path, npz: Path, tmp_path: Path):
@@ -336,6 +339,29 @@ def test_workers_ahead_of_bad_input_go(study_file: Path, npz: Path, tmp_path: Pa
             sweep.run(found, Silent(), ahead)
     assert not worker.is_running()
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_signal_ends_workers_ahead(study_file: Path, npz: Path, tmp_path: Path):
+    """SIGTERM while nothing but workers has begun: the command says how to go on, and they end."""
+    command = [
+        sys.executable,
+        "-m",
+        "ablation",
+        "run",
+        "--grid",
+        study_file,
+        "--data",
+        npz,
+        "--workspace",
+        tmp_path / "r",
+    ]
+    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not (found := workers(child.pid)):
+        time.sleep(0.05)
+    child.terminate()
+    assert "interrupted; go on with: ablate run" in child.communicate(timeout=60)[1]
+    assert child.returncode == 130
+    assert all(not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE for worker in found)
 
 
 def test_nothing_is_opened_ahead_of_what_is_refused(study_file: Path, npz: Path, tmp_path: Path):

@@ -41,7 +41,7 @@ def run(as_json: bool, quiet: bool, verbose: bool, strict: tuple[str, ...], **as
     from ablation.console import progress
     from ablation.workflows.pools import Ahead
 
-    with progress.watch(quiet, verbose) as watch, Ahead(options, watch) as ahead:
+    with progress.watch(quiet, verbose) as watch, interrupts.Interrupts(watch.say), Ahead(options, watch) as ahead:
         with loading():  # its workers do so meanwhile
             from ablation.workflows import sweep
 
