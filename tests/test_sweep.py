@@ -343,18 +343,8 @@ def test_workers_ahead_of_bad_input_go(study_file: Path, npz: Path, tmp_path: Pa
 
 def test_a_signal_ends_workers_ahead(study_file: Path, npz: Path, tmp_path: Path):
     """SIGTERM while nothing but workers has begun: the command says how to go on, and they end."""
-    command = [
-        sys.executable,
-        "-m",
-        "ablation",
-        "run",
-        "--grid",
-        study_file,
-        "--data",
-        npz,
-        "--workspace",
-        tmp_path / "r",
-    ]
+    asked = ("--grid", study_file, "--data", npz, "--workspace", tmp_path / "runs")
+    command = [sys.executable, "-m", "ablation", "run", *asked]
     child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     while not (found := workers(child.pid)):
         time.sleep(0.05)

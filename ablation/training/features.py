@@ -36,7 +36,7 @@ def locate(backbone: str, level: str) -> Weights | None:
             f"weights {level}: no such file; allowed: 'imagenet', 'random', a .h5 file, or a "
             f"folder that holds {backbone}_notop.weights.h5"
         )
-    return Weights(level=level, source=str(file), digest=_sha256(file))
+    return Weights(level=level, source=str(file), digest=_known_sha256(file))
 
 
 def _sha256(path: Path) -> str:
@@ -45,9 +45,14 @@ def _sha256(path: Path) -> str:
 
 
 @functools.lru_cache(maxsize=64)
-def _is_as_written(path: Path, sha256: str, size: int, changed: int) -> bool:
-    """Looked at once a process; again where `size` or `changed` (when, in ns) says that it is another file."""
-    return _sha256(path) == sha256
+def _sha256_of(path: Path, size: int, changed: int) -> str:
+    return _sha256(path)
+
+
+def _known_sha256(path: Path) -> str:
+    """Looked at once a process; again where its size, or when it was changed, says that it is another file."""
+    stat = path.stat()
+    return _sha256_of(path, stat.st_size, stat.st_mtime_ns)
 
 
 def digest_of(model: Any) -> str:
@@ -105,8 +110,8 @@ def extract(workspace: Workspace, features: Features, report: Callable[[dict[str
 def load(workspace: Workspace, features: Features) -> np.ndarray:
     """The features of all images, memory-mapped. Raises AblateError where the file is not what was written."""
     path = workspace.features(features.key)
-    found, stat = read_json(_sidecar(path)), path.stat() if path.is_file() else None
-    if not (found and stat and _is_as_written(path, str(found["sha256"]), stat.st_size, stat.st_mtime_ns)):
+    found = read_json(_sidecar(path))
+    if not (found and path.is_file() and _known_sha256(path) == found["sha256"]):
         _sidecar(path).unlink(missing_ok=True)  # so that the next run computes them again
         raise AblateError(f"{path}: damaged; run again to compute it anew")
     array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)

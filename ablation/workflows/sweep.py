@@ -39,7 +39,7 @@ def run(options: Options, watch: Watch, ahead: Ahead | None = None) -> Outcome:
 
     Raises AblateError before anything is written where the input is wrong, KeyboardInterrupt where a signal came.
     """
-    workspace = Workspace(options.workspace)
+    workspace, ahead = Workspace(options.workspace), ahead or Ahead(options, watch)
     workspace.refuse_locked()
     with Interrupts(watch.say) as interrupts:
         prepared = prepare(options, watch)
@@ -91,7 +91,7 @@ def _views(options: Options, workspace: Workspace, record: Record, watch: Watch)
 
 
 def _train_missing(
-    options: Options, ahead: Ahead | None, workspace: Workspace, record: Record, heads: Heads, views: Views,
+    options: Options, ahead: Ahead, workspace: Workspace, record: Record, heads: Heads, views: Views,
     watch: Watch, interrupts: Interrupts,
 ) -> int:  # fmt: skip
     """Train what has no result yet; the number of trials trained."""
@@ -101,7 +101,7 @@ def _train_missing(
     if not missing:
         return 0
     trainings = plan.trainings(record, missing)
-    with (ahead or Ahead(options, watch)).pool(watch) as workers:
+    with ahead.pool(watch) as workers:
         with interrupts.softly(workers.stop):
             extract(workspace, workers, {f for t in trainings for f in t.features_of().values()}, watch)
         if interrupts.asked:

@@ -1,6 +1,6 @@
 """Whether ablate's trainer is as accurate as Keras' own `fit`: one row under many seeds, on the same features.
 
-    python seeds.py DATA.npz WEIGHTS [SEEDS]
+    python seeds.py DATA.npz WEIGHTS SEEDS
 
 Prints JSON: [[ours, theirs], ...], test accuracies of each seed.
 """
@@ -37,4 +37,4 @@ def main(data: str, weights: str, seeds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int((sys.argv[3:] or ["40"])[0]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
