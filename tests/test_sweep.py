@@ -14,6 +14,7 @@ import psutil
 import pytest
 from conftest import STUDY, Silent, ablate, options, rows
 from mlflow import MlflowClient
+from test_kill import until
 
 from ablation.errors import AblateError
 from ablation.grids.record import Record, Weights
@@ -24,7 +25,7 @@ from ablation.training import fit
 from ablation.workers import pool
 from ablation.workflows import sweep
 from ablation.workflows.pools import Ahead
-from ablation.workspace import Workspace
+from ablation.workspace import StudyFolder, Workspace
 
 ROWS = 4
 
@@ -166,12 +167,14 @@ def test_test_predictions_are_sealed_until_selection(
         seen.append((path.name, (workspace / "tiny/selection.json").exists()))
         return read(cls, path, sha256)
 
-    def sealing(folder: object, found: selection.Selection) -> selection.Selection:
+    def sealing(folder: StudyFolder, found: selection.Selection) -> selection.Selection:
+        until(lambda: not folder.outbox.exists())  # all that MLflow was told by now has arrived
         metrics = {m for r in children(workspace)[2] for m in r.data.metrics}
+        assert "val_accuracy" in metrics
         assert not [m for m in metrics if "test" in m]
         assert not [a for a in study(workspace).user_attrs if "test" in a]
         assert not [k for t in study(workspace).get_trials() for k in (*t.user_attrs, *t.params) if "test" in k]
-        return seal(folder, found)  # type: ignore[arg-type]
+        return seal(folder, found)
 
     monkeypatch.setattr(result.Predictions, "read", classmethod(spy))
     monkeypatch.setattr(selection, "seal", sealing)
