@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -349,8 +348,8 @@ def test_a_signal_ends_workers_ahead(study_file: Path, npz: Path, tmp_path: Path
     asked = ("--grid", study_file, "--data", npz, "--workspace", tmp_path / "runs")
     command = [sys.executable, "-m", "ablation", "run", *asked]
     child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while not (found := workers(child.pid)):
-        time.sleep(0.05)
+    until(lambda: workers(child.pid))
+    found = workers(child.pid)
     child.terminate()
     assert "interrupted; go on with: ablate run" in child.communicate(timeout=60)[1]
     assert child.returncode == 130
