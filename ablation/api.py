@@ -10,6 +10,8 @@ import pandas as pd
 
 from ablation.errors import AblateError
 
+REPEATED = ("retry", "strict")  # options that are given once for each of several values
+
 
 def arguments(options: dict[str, Any]) -> list[str]:
     """Keyword options as the command line has them."""
@@ -20,8 +22,10 @@ def arguments(options: dict[str, Any]) -> list[str]:
             found += [part for k, v in value.items() for part in (flag, f"{k}={_level(v)}")]
         elif isinstance(value, bool):
             found += [flag] if value else []
+        elif name in REPEATED:
+            found += [part for v in ([value] if isinstance(value, str) else value) for part in (flag, v)]
         elif isinstance(value, list | tuple):
-            found += [flag, ",".join(map(str, value))]
+            found += [flag, ",".join(map(str, value)) + ("," if name == "seeds" else "")]
         elif value is not None:
             found += [flag, str(value)]
     return found

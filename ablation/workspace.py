@@ -17,6 +17,7 @@ import psutil
 from ablation.errors import AblateError
 
 NETWORK = "9p afs beegfs ceph cifs fuse.sshfs glusterfs gpfs lustre nfs nfs4 smb3 smbfs"  # types of file systems
+RESERVED = ("cache", "lock", "log", "mlartifacts", "mlflow.db", "optuna.db", "trained")  # names in a workspace
 TEMPORARY = ".tmp-"  # what a file that is being written begins with
 
 
@@ -170,7 +171,7 @@ class Holder:
 
 def check_name(name: str) -> None:
     """A study's name is a folder of the workspace, and stands in databases. Raises AblateError."""
-    if not re.fullmatch(r"[\w+-][\w.+-]{0,99}", name) or name in ("cache", "log", "trained", "mlartifacts"):
+    if not re.fullmatch(r"[\w+-][\w.+-]{0,99}", name) or name in RESERVED:
         raise AblateError(f"study name {name!r} is not allowed; pass --name with letters, digits, and . _ + - between")
 
 
@@ -268,7 +269,7 @@ class Workspace:
 def file_system(path: Path) -> str:
     """The type of the file system that `path` lies on, or will lie on ("ext4", "nfs4"); "" where unknown."""
     mounts = {Path(p.mountpoint): p.fstype for p in psutil.disk_partitions(all=True)}
-    place = path.absolute()
+    place = path.resolve()  # where a link leads
     return next((mounts[p] for p in (place, *place.parents) if p in mounts), "")
 
 

@@ -4,7 +4,8 @@ import csv
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,14 @@ def ablate(*arguments: object, cwd: Path | None = None, **env: str) -> subproces
     """The real command in a process of its own."""
     command = [sys.executable, "-m", "ablation", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=os.environ | env)
+
+
+def until(what: Callable[[], object], seconds: float = 120) -> None:
+    """Wait for something that must come; a test that waits in vain fails."""
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.05)
 
 
 class Silent(Plain):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_kill import until
+from conftest import until
 from test_two_machines import process
 
 COMPOSE = Path(__file__).parents[1] / "docker" / "compose.yaml"

@@ -220,7 +220,7 @@ def test_identical_rows(tmp_path: Path):
     """Rows that got the same images right differ by 0 with p = 1, are alike, and tie for the selection."""
     said = gather(tmp_path, grid(tmp_path, FACTORIAL), SIX)
     same = dict.fromkeys(said.test, said.test[1])
-    found = analysis.analyse(said.record, dict.fromkeys(same, 0.9), same, same, None, 5)
+    found = analysis.analyse(said.record, dict.fromkeys(same, 0.9), dict.fromkeys(same, 1), same, same, None, 5)
     assert all(c.difference.accuracy.value == 0 and c.difference.p_holm == 1 for c in found.contrasts)
     assert all(facts.alike for row, facts in found.rows.items() if row != 5)
     assert found.cochran is None
@@ -281,7 +281,9 @@ def test_rows_on_other_images_are_never_compared(tmp_path: Path):
         {r: replace(a, split="other") if r in others else a for r, a in rows.items()} for rows in (said.val, said.test)
     )
     record = said.record.model_copy(update={"splits": said.record.splits | {"class": "other"}})
-    told = analysis.analyse(record, dict.fromkeys(SIX, 0.9), val, test, said.replicates, others[0])
+    told = analysis.analyse(
+        record, dict.fromkeys(SIX, 0.9), dict.fromkeys(SIX, 1), val, test, said.replicates, others[0]
+    )
     assert {r for r, f in told.rows.items() if f.delta} == home - {found.reference}
     assert {r for r, f in told.rows.items() if f.alike is not None} == set(others[1:])
     assert {r for r, f in told.rows.items() if f.within_replicates is not None} == home
@@ -360,7 +362,9 @@ def test_tiny_studies_are_analysed(data: st.DataObject):
         few.setattr(gc, "collect", lambda: 0)  # statsmodels does so in each call
         few.setattr(stability, "SAMPLES", 20)
         few.setattr(comparison, "macro_f1_draws", partial(comparison.macro_f1_draws, resamples=20))
-        found = analysis.analyse(record, dict.fromkeys(test, 0.9), test, test, replicates, selected)
+        found = analysis.analyse(
+            record, dict.fromkeys(test, 0.9), dict.fromkeys(test, 1), test, test, replicates, selected
+        )
     for facts in found.rows.values():
         assert 0 <= facts.accuracy.low <= facts.accuracy.value + 1e-12 <= facts.accuracy.high + 2e-12 <= 1 + 2e-12
         assert facts.delta is None or facts.delta.p <= facts.delta.p_holm

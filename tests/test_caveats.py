@@ -278,9 +278,12 @@ def test_selection_on_test(well: Findings):
 
 def test_a_study_that_grew_after_test_was_seen(well: Findings):
     """A selection that replaces others is said, with theirs."""
-    found = say(_sealed(well, earlier=({"row": 2}, {"row": 2})), "TEST_OPENED_BEFORE_SELECTION")
+    trials = [well.record.trial_key(t) for t in well.record.grid.seeded(2)]
+    earlier = [{"row": 1, "trials": trials}, {"row": 2, "trials": trials}, {"row": 2, "trials": ["no trial's"]}]
+    found = say(_sealed(well, earlier=tuple(earlier)), "TEST_OPENED_BEFORE_SELECTION")
     assert found.fact == (
-        "Test results were seen with row 2 selected; the study has grown since, and row 1 is selected now."
+        "Test results were seen with row 2 and a row that is gone selected; the study has grown since, and row 1 is "
+        "selected now."
     )
     assert "TEST_OPENED_BEFORE_SELECTION" not in codes(well)
 

@@ -11,10 +11,14 @@ from PIL import Image
 
 import ablation
 from ablation import cli
+from ablation.api import arguments as as_options
+from ablation.backbones import BACKBONES
 from ablation.commands import options
+from ablation.console import doctor
 from ablation.datasets import is_demo
 from ablation.errors import AblateError
 from ablation.grids import study_file
+from ablation.training import front
 
 GOOD = '[fixed]\nfc_units = 8\nepochs = 1\nweights = "random"\n[[rows]]\ndropout = 0.0\n[[rows]]\ndropout = 0.5\n'
 
@@ -292,6 +296,48 @@ def test_from_python(npz: Path):
     assert table.test_accuracy.between(0, 1).all()
     with pytest.raises(AblateError, match="no such study"):
         ablation.run("no-such")
+
+
+def test_options_from_python():
+    """Lists are lists: one seed is that seed, and what may be given several times is."""
+    found = as_options(
+        {"seeds": [7], "classes": ("a", "b"), "strict": ["SINGLE_SEED", "BOUNDARY"], "retry": "diverged"}
+    )
+    assert found == ["--seeds", "7,", "--classes", "a,b", "--strict", "SINGLE_SEED", "--strict", "BOUNDARY",
+                     "--retry", "diverged"]  # fmt: skip
+    assert as_options({"seeds": 5, "inline": True, "skip_bad": False, "limit": None}) == ["--seeds", "5", "--inline"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["data", "demo", "--sheet", "nowhere/faces.png"], "--sheet nowhere/faces.png: there is no folder nowhere"),
+        (["data", "demo", "--sheet", "faces"], "--sheet faces: is no name of an image; allowed: .bmp, "),
+        (["predict", "demo", "--grid", "paper", "-o", "a/b.csv"], "--output a/b.csv: there is no folder a; make it"),
+        (["evaluate", "--data", "demo", "--grid", "paper", "--predictions", "a/b.csv"], "--predictions a/b.csv: "),
+    ],
+)  # fmt: skip
+def test_files_that_cannot_be_written(capsys: pytest.CaptureFixture[str], here: Path, arguments: list[str], says: str):
+    """That is said before any work, not after it."""
+    code, error = call(capsys, *arguments)
+    assert (code, error.startswith(f"error: {says}")) == (2, True), error
+
+
+def test_doctor_finds_the_weights_that_keras_keeps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Under the names that Keras gives its downloads."""
+    (tmp_path / "models").mkdir()
+
+    def get_file(name: str, *_: object, **__: object) -> None:
+        (tmp_path / "models" / name).touch()
+        raise LookupError
+
+    monkeypatch.setattr("keras.src.utils.file_utils.get_file", get_file)
+    for backbone in BACKBONES:
+        with pytest.raises(LookupError):
+            front.backbone(backbone, "imagenet", 32)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    found = [check for check in doctor.examine(tmp_path) if check.what.startswith("ImageNet weights")]
+    assert [check.state for check in found] == ["good"] * len(BACKBONES)
 
 
 def test_module_and_command_are_one():

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import until
 
 from ablation.errors import AblateError
 from ablation.workers import cluster, pool, slots
@@ -120,9 +121,7 @@ def test_workers_load_what_they_are_told_to(tmp_path: Path, capfd: pytest.Captur
     does not reach the terminal."""
     with cluster.local([slots.Slot("cpu:0", 1)], tmp_path, print, loads="this") as workers:
         for _ in range(2):
-            found: dict[str, object] = {}
-            while not found.get("asks"):
-                found = dict(workers.run(each(Task("asks", has, ("this",))), Listener()))
+            until(lambda: dict(workers.run(each(Task("asks", has, ("this",))), Listener()))["asks"])
             assert dict(workers.run(each(Task("dies", die)), Listener())) == {"dies": Lost(KILLED)}
     assert "Zen" not in capfd.readouterr().out
 

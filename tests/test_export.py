@@ -92,7 +92,7 @@ def outcomes(record: Record, failed: dict[tuple[int, int], str]) -> tuple[dict, 
 
 def selection(row: int) -> Selection:
     rule = "highest validation accuracy at the last epoch"
-    return Selection(rule=rule, metric="val_accuracy", row=row, value=0.9, validation="0", sealed="")
+    return Selection(rule=rule, metric="val_accuracy", row=row, trials=(), value=0.9, validation="0", sealed="")
 
 
 def drawn(found: Grid, failed: dict | None = None, selected: int | None = 5, **other) -> tuple[Table, pd.DataFrame]:

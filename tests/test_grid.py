@@ -369,17 +369,18 @@ def test_seeds_are_how_many_or_a_list():
     """`--seeds 5` counts from 0; with a comma it is a list."""
     assert study_file.seed_list("5") == [0, 1, 2, 3, 4]
     assert study_file.seed_list("0,7,11") == [0, 7, 11]
+    assert study_file.seed_list("7,") == [7]
 
 
 @pytest.mark.parametrize(
-    "text", ["", "0", "-1", "0,-1", "a", "1.5", "1,,2", "999999999999", "0,4294967296", "9" * 5000]
+    "text", ["", "0", "-1", "0,-1", "a", "1.5", "1,,2", ",", "1,,", "999999999999", "0,4294967296", "9" * 5000]
 )
 def test_other_seeds_are_refused(text):
     """The message shows both forms; a number of seeds that no memory holds is one of the mistakes."""
     with pytest.raises(AblateError) as caught:
         study_file.seed_list(text)
     assert str(caught.value).endswith(
-        ": takes how many, 1 or more (5: seeds 0 to 4), or a list of whole numbers (0,7,11)"
+        ": takes how many, 1 or more (5: seeds 0 to 4), or a list of whole numbers (0,7,11; one: 7,)"
     )
 
 

@@ -99,6 +99,23 @@ def test_a_head_learns(images: tuple[np.ndarray, np.ndarray]):
     assert found.probabilities.shape == (50, 3)
 
 
+def test_large_images_are_predicted_a_few_at_a_time():
+    """Their backbone's activations would fill the memory; features have none."""
+    seen = []
+
+    def model(x: np.ndarray, training: bool) -> np.ndarray:
+        seen.append(len(x))
+        return np.full((len(x), 2), 0.5, np.float32)
+
+    y = np.zeros(1100, int)
+    head.predict(model, np.zeros((1100, 224, 224, 3), np.uint8), y)
+    assert max(seen) * 224**2 <= 1024 * 32**2 * 2
+    assert sum(seen) == 1100
+    seen.clear()
+    head.predict(model, np.zeros((1100, 1, 1, 512), np.float32), y)
+    assert seen == [1024, 76]
+
+
 def test_what_an_epoch_reports_is_its_mean(images: tuple[np.ndarray, np.ndarray]):
     """With steps too small to change anything, it is what the model says of all images, whatever the batches."""
     x, y = images

@@ -9,14 +9,13 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import optuna
 import psutil
 import pytest
-from conftest import write_npz
+from conftest import until, write_npz
 from mlflow import MlflowClient
 
 from ablation.results import checkpoint
@@ -85,14 +84,6 @@ def trainers(pid: int) -> list[psutil.Process]:
 
 def attempts(runs: Path) -> list[dict[str, object]]:
     return [json.loads(line) for p in runs.glob("trained/*/attempts.jsonl") for line in p.read_text().splitlines()]
-
-
-def until(what: Callable[[], object], seconds: float = 120) -> None:
-    """Wait for something that must come; a test that waits in vain fails."""
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.05)
 
 
 def epochs_trained(runs: Path) -> int:

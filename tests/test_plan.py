@@ -303,6 +303,16 @@ def test_speeds_of_another_environment_do_not_count(ran: Options):
     assert cost.past(workspace, shapes, {"processor": "another"}) == {}
 
 
+def test_a_gpus_speed_is_not_the_cpus(ran: Options):
+    """Both may have as many threads: what was trained on is part of where."""
+    cpu, gpu = slots.Slot("cpu:0", 2), slots.Slot("gpu:0", 2, gpu=slots.Gpu("GPU-1", "H100", 80_000))
+    grid = read_study(str(ran.workspace.parent / "tiny.toml"), seeds=[5])
+    shapes = set(forecast.forecast(replace(ran, grid=grid), None, no_bench, Silent()).costs.shapes.values())
+    where = [forecast._environment(slot) | {"threads": forecast._environment(slots.parse("auto")[0])["threads"]}
+             for slot in (cpu, gpu)]  # fmt: skip
+    assert [bool(cost.past(Workspace(ran.workspace), shapes, each)) for each in where] == [True, False]
+
+
 def test_trials_tell_their_memory(ran: Options):
     """trials.csv has the peak of each trial's worker; table.csv, which holds nothing of where, has not."""
     folder = Workspace(ran.workspace).study("tiny")

@@ -156,6 +156,25 @@ def test_it_stands_in_table_report_and_mlflow(study: Path, say: Callable[..., Sa
     assert [run.data.metrics["production/dark/accuracy"] for run in told] == [0]
 
 
+def test_data_of_one_name_do_not_replace_each_other(study: Path, evaluate: Callable[..., Said], tmp_path: Path):
+    """Two folders called photos stand side by side, and each is replaced by itself; versions are told apart."""
+    grey = [Image.fromarray(noise(1, 40, 40))]
+    for place in ("a/photos", "b/photos", "faces.v1", "faces.v2"):
+        folders(tmp_path / place, class0=grey)
+    names = [evaluate(tmp_path / p).found["name"] for p in ("a/photos", "b/photos", "a/photos", "faces.v1", "faces.v2")]
+    assert (names[0], names[2]) == ("photos", "photos")
+    assert names[1].startswith("photos-")
+    assert names[3:] == ["faces.v1", "faces.v2"]
+    assert {names[0], names[1]} <= {path.name for path in (study / "runs/tiny/evaluation").iterdir()}
+
+
+def test_classes_left_out_are_counted_in_the_split_alone(evaluate: Callable[..., Said], tmp_path: Path):
+    """Images of another split were not asked for."""
+    x, y = np.zeros((9, 40, 40), np.uint8), np.array([0] * 4 + [1] * 5)
+    np.savez(tmp_path / "two.npz", x_train=x, y_train=y, x_test=x[:5], y_test=y[:5], class_names=["class0", "joy"])
+    assert evaluate(tmp_path / "two.npz", "--split", "test").found["left_out"] == {"joy": 1}
+
+
 def test_images_without_labels(study: Path, say: Callable[..., Said], tmp_path: Path):
     """A folder, files below it too, or one file: a line each, by name, its probabilities sum to 1; else one line."""
     some = [Image.fromarray(noise(i, 40, 40)) for i in range(3)]

@@ -15,6 +15,7 @@ from ablation.figures import confusion, curves, dumbbell, forest, levels
 from ablation.grids import study_file
 from ablation.tables.claims import claims
 from ablation.tables.outcome import Drawing, Look, drawn_again
+from ablation.workspace import Workspace
 
 HOSTILE = "</script><img src=x onerror=window.harm=1><b>b</b>"
 
@@ -83,6 +84,60 @@ def test_claims_hold_no_more_than_the_numbers(drawing):
     assert "On test it scored 96.6 % (96.1 to 97.0)." in said
     assert "Batch 256 to 128: 3 pairs, signs disagree (-0.1, +1.5, -0.6 pp); 1 of 3 told from 0" in said
     assert "nothing here speaks of seeds" in said
+
+
+def test_pairs_without_a_change_are_not_counted_as_one(tmp_path):
+    """A direction is of the pairs that moved; the others stand among all of them."""
+    (tmp_path / "g.toml").write_text("[factorial]\ndropout = [0.0, 0.5]\nepochs = [1, 2]\n")
+    grid = study_file.read(str(tmp_path / "g.toml"))
+    accuracy = {row: (0.9, value, value) for row, value in enumerate((0.5, 0.5, 0.7, 0.5), start=1)}
+    record = study(tmp_path / "runs", grid, accuracy, support=(20, 30), classes=("a", "b"))
+    said = claims(drawn_again(sealed(tmp_path / "runs", record), "g", Look()).findings)
+    assert any(
+        line.startswith("Dropout 0 to 0.5 raised test accuracy in 1 of 2 matched pairs (+20.0, +0.0") for line in said
+    )
+    assert any(
+        line.startswith("Epochs 1 to 2 lowered test accuracy in 1 of 2 matched pairs (+0.0, -20.0") for line in said
+    )
+
+
+def test_a_report_before_a_selection_is_drawn(tmp_path):
+    """Figures are JSON, which knows no nan."""
+    grid = study_file.read("paper")
+    place = Workspace(tmp_path)
+    study(tmp_path, grid, {1: (0.9, 0.8, 0.7), 2: (0.9, 0.7, 0.7)})
+    text = drawn_again(place, "paper", Look()).files["report.html"]
+    found = re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.S)
+    assert found
+
+    def refuse(word: str) -> None:
+        raise AssertionError(word)
+
+    for each in found:
+        json.loads(each, parse_constant=refuse)
+
+
+def test_levels_of_weights_are_told_apart(tmp_path):
+    """A folder is a level as it is named, whichever file lies in it."""
+    (tmp_path / "w").mkdir()
+    (tmp_path / "g.toml").write_text('[factorial]\nweights = ["random", "w"]\n')
+    grid = study_file.read(str(tmp_path / "g.toml"))
+    record = study(
+        tmp_path / "runs", grid, {1: (0.9, 0.8, 0.7), 2: (0.9, 0.7, 0.7)}, support=(20, 30), classes=("a", "b")
+    )
+    record = record.model_copy(
+        update={
+            "weights": {
+                k: v.model_copy(update={"source": "w/vgg16_notop.weights.h5"}) if v.level != "random" else v
+                for k, v in record.weights.items()
+            }
+        }
+    )
+    record.write(Workspace(tmp_path / "runs").study("g"))
+    found = drawn_again(sealed(tmp_path / "runs", record), "g", Look()).findings
+    seen = levels.info(found)
+    dots = [trace for trace in levels.draw(seen, found)["data"] if trace["mode"] == "markers"]
+    assert sorted(x for trace in dots for x in trace["x"]) == [0, 1]
 
 
 def test_large_studies_are_cut_and_say_so(tmp_path):

@@ -142,6 +142,30 @@ def test_more_epochs_go_on_from_a_kept_checkpoint(place: Place, training: Traini
     assert same(workspace.training(training.key), undisturbed, training, 7)
 
 
+def test_a_shorter_row_leaves_what_a_longer_one_left(place: Place, training: Training, undisturbed: TrainingFolder):
+    """They share a folder: its checkpoint is gone on from, and its failure is still known."""
+    workspace, rest = place("shared"), Direct()
+    folder = workspace.training(training.key)
+    train(workspace, upto(training, 7), Direct(lambda epoch: epoch == 5), keep="none")
+    result.write(folder, result.Result(result.DIVERGED, 6, error="the loss is no number"))
+    assert train(workspace, upto(training, 3), keep="none") == result.DONE
+    assert list(folder.checkpoints()) == [5]
+    failed = result.failure(folder)
+    assert failed
+    assert failed.epochs == 6
+    assert train(workspace, upto(training, 7), rest) == result.DONE
+    assert rest.epochs == [6, 7]
+    assert same(folder, undisturbed, training, 7)
+    assert result.failure(folder) is None
+
+
+def test_a_stop_in_the_last_epoch_comes_too_late(place: Place, training: Training):
+    """The training is done, and leaves no checkpoint that nobody would need."""
+    workspace = place("late")
+    assert train(workspace, training, Direct(lambda epoch: epoch == 7), keep="none") == result.DONE
+    assert list(workspace.training(training.key).checkpoints()) == []
+
+
 def test_a_row_between_begins_before_it(place: Place, training: Training):
     """A checkpoint later than the row that is missing is of no use to it."""
     workspace, link = place("between"), Direct()
@@ -192,6 +216,8 @@ def test_tries_are_counted_in_the_folder(place: Place, training: Training):
     with open(folder.attempts, "a") as file:
         file.write('{"run": "torn')
     assert len(attempts.read(folder)) == attempts.TRIES + 1
+    attempts.add(folder, "third", training.milestones)
+    assert [a.run for a in attempts.read(folder)] == ["run"] * attempts.TRIES + ["other", "third"]
 
 
 @dataclass

@@ -8,10 +8,10 @@ from urllib.parse import quote
 
 import optuna
 import pytest
-from conftest import ablate, write_npz
+from conftest import ablate, until, write_npz
 from mlflow import MlflowClient
 from services import SECRET, Stack, postgres
-from test_kill import epochs_trained, until
+from test_kill import epochs_trained
 
 TOKEN = "hunter2-hunter2"
 STUDY = """

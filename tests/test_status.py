@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import STUDY, Silent
+from conftest import STUDY, Silent, until
 
 from ablation import cli
 from ablation.grids import study_file
@@ -179,8 +179,7 @@ def test_a_board_is_written_while_the_run_goes_on(noted: status.Noted, monkeypat
     monkeypatch.setattr(status, "WRITE_SECONDS", 0.01)
     with noted:
         noted.trials(2, 0, 4)
-        while (status.read(noted._folder) or noted.board.model_copy(update={"done": 0})).done != 2:
-            time.sleep(0.01)
+        until(lambda: (board := status.read(noted._folder)) and board.done == 2)
 
 
 def test_a_board_that_cannot_be_written_stops_nothing(tmp_path: Path):

@@ -11,18 +11,17 @@ import numpy as np
 import optuna
 import psutil
 import pytest
-from conftest import STUDY, Silent, ablate, options, rows
+from conftest import STUDY, Silent, ablate, options, rows, until
 from mlflow import MlflowClient
-from test_kill import until
 
 from ablation.errors import AblateError
-from ablation.grids.record import Record, Weights
+from ablation.grids.record import Record, Weights, refuse_other
 from ablation.grids.study_file import read as read_study
 from ablation.planning.plan import trainings
 from ablation.results import result, selection
 from ablation.training import fit
 from ablation.workers import pool
-from ablation.workflows import sweep
+from ablation.workflows import prepare, sweep
 from ablation.workflows.pools import Ahead
 from ablation.workspace import StudyFolder, Workspace
 
@@ -278,6 +277,40 @@ def test_mlflow_that_cannot_be_reached_costs_nothing(study_file: Path, npz: Path
     client, _, trials = children(tmp_path / "runs")
     assert [t.info.status for t in trials] == ["FINISHED"] * ROWS
     assert {len(client.get_metric_history(t.info.run_id, "loss")) for t in trials} == {1, 3}
+
+
+def test_an_extraction_that_was_asked_to_stop_is_not_begun_again(study_file: Path, npz: Path, tmp_path: Path):
+    """Also where the signal came before its worker had answered, and took the job back."""
+    found = options(study_file, npz, tmp_path / "runs")
+    ready = prepare.prepare(found, Silent())
+    wanted = {f for t in trainings(ready.record, ready.record.grid.trials()) for f in t.features_of().values()}
+    handed = []
+
+    class Taken:
+        """A pool whose job is taken back as a signal comes."""
+
+        def run(self, take, listener):
+            while task := take():
+                handed.append(task.key)
+                yield task.key, pool.Lost(pool.KILLED)
+
+    sweep.extract(Workspace(found.workspace), Taken(), wanted, Silent(), asked=lambda: bool(handed))
+    assert len(handed) == 1
+    with pytest.raises(AblateError, match="could not be computed: killed"):
+        sweep.extract(Workspace(found.workspace), Taken(), wanted, Silent())
+
+
+def test_a_split_may_come_and_must_not_change(study_file: Path, npz: Path, tmp_path: Path):
+    """Rows of another split may be added to a study; those that it has keep their images."""
+
+    def recorded(text: str) -> Record:
+        study_file.write_text(STUDY.replace("[fixed]", "[fixed]\n" + text))
+        return prepare.prepare(options(study_file, npz, tmp_path / "runs"), Silent()).record
+
+    drawn = recorded('split = "class"\n')
+    refuse_other(drawn, recorded(""))
+    with pytest.raises(AblateError, match=r"other images .*split_seed"):
+        refuse_other(drawn, recorded('split = "class"\nsplit_seed = 1\n'))
 
 
 def test_what_a_dead_run_left_is_closed(study_file: Path, npz: Path, tmp_path: Path):

@@ -5,6 +5,7 @@ import csv
 import io
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,15 @@ from sklearn.metrics import balanced_accuracy_score
 from synthetic import study
 from test_export import compiled, markdown_rows, pdflatex, tex_rows  # noqa: F401 (pdflatex is a fixture)
 
+from ablation.errors import AblateError
 from ablation.grids import study_file
 from ablation.results import selection
 from ablation.results.findings import collect, done
-from ablation.tables import beside
+from ablation.results.result import Result, read, write
+from ablation.tables import beside, provenance
 from ablation.tables.outcome import Drawing, Look, drawn_again, redraw
 from ablation.tables.verify import check
+from ablation.views.study import importances
 from ablation.workspace import Workspace
 
 
@@ -172,6 +176,52 @@ def test_averages_are_over_the_classes_that_have_images():
     assert weighted[2].value == pytest.approx(4 / 6)
 
 
+def test_two_seeds_are_tested_over_images_and_say_so(tmp_path):
+    """Notes name the test that was made."""
+    grid = study_file.read("paper").model_copy(update={"seeds": (0, 1)})
+    drawing = drawn_again(sealed(tmp_path, study(tmp_path, grid, published(grid), jitter=0.01)), "paper", Look())
+    assert "p: paired t test over images against °" in drawing.files["table.md"]
+    assert "p: paired t test over images; Holm" in drawing.files["tables/contrasts.md"]
+    assert "over seeds (" not in drawing.files["table.md"] + drawing.files["tables/contrasts.md"]
+
+
+def test_a_row_that_failed_is_not_called_not_run(tmp_path):
+    """The table of published numbers says of it what the main table says."""
+    grid = study_file.read("paper")
+    record = study(tmp_path, grid, {r: a for r, a in published(grid).items() if r not in (1, 3)})
+    trial = next(record.grid.seeded(1))
+    write(Workspace(tmp_path).training(record.training_key(trial)), Result("diverged", 7))
+    cells = markdown_rows(drawn_again(sealed(tmp_path, record), "paper", Look()).files["tables/reproduction.md"])
+    assert [cells[row - 1][2] for row in (1, 3)] == ["diverged", "not run"]
+
+
+def test_a_study_that_grew_does_not_say_that_its_test_was_sealed(tmp_path):
+    """Beside the main table, which says what had been seen."""
+    grid = study_file.read("paper")
+    results = published(grid)
+    sealed(tmp_path, study(tmp_path, grid, {row: results[row] for row in (1, 2)}))
+    text = drawn_again(sealed(tmp_path, study(tmp_path, grid, results)), "paper", Look()).files["tables/selection.md"]
+    assert "Sealed anew after test predictions were opened." in text
+    assert "Sealed before" not in text
+
+
+def test_starts_are_those_of_trainings(drawing):
+    """Nine rows are six trainings."""
+    assert dict(provenance.provenance(drawing.findings))["training starts, retries included"] == "6"
+
+
+def test_the_cheapest_row_has_the_fewest_parameters(tmp_path):
+    """As the rule says, which is not the fewest units: a second layer has more."""
+    (tmp_path / "g.toml").write_text("[[rows]]\nfc_units = [16, 16]\n[[rows]]\nfc_units = [32]\n")
+    record = study(tmp_path, study_file.read(str(tmp_path / "g.toml")), dict.fromkeys((1, 2), (0.9, 0.8, 0.8)))
+    for trial, parameters in zip(record.grid.trials(), (500, 400), strict=True):
+        folder = Workspace(tmp_path).training(record.training_key(trial))
+        write(folder, replace(read(folder, trial.condition.epochs), parameters=parameters))
+    found = drawn_again(sealed(tmp_path, record), "g", Look()).findings
+    assert (found.sealed.row, found.analysis.stability.cheapest) == (2, 2)
+
+
+# ---- read back
 # ---- read back
 
 
@@ -216,3 +266,39 @@ def test_a_stale_table_and_one_of_other_data_are_found(workspace, tmp_path):
     assert "row 5 comes from other data" in check(workspace, tmp_path / "table.csv").mismatches[0]
     (tmp_path / "table.csv").write_text("\n".join(text.splitlines()[:-1]) + "\n")
     assert check(workspace, tmp_path / "table.csv").mismatches == ("row 9: is missing",)
+
+
+def test_a_line_that_was_deleted_is_found(workspace, tmp_path):
+    """Also where other lines have its name, as those of a factor have."""
+    text = (workspace.study("paper").path / "tables/contrasts.md").read_text()
+    last = [line for line in text.splitlines() if line.startswith("|")][-1]
+    (tmp_path / "contrasts.md").write_text(text.replace(last + "\n", ""))
+    assert check(workspace, tmp_path / "contrasts.md").mismatches == ("row FC: is missing",)
+
+
+def test_a_table_with_an_empty_line_is_read(workspace, tmp_path):
+    """A spreadsheet may leave one behind."""
+    header, rest = (workspace.study("paper").path / "table.csv").read_text().split("\n", 1)
+    (tmp_path / "table.csv").write_text(f"{header}\n\n{rest}")
+    assert check(workspace, tmp_path / "table.csv").study == "paper"
+    (tmp_path / "table.csv").write_text(f"{header}\n\n")
+    with pytest.raises(AblateError, match="does not say which study"):
+        check(workspace, tmp_path / "table.csv")
+
+
+def test_a_large_table_follows_from_the_files_however_it_was_drawn(tmp_path):
+    """With all intervals or without; its importances too."""
+    (tmp_path / "g.toml").write_text(
+        "[factorial]\nbatch_size = [1, 2, 3, 4, 5, 6, 7, 8, 9]\nepochs = [1, 2, 3, 4]\nfc_layers = [1, 2, 3]\n"
+    )
+    grid = study_file.read(str(tmp_path / "g.toml"))
+    accuracy = {r: (0.9, 0.5 + r / 1000, 0.5) for r in range(1, 109)}
+    place = sealed(tmp_path, study(tmp_path, grid, accuracy, support=(20, 30), classes=("a", "b")))
+    for everything in (True, False):
+        redraw(place, "g", Look(all_intervals=everything, importances=importances))
+        for name in ("table.md", "table.csv", "tables/importance.tex"):
+            found = check(place, place.study("g").path / name, importances)
+            assert (found.mismatches, found.cells > 0) == ((), True)
+    text = (place.study("g").path / "table.csv").read_text()
+    (tmp_path / "table.csv").write_text(text.replace("0.5", "0.6"))
+    assert check(place, tmp_path / "table.csv", importances).mismatches

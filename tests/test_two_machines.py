@@ -13,9 +13,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import ablate
+from conftest import ablate, until
 from test_cluster import double, each
-from test_kill import EPOCHS, assert_as_undisturbed, epochs_trained, prepare, until
+from test_kill import EPOCHS, assert_as_undisturbed, epochs_trained, prepare
 
 from ablation.workers import cluster, pool
 

@@ -11,12 +11,13 @@ from optuna.trial import TrialState
 from synthetic import study
 from test_tables import published
 
+from ablation.errors import AblateError
 from ablation.grids import study_file
 from ablation.grids.record import Record, Weights
 from ablation.results.findings import Findings, collect
 from ablation.results.findings import done as done_of
 from ablation.results.result import DONE, FAILED, Result
-from ablation.results.selection import seal, select
+from ablation.results.selection import read, seal, select
 from ablation.statistics.analysis import analyse
 from ablation.tables.outcome import Drawing
 from ablation.views import tracking
@@ -249,7 +250,7 @@ def test_what_a_server_out_of_reach_lacks_does_not_pile_up(tmp_path: Path):
     """Each start without MLflow adds three messages, however many trials; the next one that reaches it tells it all."""
     found = record("[factorial]\ndropout = [0.0, 0.1, 0.2]\n", tmp_path)
     results = {trial: Result(FAILED, 1, error="no") for trial in found.grid.trials()}
-    findings = Findings(found, results, None, {}, {}, None, analyse(found, {}, {}, {}, None, None), None, (), ())
+    findings = Findings(found, results, None, {}, {}, None, analyse(found, {}, {}, {}, {}, None, None), None, (), ())
     drawing = Drawing(findings, (), {"table.csv": "row", "report.html": ""})
     path = tmp_path / "outbox.jsonl"
 
@@ -294,3 +295,47 @@ def test_a_seal_keeps_its_time_and_remembers_what_it_replaced(tmp_path: Path):
     assert seal(folder, select(Workspace(tmp_path), found, {a: done(0.5)})).sealed == first.sealed == "long ago"
     grown = seal(folder, select(Workspace(tmp_path), found, {a: done(0.5), b: done(0.9)}))
     assert (grown.row, [e["sealed"] for e in grown.earlier]) == (2, ["long ago"])
+
+
+def test_a_selection_follows_its_row(tmp_path: Path):
+    """Rows may be inserted before the selected one, or it may go: whoever reads the selection gets its number now."""
+    workspace, found = Workspace(tmp_path), record("[[rows]]\ndropout = 0.1\n[[rows]]\ndropout = 0.2\n", tmp_path)
+    results = dict(zip(found.grid.trials(), [done(0.5), done(0.6)], strict=True))
+    seal(workspace.study("s"), select(workspace, found, results))
+    assert read(workspace, found).row == 2
+    text = "[[rows]]\ndropout = {}\n[[rows]]\ndropout = 0.1\n[[rows]]\ndropout = {}\n"
+    assert read(workspace, record(text.format(0.3, 0.2), tmp_path)).row == 3
+    assert read(workspace, record(text.format(0.2, 0.3), tmp_path)).row == 1
+    assert read(workspace, record(text.format(0.3, 0.4), tmp_path)) is None
+    moved = record(text.format(0.2, 0.3), tmp_path)
+    a, b, _ = moved.grid.trials()
+    again = seal(workspace.study("s"), select(workspace, moved, {a: done(0.6), b: done(0.5)}))
+    assert (again.row, again.earlier) == (1, ())
+    workspace.study("s").selection.write_text('{"row": 1}')
+    with pytest.raises(AblateError, match="remove it and run again"):
+        read(workspace, found)
+
+
+def test_another_metric_is_another_optuna_study(tmp_path: Path):
+    """Values of two metrics do not stand in one study, nor under the direction of the first."""
+    text, url = "{}[factorial]\ndropout = [0.1, 0.2]\n", f"sqlite:///{tmp_path}/o.db"
+    first = record(text.format(""), tmp_path)
+    finished = [(t, first.trial_key(t), done(0.5)) for t in first.grid.trials()]
+    Study(url, first).agree(finished)
+    for _ in range(2):
+        by_loss = Study(url, record(text.format('select_on = "val_loss"\n'), tmp_path))
+        by_loss.agree(finished[:1])
+    found = optuna.load_study(study_name="s", storage=url)
+    assert found.direction == optuna.study.StudyDirection.MINIMIZE
+    assert [t.value for t in found.get_trials()] == [pytest.approx(0.5)]
+    assert len(finished) == 2
+
+
+def test_weights_in_a_file_of_another_name_hold_nothing_up(tmp_path: Path):
+    """MLflow takes no other value of a parameter: what is told again keeps the first, and gains what is new."""
+    send = sender(tmp_path)
+    send.send([tracking.run(PARENT, "s", 1.0, {}, {})])
+    for params in ({"weights": "vgg.h5"}, {"weights": "vgg16.h5", "dropout": "0.5"}):
+        send.send([tracking.run("k", "row 1", 1.0, params, {})])
+    known = MlflowClient(send.uri).get_run(send.runs["k"]).data.params
+    assert known == {"weights": "vgg.h5", "dropout": "0.5"}

@@ -4,13 +4,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from ablation.errors import AblateError
 from ablation.results.result import DONE, FAILED, Predictions, Result, is_done, read, write
-from ablation.workspace import Workspace, atomic, read_json, write_json, write_text
+from ablation.workspace import Workspace, atomic, check_name, on_network, read_json, write_json, write_text
 
 
 def write_half(path: Path) -> None:
@@ -69,6 +70,27 @@ def test_the_lock_dies_with_its_holder(tmp_path: Path):
     holder.wait()
     with Workspace(tmp_path).lock():
         pass
+
+
+def test_a_link_to_a_network_is_on_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What counts is where files end up."""
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "runs").symlink_to(tmp_path / "scratch")
+    mounts = [
+        SimpleNamespace(mountpoint=str(p), fstype=t) for p, t in ((tmp_path, "ext4"), (tmp_path / "scratch", "nfs4"))
+    ]
+    monkeypatch.setattr("psutil.disk_partitions", lambda all: mounts)
+    assert [on_network(tmp_path / p) for p in ("runs", "runs/mine", "scratch", "else")] == [True, True, True, False]
+
+
+def test_names_of_the_workspaces_own_files_are_no_studys():
+    """They would stand in each other's way."""
+    workspace = Workspace(Path("w"))
+    own = (workspace.optuna, workspace.mlflow, workspace.artifacts, workspace.lock_file, workspace.known_weights.parent,
+           workspace.log("x").parent, workspace.training("x").path.parent)  # fmt: skip
+    for path in own:
+        with pytest.raises(AblateError, match="is not allowed"):
+            check_name(path.name)
 
 
 def test_a_workspace_that_cannot_be_made_is_named(tmp_path: Path):

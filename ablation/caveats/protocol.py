@@ -2,7 +2,7 @@
 
 from ablation.caveats.caveat import Caveat, listed, percent, plural, sentence, which
 from ablation.caveats.known import Known
-from ablation.results.selection import WORDS
+from ablation.results.selection import WORDS, before
 
 
 def selected_on_test(known: Known) -> Caveat | None:
@@ -25,11 +25,10 @@ def opened_before(known: Known) -> Caveat | None:
     sealed = known.findings.sealed
     if not sealed or not sealed.earlier:
         return None
-    before = {int(str(e["row"])) for e in sealed.earlier}
     return Caveat(
         "TEST_OPENED_BEFORE_SELECTION",
-        f"Test results were seen with {which(before)} selected; the study has grown since, and row {sealed.row} is "
-        "selected now.",
+        f"Test results were seen with {before(known.record, sealed)} selected; the study has grown since, and row "
+        f"{sealed.row} is selected now.",
         "What was added may have been chosen in view of the test set, so the selected row's test numbers can be too "
         "good.",
         "State that the study grew, and report the selected row on images that nobody has looked at.",

@@ -92,7 +92,7 @@ def verify(files: tuple[Path, ...], workspace: Path) -> int:
 
     wrong = 0
     for file in files:
-        found = verifying.check(Workspace(workspace), file)
+        found = verifying.check(Workspace(workspace), file, _importances)
         wrong += bool(found.mismatches)
         click.echo(found.say(), err=bool(found.mismatches))
     return 1 if wrong else 0

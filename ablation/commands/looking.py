@@ -5,14 +5,24 @@ from typing import Any
 
 import click
 
-from ablation.commands.options import existing_name, row_options, study_options, tracking_option, workspace_option
+from ablation.commands.options import (
+    existing_name,
+    output_file,
+    row_options,
+    study_options,
+    tracking_option,
+    workspace_option,
+)
+from ablation.errors import AblateError
 from ablation.loading import loading
+
+OUTPUT = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
 @click.argument("path")
 @click.option("--classes", help="Which classes, in which order. Default: all.")
-@click.option("--sheet", type=click.Path(dir_okay=False, path_type=Path), help="Write a sheet of faces, a row a class.")
+@click.option("--sheet", type=OUTPUT, callback=output_file, help="Write a sheet of faces, a row a class.")
 def data(path: str, classes: str | None, sheet: Path | None) -> int:
     """Say what is in a data set: images by class and split, copies, and what crosses the splits.
 
@@ -23,6 +33,8 @@ def data(path: str, classes: str | None, sheet: Path | None) -> int:
     from ablation.console import progress
     from ablation.datasets import images, leaks
 
+    if sheet and sheet.suffix.lower() not in images.SUFFIXES:
+        raise AblateError(f"--sheet {sheet}: is no name of an image; allowed: {', '.join(sorted(images.SUFFIXES))}")
     found = images.choose_classes(images.load(path), classes.split(",") if classes else None)
     images.check(found, path)
     with progress.watch() as watch:
@@ -50,7 +62,7 @@ def data(path: str, classes: str | None, sheet: Path | None) -> int:
 )
 @row_options
 @tracking_option
-@click.option("--predictions", type=click.Path(dir_okay=False, path_type=Path), help="A CSV file, a line an image.")
+@click.option("--predictions", type=OUTPUT, callback=output_file, help="A CSV file, a line an image.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def evaluate(
     grid: str, name: str | None, workspace: Path, data: str, split: str, row: int | None, predictions: Path | None,
@@ -97,7 +109,7 @@ def evaluate(
 @study_options
 @workspace_option
 @row_options
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="A CSV file; else the screen.")
+@click.option("-o", "--output", type=OUTPUT, callback=output_file, help="A CSV file; else the screen.")
 def predict(
     path: str, grid: str, name: str | None, workspace: Path, row: int | None, output: Path | None, **rest: Any
 ) -> int:

@@ -34,6 +34,13 @@ NAME = click.option(
 )
 
 
+def output_file(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
+    """A file that is to be written, once all work is done: where it cannot be, that is said before."""
+    if value is not None and not value.absolute().parent.is_dir():
+        raise AblateError(f"{parameter.opts[-1]} {value}: there is no folder {value.parent}; make it first")
+    return value
+
+
 def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
     command = NAME(command)
     return click.option("--grid", required=True, callback=_not_empty, help=GRID)(command)
@@ -76,7 +83,9 @@ RUN_OPTIONS: tuple[Callable[..., Any], ...] = (
         "(default of shipped studies).",
     ),
     click.option("--classes", help="Which classes, in which order: anger,fear,happiness. Default: all."),
-    click.option("--seeds", help="How many (5: seeds 0 to 4), or a list (0,7,11). Default: the study's."),
+    click.option(
+        "--seeds", help="How many (5: seeds 0 to 4), or a list (0,7,11; seed 7 alone: 7,). Default: the study's."
+    ),
     click.option(
         "--set", "changes", multiple=True, metavar="FACTOR=LEVEL", help="Change what all rows share. Repeatable."
     ),

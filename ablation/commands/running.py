@@ -76,8 +76,8 @@ def _say(outcome: Any, workspace: Path) -> None:
 def plan(budget: str | None, as_json: bool, **asked: Any) -> int:
     """Say what `ablate run` would train, what is shared, and what it costs: time, memory, disk.
 
-    Takes all options of `ablate run`, and trains and writes nothing. Times come from past trainings of the workspace,
-    else from some real steps on the slots.
+    Takes the options of `ablate run` that say what is trained, and on which slots; trains and writes nothing. Times
+    come from past trainings of the workspace, else from some real steps on the slots.
 
     \b
     ablate plan --grid paper

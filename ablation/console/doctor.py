@@ -17,6 +17,7 @@ from ablation.workers import slots
 from ablation.workspace import file_system, on_network
 
 PACKAGES = ("click", "distributed", "joblib", "keras", "mlflow", "numpy", "optuna", "pandas", "pillow", "scikit-learn")
+FILES = {"vgg16": "vgg16_*_notop.h5", "mobilenetv2": "mobilenet_v2_*_no_top.h5"}  # as Keras names its downloads
 SYMBOLS = {"good": "ok     ", "note": "note   ", "bad": "MISSING"}
 
 
@@ -68,7 +69,7 @@ def _gpus() -> Iterator[Check]:
 def _weights() -> Iterator[Check]:
     folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
     for backbone in BACKBONES:
-        found = sorted(folder.glob(f"{backbone}_*notop.h5"))
+        found = sorted(folder.glob(FILES[backbone]))
         text = str(found[0]) if found else "not here yet: the first run downloads them, or pass --set weights=PATH"
         yield Check("good" if found else "note", f"ImageNet weights of {backbone}", text)
 

@@ -63,7 +63,8 @@ def info(found: Findings) -> Dumbbell | None:
 
 def draw(found: Dumbbell) -> Mapping[str, Any]:
     data, y = found.data, [float(k) for k in range(len(found.data))]
-    spans = [(v, place) for place, c in zip(y, data.itertuples(), strict=True) for v in (c.train, c.test, None)]
+    ends = data.test.fillna(data.val)
+    spans = [(v, place) for place, a, b in zip(y, data.train, ends, strict=True) for v in (a, b, None)]
     bars = {"type": "data", "symmetric": False, "array": list(data.high - data.test), "color": VERMILION, "width": 0,
             "arrayminus": list(data.test - data.low), "thickness": 2}  # fmt: skip
     traces = [strokes([v for v, _ in spans], [p for _, p in spans], "rgba(122, 122, 122, 0.45)", 5, showlegend=False)]

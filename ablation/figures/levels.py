@@ -53,7 +53,7 @@ def info(found: Findings) -> Levels | None:
         return None
     by = scale(found)[0]
     lines = [
-        (factor, row, short(factor, found.record.shown(grid.rows[row - 1])[factor]), by * value)
+        (factor, row, short(factor, getattr(grid.rows[row - 1], factor)), by * value)
         for factor in factors
         for row, value in values.items()
     ]
@@ -78,8 +78,7 @@ def draw(seen: Levels, found: Findings) -> Mapping[str, Any]:
     traces, axes, titles = [], {}, []
     for k, (factor, place) in enumerate(zip(factors, places, strict=True)):
         data = seen.data[seen.data.factor == factor].set_index("row")
-        x = {row: seen.order[factor].index(level) if level in seen.order[factor] else 0
-             for row, level in data.level.items()}  # fmt: skip
+        x = {row: seen.order[factor].index(level) for row, level in data.level.items()}
         on = {"xaxis": f"x{number(k)}", "yaxis": f"y{number(k)}", "showlegend": False}
         joined = [
             (x[r], data.value[r]) if r else (None, None) for a, b in seen.pairs[factor][:PAIRS] for r in (a, b, 0)

@@ -116,8 +116,9 @@ def no_study(workspace: Workspace, name: str) -> AblateError:
 
 def refuse_other(old: Record, new: Record) -> None:
     """Rows and seeds may grow under one name; data, classes and settings may not. Raises AblateError."""
+    both = old.splits.keys() & new.splits.keys()
     changed: Sequence[tuple[str, object, object]] = (
-        ("--data", (old.images, old.splits.get("given")), (new.images, new.splits.get("given"))),
+        ("--data", (old.images, {k: old.splits[k] for k in both}), (new.images, {k: new.splits[k] for k in both})),
         ("--classes", old.classes, new.classes),
         ("--set", old.grid.settings, new.grid.settings),
         ("KERAS_BACKEND", old.backend, new.backend),
@@ -129,7 +130,7 @@ def refuse_other(old: Record, new: Record) -> None:
         if before != now:
             before, now = (old.data, new.data) if what == "--data" else (before, now)
             if what == "--data" and before == now:
-                what = "images (other files, --limit or --skip-bad)"
+                what = "images (other files, --limit, --skip-bad or split_seed)"
             detail = (
                 "" if what in ("weights", "places of the eyes") or before == now else f" ({before} before, {now} now)"
             )

@@ -279,15 +279,15 @@ def settings(texts: Sequence[str]) -> dict[str, Any]:
 
 
 def seed_list(text: str) -> list[int]:
-    """`--seeds 5` is 0 to 4; `--seeds 0,7` is a list. Raises AblateError."""
+    """`--seeds 5` is 0 to 4; `--seeds 0,7` is a list, and so is `--seeds 7,`. Raises AblateError."""
     try:
-        numbers = [int(part) for part in text.split(",")]
+        numbers = [int(part) for part in text.removesuffix(",").split(",")]
     except ValueError:
         numbers = []
-    seeds = list(range(min(numbers[0], MAX_ROWS + 1))) if len(numbers) == 1 else numbers
+    seeds = numbers if "," in text else list(range(min(sum(numbers), MAX_ROWS + 1)))
     if not 0 < len(seeds) <= MAX_ROWS or min(seeds) < 0 or max(seeds) > MAX_SEED:
         raise AblateError(
-            f"--seeds {text}: takes how many, 1 or more (5: seeds 0 to 4), or a list of whole numbers (0,7,11)"
+            f"--seeds {text}: takes how many, 1 or more (5: seeds 0 to 4), or a list of whole numbers (0,7,11; one: 7,)"
         )
     return seeds
 

@@ -33,7 +33,7 @@ def standing(folder: TrainingFolder, milestones: Sequence[int]) -> tuple[int, in
 
 
 def read(folder: TrainingFolder) -> list[Attempt]:
-    """All of them, the first first. A process that died within its write leaves half a line: left out."""
+    """All of them, the first first. A process that died within its write left half a line: left out."""
     try:
         lines = folder.attempts.read_text(encoding="utf-8").split("\n")[:-1]
     except FileNotFoundError:
@@ -44,8 +44,10 @@ def read(folder: TrainingFolder) -> list[Attempt]:
 def add(folder: TrainingFolder, run: str, milestones: Sequence[int]) -> None:
     """Note that a try begins here and now."""
     attempt = Attempt(run, *standing(folder, milestones), socket.gethostname(), os.getpid(), time.time())
-    with open(folder.attempts, "a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(attempt)) + "\n")
+    with open(folder.attempts, "ab+") as file:
+        file.seek(0)
+        file.truncate(sum(len(line) for line in file if line.endswith(b"\n")))  # nothing is glued to half a line
+        file.write(json.dumps(asdict(attempt)).encode() + b"\n")
 
 
 def used_up(folder: TrainingFolder, run: str, milestones: Sequence[int]) -> bool:

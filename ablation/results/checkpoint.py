@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import time
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,20 +31,21 @@ class Checkpoint:
     environment: Mapping[str, Any]
 
 
-def clear(folder: TrainingFolder, but: int | None = None) -> None:
-    """Remove a folder's checkpoints, except the one of epoch `but`."""
+def clear(folder: TrainingFolder, last: float = math.inf, but: int | None = None) -> None:
+    """Remove a folder's checkpoints up to epoch `last`, except the one of epoch `but`: one beyond is of a row of more
+    epochs, which goes on from there."""
     for epoch, path in folder.checkpoints().items():
-        if epoch != but:
+        if epoch <= last and epoch != but:
             path.unlink(missing_ok=True)
 
 
-def write(folder: TrainingFolder, found: Checkpoint) -> None:
-    """Replace the folder's earlier checkpoints."""
+def write(folder: TrainingFolder, found: Checkpoint, last: float = math.inf) -> None:
+    """Replace the checkpoints of a training that ends with epoch `last`."""
     about = {k: getattr(found, k) for k in ("epoch", "history", "seconds", "environment")}
     arrays: dict[str, Any] = {str(i): array for i, array in enumerate(found.arrays)}
     with atomic(folder.checkpoint(found.epoch)) as temporary, open(temporary, "wb") as file:
         np.savez(file, about=np.frombuffer(json.dumps(about).encode(), np.uint8), **arrays)
-    clear(folder, but=found.epoch)
+    clear(folder, last, but=found.epoch)
 
 
 def _read(folder: TrainingFolder, epoch: int) -> Checkpoint | None:

@@ -119,11 +119,11 @@ def gather(
     opened = selection.unseal(workspace, record, sealed) if sealed else None
     test = _by_row(record, finished, opened) if opened else {}
     replicates = _answers(record, again, opened) if opened else None
-    train = {
-        row: fmean(each.scores["train"]["accuracy"] for each in trials.values())
-        for row, trials in _rows(finished).items()
-    }
-    found = analysis.analyse(record, train, val, test, replicates, sealed.row if sealed else None, all_intervals)
+    rows = _rows(finished)
+    train = {row: fmean(each.scores["train"]["accuracy"] for each in trials.values()) for row, trials in rows.items()}
+    parameters = {row: next(iter(trials.values())).parameters for row, trials in rows.items()}
+    selected = sealed.row if sealed else None
+    found = analysis.analyse(record, train, parameters, val, test, replicates, selected, all_intervals)
     measured = {row: facts.accuracy.value for row, facts in found.rows.items()}
     reproduction = published.reproduce(record, measured, found.contrasts)
     twins = tuple(dict.fromkeys(_twins(workspace, record, finished)))

@@ -19,7 +19,7 @@ def wanted(workspace: Workspace, record: Record) -> set[Head]:
     """The heads that a study keeps, as its files say: any of them may be selected until one is."""
     if record.keep == "none":
         return set()
-    chosen = selection.read(workspace.study(record.name)) if record.keep == "selected" else None
+    chosen = selection.read(workspace, record) if record.keep == "selected" else None
     rows = range(1, len(record.grid.rows) + 1) if chosen is None else [chosen.row]
     return {_of(record, t) for row in rows for t in record.grid.seeded(row)}
 

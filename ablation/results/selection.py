@@ -5,15 +5,17 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from statistics import fmean
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ablation.datasets import splits
+from ablation.errors import AblateError
 from ablation.grids.grid import Trial
 from ablation.grids.record import Record
 from ablation.results.result import Predictions, Result
-from ablation.statistics import evaluation
+from ablation.statistics import evaluation, stability
 from ablation.workspace import StudyFolder, Workspace, read_json, write_json
 
 Opener = Callable[[Trial, Result], tuple[np.ndarray, Predictions]]  # of a finished trial: a split's labels, predictions
@@ -28,22 +30,21 @@ class Selection(BaseModel):
     rule: str
     metric: str
     row: int
+    trials: tuple[str, ...]  # the row's: its number moves where rows are inserted
     value: float  # mean over the row's seeds
     validation: str  # digest of the validation predictions that were compared
     sealed: str  # when, UTC
-    earlier: tuple[dict[str, object], ...] = ()  # selections of the same study that this one replaces
+    earlier: tuple[dict[str, Any], ...] = ()  # selections of the same study that this one replaces
 
 
 Rank = tuple[float, int, int, int]  # the smallest is the best
 
 
 def rank(record: Record, done: Sequence[tuple[Trial, Result]], values: Iterable[float]) -> Rank:
-    """Of one row, from its finished trials: by the mean of `values` over seeds, then parameters, updates, and place."""
+    """Of one row, from its finished trials: by the mean of `values` over seeds, then by what it costs."""
     trial, result = done[0]
-    images = sum(record.counts[trial.condition.split]["train"])
-    updates = trial.condition.epochs * -(-images // trial.condition.batch_size)
     mean = fmean(values)
-    return (mean if record.grid.metric == "loss" else -mean, result.parameters, updates, trial.row)
+    return (mean if record.grid.metric == "loss" else -mean, *stability.cost(record, trial.row, result.parameters))
 
 
 def validated(record: Record, result: Result) -> float:
@@ -76,25 +77,55 @@ def select(workspace: Workspace, record: Record, results: Mapping[Trial, Result]
         "(ties: fewest parameters, then fewest updates, then the first row)",
         metric=grid.select_on,
         row=best,
+        trials=_trials(record, best),
         value=abs(ranks[best][0]),
         validation=hashlib.sha256(json.dumps(compared).encode()).hexdigest(),
         sealed=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 
-def read(folder: StudyFolder) -> Selection | None:
+def _trials(record: Record, row: int) -> tuple[str, ...]:
+    return tuple(record.trial_key(t) for t in record.grid.seeded(row))
+
+
+def _place(record: Record, trials: Iterable[str]) -> int | None:
+    rows = range(1, len(record.grid.rows) + 1)
+    return next((r for r in rows if set(trials) & set(_trials(record, r))), None)
+
+
+def _sealed(folder: StudyFolder) -> Selection | None:
     found = read_json(folder.selection)
-    return Selection.model_validate(found) if found else None
+    try:
+        return Selection.model_validate(found) if found else None
+    except ValidationError:
+        raise AblateError(f"{folder.selection}: not what this version reads; remove it and run again") from None
+
+
+def read(workspace: Workspace, record: Record) -> Selection | None:
+    """What was selected, under the number that its row has now; None where nothing was, or where that row is gone.
+    Raises AblateError where the file is broken."""
+    found = _sealed(workspace.study(record.name))
+    if found is None:
+        return None
+    row = _place(record, found.trials)
+    return None if row is None else found.model_copy(update={"row": row})
+
+
+def before(record: Record, found: Selection) -> str:
+    """The rows that were selected earlier, in words, under the numbers that they have now."""
+    rows = dict.fromkeys(_place(record, e["trials"]) for e in found.earlier)
+    return " and ".join(f"row {row}" if row else "a row that is gone" for row in rows)
 
 
 def seal(folder: StudyFolder, found: Selection) -> Selection:
     """Write the selection. The same choice from the same predictions keeps the time at which it was sealed first."""
-    old = read(folder)
-    if old and (old.row, old.metric, old.validation) == (found.row, found.metric, found.validation):
-        return old
-    if old:
+    old = _sealed(folder)
+    if old and (old.trials, old.metric, old.validation) == (found.trials, found.metric, found.validation):
+        found = found.model_copy(update={"sealed": old.sealed, "earlier": old.earlier})
+    elif old:
         found = found.model_copy(update={"earlier": (*old.earlier, old.model_dump(exclude={"earlier"}))})
-    write_json(folder.selection, found.model_dump(mode="json"))
+    if found != old:
+        write_json(folder.selection, found.model_dump(mode="json"))
     return found
 
 

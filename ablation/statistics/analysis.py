@@ -24,14 +24,16 @@ FEW_IMAGES = 10  # with fewer, no power is computed
 def analyse(
     record: Record,
     train: Mapping[int, float],
+    parameters: Mapping[int, int],
     val: Mapping[int, Answers],
     test: Mapping[int, Answers],
     replicates: Answers | None,
     selected: int | None,
     all_intervals: bool = False,
 ) -> Analysis:
-    """Everything that can be said of a study. `train`: row -> accuracy; `val`, `test`: what each row's networks said,
-    `test` empty until a selection is sealed; `replicates`: the reference with other seeds, on test."""
+    """Everything that can be said of a study. `train`: row -> accuracy; `parameters`: how many each row trains; `val`,
+    `test`: what each row's networks said, `test` empty until a selection is sealed; `replicates`: the reference with
+    other seeds, on test."""
     grid = record.grid
     bootstrap = all_intervals or len(grid.rows) <= BOOTSTRAP_ROWS
     draws = _draws(test, len(record.classes)) if bootstrap else None
@@ -55,7 +57,7 @@ def analyse(
         contrasts=contrasts,
         effects=tuple(effects.mains(grid, same, test, contrasts)),
         interactions=tuple(effects.interactions(grid, same, test)),
-        stability=stability.stability(record, val, selected),
+        stability=stability.stability(record, parameters, val, selected),
         cochran=_cochran(test, same),
         detectable=_detectable(deltas, test, same),
         noise=noise,

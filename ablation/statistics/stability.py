@@ -11,13 +11,16 @@ from ablation.statistics.facts import Answers, Stability
 SAMPLES = 2_000  # bootstrap samples of the validation images, for the selection
 
 
-def stability(record: Record, val: Mapping[int, Answers], selected: int | None) -> Stability | None:
-    """Over the rows that were validated on the same images as the selected one, where validation selects."""
+def stability(
+    record: Record, parameters: Mapping[int, int], val: Mapping[int, Answers], selected: int | None
+) -> Stability | None:
+    """Over the rows that were validated on the same images as the selected one, where validation selects. `parameters`:
+    how many each row trains."""
     if selected is None or selected not in val or record.grid.on_test:
         return None
     others = differences.neighbours(val, selected)
     rows = [selected, *others]
-    rows.sort(key=lambda r: _cost(record, r))  # of equal ones, argmax takes the first: so does the rule
+    rows.sort(key=lambda r: cost(record, r, parameters[r]))  # of equal ones, argmax takes the first: so does the rule
     winners, corrected = _resampled(record, [val[r] for r in rows])
     found = differences.between(val, [(selected, r) for r in others])
     alike = [selected, *(r for r, same in differences.alike(selected, others, found).items() if same)]
@@ -25,7 +28,7 @@ def stability(record: Record, val: Mapping[int, Answers], selected: int | None) 
     return Stability(
         {r: float(share) for r, share in sorted(zip(rows, counts, strict=True))},
         tuple(sorted(alike)),
-        min(alike, key=lambda r: _cost(record, r)),
+        min(alike, key=lambda r: cost(record, r, parameters[r])),
         float(val[selected].accuracy.mean()),
         corrected,
     )
@@ -62,9 +65,9 @@ def _reweighted(metric: str, rows: Sequence[Answers], weights: np.ndarray, class
     )
 
 
-def _cost(record: Record, row: int) -> tuple[int, int, int]:
-    condition = record.grid.rows[row - 1]
-    return sum(condition.units), updates(record, row), row
+def cost(record: Record, row: int, parameters: int) -> tuple[int, int, int]:
+    """What decides between equal rows, the smallest first: parameters, updates, and the row's place."""
+    return parameters, updates(record, row), row
 
 
 def updates(record: Record, row: int) -> int:

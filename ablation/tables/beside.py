@@ -14,6 +14,7 @@ from ablation.statistics import evaluation
 from ablation.statistics.comparison import RESAMPLES, Interval, class_f1_draws, independent, percentiles, wilson
 from ablation.statistics.facts import Difference
 from ablation.statistics.published import Reproduction
+from ablation.tables.frames import NOT_RUN
 from ablation.tables.table import MANY_IMAGES, Cell, Column, Table
 
 MOST = 60  # contrasts that are listed; contrasts.csv has them all
@@ -76,7 +77,8 @@ def _contrast_notes(found: Findings, one_seed: bool) -> Iterator[str]:
     many = len(found.analysis.contrasts)
     if many > MOST:
         yield f"The first {MOST} of {many:,}; contrasts.csv has them all."
-    test = "exact McNemar" if one_seed else "paired t test over seeds"
+    over = " or ".join(dict.fromkeys(c.difference.over for c in found.analysis.contrasts))
+    test = "exact McNemar" if one_seed else f"paired t test over {over}"
     yield f"Second row minus first. Intervals: 95 %, paired, unadjusted. p: {test}; Holm over the {many:,} contrasts."
     if one_seed:
         yield "Right only in: test images that only the first / only the second row gets right."
@@ -174,7 +176,7 @@ def selection(found: Findings) -> Table | None:
         for row in order[:MOST]
     ]  # fmt: skip
     notes = [
-        f"Rule: {sealed.rule}. Sealed before test predictions were opened.",
+        f"Rule: {sealed.rule}. Sealed {'anew after' if sealed.earlier else 'before'} test predictions were opened.",
         "Best in: share of bootstrap samples of the validation images in which the row would have been selected.",
         f"Validation accuracy of the selected row {100 * stability.value:.1f} %; of each sample's winner on the images "
         f"that the sample left out {100 * stability.corrected:.1f} % (bootstrap bias correction).",
@@ -308,7 +310,7 @@ def _reproduced_row(found: Findings, reproduced: Any, compared: bool) -> list[An
     row = reproduced.row
     facts, published = found.analysis.rows.get(row), found.record.grid.published[row - 1]
     answers = found.test.get(row)
-    lacking = None if facts else "not run"
+    lacking = None if facts else _lack(found, row)
     f1 = [evaluation.scores(answers.labels, p, answers.losses[0]) for p in answers.predicted] if answers else []
     val = [r.scores["val"]["accuracy"] for _, r in found.finished(row)]
     return [
@@ -318,6 +320,14 @@ def _reproduced_row(found: Findings, reproduced: Any, compared: bool) -> list[An
         *(float(np.mean([s[m] for s in f1])) if f1 else lacking for m in ("macro_f1", "weighted_f1")),
         published.get("val_accuracy"), float(np.mean(val)) if val else lacking,
     ]  # fmt: skip
+
+
+def _lack(found: Findings, row: int) -> str:
+    """Why a row has no test numbers."""
+    if found.finished(row):
+        return "sealed"
+    outcomes = [r.outcome for t, r in found.results.items() if t.row == row and r]
+    return outcomes[0] if outcomes else NOT_RUN
 
 
 def _reproduction_notes(found: Findings, reproduction: Reproduction) -> Iterator[str]:

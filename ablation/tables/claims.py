@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
+from ablation.caveats.caveat import which
 from ablation.grids.grid import TITLES, short
 from ablation.results.findings import Findings
 from ablation.statistics.comparison import ALPHA
 from ablation.statistics.facts import Contrast
-from ablation.tables.table import listed
 
 MOST = 6  # factors that get a sentence
 
@@ -26,7 +26,7 @@ def _selected(found: Findings) -> Iterator[str]:
         yield f"On test it scored {100 * interval.value:.1f} %{bounds}."
     alike = [r for r, facts in found.analysis.rows.items() if facts.alike]
     if alike:
-        yield f"Test does not tell row{'s' if alike[1:] else ''} {listed(alike[:12])} from it."
+        yield f"Test does not tell {which(alike)} from it."
     stability = found.analysis.stability
     if stability and stability.cheapest != row:
         yield f"Validation does not tell row {stability.cheapest} from it, and that one is the cheapest of those."
@@ -47,10 +47,11 @@ def _factor(factor: str, first: object, second: object, some: list[Contrast]) ->
     change = f"{TITLES[factor]} {short(factor, first)} to {short(factor, second)}"
     told = sum(c.difference.p_holm < ALPHA for c in some)
     after = f"{told} of {len(some)} told from 0 (Holm over all contrasts)"
-    if len({v > 0 for v in values if v}) > 1:
+    up, down = sum(v > 0 for v in values), sum(v < 0 for v in values)
+    if up and down:
         return f"{change}: {len(some)} pairs, signs disagree ({shown} pp); {after}."
-    direction = "raised" if values[0] > 0 else "lowered" if values[0] < 0 else "did not change"
-    pairs = f"{len(some)} of {len(some)} matched pairs" if some[1:] else "the one matched pair"
+    direction, many = ("raised", up) if up else ("lowered", down) if down else ("did not change", len(some))
+    pairs = f"{many} of {len(some)} matched pairs" if some[1:] else "the one matched pair"
     return f"{change} {direction} test accuracy in {pairs} ({shown} pp); {after}."
 
 

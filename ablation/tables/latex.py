@@ -151,7 +151,8 @@ def latex(table: Table, style: str = "plain", form: str = "float", float: str = 
 
 MACROS = (
     "train_accuracy", "val_accuracy", "test_accuracy", "test_macro_f1", "test_accuracy_low", "test_accuracy_high",
-    "test_macro_f1_low", "test_macro_f1_high", "delta_test_accuracy_pp", "delta_test_accuracy_pp_low",
+    "test_macro_f1_low", "test_macro_f1_high", "test_accuracy_seeds_low", "test_accuracy_seeds_high",
+    "test_macro_f1_seeds_low", "test_macro_f1_seeds_high", "delta_test_accuracy_pp", "delta_test_accuracy_pp_low",
     "delta_test_accuracy_pp_high", "p_holm", "n_test", "n_seeds",
 )  # fmt: skip
 

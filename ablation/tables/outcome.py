@@ -151,7 +151,7 @@ def _looks(workspace: Workspace, record: Record) -> int:
     for name in workspace.studies():
         other = records.read(workspace.study(name)) if name != record.name else None
         seen = other and other.images == record.images and set(other.splits.values()) & set(record.splits.values())
-        found += bool(seen and selection.read(workspace.study(name)))
+        found += bool(seen and workspace.study(name).selection.is_file())
     return found
 
 
@@ -176,7 +176,7 @@ def drawn_again(workspace: Workspace, name: str, look: Look) -> Drawing:
     """A study drawn from its files alone; writes nothing. Raises AblateError where there is no such study."""
     check_name(name)
     record = records.need(workspace, name)
-    return draw(workspace, record, findings.collect(workspace, record), selection.read(workspace.study(name)), look)
+    return draw(workspace, record, findings.collect(workspace, record), selection.read(workspace, record), look)
 
 
 def redraw(workspace: Workspace, name: str, look: Look) -> Outcome:

@@ -45,7 +45,11 @@ def _runs(found: Findings) -> Iterator[tuple[str, str]]:
     outcomes = Counter(r.outcome if r else NOT_RUN for r in found.results.values())
     yield "trials", ", ".join(f"{n:,} {outcome}" for outcome, n in outcomes.most_common())
     ran = [r for r in found.results.values() if r]
-    yield "training starts, retries included", f"{sum(r.attempts for r in ran):,}"
+    starts: dict[str, int] = {}  # of a training: rows that share it say the same, or what it was until then
+    for trial, each in found.results.items():
+        key = found.record.training_key(trial)
+        starts[key] = max(starts.get(key, 0), each.attempts if each else 0)
+    yield "training starts, retries included", f"{sum(starts.values()):,}"
     yield "trainable parameters", ", ".join(f"{n:,}" for n in sorted({r.parameters for r in ran if r.parameters})[:20])
     yield "seconds of training, as if each row was trained alone", f"{sum(r.seconds for r in ran):,.0f}"
     environments: dict[str, Counter[str]] = {}

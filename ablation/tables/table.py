@@ -12,7 +12,7 @@ from ablation.grids import design
 from ablation.grids.grid import TITLES, Grid, short
 from ablation.grids.record import Record
 from ablation.results import result
-from ablation.results.selection import Selection
+from ablation.results.selection import Selection, before
 from ablation.statistics.comparison import LEVEL, RESAMPLES, Interval
 from ablation.statistics.facts import GAP, SEEDS, Analysis, RowFacts
 
@@ -187,8 +187,8 @@ def _notes(
     if selected:
         yield f"{{selected}} selected (bold): {selected.rule}. {_test_in(grid)}"
         if selected.earlier:
-            before = listed(list(dict.fromkeys(e["row"] for e in selected.earlier)))
-            yield f"Selected anew after the study had grown; test results were seen with row {before} selected."
+            seen = before(record, selected)
+            yield f"Selected anew after the study had grown; test results were seen with {seen} selected."
     if found:
         yield from _statistics(record, found, marks)
     sizes = rows[["n_train", "n_val", "n_test"]].drop_duplicates()
@@ -216,7 +216,7 @@ def _neighbours(rows: Sequence[int]) -> str:
 def _statistics(record: Record, found: Analysis, marks: frozenset[str]) -> Iterator[str]:
     """What the symbols, brackets and tests mean, and what they do not hold."""
     seeds, n = len(record.grid.seeds), len(found.rows)
-    test = "exact McNemar" if seeds == 1 else "paired t over seeds"
+    test = _test(seeds)
     compared = sum(facts.alike is not None for facts in found.rows.values())
     if "alike" in marks:
         yield f"{{alike}} not told from {{selected}} on test ({test}, Holm over {compared} comparisons, p ≥ 0.05)."
@@ -241,6 +241,11 @@ def _selected(found: Analysis) -> list[int]:
     return [row for row, facts in found.rows.items() if facts.alike is None]
 
 
+def _test(seeds: int) -> str:
+    """What tells two rows apart."""
+    return "exact McNemar" if seeds == 1 else f"paired t test over {'seeds' if seeds >= SEEDS else 'images'}"
+
+
 def _method(seeds: int, compared: int, bootstrapped: bool) -> str:
     f1 = (
         f"percentile bootstrap over images, {RESAMPLES:,} resamples"
@@ -251,10 +256,9 @@ def _method(seeds: int, compared: int, bootstrapped: bool) -> str:
         test = f"paired t test, Holm over {compared} rows"
         return f"Brackets: Student's t over seeds. Δ: paired by seed, unadjusted; p: {test}."
     accuracy = "Wilson interval" if seeds == 1 else "t interval over images of the mean over seeds"
-    test = "exact McNemar" if seeds == 1 else "paired t test over seeds"
     return (
         f"Accuracy: {accuracy}. Macro-F1: {f1}. Δ: paired 95 % interval over images, unadjusted; "
-        f"p: {test} against {{reference}}, Holm over {compared} rows."
+        f"p: {_test(seeds)} against {{reference}}, Holm over {compared} rows."
     )
 
 

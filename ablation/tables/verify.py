@@ -4,12 +4,12 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ablation.errors import AblateError
-from ablation.tables.outcome import Drawing, Look, drawn_again
+from ablation.tables.outcome import Drawing, Importances, Look, drawn_again
 from ablation.workspace import Workspace
 
 MOST = 20  # mismatches that are named one by one
@@ -121,8 +121,8 @@ def _origin(path: Path, text: str) -> tuple[str, str, dict[str, Any]]:
     if path.suffix == ".csv":
         columns, *rows = list(csv.reader(io.StringIO(text))) or [[]]
         kind = "contrasts.csv" if "from_row" in columns else "trials.csv" if "trial" in columns else "table.csv"
-        study = rows[0][columns.index("study")] if rows and "study" in columns else ""
-        return study, kind, {}
+        lines = (dict(zip(columns, row, strict=False)) for row in rows)
+        return next((line["study"] for line in lines if "study" in line), ""), kind, {}
     said = re.search(r"ablate: study (\S+?), table (\w+)(?:, drawn with style=(\w+) form=(\w+) float=(\S+))?", text)
     if not said:
         return "", "", {}
@@ -157,7 +157,8 @@ def _compare(there: Content, fresh: Content) -> Iterator[str]:
             a, b = (each[k] if k < len(each) else "nothing" for each in (cells, follows))
             if a != b:
                 yield f"{name}, {_column(fresh, k)}: {a or 'nothing'} stands there, {b or 'nothing'} follows"
-    lacking = [name for name, _ in fresh.lines if name not in dict(there.lines)]
+    named = dict(there.lines)
+    lacking = [name for name in rows if name not in named] if rows else [n for n, _ in fresh.lines[len(there.lines) :]]
     yield from (f"{name}: is missing" for name in lacking)
     for a, b in zip(there.texts, fresh.texts, strict=False):
         if a != b:
@@ -180,7 +181,7 @@ def _apart(a: str, b: str) -> str:
     return f"{a[start : first + 30]!r} stands there, {b[start : first + 30]!r} follows"
 
 
-def check(workspace: Workspace, path: Path) -> Verified:
+def check(workspace: Workspace, path: Path, importances: Importances | None = None) -> Verified:
     """Read a table and derive it again. Raises AblateError where it is none of ablate's, or of no study here."""
     if path.suffix not in READERS:
         raise AblateError(f"{path}: no table of ablate's; verify takes {', '.join(READERS)}")
@@ -196,11 +197,15 @@ def check(workspace: Workspace, path: Path) -> Verified:
         raise AblateError(
             f"{path}: is of study {study}; --workspace {workspace.root} holds {known}: pass the one it is in"
         )
-    drawing = drawn_again(workspace, study, Look(latex=latex))
+    look = Look(latex=latex, importances=importances)
+    drawing = drawn_again(workspace, study, look)
     if name not in drawing.files:
         raise AblateError(f"{path}: study {study} has no {name} (any more)")
     read = _read_macros if name == "macros.tex" else READERS[path.suffix]
-    there, fresh = read(text), read(drawing.files[name])
-    strange = list(_other_data(there, drawing))
+    there = read(text)
+    wrong = list(_other_data(there, drawing)) or list(_compare(there, read(drawing.files[name])))
+    if wrong and not drawing.findings.analysis.bootstrapped:  # it may have been drawn with all intervals
+        more = drawn_again(workspace, study, replace(look, all_intervals=True))
+        wrong = wrong if any(_compare(there, read(more.files[name]))) else []
     cells = sum(len(line) for _, line in there.lines)
-    return Verified(path, study, cells, tuple(dict.fromkeys(strange or _compare(there, fresh))))
+    return Verified(path, study, cells, tuple(dict.fromkeys(wrong)))

@@ -138,15 +138,18 @@ class Fit:
                 seconds=time.time() - self._started,
                 environment=environment(),
             )
-            checkpoint.write(self._folder, found)
+            checkpoint.write(self._folder, found, self.training.condition.epochs)
 
     def end(self) -> str:
-        """All milestones are reached: what was kept for an interruption, and an earlier try's failure, go."""
-        self._folder.failure.unlink(missing_ok=True)
+        """All milestones are reached: what was kept for an interruption, and an earlier try's failure, go. What a row
+        of more epochs left behind stays."""
+        last, failed = self.training.condition.epochs, result.failure(self._folder)
+        if failed and failed.epochs <= last:
+            self._folder.failure.unlink(missing_ok=True)
         if self._keep == "all":
             self.save()
         else:
-            checkpoint.clear(self._folder)
+            checkpoint.clear(self._folder, last)
         return result.DONE
 
     def _scores(self, split: str, found: Predictions) -> dict[str, float]:
@@ -189,7 +192,7 @@ def run(fit: Fit, link: Link) -> str:
         if not fit.sound:
             return result.DIVERGED
         unsaid.add(fit.history[-1], now=epoch in fit.training.milestones)
-        if link.stopping():
+        if epoch < fit.training.condition.epochs and link.stopping():
             fit.save()
             return result.INTERRUPTED
     return fit.end()

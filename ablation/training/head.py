@@ -12,12 +12,12 @@ import numpy as np
 from ablation.grids.grid import Condition
 from ablation.results.result import Predictions
 from ablation.statistics.evaluation import losses
-from ablation.training import batches
+from ablation.training import batches, features
 from ablation.training.batches import DROPOUT, WEIGHTS, stream
 from ablation.training.front import seed_augmentation
 from ablation.workers import slots
 
-PREDICT_BATCH = 1024
+PREDICT_BATCH = 1024  # of features
 POLICIES = {
     "float32": "float32",
     "tensorfloat32": "float32",  # the products' own switch: see training/worker.py
@@ -187,7 +187,8 @@ def save(model: keras.Model, path: Path) -> None:
 
 def predict(model: keras.Model, x: np.ndarray, y: np.ndarray) -> Predictions:
     """What the model says of x (N, ...), dropout off, and its loss against y (N,)."""
-    parts = [model(x[i : i + PREDICT_BATCH], training=False) for i in range(0, len(x), PREDICT_BATCH)]
+    many = features.batch(x.shape[1]) if x.shape[3:] == (3,) else PREDICT_BATCH  # pixels go through a backbone
+    parts = [model(x[i : i + many], training=False) for i in range(0, len(x), many)]
     probabilities = np.concatenate([keras.ops.convert_to_numpy(p) for p in parts])
     return Predictions(
         probabilities.argmax(axis=1).astype(np.int16),

@@ -80,7 +80,7 @@ def _check(model: Any, workspace: Workspace, record: Record, training: Training,
 def register(workspace: Workspace, study: str, uri: str | None, name: str) -> str:
     """Log and register; the version. Raises ValueError, KeyError or what MLflow raises."""
     record = records.need(workspace, study)
-    sealed = selection.read(workspace.study(study))
+    sealed = selection.read(workspace, record)
     assert sealed is not None
     trial = next(record.grid.seeded(sealed.row))
     key = record.trial_key(trial)
@@ -105,7 +105,7 @@ def register(workspace: Workspace, study: str, uri: str | None, name: str) -> st
     return str(mlflow.register_model(logged.model_uri, name, tags=tags).version)
 
 
-if __name__ == "__main__":  # `python -m ablation.registrar WORKSPACE STUDY NAME` prints the version
+if __name__ == "__main__":  # `python -m ablation.views.registrar WORKSPACE STUDY NAME` prints the version
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     where, which, as_name = sys.argv[1:]
     print(register(Workspace(Path(where)), which, os.environ.pop("MLFLOW_TRACKING_URI", None), as_name))

@@ -24,7 +24,7 @@ def check_name(name: str) -> None:
 
 def _selected(workspace: Workspace, record: Record) -> Trial:
     """Raises AblateError where there is nothing to register."""
-    sealed = selection.read(workspace.study(record.name))
+    sealed = selection.read(workspace, record)
     if sealed is None:
         raise AblateError(f"study {record.name!r}: no row is selected yet; finish `ablate run` first")
     trial = next(record.grid.seeded(sealed.row))

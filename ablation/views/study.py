@@ -22,7 +22,7 @@ from ablation.grids.record import Record
 from ablation.results.result import Result
 from ablation.workspace import atomic
 
-KEY = "ablate.trial"
+KEY, METRIC = "ablate.trial", "ablate.metric"
 FORESTS, TREES = 10, 8  # of the importances: one forest alone is unstable, and hides it
 PATIENCE, PAUSE = 120.0, 1.0  # seconds: for how long a database may be away at the end; between two looks
 CHUNK = 100  # rows whose test scores are one attribute: short enough for any database's texts
@@ -107,18 +107,30 @@ class Study:
         )  # a server that was restarted has cut its connections
         self._record, self._metric = record, f"val_{record.grid.metric}"  # whatever selects
         self._storage = optuna.storages.RDBStorage(url, engine_kwargs=arguments)
-        self._study = optuna.create_study(
-            storage=self._storage,
-            study_name=record.name,
-            direction="minimize" if self._metric.endswith("loss") else "maximize",
-            sampler=optuna.samplers.RandomSampler(),  # never consulted: every parameter is fixed
-            load_if_exists=True,
-        )
+        self._study = self._opened()
         self._id = self._storage.get_study_id_from_name(record.name)
         self._open: dict[str, int] = {}  # trial id -> Optuna's id
         self._complete: set[str] = set()  # ids of the trials that ended here
         self._behind = False  # whether the database was away and lacks something
         self._fail_abandoned()
+
+    def _opened(self) -> optuna.Study:
+        """One whose values are another metric's goes: `agree` adds its trials again, from the files."""
+        name = self._record.name
+        while True:
+            found = optuna.create_study(
+                storage=self._storage,
+                study_name=name,
+                direction="minimize" if self._metric.endswith("loss") else "maximize",
+                sampler=optuna.samplers.RandomSampler(),  # never consulted: every parameter is fixed
+                load_if_exists=True,
+            )
+            known = found.user_attrs.get(METRIC)
+            if known is None:
+                found.set_user_attr(METRIC, self._metric)
+            if known in (None, self._metric):
+                return found
+            optuna.delete_study(study_name=name, storage=self._storage)
 
     def _fail_abandoned(self) -> None:
         """The workspace's lock is ours, so nobody runs what stands as running: a process that died left it."""

@@ -203,7 +203,8 @@ class Sender:
 
     def _run(self, message: Message) -> None:
         key = message["key"]
-        if key not in self.runs:
+        again = key in self.runs
+        if not again:
             identity = {STUDY: self._study, TRIAL: key}
             if key != PARENT:
                 identity["mlflow.parentRunId"] = self.runs[PARENT]
@@ -212,7 +213,8 @@ class Sender:
             )
             self.runs[key] = created.info.run_id
         self._client.update_run(self.runs[key], status="RUNNING", name=message["name"])
-        params = [Param(k, v) for k, v in message["params"].items()]
+        known = self._client.get_run(self.runs[key]).data.params if again else {}  # MLflow takes no other value
+        params = [Param(k, v) for k, v in message["params"].items() if k not in known]
         self._client.log_batch(self.runs[key], params=params, tags=_tags(message["tags"]))
         if "dataset" in message:
             images = Dataset(**message["dataset"], source_type="local")

@@ -35,6 +35,11 @@ class Lost:
     reason: str
 
 
+def why(value: object) -> str:
+    """Why a job gave no value, in one line: it was lost, or returned a traceback."""
+    return value.reason if isinstance(value, Lost) else (str(value).strip().splitlines() or [""])[-1]
+
+
 @dataclass(frozen=True)
 class Task:
     """A job with its arguments; `key` says which, to whoever listens. `seconds`: after which it is killed."""

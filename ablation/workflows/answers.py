@@ -44,7 +44,7 @@ def choose(workspace: Workspace, name: str, row: int | None) -> Chosen:
     """Row `row`, else the selected one. Raises AblateError where there is none, or where it has no result."""
     workspace.refuse_locked()
     record = records.need(workspace, name)
-    sealed = selection.read(workspace.study(record.name))
+    sealed = selection.read(workspace, record)
     if sealed is None:  # with it, test results may be opened
         raise AblateError(f"study {record.name!r}: no row is selected yet; finish `ablate run` first")
     number = sealed.row if row is None else row
@@ -90,8 +90,7 @@ def _one(workers: pool.Pool, task: pool.Task, watch: Watch) -> np.ndarray:
     for _, value in workers.run(lambda: next(tasks, None), pool.Listener(reported=reported)):
         if isinstance(value, np.ndarray):
             return value
-        reason = value.reason if isinstance(value, pool.Lost) else str(value).strip().splitlines()[-1]
-        raise AblateError(f"the images could not be predicted: {reason[:300]}")
+        raise AblateError(f"the images could not be predicted: {pool.why(value)[:300]}")
     raise AssertionError("a pool ends each task")
 
 
@@ -105,11 +104,8 @@ def _trained_again(workspace: Workspace, chosen: Chosen, workers: pool.Pool, wat
         link = again.root / "cache"
         if not link.is_symlink():
             link.symlink_to(workspace.root.absolute() / "cache")
-        one = training.model_copy(
-            update={"milestones": (epochs,), "condition": training.condition.model_copy(update={"epochs": epochs})}
-        )
-        sweep.extract(workspace, workers, set(one.features_of().values()), watch)
-        _train(workers, again, one, watch)
+        sweep.extract(workspace, workers, set(training.features_of().values()), watch)
+        _train(workers, again, training, watch)
     new, old = (result.read(w.training(training.key), epochs) for w in (again, workspace))
     if not (new and new.done and old):
         raise AblateError(f"row {trial.row} could not be trained again: {new.reason if new else 'killed'}")

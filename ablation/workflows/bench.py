@@ -53,8 +53,7 @@ class Bench:
 def _checked(what: str, value: Any, kind: type) -> Any:
     if isinstance(value, kind):
         return value
-    reason = value.reason if isinstance(value, pool.Lost) else str(value).strip().splitlines()[-1]
-    raise AblateError(f"{what} could not be measured: {reason[:200]}; a run would fail here too")
+    raise AblateError(f"{what} could not be measured: {pool.why(value)[:200]}; a run would fail here too")
 
 
 def _mean(found: Sequence[Speed]) -> Speed:

@@ -166,7 +166,10 @@ def _shapes(record: Record, jobs: Sequence[Job], inputs: Mapping[str, tuple[int,
 def _environment(slot: Slot) -> dict[str, Any]:
     """What a past training must have had for its speed to be that of the next one."""
     names = ("keras", slots.backend())
-    return {n: version(n) for n in names} | {"processor": slots.processor(), "threads": slot.threads}
+    device = slot.gpu.name if slot.gpu else "cpu"
+    return {n: version(n) for n in names} | {
+        "processor": slots.processor(), "threads": slot.threads, "device": device
+    }  # fmt: skip
 
 
 def _memory(jobs: Sequence[Job], costs: Costs, measured: _Measured) -> int:

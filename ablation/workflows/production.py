@@ -1,5 +1,6 @@
 """The workflows for a trained row on other images: try it where labels are known, and predict where they are not."""
 
+import hashlib
 import re
 import time
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from ablation.views import study, sync
 from ablation.watching.watch import Watch
 from ablation.workflows.answers import Chosen, answers, choose
 from ablation.workflows.options import Options
-from ablation.workspace import Workspace, write_text
+from ablation.workspace import StudyFolder, Workspace, write_text
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,10 @@ def evaluate(options: Options, split: str, row: int | None, watch: Watch) -> Eva
     given, others = _read(options, record, split)
     decoded, probabilities = answers(options, workspace, chosen, given, watch)
     index = decoded.index
+    data = options.data if is_demo(options.data) else str(Path(options.data).absolute())
     of = {
-        "name": _name(options.data, split) + ("" if row is None else f"-row-{row}"),
-        "data": options.data if is_demo(options.data) else str(Path(options.data).absolute()),
+        "name": _name(workspace.study(record.name), data, split, row),
+        "data": data,
         "split": split,
         "row": chosen.trial.row,
         "seed": chosen.trial.seed,
@@ -78,19 +80,25 @@ def _drawn(
 
 
 def _read(options: Options, record: Record, split: str) -> tuple[images.Images, dict[str, int]]:
-    found, others = images.matched(images.load(options.data), record.classes)
+    given = images.load(options.data)
+    found, others = images.matched(given if split == "all" else images.of_split(given, split), record.classes)
     if not len(found):
         raise AblateError(
             f"{options.data}: no image of a class of this study ({', '.join(record.classes)}); "
             f"there are {', '.join(others) or 'no images'}"
         )
-    found = found if split == "all" else images.of_split(found, split)
     return images.limit(found, options.limit), {name: n for name, n in others.items() if n}
 
 
-def _name(data: str, split: str) -> str:
-    stem = data if is_demo(data) else Path(data).absolute().stem
-    return re.sub(r"[^\w.-]+", "-", stem) + ("" if split == "all" else f"-{split}")
+def _name(folder: StudyFolder, data: str, split: str, row: int | None) -> str:
+    """Of an evaluation: the last part of where the data are, with a digest where other data have that name already."""
+    path = Path(data)
+    stem = data if is_demo(data) else path.stem if path.is_file() else path.name
+    name = re.sub(r"[^\w.-]+", "-", stem) + ("" if split == "all" else f"-{split}")
+    name += "" if row is None else f"-row-{row}"
+    others = {each.name: each.data for each in elsewhere.read_all(folder)}
+    known = others.get(name, data) == data
+    return name if known else f"{name}-{hashlib.sha256(data.encode()).hexdigest()[:6]}"
 
 
 def _test(workspace: Workspace, chosen: Chosen) -> tuple[np.ndarray, np.ndarray]:

@@ -2,7 +2,7 @@
 
 import uuid
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -102,8 +102,9 @@ def _train_missing(
         return 0
     trainings = plan.trainings(record, missing)
     with ahead.pool(watch) as workers:
+        wanted = {f for t in trainings for f in t.features_of().values()}
         with interrupts.softly(workers.stop):
-            extract(workspace, workers, {f for t in trainings for f in t.features_of().values()}, watch)
+            extract(workspace, workers, wanted, watch, lambda: interrupts.asked)
         if interrupts.asked:
             return 0
         work = {t.key: _work(record, t) for t in trainings}
@@ -125,12 +126,16 @@ def _dispatch(dispatch: Dispatch, workers: pool.Pool, interrupts: Interrupts) ->
         dispatch.run(workers)
 
 
-def extract(workspace: Workspace, workers: pool.Pool, wanted: set[Features], watch: Watch) -> None:
+def extract(
+    workspace: Workspace, workers: pool.Pool, wanted: set[Features], watch: Watch,
+    asked: Callable[[], bool] = lambda: False,
+) -> None:  # fmt: skip
+    """Compute what is lacking of `wanted`, until all of it is there, or it is `asked` to stop."""
     lacking = {f.key: f for f in sorted(wanted, key=lambda f: f.key) if not features.is_ready(workspace, f)}
     waiting, tries = deque(lacking), Counter[str]()
 
     def take() -> pool.Task | None:
-        key = waiting.popleft() if waiting else None
+        key = waiting.popleft() if waiting and not asked() else None
         return pool.Task(key, worker.extract, (workspace.root.absolute(), lacking[key])) if key else None
 
     def reported(_: str, message: dict[str, Any]) -> None:
@@ -140,14 +145,14 @@ def extract(workspace: Workspace, workers: pool.Pool, wanted: set[Features], wat
         watch.step("computing features", 0, 1)  # until a worker has loaded its backend, nothing else is said
     for key, trouble in workers.run(take, pool.Listener(reported=reported)):
         tries[key] += 1
-        if isinstance(trouble, pool.Lost) and tries[key] < attempts.TRIES:
-            waiting.append(key)
-        elif trouble == result.INTERRUPTED:
+        if asked() or trouble == result.INTERRUPTED:
             waiting.clear()
+        elif isinstance(trouble, pool.Lost) and tries[key] < attempts.TRIES:
+            waiting.append(key)
         elif trouble:
-            reason = trouble.reason if isinstance(trouble, pool.Lost) else trouble.strip().splitlines()[-1]
             raise AblateError(
-                f"features {key} could not be computed: {reason}; the log is under {workspace.log('').parent}"
+                f"features {key} could not be computed: {pool.why(trouble)}; "
+                f"the log is under {workspace.log('').parent}"
             )
 
 
