@@ -295,6 +295,18 @@ def test_rows_on_other_images_are_never_compared(tmp_path: Path):
     assert set(told.stability.shares) == set(others)
 
 
+def test_rows_that_agree_on_every_image_are_not_known_without_error(tmp_path: Path):
+    """Effects and interactions have the width that contrasts have."""
+    said = gather(tmp_path, grid(tmp_path, "[factorial]\ndropout = [0.0, 0.5]\nbatch_size = [64, 128]\n"),
+                  dict.fromkeys(range(1, 5), (0.9, 0.8, 0.8)))  # fmt: skip
+    same = dict.fromkeys(said.test, said.test[1])
+    found = analysis.analyse(said.record, dict.fromkeys(same, 0.9), dict.fromkeys(same, 1), same, same, None, 1)
+    intervals = [e.main for e in found.effects] + [i for each in found.interactions for _, i in each.squares]
+    assert len(intervals) == 3
+    assert all(i.low < 0 == i.value < i.high for i in intervals)
+    assert all(e.up == e.down == 0 for e in found.effects)
+
+
 def test_a_saturated_design_has_no_main_effects(tmp_path: Path):
     """One at a time: as many effects as rows, and it is said so."""
     found = grid(tmp_path, "[one_at_a_time]\ndropout = [0.0, 0.5]\nbatch_size = [128]\n")

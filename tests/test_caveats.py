@@ -135,7 +135,7 @@ def test_what_the_papers_table_gives_cause_for(paper: Findings):
         ("BATCH_CONFOUNDED", "In 10 epochs, batch size 128 makes 1,700 updates, batch size 256 850.", ()),
         (
             "BOUNDARY",
-            "Row 5, the best on validation, stands at the edge of what was tried: batch size 256 (highest), "
+            "Row 5, the selected one, stands at the edge of what was tried: batch size 256 (highest), "
             "learning rate 1e-4 (lowest) and epochs 100 (highest).",
             (5,),
         ),
@@ -279,12 +279,14 @@ def test_selection_on_test(well: Findings):
 def test_a_study_that_grew_after_test_was_seen(well: Findings):
     """A selection that replaces others is said, with theirs."""
     trials = [well.record.trial_key(t) for t in well.record.grid.seeded(2)]
-    earlier = [{"row": 1, "trials": trials}, {"row": 2, "trials": trials}, {"row": 2, "trials": ["no trial's"]}]
+    earlier = [{"trials": some, "metric": well.sealed.metric} for some in (trials, trials, ["no trial's"])]
     found = say(_sealed(well, earlier=tuple(earlier)), "TEST_OPENED_BEFORE_SELECTION")
     assert found.fact == (
-        "Test results were seen with row 2 and a row that is gone selected; the study has grown since, and row 1 is "
+        "Test results were seen with row 2 and a row that is gone selected, and the study has grown since; row 1 is "
         "selected now."
     )
+    other = _sealed(well, earlier=({"row": 2, "trials": trials, "metric": "val_loss"},))
+    assert "and the rule was changed since" in say(other, "TEST_OPENED_BEFORE_SELECTION").fact
     assert "TEST_OPENED_BEFORE_SELECTION" not in codes(well)
 
 
@@ -476,6 +478,42 @@ def test_classes_of_other_sizes(tmp_path: Path):
     )
     assert "IMBALANCE" in codes(tiny(tmp_path / "share", support=(90, 40, 40)))
     assert "IMBALANCE" not in codes(tiny(tmp_path / "even", support=(60, 50, 40)))
+
+
+def _apart(found: Findings, row: int, **counts: tuple[int, ...]) -> Findings:
+    """With a row on images of its own."""
+    rows = list(found.record.grid.rows)
+    rows[row - 1] = rows[row - 1].model_copy(update={"split": "class"})
+    grid = found.record.grid.model_copy(update={"rows": tuple(rows)})
+    level = found.record.counts["given"] | counts
+    changed = recorded(found, grid=grid, counts=found.record.counts | {"class": level},
+                       splits=found.record.splits | {"class": "other"})  # fmt: skip
+    test = {r: replace(a, split="other") if r == row else a for r, a in found.test.items()}
+    return replace(changed, test=test)
+
+
+def test_rows_on_other_images_have_another_baseline(tmp_path: Path):
+    """Each is below its own; one number would be wrong of one of them."""
+    accuracy = [(0.9, 0.9, 0.9), (0.9, 0.8, 0.5), (0.9, 0.8, 0.4)]
+    found = tiny(tmp_path, [{"dropout": d} for d in (0.25, 0.3, 0.4)], accuracy)
+    said = say(_apart(found, 3, test=(20, 80)), "BELOW_BASELINE").fact
+    assert said.startswith("Rows 2 and 3 are no better in test accuracy than to guess the largest class always: row 3 ")
+
+
+def test_a_model_has_the_rows_that_it_is_fitted_to(tmp_path: Path):
+    """Those on the reference's images."""
+    rows = [{}, {"dropout": 0.5}, {"batch_size": 32}, {"batch_size": 8}]
+    found = tiny(tmp_path, rows, [(0.9, 0.9, 0.8)] * 4)
+    assert say(_apart(found, 4), "SATURATED").fact.startswith("A model of main effects has 4 parameters for 3 rows")
+
+
+def test_a_choice_by_test_is_not_said_to_be_validations(tmp_path: Path):
+    """Nor is another row's lead on test held against it."""
+    rows = [{}, {"dropout": 0.5}, {"dropout": 0.75}]
+    found = tiny(tmp_path, rows, [(0.9, 0.9, 0.8), (0.9, 0.85, 0.85), (0.9, 0.3, 0.3)])
+    assert "VAL_TEST_DISAGREE" in codes(found)
+    assert "VAL_TEST_DISAGREE" not in codes(_sealed(found, metric="test_accuracy"))
+    assert say(found, "BOUNDARY").fact.startswith("Row 1, the selected one, stands at the edge")
 
 
 def test_rows_below_the_baseline(tmp_path: Path):

@@ -52,6 +52,15 @@ def test_a_cleaned_workspace_still_has_its_table(ran: Path, npz: Path, tmp_path:
     assert sweep.run(options(ran / "tiny.toml", npz, tmp_path / "runs"), Silent()).trained == 0
 
 
+def test_all_heads_are_those_of_replicates_too(npz: Path, tmp_path: Path):
+    """With --keep all none of a study's heads could go."""
+    (tmp_path / "tiny.toml").write_text(STUDY)
+    study = options(tmp_path / "tiny.toml", npz, tmp_path / "runs", keep="all", replicates=2)
+    sweep.run(study, Silent())
+    assert len(list((tmp_path / "runs").glob("trained/*/*.h5"))) == 6
+    assert kinds(tmp_path / "runs")["heads"] == 0
+
+
 def test_kinds_are_chosen_and_checked(ran: Path, tmp_path: Path):
     """A kind that does not exist is refused with those that do; a workspace that is not there is named."""
     shutil.copytree(ran, tmp_path, dirs_exist_ok=True)

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -255,6 +256,32 @@ def test_data_says_what_is_there(capsys: pytest.CaptureFixture[str], npz: Path):
     assert "class0" in out
     assert "84" in out
     assert Image.open("faces.png").size == (12 * 64, 3 * 64)
+
+
+def test_data_looks_at_broken_sets(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    """What cannot be decoded is counted, whether that is one image or all, and is on no sheet."""
+    place = tmp_path / "faces"
+    for name in ("a", "b"):
+        (place / name).mkdir(parents=True)
+        Image.fromarray(np.zeros((40, 40), np.uint8)).save(place / name / "good.png")
+    (place / "a/broken.png").write_text("no image")
+    assert cli._guarded(["data", str(place), "--sheet", str(tmp_path / "sheet.png")]) == 0
+    assert "cannot be decoded: 1 (a/broken.png)" in capsys.readouterr().out
+    for name in ("a", "b"):
+        (place / name / "good.png").write_text("no image")
+    assert cli._guarded(["data", str(place)]) == 0
+    assert "cannot be decoded: 3" in capsys.readouterr().out
+
+
+def test_names_that_are_no_text_are_refused(capsys: pytest.CaptureFixture[str], here: Path, tmp_path: Path):
+    """A folder whose name is Latin-1, as old archives leave them."""
+    for name in (b"\xdcberraschung", b"joy"):
+        folder = os.path.join(os.fsencode(tmp_path / "faces"), name)
+        os.makedirs(folder)
+        Image.fromarray(np.zeros((40, 40), np.uint8)).save(os.path.join(os.fsdecode(folder), "0.png"))
+    for command in (["data", str(tmp_path / "faces")], ["run", "--grid", "smoke", "--data", str(tmp_path / "faces")]):
+        code, error = call(capsys, *command)
+        assert (code, "?berraschung: a name that is no UTF-8; rename it" in error) == (2, True), error
 
 
 def test_doctor_says_what_is_there(capsys: pytest.CaptureFixture[str]):

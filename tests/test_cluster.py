@@ -210,6 +210,21 @@ def test_jobs_on_faked_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         assert env.get("TF_FORCE_GPU_ALLOW_GROWTH") == (None if packed else "true")
 
 
+def test_workers_with_another_backend_are_refused(workers: cluster.Dask, monkeypatch: pytest.MonkeyPatch):
+    """A training's id holds the orchestrator's backend: another one's numbers must not lie under it."""
+    monkeypatch.setattr(cluster, "backend", lambda: "theano")
+    found = dict(workers.run(each(Task("a", double, (1,))), Listener()))
+    assert "KERAS_BACKEND is " in found["a"].reason
+    assert "start its workers with theano" in found["a"].reason
+
+
+def test_a_worker_without_a_scheduler_says_so(monkeypatch: pytest.MonkeyPatch):
+    """A wrong address is the user's to mend, and no bug."""
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
+    with pytest.raises(AblateError, match=r"--scheduler tcp://127\.0\.0\.1:9: cannot be reached"):
+        cluster.serve("tcp://127.0.0.1:9", [slots.Slot("cpu:0", 1)], pool.Tls())
+
+
 def test_inline_runs_here(monkeypatch: pytest.MonkeyPatch):
     """--inline needs no process: the same jobs, one after the other; it can be asked to stop."""
     monkeypatch.setattr(os, "environ", dict(os.environ))

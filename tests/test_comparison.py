@@ -177,6 +177,14 @@ def test_paired_intervals_are_narrower_where_rows_agree():
     assert unpaired.high - unpaired.low > 1.33 * (found.high - found.low)
 
 
+def test_differences_are_possible_ones():
+    """With few images an interval ends where no difference could lie."""
+    one, wrong, right = np.ones((1, 1)), np.zeros((1, 10)), np.ones((1, 10))
+    assert comparison.paired_images(one, one) == [comparison.Interval(0.0, -1.0, 1.0)]
+    assert comparison.paired_images(wrong, right)[0].high == 1.0
+    assert np.isnan(comparison.paired(one, one)[0].low)
+
+
 def test_identical_rows_do_not_differ():
     """A difference of 0, p = 1, and an interval as narrow as their agreement on so many images allows."""
     right = np.random.default_rng(0).random((1, 5431)) < 0.9
@@ -376,7 +384,7 @@ def test_main_effects_cover():
     rng = np.random.default_rng(0)
     for _ in range(STUDIES):
         rows = np.stack(alike(rng, [0.88, 0.92, 0.86, 0.90, 0.88], 300))
-        found.append(comparison.main_effects(DESIGN, rows))
+        found.append(comparison.means(comparison.main_effects(DESIGN, rows)))
     for place, truth in enumerate([0.88, 0.04, -0.02]):
         assert fair(covered([each[place] for each in found], truth))
 
@@ -388,7 +396,9 @@ def test_main_effects_are_statsmodels_with_images_as_clusters():
     theirs = OLS(rows.ravel().astype(float), matrix).fit(
         cov_type="cluster", cov_kwds={"groups": images, "use_correction": False}
     )
-    for found, value, error in zip(comparison.main_effects(DESIGN, rows), theirs.params, theirs.bse, strict=True):
+    for found, value, error in zip(
+        comparison.means(comparison.main_effects(DESIGN, rows)), theirs.params, theirs.bse, strict=True
+    ):
         assert found.value == pytest.approx(value, abs=1e-12)
         reach = stats.t.ppf(0.975, n - 1) * error * np.sqrt(n / (n - 1))
         assert found.high - found.value == pytest.approx(reach, rel=1e-9)

@@ -11,12 +11,14 @@ from math import inf, isfinite
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 from conftest import STUDY, Silent, ablate, options
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ablation import cli, durations
+from ablation.backbones import PARAMETERS
 from ablation.console import planned
 from ablation.errors import AblateError
 from ablation.grids.record import Record, Weights
@@ -25,6 +27,7 @@ from ablation.planning import cost, plan, schedule
 from ablation.planning.cost import Extraction, Shape, Speed
 from ablation.planning.plan import Features, Job
 from ablation.planning.schedule import Costs
+from ablation.results.result import Result
 from ablation.training import front, measuring, worker
 from ablation.workers import slots
 from ablation.workers.slots import Slot
@@ -188,6 +191,29 @@ def test_kept_heads(keep: str, seeds: int, heads: int):
     found = schedule.disk(JOBS, priced, seeds, keep)
     assert found["heads"] == heads * 4 * shape.parameters
     assert found["checkpoints"] == (2 + (len(JOBS) if keep == "all" else 0)) * 12 * shape.parameters
+
+
+def test_what_is_frozen_lies_in_a_file_too():
+    """A network that sees images is kept as a whole; one that sees features is its head."""
+    shape = JOBS[1].training.shape((1, 1, 512), 100, 20, 30)
+    whole = shape.model_copy(update={"condition": shape.condition.model_copy(update={"augment": "flip"})})
+    assert cost.head_bytes(shape) == 4 * shape.parameters
+    assert cost.head_bytes(whole) - cost.head_bytes(shape) == 4 * PARAMETERS["vgg16"]["all"]
+    assert cost.checkpoint_bytes(whole) - cost.head_bytes(whole) == 8 * shape.parameters
+
+
+def test_pixels_are_measured_as_they_are_stored():
+    """A byte a value: a plan's memory is that of the run."""
+    shape = JOBS[1].training.shape((32, 32, 3), 100, 20, 30)
+    assert measuring._images(shape, 5)[0].dtype == np.uint8
+    assert measuring._images(JOBS[1].training.shape((1, 1, 512), 100, 20, 30), 5)[0].dtype == np.float32
+
+
+def test_a_night_between_two_epochs_is_no_epoch():
+    """A training that was interrupted took as long as it ran."""
+    times = [10.0, 20.0, 50_000.0]
+    ran = Result("done", 3, history=[{"time": t} for t in times], started=times[-1] - 30, finished=times[-1], memory=1)
+    assert cost._speed(ran).epoch == pytest.approx(10.0)
 
 
 @pytest.mark.parametrize(

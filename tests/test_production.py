@@ -2,6 +2,8 @@
 
 import csv
 import json
+import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,6 +168,55 @@ def test_data_of_one_name_do_not_replace_each_other(study: Path, evaluate: Calla
     assert names[1].startswith("photos-")
     assert names[3:] == ["faces.v1", "faces.v2"]
     assert {names[0], names[1]} <= {path.name for path in (study / "runs/tiny/evaluation").iterdir()}
+
+
+def test_names_that_make_one_table_are_told_apart(
+    evaluate: Callable[..., Said], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Tables are files: what differs in a sign alone would be the same one; .. is a folder with a name."""
+    grey = [Image.fromarray(noise(1, 40, 40))]
+    for place in ("day-1", "day_1"):
+        folders(tmp_path / place, class0=grey)
+    names = [evaluate(tmp_path / p).found["name"] for p in ("day-1", "day_1")]
+    assert names[0] == "day-1"
+    assert names[1].startswith("day_1-")
+    found = evaluate(tmp_path / "day-1/class0/..").found
+    assert (found["name"], found["data"]) == ("day-1", str(tmp_path / "day-1"))
+
+
+def test_an_evaluation_follows_its_row(study: Path, tmp_path: Path):
+    """A row that was inserted moves the others; what was measured of one stays its own."""
+    shutil.copytree(study, tmp_path, dirs_exist_ok=True, symlinks=True)
+    folders(tmp_path / "seen", class0=[Image.fromarray(noise(1, 40, 40))])
+    done = ablate("evaluate", "--grid", "tiny.toml", "--data", "seen", "--row", 1, "--inline", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "tiny.toml").write_text(STUDY + '[[rows]]\ndropout = 0.5\n[[rows]]\n[[rows]]\naugment = "flip"\n')
+    assert ablate("run", "--grid", "tiny.toml", "--data", "data.npz", "--inline", cwd=tmp_path).returncode == 0
+    assert "Row 2 on seen" in (tmp_path / "runs/tiny/tables/production_seen_row_1.md").read_text()
+
+
+def test_a_row_is_trained_again_wherever_its_workspace_is(study: Path, tmp_path: Path):
+    """Its cache is found where the workspace was moved; where that was cleaned, the way out is named."""
+    shutil.copytree(study, tmp_path / "a", symlinks=True)
+    folders(tmp_path / "seen", class0=[Image.fromarray(noise(1, 40, 40))])
+
+    def evaluate(place: Path) -> subprocess.CompletedProcess[str]:
+        shutil.rmtree(place / "runs/cache/again/trained", ignore_errors=True)
+        arguments = ["--grid", "tiny.toml", "--data", tmp_path / "seen", "--row", other, "--inline"]
+        return ablate("evaluate", *arguments, cwd=place)
+
+    kept = {path.parent.name for path in (tmp_path / "a").glob("runs/trained/*/head-*")}
+    lines = rows(tmp_path / "a/runs/tiny")
+    other = next(line["row"] for line in lines if line["trials"].partition("-")[0] not in kept)
+    assert evaluate(tmp_path / "a").returncode == 0
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert evaluate(tmp_path / "b").returncode == 0
+    assert ablate("clean", "features", "--yes", cwd=tmp_path / "b").returncode == 0
+    said = evaluate(tmp_path / "b")
+    assert (said.returncode, "decoded images were deleted; the same `ablate run` stores them" in said.stderr) == (
+        2,
+        True,
+    )
 
 
 def test_classes_left_out_are_counted_in_the_split_alone(evaluate: Callable[..., Said], tmp_path: Path):

@@ -80,7 +80,7 @@ def test_the_registered_model_predicts_the_same_elsewhere(ran, tmp_path, capsys)
     workspace, record = ran
     where = ["--grid", "kinds", "--workspace", str(workspace.root)]
     assert cli._guarded(["register", "faces", *where]) == 0
-    trial = next(record.grid.seeded(selection.read(workspace.study("kinds")).row))
+    trial = next(record.grid.seeded(selection.read(workspace, record).row))
     assert f"model of row {trial.row}, seed 0: registered as faces version 1" in capsys.readouterr().err
     images, said = answers(workspace, record, trial)
     np.save(tmp_path / "ten.npy", images[:10])
@@ -122,7 +122,7 @@ def test_what_cannot_be_registered_says_the_way_out(ran, tmp_path):
         registry.register(workspace, "kinds", "http://127.0.0.1:1", "faces")
     with pytest.raises(AblateError, match="is not allowed"):
         registry.register(workspace, "kinds", None, "a/b")
-    trial = next(record.grid.seeded(selection.read(workspace.study("kinds")).row))
+    trial = next(record.grid.seeded(selection.read(workspace, record).row))
     head = workspace.training(record.training_key(trial)).head(trial.condition.epochs)
     head.rename(tmp_path / "head")
     with pytest.raises(AblateError, match="was not kept"):

@@ -11,7 +11,7 @@ from synthetic import CLASSES, study
 from test_tables import published, sealed
 
 from ablation import figures
-from ablation.figures import confusion, curves, dumbbell, forest, levels
+from ablation.figures import confusion, cost, curves, dumbbell, forest, levels
 from ablation.grids import study_file
 from ablation.tables.claims import claims
 from ablation.tables.outcome import Drawing, Look, drawn_again
@@ -115,6 +115,21 @@ def test_a_report_before_a_selection_is_drawn(tmp_path):
 
     for each in found:
         json.loads(each, parse_constant=refuse)
+
+
+def test_rows_that_were_not_compared_are_not_called_told_apart(tmp_path):
+    """In the figure of costs: before a selection, and where test selected."""
+    grid = study_file.read("paper")
+    place = Workspace(tmp_path / "a")
+    study(place.root, grid, published(grid))
+    before = cost.info(drawn_again(place, "paper", Look()).findings)
+    assert set(before.data.kind) == {cost.UNKNOWN}
+    on_test = grid.model_copy(update={"select_on": "test_accuracy"})
+    after = cost.info(
+        drawn_again(sealed(tmp_path / "b", study(tmp_path / "b", on_test, published(grid))), "paper", Look()).findings
+    )
+    assert list(after.data.kind).count(cost.SELECTED) == 1
+    assert set(after.data.kind) == {cost.SELECTED, cost.UNKNOWN}
 
 
 def test_levels_of_weights_are_told_apart(tmp_path):

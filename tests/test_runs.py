@@ -241,7 +241,14 @@ def test_a_secret_of_the_environment_is_written_nowhere(npz, tmp_path, monkeypat
 
 @pytest.mark.parametrize(
     "command",
-    [["run", "--grid", "smoke"], ["plan", "--grid", "smoke"], ["sync"], ["ui"], ["register", "m", "--grid", "smoke"]],
+    [
+        ["run", "--grid", "smoke"],
+        ["plan", "--grid", "smoke"],
+        ["sync"],
+        ["ui"],
+        ["register", "m", "--grid", "smoke"],
+        ["evaluate", "--data", "demo", "--grid", "smoke"],
+    ],
 )
 def test_a_password_in_a_servers_address_is_refused(command, capsys):
     """It would be in the list of processes and in shells' histories; the variables are named instead."""

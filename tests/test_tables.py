@@ -195,6 +195,19 @@ def test_a_row_that_failed_is_not_called_not_run(tmp_path):
     assert [cells[row - 1][2] for row in (1, 3)] == ["diverged", "not run"]
 
 
+def test_replicates_do_not_speak_for_a_reference_that_failed(tmp_path):
+    """They are done; it is not."""
+    grid = study_file.read("paper").replicated(3)
+    record = study(tmp_path, grid, published(grid))
+    trial = next(record.grid.seeded(grid.reference))
+    folder = Workspace(tmp_path).training(record.training_key(trial))
+    for path in folder.results():
+        path.unlink()
+    write(folder, Result("diverged", 7))
+    cells = markdown_rows(drawn_again(sealed(tmp_path, record), "paper", Look()).files["tables/reproduction.md"])
+    assert cells[grid.reference - 1][2] == "diverged"
+
+
 def test_a_study_that_grew_does_not_say_that_its_test_was_sealed(tmp_path):
     """Beside the main table, which says what had been seen."""
     grid = study_file.read("paper")
@@ -221,7 +234,57 @@ def test_the_cheapest_row_has_the_fewest_parameters(tmp_path):
     assert (found.sealed.row, found.analysis.stability.cheapest) == (2, 2)
 
 
-# ---- read back
+def test_a_rule_that_was_changed_is_not_called_growth(tmp_path):
+    """A study whose metric was changed after its test was seen says that; until a run has sealed anew, it is drawn."""
+    grid = study_file.read("paper").model_copy(update={"select_on": "test_accuracy"})
+    record = study(tmp_path, grid, published(grid))
+    workspace = sealed(tmp_path, record)
+    now = record.model_copy(update={"grid": grid.model_copy(update={"select_on": "val_accuracy"})})
+    now.write(workspace.study("paper"))
+    text = drawn_again(workspace, "paper", Look()).files["table.md"]
+    assert "SELECTED ON TEST" in text
+    text = drawn_again(sealed(tmp_path, now), "paper", Look()).files["table.md"]
+    assert "Selected anew: test results were seen with row 5 selected, and the rule was changed since." in text
+    assert "SELECTED ON TEST" not in text
+
+
+def test_a_row_with_too_few_seeds_says_what_its_numbers_are(tmp_path):
+    """Beside rows whose numbers are over seeds."""
+    grid = study_file.read("paper").model_copy(update={"seeds": (0, 1, 2)})
+    record = study(tmp_path, grid, published(grid), jitter=0.01)
+    for trial in record.grid.seeded(7):
+        if trial.seed:
+            Workspace(tmp_path).training(record.training_key(trial)).result(trial.condition.epochs).unlink()
+    drawing = drawn_again(sealed(tmp_path, record), "paper", Look())
+    assert "Too few common seeds in row 7: brackets, Δ or p there are over test images" in drawing.files["table.md"]
+    assert "p: paired t test over seeds or exact McNemar" in drawing.files["tables/contrasts.md"]
+
+
+def test_importances_are_of_the_rows_own_trials(tmp_path):
+    """Replicates would weigh the reference again, and are none of the trials that the warning counts."""
+    (tmp_path / "g.toml").write_text(
+        "[factorial]\nbatch_size = [1, 2, 3, 4]\nepochs = [1, 2, 3]\nfc_layers = [1, 2, 3, 4]\n"
+    )
+    grid = study_file.read(str(tmp_path / "g.toml")).replicated(4)
+    accuracy = {r: (0.9, 0.5 + r / 1000, 0.5) for r in range(1, 49)}
+    place = sealed(tmp_path, study(tmp_path, grid, accuracy, support=(20, 30), classes=("a", "b")))
+    drawing = drawn_again(place, "g", Look(importances=importances))
+    assert "tables/importance.md" not in drawing.files
+    assert "IMPORTANCE_SUPPRESSED" in {caveat.code for caveat in drawing.caveats}
+
+
+def test_a_study_in_a_renamed_folder_is_that_study(tmp_path):
+    """Its tables go where it lies."""
+    grid = study_file.read("paper")
+    workspace = sealed(tmp_path, study(tmp_path, grid, published(grid)))
+    workspace.study("paper").path.rename(workspace.study("first").path)
+    redraw(workspace, "first", Look())
+    rows = lines((workspace.study("first").path / "table.csv").read_text())
+    assert [row["row"] for row in rows if row["selected"] == "True"] == ["5"]
+    assert {row["study"] for row in rows} == {"first"}
+    assert workspace.studies() == ["first"]
+
+
 # ---- read back
 
 

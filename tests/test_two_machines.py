@@ -14,9 +14,10 @@ from pathlib import Path
 import psutil
 import pytest
 from conftest import ablate, until
-from test_cluster import double, each
+from test_cluster import double, each, patient
 from test_kill import EPOCHS, assert_as_undisturbed, epochs_trained, prepare
 
+from ablation.errors import AblateError
 from ablation.workers import cluster, pool
 
 ENV = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}  # workers import this folder's jobs
@@ -114,6 +115,22 @@ def test_workers_come_and_go(tmp_path: Path):
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(timeout=60) == 0
         assert not psutil.wait_procs(children, timeout=20)[1]
+
+
+def test_a_scheduler_that_dies_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What ran there is lost, as when a worker dies; what cannot be run any more ends the command with a line."""
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 5)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    with contextlib.ExitStack() as lives, contextlib.ExitStack() as opened:
+        address = lives.enter_context(scheduler(tmp_path))
+        opened.enter_context(process(tmp_path, "worker", *serve(address)))
+        remote = cluster.remote(address, pool.Tls(), tmp_path, tmp_path, print)
+        workers = opened.enter_context(remote)
+        listener = pool.Listener(began=lambda key, slot: lives.close())
+        ends = workers.run(each(*(pool.Task(str(i), patient) for i in range(9))), listener)
+        assert next(ends) == ("0", pool.Lost(pool.KILLED))
+        with pytest.raises(AblateError, match="the scheduler is gone"):
+            list(ends)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a process other mounts")

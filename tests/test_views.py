@@ -1,12 +1,15 @@
 """Optuna and MLflow: real stores, and what a process that died leaves in them."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from wsgiref.util import setup_testing_defaults
 
 import optuna
 import pytest
 from mlflow import MlflowClient
+from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 from synthetic import study
 from test_tables import published
@@ -20,6 +23,7 @@ from ablation.results.result import DONE, FAILED, Result
 from ablation.results.selection import read, seal, select
 from ablation.statistics.analysis import analyse
 from ablation.tables.outcome import Drawing
+from ablation.views import study as views_study
 from ablation.views import tracking
 from ablation.views.runs import Runs
 from ablation.views.study import DISTRIBUTIONS, Study, create
@@ -107,7 +111,7 @@ def test_scores_on_the_test_set_stand_on_the_study(tmp_path: Path, monkeypatch: 
     study = Study(url, found)
     tested = [(t, f"{t.row}-{t.seed}", {"accuracy": t.row / 1000}) for t in found.grid.trials()]
     study.note_tests(tested)
-    attributes = study._study.user_attrs
+    attributes = {k: v for k, v in study._study.user_attrs.items() if k.startswith("test/")}
     assert set(attributes) == {f"test/seed {s}, rows {rows}" for s in (0, 7) for rows in ("1-100", "101-200")}
     assert attributes["test/seed 7, rows 101-200"] == {"101-7": {"accuracy": 0.101}}
     written = []
@@ -218,7 +222,7 @@ def test_an_outbox_is_read_a_part_at_a_time(tmp_path: Path, monkeypatch: pytest.
     outbox.put([*MESSAGES[:4], tracking.text("t", "page.html", "x" * 1000), MESSAGES[-1]])
     first, end = outbox.read(0)
     assert (first, outbox.count(0), outbox.count(end)) == (MESSAGES[:1], 6, 5)
-    assert outbox.states() == {"t": "digest"}
+    assert outbox.states([]) == {"t": "digest"}
     tracker = Tracker(path, lambda: sender(tmp_path))
     assert tracker.close() == 0
     assert sender(tmp_path).states["t"] == "digest"
@@ -231,6 +235,93 @@ def test_what_waits_for_mlflow_counts_as_told(tmp_path: Path):
     assert (tracker.states() or {})["t"] == "digest"
     tracker.close()
     assert tracker._sender.states["t"] == "digest"
+
+
+def test_a_database_that_is_lost_is_told_what_it_can_be(tmp_path: Path):
+    """What is left of a run that another database knew is passed over, and that run is not taken for told."""
+    path = tmp_path / "outbox.jsonl"
+    Outbox(path).put(MESSAGES[2:])  # its first messages had been sent
+    tracker = Tracker(path, lambda: sender(tmp_path))
+    assert tracker.states() == {}
+    tracker.tell(tracking.run("orphan", "x", 1.0, {}, {}), MESSAGES[0], tracking.run("u", "x", 1.0, {}, {}))
+    tracker.tell(tracking.end("u", 2.0, "FINISHED", "new"))
+    assert tracker.close() == 0
+    assert not path.exists()
+    assert sender(tmp_path).states == {PARENT: "", "u": "new"}
+
+
+def test_a_disk_that_was_full_spoils_no_later_message(tmp_path: Path):
+    """A message that did not fit (here: a file may not grow) leaves nothing behind."""
+    code = (
+        "import resource, signal, sys\nfrom pathlib import Path\nfrom ablation.views.tracking import Outbox, text\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nresource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "outbox = Outbox(Path(sys.argv[1]))\noutbox.put([text('k', 'a', 'small')])\n"
+        "try:\n    outbox.put([text('k', 'a', 'x' * 5000)])\nexcept OSError as error:\n    print(error)\n"
+        "outbox.put([text('k', 'a', 'next')])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "o"], capture_output=True, text=True)
+    assert "File too large" in done.stdout, done.stderr
+    assert [message["content"] for message in Outbox(tmp_path / "o").read(0)[0]] == ["small", "next"]
+
+
+def test_a_database_of_a_workspace_that_was_moved_says_so(tmp_path: Path):
+    """Its files would go to where the workspace was."""
+    (tmp_path / "runs").mkdir()
+    sender(tmp_path / "runs")
+    (tmp_path / "runs").rename(tmp_path / "moved")
+    with pytest.raises(FileNotFoundError, match=r"is of a workspace in .*/runs; remove it"):
+        sender(tmp_path / "moved")
+
+
+def test_a_database_that_goes_away_at_the_end_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What the views lack is added once it is back."""
+    monkeypatch.setattr(views_study, "PAUSE", 0.0)
+    found, url = record("[factorial]\ndropout = [0.1, 0.2]\n", tmp_path), f"sqlite:///{tmp_path}/o.db"
+    view, real, lost = Study(url, found), Study._tested, [StorageInternalError("gone")]
+
+    def tested(self: Study) -> set[str]:
+        if lost:
+            raise lost.pop()
+        return real(self)
+
+    monkeypatch.setattr(Study, "_tested", tested)
+    view.agree((t, found.trial_key(t), done(0.5)) for t in found.grid.trials())
+    assert [t.state for t in optuna.load_study(study_name="s", storage=url).get_trials()] == [TrialState.COMPLETE] * 2
+
+
+def test_a_study_of_that_name_on_other_images_is_left_alone(tmp_path: Path):
+    """In a database that several workspaces use; a trial that another one failed costs a run nothing."""
+    found, url = record("[factorial]\ndropout = [0.1, 0.2]\n", tmp_path), f"sqlite:///{tmp_path}/o.db"
+    mine = Study(url, found)
+    trial = next(found.grid.trials())
+    mine.begin(trial, "k")
+    with pytest.raises(AblateError, match="on other images; pass another --name"):
+        Study(url, found.model_copy(update={"images": "others"}))
+    assert [t.state for t in mine._study.get_trials()] == [TrialState.RUNNING]
+    Study(url, found)  # takes what runs for abandoned
+    mine.report("k", {"epoch": 1, "val_accuracy": 0.5})
+    mine.finish("k", done(0.5))
+
+
+def test_importances_of_equal_values_are_none(tmp_path: Path):
+    """There is no variance to share."""
+    found = record("[factorial]\ndropout = [0.1, 0.2]\n", tmp_path)
+    assert views_study.importances(found, {t: done(1.0) for t in found.grid.trials()}) == {}
+
+
+def test_ties_are_ties_however_they_are_summed(tmp_path: Path):
+    """The mean of 0.1, 0.2 and 0.3 is that of three times 0.2, and seeds may be named in any order."""
+    text = "seeds = [{}]\n[[rows]]\nfc_units = 8\n[[rows]]\nfc_units = 16\n"
+    found, workspace = record(text.format("0, 1, 2"), tmp_path), Workspace(tmp_path)
+    values = iter([0.1, 0.2, 0.3, 0.2, 0.2, 0.2])
+    results = {t: done(next(values), parameters=t.row) for t in found.grid.trials()}
+    chosen = select(workspace, found, results)
+    assert chosen.row == 1
+    seal(workspace.study("s"), chosen)
+    again = record(text.format("2, 0, 1"), tmp_path)
+    by_seed = {(t.row, t.seed): r for t, r in results.items()}
+    same = select(workspace, again, {t: by_seed[t.row, t.seed] for t in again.grid.trials()})
+    assert seal(workspace.study("s"), same).earlier == ()
 
 
 def test_an_unreachable_server_keeps_messages(tmp_path: Path):

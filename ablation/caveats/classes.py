@@ -36,12 +36,12 @@ def below_baseline(known: Known) -> Caveat | None:
         return None
     worst = min(rows, key=accuracy.__getitem__)
     said = f"row {worst} the worst, {percent(accuracy[worst])}" if rows[1:] else percent(accuracy[worst])
-    counts = known.counts(split, rows[0])
-    guess = known.record.classes[int(np.argmax(counts))]
+    guesses = {(int(np.argmax(known.counts(split, row))), shares[row]) for row in rows}
+    k, share = next(iter(guesses))
+    guess = f"{known.record.classes[k]} always ({percent(share)})" if len(guesses) == 1 else "the largest class always"
     return Caveat(
         "BELOW_BASELINE",
-        f"{sentence(which(rows, 'is', 'are'))} no better in {SPLITS[split]} accuracy than to guess {guess} "
-        f"always ({percent(shares[rows[0]])}): {said}.",
+        f"{sentence(which(rows, 'is', 'are'))} no better in {SPLITS[split]} accuracy than to guess {guess}: {said}.",
         "Nothing that helps was learnt there, and a difference from such a row says nothing of the factor.",
         "Look at the learning curves: the learning rate may be too high, or the epochs too few.",
         tuple(rows),

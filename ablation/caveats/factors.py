@@ -85,7 +85,9 @@ def saturated(known: Known) -> Caveat | None:
     effects = known.findings.analysis.effects
     if len(known.grid.varying) < 2 or not any(USED_UP in e.reason for e in effects):
         return None
-    many, rows = plural(len(effects) + 1, "parameter"), plural(len(known.finished), "row")
+    home = known.record.splits[known.grid.rows[known.grid.reference - 1].split]
+    used = sum(answers.split == home for answers in known.findings.test.values())
+    many, rows = plural(len(effects) + 1, "parameter"), plural(used, "row")
     return Caveat(
         "SATURATED",
         f"A model of main effects has {many} for {rows}: none is left over.",
@@ -128,7 +130,8 @@ def boundary(known: Known) -> Caveat | None:
               for f, edge in edges.items()]  # fmt: skip
     return Caveat(
         "BOUNDARY",
-        f"Row {row}, the best on validation, stands at the edge of what was tried: "
+        f"Row {row}, {'the selected one' if known.findings.sealed else 'the best on validation'}, stands at the edge "
+        "of what was tried: "
         f"{listed(f'{worded(f, levels[f])} ({edge})' for f, edge in edges.items())}.",
         "A better level may lie beyond the edge.",
         f"Try {listed(beyond)}, or say that the range was not searched further.",

@@ -3,11 +3,12 @@
 from ablation.caveats.caveat import Caveat, listed, percent, plural, sentence, which
 from ablation.caveats.known import Known
 from ablation.results.selection import WORDS, before
+from ablation.statistics.comparison import ROUNDING
 
 
 def selected_on_test(known: Known) -> Caveat | None:
     sealed = known.findings.sealed
-    if not sealed or not sealed.metric.startswith("test_"):
+    if not sealed or not sealed.on_test:
         return None
     metric = sealed.metric.removeprefix("test_")
     return Caveat(
@@ -27,8 +28,7 @@ def opened_before(known: Known) -> Caveat | None:
         return None
     return Caveat(
         "TEST_OPENED_BEFORE_SELECTION",
-        f"Test results were seen with {before(known.record, sealed)} selected; the study has grown since, and row "
-        f"{sealed.row} is selected now.",
+        f"{sentence(before(known.record, sealed))}; row {sealed.row} is selected now.",
         "What was added may have been chosen in view of the test set, so the selected row's test numbers can be too "
         "good.",
         "State that the study grew, and report the selected row on images that nobody has looked at.",
@@ -39,7 +39,7 @@ def opened_before(known: Known) -> Caveat | None:
 def disagree(known: Known) -> Caveat | None:
     """Validation and test put other rows first."""
     sealed, test = known.findings.sealed, known.findings.test
-    if not sealed or sealed.row not in test:
+    if not sealed or sealed.on_test or sealed.row not in test:
         return None
     mine = test[sealed.row]
     rows = [row for row, answers in test.items() if answers.split == mine.split]
@@ -47,7 +47,7 @@ def disagree(known: Known) -> Caveat | None:
     firsts = {}
     for name, values in (("test accuracy", known.test_accuracy), ("test macro-F1", f1)):
         best = max(rows, key=values.__getitem__)
-        if values[best] > values[sealed.row]:
+        if values[best] > values[sealed.row] + ROUNDING:
             firsts[name] = (best, values[best], values[sealed.row])
     if not firsts:
         return None

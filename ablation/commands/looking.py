@@ -30,6 +30,8 @@ def data(path: str, classes: str | None, sheet: Path | None) -> int:
     ablate data faces/
     ablate data demo --sheet faces.png
     """
+    import numpy as np
+
     from ablation.console import progress
     from ablation.datasets import images, leaks
 
@@ -44,7 +46,7 @@ def data(path: str, classes: str | None, sheet: Path | None) -> int:
         click.echo(line)
     click.echo(f"cannot be decoded: {len(read.bad):,}" + (f" ({', '.join(read.bad[:5])})" if read.bad else ""))
     if sheet:
-        images.sheet(found).save(sheet)
+        images.sheet(found.take(np.flatnonzero(~np.isin(found.names, read.bad)))).save(sheet)
         click.echo(f"sheet: {sheet}")
     return 0
 
@@ -78,8 +80,10 @@ def evaluate(
     ablate evaluate --grid paper --data affwild2/ --split test --predictions said.csv
     ablate evaluate --grid paper --data faces/ --row 3
     """
+    from ablation import addresses
     from ablation.grids import study_file
 
+    addresses.refuse_credentials("--tracking", rest["tracking"])
     name = name or existing_name(grid, workspace)
     found = study_file.read(grid)
     from ablation.console import progress

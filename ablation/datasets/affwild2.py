@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ablation.datasets.images import Images
+from ablation.datasets.images import Images, printable
 from ablation.errors import AblateError
 
 FRAMES, LABELS = "cropped_aligned", "annotations"
@@ -78,7 +78,7 @@ def load(data: str) -> Images:
     keys = list(spellings)
     return Images(
         [path for path, _, _, _ in rows],
-        [path.relative_to(root).as_posix() for path, _, _, _ in rows],
+        [printable(path.relative_to(root).as_posix()) for path, _, _, _ in rows],
         np.array([keys.index(name.casefold()) for _, name, _, _ in rows], int),
         tuple(spellings.values()),
         np.array([split for _, _, split, _ in rows], str),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ablation.datasets.images import SPLITS, Images, image_files, visible_folders
+from ablation.datasets.images import SPLITS, Images, image_files, printable, visible_folders
 from ablation.errors import AblateError
 
 SPLIT_NAMES = {  # as people write them -> one of SPLITS; compared without case
@@ -66,7 +66,7 @@ def load(data: str) -> Images:
     keys = sorted(spellings)
     return Images(
         [path for path, _, _ in rows],
-        [path.relative_to(root).as_posix() for path, _, _ in rows],
+        [printable(path.relative_to(root).as_posix()) for path, _, _ in rows],
         np.array([keys.index(name.casefold()) for _, name, _ in rows], int),
         tuple(spellings[key] for key in keys),
         np.array([split for _, _, split in rows], str),

@@ -123,7 +123,7 @@ def unlabelled(data: str, classes: Sequence[str]) -> Images:
     if not files:
         there = f"no image ({', '.join(sorted(SUFFIXES))})" if path.is_dir() else "no such file or folder"
         raise AblateError(f"{data}: {there}; predict takes an image file, or a folder of them")
-    names = [str(file.relative_to(path)) for file in files] if path.is_dir() else [data]
+    names = [printable(str(file.relative_to(path))) for file in files] if path.is_dir() else [data]
     none = np.full(len(files), "", str)
     return Images(files, names, np.zeros(len(files), int), tuple(classes), none, none)
 
@@ -186,8 +186,19 @@ def limit(images: Images, most: int | None, seed: int = 0) -> Images:
     return images.take(np.sort(np.concatenate(parts)))
 
 
+def printable(name: str) -> str:
+    """With ? for the bytes of a file's name that are no UTF-8."""
+    return name.encode("utf-8", "replace").decode()
+
+
 def check(images: Images, data: str) -> None:
-    """Raises AblateError where `images` cannot be trained on: fewer than two classes, or a class without images."""
+    """Raises AblateError where `images` cannot be trained on: fewer than two classes, or a class without images; or
+    where a name is none that a file could hold."""
+    for name in (data, *images.classes):
+        if name != printable(name):
+            raise AblateError(
+                f"{printable(name)}: a name that is no UTF-8; rename it (convmv does so for whole folders)"
+            )
     if len(images.classes) < 2:
         raise AblateError(f"{data}: one class only ({', '.join(images.classes)}); two or more are needed")
     counts = np.bincount(images.labels, minlength=len(images.classes))

@@ -98,7 +98,7 @@ def _subjects(index: Index, split: Split) -> int | None:
 
 def _hashes(pixels: np.ndarray) -> np.ndarray:
     """Perceptual hashes (Zauner 2010) as 64-bit numbers: (N,)."""
-    found = np.array([imagehash.phash(Image.fromarray(image)).hash.ravel() for image in pixels]).reshape(-1, 64)
+    found = np.array([imagehash.phash(Image.fromarray(image)).hash.ravel() for image in pixels], bool).reshape(-1, 64)
     return np.packbits(found, axis=1).view(">u8").ravel().astype(np.uint64)
 
 

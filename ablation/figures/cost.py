@@ -10,6 +10,7 @@ import pandas as pd
 from ablation.figures.canvas import (
     BLUE,
     GREEN,
+    GREY,
     VERMILION,
     Drawn,
     axis,
@@ -24,6 +25,9 @@ from ablation.results.findings import Findings
 
 COLUMNS = ["row", "seconds", "parameters", "value", "kind"]
 SELECTED, ALIKE, OTHER = "selected", "not told from it on validation", "told from it"
+UNKNOWN = "not compared with it"
+MARKS = ((SELECTED, VERMILION, "star"), (ALIKE, GREEN, "diamond"), (OTHER, BLUE, "circle"),
+         (UNKNOWN, GREY, "circle-open"))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -35,14 +39,21 @@ class Cost:
     split: str
 
 
+def _kind(found: Findings, row: int) -> str:
+    stability = found.analysis.stability
+    if found.sealed and row == found.sealed.row:
+        return SELECTED
+    if not stability or row not in stability.shares:
+        return UNKNOWN
+    return ALIKE if row in stability.alike else OTHER
+
+
 def info(found: Findings) -> Cost | None:
     split = "test" if found.test else "val"
-    stability = found.analysis.stability
     lines = []
     for row in found.val:
         results = [r for _, r in found.finished(row)]
-        selected = found.sealed is not None and row == found.sealed.row
-        kind = SELECTED if selected else ALIKE if stability and row in stability.alike else OTHER
+        kind = _kind(found, row)
         facts = found.analysis.rows.get(row)
         value = facts.accuracy.value if facts else fmean(r.scores["val"]["accuracy"] for r in results)
         lines.append((row, fmean(r.seconds for r in results), results[0].parameters, 100 * value, kind))
@@ -53,7 +64,7 @@ def draw(seen: Cost, found: Findings) -> Mapping[str, Any]:
     data = seen.data
     largest = max(1, int(data.parameters.max()))
     traces = []
-    for kind, color, symbol in ((SELECTED, VERMILION, "star"), (ALIKE, GREEN, "diamond"), (OTHER, BLUE, "circle")):
+    for kind, color, symbol in MARKS:
         mine = data[data.kind == kind]
         said = [
             f"{settings(found, int(str(c.row)))}<br>{c.value:.2f} %<br>{c.seconds:,.0f} s, {c.parameters:,} parameters"

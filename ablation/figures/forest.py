@@ -58,7 +58,7 @@ def info(found: Findings) -> Forest | None:
         pd.DataFrame(lines, columns=COLUMNS),
         len(contrasts),
         100 * margin if margin else None,
-        contrasts[0].difference.over,
+        " or ".join(dict.fromkeys(c.difference.over for c in contrasts[:MOST])),
     )
 
 

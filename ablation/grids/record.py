@@ -94,7 +94,7 @@ def read(folder: StudyFolder) -> Record | None:
     if found is None:
         return None
     try:
-        return Record.model_validate_json(json.dumps(found))
+        return Record.model_validate_json(json.dumps(found | {"name": folder.path.name}))  # it may have been renamed
     except ValueError:
         raise AblateError(f"{folder.record}: not a record that this version reads; take another --name") from None
 

@@ -101,9 +101,17 @@ def peak_memory() -> int:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def checkpoint_bytes(condition: Condition, size: int) -> int:
-    """Weights and the optimiser's moments of a head with `size` parameters."""
-    return FLOAT * size * (1 + MOMENTS[condition.optimizer])
+def head_bytes(shape: Shape) -> int:
+    """What is kept of a trained network: all of it that sees the stored inputs, what is frozen included."""
+    condition, all_of_it = shape.condition, PARAMETERS[shape.condition.backbone]["all"]
+    within = condition.augment != "none"  # the backbone stands in the network, however much of it is trained
+    frozen = all_of_it - PARAMETERS[condition.backbone][condition.trainable] if within else 0
+    return FLOAT * (shape.parameters + frozen)
+
+
+def checkpoint_bytes(shape: Shape) -> int:
+    """The network and the optimiser's moments of what is trained."""
+    return head_bytes(shape) + FLOAT * shape.parameters * MOMENTS[shape.condition.optimizer]
 
 
 def result_bytes(shape: Shape, epochs: int) -> int:
@@ -144,10 +152,11 @@ def _alike(ran: Result, shape: Shape, environment: Mapping[str, Any]) -> bool:
 
 
 def _speed(ran: Result) -> Speed:
-    """The mean epoch, without the quickest and the slowest tenth: a machine may have slept."""
+    """The mean epoch, without the quickest and the slowest tenth: a machine may have slept. Between two epochs of a
+    training that was interrupted lies more than an epoch, which `seconds` leaves out."""
     times = np.array([epoch["time"] for epoch in ran.history])
     between = np.sort(np.diff(times))
     cut = -(-len(between) // 10) if len(between) > 2 else 0
-    epoch = float(between[cut : len(between) - cut].mean())
+    epoch = min(float(between[cut : len(between) - cut].mean()), ran.seconds / len(ran.history))
     start = max(0.0, float(times[0]) - ran.started - epoch)
     return Speed(start, epoch, max(0.0, ran.finished - float(times[-1])), ran.memory)

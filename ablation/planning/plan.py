@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict
 
 from ablation.datasets.images import SPLITS
+from ablation.errors import AblateError
 from ablation.grids.grid import Condition, Trial
 from ablation.grids.record import Record, Weights
 from ablation.planning import attempts
@@ -82,6 +83,13 @@ class Features(BaseModel):
     def key(self) -> str:
         part = ("-cut" if self.cut else "") + (f"-eyes-{self.alignment}" if self.alignment else "")
         return f"{self.images[:12]}-{self.backbone}-{self.weights.digest[:12]}-{self.image_size}{part}"
+
+
+def refuse_cleaned(workspace: Workspace, training: Training) -> None:
+    """Raises AblateError where the decoded images that a training sees were deleted."""
+    images, size = workspace.images(training.images), training.condition.image_size
+    if not all(images.pixels(size, training.aligned(split)).is_file() for split in SPLITS):
+        raise AblateError("the study's decoded images were deleted; the same `ablate run` stores them again")
 
 
 def trainings(record: Record, trials: Iterable[Trial]) -> dict[Training, list[Trial]]:

@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ablation.planning.cost import FLOAT, Shape, Speed, checkpoint_bytes, result_bytes
+from ablation.planning.cost import Shape, Speed, checkpoint_bytes, head_bytes, result_bytes
 from ablation.planning.plan import Job
 
 BETWEEN = 0.3  # seconds from one training to the next: its results are read, Optuna and MLflow are told
@@ -99,11 +99,11 @@ def memory(jobs: Sequence[Job], costs: Costs, features: int = 0) -> int:
 def disk(jobs: Sequence[Job], costs: Costs, seeds: int, keep: str) -> dict[str, int]:
     """Bytes that results, kept heads and checkpoints take at the peak. `keep`: all, selected or none."""
     left = [(job, costs.shapes[job.training.key]) for job in jobs if job.missing]
-    sizes = sorted((s.parameters for _, s in left), reverse=True)
-    states = sorted((checkpoint_bytes(s.condition, s.parameters) for _, s in left), reverse=True)
-    trials = [FLOAT * s.parameters for job, s in left for _ in job.missing]
+    sizes = sorted((head_bytes(s) for _, s in left), reverse=True)
+    states = sorted((checkpoint_bytes(s) for _, s in left), reverse=True)
+    trials = [head_bytes(s) for job, s in left for _ in job.missing]
     # With one seed a head that is not the best so far goes at once; with several, a row is known when all are there.
-    beside = FLOAT * 2 * sum(sizes[: costs.slots])
+    beside = 2 * sum(sizes[: costs.slots])
     heads = {"all": sum(trials), "selected": min(sum(trials), beside) if seeds == 1 else sum(trials), "none": 0}[keep]
     return {
         "results": sum(result_bytes(s, t.condition.epochs) for job, s in left for t in job.missing),

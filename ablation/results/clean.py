@@ -12,7 +12,7 @@ from ablation.workspace import TEMPORARY, Workspace
 KINDS = {
     "checkpoints": "of trainings that were cut: they would begin again",
     "heads": "of rows that no study keeps: evaluating one would need its training again",
-    "features": "and decoded images: computed again when they are needed",
+    "features": "and decoded images: computed again by the next `ablate run`",
     "trainings": "that no study here uses: trained again when one does",
     "leftovers": "half-written files of processes that died",
 }

@@ -41,7 +41,7 @@ class Elsewhere(BaseModel):
     @property
     def key(self) -> str:
         """Of its table."""
-        return "production_" + re.sub(r"\W+", "_", self.name)
+        return key_of(self.name)
 
     @property
     def place(self) -> str:
@@ -58,6 +58,11 @@ class Elsewhere(BaseModel):
         """From its own test images; Newcombe's interval for two independent sets of images."""
         n = sum(map(sum, self.test))
         return independent(self.accuracy.value, _right(self.test) / n, self.images, n)
+
+
+def key_of(name: str) -> str:
+    """Of the table of the evaluation with this name; several names may have the same."""
+    return "production_" + re.sub(r"\W+", "_", name)
 
 
 def _right(counts: Counts) -> int:

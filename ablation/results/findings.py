@@ -103,9 +103,10 @@ def _twins(workspace: Workspace, record: Record, finished: Iterable[Trial]) -> I
 
 
 def _elsewhere(workspace: Workspace, record: Record) -> tuple[Elsewhere, ...]:
-    """Of trials that the study still has."""
-    known = {record.trial_key(t) for t in record.grid.trials()}
-    return tuple(e for e in elsewhere.read_all(workspace.study(record.name)) if e.trial in known)
+    """Of trials that the study still has, under the numbers that their rows have now."""
+    rows = {record.trial_key(t): t.row for t in record.grid.trials()}
+    found = elsewhere.read_all(workspace.study(record.name))
+    return tuple(e.model_copy(update={"row": rows[e.trial]}) for e in found if e.trial in rows)
 
 
 def gather(

@@ -19,7 +19,9 @@ def wanted(workspace: Workspace, record: Record) -> set[Head]:
     """The heads that a study keeps, as its files say: any of them may be selected until one is."""
     if record.keep == "none":
         return set()
-    chosen = selection.read(workspace, record) if record.keep == "selected" else None
+    if record.keep == "all":
+        return {_of(record, t) for t in record.grid.trials()}
+    chosen = selection.read(workspace, record)
     rows = range(1, len(record.grid.rows) + 1) if chosen is None else [chosen.row]
     return {_of(record, t) for row in rows for t in record.grid.seeded(row)}
 

@@ -36,6 +36,10 @@ class Selection(BaseModel):
     sealed: str  # when, UTC
     earlier: tuple[dict[str, Any], ...] = ()  # selections of the same study that this one replaces
 
+    @property
+    def on_test(self) -> bool:
+        return self.metric.startswith("test_")
+
 
 Rank = tuple[float, int, int, int]  # the smallest is the best
 
@@ -43,7 +47,7 @@ Rank = tuple[float, int, int, int]  # the smallest is the best
 def rank(record: Record, done: Sequence[tuple[Trial, Result]], values: Iterable[float]) -> Rank:
     """Of one row, from its finished trials: by the mean of `values` over seeds, then by what it costs."""
     trial, result = done[0]
-    mean = fmean(values)
+    mean = round(fmean(values), 12)  # equal counts are equal, however they are summed
     return (mean if record.grid.metric == "loss" else -mean, *stability.cost(record, trial.row, result.parameters))
 
 
@@ -85,7 +89,7 @@ def select(workspace: Workspace, record: Record, results: Mapping[Trial, Result]
 
 
 def _trials(record: Record, row: int) -> tuple[str, ...]:
-    return tuple(record.trial_key(t) for t in record.grid.seeded(row))
+    return tuple(sorted(record.trial_key(t) for t in record.grid.seeded(row)))
 
 
 def _place(record: Record, trials: Iterable[str]) -> int | None:
@@ -112,9 +116,12 @@ def read(workspace: Workspace, record: Record) -> Selection | None:
 
 
 def before(record: Record, found: Selection) -> str:
-    """The rows that were selected earlier, in words, under the numbers that they have now."""
+    """What was selected earlier, and what has changed since, in words; rows under the numbers that they have now."""
     rows = dict.fromkeys(_place(record, e["trials"]) for e in found.earlier)
-    return " and ".join(f"row {row}" if row else "a row that is gone" for row in rows)
+    named = " and ".join(f"row {row}" if row else "a row that is gone" for row in rows)
+    changed = any(e["metric"] != found.metric for e in found.earlier)
+    since = "the rule was changed" if changed else "the study has grown"
+    return f"test results were seen with {named} selected, and {since} since"
 
 
 def seal(folder: StudyFolder, found: Selection) -> Selection:

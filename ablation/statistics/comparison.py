@@ -68,6 +68,7 @@ def means(values: np.ndarray) -> list[Interval]:
     """
     n = values.shape[1]
     middle = values.mean(axis=1)
+    middle[np.abs(middle) < ROUNDING] = 0.0
     reach = stats.t.ppf(1 - ALPHA / 2, n - 1) * values.std(axis=1, ddof=1) / np.sqrt(n) if n > 1 else np.nan
     return [Interval(*map(float, each)) for each in zip(middle, middle - reach, middle + reach, strict=True)]
 
@@ -79,7 +80,12 @@ def mean(values: np.ndarray) -> Interval:
 
 def paired(a: np.ndarray, b: np.ndarray) -> list[Interval]:
     """b - a for each of P pairs of rows, over the same N seeds, by the paired t interval. Shapes: (P, N)."""
-    return means(b.astype(float) - a)
+    return _possible(means(b.astype(float) - a))
+
+
+def _possible(found: Sequence[Interval]) -> list[Interval]:
+    """Differences of two fractions: within -1 and 1."""
+    return [Interval(each.value, *map(float, np.clip([each.low, each.high], -1, 1))) for each in found]
 
 
 def paired_images(a: np.ndarray, b: np.ndarray) -> list[Interval]:
@@ -89,9 +95,13 @@ def paired_images(a: np.ndarray, b: np.ndarray) -> list[Interval]:
     does (Bonett & Price 2012). With thousands of images these change nothing; with few on which the rows disagree, the
     interval without them is too narrow, and has no width at all where they agree on all.
     """
-    found = means(_widened(b.astype(float) - a))
-    values = (b.astype(float) - a).mean(axis=1)
-    return [Interval(float(value), each.low, each.high) for value, each in zip(values, found, strict=True)]
+    return _possible(of_images(b.astype(float) - a))
+
+
+def of_images(differences: np.ndarray) -> list[Interval]:
+    """What `paired_images` says of differences (P, N), of any combination of rows."""
+    plain, wide = means(differences), means(_widened(differences))
+    return [Interval(each.value, more.low, more.high) for each, more in zip(plain, wide, strict=True)]
 
 
 def _widened(differences: np.ndarray) -> np.ndarray:
@@ -286,14 +296,15 @@ def basis(design: np.ndarray) -> list[int]:
     return kept
 
 
-def main_effects(design: np.ndarray, correct: np.ndarray) -> list[Interval]:
-    """Coefficients of a linear model of right (1) and wrong (0), with intervals over images (or seeds).
+def main_effects(design: np.ndarray, correct: np.ndarray) -> np.ndarray:
+    """Coefficients of a linear model of right (1) and wrong (0), for each image (or seed): (p, N).
 
     `design`: (R, p) of rank p; `correct`: (R, N), all rows on the same images. Every image has the same design, so the
-    model is fitted to each image alone, and a coefficient's interval is that of its mean over images: the
-    cluster-robust interval with images as clusters (Liang & Zeger 1986), but for its factor for few rows.
+    model is fitted to each image alone, and `means` of a coefficient over images is the cluster-robust interval with
+    images as clusters (Liang & Zeger 1986), but for its factor for few rows.
     """
-    return means(np.linalg.pinv(design) @ correct.astype(float))
+    found: np.ndarray = np.linalg.pinv(design) @ correct.astype(float)
+    return found
 
 
 def line_fit(design: np.ndarray, accuracy: np.ndarray) -> list[Interval]:

@@ -28,7 +28,7 @@ def mains(
     basis = comparison.basis(matrix)  # holds all columns of the factors that can be told
     spare, over = len(rows) - len(basis), differences.compared_over(answers)
     measured = differences.measured(answers, over)
-    mains = dict(zip(basis, comparison.main_effects(matrix[:, basis], measured), strict=True))
+    mains = dict(zip(basis, _intervals(comparison.main_effects(matrix[:, basis], measured), over), strict=True))
     fits = dict(zip(basis, comparison.line_fit(matrix[:, basis], measured.mean(axis=1)), strict=True)) if spare else {}
     moved: dict[tuple[str, tuple[Any, Any]], list[float]] = {}
     for c in contrasts:
@@ -40,6 +40,11 @@ def mains(
         up, down = sum(v > 0 for v in mine), sum(v < 0 for v in mine)
         main, fit = (None, None) if reason else (mains[column], fits[column])
         yield Effect(factor, levels, len(mine), up, down, main, reason, fit, over)
+
+
+def _intervals(effects: np.ndarray, over: str) -> list[Interval]:
+    """Of each effect's mean, (P, N)."""
+    return comparison.of_images(effects) if over == "images" else comparison.means(effects)
 
 
 def _no_effect(told: bool, spare: int) -> str:
@@ -62,5 +67,6 @@ def interactions(grid: Grid, rows: Sequence[int], test: Mapping[int, Answers]) -
 
 def _interaction(square: design.Square, test: Mapping[int, Answers]) -> Interval:
     answers = [test[r] for r in square.rows]
-    a, b, c, d = differences.measured(answers, differences.compared_over(answers))
-    return comparison.mean(d - c - b + a)
+    over = differences.compared_over(answers)
+    a, b, c, d = differences.measured(answers, over)
+    return _intervals((d - c - b + a)[None], over)[0]

@@ -77,8 +77,9 @@ def _contrast_notes(found: Findings, one_seed: bool) -> Iterator[str]:
     many = len(found.analysis.contrasts)
     if many > MOST:
         yield f"The first {MOST} of {many:,}; contrasts.csv has them all."
-    over = " or ".join(dict.fromkeys(c.difference.over for c in found.analysis.contrasts))
-    test = "exact McNemar" if one_seed else f"paired t test over {over}"
+    kinds = {"exact McNemar" if d.against else f"paired t test over {d.over}": None
+             for d in (c.difference for c in found.analysis.contrasts)}  # fmt: skip
+    test = " or ".join(kinds)
     yield f"Second row minus first. Intervals: 95 %, paired, unadjusted. p: {test}; Holm over the {many:,} contrasts."
     if one_seed:
         yield "Right only in: test images that only the first / only the second row gets right."
@@ -156,7 +157,7 @@ def _square(square: design.Square) -> str:
 def selection(found: Findings) -> Table | None:
     """How sure the choice is, on validation."""
     stability, sealed = found.analysis.stability, found.sealed
-    if not stability or not sealed:
+    if not stability or not sealed or sealed.metric != found.record.grid.select_on:  # the rule has changed since
         return None
     metric = sealed.metric.removeprefix("val_")
     values = {
@@ -326,7 +327,7 @@ def _lack(found: Findings, row: int) -> str:
     """Why a row has no test numbers."""
     if found.finished(row):
         return "sealed"
-    outcomes = [r.outcome for t, r in found.results.items() if t.row == row and r]
+    outcomes = [r.outcome for t, r in found.results.items() if r and t in found.record.grid.seeded(row)]
     return outcomes[0] if outcomes else NOT_RUN
 
 

@@ -98,10 +98,11 @@ def tests(workspace: Workspace, found: Findings) -> Tests | None:
 
 
 def _majority(found: Findings) -> float | None:
-    """Share of the test set's largest class: the accuracy of always guessing it."""
-    row = next(iter(found.test), None)
-    counts = found.record.counts[found.record.grid.rows[row - 1].split]["test"] if row else ()
-    return max(counts) / sum(counts) if counts else None
+    """Share of the test set's largest class: the accuracy of always guessing it; None where rows differ in it."""
+    record = found.record
+    tests = (record.counts[record.grid.rows[row - 1].split]["test"] for row in found.test)
+    shares = {max(counts) / sum(counts) for counts in tests}
+    return shares.pop() if len(shares) == 1 else None
 
 
 def draw(workspace: Workspace, record: Record, results: Results, sealed: Selection | None, look: Look) -> Drawing:
@@ -123,8 +124,9 @@ def draw(workspace: Workspace, record: Record, results: Results, sealed: Selecti
         "warnings.json": json.dumps(caveats.as_json(told), indent=1, ensure_ascii=False) + "\n",
     }
     others = beside.every(found)
-    if look.importances and analysis.can_weigh(record, done(results)):
-        others.append(beside.importance(found, look.importances(record, done(results))))
+    own = {t: r for t, r in done(results).items() if not record.grid.is_replicate(t)}
+    if look.importances and analysis.can_weigh(record, own) and (shares := look.importances(record, own)):
+        others.append(beside.importance(found, shares))
     for each in others:
         files[f"tables/{each.key}.tex"] = latex.latex(each, **look.latex)
         files[f"tables/{each.key}.md"] = export.markdown_table(each)

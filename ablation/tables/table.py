@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from ablation.caveats.caveat import listed, which
 from ablation.grids import design
-from ablation.grids.grid import TITLES, Grid, short
+from ablation.grids.grid import TITLES, short
 from ablation.grids.record import Record
 from ablation.results import result
 from ablation.results.selection import Selection, before
@@ -17,7 +18,6 @@ from ablation.statistics.comparison import LEVEL, RESAMPLES, Interval
 from ablation.statistics.facts import GAP, SEEDS, Analysis, RowFacts
 
 MANY_IMAGES = 20_000  # from here on a second decimal of a percentage means something
-MANY_ROWS = 12  # rows that a note lists one by one
 
 
 @dataclass(frozen=True)
@@ -145,12 +145,6 @@ def build(
     )
 
 
-def listed(words: Sequence[object]) -> str:
-    """1, 3 and 5."""
-    *most, last = map(str, words)
-    return f"{', '.join(most)} and {last}" if most else last
-
-
 def _caption(record: Record, rows: pd.DataFrame, majority: float | None, found: Analysis | None) -> str:
     sizes = sorted(set(rows.n_test))
     test = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
@@ -171,8 +165,8 @@ def _brackets(seeds: Sequence[int], found: Analysis | None) -> str:
     return f" Brackets: {100 * LEVEL:.0f}% intervals over {over}." if found else ""
 
 
-def _test_in(grid: Grid) -> str:
-    if grid.on_test:
+def _test_in(selected: Selection) -> str:
+    if selected.on_test:
         return "SELECTED ON TEST: the test numbers of the selected row are too good, the best of several by luck too."
     return "The test columns played no part in the choice."
 
@@ -185,10 +179,9 @@ def _notes(
     near = [n for n in range(1, len(grid.rows) + 1) if len(grid.difference(n)) == 1]
     yield f"{{reference}} reference row{_neighbours(near)}."
     if selected:
-        yield f"{{selected}} selected (bold): {selected.rule}. {_test_in(grid)}"
+        yield f"{{selected}} selected (bold): {selected.rule}. {_test_in(selected)}"
         if selected.earlier:
-            seen = before(record, selected)
-            yield f"Selected anew after the study had grown; test results were seen with {seen} selected."
+            yield f"Selected anew: {before(record, selected)}."
     if found:
         yield from _statistics(record, found, marks)
     sizes = rows[["n_train", "n_val", "n_test"]].drop_duplicates()
@@ -207,10 +200,7 @@ def _notes(
 
 
 def _neighbours(rows: Sequence[int]) -> str:
-    if not rows:
-        return ""
-    named = f"row{'s' if rows[1:] else ''} {listed(rows)}" if len(rows) <= MANY_ROWS else f"{len(rows)} rows"
-    return f" (differs from {named} in one factor)"
+    return f" (differs from {which(rows)} in one factor)" if rows else ""
 
 
 def _statistics(record: Record, found: Analysis, marks: frozenset[str]) -> Iterator[str]:
@@ -231,6 +221,12 @@ def _statistics(record: Record, found: Analysis, marks: frozenset[str]) -> Itera
     if found.stability and found.stability.cheapest not in (0, *_selected(found)):
         yield f"Cheapest row that validation does not tell from {{selected}}: row {found.stability.cheapest}."
     yield _method(seeds, sum(facts.delta is not None for facts in found.rows.values()), found.bootstrapped)
+    few = [r for r, f in found.rows.items() if not f.over_seeds or (f.delta and f.delta.over == "images")]
+    if few and seeds >= SEEDS:
+        yield (
+            f"Too few common seeds in {which(few)}: brackets, Δ or p there are over test images, of the seeds that "
+            "both have (of one, exact McNemar)."
+        )
     if seeds == 1:
         yield f"Intervals and tests are about these {n} trained networks; they hold no run-to-run (seed) variance."
     yield from _gaps(record, found)

@@ -37,8 +37,8 @@ def build(
 ) -> keras.Model:
     """front -> flatten -> fc_layers x (dense fc_units ReLU, dropout) -> softmax, compiled.
 
-    `shape`: of one image's features, or of what `front` takes. The front is as it was built, in float32 where it is
-    frozen; `precision` is the head's, and that of a front that is trained.
+    `shape`: of one image's features, or of what `front` takes. The front is as it was built, in float32, also
+    where it is trained; `precision` is the head's.
     """
     keras.config.set_dtype_policy(POLICIES[condition.precision])
     layers: list[keras.Layer] = [keras.Input(shape), *front, keras.layers.Flatten()]

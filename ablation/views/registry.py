@@ -10,6 +10,7 @@ from ablation.errors import AblateError
 from ablation.grids import record as records
 from ablation.grids.grid import Trial
 from ablation.grids.record import Record
+from ablation.planning import plan
 from ablation.results import selection
 from ablation.views import tracking
 from ablation.workers import slots
@@ -33,6 +34,7 @@ def _selected(workspace: Workspace, record: Record) -> Trial:
             f"study {record.name!r}: the head of row {sealed.row} was not kept; "
             "train it in another --workspace, with --keep selected or all"
         )
+    plan.refuse_cleaned(workspace, next(iter(plan.trainings(record, [trial]))))  # the model is checked on some
     return trial
 
 

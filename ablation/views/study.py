@@ -3,7 +3,7 @@
 import math
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import fmean, stdev
@@ -11,7 +11,7 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.exceptions import StorageInternalError
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -22,7 +22,7 @@ from ablation.grids.record import Record
 from ablation.results.result import Result
 from ablation.workspace import atomic
 
-KEY, METRIC = "ablate.trial", "ablate.metric"
+KEY, METRIC, IMAGES = "ablate.trial", "ablate.metric", "ablate.images"
 FORESTS, TREES = 10, 8  # of the importances: one forest alone is unstable, and hides it
 PATIENCE, PAUSE = 120.0, 1.0  # seconds: for how long a database may be away at the end; between two looks
 CHUNK = 100  # rows whose test scores are one attribute: short enough for any database's texts
@@ -70,8 +70,11 @@ def _in_order(levels: Set[Any]) -> list[Any]:
 def importances(record: Record, finished: Mapping[Trial, Result]) -> dict[str, tuple[float, float]]:
     """Of each varying factor, the share of the variance of the selection metric that forests explain by it (fANOVA,
     Hutter et al. 2014): mean and standard deviation over FORESTS seeds. A level counts as its place among the levels: a
-    declared range would give its unseen part nearly all of the weight, and names cost 2^levels times as much."""
+    declared range would give its unseen part nearly all of the weight, and names cost 2^levels times as much. {} where
+    all values are the same."""
     metric, varying = record.grid.metric, record.grid.varying
+    if len({result.scores["val"][metric] for result in finished.values()}) < 2:
+        return {}
     levels = {f: _in_order({getattr(r, f) for r in record.grid.rows}) for f in varying}
     places: dict[str, BaseDistribution] = {f: IntDistribution(0, len(found) - 1) for f, found in levels.items()}
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -115,7 +118,8 @@ class Study:
         self._fail_abandoned()
 
     def _opened(self) -> optuna.Study:
-        """One whose values are another metric's goes: `agree` adds its trials again, from the files."""
+        """One whose values are another metric's goes: `agree` adds its trials again, from the files. Raises AblateError
+        where the database has a study of that name on other images, of another workspace."""
         name = self._record.name
         while True:
             found = optuna.create_study(
@@ -125,10 +129,13 @@ class Study:
                 sampler=optuna.samplers.RandomSampler(),  # never consulted: every parameter is fixed
                 load_if_exists=True,
             )
-            known = found.user_attrs.get(METRIC)
-            if known is None:
-                found.set_user_attr(METRIC, self._metric)
-            if known in (None, self._metric):
+            attributes = found.user_attrs
+            if attributes.get(IMAGES, self._record.images) != self._record.images:
+                raise AblateError(f"--storage: has a study {name!r} on other images; pass another --name")
+            if attributes.get(METRIC, self._metric) == self._metric:
+                for attribute, value in ((METRIC, self._metric), (IMAGES, self._record.images)):
+                    if attribute not in attributes:
+                        found.set_user_attr(attribute, value)
                 return found
             optuna.delete_study(study_name=name, storage=self._storage)
 
@@ -148,7 +155,7 @@ class Study:
         """A database that is away stops no training: what it misses, `agree` adds."""
         try:
             yield
-        except (StorageInternalError, SQLAlchemyError):
+        except (StorageInternalError, SQLAlchemyError, UpdateFinishedTrialError, KeyError):  # the last: another's doing
             self._behind = True
 
     def begin(self, trial: Trial, key: str) -> None:
@@ -181,8 +188,10 @@ class Study:
     def agree(self, finished: Iterable[tuple[Trial, str, Result]]) -> None:
         """Add the finished trials that the study lacks: trained for another study, or lost with a database. Raises
         AblateError where a database that was away does not come back."""
-        if self._behind:
-            self._catch_up()
+        finished = list(finished)
+        self._surely(lambda: self._add(finished))
+
+    def _add(self, finished: Sequence[tuple[Trial, str, Result]]) -> None:
         known = self._complete | self._tested()
         lacking = [(trial, key, result) for trial, key, result in finished if key not in known]
         if lacking:
@@ -191,6 +200,18 @@ class Study:
             if key not in known:
                 values = {int(e["epoch"]): e[self._metric] for e in result.history}
                 self._study.add_trial(self._frozen(trial, key, value=self._value(result), intermediate_values=values))
+
+    def _surely(self, write: Callable[[], None]) -> None:
+        """Once more, where the database goes away meanwhile."""
+        for last in (False, True):
+            if self._behind:
+                self._catch_up()
+            try:
+                return write()
+            except (StorageInternalError, SQLAlchemyError):
+                if last:
+                    raise
+                self._behind = True
 
     def _catch_up(self) -> None:
         """Nothing runs any more: what still stands as running was not told how it ended."""
@@ -229,6 +250,9 @@ class Study:
         for trial, key, scores in tested:
             first = trial.row - (trial.row - 1) % CHUNK
             chunks.setdefault(f"test/seed {trial.seed}, rows {first}-{first + CHUNK - 1}", {})[key] = scores
+        self._surely(lambda: self._note(chunks))
+
+    def _note(self, chunks: Mapping[str, dict[str, dict[str, float]]]) -> None:
         known = self._study.user_attrs
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

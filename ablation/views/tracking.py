@@ -5,9 +5,10 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
@@ -99,9 +100,15 @@ class Outbox:
             file.truncate(sum(len(line) for line in file if line.endswith(b"\n")))
 
     def put(self, messages: Iterable[Message]) -> None:
-        lines = "".join(json.dumps(m) + "\n" for m in messages)
-        with self._lock, open(self._path, "a", encoding="utf-8") as file:
-            file.write(lines)
+        data = "".join(json.dumps(m) + "\n" for m in messages).encode()
+        with self._lock, open(self._path, "ab", buffering=0) as file:
+            start = file.seek(0, os.SEEK_END)
+            try:
+                while data:
+                    data = data[file.write(data) :]
+            except OSError:
+                file.truncate(start)  # a disk that is full now may have room for the next message
+                raise
 
     def _part(self, start: int) -> list[bytes]:
         """Whole lines from byte `start` on, PART bytes of them or a little more. A torn last line is left out."""
@@ -125,10 +132,18 @@ class Outbox:
         """The number of messages from byte `start` on."""
         return sum(map(len, self._parts(start)))
 
-    def states(self) -> dict[str, str]:
-        """What each run will have been told last, once the messages are sent."""
-        ends = (json.loads(line) for part in self._parts(0) for line in part if line.startswith(b'{"kind": "end"'))
-        return {message["key"]: message["state"] for message in ends}
+    def states(self, known: Iterable[str]) -> dict[str, str]:
+        """What each run will have been told last, once the messages are sent to a server that has the `known` runs."""
+        runs, found = set(known), {}
+        kinds = (b'{"kind": "run"', b'{"kind": "end"')
+        for message in (json.loads(line) for part in self._parts(0) for line in part if line.startswith(kinds)):
+            if _is_lost(message, runs):
+                continue
+            if message["kind"] == "run":
+                runs.add(message["key"])
+            else:
+                found[message["key"]] = message["state"]
+        return found
 
     def clear(self, size: int) -> bool:
         """Empty the file if nothing came since it had `size` bytes."""
@@ -137,6 +152,15 @@ class Outbox:
                 return False
             self._path.unlink()
         return True
+
+
+def _is_lost(message: Message, runs: Container[str]) -> bool:
+    """Whether it is about a run that a server with these `runs` has not: it was sent to one that is gone. Whoever looks
+    what the server lacks tells it all of that run."""
+    kind, key = message["kind"], message["key"]
+    if kind == "run":
+        return key != PARENT and PARENT not in runs
+    return kind != "abandoned" and key not in runs
 
 
 def _tags(tags: dict[str, str]) -> list[RunTag]:
@@ -162,6 +186,11 @@ class Sender:
     def _find_experiment(self, artifacts: Path | None) -> str:
         found = self._client.get_experiment_by_name(EXPERIMENT)
         if found:
+            place = Path(urlsplit(found.artifact_location or "").path).parent
+            if artifacts and not place.is_dir():  # its files would go there
+                raise FileNotFoundError(
+                    f"mlflow.db is of a workspace in {place}; remove it: it is made anew from files"
+                )
             return str(found.experiment_id)
         location = artifacts.absolute().as_uri() if artifacts else None
         return str(self._client.create_experiment(EXPERIMENT, artifact_location=location))
@@ -186,6 +215,8 @@ class Sender:
         for message in messages:
             key = message["key"]
             self.handled += 1
+            if _is_lost(message, self.runs):
+                continue
             if message["kind"] == "metrics":
                 points.setdefault(key, []).extend(
                     Metric(name, value, message["time"], message["step"]) for name, value in message["values"].items()
@@ -263,8 +294,11 @@ class Tracker:
         if asking.is_alive():
             self._patience = 0.0  # the end need not wait for it again
             return None
-        sender, waiting = self._sender, self._outbox.states()  # what is sent meanwhile is in both
-        return sender.states | waiting if sender else None
+        sender = self._sender
+        if sender is None:
+            return None
+        waiting = self._outbox.states(sender.runs)  # what is sent meanwhile is in both
+        return sender.states | waiting
 
     def _connected(self) -> Sender | None:
         with _connecting:

@@ -21,13 +21,14 @@ from typing import Any
 
 import dask
 from distributed import Client, Nanny, Scheduler, Security, SpecCluster, WorkerPlugin, get_worker
+from distributed.comm import connect
 from distributed.gc import disable_gc_diagnosis
 
 from ablation.errors import AblateError
 from ablation.loading import loading
 from ablation.workers.interrupts import shielded
 from ablation.workers.pool import KILLED, TIMED_OUT, Job, Listener, Lost, Task, Tls
-from ablation.workers.slots import AT_START, Slot, environment
+from ablation.workers.slots import AT_START, Slot, backend, environment
 
 SETTINGS = {
     "distributed.scheduler.allowed-failures": 0,  # attempts are ours to count
@@ -83,12 +84,15 @@ class _Wire:
         return self._key in _asked_to_stop or task is None or task.state != "executing"
 
 
-def _on_worker(topic: str, key: str, job: Job, arguments: Sequence[Any], log: str) -> Any:
-    """Runs in the worker's process."""
+def _on_worker(topic: str, key: str, job: Job, arguments: Sequence[Any], log: str, asked: str) -> Any:
+    """Runs in the worker's process. `asked`: the Keras backend that the orchestrator counts on."""
     _asked_to_stop.discard(key)
     link = _Wire(topic, key)
     _redirect(Path(log) / f"worker-{get_worker().name}.log".replace(":", "-"))
     link.placed()
+    if backend() != asked:
+        where = socket.gethostname()
+        raise AblateError(f"KERAS_BACKEND is {backend()} on {where}, and {asked} here: start its workers with {asked}")
     return job(*arguments, link)
 
 
@@ -128,6 +132,14 @@ class _Flight:
             return False
         began = self.since + LOADING_SECONDS if self.placed is None else self.placed
         return time.monotonic() - began > self.task.seconds
+
+
+def _why(future: Any) -> str:
+    """Why there is no value: a future is cancelled where the scheduler forgets it, as one that starts anew does."""
+    error = None if future.status == "cancelled" else future.exception()
+    if isinstance(error, AblateError):
+        return str(error)
+    return KILLED if error is None or "KilledWorker" in repr(error) else repr(error)
 
 
 @dataclass
@@ -179,7 +191,7 @@ class Dask:
         return next((a for a, n in self._workers.items() if busy[a] < n and a not in self._condemned), None)
 
     def _submit(self, task: Task, worker: str) -> None:
-        arguments = (self._topic, task.key, task.job, task.arguments, str(self.log.absolute()))
+        arguments = (self._topic, task.key, task.job, task.arguments, str(self.log.absolute()), backend())
         future = self.client.submit(
             _on_worker, *arguments, workers=[worker], resources={"slot": 1}, retries=0, pure=False
         )
@@ -212,8 +224,7 @@ class Dask:
             yield flight.task.key, flight.future.result()
             return
         self._looked = -1e9  # workers may be gone
-        error = "" if flight.lost else repr(flight.future.exception())
-        yield flight.task.key, Lost(flight.lost or (KILLED if "KilledWorker" in error else error))
+        yield flight.task.key, Lost(flight.lost or _why(flight.future))
 
     def _ask_all(self) -> None:
         """Those that run save and return; those that are not there yet are taken back."""
@@ -245,6 +256,8 @@ class Dask:
         if now - self._looked < TICK_SECONDS:
             return
         self._looked = now
+        if self.client.status in ("closing", "closed"):
+            raise AblateError("the scheduler is gone; when it is back, the same command goes on")
         present = self.client.scheduler_info(n_workers=-1)["workers"]
         self._workers = {address: int(w["resources"].get("slot", 0)) for address, w in present.items()}
         self._condemned &= set(self._workers)
@@ -374,6 +387,8 @@ def remote(
 async def _serve(address: str, slots: Sequence[Slot], security: Security | None) -> None:
     host = socket.gethostname()
     names = [f"{host}-{os.getpid()}-{slot.name}" for slot in slots]
+    arguments = security.get_connection_args("worker") if security else {}
+    await (await connect(address, timeout=CONNECT_SECONDS, **arguments)).close()  # while a signal is still heard
     with shielded():
         nannies = [
             Nanny(address, security=security, **_nanny(slot, name=name))
@@ -394,5 +409,6 @@ def serve(address: str, slots: Sequence[Slot], tls: Tls) -> None:
     try:
         with dask.config.set(SETTINGS):
             asyncio.run(_serve(address, slots, _security(tls)))
-    except (OSError, ValueError, TypeError) as error:
-        raise _unreachable(address, error) from None
+    except (OSError, ValueError, TypeError, RuntimeError) as error:  # the last is Dask's, where a nanny cannot start
+        cause = error.__cause__
+        raise _unreachable(address, cause if isinstance(cause, Exception) else error) from None

@@ -16,7 +16,7 @@ from ablation.planning.plan import Training
 from ablation.results import result, selection
 from ablation.results.result import Predictions
 from ablation.results.selection import Selection
-from ablation.training import worker
+from ablation.training import features, worker
 from ablation.training.worker import Orders
 from ablation.watching.watch import Watch
 from ablation.workers import pool
@@ -102,9 +102,13 @@ def _trained_again(workspace: Workspace, chosen: Chosen, workers: pool.Pool, wat
         watch.say(f"the head of row {trial.row} was not kept: it is trained again, for {epochs} epochs")
         again.root.mkdir(parents=True, exist_ok=True)
         link = again.root / "cache"
-        if not link.is_symlink():
-            link.symlink_to(workspace.root.absolute() / "cache")
-        sweep.extract(workspace, workers, set(training.features_of().values()), watch)
+        if not link.exists():
+            link.unlink(missing_ok=True)
+            link.symlink_to("..")  # the workspace's own, wherever that is moved
+        wanted = set(training.features_of().values())
+        if not wanted or not all(features.is_ready(workspace, f) for f in wanted):
+            plan.refuse_cleaned(workspace, training)
+        sweep.extract(workspace, workers, wanted, watch)
         _train(workers, again, training, watch)
     new, old = (result.read(w.training(training.key), epochs) for w in (again, workspace))
     if not (new and new.done and old):

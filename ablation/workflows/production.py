@@ -1,6 +1,7 @@
 """The workflows for a trained row on other images: try it where labels are known, and predict where they are not."""
 
 import hashlib
+import os
 import re
 import time
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ def evaluate(options: Options, split: str, row: int | None, watch: Watch) -> Eva
     given, others = _read(options, record, split)
     decoded, probabilities = answers(options, workspace, chosen, given, watch)
     index = decoded.index
-    data = options.data if is_demo(options.data) else str(Path(options.data).absolute())
+    data = options.data if is_demo(options.data) else os.path.abspath(options.data)
     of = {
         "name": _name(workspace.study(record.name), data, split, row),
         "data": data,
@@ -96,8 +97,8 @@ def _name(folder: StudyFolder, data: str, split: str, row: int | None) -> str:
     stem = data if is_demo(data) else path.stem if path.is_file() else path.name
     name = re.sub(r"[^\w.-]+", "-", stem) + ("" if split == "all" else f"-{split}")
     name += "" if row is None else f"-row-{row}"
-    others = {each.name: each.data for each in elsewhere.read_all(folder)}
-    known = others.get(name, data) == data
+    others = {each.key: each.data for each in elsewhere.read_all(folder)}
+    known = others.get(elsewhere.key_of(name), data) == data
     return name if known else f"{name}-{hashlib.sha256(data.encode()).hexdigest()[:6]}"
 
 

@@ -70,6 +70,8 @@ def _slot_names(options: Options) -> list[str]:
 def _open_study(options: Options, workspace: Workspace, record: Record) -> Study:
     try:
         return Study(with_driver(options.storage) if options.storage else study.create(workspace.optuna), record)
+    except AblateError:
+        raise
     except Exception as error:  # whatever SQLAlchemy and its drivers raise; an address may hold a password: not named
         reason = masked(str(error).splitlines()[0] if str(error) else type(error).__name__)
         raise AblateError(f"--storage: Optuna's database cannot be opened ({reason[:200]})") from None

@@ -45,7 +45,7 @@ def _gather(place: Path) -> None:
     """Print the number of contrasts."""
     workspace = Workspace(place)
     found = record.need(workspace, NAME)
-    sealed = selection.read(workspace.study(NAME))
+    sealed = selection.read(workspace, found)
     said = findings.gather(workspace, found, findings.collect(workspace, found), sealed).analysis
     print(len(said.contrasts))
 
