@@ -29,8 +29,8 @@ def opened_before(known: Known) -> Caveat | None:
     return Caveat(
         "TEST_OPENED_BEFORE_SELECTION",
         f"{sentence(before(known.record, sealed))}; row {sealed.row} is selected now.",
-        "What was added or changed may have been chosen in view of the test set, so the selected row's test numbers can "
-        "be too good.",
+        "What was added or changed may have been chosen in view of the test set, so the selected row's test numbers "
+        "can be too good.",
         "State what was, and report the selected row on images that nobody has looked at.",
         (sealed.row,),
     )
