@@ -22,7 +22,7 @@ def arguments(options: dict[str, Any]) -> list[str]:
             found += [part for k, v in value.items() for part in (flag, f"{k}={_level(v)}")]
         elif isinstance(value, bool):
             found += [flag] if value else []
-        elif name in REPEATED:
+        elif name in REPEATED and value is not None:
             found += [part for v in ([value] if isinstance(value, str) else value) for part in (flag, v)]
         elif isinstance(value, list | tuple):
             found += [flag, ",".join(map(str, value)) + ("," if name == "seeds" else "")]

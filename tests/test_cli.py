@@ -332,7 +332,11 @@ def test_options_from_python():
     )
     assert found == ["--seeds", "7,", "--classes", "a,b", "--strict", "SINGLE_SEED", "--strict", "BOUNDARY",
                      "--retry", "diverged"]  # fmt: skip
-    assert as_options({"seeds": 5, "inline": True, "skip_bad": False, "limit": None}) == ["--seeds", "5", "--inline"]
+    assert as_options({"seeds": 5, "inline": True, "skip_bad": False, "limit": None, "strict": None}) == [
+        "--seeds",
+        "5",
+        "--inline",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,38 @@ def test_the_same_seed_gives_the_same_bits(images: tuple[np.ndarray, np.ndarray]
     assert equal(first[-1], again[-1])
 
 
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_a_state_that_is_set_goes_on_bit_for_bit(images: tuple[np.ndarray, np.ndarray], precision: str):
+    """However often it is looked at: a loss scaler's factor is part of it, and does not begin anew."""
+    x, y = images
+    condition = CONDITION.model_copy(update={"epochs": 4, "precision": precision})
+    whole = list(states(images, condition))
+    first = head.build(x.shape[1:], 3, condition, 0)
+    for epoch, _ in head.fit(first, x, y, condition, 0):
+        saved = head.state(first)
+        assert len(saved) == len(head.state(first))
+        if epoch == 2:
+            break
+    second = head.build(x.shape[1:], 3, condition, 0)
+    head.set_state(second, saved)
+    for _ in head.fit(second, x, y, condition, 0, done=2):
+        pass
+    assert equal([*second.get_weights(), head.predict(second, x, y).losses], whole[-1])
+
+
+def test_a_front_takes_its_input_as_it_is():
+    """In lower precision too: a backbone's upper part computes in float32 on what was stored in float32."""
+    keras.config.set_dtype_policy("float32")
+    front = keras.Sequential([keras.Input((2, 2, 8)), keras.layers.Rescaling(1.0)])
+    condition = CONDITION.model_copy(update={"precision": "bfloat16"})
+    model = head.build((2, 2, 8), 3, condition, 0, [front])
+    seen = []
+    front.layers[-1].call = lambda inputs: seen.append(np.asarray(inputs)) or inputs
+    x = np.full((1, 2, 2, 8), 1 + 2**-20, np.float32)
+    model(x)
+    assert np.array_equal(seen[-1], x)
+
+
 def test_another_seed_gives_another_head(images: tuple[np.ndarray, np.ndarray]):
     """The seed decides initial weights, order and masks."""
     first, other = next(states(images, CONDITION)), next(states(images, CONDITION, seed=1))

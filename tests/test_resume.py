@@ -1,5 +1,6 @@
 """A training that is cut, and goes on: the real trainer, the real files, bit for bit."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -12,10 +13,11 @@ import numpy as np
 import pytest
 from conftest import STUDY, Silent, options, rows
 
+from ablation.errors import AblateError
 from ablation.planning import attempts
 from ablation.planning.plan import Training, trainings
 from ablation.results import checkpoint, result
-from ablation.training import fit, head, worker
+from ablation.training import features, fit, head, worker
 from ablation.workflows import prepare, sweep
 from ablation.workspace import TrainingFolder, Workspace
 
@@ -183,6 +185,38 @@ def test_another_environment_begins_again(place: Place, training: Training, monk
     monkeypatch.setattr(fit, "environment", lambda: here | {"threads": 64})
     train(workspace, training, link)
     assert link.epochs[0] == 1
+
+
+def test_other_features_begin_again(place: Place, training: Training):
+    """A checkpoint is of the features that it was trained on: those that another machine computed anew are others."""
+    workspace, link = place("features"), Direct()
+    train(workspace, training, Direct(lambda epoch: epoch == 2))
+    path = workspace.features(training.features_of()["train"].key)
+    np.save(path, np.load(path) * np.float32(1 + 2**-20))
+    sidecar = path.with_suffix(".json")
+    sidecar.write_text(
+        json.dumps(json.loads(sidecar.read_text()) | {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()})
+    )
+    assert train(workspace, training, link) == result.DONE
+    assert link.epochs[0] == 1
+
+
+def test_weights_that_were_changed_meanwhile_are_refused(tmp_path: Path):
+    """A row says which weights it had: a file that is another one by now is not taken for it."""
+    path = tmp_path / "w.h5"
+    path.write_bytes(b"old")
+    known = features.locate("vgg16", str(path))
+    assert features.checked(known) == str(path)
+    path.write_bytes(b"another")
+    with pytest.raises(AblateError, match="changed since the study read it"):
+        features.checked(known)
+
+
+def test_features_are_of_one_backend(training: Training):
+    """Two compute other bits, and a training's id holds which it was."""
+    other = training.model_copy(update={"backend": "jax"})
+    assert training.backend == keras.backend.backend()
+    assert other.features_of()["train"].key != training.features_of()["train"].key
 
 
 def test_a_broken_checkpoint_is_no_checkpoint(place: Place, training: Training):

@@ -110,7 +110,7 @@ def test_a_second_run_trains_nothing(ran: tuple[Path, str]):
     assert not any(log.exists() for log in logs)
     assert before == {p: p.read_bytes() for p in before}
     assert len(study(place / "runs").get_trials()) == ROWS
-    assert set(study(place / "runs").user_attrs) == {"test/seed 0, rows 1-100"}
+    assert set(study(place / "runs").user_attrs) == {"ablate.images", "ablate.metric", "test/seed 0, rows 1-100"}
     assert [len(r.data.metrics) for r in children(place / "runs")[2]] == points
 
 

@@ -362,6 +362,8 @@ def test_a_large_table_follows_from_the_files_however_it_was_drawn(tmp_path):
         for name in ("table.md", "table.csv", "tables/importance.tex"):
             found = check(place, place.study("g").path / name, importances)
             assert (found.mismatches, found.cells > 0) == ((), True)
-    text = (place.study("g").path / "table.csv").read_text()
-    (tmp_path / "table.csv").write_text(text.replace("0.5", "0.6"))
-    assert check(place, tmp_path / "table.csv", importances).mismatches
+        text = (place.study("g").path / "table.csv").read_text()
+        value = next(line for line in lines(text) if line["row"] == "90")["val_accuracy"]
+        (tmp_path / "table.csv").write_text(text.replace(value, "0.123"))
+        (wrong,) = check(place, tmp_path / "table.csv", importances).mismatches
+        assert wrong.startswith("row 90, val_accuracy: 0.123 stands there")

@@ -117,15 +117,14 @@ def test_workers_come_and_go(tmp_path: Path):
         assert not psutil.wait_procs(children, timeout=20)[1]
 
 
-def test_a_scheduler_that_dies_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_scheduler_that_dies_is_said(tmp_path: Path):
     """What ran there is lost, as when a worker dies; what cannot be run any more ends the command with a line."""
-    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 5)
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     with contextlib.ExitStack() as lives, contextlib.ExitStack() as opened:
         address = lives.enter_context(scheduler(tmp_path))
         opened.enter_context(process(tmp_path, "worker", *serve(address)))
         remote = cluster.remote(address, pool.Tls(), tmp_path, tmp_path, print)
         workers = opened.enter_context(remote)
+        workers.client._timeout = 5  # seconds for which it looks for one that is gone
         listener = pool.Listener(began=lambda key, slot: lives.close())
         ends = workers.run(each(*(pool.Task(str(i), patient) for i in range(9))), listener)
         assert next(ends) == ("0", pool.Lost(pool.KILLED))

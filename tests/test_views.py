@@ -8,6 +8,7 @@ from wsgiref.util import setup_testing_defaults
 
 import optuna
 import pytest
+from conftest import until
 from mlflow import MlflowClient
 from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
@@ -222,7 +223,7 @@ def test_an_outbox_is_read_a_part_at_a_time(tmp_path: Path, monkeypatch: pytest.
     outbox.put([*MESSAGES[:4], tracking.text("t", "page.html", "x" * 1000), MESSAGES[-1]])
     first, end = outbox.read(0)
     assert (first, outbox.count(0), outbox.count(end)) == (MESSAGES[:1], 6, 5)
-    assert outbox.states([]) == {"t": "digest"}
+    assert outbox.states([], 0) == {"t": "digest"}
     tracker = Tracker(path, lambda: sender(tmp_path))
     assert tracker.close() == 0
     assert sender(tmp_path).states["t"] == "digest"
@@ -248,6 +249,30 @@ def test_a_database_that_is_lost_is_told_what_it_can_be(tmp_path: Path):
     assert tracker.close() == 0
     assert not path.exists()
     assert sender(tmp_path).states == {PARENT: "", "u": "new"}
+
+
+def test_a_database_that_is_lost_while_a_run_goes_on_is_told_all_at_its_end(tmp_path: Path):
+    """The study's own run too."""
+    found = record("[factorial]\ndropout = [0.0, 0.1]\n", tmp_path)
+    results = {trial: Result(FAILED, 1, error="no") for trial in found.grid.trials()}
+    findings = Findings(found, results, None, {}, {}, None, analyse(found, {}, {}, {}, {}, None, None), None, (), ())
+    tracker = Tracker(tmp_path / "outbox.jsonl", lambda: sender(tmp_path))
+    runs = Runs(found, tracker)
+    until(lambda: not (tmp_path / "outbox.jsonl").exists())
+    (tmp_path / "m.db").unlink()
+    tracker._sender = None  # as after a message that failed
+    runs.agree(Drawing(findings, (), {"table.csv": "row", "report.html": ""}), None)
+    assert runs.close() == 0
+    assert set(sender(tmp_path).states) == {PARENT, *map(found.trial_key, found.grid.trials())}
+    assert all(sender(tmp_path).states.values())
+
+
+def test_a_workspace_with_any_name_is_found_again(tmp_path: Path):
+    """MLflow keeps its folder as an address, in which spaces and other letters are written otherwise."""
+    place = tmp_path / "my r\u00fcns"
+    place.mkdir()
+    for _ in range(2):
+        assert sender(place).experiment
 
 
 def test_a_disk_that_was_full_spoils_no_later_message(tmp_path: Path):
@@ -295,12 +320,17 @@ def test_a_study_of_that_name_on_other_images_is_left_alone(tmp_path: Path):
     mine = Study(url, found)
     trial = next(found.grid.trials())
     mine.begin(trial, "k")
-    with pytest.raises(AblateError, match="on other images; pass another --name"):
-        Study(url, found.model_copy(update={"images": "others"}))
+    with pytest.raises(AblateError, match="with other images or another metric; pass another --name"):
+        Study(url, found.model_copy(update={"images": "others"}), shared=True)
     assert [t.state for t in mine._study.get_trials()] == [TrialState.RUNNING]
     Study(url, found)  # takes what runs for abandoned
     mine.report("k", {"epoch": 1, "val_accuracy": 0.5})
     mine.finish("k", done(0.5))
+    optuna.delete_study(study_name="s", storage=url)
+    with pytest.raises(AblateError, match="results and tables are complete"):
+        mine.agree([(trial, "k", done(0.5))])
+    Study(url, found)
+    Study(url, found.model_copy(update={"images": "others"}))  # in a database of its own, a name is taken anew
 
 
 def test_importances_of_equal_values_are_none(tmp_path: Path):

@@ -123,7 +123,7 @@ def unlabelled(data: str, classes: Sequence[str]) -> Images:
     if not files:
         there = f"no image ({', '.join(sorted(SUFFIXES))})" if path.is_dir() else "no such file or folder"
         raise AblateError(f"{data}: {there}; predict takes an image file, or a folder of them")
-    names = [printable(str(file.relative_to(path))) for file in files] if path.is_dir() else [data]
+    names = [printable(str(file.relative_to(path))) for file in files] if path.is_dir() else [printable(data)]
     none = np.full(len(files), "", str)
     return Images(files, names, np.zeros(len(files), int), tuple(classes), none, none)
 
@@ -191,14 +191,19 @@ def printable(name: str) -> str:
     return name.encode("utf-8", "replace").decode()
 
 
-def check(images: Images, data: str) -> None:
-    """Raises AblateError where `images` cannot be trained on: fewer than two classes, or a class without images; or
-    where a name is none that a file could hold."""
+def check_names(images: Images, data: str) -> None:
+    """Raises AblateError where the name of a class, or of the data, is none that a file could hold."""
     for name in (data, *images.classes):
         if name != printable(name):
             raise AblateError(
                 f"{printable(name)}: a name that is no UTF-8; rename it (convmv does so for whole folders)"
             )
+
+
+def check(images: Images, data: str) -> None:
+    """Raises AblateError where `images` cannot be trained on: fewer than two classes, a class without images, or names
+    that no file could hold."""
+    check_names(images, data)
     if len(images.classes) < 2:
         raise AblateError(f"{data}: one class only ({', '.join(images.classes)}); two or more are needed")
     counts = np.bincount(images.labels, minlength=len(images.classes))

@@ -12,7 +12,7 @@ from ablation.errors import AblateError
 from ablation.grids.grid import Condition, Grid, Trial, short
 from ablation.workspace import StudyFolder, Workspace, read_json, write_json
 
-RECIPE = 1  # the version of the training recipe: count up whenever the same trial would give other numbers
+RECIPE = 2  # the version of the training recipe: count up whenever the same trial would give other numbers
 
 
 class Weights(BaseModel):

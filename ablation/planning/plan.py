@@ -27,6 +27,7 @@ class Training(BaseModel):
     images: str
     split: str
     classes: int
+    backend: str  # Keras'
     weights: Weights
     alignment: str = ""  # how faces are aligned, where its condition says that they are
 
@@ -59,6 +60,7 @@ class Training(BaseModel):
                 weights=self.weights,
                 image_size=self.condition.image_size,
                 images=self.images,
+                backend=self.backend,
                 cut=cut,
                 alignment=self.aligned(split),
             )
@@ -76,13 +78,15 @@ class Features(BaseModel):
     weights: Weights
     image_size: int
     images: str
+    backend: str
     cut: bool = False
     alignment: str = ""
 
     @property
     def key(self) -> str:
         part = ("-cut" if self.cut else "") + (f"-eyes-{self.alignment}" if self.alignment else "")
-        return f"{self.images[:12]}-{self.backbone}-{self.weights.digest[:12]}-{self.image_size}{part}"
+        weights = self.weights.digest[:16]
+        return f"{self.images[:12]}-{self.backbone}-{weights}-{self.backend}-{self.image_size}{part}"
 
 
 def refuse_cleaned(workspace: Workspace, training: Training) -> None:
@@ -110,6 +114,7 @@ def _training(record: Record, key: str, trials: Sequence[Trial]) -> Training:
         images=record.images,
         split=record.splits[first.condition.split],
         classes=len(record.classes),
+        backend=record.backend,
         weights=record.weights_of(first.condition),
         alignment=record.alignment_of(first.condition),
     )

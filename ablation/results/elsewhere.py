@@ -91,7 +91,9 @@ def read_all(folder: StudyFolder) -> list[Elsewhere]:
         try:
             found.append(Elsewhere.model_validate(read_json(path)))
         except ValidationError:
-            raise AblateError(f"{path}: not what this version reads; run `ablate evaluate` again") from None
+            raise AblateError(
+                f"{path}: not what this version reads; remove it and run `ablate evaluate` again"
+            ) from None
     return found
 
 

@@ -203,9 +203,10 @@ def check(workspace: Workspace, path: Path, importances: Importances | None = No
         raise AblateError(f"{path}: study {study} has no {name} (any more)")
     read = _read_macros if name == "macros.tex" else READERS[path.suffix]
     there = read(text)
-    wrong = list(_other_data(there, drawing)) or list(_compare(there, read(drawing.files[name])))
-    if wrong and not drawing.findings.analysis.bootstrapped:  # it may have been drawn with all intervals
+    strange = list(_other_data(there, drawing))
+    wrong = strange or list(_compare(there, read(drawing.files[name])))
+    if wrong and not strange and not drawing.findings.analysis.bootstrapped:  # perhaps it was drawn with all intervals
         more = drawn_again(workspace, study, replace(look, all_intervals=True))
-        wrong = wrong if any(_compare(there, read(more.files[name]))) else []
+        wrong = min(wrong, list(_compare(there, read(more.files[name]))), key=len)
     cells = sum(len(line) for _, line in there.lines)
     return Verified(path, study, cells, tuple(dict.fromkeys(wrong)))

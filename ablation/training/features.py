@@ -55,6 +55,13 @@ def _known_sha256(path: Path) -> str:
     return _sha256_of(path, stat.st_size, stat.st_mtime_ns)
 
 
+def checked(weights: Weights) -> str:
+    """The source of weights. Raises AblateError where it is a file that is not the one that the study was read with."""
+    if weights.source not in ("imagenet", "random") and _known_sha256(Path(weights.source)) != weights.digest:
+        raise AblateError(f"{weights.source}: changed since the study read it, or another file on this machine")
+    return weights.source
+
+
 def digest_of(model: Any) -> str:
     """One name for a Keras model's weights."""
     found = hashlib.sha256()
@@ -87,7 +94,7 @@ def extract(workspace: Workspace, features: Features, report: Callable[[dict[str
     """Run the backbone, or its part before block 5, over the stored pixels, in index order, into a float32 .npy file
     with a checksum beside it."""
     front = import_module(FRONT)
-    model, preprocess = front.backbone(features.backbone, features.weights.source, features.image_size)
+    model, preprocess = front.backbone(features.backbone, checked(features.weights), features.image_size)
     model = front.lower(features.backbone, model) if features.cut else model
     pixels = np.load(
         workspace.images(features.images).pixels(features.image_size, features.alignment),

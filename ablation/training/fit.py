@@ -1,6 +1,7 @@
 """A training from its first epoch, or its checkpoint, to its last: results at milestones, checkpoints between them."""
 
 import functools
+import json
 import logging
 import os
 import platform
@@ -24,7 +25,7 @@ from ablation.training import features, front, head
 from ablation.training.witness import witness
 from ablation.workers import slots
 from ablation.workers.pool import Link
-from ablation.workspace import Workspace, atomic, write_json
+from ablation.workspace import Workspace, atomic, read_json, write_json
 
 LOG = logging.getLogger(__name__)
 REPORT_SECONDS = 0.5  # at least so long between two reports that are no milestone's
@@ -70,13 +71,16 @@ class Fit:
         rows, self._y = splits.read(workspace.images(training.images), training.split)
         self._x = {split: _inputs(workspace, training, split, r) for split, r in rows.items()}
         condition = training.condition
-        before = front.build(condition, training.weights.source) if front.is_needed(condition) else []
+        before = front.build(condition, features.checked(training.weights)) if front.is_needed(condition) else []
         self._model = head.build(self._x["train"].shape[1:], training.classes, condition, training.seed, before)
         given = [np.asarray(keras.ops.convert_to_numpy(v)) for layer in before for v in layer.weights]
-        write_json(self._folder.witness, witness(self._model, given, self._x, self._y, condition, training.seed))
+        had = read_json(self._folder.witness)
+        has = json.loads(json.dumps(witness(self._model, given, self._x, self._y, condition, training.seed)))
+        write_json(self._folder.witness, has)
         self.history: list[dict[str, float]] = []
         self._started = time.time()
-        self._go_on()
+        if had in (None, has):  # features that were computed again, elsewhere, are others: a checkpoint is of the old
+            self._go_on()
         self._clock = checkpoint.Clock(head.state_bytes(self._model))
         write_json(self._folder.description, training.model_dump(mode="json"))
 

@@ -48,6 +48,7 @@ def build(
             layers.append(keras.layers.Dropout(condition.dropout, seed=0))  # its state is set at each epoch's start
     layers.append(_dense(classes, "softmax", seed, len(condition.units), dtype="float32"))
     model = keras.Sequential(layers)
+    model.autocast = False  # each layer casts for itself: a front takes its input as it is
     model.compile(
         optimizer=_optimizer(condition),
         loss="sparse_categorical_crossentropy",
@@ -116,6 +117,7 @@ class Trainer:
     def __init__(self, model: keras.Model, x: np.ndarray, y: np.ndarray, condition: Condition, seed: int) -> None:
         self._model, self._x, self._y, self._condition, self._seed = model, x, y, condition, seed
         self._weights = batches.image_weights(y) if condition.balance == "class_weight" else None
+        _make_moments(model)  # no variable may be made while a step is traced again
         path = RESIDENT.get(keras.backend.backend()) if _may_stay(x) else None
         self._steps = import_module(path).Steps(model, x, y, self._weights) if path else self._step_by_step
 
@@ -154,8 +156,14 @@ def fit(
         yield epoch, trainer.epoch(epoch)
 
 
+def _make_moments(model: keras.Model) -> None:
+    """The optimizer's variables, once: Keras' loss scaler would make others, that begin anew."""
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+
+
 def _state(model: keras.Model) -> list[Any]:
-    model.optimizer.build(model.trainable_variables)  # else there are no moments yet to read or to set
+    _make_moments(model)
     return [*model.weights, *model.optimizer.variables]
 
 

@@ -16,7 +16,6 @@ class Steps:
         self._model = model
         self._data = tuple(jax.device_put(array) for array in (x, y, weights) if array is not None)
         self._run = jax.jit(self._loop, donate_argnums=0)
-        model.optimizer.build(model.trainable_variables)
         model.test_on_batch(x[:1], y[:1])  # Keras makes the variables of its metrics when they are first needed
 
     def __call__(self, rows: np.ndarray, size: int) -> dict[str, float]:

@@ -13,7 +13,6 @@ class Steps:
 
     def __init__(self, model: Any, x: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> None:
         self._data = tuple(tf.convert_to_tensor(array) for array in (x, y, weights) if array is not None)
-        model.optimizer.build(model.trainable_variables)  # no variable may be made while a step is traced again
         self._step = tf.function(model.train_step, jit_compile=model.jit_compile, autograph=False)
         self._run = tf.function(self._loop)
 

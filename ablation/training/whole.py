@@ -10,13 +10,13 @@ import keras
 
 from ablation.backbones import BACKBONES
 from ablation.planning.plan import Training
-from ablation.training import front, head
+from ablation.training import features, front, head
 
 
 def _before(training: Training, pixels: Any) -> Any:
     """What was computed once for the head: pixels through the frozen part."""
     condition = training.condition
-    model, preprocess = front.backbone(condition.backbone, training.weights.source, condition.image_size)
+    model, preprocess = front.backbone(condition.backbone, features.checked(training.weights), condition.image_size)
     if condition.trainable == "block5":
         model = front.lower(condition.backbone, model)
     return model(preprocess(keras.ops.cast(pixels, "float32")))
@@ -39,7 +39,7 @@ def build(training: Training, weights: Path) -> keras.Model:
     condition = training.condition
     pixels = keras.Input((condition.image_size, condition.image_size, 3), dtype="uint8", name="images")
     start = pixels if training.on_images else _before(training, pixels)
-    layers = front.build(condition, training.weights.source) if front.is_needed(condition) else []
+    layers = front.build(condition, features.checked(training.weights)) if front.is_needed(condition) else []
     trained = head.build(start.shape[1:], training.classes, condition, training.seed, layers)
     keras.Model(trained.inputs, trained.outputs).load_weights(weights)
     found = list(trained.layers)

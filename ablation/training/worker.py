@@ -67,8 +67,7 @@ def _compute_in(precision: str) -> None:
     if slots.backend() == "jax":
         import jax
 
-        # of lower types there is one kind of product
-        kind = precision if precision in ("float32", "tensorfloat32") else "default"
+        kind = "tensorfloat32" if precision == "tensorfloat32" else "float32"  # of 32-bit inputs: others have one kind
         jax.config.update("jax_default_matmul_precision", kind)
 
 

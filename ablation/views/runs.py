@@ -52,7 +52,8 @@ class Runs:
         self._dataset = tracking.dataset(name, record.images, record.data, profile)
         tags = {"ablate.name": record.name, "ablate.data": record.data, "ablate.images": record.images}
         self._tell(tracking.abandoned())
-        self._tell(tracking.run(PARENT, record.name, time.time(), {}, tags, self._dataset))
+        self._parent = tracking.run(PARENT, record.name, time.time(), {}, tags, self._dataset)
+        self._tell(self._parent)
 
     def _tell(self, *messages: Message) -> None:
         self._tracker.tell(*messages)
@@ -97,6 +98,8 @@ class Runs:
         if known is None:  # what it lacks cannot be known: `ablate sync`, or the next run that reaches it, tells it
             self._tell(tracking.end(PARENT, time.time(), status))
         else:
+            if PARENT not in known:  # MLflow has lost it since
+                self._tell(self._parent)
             self._tell_lacking(known, results, tests)
             self._tell_study(known, drawing, status)
         self._agreed = True

@@ -100,26 +100,35 @@ def create(path: Path) -> str:
     return f"sqlite:///{path.absolute()}"
 
 
+def _away(error: Exception) -> AblateError:
+    reason = masked((str(error).splitlines() or [type(error).__name__])[0])[:200]
+    return AblateError(
+        f"--storage: Optuna's database is away ({reason}); results and tables are complete, and the same command tells "
+        "it when it is back"
+    )
+
+
 class Study:
     """Written by the orchestrator alone. Trials are told when they start, report each epoch, and end."""
 
-    def __init__(self, url: str, record: Record) -> None:
+    def __init__(self, url: str, record: Record, shared: bool = False) -> None:
+        """`shared`: other workspaces may use the database too. Raises AblateError where it has another one's study of
+        this name."""
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         arguments: dict[str, Any] = (
             {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
         )  # a server that was restarted has cut its connections
         self._record, self._metric = record, f"val_{record.grid.metric}"  # whatever selects
         self._storage = optuna.storages.RDBStorage(url, engine_kwargs=arguments)
-        self._study = self._opened()
+        self._study = self._opened(shared)
         self._id = self._storage.get_study_id_from_name(record.name)
         self._open: dict[str, int] = {}  # trial id -> Optuna's id
         self._complete: set[str] = set()  # ids of the trials that ended here
         self._behind = False  # whether the database was away and lacks something
         self._fail_abandoned()
 
-    def _opened(self) -> optuna.Study:
-        """One whose values are another metric's goes: `agree` adds its trials again, from the files. Raises AblateError
-        where the database has a study of that name on other images, of another workspace."""
+    def _opened(self, shared: bool) -> optuna.Study:
+        """One on other images, or with another metric's values, goes: `agree` adds trials again, from the files."""
         name = self._record.name
         while True:
             found = optuna.create_study(
@@ -129,14 +138,15 @@ class Study:
                 sampler=optuna.samplers.RandomSampler(),  # never consulted: every parameter is fixed
                 load_if_exists=True,
             )
-            attributes = found.user_attrs
-            if attributes.get(IMAGES, self._record.images) != self._record.images:
-                raise AblateError(f"--storage: has a study {name!r} on other images; pass another --name")
-            if attributes.get(METRIC, self._metric) == self._metric:
-                for attribute, value in ((METRIC, self._metric), (IMAGES, self._record.images)):
-                    if attribute not in attributes:
-                        found.set_user_attr(attribute, value)
+            mine, its = {METRIC: self._metric, IMAGES: self._record.images}, found.user_attrs
+            if all(its.get(attribute, value) == value for attribute, value in mine.items()):
+                for attribute in mine.keys() - its.keys():
+                    found.set_user_attr(attribute, mine[attribute])
                 return found
+            if shared:
+                raise AblateError(
+                    f"--storage: has a study {name!r} with other images or another metric; pass another --name"
+                )
             optuna.delete_study(study_name=name, storage=self._storage)
 
     def _fail_abandoned(self) -> None:
@@ -204,13 +214,13 @@ class Study:
     def _surely(self, write: Callable[[], None]) -> None:
         """Once more, where the database goes away meanwhile."""
         for last in (False, True):
-            if self._behind:
-                self._catch_up()
             try:
+                if self._behind:
+                    self._catch_up()
                 return write()
-            except (StorageInternalError, SQLAlchemyError):
-                if last:
-                    raise
+            except (StorageInternalError, SQLAlchemyError, KeyError) as error:
+                if last or isinstance(error, KeyError):  # another workspace has deleted the study
+                    raise _away(error) from None
                 self._behind = True
 
     def _catch_up(self) -> None:
@@ -223,11 +233,7 @@ class Study:
                 return
             except (StorageInternalError, SQLAlchemyError) as error:
                 if time.monotonic() > end:
-                    reason = masked(str(error).splitlines()[0])[:200]
-                    raise AblateError(
-                        f"--storage: Optuna's database is away ({reason}); results and tables are complete, and the "
-                        "same command tells it when it is back"
-                    ) from None
+                    raise _away(error) from None
                 time.sleep(PAUSE)
 
     def _tested(self) -> set[str]:

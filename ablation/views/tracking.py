@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
@@ -132,11 +132,12 @@ class Outbox:
         """The number of messages from byte `start` on."""
         return sum(map(len, self._parts(start)))
 
-    def states(self, known: Iterable[str]) -> dict[str, str]:
-        """What each run will have been told last, once the messages are sent to a server that has the `known` runs."""
+    def states(self, known: Iterable[str], start: int) -> dict[str, str]:
+        """What each run will have been told last, once the messages from byte `start` on are sent to a server that has
+        the `known` runs."""
         runs, found = set(known), {}
         kinds = (b'{"kind": "run"', b'{"kind": "end"')
-        for message in (json.loads(line) for part in self._parts(0) for line in part if line.startswith(kinds)):
+        for message in (json.loads(line) for part in self._parts(start) for line in part if line.startswith(kinds)):
             if _is_lost(message, runs):
                 continue
             if message["kind"] == "run":
@@ -186,7 +187,7 @@ class Sender:
     def _find_experiment(self, artifacts: Path | None) -> str:
         found = self._client.get_experiment_by_name(EXPERIMENT)
         if found:
-            place = Path(urlsplit(found.artifact_location or "").path).parent
+            place = Path(unquote(urlsplit(found.artifact_location or "").path)).parent
             if artifacts and not place.is_dir():  # its files would go there
                 raise FileNotFoundError(
                     f"mlflow.db is of a workspace in {place}; remove it: it is made anew from files"
@@ -243,6 +244,7 @@ class Sender:
                 self.experiment, start_time=message["time"], tags=identity, run_name=message["name"]
             )
             self.runs[key] = created.info.run_id
+            self.states.setdefault(key, "")
         self._client.update_run(self.runs[key], status="RUNNING", name=message["name"])
         known = self._client.get_run(self.runs[key]).data.params if again else {}  # MLflow takes no other value
         params = [Param(k, v) for k, v in message["params"].items() if k not in known]
@@ -297,8 +299,8 @@ class Tracker:
         sender = self._sender
         if sender is None:
             return None
-        waiting = self._outbox.states(sender.runs)  # what is sent meanwhile is in both
-        return sender.states | waiting
+        waiting = self._outbox.states(sender.runs, self._sent)
+        return sender.states | waiting  # what was sent meanwhile is in both
 
     def _connected(self) -> Sender | None:
         with _connecting:

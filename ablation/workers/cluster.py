@@ -135,10 +135,11 @@ class _Flight:
 
 
 def _why(future: Any) -> str:
-    """Why there is no value: a future is cancelled where the scheduler forgets it, as one that starts anew does."""
+    """Why there is no value: a future is cancelled where the scheduler forgets it, as one that starts anew does. Raises
+    AblateError where a worker must not work for us: it would be idle, and given all that waits."""
     error = None if future.status == "cancelled" else future.exception()
     if isinstance(error, AblateError):
-        return str(error)
+        raise error
     return KILLED if error is None or "KilledWorker" in repr(error) else repr(error)
 
 

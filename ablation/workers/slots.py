@@ -191,6 +191,8 @@ def lacking(precision: str, used: Sequence[Slot]) -> str:
         return ""
     if precision == "tensorfloat32" and backend() not in SWITCHED:
         return f"KERAS_BACKEND={backend()} has no switch for it"
+    if precision == "tensorfloat32" and os.environ.get("NVIDIA_TF32_OVERRIDE") == "0":
+        return "NVIDIA_TF32_OVERRIDE=0 forbids it"
     for slot in used:
         if slot.gpu and slot.gpu.capability < NEEDED[precision]:
             return f"{slot.gpu.name} lacks it"

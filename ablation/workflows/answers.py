@@ -19,7 +19,7 @@ from ablation.results.selection import Selection
 from ablation.training import features, worker
 from ablation.training.worker import Orders
 from ablation.watching.watch import Watch
-from ablation.workers import pool
+from ablation.workers import pool, slots
 from ablation.workflows import pools, sweep
 from ablation.workflows.options import Options
 from ablation.workflows.prepare import store_images
@@ -99,6 +99,9 @@ def _trained_again(workspace: Workspace, chosen: Chosen, workers: pool.Pool, wat
     trial, training, again = chosen.trial, chosen.training, workspace.again
     epochs, place = trial.condition.epochs, again.training(training.key)
     if not place.head(epochs).is_file():
+        if slots.backend() != chosen.record.backend:
+            was = f"KERAS_BACKEND={chosen.record.backend}"
+            raise AblateError(f"row {trial.row} is to be trained again as it was, with {was}: set it so")
         watch.say(f"the head of row {trial.row} was not kept: it is trained again, for {epochs} epochs")
         again.root.mkdir(parents=True, exist_ok=True)
         link = again.root / "cache"

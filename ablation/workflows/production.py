@@ -82,6 +82,7 @@ def _drawn(
 
 def _read(options: Options, record: Record, split: str) -> tuple[images.Images, dict[str, int]]:
     given = images.load(options.data)
+    images.check_names(given, options.data)
     found, others = images.matched(given if split == "all" else images.of_split(given, split), record.classes)
     if not len(found):
         raise AblateError(

@@ -69,7 +69,8 @@ def _slot_names(options: Options) -> list[str]:
 
 def _open_study(options: Options, workspace: Workspace, record: Record) -> Study:
     try:
-        return Study(with_driver(options.storage) if options.storage else study.create(workspace.optuna), record)
+        url = with_driver(options.storage) if options.storage else study.create(workspace.optuna)
+        return Study(url, record, shared=options.storage is not None)
     except AblateError:
         raise
     except Exception as error:  # whatever SQLAlchemy and its drivers raise; an address may hold a password: not named

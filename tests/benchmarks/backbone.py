@@ -33,7 +33,7 @@ def main(weights: str, images: int, place: Path) -> None:
     workspace = Workspace(place)
     pixels = np.random.default_rng(0).integers(256, size=(images, 32, 32, 3), dtype=np.uint8)
     found = Weights(level=weights, source=weights, digest="w")
-    wanted = Features(backbone="vgg16", weights=found, image_size=32, images="random")
+    wanted = Features(backbone="vgg16", weights=found, image_size=32, images="random", backend="tensorflow")
     path = workspace.images("random").pixels(32, "")
     path.parent.mkdir(parents=True)
     np.save(path, pixels)
