@@ -363,7 +363,9 @@ def test_a_large_table_follows_from_the_files_however_it_was_drawn(tmp_path):
             found = check(place, place.study("g").path / name, importances)
             assert (found.mismatches, found.cells > 0) == ((), True)
         text = (place.study("g").path / "table.csv").read_text()
-        value = next(line for line in lines(text) if line["row"] == "90")["val_accuracy"]
-        (tmp_path / "table.csv").write_text(text.replace(value, "0.123"))
+        header, *rest = csv.reader(io.StringIO(text))
+        rest[89][header.index("val_accuracy")] = "0.123"
+        with open(tmp_path / "table.csv", "w", newline="") as file:
+            csv.writer(file).writerows([header, *rest])
         (wrong,) = check(place, tmp_path / "table.csv", importances).mismatches
         assert wrong.startswith("row 90, val_accuracy: 0.123 stands there")

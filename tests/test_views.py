@@ -256,11 +256,12 @@ def test_a_database_that_is_lost_while_a_run_goes_on_is_told_all_at_its_end(tmp_
     found = record("[factorial]\ndropout = [0.0, 0.1]\n", tmp_path)
     results = {trial: Result(FAILED, 1, error="no") for trial in found.grid.trials()}
     findings = Findings(found, results, None, {}, {}, None, analyse(found, {}, {}, {}, {}, None, None), None, (), ())
-    tracker = Tracker(tmp_path / "outbox.jsonl", lambda: sender(tmp_path))
+    (tmp_path / "first").mkdir()
+    places = iter([tmp_path / "first", tmp_path])
+    tracker = Tracker(tmp_path / "outbox.jsonl", lambda: sender(next(places)))
     runs = Runs(found, tracker)
     until(lambda: not (tmp_path / "outbox.jsonl").exists())
-    (tmp_path / "m.db").unlink()
-    tracker._sender = None  # as after a message that failed
+    tracker._sender = None  # as after a message that failed: the next database knows nothing
     runs.agree(Drawing(findings, (), {"table.csv": "row", "report.html": ""}), None)
     assert runs.close() == 0
     assert set(sender(tmp_path).states) == {PARENT, *map(found.trial_key, found.grid.trials())}

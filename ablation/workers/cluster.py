@@ -259,7 +259,7 @@ class Dask:
         self._looked = now
         if self.client.status in ("closing", "closed"):
             raise AblateError("the scheduler is gone; when it is back, the same command goes on")
-        present = self.client.scheduler_info(n_workers=-1)["workers"]
+        present = self.client.scheduler_info(n_workers=-1).get("workers", {})  # none while it looks for its scheduler
         self._workers = {address: int(w["resources"].get("slot", 0)) for address, w in present.items()}
         self._condemned &= set(self._workers)
         for flight in self._flying.values():
