@@ -212,6 +212,9 @@ def test_own_studies_name_their_data(capsys: pytest.CaptureFixture[str], here: P
     """Demo data are the default of the shipped studies alone."""
     Path("good.toml").write_text(GOOD)
     assert "--data: good.toml needs images" in refused(capsys, here, "--grid", "good.toml")
+    assert "needs images" in refused(capsys, here, "--grid", "paper,good.toml")
+    for grid in ("paper", "all-paper", "heads,paper"):
+        assert "known: anger" in refused(capsys, here, "--grid", grid, "--classes", "joy")
 
 
 def test_a_bug_is_exit_3_with_a_log(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):

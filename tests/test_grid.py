@@ -594,6 +594,21 @@ def test_studies_are_run_as_one():
     assert study_file.read("baseline,paper").stem == study_file.stem("baseline,paper") == "baseline+paper"
 
 
+def test_studies_of_one_name_are_two(tmp_path):
+    """Files in two folders may be called alike: their rules are compared all the same."""
+    for folder, text in (("a", "seeds = [0, 1]\n"), ("b", "")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "study.toml").write_text(f"{text}[factorial]\ndropout = [0.1, 0.2]\n")
+    with pytest.raises(AblateError, match=r"seeds differs \(study: \(0, 1\), study: \(0,\)\)"):
+        study_file.read(f"{tmp_path}/a/study.toml,{tmp_path}/b/study.toml")
+
+
+def test_one_at_a_time_has_what_is_fixed_as_its_reference(tmp_path):
+    """Also where the levels have more in common with each other than with it."""
+    (tmp_path / "g.toml").write_text("[one_at_a_time]\nfc_units = [[1024, 512, 256], [512, 256, 128]]\n")
+    assert study_file.read(str(tmp_path / "g.toml")).reference == 1
+
+
 def test_studies_with_other_rules_are_not_run_as_one(tmp_path):
     """Other seeds: one line names both, and the way out, which works."""
     with pytest.raises(AblateError, match=r"--grid: seeds differs \(paper: \(0,\), split: \(0, 1, 2\)\).*pass --seeds"):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,13 +22,14 @@ from ablation import cli, durations
 from ablation.backbones import PARAMETERS
 from ablation.console import planned
 from ablation.errors import AblateError
+from ablation.grids import record
 from ablation.grids.record import Record, Weights
 from ablation.grids.study_file import read as read_study
 from ablation.planning import cost, plan, schedule
 from ablation.planning.cost import Extraction, Shape, Speed
 from ablation.planning.plan import Features, Job
 from ablation.planning.schedule import Costs
-from ablation.results.result import Result
+from ablation.results.result import Result, write
 from ablation.training import front, measuring, worker
 from ablation.workers import slots
 from ablation.workers.slots import Slot
@@ -337,6 +339,29 @@ def test_a_gpus_speed_is_not_the_cpus(ran: Options):
     where = [forecast._environment(slot) | {"threads": forecast._environment(slots.parse("auto")[0])["threads"]}
              for slot in (cpu, gpu)]  # fmt: skip
     assert [bool(cost.past(Workspace(ran.workspace), shapes, each)) for each in where] == [True, False]
+
+
+def test_a_row_that_diverged_is_not_done(ran: Options, tmp_path: Path):
+    """Nor is it trained, unless that is asked for."""
+    shutil.copytree(ran.workspace.parent, tmp_path, dirs_exist_ok=True)
+    workspace = Workspace(tmp_path / "runs")
+    found = record.need(workspace, "tiny")
+    trial = max(found.grid.trials(), key=lambda t: t.condition.epochs)
+    folder = workspace.training(found.training_key(trial))
+    folder.result(trial.condition.epochs).unlink()
+    write(folder, Result("diverged", trial.condition.epochs))
+    there = replace(ran, workspace=workspace.root)
+    said = forecast.forecast(there, None, no_bench, Silent())
+    assert planned.as_json(said)["trials_done"] == 3
+    assert "done already: 3 of 4 trials; 1 diverged (--retry diverged)\nnothing to train" in planned.draw(said)
+    assert "every row is there" not in planned.draw(said)
+    assert sum(job.epochs_left for job in plan.jobs(workspace, found, ("diverged",))) > 0
+
+
+def test_replicates_are_no_seeds_of_the_rows(ran: Options):
+    """They are told beside them."""
+    said = planned.draw(forecast.forecast(replace(ran, replicates=3), None, no_bench, Silent()))
+    assert "4 rows and 3 replicates of the reference are 7 trials, in " in said
 
 
 def test_trials_tell_their_memory(ran: Options):

@@ -19,7 +19,7 @@ from ablation.grids import study_file
 from ablation.results import selection
 from ablation.results.findings import collect, done
 from ablation.results.result import Result, read, write
-from ablation.tables import beside, provenance
+from ablation.tables import beside, latex, provenance
 from ablation.tables.outcome import Drawing, Look, drawn_again, redraw
 from ablation.tables.verify import check
 from ablation.views.study import importances
@@ -283,6 +283,17 @@ def test_a_study_in_a_renamed_folder_is_that_study(tmp_path):
     assert [row["row"] for row in rows if row["selected"] == "True"] == ["5"]
     assert {row["study"] for row in rows} == {"first"}
     assert workspace.studies() == ["first"]
+
+
+def test_numbers_for_prose_are_those_of_the_table():
+    """No minus before nothing, and as many decimals."""
+    drawn = [
+        latex._macro("delta_test_accuracy_pp", value, decimals)
+        for value, decimals in ((-0.03, 1), (-0.03, 2), (0.0, 1))
+    ]
+    assert drawn[0] == drawn[2] == "0.0"
+    assert "0.03" in drawn[1]
+    assert latex._macro("test_accuracy", 0.96608, 2) == "96.61"
 
 
 # ---- read back

@@ -19,11 +19,13 @@ from ablation.loading import loading
     type=click.Choice(["plain", "siunitx"]),
     default="plain",
     show_default=True,
-    help="Columns of table.tex: plain needs booktabs alone.",
+    help="Columns of table.tex: plain needs booktabs alone, and longtable above 40 rows.",
 )
 @click.option("--standalone", is_flag=True, help="table.tex as a document that compiles by itself.")
 @click.option("--fragment", is_flag=True, help="table.tex as a tabular alone, without float, caption and notes.")
-@click.option("--wide", is_flag=True, help="table.tex as table*, across both columns of a two-column page.")
+@click.option(
+    "--wide", is_flag=True, help="table.tex as table*, across both columns of a two-column page; up to 40 rows."
+)
 @click.option(
     "--intervals",
     type=click.Choice(["auto", "all"]),
@@ -61,7 +63,8 @@ def table(
 @strict_option
 @click.option("--open", "show", is_flag=True, help="Open it in the browser.")
 def report(grid: str, name: str | None, workspace: Path, strict: tuple[str, ...], show: bool) -> int:
-    """Write the report of a study again: one HTML file with warnings, tables and figures, that needs no network.
+    """Write the report of a study again: one HTML file with warnings, tables and figures, that needs no network. The
+    tables are drawn with it, as `ablate table` draws them without options.
 
     \b
     ablate report --grid paper --open

@@ -72,8 +72,9 @@ def evaluate(
 ) -> int:  # fmt: skip
     """Try the selected row on other images: production data, another data set.
 
-    Classes are matched by name; images of others are counted and left out. Nothing of the study changes. Where the
-    row's head was not kept, it is trained again, and compared with what it predicted before.
+    Classes are matched by name; images of others are counted and left out. Results and selection stay as they are; the
+    study's tables and report are drawn again, with these images in them, and MLflow is told. Where the row's head was
+    not kept, it is trained again, and compared with what it predicted before.
 
     \b
     ablate evaluate --grid paper --data demo:production

@@ -158,7 +158,7 @@ def asked_for(
 ) -> Any:  # fmt: skip
     """What `prepare` takes, from RUN_OPTIONS as click hands them over. The study file is checked first."""
     from ablation import addresses, durations
-    from ablation.grids import study_file
+    from ablation.grids import study_file, together
 
     addresses.refuse_credentials("--tracking", rest["tracking"])
     if rest["register"]:
@@ -170,7 +170,7 @@ def asked_for(
     seed_list = study_file.seed_list(seeds) if seeds else None
     found = study_file.read(grid, study_file.settings(changes), seed_list)
     if data is None:
-        if grid not in study_file.shipped():
+        if not set(together.parts(grid)) <= set(study_file.shipped()):
             raise AblateError(f"--data: {grid} needs images: pass a path, or demo for faces that ablate draws")
         data = DEMO
     seconds = durations.parse("--timeout", timeout) if timeout else None

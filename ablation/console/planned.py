@@ -18,7 +18,10 @@ def as_json(found: Forecast) -> dict[str, Any]:
         "study": found.record.name,
         "rows": len(grid.rows),
         "trials": len(trials),
-        "trials_done": sum(len(job.answers) - len(job.missing) for job in found.jobs),
+        "trials_done": sum(len(job.answers) - len(job.missing) - len(job.diverged) for job in found.jobs),
+        "trials_diverged": sum(len(job.diverged) for job in found.jobs),
+        "seeds": len(grid.seeds),
+        "replicates": len(grid.replicates),
         "epochs": sum(job.training.condition.epochs for job in found.jobs),
         "epochs_without_sharing": sum(trial.condition.epochs for trial in trials),
         "epochs_left": sum(job.epochs_left for job in found.jobs),
@@ -43,7 +46,7 @@ def _job(found: Forecast, job: Job) -> dict[str, Any]:
     return {
         "training": job.training.key,
         "answers": [
-            {"row": trial.row, "epochs": trial.condition.epochs, "done": trial not in job.missing}
+            {"row": trial.row, "epochs": trial.condition.epochs, "done": trial not in (*job.missing, *job.diverged)}
             for trial in job.answers
         ],
         "seed": job.training.seed,
@@ -119,16 +122,19 @@ def _fits(found: Forecast, job: Job) -> str:
 
 def _totals(said: dict[str, Any]) -> Iterator[str]:
     trainings = said["trainings"]
-    seeds = len({t["seed"] for t in trainings})
-    trials = f" x {seeds} seeds are {said['trials']} trials," if seeds > 1 else ""
+    again = f" and {said['replicates']} replicates of the reference" if said["replicates"] else ""
+    many = (f" x {said['seeds']} seeds" if said["seeds"] > 1 else "") + again
+    trials = f"{many} are {said['trials']} trials," if many else ""
     shared = said["epochs_without_sharing"]
     instead = f" instead of {shared:,}" if shared > said["epochs"] else ""
     yield f"{_count(said['rows'], 'row')}{trials} in {_count(len(trainings), 'training')}: " + (
         f"{said['epochs']:,} epochs{instead}"
     )
-    yield f"done already: {said['trials_done']} of {said['trials']} trials"
-    if said["trials_done"] == said["trials"]:
-        yield "nothing to train: every row is there"
+    lost = said["trials_diverged"]
+    diverged = f"; {lost} diverged (--retry diverged)" if lost else ""
+    yield f"done already: {said['trials_done']} of {said['trials']} trials{diverged}"
+    if said["trials_done"] + lost == said["trials"]:
+        yield "nothing to train" + ("" if lost else ": every row is there")
         return
     for features in said["features"]:
         yield f"features: {features['images']:,} images to compute, {duration(features['seconds'])}"

@@ -79,7 +79,7 @@ def draw(found: Dumbbell) -> Mapping[str, Any]:
         shown = [f"row {n}<br>{words} {v:.2f} %" for n, v in zip(data.name, values, strict=True)]
         more = {"error_x": bars} if key == "test" else {}
         traces.append(dots(list(values), [p + offset for p in y], color, symbol, text=shown, name=words, **more))
-    every = [*data.train, *data.val, *data.test, *data.low, *([found.majority] if found.majority else [])]
+    every = [*data.train, *data.val, *data.test, *data.low, *data.high, *([found.majority] if found.majority else [])]
     low, high = bounds(every, 0, 100)
     shapes, notes = [], []
     if found.majority:

@@ -51,8 +51,11 @@ class Record(BaseModel):
         return "" if condition.align == "none" else self.alignment
 
     def shown(self, condition: Condition) -> dict[str, Any]:
-        """The levels of a condition as tables and records show them: weights by what was used, without a path."""
-        return vars(condition) | {"weights": short("weights", self.weights_of(condition).source)}
+        """The levels of a condition as tables and records show them: weights by what was used, without a path; a folder
+        of them by its own name."""
+        used = self.weights_of(condition)
+        named = used.source if used.source in ("imagenet", "random") else used.level
+        return vars(condition) | {"weights": short("weights", named)}
 
     @cached_property
     def _keys(self) -> dict[tuple[Condition, int], str]:

@@ -244,7 +244,7 @@ def _hub(conditions: Sequence[Condition]) -> int:
 
 def _reference(path: Path, file: _StudyFile, conditions: Sequence[Condition]) -> int:
     if file.reference is None:
-        return 1 if file.leave_one_out else _hub(conditions)  # of one_at_a_time, row 1 is the hub
+        return 1 if file.leave_one_out or file.one_at_a_time else _hub(conditions)
     if not 1 <= file.reference <= len(conditions):
         raise AblateError(f"{path}: reference: no row {_said(file.reference)}; allowed: 1 to {len(conditions)}")
     return file.reference

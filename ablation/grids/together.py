@@ -20,9 +20,9 @@ def together(stem: str, grids: Sequence[Grid]) -> Grid:
     cannot be told by one rule: other seeds, metrics or split seeds."""
     largest = max(grids, key=lambda grid: len(grid.rows))
     for name, option in (("seeds", "; pass --seeds"), ("select_on", ""), ("split_seed", "; pass --set split_seed=N")):
-        values = {grid.stem: getattr(grid, name) for grid in grids}
-        if len(set(values.values())) > 1:
-            said = ", ".join(f"{stem}: {value}" for stem, value in values.items())
+        values = [(grid.stem, getattr(grid, name)) for grid in grids]
+        if len({value for _, value in values}) > 1:
+            said = ", ".join(f"{stem}: {value}" for stem, value in values)
             raise AblateError(f"--grid: {name} differs ({said}); studies that are run as one share it{option}")
     rows: dict[Condition, str] = {}
     published: dict[Condition, dict[str, Decimal]] = {}

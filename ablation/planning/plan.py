@@ -135,7 +135,8 @@ def missing(workspace: Workspace, record: Record, trials: Iterable[Trial], retry
 
 @dataclass(frozen=True)
 class Job:
-    """A training and what is left of it: `missing` are the trials that it must answer yet, `answers` all of them.
+    """A training and what is left of it: `missing` are the trials that it must answer yet, `answers` all of them;
+    `diverged` those that have no result and are not tried again.
 
     `start`: the epoch after which it goes on; 0 where it begins anew.
     """
@@ -144,6 +145,7 @@ class Job:
     answers: tuple[Trial, ...]
     missing: tuple[Trial, ...]
     start: int = 0
+    diverged: tuple[Trial, ...] = ()
 
     def epochs(self, chosen: Iterable[Trial]) -> int:
         """Epochs to train for these trials of it: up to the last one's milestone."""
@@ -156,7 +158,7 @@ class Job:
     @property
     def state(self) -> str:
         if not self.missing:
-            return "done"
+            return "diverged" if self.diverged else "done"
         return f"continues from epoch {self.start}" if self.start else "new"
 
 
@@ -164,8 +166,13 @@ def jobs(workspace: Workspace, record: Record, retry: Collection[str] = ()) -> l
     """What each training of a study has left, in the order in which they run; finished ones come where they belong."""
     place = {trial: i for i, trial in enumerate(record.grid.trials())}
     trials, left = list(place), set(missing(workspace, record, place, retry))
-    groups = {training: tuple(group) for training, group in trainings(record, trials).items()}
-    found = [Job(t, group, tuple(x for x in group if x in left), begun(workspace, t)) for t, group in groups.items()]
+
+    def job(training: Training, answers: Sequence[Trial]) -> Job:
+        folder, to_do = workspace.training(training.key), tuple(t for t in answers if t in left)
+        lost = tuple(t for t in answers if t not in left and not result.is_done(folder, t.condition.epochs))
+        return Job(training, tuple(answers), to_do, begun(workspace, training), lost)
+
+    found = [job(training, group) for training, group in trainings(record, trials).items()]
     return sorted(found, key=lambda job: place[(job.missing or job.answers)[0]])
 
 

@@ -157,7 +157,7 @@ MACROS = (
 )  # fmt: skip
 
 
-def _macro(key: str, value: object) -> str:
+def _macro(key: str, value: object, decimals: int) -> str:
     if not isinstance(value, int | float):
         return "n/a"
     if value != value:
@@ -166,13 +166,16 @@ def _macro(key: str, value: object) -> str:
         return f"{value:.0f}"
     if key.startswith("p_"):
         return _signs(cells.p_value(value))
-    return _signs(f"{value:+.1f}".replace("-", MINUS)) if "_pp" in key else f"{100 * value:.1f}"
+    if "_pp" not in key:
+        return f"{100 * value:.{decimals}f}"
+    drawn = f"{value:+.{decimals}f}"
+    return _signs(drawn.replace("-", MINUS)) if float(drawn) else drawn.lstrip("+-")
 
 
-def macros(rows: pd.DataFrame) -> str:
+def macros(rows: pd.DataFrame, decimals: int) -> str:
     r"""Numbers for prose: \ablate{5.test_accuracy} prints 96.6. `rows`: the frame of table.csv."""
     lines = [
-        (int(line["row"]), key, _macro(key, line[key]))
+        (int(line["row"]), key, _macro(key, line[key], decimals))
         for line in rows.to_dict("records")
         for key in MACROS
         if key in line

@@ -120,7 +120,7 @@ def draw(workspace: Workspace, record: Record, results: Results, sealed: Selecti
         "contrasts.csv": export.csv(frames.contrasts(record, found.analysis.contrasts)),
         "table.tex": latex.latex(main, **look.latex),
         "table.md": export.markdown_table(main),
-        "macros.tex": latex.macros(rows),
+        "macros.tex": latex.macros(rows, main.decimals),
         "warnings.json": json.dumps(caveats.as_json(told), indent=1, ensure_ascii=False) + "\n",
     }
     others = beside.every(found)

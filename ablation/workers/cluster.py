@@ -372,7 +372,7 @@ def remote(
         try:
             with shielded():
                 client = stack.enter_context(Client(address, security=_security(tls), timeout=CONNECT_SECONDS))
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, RuntimeError) as error:  # the last: TLS to an address that has none
             raise _unreachable(address, error) from None
         if not client.scheduler_info(n_workers=-1)["workers"]:
             say(f"no worker at {address} yet; start some with: ablate worker --scheduler {address}")
