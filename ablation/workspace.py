@@ -297,6 +297,12 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def cut_torn_end(path: Path) -> None:
+    """A process that died within a write leaves half a line; the next one must not be glued to it."""
+    with contextlib.suppress(FileNotFoundError), open(path, "rb+") as file:
+        file.truncate(sum(len(line) for line in file if line.endswith(b"\n")))
+
+
 def write_text(path: Path, text: str) -> None:
     """Write `text` so that a reader sees the old file or the new one, never half of it."""
     with atomic(path) as temporary:

@@ -4,6 +4,10 @@ BACKBONES = {
     "mobilenetv2": "ablation.backbones.mobilenetv2",
     "vgg16": "ablation.backbones.vgg16",
 }
+DOWNLOADS = {  # as Keras names the files of ImageNet's weights
+    "mobilenetv2": "mobilenet_v2_*_no_top.h5",
+    "vgg16": "vgg16_*_notop.h5",
+}
 FRONT = "ablation.training.front"  # builds them: named here, for whoever must not load a backend
 RANDOM_WEIGHTS = "ablation.backbones.random_weights"  # for each of them
 

@@ -85,8 +85,7 @@ def saturated(known: Known) -> Caveat | None:
     effects = known.findings.analysis.effects
     if len(known.grid.varying) < 2 or not any(USED_UP in e.reason for e in effects):
         return None
-    home = known.record.splits[known.grid.rows[known.grid.reference - 1].split]
-    used = sum(answers.split == home for answers in known.findings.test.values())
+    used = sum(answers.split == known.record.home for answers in known.findings.test.values())
     many, rows = plural(len(effects) + 1, "parameter"), plural(used, "row")
     return Caveat(
         "SATURATED",

@@ -12,12 +12,11 @@ from pathlib import Path
 
 import psutil
 
-from ablation.backbones import BACKBONES
+from ablation.backbones import BACKBONES, DOWNLOADS
 from ablation.workers import slots
 from ablation.workspace import file_system, on_network
 
 PACKAGES = ("click", "distributed", "joblib", "keras", "mlflow", "numpy", "optuna", "pandas", "pillow", "scikit-learn")
-FILES = {"vgg16": "vgg16_*_notop.h5", "mobilenetv2": "mobilenet_v2_*_no_top.h5"}  # as Keras names its downloads
 SYMBOLS = {"good": "ok     ", "note": "note   ", "bad": "MISSING"}
 
 
@@ -69,7 +68,7 @@ def _gpus() -> Iterator[Check]:
 def _weights() -> Iterator[Check]:
     folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
     for backbone in BACKBONES:
-        found = sorted(folder.glob(FILES[backbone]))
+        found = sorted(folder.glob(DOWNLOADS[backbone]))
         text = str(found[0]) if found else "not here yet: the first run downloads them, or pass --set weights=PATH"
         yield Check("good" if found else "note", f"ImageNet weights of {backbone}", text)
 

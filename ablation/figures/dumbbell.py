@@ -44,8 +44,8 @@ class Dumbbell:
 
 
 def _majority(found: Findings) -> float | None:
-    shares = {max(c["test"]) / sum(c["test"]) for c in found.record.counts.values() if sum(c["test"])}
-    return 100 * shares.pop() if len(shares) == 1 else None
+    share = found.record.majority(found.record.counts)
+    return None if share is None else 100 * share
 
 
 def _line(found: Findings, row: int) -> tuple[Any, ...]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -46,6 +46,17 @@ class Record(BaseModel):
 
     def weights_of(self, condition: Condition) -> Weights:
         return self.weights[f"{condition.backbone}/{condition.weights}"]
+
+    @property
+    def home(self) -> str:
+        """The split of the reference row, a digest: rows are compared with it, and fitted, on these images alone."""
+        return self.splits[self.grid.rows[self.grid.reference - 1].split]
+
+    def majority(self, levels: Iterable[str]) -> float | None:
+        """Share of the largest class on test, in these levels of `split`: the accuracy of always guessing it. None
+        where they differ in it, or there are none."""
+        shares = {max(counts) / sum(counts) for level in levels if sum(counts := self.counts[level]["test"])}
+        return shares.pop() if len(shares) == 1 else None
 
     def alignment_of(self, condition: Condition) -> str:
         return "" if condition.align == "none" else self.alignment

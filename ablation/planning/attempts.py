@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from ablation.results import result
-from ablation.workspace import TrainingFolder
+from ablation.workspace import TrainingFolder, cut_torn_end
 
 TRIES = 3  # from the same place; who gets further begins to count anew
 
@@ -44,10 +44,9 @@ def read(folder: TrainingFolder) -> list[Attempt]:
 def add(folder: TrainingFolder, run: str, milestones: Sequence[int]) -> None:
     """Note that a try begins here and now."""
     attempt = Attempt(run, *standing(folder, milestones), socket.gethostname(), os.getpid(), time.time())
-    with open(folder.attempts, "ab+") as file:
-        file.seek(0)
-        file.truncate(sum(len(line) for line in file if line.endswith(b"\n")))  # nothing is glued to half a line
-        file.write(json.dumps(asdict(attempt)).encode() + b"\n")
+    cut_torn_end(folder.attempts)
+    with open(folder.attempts, "a", encoding="utf-8") as file:
+        file.write(json.dumps(asdict(attempt)) + "\n")
 
 
 def used_up(folder: TrainingFolder, run: str, milestones: Sequence[int]) -> bool:

@@ -46,7 +46,7 @@ class Findings:
 
     @cached_property
     def _finished(self) -> dict[int, dict[Trial, Result]]:
-        return _rows({t: r for t, r in done(self.results).items() if not self.record.grid.is_replicate(t)})
+        return _rows(of_rows(self.record, self.results))
 
 
 def collect(workspace: Workspace, record: Record) -> dict[Trial, Result | None]:
@@ -59,6 +59,11 @@ def collect(workspace: Workspace, record: Record) -> dict[Trial, Result | None]:
 def done(results: Results) -> dict[Trial, Result]:
     """The finished trials."""
     return {t: r for t, r in results.items() if r and r.done}
+
+
+def of_rows(record: Record, results: Results) -> dict[Trial, Result]:
+    """The finished trials, without replicates of the reference."""
+    return {t: r for t, r in done(results).items() if not record.grid.is_replicate(t)}
 
 
 def _answers(record: Record, trials: Mapping[Trial, Result], opened: Opener) -> Answers | None:
@@ -114,7 +119,7 @@ def gather(
 ) -> Findings:
     """Read the predictions and compute everything. Test predictions are opened only where a selection is sealed.
     Raises AblateError where a file is missing or changed."""
-    finished = {t: r for t, r in done(results).items() if not record.grid.is_replicate(t)}
+    finished = of_rows(record, results)
     again = {t: r for t, r in done(results).items() if record.grid.is_replicate(t)}
     val = _by_row(record, finished, selection.validation(workspace, record))
     opened = selection.unseal(workspace, record, sealed) if sealed else None

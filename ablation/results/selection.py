@@ -93,8 +93,8 @@ def _trials(record: Record, row: int) -> tuple[str, ...]:
 
 
 def _place(record: Record, trials: Iterable[str]) -> int | None:
-    rows = range(1, len(record.grid.rows) + 1)
-    return next((r for r in rows if set(trials) & set(_trials(record, r))), None)
+    rows, wanted = range(1, len(record.grid.rows) + 1), set(trials)
+    return next((r for r in rows if not wanted.isdisjoint(_trials(record, r))), None)
 
 
 def _sealed(folder: StudyFolder) -> Selection | None:

@@ -37,8 +37,7 @@ def analyse(
     grid = record.grid
     bootstrap = all_intervals or len(grid.rows) <= BOOTSTRAP_ROWS
     draws = _draws(test, len(record.classes)) if bootstrap else None
-    home = record.splits[grid.rows[grid.reference - 1].split]
-    same = sorted(r for r in test if test[r].split == home)
+    same = sorted(r for r in test if test[r].split == record.home)
     near, pairs = differences.neighbours(test, grid.reference), design.pairs(grid, same)
     others = differences.neighbours(test, selected)
     wanted = [(grid.reference, r) for r in near] + [(p.first, p.second) for p in pairs]

@@ -66,11 +66,16 @@ def means(values: np.ndarray) -> list[Interval]:
 
     No bounds (nan) where N < 2.
     """
-    n = values.shape[1]
-    middle = values.mean(axis=1)
-    middle[np.abs(middle) < ROUNDING] = 0.0
+    n, middle = values.shape[1], _middles(values)
     reach = stats.t.ppf(1 - ALPHA / 2, n - 1) * values.std(axis=1, ddof=1) / np.sqrt(n) if n > 1 else np.nan
     return [Interval(*map(float, each)) for each in zip(middle, middle - reach, middle + reach, strict=True)]
+
+
+def _middles(values: np.ndarray) -> np.ndarray:
+    """The mean of each row: (P,); what is nothing but for rounding is 0."""
+    found: np.ndarray = values.mean(axis=1)
+    found[np.abs(found) < ROUNDING] = 0.0
+    return found
 
 
 def mean(values: np.ndarray) -> Interval:
@@ -100,8 +105,8 @@ def paired_images(a: np.ndarray, b: np.ndarray) -> list[Interval]:
 
 def of_images(differences: np.ndarray) -> list[Interval]:
     """What `paired_images` says of differences (P, N), of any combination of rows."""
-    plain, wide = means(differences), means(_widened(differences))
-    return [Interval(each.value, more.low, more.high) for each, more in zip(plain, wide, strict=True)]
+    pairs = zip(_middles(differences), means(_widened(differences)), strict=True)
+    return [Interval(float(value), wide.low, wide.high) for value, wide in pairs]
 
 
 def _widened(differences: np.ndarray) -> np.ndarray:

@@ -98,11 +98,8 @@ def tests(workspace: Workspace, found: Findings) -> Tests | None:
 
 
 def _majority(found: Findings) -> float | None:
-    """Share of the test set's largest class: the accuracy of always guessing it; None where rows differ in it."""
-    record = found.record
-    tests = (record.counts[record.grid.rows[row - 1].split]["test"] for row in found.test)
-    shares = {max(counts) / sum(counts) for counts in tests}
-    return shares.pop() if len(shares) == 1 else None
+    """Of the rows whose test predictions are opened."""
+    return found.record.majority(found.record.grid.rows[row - 1].split for row in found.test)
 
 
 def draw(workspace: Workspace, record: Record, results: Results, sealed: Selection | None, look: Look) -> Drawing:
@@ -124,7 +121,7 @@ def draw(workspace: Workspace, record: Record, results: Results, sealed: Selecti
         "warnings.json": json.dumps(caveats.as_json(told), indent=1, ensure_ascii=False) + "\n",
     }
     others = beside.every(found)
-    own = {t: r for t, r in done(results).items() if not record.grid.is_replicate(t)}
+    own = findings.of_rows(record, results)
     if look.importances and analysis.can_weigh(record, own) and (shares := look.importances(record, own)):
         others.append(beside.importance(found, shares))
     for each in others:

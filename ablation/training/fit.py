@@ -1,7 +1,6 @@
 """A training from its first epoch, or its checkpoint, to its last: results at milestones, checkpoints between them."""
 
 import functools
-import json
 import logging
 import os
 import platform
@@ -75,11 +74,13 @@ class Fit:
         self._model = head.build(self._x["train"].shape[1:], training.classes, condition, training.seed, before)
         given = [np.asarray(keras.ops.convert_to_numpy(v)) for layer in before for v in layer.weights]
         had = read_json(self._folder.witness)
-        has = json.loads(json.dumps(witness(self._model, given, self._x, self._y, condition, training.seed)))
-        write_json(self._folder.witness, has)
+        write_json(self._folder.witness, witness(self._model, given, self._x, self._y, condition, training.seed))
         self.history: list[dict[str, float]] = []
         self._started = time.time()
-        if had in (None, has):  # features that were computed again, elsewhere, are others: a checkpoint is of the old
+        if had in (
+            None,
+            read_json(self._folder.witness),
+        ):  # features that were computed again, elsewhere, are others: a checkpoint is of the old
             self._go_on()
         self._clock = checkpoint.Clock(head.state_bytes(self._model))
         write_json(self._folder.description, training.model_dump(mode="json"))

@@ -20,7 +20,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
 from ablation.addresses import masked, with_driver
-from ablation.workspace import Workspace, atomic
+from ablation.workspace import Workspace, atomic, cut_torn_end
 
 EXPERIMENT = "ablate"
 STUDY, TRIAL, STATE = "ablate.study", "ablate.trial", "ablate.state"
@@ -92,12 +92,7 @@ class Outbox:
 
     def __init__(self, path: Path) -> None:
         self._path, self._lock = path, threading.Lock()
-        self._cut_torn_end()
-
-    def _cut_torn_end(self) -> None:
-        """A process that died within a write leaves half a line; the next message must not be glued to it."""
-        with contextlib.suppress(FileNotFoundError), open(self._path, "rb+") as file:
-            file.truncate(sum(len(line) for line in file if line.endswith(b"\n")))
+        cut_torn_end(path)
 
     def put(self, messages: Iterable[Message]) -> None:
         data = "".join(json.dumps(m) + "\n" for m in messages).encode()
