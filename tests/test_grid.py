@@ -303,6 +303,13 @@ def test_the_same_trial_is_not_stated_twice(tmp_path, first, second):
     assert message == "rows 2 and 3 (rows[3]) are the same trial; remove one"
 
 
+def test_weights_that_tables_could_not_tell_apart_are_refused(tmp_path):
+    rows = "".join(f"[[rows]]\nweights = '{folder}/w.h5'\n" for folder in "ab")
+    both = " and ".join(str(tmp_path.resolve() / folder / "w.h5") for folder in "ab")
+    assert refused(tmp_path, rows) == f"weights: {both} have one name, and tables show no folders; rename one"
+    assert len(read(tmp_path, rows + "backbone = 'mobilenetv2'\n").rows) == 2  # another column tells them apart
+
+
 def test_an_unreadable_file_is_refused(tmp_path, monkeypatch):
     """What the operating system says is passed on in the same one line."""
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ablation.errors import AblateError
-from ablation.grids.grid import FACTORS, METRICS, PUBLISHED, Condition, Grid, allowed
+from ablation.grids.grid import FACTORS, METRICS, PUBLISHED, Condition, Grid, allowed, short
 from ablation.grids.together import SETS, parts, together
 
 MAX_SEED = 2**32 - 1  # what NumPy and scikit-learn take
@@ -230,6 +230,18 @@ def _refuse_doubles(path: Path, rows: Sequence[_Row], conditions: Sequence[Condi
         first[condition] = n
 
 
+def _refuse_alike(grid: str, conditions: Sequence[Condition]) -> None:
+    """Tables show a weights file by its name: two in different folders would be one there."""
+    first: dict[tuple[str, str], str] = {}
+    for condition in conditions:
+        level = condition.weights
+        other = first.setdefault((condition.backbone, short("weights", level)), level)
+        if other != level:
+            raise AblateError(
+                f"{grid}: weights: {other} and {level} have one name, and tables show no folders; rename one"
+            )
+
+
 def _hub(conditions: Sequence[Condition]) -> int:
     """The row (from 1) with most one-factor neighbours; ties go to the first."""
     neighbours: Counter[int] = Counter()
@@ -316,10 +328,11 @@ def read(grid: str, changes: Mapping[str, Any] | None = None, seeds: Sequence[in
 
     Raises AblateError, naming the file, the key and what is allowed.
     """
-    if os.path.isfile(grid):  # whatever its name holds
-        return _read_one(grid, changes, seeds)
-    grids = [_read_one(part, changes, seeds) for part in parts(grid)]
-    return together(stem(grid), grids) if grids[1:] else grids[0]
+    named = [grid] if os.path.isfile(grid) else parts(grid)  # a file, whatever its name holds
+    grids = [_read_one(part, changes, seeds) for part in named]
+    found = together(stem(grid), grids) if grids[1:] else grids[0]
+    _refuse_alike(grid, found.rows)
+    return found
 
 
 def stem(grid: str) -> str:

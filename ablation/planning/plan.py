@@ -104,6 +104,11 @@ def trainings(record: Record, trials: Iterable[Trial]) -> dict[Training, list[Tr
     return {_training(record, key, group): group for key, group in groups.items()}
 
 
+def training(record: Record, trial: Trial) -> Training:
+    """Of one trial, which is its last milestone."""
+    return _training(record, record.training_key(trial), [trial])
+
+
 def _training(record: Record, key: str, trials: Sequence[Trial]) -> Training:
     first, milestones = trials[0], tuple(sorted(t.condition.epochs for t in trials))
     return Training(

@@ -84,7 +84,7 @@ def register(workspace: Workspace, study: str, uri: str | None, name: str) -> st
     assert sealed is not None
     trial = next(record.grid.seeded(sealed.row))
     key = record.trial_key(trial)
-    training = next(iter(plan.trainings(record, [trial])))
+    training = plan.training(record, trial)
     sender = tracking.connect(workspace, uri, study)
     mlflow.set_tracking_uri(sender.uri)
     mlflow.set_experiment(experiment_id=sender.experiment)  # whose folder takes the files

@@ -34,7 +34,7 @@ def _selected(workspace: Workspace, record: Record) -> Trial:
             f"study {record.name!r}: the head of row {sealed.row} was not kept; "
             "train it in another --workspace, with --keep selected or all"
         )
-    plan.refuse_cleaned(workspace, next(iter(plan.trainings(record, [trial]))))  # the model is checked on some
+    plan.refuse_cleaned(workspace, plan.training(record, trial))  # the model is checked on some
     return trial
 
 

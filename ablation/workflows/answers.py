@@ -36,8 +36,7 @@ class Chosen:
 
     @property
     def training(self) -> Training:
-        (found,) = plan.trainings(self.record, [self.trial])
-        return found
+        return plan.training(self.record, self.trial)
 
 
 def choose(workspace: Workspace, name: str, row: int | None) -> Chosen:
