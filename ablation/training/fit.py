@@ -75,12 +75,10 @@ class Fit:
         given = [np.asarray(keras.ops.convert_to_numpy(v)) for layer in before for v in layer.weights]
         had = read_json(self._folder.witness)
         write_json(self._folder.witness, witness(self._model, given, self._x, self._y, condition, training.seed))
+        has = read_json(self._folder.witness)
         self.history: list[dict[str, float]] = []
         self._started = time.time()
-        if had in (
-            None,
-            read_json(self._folder.witness),
-        ):  # features that were computed again, elsewhere, are others: a checkpoint is of the old
+        if had in (None, has):  # features that were computed again, elsewhere, are others: a checkpoint is of the old
             self._go_on()
         self._clock = checkpoint.Clock(head.state_bytes(self._model))
         write_json(self._folder.description, training.model_dump(mode="json"))

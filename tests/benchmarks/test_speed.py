@@ -205,9 +205,8 @@ def test_the_trainer_is_as_accurate(place: Path):
 
 
 def factorial_parts() -> Iterator[Any]:
-    """Units, batch size and learning rates of the parts that the 48 rows are measured in, an hour and a half at most
-    each. In parts, so that ours and theirs come soon after each other: what else uses the machine's memory changes by
-    the hour."""
+    """Units, batch size and learning rates of the parts that the 48 rows are measured in, less than an hour each, so
+    that ours and theirs come soon after each other: what else uses the machine's memory changes by the hour."""
     for units, batch in itertools.product([2048, 4096, 8192] if FULL else [2048], [128, 256]):
         for rates in [(1e-3,), (1e-4,)] if units == 8192 else [(1e-3, 1e-4)]:
             yield pytest.param(units, batch, rates, id="-".join(map(str, (units, batch, *rates))))
@@ -218,12 +217,12 @@ def test_a_factorial_grid_with_epochs(place: Path, units: int, batch: int, rates
     """Rows of one batch size and number of units; each learning rate's four, of 10 to 100 epochs, are one training."""
     levels = itertools.product((units,), (batch,), (10, 25, 50, 100), rates)
     rows = [dict(zip(FACTORS, some, strict=True)) for some in levels]
-    name = f"factorial-{units}-{batch}-{len(rates)}-{rates[0]}"
+    name = "-".join(map(str, ("factorial", units, batch, *rates)))
     study(place, name, [row | {"epochs": row["epochs"] // SHORTER} for row in rows])
     mine, accuracy = ours(place, name)
     theirs, other = peer(place, "careful", name)
-    case = f"{len(rows)} rows with epochs, {units} units, batch {batch}; accuracy {compared([accuracy], [other])}"
-    note(case, [mine], careful=[theirs])
+    case = f"{len(rows)} rows with epochs, {units} units, batch {batch}, rate {' and '.join(map(str, rates))}"
+    note(f"{case}; accuracy {compared([accuracy], [other])}", [mine], careful=[theirs])
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
