@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from ablation.datasets import demo
-from ablation.datasets.images import Images
+from ablation.datasets.images import SPLITS, Images
 from ablation.errors import AblateError
+
+SHARES = np.array([1058, 369, 953, 1593, 1124, 334]) / 5431
 
 
 @pytest.fixture(scope="module")
@@ -34,24 +36,53 @@ def test_faces_are_64_pixels_square_in_colour(images, production):
     assert {(s.shape, s.dtype.name) for s in (*images.sources, *production.sources)} == {((64, 64, 3), "uint8")}
 
 
+def of(images: Images, split: str) -> Images:
+    return images.take(np.flatnonzero(images.splits == split))
+
+
 def test_sizes_and_subjects(images, production):
-    """240 faces of 14 subjects to train and test on, 300 of 50 in production."""
-    assert (len(images), len(set(images.subjects))) == (240, 14)
+    """240 faces of 80 subjects to train on, 480 of 160 to test on, 120 to validate on; 300 of 50 in production."""
+    sizes = {split: (len(of(images, split)), len(set(of(images, split).subjects))) for split in SPLITS}
+    assert sizes["train"] == (240, 80)
+    assert sizes["test"] == (480, 160)
+    assert sizes["val"][0] == 120
+    assert len(images) == 840
     assert (len(production), len(set(production.subjects))) == (300, 50)
+
+
+def test_test_has_one_frame_of_each_clip(images):
+    """Frames of one clip are no independent images: an interval over them would be too narrow."""
+    assert set(frames_of_clips(of(images, "test")).values()) == {1}
+
+
+def test_half_of_the_test_clips_are_known_from_train(images):
+    """The trap: half of the test images show clips of train, the others show people whom train does not know."""
+    train, test = of(images, "train"), of(images, "test")
+    known = np.isin(test.subjects, train.subjects)
+    assert known.sum() == 240
+    clips = frames_of_clips(train)
+    assert all(clip in clips for clip in frames_of_clips(test.take(np.flatnonzero(known))))
 
 
 @pytest.mark.parametrize("n", [1, 7, 43])
 def test_quotas_are_the_papers_shares(n):
-    """Whatever the size, each class has the paper's share to within one image, and the sum is exact."""
-    counts = np.bincount(demo.draw("demo", n).labels, minlength=6)
+    """Whatever the size, each class has the paper's share of train to within one image, and the sum is exact."""
+    counts = np.bincount(of(demo.draw("demo", n), "train").labels, minlength=6)
     assert counts.sum() == n
-    assert np.abs(counts - n * np.array([1058, 369, 953, 1593, 1124, 334]) / 5431).max() < 1
+    assert np.abs(counts - n * SHARES).max() < 1
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_every_split_has_the_papers_shares(images, split):
+    """To within two images of a class."""
+    counts = np.bincount(of(images, split).labels, minlength=6)
+    assert np.abs(counts - counts.sum() * SHARES).max() < 2
 
 
 def test_default_quotas_and_class_order(images):
-    """Classes stand in alphabetical order, happiness is the largest with 70 of 240."""
+    """Classes stand in alphabetical order, happiness is the largest with 70 of 240 in train."""
     assert images.classes == ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
-    assert np.bincount(images.labels).tolist() == [47, 16, 42, 70, 50, 15]
+    assert np.bincount(of(images, "train").labels).tolist() == [47, 16, 42, 70, 50, 15]
 
 
 def test_same_call_same_pixels():
@@ -61,19 +92,17 @@ def test_same_call_same_pixels():
     assert not np.array_equal(one, other)
 
 
-@pytest.mark.parametrize(("name", "size"), [("images", 6), ("production", 3)])
-def test_frames_of_a_clip(name, size, request):
-    """A subject has at most one clip of a class, of six frames, in production three; one clip a class may be short."""
-    images = request.getfixturevalue(name)
-    clips = frames_of_clips(images)
-    short = [label for (_, label), frames in clips.items() if frames < size]
-    assert max(clips.values()) == size
+def test_frames_of_a_clip_in_production(production):
+    """A subject has at most one clip of a class, of three frames; one clip a class may be short."""
+    clips = frames_of_clips(production)
+    short = [label for (_, label), frames in clips.items() if frames < 3]
+    assert max(clips.values()) == 3
     assert len(short) == len(set(short))
 
 
-def test_subjects_have_about_three_clips(images):
-    """No subject carries the set alone: each has two to four clips."""
-    assert set(Counter(subject for subject, _ in frames_of_clips(images)).values()) <= {2, 3, 4}
+def test_subjects_have_three_clips(images):
+    """No subject carries the set alone."""
+    assert set(Counter(subject for subject, _ in frames_of_clips(images)).values()) == {3}
 
 
 def test_names_say_subject_class_and_frame(images):
@@ -83,9 +112,9 @@ def test_names_say_subject_class_and_frame(images):
     assert len(set(images.names)) == len(images)
 
 
-def test_the_demo_gives_no_splits(images, production):
-    """Splitting is the study's business: the data give none."""
-    assert {*images.splits, *production.splits} == {""}
+def test_production_has_no_splits(production):
+    """All of it is there to be tried."""
+    assert {*production.splits} == {""}
 
 
 def test_production_shows_other_people(images, production):
@@ -98,16 +127,13 @@ def test_faces_are_bright_enough_to_read(images, production):
     assert min(s.mean() for s in (*images.sources, *production.sources)) > 55
 
 
-def test_a_random_split_flatters(images):
-    """By the nearest other face most expressions are named right, by the nearest face of another person few."""
-    x, y = greys(images), images.labels
-    distances = np.stack([np.linalg.norm(x - row, axis=1) for row in x])
-    itself = np.eye(len(x), dtype=bool)
-    same_person = images.subjects[:, None] == images.subjects
-    random, unseen = (
-        (y[np.where(hidden, np.inf, distances).argmin(1)] == y).mean() for hidden in (itself, same_person)
-    )
-    assert random > unseen + 0.4
+def test_known_people_flatter(images):
+    """By the nearest face of train most expressions of known people are named right, few of unknown ones."""
+    train, test = of(images, "train"), of(images, "test")
+    x = greys(train)
+    nearest = np.array([np.linalg.norm(x - row, axis=1).argmin() for row in greys(test)])
+    right, known = train.labels[nearest] == test.labels, np.isin(test.subjects, train.subjects)
+    assert right[known].mean() > right[~known].mean() + 0.4
 
 
 @pytest.mark.parametrize(

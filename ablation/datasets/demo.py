@@ -1,11 +1,17 @@
-"""Drawn faces that hold the paper's trap: frames of one person look alike, so a random split flatters.
+"""Drawn faces that hold the paper's trap: frames of one person look alike, so a split that shares people flatters.
 
 A subject is a face, a clip is one subject with one expression, a frame is a clip with a little motion. `demo` is what
 one trains and tests on; `demo:production` shows other people in worse light. Nothing is read from disk.
+
+`demo` brings its splits. Test has one frame of each clip: an interval over many frames of few clips would be too
+narrow. Half of its clips have a frame in train too, the other half show people whom train does not know: what the
+accuracy owes to the first half is the trap, and `split = "subject"` is the way out of it.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain, cycle
+from typing import Any
 
 import numpy as np
 
@@ -35,13 +41,21 @@ QUOTAS = (1058, 369, 953, 1593, 1124, 334)  # the paper's class counts
 
 
 @dataclass(frozen=True)
+class Group:
+    """People, and the clips that are taken of them. `frames`: the split of each frame of a clip; several take turns,
+    clip by clip. `first`: the number of the first subject; nobody is in two groups."""
+
+    first: int
+    subjects: float  # for each image that is asked for
+    frames: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
 class Kind:
     """A set of clips taken in one way. `low, high` pairs are uniform ranges."""
 
-    images: int
-    subjects: float  # for each image
-    first: int  # number of the first subject: nobody is in two kinds
-    frames: int  # a clip; their number sets the size of the leak
+    images: int  # in all; of a kind that brings its splits: in train
+    groups: tuple[Group, ...]
     gradient: tuple[float, float]
     brightness: tuple[float, float]
     cast: float
@@ -49,11 +63,17 @@ class Kind:
     noise: tuple[float, float]
     occlusion: float
     rotation: float
+    motion: float = 1.0  # of the camera and the light within a clip; the less, the larger is the leak
 
 
+# 240 images of train, 480 of test, 120 of validation: every fourth clip has a frame there.
+KNOWN = Group(0, 80 / 240, (("train", "test", "val"), *[("train", "test")] * 3))
+UNKNOWN = Group(200, 80 / 240, (("test", "val"), *[("test",)] * 3))
 KINDS = {
-    "demo": Kind(240, 40 / 700, 0, 6, (0, 0.2), (0.9, 1.1), 0.05, (0, 0.6), (3, 9), 0.05, 4),
-    "demo:production": Kind(300, 50 / 300, 100, 3, (0, 0.5), (0.65, 1.05), 0.12, (0.3, 1), (6, 12), 0.15, 7),
+    "demo": Kind(240, (KNOWN, UNKNOWN), (0, 0.2), (0.9, 1.1), 0.05, (0, 0.6), (3, 9), 0.05, 4, motion=0.2),
+    "demo:production": Kind(
+        300, (Group(100, 50 / 300, (("", "", ""),)),), (0, 0.5), (0.65, 1.05), 0.12, (0.3, 1), (6, 12), 0.15, 7
+    ),
 }
 
 SKINS = ((250, 221, 200), (238, 197, 164), (219, 170, 128), (188, 132, 92), (148, 99, 68), (112, 76, 56))
@@ -104,15 +124,15 @@ def new_view(rng: np.random.Generator, kind: Kind) -> View:
     )
 
 
-def jitter(view: View, rng: np.random.Generator) -> View:
-    """The view of one frame: within a clip little moves."""
+def jitter(view: View, motion: float, rng: np.random.Generator) -> View:
+    """Return the view of one frame: within a clip little moves."""
     return replace(
         view,
-        shift=view.shift + rng.normal(0, 1.3, 2),
-        rotation=view.rotation + rng.normal(0, 3),
-        scale=view.scale * rng.normal(1, 0.03),
-        light=view.light * rng.normal(1, 0.03),
-        gradient=view.gradient + rng.normal(0, 0.08, 2),
+        shift=view.shift + rng.normal(0, 1.3 * motion, 2),
+        rotation=view.rotation + rng.normal(0, 3 * motion),
+        scale=view.scale * rng.normal(1, 0.03 * motion),
+        light=view.light * rng.normal(1, 0.03 * motion),
+        gradient=view.gradient + rng.normal(0, 0.08 * motion, 2),
     )
 
 
@@ -125,7 +145,7 @@ def clip(
     view = new_view(rng, kind)
     acts = act * rng.normal(1, 0.08, (frames, 1)) + rng.normal(0, 0.05, (frames, len(act)))
     for frame in acts.tolist():
-        seen = jitter(view, rng)
+        seen = jitter(view, kind.motion, rng)
         yield picture(person, Actions(*frame), seen, rng), eyes(person, seen)
 
 
@@ -137,28 +157,44 @@ def quotas(n: int) -> np.ndarray:
     return counts
 
 
+def _clips(group: Group, counts: np.ndarray) -> list[list[tuple[str, ...]]]:
+    """Return the splits of the frames of every clip, class by class. `counts`: (classes,) images; with splits, clips,
+    of which each has one frame in train or in test alone."""
+    if len(group.frames) > 1:
+        turns = cycle(group.frames)
+        return [[next(turns) for _ in range(count)] for count in counts.tolist()]
+    (frames,) = group.frames  # the last clip of a class may be shorter, so that its quota is exact
+    return [[frames[: n - start] for start in range(0, n, len(frames))] for n in counts.tolist()]
+
+
 def draw(name: str, n: int, seed: int = SEED) -> Images:
-    """`n` faces of one of KINDS; a class's last clip may be shorter, so that the class quotas are exact."""
+    """Return faces of one of KINDS with the paper's class quotas: `n` in all, or, with splits, `n` in train."""
     kind = KINDS[name]
-    rng = np.random.default_rng((seed, kind.first))
-    counts = quotas(n)
-    people = [new_person(rng) for _ in range(max(round(n * kind.subjects), -(-counts.max() // kind.frames)))]
+    parts = [_draw(kind, group, n, np.random.default_rng((seed, group.first))) for group in kind.groups]
+    sources, places, names, labels, subjects, splits = (list(chain(*column)) for column in zip(*parts, strict=True))
+    columns = np.array(labels, int), CLASSES, np.array(splits, str), np.array(subjects, str)
+    return Images(sources, names, *columns, np.stack(places))
+
+
+def _draw(kind: Kind, group: Group, n: int, rng: np.random.Generator) -> tuple[list[Any], ...]:
+    """Return one group's pictures, eyes, names, labels, subjects and splits."""
+    clips = _clips(group, quotas(n))
+    people = [new_person(rng) for _ in range(max(round(n * group.subjects), *map(len, clips)))]
     filmed = np.zeros(len(people))
-    sources, places, names, labels, subjects = [], [], [], [], []
-    for label, count in enumerate(counts.tolist()):
-        starts = range(0, count, kind.frames)
-        cast = np.lexsort((rng.random(len(people)), filmed))[: len(starts)]  # who has the fewest clips goes first
+    sources, places, names, labels, subjects, splits = [], [], [], [], [], []
+    for label, of_class in enumerate(clips):
+        cast = np.lexsort((rng.random(len(people)), filmed))[: len(of_class)]  # who has the fewest clips goes first
         filmed[cast] += 1
-        for who, start in zip(cast.tolist(), starts, strict=True):
-            frames = list(clip(people[who], CLASSES[label], kind, min(kind.frames, count - start), rng))
-            subject = f"subject{kind.first + who:02d}"
-            sources += [frame for frame, _ in frames]
-            places += [seen for _, seen in frames]
-            names += [f"{subject}/{CLASSES[label]}/{i}" for i in range(len(frames))]
-            labels += [label] * len(frames)
-            subjects += [subject] * len(frames)
-    splits = np.full(len(names), "", str)
-    return Images(sources, names, np.array(labels, int), CLASSES, splits, np.array(subjects, str), np.stack(places))
+        for who, frames in zip(cast.tolist(), of_class, strict=True):
+            shots = list(clip(people[who], CLASSES[label], kind, len(frames), rng))
+            subject = f"subject{group.first + who:02d}"
+            sources += [shot for shot, _ in shots]
+            places += [seen for _, seen in shots]
+            names += [f"{subject}/{CLASSES[label]}/{i}" for i in range(len(shots))]
+            labels += [label] * len(shots)
+            subjects += [subject] * len(shots)
+            splits += frames
+    return sources, places, names, labels, subjects, splits
 
 
 matches = is_demo
