@@ -16,7 +16,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
-from ablation.grids.record import Weights
 from ablation.planning.plan import Features
 from ablation.training import features, front, worker
 from ablation.workspace import Workspace
@@ -32,7 +31,8 @@ def main(weights: str, images: int, place: Path) -> None:
     worker.set_up()
     workspace = Workspace(place)
     pixels = np.random.default_rng(0).integers(256, size=(images, 32, 32, 3), dtype=np.uint8)
-    found = Weights(level=weights, source=weights, digest="w")
+    found = features.locate("vgg16", weights)
+    assert found  # a file
     wanted = Features(backbone="vgg16", weights=found, image_size=32, images="random", backend="tensorflow")
     path = workspace.images("random").pixels(32, "")
     path.parent.mkdir(parents=True)

@@ -2,10 +2,11 @@
 
     pytest tests/benchmarks -m benchmark -n 0 -s                         a scaled pass, half an hour on two cores
     ABLATE_BENCHMARK=full pytest tests/benchmarks -m benchmark -n 0 -s   the paper's epochs, 2,000 + 500 + 500 faces
+    ABLATE_BENCHMARK=tiny ...                                            only to see that each case still runs
 
-Prints a table, and writes tests/benchmarks/speed.json with every single time. Faces are FER-2013's from ../shared/data,
-six classes, with real weights. Each command runs in a process of its own, imports included; times are medians over
-seeds, ours and theirs by turns; nothing else should run on the machine.
+Prints a table, and writes tests/benchmarks/speed.json with every single time (not of a tiny pass). Faces are
+FER-2013's from ../shared/data, six classes, with real weights. Each command runs in a process of its own, imports
+included; times are medians over seeds, ours and theirs by turns; nothing else should run on the machine.
 """
 
 import itertools
@@ -36,11 +37,15 @@ pytestmark = pytest.mark.benchmark
 HERE = Path(__file__).parent
 SHARED = HERE.parents[2] / "shared" / "data"
 WEIGHTS = SHARED / "vgg16_notop.weights.h5"
-FULL = os.environ.get("ABLATE_BENCHMARK") == "full"
-COUNTS = {"train": 2000, "val": 500, "test": 500} if FULL else {"train": 768, "val": 192, "test": 192}
+FULL, TINY = (os.environ.get("ABLATE_BENCHMARK") == mode for mode in ("full", "tiny"))
+IMAGES = (2000, 500, 500) if FULL else (72, 24, 24) if TINY else (768, 192, 192)
+COUNTS = dict(zip(("train", "val", "test"), IMAGES, strict=True))
 SHORTER = 1 if FULL else 10  # the epochs of the paper's grid are divided by it
-SEEDS = (0,) if FULL else (0, 1, 2)
-SEVERAL = 40  # seeds of a small row
+NARROWER = 256 if TINY else 1  # and the units of every row by this
+SEEDS = (0, 1, 2) if not (FULL or TINY) else (0,)
+SEVERAL = 2 if TINY else 40  # seeds of a small row
+MOST = 200 if TINY else None  # faces that are read
+PRECISIONS = ["float32"] if TINY else ["float32", "bfloat16"]
 SIX = ["anger", "disgust", "fear", "happiness", "sadness", "surprise"]
 FACTORS = ("fc_units", "batch_size", "epochs", "learning_rate")
 ABLATE = (sys.executable, "-m", "ablation")
@@ -57,7 +62,9 @@ def faces(split: str) -> tuple[np.ndarray, np.ndarray]:
     with np.load(SHARED / f"fer2013_{split}.npz") as file:
         names = [str(name).lower() for name in file["class_names"]]
         labels = np.array([SIX.index(name) if name in SIX else -1 for name in names])[file["labels"]]
-        return file["images"][labels >= 0], labels[labels >= 0]
+        rows = np.flatnonzero(labels >= 0)
+        rows = rows[:: len(rows) // MOST] if MOST else rows  # of every class: the file is sorted
+        return file["images"][rows], labels[rows]
 
 
 def small(pixels: np.ndarray) -> np.ndarray:
@@ -82,7 +89,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield found
     print(_table())
     told = {"machine": machine(), "full": FULL, "images": COUNTS, "cases": FOUND}
-    (HERE / "speed.json").write_text(json.dumps(told, indent=1))
+    if not TINY:
+        (HERE / "speed.json").write_text(json.dumps(told, indent=1))
 
 
 def note(case: str, ours: Sequence[float], *, ratio: float | None = None, **others: Sequence[float]) -> None:
@@ -119,6 +127,7 @@ def timed(*command: object, cwd: Path) -> tuple[float, str]:
 def study(place: Path, name: str, rows: list[dict[str, Any]], **more: object) -> None:
     fixed = {"fc_layers": 2, "dropout": 0.25, "weights": str(WEIGHTS)} | more
     lines = ["[fixed]", *(f"{k} = {json.dumps(v)}" for k, v in fixed.items())]
+    rows = [row | {"fc_units": row["fc_units"] // NARROWER} for row in rows]
     for row in rows:
         lines += ["[[rows]]", *(f"{k} = {v}" for k, v in row.items())]
     (place / f"{name}.toml").write_text("\n".join(lines))
@@ -169,7 +178,7 @@ def able(precision: str, case: str) -> bool:
 
 def test_the_papers_grid(place: Path):
     """Nine rows against the careful script, which computes in float32."""
-    precisions = [p for p in ("float32", "bfloat16") if able(p, "paper's grid")]
+    precisions = [p for p in PRECISIONS if able(p, "paper's grid")]
     for precision in precisions:
         study(place, f"paper-{precision}", paper_rows(), precision=precision)
     mine: dict[str, list[tuple[float, list[float]]]] = {p: [] for p in precisions}
@@ -188,7 +197,7 @@ def test_the_papers_grid(place: Path):
 
 def test_the_naive_script(place: Path):
     """Two of the rows, in their own ten epochs."""
-    rows = paper_rows(1)
+    rows = paper_rows(SHORTER if TINY else 1)
     study(place, "short", [rows[0], rows[6]])
     mine, theirs = (ours(place, "short")[0], peer(place, "naive", "short")[0])
     note("two of its rows, 10 epochs", [mine], naive=[theirs])
@@ -207,7 +216,7 @@ def test_the_trainer_is_as_accurate(place: Path):
 def factorial_parts() -> Iterator[Any]:
     """Units, batch size and learning rates of the parts that the 48 rows are measured in, less than an hour each, so
     that ours and theirs come soon after each other: what else uses the machine's memory changes by the hour."""
-    for units, batch in itertools.product([2048, 4096, 8192] if FULL else [2048], [128, 256]):
+    for units, batch in itertools.product([2048, 4096, 8192] if FULL else [2048], [128] if TINY else [128, 256]):
         for rates in [(1e-3,), (1e-4,)] if units == 8192 else [(1e-3, 1e-4)]:
             yield pytest.param(units, batch, rates, id="-".join(map(str, (units, batch, *rates))))
 
@@ -225,7 +234,7 @@ def test_a_factorial_grid_with_epochs(place: Path, units: int, batch: int, rates
     note(f"{case}; accuracy {compared([accuracy], [other])}", [mine], careful=[theirs])
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", PRECISIONS)
 def test_the_machines_products(place: Path, precision: str):
     """Ten epochs of 8192 units beside their matrix products alone, which are measured before and after."""
     case = "products' share of 8192 units"
@@ -234,7 +243,7 @@ def test_the_machines_products(place: Path, precision: str):
     study(place, f"large-{precision}", [dict(zip(FACTORS, (8192, 256, 10, 1e-4), strict=True))], precision=precision)
 
     def limit() -> float:
-        shapes = (8192, 256, COUNTS["train"], COUNTS["val"])
+        shapes = (8192 // NARROWER, 256 if not TINY else 64, COUNTS["train"], COUNTS["val"])
         return 10 * float(timed(sys.executable, HERE / "products.py", *shapes, precision, cwd=place)[1])
 
     before = limit()
@@ -271,7 +280,7 @@ def test_images_are_read(place: Path):
 
 def test_features_are_computed(place: Path):
     """Read, put through VGG16 and stored, weights loaded anew, beside Keras' `predict` on arrays that lie ready."""
-    _, said = timed(sys.executable, HERE / "backbone.py", WEIGHTS, 3000, "backbone", cwd=place)
+    _, said = timed(sys.executable, HERE / "backbone.py", WEIGHTS, MOST or 3000, "backbone", cwd=place)
     mine, predict, load = zip(*json.loads(said.splitlines()[-1]), strict=True)
     note("features of 3,000 images computed and stored; beside predict", mine, naive=predict)
     note("the same, found again: checked and mapped", load)
@@ -320,4 +329,4 @@ def test_short_commands(place: Path):
         "ablate table, nine rows": (*ABLATE, "table", *asked),
         "ablate run, nothing to do": (*ABLATE, "run", *asked, "--data", "faces.npz"),
     }.items():
-        note(case, [timed(*command, cwd=place)[0] for _ in range(3)])
+        note(case, [timed(*command, cwd=place)[0] for _ in range(1 if TINY else 3)])

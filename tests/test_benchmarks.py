@@ -1,0 +1,36 @@
+"""Benchmarks still run: each of them once, as small as can be. What they measure is nobody's concern here."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parent / "benchmarks"
+
+
+def run(*command: object, **env: str) -> str:
+    """Return what a benchmark prints; it ends well."""
+    arguments = [sys.executable, *map(str, command)]
+    done = subprocess.run(arguments, env=os.environ | env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+def test_every_case_of_the_speed_benchmark_runs(shared: Path, tmp_path: Path):
+    """On 72 real faces, with heads of 8 to 32 units; a tiny pass leaves the figures of the real ones alone."""
+    before = sorted(BENCHMARKS.glob("speed.json"))
+    said = run("-m", "pytest", BENCHMARKS, "-m", "benchmark", "-n", 0, "-s", "--basetemp", tmp_path / "speed",
+               "-p", "no:cacheprovider", ABLATE_BENCHMARK="tiny")  # fmt: skip
+    assert re.search(r"\n=+ \d+ passed", said), said[-3000:]
+    assert "skipped" not in said.splitlines()[-1]
+    assert sorted(BENCHMARKS.glob("speed.json")) == before
+
+
+@pytest.mark.parametrize(("script", "size"), [("orchestrator.py", ("--trials", 4)), ("table.py", ("--rows", 100))])
+def test_every_script_runs(script: str, size: tuple[object, ...]):
+    """It prints its table: headings, and a line for the size that was asked for."""
+    lines = [line for line in run(BENCHMARKS / script, *size).splitlines() if line.strip()]
+    assert any(line.split()[0].strip("|") == str(size[1]) for line in lines if line.split()), lines
