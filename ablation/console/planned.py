@@ -1,10 +1,10 @@
 """A forecast as people read it, and as one JSON object."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ablation.durations import duration
-from ablation.grids.grid import short
+from ablation.grids.grid import TITLES, short
 from ablation.planning.plan import Job
 from ablation.planning.schedule import of_job, seconds
 from ablation.workflows.forecast import Forecast
@@ -80,32 +80,34 @@ def draw(found: Forecast) -> str:
 
 
 def _table(found: Forecast) -> Iterator[str]:
-    """A line a training; columns of numbers stand right."""
-    varying = found.record.grid.varying
-    titles = {"rows": "rows (epochs)", "seed": "seed", "batch": "batch", "units": "units", "lr": "LR",
-              "left": "epochs left", "state": "state", "time": "time", "fits": "fits"}  # fmt: skip
-    lines = [titles, *(_line(found, job) for job in found.jobs)]
-    hidden = {
-        "seed": len({job.training.seed for job in found.jobs}) == 1,
-        "lr": "learning_rate" not in varying,
-        "fits": found.budget is None,
+    """Yield a line for each training, with the factors in which rows differ; columns of numbers stand on the right."""
+    factors = [name for name in found.record.grid.varying if name != "epochs"]  # those stand beside the rows
+    titles = {
+        "rows": "rows (epochs)",
+        "seed": "seed",
+        **{name: TITLES[name] for name in factors},
+        "left": "epochs left",
+        "state": "state",
+        "time": "time",
+        "fits": "fits",
     }
+    lines = [titles, *(_line(found, job, factors) for job in found.jobs)]
+    hidden = {"seed": len({job.training.seed for job in found.jobs}) == 1, "fits": found.budget is None}
     shown = [key for key in titles if not hidden.get(key)]
     wide = {key: max(len(line[key]) for line in lines) for key in shown}
-    right = {"seed", "batch", "left", "time"}
+    numbers = {name for name in factors if all(not isinstance(getattr(r, name), str) for r in found.record.grid.rows)}
+    right = {"seed", "left", "time", *numbers}
     for line in lines:
         cells = [line[k].rjust(wide[k]) if k in right else line[k].ljust(wide[k]) for k in shown]
         yield "  ".join(cells).rstrip()
 
 
-def _line(found: Forecast, job: Job) -> dict[str, str]:
-    condition = job.training.condition
+def _line(found: Forecast, job: Job, factors: Sequence[str]) -> dict[str, str]:
+    levels = found.record.shown(job.training.condition)
     return {
         "rows": ", ".join(f"{trial.row} ({trial.condition.epochs})" for trial in job.answers),
         "seed": str(job.training.seed),
-        "batch": str(condition.batch_size),
-        "units": short("fc_units", condition.units),
-        "lr": short("learning_rate", condition.learning_rate),
+        **{name: short(name, levels[name]) for name in factors},
         "left": str(job.epochs_left),
         "state": job.state,
         "time": duration(of_job(job, found.rows, found.costs)) if job.missing else "",
