@@ -50,9 +50,7 @@ def table(
     form = "standalone" if standalone else "fragment" if fragment else "float"
     latex = {"style": style, "form": form, "float": "table*" if wide else "table"}
     outcome = _drawn(grid, name, workspace, strict, latex=latex, all_intervals=intervals == "all")
-    from ablation.console import progress
-
-    progress.print_markdown(outcome.markdown)
+    say_table(outcome)
     say_files(outcome)
     return 1 if fatal(outcome.codes, strict) else 0
 
@@ -130,7 +128,15 @@ def fatal(codes: list[str], strict: tuple[str, ...]) -> bool:
     return bool(errors or named)
 
 
+def say_table(outcome: Any) -> None:
+    """The table, what may be claimed, and the heaviest warnings."""
+    from ablation.console import summary  # slow to load
+
+    summary.print_table(outcome.table)
+    summary.print_claims(outcome.claims)
+    summary.print_warnings(outcome.caveats, outcome.folder / "report.html")
+    click.echo()
+
+
 def say_files(outcome: Any) -> None:
     click.echo(f"table: {outcome.folder}/table.csv, .tex, .md; report: {outcome.folder}/report.html")
-    if outcome.codes:
-        click.echo(f"warnings, each with its reason in the report: {', '.join(outcome.codes)}")

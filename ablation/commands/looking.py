@@ -90,6 +90,7 @@ def evaluate(
     from ablation.console import progress
 
     with loading():
+        from ablation.console import summary
         from ablation.tables import export
         from ablation.workflows import production
         from ablation.workflows.options import Options
@@ -102,7 +103,7 @@ def evaluate(
     if as_json:
         click.echo(evaluation.found.model_dump_json())
         return 0
-    progress.print_markdown(evaluation.markdown)
+    summary.print_table(evaluation.table)
     click.echo(
         f"table: {evaluation.tables}.md, .tex; images, confusion matrix: {evaluation.folder}; also in the report"
     )

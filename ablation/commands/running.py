@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ablation.commands.drawing import fatal, say_files
+from ablation.commands.drawing import fatal, say_files, say_table
 from ablation.commands.options import asked_for, check_codes, run_options, strict_option
 from ablation.commands.tracking import log_and_register
 from ablation.loading import loading
@@ -57,9 +57,7 @@ def run(as_json: bool, quiet: bool, verbose: bool, strict: tuple[str, ...], **as
 
 
 def _say(outcome: Any, workspace: Path) -> None:
-    from ablation.console import progress
-
-    progress.print_markdown(outcome.markdown)
+    say_table(outcome)
     trials = "1 trial" if outcome.trained == 1 else f"{outcome.trained} trials"
     click.echo(f"trained {trials}" if outcome.trained else "nothing to train: every row was there")
     for row, seed, what, reason in outcome.unfinished:

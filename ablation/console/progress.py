@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 
 from rich import live
 from rich.console import Console, Group, RenderableType
-from rich.markdown import Markdown
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -184,14 +183,6 @@ def watch(quiet: bool = False, verbose: bool = False) -> Iterator[Plain | Live]:
     watching = Live(console)
     with live.Live(watching, console=console, transient=True, redirect_stdout=False):
         yield watching
-
-
-def print_markdown(text: str) -> None:
-    """On a terminal a table that reads as one, elsewhere the Markdown itself."""
-    if sys.stdout.isatty():
-        Console().print(Markdown(text))
-    else:
-        print(text)
 
 
 def _end_of(text: str, height: int) -> Text:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ablation.caveats.caveat import which
+from ablation.caveats.caveat import listed, plural, which
 from ablation.grids.grid import TITLES, short
 from ablation.results.findings import Findings
 from ablation.statistics.comparison import ALPHA
@@ -38,15 +38,21 @@ def _factors(found: Findings) -> Iterator[str]:
         pair = contrast.pair
         groups.setdefault((pair.factor, *pair.levels), []).append(contrast)
     for (factor, first, second), some in list(groups.items())[:MOST]:
-        yield _factor(factor, first, second, some)
+        yield _factor(factor, first, second, some, len(found.analysis.contrasts))
 
 
-def _factor(factor: str, first: object, second: object, some: list[Contrast]) -> str:
+def _told(some: list[Contrast], family: int) -> str:
+    """Which of these contrasts a test tells from 0."""
+    told = [f"{c.pair.first} → {c.pair.second}" for c in some if c.difference.p_holm < ALPHA]
+    test = f"Holm over {plural(family, 'contrast')}"
+    return f"told from 0: rows {listed(told)} ({test})" if told else f"not told from 0 ({test})"
+
+
+def _factor(factor: str, first: object, second: object, some: list[Contrast], family: int) -> str:
     values = [c.difference.accuracy.value for c in some]
     shown = ", ".join(f"{100 * v:+.1f}" for v in values[:8]) + (", ..." if values[8:] else "")
     change = f"{TITLES[factor]} {short(factor, first)} to {short(factor, second)}"
-    told = sum(c.difference.p_holm < ALPHA for c in some)
-    after = f"{told} of {len(some)} told from 0 (Holm over all contrasts)"
+    after = _told(some, family)
     up, down = sum(v > 0 for v in values), sum(v < 0 for v in values)
     if up and down:
         return f"{change}: {len(some)} pairs, signs disagree ({shown} pp); {after}."

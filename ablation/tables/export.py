@@ -54,8 +54,9 @@ def _padded(line: Sequence[str], widths: Sequence[int], left: Sequence[bool]) ->
     return f"| {' | '.join(drawn)} |"
 
 
-def markdown_table(table: Table) -> str:
-    """A pipe table, padded so that the raw text reads as a table too."""
+def markdown_table(table: Table, ids: bool = True) -> str:
+    """A pipe table, padded so that the raw text reads as a table too. `ids`: with the hidden comment that says from
+    which study and trials its rows come, for `verify`."""
     titles = [_title(c) for c in table.columns]
     body = [
         [_cell(table, i, c, cell) for c, cell in zip(table.columns, row, strict=True)]
@@ -70,7 +71,7 @@ def markdown_table(table: Table) -> str:
         notes=[cells.noted(note, MARKS, markdown) for note in table.notes],
         study=re.sub(r"[^\w.+-]", "", table.name),
         key=table.key,
-        ids=table.ids,
+        ids=table.ids if ids else None,
     )
 
 

@@ -20,8 +20,9 @@ from ablation.results.findings import Findings, Results, done
 from ablation.results.result import Result
 from ablation.results.selection import Opener, Selection
 from ablation.statistics import analysis, evaluation
-from ablation.tables import beside, export, frames, latex, provenance, report, table
+from ablation.tables import beside, claims, export, frames, latex, provenance, report, table
 from ablation.tables.frames import NOT_RUN
+from ablation.tables.table import Table
 from ablation.training import features
 from ablation.workspace import Workspace, check_name, write_text
 
@@ -55,9 +56,10 @@ class Outcome:
     """How a study stands. `unfinished`: (row, seed, outcome, reason) of each trial without a result."""
 
     folder: Path
-    markdown: str
+    table: Table
     trained: int
     unfinished: tuple[tuple[int, int, str, str], ...]
+    claims: tuple[str, ...]
     caveats: tuple[Caveat, ...]
 
     @property
@@ -67,9 +69,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A study, drawn. `files`: name in the study's folder -> content."""
+    """A study, drawn. `tables`: by key, the ablation table first; `files`: name in the study's folder -> content."""
 
     findings: Findings
+    tables: dict[str, Table]
+    claims: tuple[str, ...]
     caveats: tuple[Caveat, ...]
     files: dict[str, str]
 
@@ -127,8 +131,10 @@ def draw(workspace: Workspace, record: Record, results: Results, sealed: Selecti
     for each in others:
         files[f"tables/{each.key}.tex"] = latex.latex(each, **look.latex)
         files[f"tables/{each.key}.md"] = export.markdown_table(each)
-    files[REPORT] = report.report(found, told, [main, *others], provenance.provenance(found))
-    return Drawing(found, told, files)
+    tables = {each.key: each for each in (main, *others)}
+    sentences = tuple(claims.claims(found))
+    files[REPORT] = report.report(found, sentences, told, [*tables.values()], provenance.provenance(found))
+    return Drawing(found, tables, sentences, told, files)
 
 
 def _pretrained(workspace: Workspace, record: Record) -> Callable[[], np.ndarray | None]:
@@ -168,7 +174,8 @@ def outcome(workspace: Workspace, drawing: Drawing, trained: int) -> Outcome:
         if not (r and r.done)
     ]
     folder = workspace.study(drawing.findings.record.name).path
-    return Outcome(folder, drawing.files["table.md"], trained, tuple(unfinished), drawing.caveats)
+    main = next(iter(drawing.tables.values()))
+    return Outcome(folder, main, trained, tuple(unfinished), drawing.claims, drawing.caveats)
 
 
 def drawn_again(workspace: Workspace, name: str, look: Look) -> Drawing:

@@ -10,7 +10,7 @@ from ablation import figures
 from ablation.caveats import Caveat
 from ablation.figures import Drawn
 from ablation.results.findings import Findings
-from ablation.tables import claims, html
+from ablation.tables import html
 from ablation.tables.table import Table
 from ablation.templates import HTML
 
@@ -48,14 +48,15 @@ def _figure(drawn: Drawn) -> dict[str, Any]:
 
 
 def report(
-    found: Findings, caveats: Sequence[Caveat], tables: Sequence[Table], provenance: Sequence[tuple[str, str]]
-) -> str:
+    found: Findings, claims: Sequence[str], caveats: Sequence[Caveat], tables: Sequence[Table],
+    provenance: Sequence[tuple[str, str]],
+) -> str:  # fmt: skip
     """Warnings on top, then tables, figures and where the numbers come from."""
     record = found.record
     return HTML.get_template("report.html").render(
         title=record.grid.title,
         name=record.name,
-        claims=claims.claims(found),
+        claims=claims,
         caveats=caveats,
         tables=[html.view(table) | {"title": TITLES.get(table.key, table.caption.rstrip("."))} for table in tables],
         figures=[_figure(each) for each in figures.every(found)],

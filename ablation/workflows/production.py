@@ -17,6 +17,7 @@ from ablation.results import elsewhere, result, selection
 from ablation.results.elsewhere import Elsewhere
 from ablation.tables import export, outcome
 from ablation.tables.outcome import Look
+from ablation.tables.table import Table
 from ablation.views import study, sync
 from ablation.watching.watch import Watch
 from ablation.workflows.answers import Chosen, answers, choose
@@ -29,7 +30,7 @@ class Evaluated:
     """What came of it: its table, the files that hold it, and predictions, an image a line."""
 
     found: Elsewhere
-    markdown: str
+    table: Table
     folder: Path
     tables: Path
     predictions: pd.DataFrame
@@ -77,7 +78,7 @@ def _drawn(
     if told.waiting:
         watch.say(f"note: MLflow could not be told ({told.reason}); `ablate sync` does it later")
     stem = f"tables/{found.key}"
-    return Evaluated(found, drawing.files[f"{stem}.md"], folder.evaluation(found.name), folder.path / stem, frame)
+    return Evaluated(found, drawing.tables[found.key], folder.evaluation(found.name), folder.path / stem, frame)
 
 
 def _read(options: Options, record: Record, split: str) -> tuple[images.Images, dict[str, int]]:
