@@ -1,25 +1,35 @@
 """The command line: its group, and what becomes of errors."""
 
-import errno
 import shlex
 import sys
+import tempfile
 import traceback
-from itertools import pairwise
-from pathlib import Path
 
 import click
 
-from ablation import __version__
+from ablation import __version__, disk, process_setup
 from ablation.addresses import masked
 from ablation.commands import drawing, keeping, looking, running, tracking
 from ablation.errors import AblateError
 
-DISK_ERRORS = (errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.EROFS)  # the user can mend these
-
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-@click.group(context_settings=CONTEXT)
+class _Commands(click.Group):
+    """A group whose help shows the first sentence of each command whole; click cuts it at the terminal's width."""
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        sentences = [(name, _first_sentence(command.help or "")) for name, command in self.commands.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(sentences)
+
+
+def _first_sentence(text: str) -> str:
+    paragraph = " ".join(text.split("\n\n")[0].split())
+    return paragraph.partition(". ")[0].rstrip(".")
+
+
+@click.group(cls=_Commands, context_settings=CONTEXT)
 @click.version_option(__version__, prog_name="ablate")
 def cli() -> None:
     """Fill an ablation table and stand behind it.
@@ -47,6 +57,7 @@ for _command in (
 
 def main() -> None:
     """Exit codes: 0 all done, 1 rows failed, 2 the input or environment is wrong, 3 a bug of ours, 130 interrupted."""
+    process_setup.prepare(sys.argv[1:])
     sys.exit(_guarded(sys.argv[1:]))
 
 
@@ -65,9 +76,10 @@ def _guarded(arguments: list[str]) -> int:
         )
         return 2
     except OSError as error:
-        if error.errno not in DISK_ERRORS:
+        reason = disk.explain(error) or _no_temporary_folder()
+        if reason is None:
             return _bug(arguments)
-        click.echo(f"error: {error.filename or 'the workspace'}: {error.strerror}; mend that and run again", err=True)
+        click.echo(f"error: {reason}", err=True)
         return 2
     except (KeyboardInterrupt, click.Abort):
         click.echo(f"interrupted; go on with: ablate {masked(shlex.join(arguments))}", err=True)
@@ -76,11 +88,19 @@ def _guarded(arguments: list[str]) -> int:
         return _bug(arguments)
 
 
+def _no_temporary_folder() -> str | None:
+    """Return what to do where no folder takes temporary files; None where there is one."""
+    try:
+        tempfile.gettempdir()
+    except OSError:
+        return "TMPDIR: no folder for temporary files can be written; set it to one that can"
+    return None
+
+
 def _bug(arguments: list[str]) -> int:
     """No traceback reaches a user; it goes to a file that they can send."""
     text = masked(f"ablate {' '.join(arguments)}\n{traceback.format_exc()}")
-    options = dict(pairwise(arguments))
-    place = Path(options.get("--workspace", "runs")) / "log" / "crash.log"
+    place = process_setup.workspace_of(arguments) / "log" / "crash.log"
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text, encoding="utf-8")

@@ -14,6 +14,7 @@ from typing import IO
 
 import psutil
 
+from ablation import disk
 from ablation.errors import AblateError
 
 NETWORK = "9p afs beegfs ceph cifs fuse.sshfs glusterfs gpfs lustre nfs nfs4 smb3 smbfs"  # types of file systems
@@ -279,11 +280,12 @@ def on_network(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` to write to; on leaving it takes the place of `path`, whole and on disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def atomic(path: Path, size: int | None = None) -> Iterator[Path]:
+    """A temporary path beside `path` to write to; on leaving it takes the place of `path`, whole and on disk. `size`:
+    the bytes that it needs, where that is known. Raises OSError with `path` where the disk does not take it."""
     temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")  # the suffix stays: writers look at it
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
@@ -293,6 +295,8 @@ def atomic(path: Path) -> Iterator[Path]:
             os.fsync(folder)  # the rename too must outlive a power cut
         finally:
             os.close(folder)
+    except OSError as error:
+        raise disk.located(error, path, size) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -305,8 +309,9 @@ def cut_torn_end(path: Path) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write `text` so that a reader sees the old file or the new one, never half of it."""
-    with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+    content = text.encode()
+    with atomic(path, len(content)) as temporary:
+        temporary.write_bytes(content)
 
 
 def write_json(path: Path, value: object) -> None:

@@ -10,9 +10,9 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "ablation"
 
 ROOMS = [  # from the lowest up: a package or a file knows those before it; of its own package, what is no circle
-    "errors", "durations", "addresses", "loading", "workspace", "backbones", "templates", "workers", "grids",
-    "datasets", "watching", "statistics", "results", "planning", "training", "caveats", "figures", "tables", "views",
-    "workflows", "console", "api", "__init__", "commands", "cli", "__main__",
+    "errors", "durations", "addresses", "loading", "disk", "process_setup", "workspace", "backbones", "templates",
+    "workers", "grids", "datasets", "watching", "statistics", "results", "planning", "training", "caveats",
+    "figures", "tables", "views", "workflows", "console", "api", "__init__", "commands", "cli", "__main__",
 ]  # fmt: skip
 
 COMMANDS = {f"commands.{name}" for name in ("drawing", "keeping", "looking", "options", "running", "tracking")}
@@ -22,7 +22,7 @@ DOORS = {
     "distributed": {"workers.cluster"},
     "dask": {"workers.cluster"},
     "click": {"cli", *COMMANDS},
-    "rich": {"console.progress"},
+    "rich": {"console.progress", "console.summary"},
     "sklearn": {"statistics.evaluation", "datasets.splits"},
     "scipy": {"statistics.comparison"},
     "statsmodels": {"statistics.comparison"},

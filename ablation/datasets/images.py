@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import multiprocessing
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -268,10 +269,19 @@ def _decode(sources: Sequence[Path | np.ndarray], eyes: np.ndarray | None, wante
     return ids, found, arrays
 
 
+def _can_start_processes() -> bool:
+    """Return whether the system gives semaphores: without a /dev/shm that can be written, it does not."""
+    try:
+        multiprocessing.Lock()
+    except (ImportError, OSError):
+        return False
+    return True
+
+
 def _in_parallel(jobs: Iterable[Any], n: int) -> Iterator[_Part]:
     """The parts of n images, in order. Threads wait for each other with small images, whose decoding is short steps
-    under Python's lock."""
-    if n < MANY:
+    under Python's lock; processes need semaphores, which some containers lack."""
+    if n < MANY or not _can_start_processes():
         yield from Parallel(n_jobs=-1, prefer="threads", return_as="generator")(jobs)
         return
     try:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ablation import disk
 from ablation.backbones import FRONT
 from ablation.errors import AblateError
 from ablation.grids.record import Weights
@@ -106,6 +107,7 @@ def extract(workspace: Workspace, features: Features, report: Callable[[dict[str
     many = batch(features.image_size)
     with atomic(path) as temporary:
         out = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=full)
+        disk.reserve(temporary)
         for start in range(0, len(pixels), many):
             some = preprocess(np.asarray(pixels[start : start + many], np.float32))
             out[start : start + many] = model.predict_on_batch(some)

@@ -116,7 +116,7 @@ class Noted:
 
     def _log(self, text: str) -> None:
         """What is said stays, also where nobody keeps what the console showed."""
-        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self._clock()))
+        when = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(self._clock()))  # UTC: machines differ in their zones
         with contextlib.suppress(OSError), open(self._folder.log, "a", encoding="utf-8") as file:
             file.write(f"{when} {masked(text)}\n")
 

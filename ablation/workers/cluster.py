@@ -55,7 +55,8 @@ def _redirect(log: Path) -> None:
     os.dup2(file, 1)
     os.dup2(file, 2)
     os.close(file)
-    logging.basicConfig(stream=sys.stdout, format="%(asctime)s %(message)s")
+    logging.Formatter.converter = time.gmtime  # UTC, as in run.log
+    logging.basicConfig(stream=sys.stdout, format="%(asctime)sZ %(message)s")
     logging.getLogger("ablation").setLevel(logging.INFO)
 
 

@@ -1,4 +1,5 @@
-"""Ctrl-C, SIGTERM, and a cluster's warning: the first asks to stop, the second stops, the third ends the process."""
+"""Ctrl-C, SIGTERM, a closed terminal, and a cluster's warning: the first signal asks to stop, the second stops, the
+third ends the process."""
 
 import contextlib
 import os
@@ -8,7 +9,8 @@ from collections.abc import Callable, Iterator
 from multiprocessing import resource_tracker
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)  # USR1: what a cluster sends some time before it kills
+# HUP: the terminal was closed. USR1: what a cluster sends some time before it kills.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 EXIT_CODE = 130
 
 
@@ -22,8 +24,8 @@ def _blocked() -> Iterator[None]:
 
 
 def shield_tracker() -> None:
-    """Start Python's resource tracker so that SIGUSR1 does not end it: it ignores the other two by itself. To be called
-    before a library starts it."""
+    """Start Python's resource tracker so that SIGHUP and SIGUSR1 do not end it: it ignores the other two by itself. To
+    be called before a library starts it."""
     with _blocked():
         resource_tracker.ensure_running()
 
@@ -60,7 +62,8 @@ class Interrupts:
     def __enter__(self) -> "Interrupts":
         self._before = {}
         if threading.current_thread() is threading.main_thread():  # Python hands signals to no other
-            self._before = {number: signal.signal(number, self._come) for number in SIGNALS}
+            heard = [n for n in SIGNALS if not (n == signal.SIGHUP and signal.getsignal(n) == signal.SIG_IGN)]  # nohup
+            self._before = {number: signal.signal(number, self._come) for number in heard}
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -145,7 +145,7 @@ def store_images(workspace: Workspace, found: Decoded) -> None:
     folder = workspace.images(found.index.digest)
     for path, array in pixel_files(folder, found).items():
         if not path.is_file():
-            with atomic(path) as temporary, open(temporary, "wb") as file:
+            with atomic(path, array.nbytes) as temporary, open(temporary, "wb") as file:
                 np.save(file, array)
     write_text(folder.index, found.index.to_json())
 
