@@ -2,6 +2,7 @@
 
 import csv
 import os
+import pty
 import subprocess
 import sys
 import time
@@ -85,6 +86,23 @@ def ablate(*arguments: object, cwd: Path | None = None, **env: str) -> subproces
     """The real command in a process of its own."""
     command = [sys.executable, "-m", "ablation", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=os.environ | env)
+
+
+def on_a_terminal(*command: object, columns: int = 100) -> str:
+    """What a child writes to a pseudo-terminal."""
+    ours, theirs = pty.openpty()
+    env = os.environ | {"TERM": "xterm", "COLUMNS": str(columns), "LINES": "30"}
+    child = subprocess.Popen([*map(str, command)], stdout=theirs, stderr=theirs, env=env)
+    os.close(theirs)
+    written = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            written += chunk
+    except OSError:  # how Linux says that the other side is closed
+        pass
+    os.close(ours)
+    assert child.wait() == 0, written.decode()
+    return written.decode()
 
 
 def until(what: Callable[[], object], seconds: float = 120) -> None:

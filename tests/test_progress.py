@@ -1,13 +1,11 @@
 """What a person sees while a study runs."""
 
 import io
-import os
-import pty
 import re
-import subprocess
 import sys
 
 import pytest
+from conftest import on_a_terminal
 from rich.console import Console
 
 from ablation.console import progress
@@ -65,26 +63,9 @@ def screen(written: str) -> list[str]:
     return [line.rstrip() for line in lines if line.strip()]
 
 
-def on_a_terminal(code: str, *arguments: str) -> str:
-    """What a child writes to a pseudo-terminal."""
-    ours, theirs = pty.openpty()
-    env = os.environ | {"TERM": "xterm", "COLUMNS": "100", "LINES": "30"}
-    child = subprocess.Popen([sys.executable, "-c", code, *arguments], stdout=theirs, stderr=theirs, env=env)
-    os.close(theirs)
-    written = b""
-    try:
-        while chunk := os.read(ours, 65536):
-            written += chunk
-    except OSError:  # how Linux says that the other side is closed
-        pass
-    os.close(ours)
-    assert child.wait() == 0, written.decode()
-    return written.decode()
-
-
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return on_a_terminal(STORY, str(tmp_path_factory.mktemp("study")))
+    return on_a_terminal(sys.executable, "-c", STORY, tmp_path_factory.mktemp("study"))
 
 
 def seen(written: str) -> list[list[str]]:
@@ -194,18 +175,6 @@ def test_an_end_says_why():
     assert progress.end_line(line, "k", "killed", "") == "row 1: killed"
     assert progress.end_line(None, "k", "done", "") == "k: done"
     assert len(progress.end_line(line, "k", "failed", "x" * 9999)) < 400
-
-
-def test_markdown_is_a_table_on_a_terminal(capsys: pytest.CaptureFixture[str]):
-    """In a pipe it stays Markdown."""
-    text = "| # | Val |\n| --: | --: |\n| 1 | **93.1** |\n"
-    progress.print_markdown(text)
-    assert capsys.readouterr().out == text + "\n"
-    code = f"from ablation.console import progress\nprogress.print_markdown({text!r})"
-    shown = re.sub(r"\x1b\[[\d;]*m", "", on_a_terminal(code))
-    assert "93.1" in shown
-    assert "|" not in shown
-    assert "*" not in shown
 
 
 def test_what_is_watched_keeps_its_end_in_sight():

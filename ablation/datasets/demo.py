@@ -181,7 +181,8 @@ def _draw(kind: Kind, group: Group, n: int, rng: np.random.Generator) -> tuple[l
     clips = _clips(group, quotas(n))
     people = [new_person(rng) for _ in range(max(round(n * group.subjects), *map(len, clips)))]
     filmed = np.zeros(len(people))
-    sources, places, names, labels, subjects, splits = [], [], [], [], [], []
+    sources, places, names, labels, subjects = [], [], [], [], []
+    splits: list[str] = []
     for label, of_class in enumerate(clips):
         cast = np.lexsort((rng.random(len(people)), filmed))[: len(of_class)]  # who has the fewest clips goes first
         filmed[cast] += 1

@@ -40,10 +40,11 @@ def shielded() -> Iterator[None]:
 
 
 class Interrupts:
-    """While it is entered, signals come here. `asked`: whether work should end."""
+    """While it is entered, signals come here. `asked`: whether work should end. `say` may be replaced by one that also
+    keeps what is said: whoever closed the terminal does not read it there."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
-        self._say, self._times = say, 0
+        self.say, self._times = say, 0
         self._stop: Callable[[], None] | None = None
 
     @property
@@ -56,7 +57,7 @@ class Interrupts:
             os._exit(EXIT_CODE)
         if self._times > 1 or self._stop is None:
             raise KeyboardInterrupt
-        self._say(f"{signal.Signals(number).name}: trainings save and stop; once more stops now")
+        self.say(f"{signal.Signals(number).name}: trainings save and stop; once more stops now")
         self._stop()
 
     def __enter__(self) -> "Interrupts":

@@ -53,6 +53,7 @@ def run(options: Options, watch: Watch, ahead: Ahead | None = None) -> Outcome:
                 status.Noted(watch, workspace.study(record.name), _slot_names(options), options.command) as watch,
                 _views(options, workspace, record, watch) as views,
             ):
+                interrupts.say = watch.say
                 heads = Heads(workspace, record)
                 trained = _train_missing(options, ahead, workspace, record, heads, views, watch, interrupts)
                 if interrupts.asked:

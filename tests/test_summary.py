@@ -1,0 +1,70 @@
+"""What a command says at its end: the table at the terminal's width, what may be claimed, the heaviest warnings."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ablate, on_a_terminal
+from synthetic import study
+from test_tables import published, sealed
+
+from ablation.grids import study_file
+
+ASKED = ("-m", "ablation", "table", "--grid", "paper", "--workspace")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The paper's nine rows, with results that are made up."""
+    found = tmp_path_factory.mktemp("summary")
+    grid = study_file.read("paper")
+    sealed(found, study(found, grid, published(grid)))
+    return found
+
+
+def shown(place: Path, columns: int) -> list[str]:
+    """The lines on a terminal, without their styles."""
+    written = on_a_terminal(sys.executable, *ASKED, place, columns=columns)
+    return [line.rstrip() for line in re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", written).splitlines()]
+
+
+@pytest.mark.parametrize("columns", [80, 100, 140])
+def test_a_table_fits_the_terminal(place: Path, columns: int):
+    """Every number and interval is whole at any usual width; columns that have no room are named."""
+    lines = shown(place, columns)
+    text = "\n".join(lines)
+    assert max(map(len, lines[: lines.index("What may be claimed:")])) <= columns
+    assert "…" not in text
+    assert "<!--" not in text
+    assert not any(line.startswith("|") for line in lines)
+    (row,) = [i for i, line in enumerate(lines) if line.startswith("5★")]
+    assert re.search(r"\[\d\d\.\d, \d\d\.\d\]", lines[row] if columns == 140 else lines[row + 1])
+    assert ("Not shown for lack of width: Train, Macro-F1" in text) == (columns == 80)
+
+
+def test_in_a_pipe_the_table_is_markdown(place: Path):
+    """Without the comment that its file ends with."""
+    said = ablate(*ASKED[2:], place)
+    assert said.returncode == 0
+    assert "| **5★** |" in said.stdout.replace("  ", "")
+    assert "<!--" not in said.stdout
+    assert "<!-- ablate: study paper" in (place / "paper/table.md").read_text()
+
+
+def test_the_heaviest_warnings_are_sentences(place: Path):
+    """Three of them, each with what to do; the others are counted, and the report has them."""
+    lines = ablate(*ASKED[2:], place).stdout.splitlines()
+    start = next(i for i, line in enumerate(lines) if re.fullmatch(r"Warnings \(\d+\):", line))
+    count = int(re.sub(r"\D", "", lines[start]))
+    sentences = lines[start + 1 : start + 4]
+    assert all(re.match(r"- [A-Z_0-9]+: .+\. .+\.$", line) for line in sentences), sentences
+    assert lines[start + 4] == f"{count - 3} more: {place}/paper/report.html"
+
+
+def test_claims_name_the_rows_that_differ(place: Path):
+    """A difference that a test tells from 0 is said with its rows, and the family that it was corrected over."""
+    lines = ablate(*ASKED[2:], place).stdout.splitlines()
+    said = lines[lines.index("What may be claimed:") :]
+    assert any("- Epochs 10 to 100" in line and "told from 0: rows 2 → 5" in line for line in said), said
+    assert any("Holm over 12 contrasts" in line for line in said)

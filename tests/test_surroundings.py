@@ -1,0 +1,240 @@
+"""Surroundings that cron, containers and batch systems give: the whole command runs in each, on real workers."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import rows, until, write_npz
+
+from ablation import process_setup
+
+STUDY = """
+[fixed]
+fc_units = 8
+batch_size = 16
+epochs = 1
+weights = "random"
+
+[[rows]]
+dropout = 0.0
+"""
+RUN = ("run", "--grid", "tiny.toml", "--data", "tiny.npz")
+NOWHERE = "http://127.0.0.1:9"  # a proxy that refuses
+PROXIES = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY"), NOWHERE)
+ROOT = os.geteuid() == 0
+needs_root = pytest.mark.skipif(not (ROOT and shutil.which("unshare")), reason="mounting takes root and unshare")
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, npz: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a study of one row and its images."""
+    (tmp_path / "tiny.toml").write_text(STUDY)
+    shutil.copy(npz, tmp_path / "tiny.npz")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def command(*words: str) -> tuple[str, ...]:
+    return sys.executable, "-m", "ablation", *words
+
+
+def shell(line: str, words: Sequence[str] = RUN, **env: str | None) -> subprocess.CompletedProcess[str]:
+    """Run the command in a shell; `line` says how, with "$@" for the command. An env of None is unset."""
+    variables = {name: value for name, value in (os.environ | env).items() if value is not None}
+    whole = ["bash", "-c", line, "-", *command(*words)]
+    return subprocess.run(whole, env=variables, capture_output=True, text=True, errors="replace")
+
+
+def assert_done(done: subprocess.CompletedProcess[str]) -> None:
+    """The row has a result, and nobody was shown a traceback."""
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert [row["outcome"] for row in rows(Path("runs/tiny"))] == ["done"]
+    assert not Path("runs/log/crash.log").exists()
+
+
+# ---- a command that runs
+
+
+def test_no_home_and_no_user(here: Path):
+    """A user without HOME and without an entry in passwd: what needs a home finds one in the workspace's cache."""
+    if not (ROOT and shutil.which("setpriv")):
+        pytest.skip("another user takes root and setpriv")
+    for path in (here, *here.iterdir()):
+        os.chown(path, 54321, 54321)
+    rights = "setpriv --reuid 54321 --regid 54321 --clear-groups --inh-caps +dac_override --ambient-caps +dac_override"
+    assert_done(shell(f'{rights} "$@"', HOME=None, USER=None, LOGNAME=None))
+    assert not Path("~").exists()
+    doctor = shell(f'{rights} "$@"', ("doctor",), HOME=None, USER=None, LOGNAME=None)
+    assert "Traceback" not in doctor.stderr
+    assert doctor.returncode in (0, 2)
+
+
+def test_a_home_that_is_not_there():
+    """HOME names a folder that nobody made, as in many containers."""
+    assert_done(shell('"$@"', HOME="/nonexistent/home"))
+    assert not Path("/nonexistent").exists()
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+def test_output_that_is_no_utf8(encoding: str):
+    """Characters that it lacks are replaced."""
+    done = shell('"$@"', PYTHONIOENCODING=encoding)
+    assert_done(done)
+    assert "?" in done.stdout
+    data = shell('"$@"', ("data", "tiny.npz"), PYTHONIOENCODING=encoding)
+    assert data.returncode == 0, data.stderr
+
+
+def test_closed_descriptors():
+    """No standard input, output or error at all: none of the workspace's files takes their place."""
+    assert_done(shell('"$@" <&- >&- 2>&-'))
+    assert re.fullmatch(r"host \S+, pid \d+", Path("runs/lock").read_text())
+
+
+def test_a_reader_that_goes_away():
+    """`| head -c 0`: the training goes on, and its table is written."""
+    assert_done(shell('set -o pipefail; "$@" 2>&1 | head -c 0'))
+
+
+def test_no_terminal():
+    """No input, no controlling terminal, a terminal type that can nothing, and 20 columns."""
+    done = shell('setsid --wait "$@" < /dev/null', TERM="dumb", COLUMNS="20")
+    assert_done(done)
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_proxies_are_set():
+    """Nothing on this machine is asked through a proxy, and nothing else is asked."""
+    assert_done(shell('"$@"', **PROXIES))
+
+
+def test_warnings_are_errors():
+    """Another library's warning is no failure of a row."""
+    assert_done(shell('"$@"', PYTHONWARNINGS="error"))
+
+
+def test_few_descriptors():
+    """64 open files at a time are enough."""
+    assert_done(shell('ulimit -n 64; "$@"'))
+
+
+@needs_root
+def test_little_shared_memory():
+    """A /dev/shm of 64 KiB, as in a container."""
+    assert_done(shell("""unshare -m sh -c 'mount -t tmpfs -o size=64k tmpfs /dev/shm && exec "$@"' - "$@" """))
+
+
+@needs_root
+def test_no_shared_memory_and_no_temporary_folder():
+    """Images are decoded without processes where semaphores cannot be had: 6,000 of them are read."""
+    write_npz(Path("many.npz"), train=6000)
+    mounts = "for folder in /dev/shm /var/tmp; do mount -t tmpfs -o ro,size=64k tmpfs $folder; done"
+    done = shell(f"""unshare -m sh -c '{mounts}; exec "$@"' - "$@" """, ("data", "many.npz"), TMPDIR="/nonexistent")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"all +6,000 +24 +6,024", done.stdout)
+    assert "Warning" not in done.stderr
+
+
+# ---- a disk that refuses
+
+
+@pytest.mark.parametrize("blocks", [200, 2000])
+def test_a_limit_of_file_size(blocks: int):
+    """Which file, what it needs, what the limit is, and how to raise it; then the same command goes on."""
+    done = shell(f'ulimit -f {blocks}; "$@"')
+    assert done.returncode == 2, done.stderr
+    line = done.stderr.splitlines()[-1]
+    assert re.match(rf"error: runs/\S+: File too large \(it needs [\d,]+ bytes\), the limit is {blocks * 1024:,}", line)
+    assert "ulimit -f unlimited" in line
+    assert not list(Path("runs").rglob(".tmp-*"))
+    assert_done(shell('"$@"'))
+
+
+@needs_root
+def test_a_full_disk():
+    """Which file and how much is free; with room, the same command goes on."""
+    Path("runs").mkdir()
+    full = """unshare -m sh -c 'mount -t tmpfs -o size=200k tmpfs runs && exec "$@"' - "$@" """
+    done = shell(full)
+    assert done.returncode == 2, done.stderr
+    assert re.match(
+        r"error: runs/\S+: No space left on device .* MiB are free; make room", done.stderr.splitlines()[-1]
+    )
+    assert_done(shell('"$@"'))
+
+
+@needs_root
+def test_a_workspace_that_is_read_only():
+    """One line that names the folder."""
+    Path("runs").mkdir()
+    done = shell("""unshare -m sh -c 'mount -t tmpfs -o ro tmpfs runs && exec "$@"' - "$@" """)
+    assert done.returncode == 2
+    assert re.match(r"error: (--workspace )?runs\S*: .*Read-only file system", done.stderr.splitlines()[-1])
+
+
+# ---- an end from outside
+
+
+def test_a_closed_terminal(here: Path):
+    """SIGHUP lets trainings save and stop, says how to go on, and leaves nothing of Python's own on the screen."""
+    (here / "tiny.toml").write_text(STUDY.replace("epochs = 1", "epochs = 100000"))
+    with open("said", "w") as file:
+        child = subprocess.Popen(command(*RUN), stderr=file, stdout=file)
+        until(lambda: "started on" in Path("said").read_text())
+        time.sleep(1)
+        child.send_signal(signal.SIGHUP)
+        assert child.wait() == 130
+    said = Path("said").read_text()
+    assert "SIGHUP: trainings save and stop" in said
+    assert "go on with: ablate run --grid tiny.toml" in said
+    assert "leaked" not in said
+    assert "SIGHUP: trainings save and stop" in Path("runs/tiny/run.log").read_text()
+
+
+def test_an_ignored_hangup_stays_ignored(here: Path):
+    """`nohup` means it."""
+    line = ["bash", "-c", "trap '' HUP; exec \"$@\"", "-", *command(*RUN)]
+    child = subprocess.Popen(line, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    until(lambda: Path("runs/tiny/run.log").exists())
+    child.send_signal(signal.SIGHUP)
+    _, said = child.communicate()
+    assert child.returncode == 0, said
+    assert [row["outcome"] for row in rows(Path("runs/tiny"))] == ["done"]
+
+
+def test_times_in_the_log_are_utc():
+    """Two halves of a run from two time zones stand in order."""
+    for zone in ("Asia/Kathmandu", "America/Lima"):
+        assert_done(shell('"$@"', TZ=zone))
+    lines = Path("runs/tiny/run.log").read_text().splitlines()
+    times = [line[:20] for line in lines]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ", when) for when in times)
+    assert times == sorted(times)
+    now = time.strftime("%Y-%m-%d %H:%M", time.gmtime())
+    assert abs(np.datetime64(times[-1][:16]) - np.datetime64(now)) < np.timedelta64(30, "m")
+
+
+# ---- the parts
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        (["run", "--workspace", "a b"], "a b"),
+        (["run", "--workspace=x"], "x"),
+        (["run"], "runs"),
+        (["run", "--workspace"], "runs"),
+    ],
+)
+def test_which_workspace_a_command_names(words: list[str], place: str):
+    """However it is written; a command that is wrong has the default."""
+    assert process_setup.workspace_of(words) == Path(place)
