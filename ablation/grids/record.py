@@ -144,7 +144,7 @@ def refuse_other(old: Record, new: Record) -> None:
         if before != now:
             before, now = (old.data, new.data) if what == "--data" else (before, now)
             if what == "--data" and before == now:
-                what = "images (other files, --limit, --skip-bad or split_seed)"
+                what = "images (other files, --limit, --skip-bad, split_seed, or demo faces of another version)"
             detail = (
                 "" if what in ("weights", "places of the eyes") or before == now else f" ({before} before, {now} now)"
             )
