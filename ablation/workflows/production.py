@@ -121,12 +121,15 @@ def _predictions(
 
 
 def _confusion(found: Elsewhere) -> pd.DataFrame:
-    """Counts, then shares of the true class."""
+    """Counts, then shares of the true class. A column for each class bears the name of the class; where a class is
+    called like one of the other columns, all classes have n_ before their names."""
     classes, counts = list(found.classes), np.array(found.confusion)
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
-    parts = [pd.DataFrame(m, columns=classes).assign(label=classes, of=of) for m, of in
-             ((counts, "images"), (shares, "share"))]  # fmt: skip
-    return pd.concat(parts)[["of", "label", *classes]]
+    names = [f"n_{name}" for name in classes] if {"of", "label"} & set(classes) else classes
+    frame = pd.DataFrame(np.vstack([counts, shares]), columns=names)
+    frame.insert(0, "label", classes * 2)
+    frame.insert(0, "of", np.repeat(["images", "share"], len(classes)))
+    return frame
 
 
 def predict(options: Options, row: int | None, watch: Watch) -> pd.DataFrame:
