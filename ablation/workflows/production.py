@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ablation.datasets import images, is_demo
+from ablation.datasets import images, is_demo, names
 from ablation.errors import AblateError
 from ablation.grids.record import Record
 from ablation.results import elsewhere, result, selection
@@ -42,6 +42,8 @@ def evaluate(options: Options, split: str, row: int | None, watch: Watch) -> Eva
     chosen = choose(workspace, options.name, row)
     record = chosen.record
     given, others = _read(options, record, split)
+    for note in given.notes:
+        watch.say(f"note: {note}")
     decoded, probabilities = answers(options, workspace, chosen, given, watch)
     index = decoded.index
     data = options.data if is_demo(options.data) else os.path.abspath(options.data)
@@ -87,7 +89,7 @@ def _read(options: Options, record: Record, split: str) -> tuple[images.Images, 
     if not len(found):
         raise AblateError(
             f"{options.data}: no image of a class of this study ({', '.join(record.classes)}); "
-            f"there are {', '.join(others) or 'no images'}"
+            f"there are {names.listed(others) or 'no images'}"
         )
     return images.limit(found, options.limit), {name: n for name, n in others.items() if n}
 
