@@ -329,8 +329,10 @@ def read_json(path: Path) -> dict[str, object] | None:
 
 @contextlib.contextmanager
 def understood(path: Path) -> Iterator[None]:
-    """Raise AblateError, naming the file, where its content is not what the block expects."""
+    """Raise AblateError, naming the file, where it is missing or its content is not what the block expects."""
     try:
         yield
+    except FileNotFoundError:
+        raise AblateError(f"{path}: missing; the same `ablate run` writes it again") from None
     except (AttributeError, BadZipFile, EOFError, IndexError, KeyError, RecursionError, TypeError, ValueError):
         raise AblateError(f"{path}: not what this version reads; remove it and run again") from None

@@ -163,6 +163,16 @@ def test_a_broken_split_is_named(copied: Path, content: bytes, capsys: pytest.Ca
     assert (code, line) == (2, f"error: {path}: not what this version reads; remove it and run again")
 
 
+def test_a_cache_that_was_deleted_is_written_again(copied: Path, capsys: pytest.CaptureFixture[str]):
+    """Tables need the rows of the splits: the line says how to get them back, and that helps."""
+    shutil.rmtree(copied / "cache")
+    code, line = next(tried(copied, capsys))
+    assert (code, line.endswith(": missing; the same `ablate run` writes it again")) == (2, True), line
+    run = ["run", "--grid", f"{copied.parent}/one.toml", "--data", f"{copied.parent}/data.npz", "--inline", "--quiet"]
+    assert cli._guarded([*run, "--workspace", str(copied)]) == 0
+    assert all(code == 0 for code, _ in tried(copied, capsys))
+
+
 def test_an_archive_of_other_arrays_is_no_split(copied: Path, capsys: pytest.CaptureFixture[str]):
     (path,) = copied.glob("cache/images/*/split-*.npz")
     with zipfile.ZipFile(path, "w") as archive:
