@@ -222,6 +222,19 @@ def test_classes_of_any_name_are_read(tmp_path: Path, capsys: pytest.CaptureFixt
     assert all(name in out for name in CLASSES)
 
 
+def test_names_do_not_break_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Nor do they colour the terminal: `ablate data` prints them without."""
+    for name in ("a\nb", "c\x1b[31m"):
+        (tmp_path / name).mkdir()
+        RGB.save(tmp_path / name / "1.png")
+        (tmp_path / name / "bad\n.png").touch()
+    assert cli._guarded(["data", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert [line.partition(" ")[0] for line in out.splitlines()][:4] == ["class", "a", "c", "all"]
+    assert out.splitlines()[-1].startswith("cannot be decoded: 2 (a b/bad .png, c [31m/bad .png)")
+
+
 def test_decomposed_and_composed_names_are_one_class(tmp_path: Path):
     """A set that was half copied from macOS."""
     for form in ("NFC", "NFD"):

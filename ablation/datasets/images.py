@@ -392,9 +392,10 @@ def summary(images: Images) -> str:
     )
     counts = np.column_stack([counts, counts.sum(axis=1)])
     counts = np.vstack([counts, counts.sum(axis=0)])
-    wide = max(len(name) for name in ("class", *images.classes))
+    classes = [names.shown(name) for name in images.classes]
+    wide = max(len(name) for name in ("class", *classes))
     lines = [f"{'class':<{wide}}" + "".join(f"{name or 'no split':>10}" for name in (*splits, "all"))]
-    for name, line in zip((*images.classes, "all"), counts, strict=True):
+    for name, line in zip((*classes, "all"), counts, strict=True):
         lines.append(f"{name:<{wide}}" + "".join(f"{n:>10,}" for n in line))
     subjects = len(set(images.subjects.tolist()) - {""})
     lines += [f"subjects: {subjects or 'not given'}", *(f"note: {note}" for note in images.notes)]

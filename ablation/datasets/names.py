@@ -49,6 +49,11 @@ def spellings(kind: str, names: Iterable[tuple[str, str]]) -> tuple[dict[str, st
     return first, tuple(Merged(kind, first[each], tuple(s)) for each, s in found.items() if len(s) > 1)
 
 
+def shown(name: str) -> str:
+    """Return the name without what would break a line or colour a terminal."""
+    return "".join(c if c.isprintable() else " " for c in name)
+
+
 def listed(names: Iterable[str], most: int = MOST) -> str:
     """Return the names with commas between; of many names the first ones and how many more there are."""
     every = list(names)
