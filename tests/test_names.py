@@ -116,6 +116,17 @@ def test_subjects_are_one_whatever_blanks_stand_around_them(tmp_path: Path):
     assert [note.partition(":")[0] for note in found.notes] == ["Taken as one subject"] * 2
 
 
+def test_many_spellings_are_not_listed_one_by_one(tmp_path: Path):
+    """A caption has no room for hundreds of subjects that one split pads with blanks."""
+    path, n = tmp_path / "a.npz", 60
+    x, y = np.zeros((n, 4, 4), np.uint8), np.arange(n) % 2
+    padded = [f"s{k} " for k in range(n)]
+    np.savez(path, x_train=x, y_train=y, x_test=x, y_test=y, subject_train=padded,
+             subject_test=[name.strip() for name in padded])  # fmt: skip
+    notes = arrays.load(str(path)).notes
+    assert (len(notes), notes[-1]) == (11, "So were 50 more (subject).")
+
+
 @pytest.mark.parametrize(("known", "wanted"), SPELLINGS)
 def test_classes_are_chosen_in_any_spelling(known: str, wanted: str):
     """--classes takes a class as the user types it."""

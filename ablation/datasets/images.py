@@ -58,7 +58,7 @@ class Images:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was done to the data that a reader of the results must know, in sentences."""
-        return tuple(each.note for each in self.merged)
+        return names.notes(self.merged)
 
     def take(self, rows: np.ndarray) -> "Images":
         """The images at positions `rows`, in that order."""

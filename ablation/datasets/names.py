@@ -25,6 +25,18 @@ def _quoted(name: str) -> str:
     return f"{name!r}{' (decomposed)' if decomposed else ''}"
 
 
+def notes(merged: Iterable[Merged]) -> tuple[str, ...]:
+    """Return a sentence for each name that was merged; of many of one kind the first ones, and how many more."""
+    found: dict[str, list[str]] = {}
+    for each in merged:
+        found.setdefault(each.kind, []).append(each.note)
+    return tuple(
+        line
+        for kind, lines in found.items()
+        for line in [*lines[:MOST], *([f"So were {len(lines) - MOST:,} more ({kind})."] if lines[MOST:] else [])]
+    )
+
+
 def composed(name: str) -> str:
     """Return the name in composed form (NFC, as macOS does not store it) and without blanks around it."""
     return unicodedata.normalize("NFC", name).strip()
