@@ -43,4 +43,4 @@ def run(grid: str, **options: Any) -> pd.DataFrame:
         lines = child.stderr.strip().splitlines() or ["no message"]
         raise AblateError(lines[-1].removeprefix("error: "))
     folder = Path(json.loads(child.stdout)["folder"])
-    return pd.read_csv(folder / "table.csv")
+    return pd.read_csv(folder / "table.csv", keep_default_na=False, na_values=[""])  # a label may be "NA"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+from zipfile import BadZipFile
 
 import psutil
 
@@ -321,9 +322,22 @@ def write_json(path: Path, value: object) -> None:
 def read_json(path: Path) -> dict[str, object] | None:
     """None where there is no such file. Raises AblateError where it is broken."""
     try:
-        found: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise AblateError(f"{path}: broken (no JSON); remove it and run again") from None
+    if not isinstance(found, dict):
+        raise AblateError(f"{path}: broken (no table of names and values); remove it and run again")
     return found
+
+
+@contextlib.contextmanager
+def understood(path: Path) -> Iterator[None]:
+    """Raise AblateError, naming the file, where it is missing or its content is not what the block expects."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise AblateError(f"{path}: missing; the same `ablate run` writes it again") from None
+    except (AttributeError, BadZipFile, EOFError, IndexError, KeyError, RecursionError, TypeError, ValueError):
+        raise AblateError(f"{path}: not what this version reads; remove it and run again") from None

@@ -81,7 +81,7 @@ def absent(known: Known) -> Caveat | None:
     return Caveat(
         "CLASS_ABSENT",
         f"Classes without an image: {said}.",
-        f"Macro-F1 is there over the classes that occur or are predicted, and cannot be compared with one over all "
+        f"Macro-F1 is there over the classes that have images, and cannot be compared with one over all "
         f"{len(known.record.classes)}.",
         "Add images, or leave the class out with --classes.",
     )

@@ -33,7 +33,7 @@ def data(path: str, classes: str | None, sheet: Path | None) -> int:
     import numpy as np
 
     from ablation.console import progress
-    from ablation.datasets import images, leaks
+    from ablation.datasets import images, leaks, names
 
     if sheet and sheet.suffix.lower() not in images.SUFFIXES:
         raise AblateError(f"--sheet {sheet}: is no name of an image; allowed: {', '.join(sorted(images.SUFFIXES))}")
@@ -44,7 +44,8 @@ def data(path: str, classes: str | None, sheet: Path | None) -> int:
     click.echo(images.summary(found))
     for line in leaks.summary(leaks.find(read.index, leaks.given(read.index), read.pixels[images.SMALL])):
         click.echo(line)
-    click.echo(f"cannot be decoded: {len(read.bad):,}" + (f" ({', '.join(read.bad[:5])})" if read.bad else ""))
+    bad = ", ".join(map(names.shown, read.bad[:5]))
+    click.echo(f"cannot be decoded: {len(read.bad):,}" + (f" ({bad})" if bad else ""))
     if sheet:
         images.sheet(found.take(np.flatnonzero(~np.isin(found.names, read.bad)))).save(sheet)
         click.echo(f"sheet: {sheet}")

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ablation.datasets.images import Images, printable
+from ablation.datasets import names as naming
+from ablation.datasets.images import Images, files_below, printable
 from ablation.errors import AblateError
 
 FRAMES, LABELS = "cropped_aligned", "annotations"
@@ -27,8 +28,7 @@ def split_of(folders: tuple[str, ...]) -> str:
 def label_files(root: Path) -> list[tuple[str, Path]]:
     """The label files of expressions, sorted, each with its split."""
     above = root / LABELS
-    files = sorted(f for f in above.rglob("*.txt") if not f.name.startswith("."))
-    found = [(split_of(f.relative_to(above).parts[:-1]), f) for f in files]
+    found = [(split_of(f.relative_to(above).parts[:-1]), f) for f in files_below(above, {".txt"})]
     # The whole set holds valence and action units too, beside the expressions: EXPR_..., VA_..., AU_...
     expressions = [(s, f) for s, f in found if "expr" in f.relative_to(above).parent.as_posix().casefold()]
     return [(s, f) for s, f in expressions or found if s]
@@ -63,24 +63,25 @@ def labelled_frames(frames: dict[int, Path], names: list[str], labels: list[int]
 
 
 def load(data: str) -> Images:
-    """The labelled frames; a video is a subject. Class names are matched without case, in the first file's order."""
+    """The labelled frames; a video is a subject. Class names are matched by `names.key`, in the first file's order."""
     root = Path(data)
-    spellings: dict[str, str] = {}
+    stated: list[str] = []
     rows: list[tuple[Path, str, str, str]] = []
     for split, file in label_files(root):
         names, labels = read_labels(file)
-        for name in names:
-            spellings.setdefault(name.casefold(), name)
+        stated += names
         frames = read_frames(root / FRAMES / file.stem)
         rows += [(path, name, split, file.stem) for path, name in labelled_frames(frames, names, labels)]
     if not rows:
         raise AblateError(f"{root}: no labelled frame; {EXPECTED}")
-    keys = list(spellings)
+    spellings, merged = naming.spellings("class", ((naming.key(name), name) for name in stated))
+    places = {key: k for k, key in enumerate(spellings)}
     return Images(
         [path for path, _, _, _ in rows],
         [printable(path.relative_to(root).as_posix()) for path, _, _, _ in rows],
-        np.array([keys.index(name.casefold()) for _, name, _, _ in rows], int),
+        np.array([places[naming.key(name)] for _, name, _, _ in rows], int),
         tuple(spellings.values()),
         np.array([split for _, _, split, _ in rows], str),
         np.array([video for _, _, _, video in rows], str),
+        merged=merged,
     )

@@ -7,10 +7,13 @@ from zlib import error as ZlibError
 import numpy as np
 from numpy.lib.npyio import NpzFile
 
+from ablation.datasets import names
 from ablation.datasets.images import SPLITS, Images
+from ablation.datasets.names import Merged
 from ablation.errors import AblateError
 
 UNREADABLE = (OSError, ValueError, EOFError, BadZipFile, ZlibError)  # what np.load raises on what is no npz
+MOST_CLASSES = 2**15  # predictions are stored as int16
 SHAPES = "allowed: uint8 of shape (N, H, W) or (N, H, W, 3)"
 
 
@@ -54,10 +57,12 @@ def read_classes(found: NpzFile, data: str) -> tuple[str, ...] | None:
     """The names in class_names; None where the file has none."""
     if "class_names" not in found.files:
         return None
-    names = read_texts(found, "class_names", data)
-    if names.ndim != 1 or len({name.casefold() for name in names.tolist()}) < len(names):
-        raise AblateError(f"{data}: class_names: allowed: a plain list of names, each once (compared without case)")
-    return tuple(names.tolist())
+    classes = read_texts(found, "class_names", data)
+    if classes.ndim != 1 or len(set(map(names.key, classes.tolist()))) < len(classes):
+        raise AblateError(
+            f"{data}: class_names: allowed: a plain list of names, each once (compared without case and outer blanks)"
+        )
+    return tuple(classes.tolist())
 
 
 def read_pixels(found: NpzFile, key: str, data: str) -> np.ndarray:
@@ -72,8 +77,9 @@ def read_pixels(found: NpzFile, key: str, data: str) -> np.ndarray:
 
 def read_labels(found: NpzFile, key: str, classes: tuple[str, ...] | None, data: str) -> np.ndarray:
     y = read(found, key, data)
-    most = np.iinfo(int).max if classes is None else len(classes) - 1
-    allowed = "allowed: whole numbers from 0" + ("" if classes is None else f" to {most}, positions in class_names")
+    most = MOST_CLASSES - 1 if classes is None else len(classes) - 1
+    positions = "" if classes is None else ", positions in class_names"
+    allowed = f"allowed: whole numbers from 0 to {most}{positions}"
     if not np.issubdtype(y.dtype, np.integer):
         raise AblateError(f"{data}: {key} is {y.dtype}; {allowed}")
     wrong = y[(y < 0) | (y > most)]
@@ -118,14 +124,36 @@ def load(data: str) -> Images:
         parts = {split: read_split(found, split, named, data) for split in SPLITS if f"x_{split}" in found.files}
         eyes = {split: read_eyes(found, split, len(parts[split][1]), data) for split in parts}
     labels = np.concatenate([y for _, y, _ in parts.values()])
+    subjects, merged = one_spelling(np.concatenate([subjects for _, _, subjects in parts.values()]))
     return Images(
         [image for x, _, _ in parts.values() for image in x],
         [f"x_{split}[{i}]" for split, (x, _, _) in parts.items() for i in range(len(x))],
         labels,
         tuple(map(str, range(labels.max(initial=-1) + 1))) if named is None else named,
         np.concatenate([np.full(len(y), split) for split, (_, y, _) in parts.items()]),
-        np.concatenate([subjects for _, _, subjects in parts.values()]),
+        subjects,
         _together({split: (eyes[split], len(y)) for split, (_, y, _) in parts.items()}),
+        merged,
+        "" if named else gap({f"y_{split}": y for split, (_, y, _) in parts.items()}),
+    )
+
+
+def one_spelling(subjects: np.ndarray) -> tuple[np.ndarray, tuple[Merged, ...]]:
+    """Return the subjects, each in its first spelling, and what was merged. Case counts: ids may differ by it alone."""
+    first, merged = names.spellings("subject", ((names.composed(s), s) for s in subjects.tolist()))
+    return np.array([first[names.composed(s)] for s in subjects.tolist()], str), merged
+
+
+def gap(labels: dict[str, np.ndarray]) -> str:
+    """Return what is wrong with labels that leave classes without an image, or "". `labels`: the arrays by key."""
+    key = max(labels, key=lambda key: labels[key].max(initial=-1))
+    largest = int(labels[key].max(initial=-1))
+    empty = largest + 1 - len(np.unique(np.concatenate(list(labels.values()))))
+    if not empty:
+        return ""
+    return (
+        f"{key} holds {largest}, which makes {largest + 1:,} classes, {empty:,} of them without an image; "
+        "allowed: labels from 0 without gaps; change the labels, or choose classes with --classes"
     )
 
 

@@ -1,5 +1,6 @@
-"""Kaggle's fer2013.csv: a line for each face, its pixels written out as text."""
+"""Kaggle's fer2013.csv: a line for each face, its pixels written out as text; train.csv is the same without Usage."""
 
+import codecs
 import csv
 from collections.abc import Iterator
 from math import isqrt
@@ -13,31 +14,69 @@ from ablation.errors import AblateError
 FILE = "fer2013.csv"
 CLASSES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 COLUMNS = ("emotion", "pixels", "Usage")
+NEEDED = COLUMNS[:2]
 LABELS = {str(i): i for i in range(len(CLASSES))}
 USAGES = {name.casefold(): name for name in ("Training", "PublicTest", "PrivateTest")}
 LONGEST = 2**31 - 1  # characters in a field; csv's own limit of 131,072 is a face of about 180x180
+HEADER = 10_000  # characters of a first line that are looked at
+SEPARATORS = ",;\t"  # spreadsheets write any of them
 
 
 def matches(data: str) -> bool:
-    """A .csv file, or a folder with fer2013.csv unless an Aff-Wild2 tree or folders of images lie there too."""
+    """A table of faces, or a folder with fer2013.csv unless an Aff-Wild2 tree or folders of images lie there too."""
     path = Path(data)
     if not (path / FILE).is_file():
-        return path.is_file() and path.suffix.lower() == ".csv"
+        return path.is_file() and (path.suffix.lower() == ".csv" or is_table(path))
     return not (path / "annotations").is_dir() and not any(map(image_files, visible_folders(path)))
 
 
-def read_rows(path: Path) -> Iterator[tuple[str, list[str]]]:
-    """Where each row stands, for messages, and its COLUMNS; they stand in any order, other columns are ignored."""
+def is_table(path: Path) -> bool:
+    """Return whether a file, whatever its name, has a first line with the columns of faces."""
+    try:
+        return path.is_file() and all(name in read_header(path)[1] for name in NEEDED)
+    except OSError:
+        return False
+
+
+def read_encoding(path: Path) -> str:
+    """Return UTF-16 where the file begins with its mark, otherwise UTF-8 with or without one."""
+    with path.open("rb") as file:
+        start = file.read(2)
+    return "utf-16" if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+
+
+def read_header(path: Path) -> tuple[str, list[str]]:
+    """Return the separator of the first line, and the names of its columns without case and blanks around them."""
+    with path.open(newline="", encoding=read_encoding(path), errors="replace") as file:
+        line = file.readline(HEADER)
+    separator = max(SEPARATORS, key=line.count)
+    return separator, [name.strip().casefold() for name in next(csv.reader([line], delimiter=separator), [])]
+
+
+def read_rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield where each row stands, for messages, and its cells by column; columns stand in any order.
+
+    Raises AblateError where the table has no emotion or no pixels.
+    """
     csv.field_size_limit(LONGEST)
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        lines = csv.reader(file)
-        header = [name.strip().casefold() for name in next(lines, [])]  # one of Kaggle's files has " Usage"
-        missing = [name for name in COLUMNS if name.casefold() not in header]
-        if missing:
-            raise AblateError(f"{path}: no column {', '.join(missing)}; needed: {', '.join(COLUMNS)}")
-        for row in filter(None, lines):
-            cells = dict(zip(header, row, strict=False))
-            yield f"{path} line {lines.line_num}", [cells.get(name.casefold(), "").strip() for name in COLUMNS]
+    separator, header = read_header(path)  # one of Kaggle's files has " Usage"
+    missing = [name for name in NEEDED if name not in header]
+    if missing:
+        needed = f"{', '.join(NEEDED)}; {COLUMNS[-1]}, where it is there, gives the splits"
+        raise AblateError(f"{path}: no column {', '.join(missing)}; needed: {needed}")
+    with path.open(newline="", encoding=read_encoding(path), errors="replace") as file:
+        lines = csv.reader(file, delimiter=separator)
+        next(lines)
+        first = lines.line_num + 1
+        for row in lines:
+            if row:
+                yield _where(path, first, lines.line_num), dict(zip(header, map(str.strip, row), strict=False))
+            first = lines.line_num + 1
+
+
+def _where(path: Path, first: int, last: int) -> str:
+    """Return the place of a row. A quote that is not closed makes one row of many lines."""
+    return f"{path} line {first}" + (f" (a quote opens there and runs to line {last})" if last > first else "")
 
 
 def parse_label(text: str, where: str) -> int:
@@ -67,19 +106,22 @@ def parse_usage(text: str, where: str) -> str:
 def load(data: str) -> Images:
     """The faces, with FER-2013's class names; a name without a face is left out.
 
-    PublicTest is the test set, unless there is a PrivateTest: then it is validation.
+    PublicTest is the test set, unless there is a PrivateTest: then it is validation. A table without the column Usage
+    gives no splits.
     """
     path = Path(data) / FILE if Path(data).is_dir() else Path(data)
     names, labels, faces, usages = [], [], [], []
-    for where, (emotion, pixels, usage) in read_rows(path):
+    has_usage = COLUMNS[-1].casefold() in read_header(path)[1]
+    for where, cells in read_rows(path):
+        emotion, pixels, usage = (cells.get(name.casefold(), "") for name in COLUMNS)
         names.append(where)
         labels.append(parse_label(emotion, where))
         faces.append(parse_pixels(pixels, where))
-        usages.append(parse_usage(usage, where))
+        usages.append(parse_usage(usage, where) if has_usage else "")
     if not faces:
         raise AblateError(f"{path}: no faces; add a line of {', '.join(COLUMNS)} for each")
     public = "val" if "PrivateTest" in usages else "test"
-    split = {"Training": "train", "PublicTest": public, "PrivateTest": "test"}
+    split = {"": "", "Training": "train", "PublicTest": public, "PrivateTest": "test"}
     present, labels_of_present = np.unique(labels, return_inverse=True)
     return Images(
         faces,

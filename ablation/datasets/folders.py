@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ablation.datasets import fer2013, names
 from ablation.datasets.images import SPLITS, Images, image_files, printable, visible_folders
 from ablation.errors import AblateError
 
-SPLIT_NAMES = {  # as people write them -> one of SPLITS; compared without case
+SPLIT_NAMES = {  # as people write them -> one of SPLITS; compared by `names.key`
     "train": "train",
     "training": "train",
     "val": "val",
@@ -25,11 +26,11 @@ def matches(data: str) -> bool:
 def split_folders(root: Path) -> list[tuple[str, Path]]:
     """The folders that hold the class folders, each with its split; `root` itself, with "", where there are none."""
     found = visible_folders(root)
-    splits = [(SPLIT_NAMES[f.name.casefold()], f) for f in found if f.name.casefold() in SPLIT_NAMES]
-    others = [f for f in found if f.name.casefold() not in SPLIT_NAMES]
+    splits = [(split, f) for f in found if (split := SPLIT_NAMES.get(names.key(f.name)))]
+    others = [f for f in found if names.key(f.name) not in SPLIT_NAMES]
     if not splits:
         for folder in found:
-            if any(f.name.casefold() in SPLIT_NAMES for f in visible_folders(folder)):
+            if any(names.key(f.name) in SPLIT_NAMES for f in visible_folders(folder)):
                 raise AblateError(f"{root}: no class folders, but {folder.name}/ holds a data set; pass {folder}")
         return [("", root)]
     for folder in filter(image_files, others):  # else its images would be left out without a word
@@ -40,6 +41,8 @@ def split_folders(root: Path) -> list[tuple[str, Path]]:
 def class_folders(folder: Path) -> list[Path]:
     found = visible_folders(folder)
     if not found:
+        for file in filter(fer2013.is_table, sorted(folder.iterdir())):
+            raise AblateError(f"{folder}: no class folders, but {file.name} holds faces; pass {file}")
         raise AblateError(f"{folder}: no class folders; {EXPECTED}")
     return found
 
@@ -52,23 +55,24 @@ def class_images(folder: Path) -> list[Path]:
 
 
 def load(data: str) -> Images:
-    """The images of every class folder; classes in the order of their names, which are matched without case."""
+    """The images of every class folder; classes in the order of their names, which are matched by `names.key`."""
     root = Path(data)
+    splits = split_folders(root)
     rows = [
         (path, folder.name, split)
-        for split, above in split_folders(root)
+        for split, above in splits
         for folder in class_folders(above)
         for path in class_images(folder)
     ]
-    spellings: dict[str, str] = {}
-    for _, name, _ in rows:
-        spellings.setdefault(name.casefold(), name)
-    keys = sorted(spellings)
+    spellings, merged = names.spellings("class", ((names.key(name), name) for _, name, _ in rows))
+    keys = sorted(spellings, key=lambda key: spellings[key].casefold())
+    places = {key: k for k, key in enumerate(keys)}
     return Images(
         [path for path, _, _ in rows],
         [printable(path.relative_to(root).as_posix()) for path, _, _ in rows],
-        np.array([keys.index(name.casefold()) for _, name, _ in rows], int),
+        np.array([places[names.key(name)] for _, name, _ in rows], int),
         tuple(spellings[key] for key in keys),
         np.array([split for _, _, split in rows], str),
         np.full(len(rows), "", str),
+        merged=(*names.spellings("split", ((split, folder.name) for split, folder in splits))[1], *merged),
     )

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import multiprocessing
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -15,12 +16,17 @@ from joblib import Parallel, delayed
 from joblib.externals.loky import get_reusable_executor
 from PIL import Image, ImageOps
 
-from ablation.datasets import LAYOUTS, align
+from ablation.datasets import LAYOUTS, align, names
+from ablation.datasets.names import Merged
 from ablation.errors import AblateError
 from ablation.workers.interrupts import shielded
+from ablation.workspace import understood
 
 SPLITS = ("train", "val", "test")
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+JUNK = {  # folders of macOS, Linux, Windows, Synology and QNAP, and of Python; compared without case
+    "__macosx", "lost+found", "$recycle.bin", "system volume information", "@eadir", "#recycle", "__pycache__",
+}  # fmt: skip
 SMALL = 32  # pixels a side: enough to tell near duplicates
 CHUNK = 256  # images a job: long enough that dispatching costs nothing, short enough for a lively progress bar
 MANY = 5000  # images that are worth the start of processes
@@ -33,7 +39,8 @@ class Images:
     `sources`: N file paths or uint8 arrays (H, W) or (H, W, 3). `names`: N texts that say which image, for messages.
     `labels`: (N,) int, positions in `classes`. `splits`: (N,) str, one of SPLITS, or "" where the data give none.
     `subjects`: (N,) str, "" where unknown. `eyes`: (N, 2, 2), x and y of the left and the right eye as the picture
-    shows them, in its pixels, NaN where unknown; None where the data do not say.
+    shows them, in its pixels, NaN where unknown; None where the data do not say. `merged`: names with several
+    spellings. `gap`: why classes have no image, where the layout knows that better than `check`.
     """
 
     sources: Sequence[Path | np.ndarray]
@@ -43,20 +50,27 @@ class Images:
     splits: np.ndarray
     subjects: np.ndarray
     eyes: np.ndarray | None = None
+    merged: tuple[Merged, ...] = ()
+    gap: str = ""
 
     def __len__(self) -> int:
         return len(self.sources)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done to the data that a reader of the results must know, in sentences."""
+        return names.notes(self.merged)
+
     def take(self, rows: np.ndarray) -> "Images":
         """The images at positions `rows`, in that order."""
-        return Images(
-            [self.sources[i] for i in rows],
-            [self.names[i] for i in rows],
-            self.labels[rows],
-            self.classes,
-            self.splits[rows],
-            self.subjects[rows],
-            None if self.eyes is None else self.eyes[rows],
+        return replace(
+            self,
+            sources=[self.sources[i] for i in rows],
+            names=[self.names[i] for i in rows],
+            labels=self.labels[rows],
+            splits=self.splits[rows],
+            subjects=self.subjects[rows],
+            eyes=None if self.eyes is None else self.eyes[rows],
         )
 
 
@@ -100,6 +114,12 @@ class Index:
             np.array(found["subjects"], str),
         )
 
+    @classmethod
+    def read(cls, path: Path) -> "Index":
+        """The index in a file. Raises AblateError where it is broken."""
+        with understood(path):
+            return cls.from_json(path.read_text(encoding="utf-8"))
+
 
 def load(data: str) -> Images:
     """The image set at `data`, in whichever layout it lies there. Raises AblateError where it is none."""
@@ -129,40 +149,69 @@ def unlabelled(data: str, classes: Sequence[str]) -> Images:
     return Images(files, names, np.zeros(len(files), int), tuple(classes), none, none)
 
 
+def is_junk(name: str) -> bool:
+    """Return whether a file or folder is hidden, or is one that operating systems leave beside the user's own."""
+    return name.startswith(".") or name.casefold() in JUNK
+
+
+def _unreadable(error: OSError) -> AblateError:
+    return AblateError(f"{error.filename}: cannot be read: {error.strerror}; make it readable, or remove it")
+
+
 def visible_folders(folder: Path) -> list[Path]:
-    return sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
+    """Return the folders in `folder`, sorted, without junk. Raises AblateError where it cannot be read."""
+    try:
+        return sorted(f for f in folder.iterdir() if f.is_dir() and not is_junk(f.name))
+    except OSError as error:
+        raise _unreadable(error) from None
+
+
+def files_below(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    """Return the files in `folder` and below that end in one of `suffixes`, sorted, without junk.
+
+    Raises AblateError where a folder cannot be read: its files would be left out without a word.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise _unreadable(error) from None
+
+    found: list[Path] = []
+    for place, below, files in os.walk(folder, onerror=refuse):
+        below[:] = [name for name in below if not is_junk(name)]
+        found += [Path(place, name) for name in files if not is_junk(name)]
+    return sorted(f for f in found if f.suffix.lower() in suffixes and f.is_file())
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The image files in `folder` and below, sorted; hidden files and those in hidden folders do not count."""
-    files = (f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
-    return sorted(f for f in files if not any(part.startswith(".") for part in f.relative_to(folder).parts))
+    """Return the image files in `folder` and below, as `files_below` does."""
+    return files_below(folder, SUFFIXES)
 
 
 def choose_classes(images: Images, wanted: Sequence[str] | None) -> Images:
-    """Only the classes `wanted`, in that order; names are compared without case. None keeps all."""
+    """Only the classes `wanted`, in that order; names are compared by `names.key`. None keeps all."""
     if not wanted:
         return images
-    known = {name.casefold(): i for i, name in enumerate(images.classes)}
-    keys = [name.strip().casefold() for name in wanted]
+    known = {names.key(name): i for i, name in enumerate(images.classes)}
+    keys = [names.key(name) for name in wanted]
     for name, key in zip(wanted, keys, strict=True):
         if key not in known:
-            raise AblateError(f"--classes: no class {name!r} in the data; known: {', '.join(images.classes)}")
+            raise AblateError(f"--classes: no class {name!r} in the data; known: {names.listed(images.classes, 50)}")
     if len(set(keys)) < len(keys):
         raise AblateError("--classes: a class is named twice; name each once")
     new = np.full(len(images.classes), -1)
     new[[known[key] for key in keys]] = np.arange(len(keys))
     rows = np.flatnonzero(new[images.labels] >= 0)
     kept = images.take(rows)
-    names = tuple(images.classes[known[key]] for key in keys)
-    return replace(kept, labels=new[kept.labels], classes=names)
+    classes = tuple(images.classes[known[key]] for key in keys)
+    merged = tuple(each for each in images.merged if each.kind != "class" or each.name in classes)
+    return replace(kept, labels=new[kept.labels], classes=classes, merged=merged, gap="")
 
 
 def matched(images: Images, classes: Sequence[str]) -> tuple[Images, dict[str, int]]:
-    """The images of these classes, with the labels' places in `classes`; names are compared without case. Then the
+    """The images of these classes, with the labels' places in `classes`; names are compared by `names.key`. Then the
     other classes of the data, with their numbers of images."""
-    places = {name.casefold(): k for k, name in enumerate(classes)}
-    new = np.array([places.get(name.casefold(), -1) for name in images.classes], int)
+    places = {names.key(name): k for k, name in reversed(list(enumerate(classes)))}
+    new = np.array([places.get(names.key(name), -1) for name in images.classes], int)
     counts = np.bincount(images.labels, minlength=len(images.classes)).tolist()
     others = {name: n for name, n, place in zip(images.classes, counts, new, strict=True) if place < 0}
     kept = images.take(np.flatnonzero(new[images.labels] >= 0))
@@ -199,6 +248,8 @@ def check_names(images: Images, data: str) -> None:
             raise AblateError(
                 f"{printable(name)}: a name that is no UTF-8; rename it (convmv does so for whole folders)"
             )
+    if not all(map(names.key, images.classes)):
+        raise AblateError(f"{data}: a class without a name; give each class a name of more than blanks")
 
 
 def check(images: Images, data: str) -> None:
@@ -210,7 +261,8 @@ def check(images: Images, data: str) -> None:
     counts = np.bincount(images.labels, minlength=len(images.classes))
     empty = [name for name, n in zip(images.classes, counts, strict=True) if n == 0]
     if empty:
-        raise AblateError(f"{data}: no images of class {', '.join(empty)}; add some, or leave it out with --classes")
+        why = images.gap or f"no images of class {names.listed(empty)}; add some, or leave it out with --classes"
+        raise AblateError(f"{data}: {why}")
 
 
 def rgb(source: Path | np.ndarray | bytes) -> Image.Image:
@@ -236,12 +288,13 @@ class Aligned(NamedTuple):
 @dataclass(frozen=True)
 class Decoded:
     """An image set as arrays. `pixels`: size -> (N, size, size, 3) uint8, in index order; `bad`: names of images that
-    cannot be decoded; `aligned`: None where it was not asked for."""
+    cannot be decoded; `aligned`: None where it was not asked for; `notes`: those of the Images."""
 
     index: Index
     pixels: dict[int, np.ndarray]
     bad: list[str]
     aligned: Aligned | None = None
+    notes: tuple[str, ...] = ()
 
 
 Wanted = Collection[tuple[int, bool]]  # sizes, and whether the faces are aligned
@@ -333,7 +386,8 @@ def decode(
     index = Index(keys[order], *columns, names=tuple(images.names[i] for i in order))
     found = {look: np.concatenate(parts[look])[order] for look in wanted}
     plain, level = ({size: x for (size, a), x in found.items() if a is which} for which in (False, True))
-    return Decoded(index, plain, bad, _aligned(level, np.concatenate(eyes)[order]) if aligned else None)
+    made = _aligned(level, np.concatenate(eyes)[order]) if aligned else None
+    return Decoded(index, plain, bad, made, images.notes)
 
 
 def _aligned(pixels: dict[int, np.ndarray], eyes: np.ndarray) -> Aligned:
@@ -348,12 +402,14 @@ def summary(images: Images) -> str:
     )
     counts = np.column_stack([counts, counts.sum(axis=1)])
     counts = np.vstack([counts, counts.sum(axis=0)])
-    wide = max(len(name) for name in ("class", *images.classes))
+    classes = [names.shown(name) for name in images.classes]
+    wide = max(len(name) for name in ("class", *classes))
     lines = [f"{'class':<{wide}}" + "".join(f"{name or 'no split':>10}" for name in (*splits, "all"))]
-    for name, line in zip((*images.classes, "all"), counts, strict=True):
+    for name, line in zip((*classes, "all"), counts, strict=True):
         lines.append(f"{name:<{wide}}" + "".join(f"{n:>10,}" for n in line))
     subjects = len(set(images.subjects.tolist()) - {""})
-    return "\n".join([*lines, f"subjects: {subjects or 'not given'}"])
+    lines += [f"subjects: {subjects or 'not given'}", *(f"note: {note}" for note in images.notes)]
+    return "\n".join(lines)
 
 
 def sheet(images: Images, columns: int = 12, side: int = 64, seed: int = 0) -> Image.Image:

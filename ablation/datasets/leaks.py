@@ -12,7 +12,7 @@ from ablation.datasets import splits
 from ablation.datasets.images import SPLITS, Index
 from ablation.datasets.splits import Split
 from ablation.grids.record import Record
-from ablation.workspace import ImagesFolder, Workspace, read_json, write_json
+from ablation.workspace import ImagesFolder, Workspace, read_json, understood, write_json
 
 # Seen on FER-2013 at 32 pixels, train against test: of pairs with at most 10 bits and a correlation from 0.95, 32 of 32
 # were one photograph; from 0.90 to 0.95, 28 of 32, the others two faces that are merely alike; below, half of them.
@@ -178,13 +178,12 @@ def of(
     folder, key = workspace.images(record.images), record.splits[level]
     known = read_json(folder.leaks(key))
     if known:
-        return Leaks.model_validate(known)
+        with understood(folder.leaks(key)):
+            return Leaks.model_validate(known)
     pixels = _pixels(folder)
     if pixels is None or not folder.split(key).is_file():
         return None
-    found = find(
-        Index.from_json(folder.index.read_text(encoding="utf-8")), splits.read(folder, key)[0], pixels, features()
-    )
+    found = find(Index.read(folder.index), splits.read(folder, key)[0], pixels, features())
     write_json(folder.leaks(key), found.model_dump(mode="json"))
     return found
 

@@ -7,7 +7,7 @@ from sklearn.model_selection import train_test_split
 
 from ablation.datasets.images import SPLITS, Index
 from ablation.errors import AblateError
-from ablation.workspace import ImagesFolder, atomic
+from ablation.workspace import ImagesFolder, atomic, understood
 
 VAL_SHARE, TEST_SHARE = 0.10, 0.15  # of train, and of all
 
@@ -144,7 +144,7 @@ def write(folder: ImagesFolder, split: Split) -> str:
 
 def read(folder: ImagesFolder, key: str) -> tuple[Split, dict[str, np.ndarray]]:
     """The rows of each split, and the labels of its images; both in index order."""
-    labels = Index.from_json(folder.index.read_text(encoding="utf-8")).labels
-    with np.load(folder.split(key), allow_pickle=False) as found:
+    labels, path = Index.read(folder.index).labels, folder.split(key)
+    with understood(path), np.load(path, allow_pickle=False) as found:
         rows = {name: found[name] for name in SPLITS}
-    return rows, {name: labels[r] for name, r in rows.items()}
+        return rows, {name: labels[r] for name, r in rows.items()}

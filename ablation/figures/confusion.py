@@ -50,15 +50,17 @@ def infos(found: Findings) -> list[Confusion]:
 
 def draw(seen: Confusion) -> Mapping[str, Any]:
     names = [plain(c, 16) for c in seen.classes]
+    places = list(range(len(names)))  # of the cells: names that are cut may be the same
     words = [[f"{n:,}<br>{100 * s:.0f} %" for n, s in zip(*pair, strict=True)]
              for pair in zip(seen.counts, seen.shares, strict=True)]  # fmt: skip
     trace = {
-        "type": "heatmap", "x": names, "y": names, "z": (100 * seen.shares).tolist(), "text": words,
+        "type": "heatmap", "x": places, "y": places, "z": (100 * seen.shares).tolist(), "text": words,
         "texttemplate": "%{text}", "hoverinfo": "skip", "zmin": 0, "zmax": 100, "xgap": 2, "ygap": 2,
         "colorscale": [[0, "#eef3f8"], [1, "#08306b"]], "colorbar": {"title": {"text": "% of true class"}},
     }  # fmt: skip
-    return figure([trace], height=160 + 46 * len(names), xaxis=axis("predicted class", side="bottom", showgrid=False),
-                  yaxis=axis("true class", autorange="reversed", showgrid=False))  # fmt: skip
+    same = {"showgrid": False, "tickvals": places, "ticktext": names}
+    return figure([trace], height=160 + 46 * len(names), xaxis=axis("predicted class", side="bottom", **same),
+                  yaxis=axis("true class", autorange="reversed", **same))  # fmt: skip
 
 
 def pairs(seen: Confusion, most: int = 3) -> list[tuple[str, str, int, float]]:
@@ -80,7 +82,7 @@ def drawn(found: Findings) -> list[Drawn]:
 
 def _drawn(seen: Confusion) -> Drawn:
     frame = pd.DataFrame(seen.counts, columns=list(seen.classes))
-    frame.insert(0, "true class", list(seen.classes))
+    frame.insert(0, "true class", list(seen.classes), allow_duplicates=True)  # a class may be called so
     worst = said(pairs(seen))
     return Drawn(
         seen.key,

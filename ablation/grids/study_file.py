@@ -81,16 +81,28 @@ def shipped() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
+def _no_file(grid: str) -> AblateError:
+    """Return what to say where `--grid` is a path, and no study file stands there."""
+    takes = f"--grid takes a study file (.toml), or the name of a shipped study: {', '.join(shipped())}"
+    if os.path.isdir(grid):
+        inside = [path.name for path in sorted(Path(grid).glob("*.toml"))]
+        holds = f" (in it: {', '.join(inside[:5])}{', ...' if inside[5:] else ''})" if inside else ""
+        return AblateError(f"--grid {grid}: is a folder{holds}; {takes}")
+    if os.path.exists(grid):
+        return AblateError(f"--grid {grid}: is no regular file that ends in .toml; {takes}")
+    hint = f"`ablate new {grid}` writes one to start from" if grid.endswith(".toml") else "a study file ends in .toml"
+    return AblateError(f"--grid {grid}: no such file; {hint}")
+
+
 def find(grid: str) -> Path:
     """The study file that `--grid` means: a path, or the name of a shipped study. Raises AblateError."""
     if grid.endswith(".toml") or "/" in grid:
         if os.path.isfile(grid):  # Path.is_file raises where a name is too long
             return Path(grid)
-        hint = (
-            f"`ablate new {grid}` writes one to start from" if grid.endswith(".toml") else "a study file ends in .toml"
-        )
-        raise AblateError(f"--grid {grid}: no such file; {hint}")
+        raise _no_file(grid)
     if grid not in shipped():
+        if os.path.exists(grid):
+            raise _no_file(grid)
         raise AblateError(f"--grid {grid}: no such study; shipped: {', '.join(shipped())}, or the path of a .toml file")
     return shipped()[grid]
 
@@ -98,7 +110,8 @@ def find(grid: str) -> Path:
 def _parse(path: Path) -> _StudyFile:
     try:
         with open(path, "rb") as file:
-            found = tomllib.load(file, parse_float=Decimal)  # published numbers keep their decimals
+            text = file.read().decode("utf-8-sig")  # editors on Windows begin with a mark
+        found = tomllib.loads(text, parse_float=Decimal)  # published numbers keep their decimals
     except OSError as error:
         raise AblateError(f"{path}: cannot be read: {error.strerror}") from None
     except tomllib.TOMLDecodeError as error:

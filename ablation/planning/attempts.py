@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from ablation.results import result
-from ablation.workspace import TrainingFolder, cut_torn_end
+from ablation.workspace import TrainingFolder, cut_torn_end, understood
 
 TRIES = 3  # from the same place; who gets further begins to count anew
 
@@ -38,7 +38,8 @@ def read(folder: TrainingFolder) -> list[Attempt]:
         lines = folder.attempts.read_text(encoding="utf-8").split("\n")[:-1]
     except FileNotFoundError:
         return []
-    return [Attempt(**json.loads(line)) for line in lines]
+    with understood(folder.attempts):
+        return [Attempt(**json.loads(line)) for line in lines]
 
 
 def add(folder: TrainingFolder, run: str, milestones: Sequence[int]) -> None:

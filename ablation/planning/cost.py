@@ -15,7 +15,7 @@ from ablation.backbones import PARAMETERS, PRODUCTS, outputs
 from ablation.grids.grid import Condition
 from ablation.results import result
 from ablation.results.result import Result
-from ablation.workspace import TrainingFolder, Workspace, read_json
+from ablation.workspace import TrainingFolder, Workspace, read_json, understood
 
 FREE = ("epochs", "learning_rate", "weights")  # factors on which the speed of an epoch does not depend
 MOMENTS = {"adam": 2, "adamw": 2, "rmsprop": 1, "sgd": 0}  # numbers that an optimiser keeps for each parameter
@@ -127,7 +127,8 @@ def past(workspace: Workspace, wanted: Collection[Shape], environment: Mapping[s
         description: Any = read_json(folder.description)
         if description is None:
             continue
-        name = _name(*(description[key] for key in ("condition", "images", "split", "classes")))
+        with understood(folder.description):
+            name = _name(*(description[key] for key in ("condition", "images", "split", "classes")))
         for ran in _results(folder) if name in names else ():
             shape = names[name]
             if _alike(ran, shape, environment) and ran.finished > found.get(shape, (0.0, None))[0]:
@@ -140,8 +141,7 @@ def _name(levels: Mapping[str, Any], images: str, split: str, classes: int) -> s
 
 
 def _results(folder: TrainingFolder) -> Iterator[Result]:
-    for path in folder.results():
-        yield Result(**read_json(path))  # type: ignore[arg-type]
+    return filter(None, map(result.read_file, folder.results()))
 
 
 def _alike(ran: Result, shape: Shape, environment: Mapping[str, Any]) -> bool:

@@ -84,12 +84,19 @@ def write(folder: StudyFolder, found: Elsewhere) -> None:
     write_json(folder.evaluation(found.name) / "evaluation.json", found.model_dump(mode="json"))
 
 
+def _scored_anew(found: Elsewhere) -> Elsewhere:
+    """Return `found` with macro-F1 as it is defined today: version 0.1.0 counted a class that was predicted, but had no
+    images, as 0."""
+    anew = evaluation.macro_f1(*answers(found.confusion))
+    return found.model_copy(update={"scores": {**found.scores, "macro_f1": anew}})
+
+
 def read_all(folder: StudyFolder) -> list[Elsewhere]:
     """Whatever its rows were tried on, by name. Raises AblateError where a file is broken."""
     found = []
     for path in sorted(folder.evaluation(".").glob("*/evaluation.json")):
         try:
-            found.append(Elsewhere.model_validate(read_json(path)))
+            found.append(_scored_anew(Elsewhere.model_validate(read_json(path))))
         except ValidationError:
             raise AblateError(
                 f"{path}: not what this version reads; remove it and run `ablate evaluate` again"

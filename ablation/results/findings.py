@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean
 
@@ -14,7 +14,7 @@ from ablation.results import elsewhere, result, selection
 from ablation.results.elsewhere import Elsewhere
 from ablation.results.result import Result
 from ablation.results.selection import Opener, Selection
-from ablation.statistics import analysis, published
+from ablation.statistics import analysis, evaluation, published
 from ablation.statistics.facts import Analysis, Answers
 from ablation.statistics.published import Reproduction
 from ablation.workspace import Workspace, read_json
@@ -51,9 +51,22 @@ class Findings:
 
 def collect(workspace: Workspace, record: Record) -> dict[Trial, Result | None]:
     """What the files say of every trial: its result, its training's failure, or None where it was not run."""
-    return {
+    found = {
         t: result.read(workspace.training(record.training_key(t)), t.condition.epochs) for t in record.grid.trials()
     }
+    lacking = {t: r for t, r in done(found).items() if not all(record.counts[t.condition.split]["val"])}
+    return found | (_scored_anew(lacking, selection.validation(workspace, record)) if lacking else {})
+
+
+def _scored_anew(lacking: Mapping[Trial, Result], opened: Opener) -> dict[Trial, Result]:
+    """Return trials whose validation split lacks a class, with validation macro-F1 as it is defined today: version
+    0.1.0 counted a class that was predicted, but had no images, as 0. No train split lacks a class."""
+    anew = {}
+    for trial, each in lacking.items():
+        labels, predicted = opened(trial, each)
+        val = {**each.scores["val"], "macro_f1": evaluation.macro_f1(labels, predicted.classes)}
+        anew[trial] = replace(each, scores={**each.scores, "val": val})
+    return anew
 
 
 def done(results: Results) -> dict[Trial, Result]:

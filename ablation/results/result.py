@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ablation.errors import AblateError
-from ablation.workspace import TrainingFolder, atomic, read_json, write_json
+from ablation.workspace import TrainingFolder, atomic, read_json, understood, write_json
 
 DONE, DIVERGED, FAILED = "done", "diverged", "failed"
 OUT_OF_MEMORY, KILLED, TIMED_OUT = "out of memory", "killed", "timed out"
@@ -100,18 +100,21 @@ def write(folder: TrainingFolder, result: Result) -> None:
     write_json(folder.result(result.epochs) if result.done else folder.failure, asdict(result))
 
 
-def _result(found: dict[str, object] | None) -> Result | None:
-    return Result(**found) if found else None  # type: ignore[arg-type]
+def read_file(path: Path) -> Result | None:
+    """The result in a file; None where there is no such file. Raises AblateError where it is broken."""
+    found = read_json(path)
+    with understood(path):
+        return Result(**found) if found else None  # type: ignore[arg-type]
 
 
 def failure(folder: TrainingFolder) -> Result | None:
     """How the last try of a training failed, if it did."""
-    return _result(read_json(folder.failure))
+    return read_file(folder.failure)
 
 
 def read(folder: TrainingFolder, epochs: int) -> Result | None:
     """The result of the trial of `epochs` epochs; else the failure of its training; else None."""
-    return _result(read_json(folder.result(epochs))) or failure(folder)
+    return read_file(folder.result(epochs)) or failure(folder)
 
 
 def is_done(folder: TrainingFolder, epochs: int) -> bool:

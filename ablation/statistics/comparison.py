@@ -241,12 +241,19 @@ def macro_f1_draws(
     return found
 
 
-def class_f1_draws(labels: np.ndarray, answer: np.ndarray, classes: int, seed: int = 0) -> np.ndarray:
-    """F1 of each of K classes under RESAMPLES bootstrap samples of the N images: (K, RESAMPLES)."""
+def class_f1_draws(
+    labels: np.ndarray, answer: np.ndarray, classes: int, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the F1 of each of K classes under RESAMPLES bootstrap samples of the N images, (K, RESAMPLES), and their
+    macro-F1 as `macro_f1_draws` draws it, (RESAMPLES,) float32."""
     every = np.arange(classes)[:, None]
     is_true, is_said = ((each == every).astype(np.float32) for each in (labels, answer))
-    chunks = image_weights(len(labels), RESAMPLES, seed)
-    return np.concatenate([_class_f1(w, w @ is_true.T, is_true, is_said)[0] for w in chunks]).T
+    of_classes, macro = [], []
+    for weights in image_weights(len(labels), RESAMPLES, seed):
+        true = (weights @ is_true.T).astype(float)
+        of_classes.append(_class_f1(weights, true, is_true, is_said))
+        macro.append(_average(of_classes[-1], true, "macro"))
+    return np.concatenate(of_classes).T, np.concatenate(macro).astype(np.float32)
 
 
 def f1(
@@ -254,28 +261,26 @@ def f1(
 ) -> np.ndarray:
     """F1 of A answers under B samples: (A, B). `weights`: (B, N), how often each image occurs in a sample.
 
-    `labels`: (N,); `answers`: (A, N). `average`: macro over the classes that occur or are predicted, as in
+    `labels`: (N,); `answers`: (A, N). `average`: macro over the classes that have images in the sample, as in
     `evaluation.scores`, or weighted by how often a class occurs.
     """
     every = np.arange(classes)
     is_true = (labels == every[:, None]).astype(np.float32)  # (K, N)
     true = (weights @ is_true.T).astype(float)
-    return np.stack([_f1(weights, true, is_true, (each == every[:, None]).astype(np.float32), average)
-                     for each in answers])  # fmt: skip
+    said = ((each == every[:, None]).astype(np.float32) for each in answers)
+    return np.stack([_average(_class_f1(weights, true, is_true, is_said), true, average) for is_said in said])
 
 
-def _class_f1(
-    weights: np.ndarray, true: np.ndarray, is_true: np.ndarray, is_said: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """F1 of each class, and how often it occurs or is predicted: (B, K) each."""
+def _class_f1(weights: np.ndarray, true: np.ndarray, is_true: np.ndarray, is_said: np.ndarray) -> np.ndarray:
+    """Return the F1 of each class in each sample, (B, K), from how often each class occurs there: `true` (B, K)."""
     hits, said = np.hsplit((weights @ np.vstack([is_said * is_true, is_said]).T).astype(float), 2)
-    total = true.astype(float) + said
-    return 2 * hits / np.maximum(total, 1), total
+    found: np.ndarray = 2 * hits / np.maximum(true + said, 1)
+    return found
 
 
-def _f1(weights: np.ndarray, true: np.ndarray, is_true: np.ndarray, is_said: np.ndarray, average: str) -> np.ndarray:
-    each_class, total = _class_f1(weights, true, is_true, is_said)
-    shares = true if average == "weighted" else (total > 0).astype(float)
+def _average(each_class: np.ndarray, true: np.ndarray, average: str) -> np.ndarray:
+    """Return the mean over classes in each sample, (B,). A class without images in a sample is in no mean."""
+    shares = true if average == "weighted" else (true > 0).astype(float)
     found: np.ndarray = (each_class * shares).sum(axis=1) / shares.sum(axis=1)
     return found
 

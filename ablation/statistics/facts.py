@@ -9,7 +9,7 @@ import numpy as np
 
 from ablation.grids import design
 from ablation.statistics.comparison import Discordance, Interval
-from ablation.statistics.evaluation import scores
+from ablation.statistics.evaluation import macro_f1
 
 SEEDS = 3  # from so many seeds on, intervals and tests are over seeds
 GAP = 0.20  # train minus validation accuracy above which a row is marked as overfitting
@@ -50,7 +50,7 @@ class Answers:
     @cached_property
     def macro_f1(self) -> np.ndarray:
         """(S,): of each seed."""
-        return np.array([scores(self.labels, each, self.losses[0])["macro_f1"] for each in self.predicted])
+        return np.array([macro_f1(self.labels, each) for each in self.predicted])
 
     def only(self, seeds: Sequence[int]) -> "Answers":
         """What the networks of these seeds said."""

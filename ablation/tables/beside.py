@@ -15,7 +15,7 @@ from ablation.statistics.comparison import RESAMPLES, Interval, class_f1_draws, 
 from ablation.statistics.facts import Difference
 from ablation.statistics.published import Reproduction
 from ablation.tables.frames import NOT_RUN
-from ablation.tables.table import MANY_IMAGES, Cell, Column, Table
+from ablation.tables.table import MANY_IMAGES, OVER, Cell, Column, Table, lacks_a_class
 
 MOST = 60  # contrasts that are listed; contrasts.csv has them all
 
@@ -210,26 +210,30 @@ def _class_columns(group: str) -> list[Column]:
     ]
 
 
+AVERAGES = ("macro average", "weighted average")
+
+
+def _class_name(name: str) -> str:
+    """A class that is called like an average stands in quotes."""
+    return f'"{name}"' if name in AVERAGES else name
+
+
 def _class_rows(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> list[list[Any]]:
     """A line a class, then the averages: name, precision, recall, F1, images."""
-    report = evaluation.report(labels, predicted, classes)
-    draws = class_f1_draws(labels, predicted, len(classes))
-    f1 = percentiles(np.array([report[name]["f1-score"] for name in classes]), draws)
+    scored = evaluation.class_scores(labels, predicted, len(classes))
+    draws, macro_draws = class_f1_draws(labels, predicted, len(classes))
+    f1 = percentiles(scored.f1, draws)
     rows: list[list[Any]] = []
     for k, name in enumerate(classes):
-        line, hits = report[name], int(((labels == k) & (predicted == k)).sum())
-        support = int(line["support"])
+        hits, support = int(((labels == k) & (predicted == k)).sum()), int(scored.support[k])
         recall = wilson(hits, support) if support else None
-        rows.append([name, line["precision"], recall, f1[k] if support else None, support])
-    none, there = float("nan"), np.unique(labels)  # a class without images has no recall, and is in no average
-    for name, weights in (("macro average", np.ones(len(there))), ("weighted average", np.bincount(labels)[there])):
-        precision, of_recall, of_f1 = (
-            float(np.average([report[classes[k]][m] for k in there], weights=weights))
-            for m in ("precision", "recall", "f1-score")
-        )
+        rows.append([_class_name(name), float(scored.precision[k]), recall, f1[k] if support else None, support])
+    none, there = float("nan"), scored.support > 0  # a class without images has no recall, and is in no average
+    for name, weights in zip(AVERAGES, (np.ones(there.sum()), scored.support[there]), strict=True):
+        precision, of_recall, of_f1 = (float(np.average(each[there], weights=weights)) for each in scored[:3])
         mean = Interval(of_f1, none, none)
-        if name == "macro average":
-            (mean,) = percentiles(np.array([of_f1]), draws[there].mean(axis=0)[None])
+        if name == AVERAGES[0]:
+            (mean,) = percentiles(np.array([evaluation.macro_f1(labels, predicted)]), macro_draws[None])
         rows.append([name, precision, Interval(of_recall, none, none), mean, len(labels)])
     return rows
 
@@ -238,7 +242,7 @@ def _class_notes(labels: np.ndarray, classes: Sequence[str]) -> list[str]:
     counts = np.bincount(labels, minlength=len(classes))
     return [
         f"Recall: Wilson interval; F1: percentile bootstrap over images, {RESAMPLES:,} resamples.",
-        *(["Averages are over the classes that have images."] if not counts.all() else []),
+        *([f"Averages are {OVER}."] if not counts.all() else []),
         f"Always guessing {classes[int(counts.argmax())]} would be right in {100 * counts.max() / counts.sum():.1f} %.",
     ]
 
@@ -341,6 +345,8 @@ def _reproduction_notes(found: Findings, reproduction: Reproduction) -> Iterator
             "an independent test set (Newcombe); ?: not comparable. Without its predictions, no test can be paired."
         )
     yield "The source does not say which average its F1 is; micro-F1 equals accuracy."
+    if lacks_a_class(found.record):
+        yield f"Macro-F1 is {OVER}."
     tau = f"Kendall's tau-b {agreement.tau:.2f}; " if agreement.tau is not None else ""
     if agreement.rows > 1:
         yield (

@@ -17,7 +17,7 @@ def csv(frame: pd.DataFrame) -> str:
     """Tidy, raw floats at full precision, snake_case names."""
     texts = frame.select_dtypes(exclude="number").columns
     safe = frame.assign(**{name: frame[name].map(safe_csv) for name in texts})
-    return safe.to_csv(index=False, lineterminator="\n")
+    return safe.to_csv(index=False, header=[str(safe_csv(name)) for name in safe.columns], lineterminator="\n")
 
 
 def _cell(table: Table, row: int, column: Column, cell: Cell) -> str:

@@ -18,6 +18,7 @@ from ablation.statistics.comparison import LEVEL, RESAMPLES, Interval
 from ablation.statistics.facts import GAP, SEEDS, Analysis, RowFacts
 
 MANY_IMAGES = 20_000  # from here on a second decimal of a percentage means something
+OVER = "over the classes that have images"  # averages over classes are, as in `evaluation.scores`
 
 
 @dataclass(frozen=True)
@@ -184,6 +185,8 @@ def _notes(
             yield f"Selected anew: {before(record, selected)}."
     if found:
         yield from _statistics(record, found, marks)
+    if found and lacks_a_class(record):
+        yield f"Macro-F1 is {OVER}."
     sizes = rows[["n_train", "n_val", "n_test"]].drop_duplicates()
     if len(sizes) == 1:
         train, val, test = sizes.iloc[0]
@@ -197,6 +200,11 @@ def _notes(
         f"{f.replace('_', ' ')} {short(f, v)}" for f, v in record.shown(grid.rows[0]).items() if f not in grid.varying
     ]
     yield f"The same in all rows: {', '.join(same)}."
+
+
+def lacks_a_class(record: Record) -> bool:
+    """Return whether a class has no image in the test images of a row."""
+    return not all(all(record.counts[row.split]["test"]) for row in record.grid.rows)
 
 
 def _neighbours(rows: Sequence[int]) -> str:

@@ -15,7 +15,7 @@ from ablation.backbones import FRONT
 from ablation.errors import AblateError
 from ablation.grids.record import Weights
 from ablation.planning.plan import Features
-from ablation.workspace import Workspace, atomic, read_json, write_json
+from ablation.workspace import Workspace, atomic, read_json, understood, write_json
 
 PIXELS = 256 * 32 * 32  # in a batch, about: many for the products' speed, few for the memory of the largest activations
 RANDOM_RECIPE = "random-noise-1"  # the digest of seeded random weights: count up when others are drawn
@@ -86,9 +86,11 @@ def is_ready(workspace: Workspace, features: Features) -> bool:
 
 def shape(workspace: Workspace, features: Features) -> tuple[int, ...]:
     """Of all images' features: (N, height, width, channels)."""
-    found = read_json(_sidecar(workspace.features(features.key)))
+    sidecar = _sidecar(workspace.features(features.key))
+    found = read_json(sidecar)
     assert found is not None
-    return tuple(found["shape"])  # type: ignore[arg-type]
+    with understood(sidecar):
+        return tuple(found["shape"])  # type: ignore[arg-type]
 
 
 def extract(workspace: Workspace, features: Features, report: Callable[[dict[str, Any]], None]) -> None:
@@ -120,7 +122,7 @@ def load(workspace: Workspace, features: Features) -> np.ndarray:
     """The features of all images, memory-mapped. Raises AblateError where the file is not what was written."""
     path = workspace.features(features.key)
     found = read_json(_sidecar(path))
-    if not (found and path.is_file() and _known_sha256(path) == found["sha256"]):
+    if not (found and path.is_file() and _known_sha256(path) == found.get("sha256")):
         _sidecar(path).unlink(missing_ok=True)  # so that the next run computes them again
         raise AblateError(f"{path}: damaged; run again to compute it anew")
     array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)

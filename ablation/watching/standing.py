@@ -12,7 +12,7 @@ from ablation.grids.grid import Trial
 from ablation.grids.record import Record
 from ablation.watching import status
 from ablation.watching.watch import Board
-from ablation.workspace import Holder, Workspace, read_json
+from ablation.workspace import Holder, Workspace, read_json, understood
 
 NOT_RUN, RUNNING = "not run", "running"
 MANY = 10  # from here on, rows that only wait are counted, not listed
@@ -77,7 +77,8 @@ def _lack(workspace: Workspace, record: Record, trial: Trial, running: set[str])
         return Lack(trial.row, trial.seed, RUNNING)
     failure = read_json(folder.failure)
     if failure:
-        return Lack(trial.row, trial.seed, *_how(failure))
+        with understood(folder.failure):
+            return Lack(trial.row, trial.seed, *_how(failure))
     saved = max((epoch for epoch in folder.checkpoints() if epoch < trial.condition.epochs), default=0)
     return Lack(trial.row, trial.seed, NOT_RUN, f"stopped; it goes on from epoch {saved}" if saved else "")
 

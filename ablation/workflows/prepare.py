@@ -99,6 +99,7 @@ def _record(options: Options, found: Decoded, rows: dict[str, splits.Split], wei
 
     replaced = [name.partition("/")[0] for name, w in weights.items() if w.level == "imagenet" != w.source]
     notes = [f"ImageNet weights of {b} could not be had: seeded random weights stand in for them." for b in replaced]
+    notes += found.notes
     if found.bad:
         notes.append(f"Images left out because they could not be decoded: {len(found.bad)}.")
     if found.aligned and found.aligned.unknown:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ablation.datasets import images, is_demo
+from ablation.datasets import images, is_demo, names
 from ablation.errors import AblateError
 from ablation.grids.record import Record
 from ablation.results import elsewhere, result, selection
@@ -43,6 +43,8 @@ def evaluate(options: Options, split: str, row: int | None, watch: Watch) -> Eva
     chosen = choose(workspace, options.name, row)
     record = chosen.record
     given, others = _read(options, record, split)
+    for note in given.notes:
+        watch.say(f"note: {note}")
     decoded, probabilities = answers(options, workspace, chosen, given, watch)
     index = decoded.index
     data = options.data if is_demo(options.data) else os.path.abspath(options.data)
@@ -88,7 +90,7 @@ def _read(options: Options, record: Record, split: str) -> tuple[images.Images, 
     if not len(found):
         raise AblateError(
             f"{options.data}: no image of a class of this study ({', '.join(record.classes)}); "
-            f"there are {', '.join(others) or 'no images'}"
+            f"there are {names.listed(others) or 'no images'}"
         )
     return images.limit(found, options.limit), {name: n for name, n in others.items() if n}
 
@@ -122,12 +124,15 @@ def _predictions(
 
 
 def _confusion(found: Elsewhere) -> pd.DataFrame:
-    """Counts, then shares of the true class."""
+    """Counts, then shares of the true class. A column for each class bears the name of the class; where a class is
+    called like one of the other columns, all classes have n_ before their names."""
     classes, counts = list(found.classes), np.array(found.confusion)
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
-    parts = [pd.DataFrame(m, columns=classes).assign(label=classes, of=of) for m, of in
-             ((counts, "images"), (shares, "share"))]  # fmt: skip
-    return pd.concat(parts)[["of", "label", *classes]]
+    names = [f"n_{name}" for name in classes] if {"of", "label"} & set(classes) else classes
+    frame = pd.DataFrame(np.vstack([counts, shares]), columns=names)
+    frame.insert(0, "label", classes * 2)
+    frame.insert(0, "of", np.repeat(["images", "share"], len(classes)))
+    return frame
 
 
 def predict(options: Options, row: int | None, watch: Watch) -> pd.DataFrame:

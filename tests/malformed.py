@@ -1,0 +1,15 @@
+"""What tests of malformed input share."""
+
+import pytest
+
+from ablation.datasets.images import check, load
+from ablation.errors import AblateError
+
+
+def refused(data: object) -> str:
+    """The line with which the data are refused: it names them, and it is one."""
+    with pytest.raises(AblateError) as caught:
+        check(load(str(data)), str(data))
+    assert "\n" not in str(caught.value)
+    assert str(data) in str(caught.value)
+    return str(caught.value)

@@ -1,0 +1,181 @@
+"""Malformed study files and JSON files of a workspace, a form a test: one line that names the file, exit 2."""
+
+import os
+import shutil
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import rows, write_npz
+
+from ablation import cli
+from ablation.errors import AblateError
+from ablation.grids import study_file
+
+# ---- study files
+
+
+ROW = "[[rows]]\ndropout = 0.5\n"
+STUDIES = {
+    "mark": ROW.encode("utf-8-sig"),
+    "crlf": ROW.replace("\n", "\r\n").encode(),
+    "no line end": ROW.rstrip().encode(),
+    "5 MB": b"# " + b"x" * 5_000_000 + b"\n" + ROW.encode(),
+}
+STUDIES_REFUSED = {
+    "utf-16": (ROW.encode("utf-16"), "no valid TOML: it is no text in UTF-8"),
+    "latin-1": ("title = 'Gr\xf6\xdfe'\n".encode("latin-1"), "no valid TOML: it is no text in UTF-8"),
+    "lone cr": (ROW.replace("\n", "\r").encode(), "no valid TOML: "),
+    "a key twice": (b"title = 'a'\ntitle = 'b'\n", "no valid TOML: Cannot overwrite a value (at line 2, "),
+    "a table twice": (b"[fixed]\n[fixed]\n", "no valid TOML: Cannot declare ('fixed',) twice (at line 2, "),
+    "a design twice": (
+        b"[factorial]\nepochs = [1]\n[factorial]\n",
+        "no valid TOML: Cannot declare ('factorial',) twice",
+    ),
+    "an unknown table": (b"[settings]\n" + ROW.encode(), "unknown key 'settings'; known: title, "),
+    "a cut file": (b"[[rows]]\nlabel = 'a", "no valid TOML: "),
+    "nothing": (b"", "one design is needed, found none; allowed: rows, "),
+    "JSON": (b'{"rows": []}', "no valid TOML: "),
+    "zero bytes": (b"\0" * 100, "no valid TOML: "),
+    "deep tables": (b"a = " + b"{a=" * 3000 + b"1" + b"}" * 3000, "no valid study: lists or tables lie too deep"),
+    "dotted keys": (b".".join([b"a"] * 3000) + b" = 1\n", "unknown key 'a'; known: title, "),
+    "no number": (b"equivalence_margin = nan\n" + ROW.encode(), "equivalence_margin: nan is not allowed; allowed: "),
+    "no end": (b"equivalence_margin = inf\n" + ROW.encode(), "equivalence_margin: inf is not allowed; allowed: "),
+}
+
+
+@pytest.mark.parametrize("form", STUDIES)
+def test_a_study_file_is_read(tmp_path: Path, form: str):
+    """As editors of all systems write it."""
+    (tmp_path / "s.toml").write_bytes(STUDIES[form])
+    assert [row.dropout for row in study_file.read(str(tmp_path / "s.toml")).rows] == [0.5]
+
+
+@pytest.mark.parametrize("form", STUDIES_REFUSED)
+def test_a_wrong_study_file_is_refused(tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]):
+    """By the command, in one line, exit 2."""
+    content, message = STUDIES_REFUSED[form]
+    (tmp_path / "s.toml").write_bytes(content)
+    assert cli._guarded(["run", "--grid", str(tmp_path / "s.toml"), "--data", "demo"]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert said[0].startswith(f"error: {tmp_path / 's.toml'}: {message}")
+    assert len(said[0]) < 400 + len(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["folder", "./folder", "folder.toml"])
+def test_a_folder_is_no_study(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch):
+    """It is called a folder, what is in it is named, and what --grid takes."""
+    monkeypatch.chdir(tmp_path)
+    Path(name).mkdir()
+    takes = "--grid takes a study file (.toml), or the name of a shipped study: baseline, heads, "
+    with pytest.raises(AblateError) as caught:
+        study_file.read(name)
+    assert str(caught.value).startswith(f"--grid {name}: is a folder; {takes}")
+    Path(name, "mine.toml").write_text(ROW)
+    with pytest.raises(AblateError) as caught:
+        study_file.read(name)
+    assert str(caught.value).startswith(f"--grid {name}: is a folder (in it: mine.toml); {takes}")
+
+
+def test_what_is_no_regular_file_is_no_study(tmp_path: Path):
+    """A pipe is not opened: nothing waits."""
+    os.mkfifo(tmp_path / "s.toml")
+    with pytest.raises(
+        AblateError, match=r"s\.toml: is no regular file that ends in \.toml; --grid takes a study file"
+    ):
+        study_file.read(str(tmp_path / "s.toml"))
+
+
+# ---- JSON of a workspace
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two studies of one row each, on the same images."""
+    place = tmp_path_factory.mktemp("json")
+    write_npz(place / "data.npz", train=24, test=9)
+    for name, level in (("one", 0.0), ("two", 0.5)):
+        (place / f"{name}.toml").write_text(
+            f'[fixed]\nfc_units = 8\nepochs = 1\nweights = "random"\n[[rows]]\ndropout = {level}\n'
+        )
+        run = ["run", "--grid", f"{place}/{name}.toml", "--data", f"{place}/data.npz", "--inline", "--quiet"]
+        assert cli._guarded([*run, "--workspace", f"{place}/runs"]) == 0
+    return place
+
+
+@pytest.fixture
+def copied(workspace: Path, tmp_path: Path) -> Path:
+    shutil.copytree(workspace, tmp_path, dirs_exist_ok=True, symlinks=True)
+    return tmp_path / "runs"
+
+
+def tried(runs: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[tuple[int, str]]:
+    """Exit code and last line of commands that read files of study `one`."""
+    grid = ("--grid", f"{runs.parent}/one.toml")
+    for command in (("table", *grid), ("status", *grid), ("verify", f"{runs}/one/table.md")):
+        capsys.readouterr()
+        code = cli._guarded([*command, "--workspace", str(runs)])
+        yield code, capsys.readouterr().err.strip().rpartition("\n")[2]
+
+
+FILES = ["one/study.json", "one/selection.json", "one/progress.json", "trained/*/result-1.json",
+         "trained/*/witness.json", "trained/*/training.json", "trained/*/attempts.jsonl", "cache/images/*/index.json",
+         "cache/images/*/leaks-*.json"]  # fmt: skip
+CONTENTS = ["", '{"a', "[]", "null", "7", "{}", '{"of": "another version"}', "[" * 100_000, "\ud800"]
+
+
+@pytest.mark.parametrize("content", CONTENTS, ids=lambda content: ascii(content[:9]))
+def test_a_broken_file_of_a_workspace_is_named(copied: Path, content: str, capsys: pytest.CaptureFixture[str]):
+    """Empty, cut, of another kind or version: one line that names the file, or it is not needed; never a bug."""
+    for pattern in FILES:
+        for path in sorted(copied.glob(pattern)):
+            whole = path.read_bytes()
+            path.write_bytes(content.encode("utf-8", "surrogatepass"))
+            for code, line in tried(copied, capsys):
+                assert code in (0, 1, 2), (path, line)
+                if code == 2 and content not in ("null", "{}"):
+                    assert line.startswith(f"error: {path}: "), (path, line)
+                    assert "remove it and run again" in line or "take another --name" in line
+            path.write_bytes(whole)
+    assert all(code == 0 for code, _ in tried(copied, capsys))
+
+
+def test_a_file_of_another_study_is_not_taken(copied: Path, capsys: pytest.CaptureFixture[str]):
+    """A selection of other rows selects nothing; a result of another training does not fit its predictions."""
+    shutil.copy(copied / "two/selection.json", copied / "one/selection.json")
+    assert next(tried(copied, capsys))[0] == 0
+    assert "selected (bold)" not in (copied / "one/table.md").read_text(encoding="utf-8")
+    own, other = (rows(copied / name)[0]["trials"].partition("-")[0] for name in ("one", "two"))
+    shutil.copy(copied / f"trained/{other}/result-1.json", copied / f"trained/{own}/result-1.json")
+    code, line = next(tried(copied, capsys))
+    assert code == 2
+    assert f"trained/{own}/val-1.npz: missing or changed since it was written; remove " in line
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\3\4", b"\x93NUMPY"])
+def test_a_broken_split_is_named(copied: Path, content: bytes, capsys: pytest.CaptureFixture[str]):
+    """The rows of a split are arrays in an archive."""
+    (path,) = copied.glob("cache/images/*/split-*.npz")
+    path.write_bytes(content)
+    code, line = next(tried(copied, capsys))
+    assert (code, line) == (2, f"error: {path}: not what this version reads; remove it and run again")
+
+
+def test_a_cache_that_was_deleted_is_written_again(copied: Path, capsys: pytest.CaptureFixture[str]):
+    """Tables need the rows of the splits: the line says how to get them back, and that helps."""
+    shutil.rmtree(copied / "cache")
+    code, line = next(tried(copied, capsys))
+    assert (code, line.endswith(": missing; the same `ablate run` writes it again")) == (2, True), line
+    run = ["run", "--grid", f"{copied.parent}/one.toml", "--data", f"{copied.parent}/data.npz", "--inline", "--quiet"]
+    assert cli._guarded([*run, "--workspace", str(copied)]) == 0
+    assert all(code == 0 for code, _ in tried(copied, capsys))
+
+
+def test_an_archive_of_other_arrays_is_no_split(copied: Path, capsys: pytest.CaptureFixture[str]):
+    (path,) = copied.glob("cache/images/*/split-*.npz")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("train.npy", b"")
+    code, line = next(tried(copied, capsys))
+    assert (code, line) == (2, f"error: {path}: not what this version reads; remove it and run again")
