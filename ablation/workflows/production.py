@@ -17,7 +17,7 @@ from ablation.results import elsewhere, result, selection
 from ablation.results.elsewhere import Elsewhere
 from ablation.tables import export, outcome
 from ablation.tables.outcome import Look
-from ablation.views import study, sync
+from ablation.views import databases, study, sync
 from ablation.watching.watch import Watch
 from ablation.workflows.answers import Chosen, answers, choose
 from ablation.workflows.options import Options
@@ -39,6 +39,7 @@ def evaluate(options: Options, split: str, row: int | None, watch: Watch) -> Eva
     """Row `row`, else the selected one, with its first seed on the images of `options.data`; then the study's tables
     and report are drawn again, and MLflow is told. Raises AblateError where the input is wrong."""
     workspace = Workspace(options.workspace)
+    databases.refuse_foreign_tracking(workspace, options.tracking)
     chosen = choose(workspace, options.name, row)
     record = chosen.record
     given, others = _read(options, record, split)
