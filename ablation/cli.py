@@ -10,11 +10,18 @@ from pathlib import Path
 import click
 
 from ablation import __version__
-from ablation.addresses import masked
+from ablation.addresses import masked, reach_loopback_directly
 from ablation.commands import drawing, keeping, looking, running, tracking
 from ablation.errors import AblateError
 
-DISK_ERRORS = (errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.EROFS)  # the user can mend these
+DISK_ERRORS = (
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.ENAMETOOLONG,
+    errno.ENOSPC,
+    errno.EPERM,
+    errno.EROFS,
+)  # the user can mend these
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -51,6 +58,7 @@ def main() -> None:
 
 
 def _guarded(arguments: list[str]) -> int:
+    reach_loopback_directly()
     try:
         return int(cli.main(arguments, prog_name="ablate", standalone_mode=False, obj=arguments) or 0)
     except AblateError as error:
