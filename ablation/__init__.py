@@ -15,9 +15,10 @@ def run(grid: str, **options: Any) -> pandas.DataFrame:
     """Run a study as `ablate run` does and return its table, a line a row.
 
     `options` are those of the command, with underscores: data="faces/", workspace="runs", seeds=5, inline=True,
-    set={"dropout": 0.5}, classes=["anger", "fear"]. The work is done by a child process, so this needs no
+    set={"dropout": 0.5}, classes=["anger", "fear"]. Numbers, arrays and texts of NumPy, paths, tuples and ranges are
+    taken as Python's own values. The work is done by a child process, so this needs no
     `if __name__ == "__main__"` and works in a notebook. Rows that failed are in the table, marked.
-    Raises AblateError where the command refuses its input.
+    Raises AblateError, naming the option and what it takes, where the input is refused.
     """
     from ablation.api import run as run_command  # only here: a light import
 

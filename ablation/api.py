@@ -1,44 +1,191 @@
 """The command from Python: as a child process, so that it works without a __main__ guard and in a notebook."""
 
 import json
+import numbers
+import os
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ablation.errors import AblateError
 
+# The options of `ablate run`, by what they take; a test compares them with the command's own.
+FLAGS = ("inline", "json", "quiet", "skip_bad", "verbose")
+LISTS = ("classes", "slots")  # several texts, with commas between
 REPEATED = ("retry", "strict")  # options that are given once for each of several values
+VALUES = ("data", "keep", "limit", "name", "register", "replicate_reference", "scheduler", "storage", "timeout",
+          "tls_ca", "tls_cert", "tls_key", "tracking", "workspace")  # fmt: skip
+OPTIONS = tuple(sorted((*FLAGS, *LISTS, *REPEATED, *VALUES, "seeds", "set")))
+ALLOWED = {
+    **dict.fromkeys(FLAGS, "True or False"),
+    **dict.fromkeys((*LISTS, *REPEATED), "a text, or a list of texts"),
+    **dict.fromkeys(VALUES, "one text, number or path"),
+    "grid": "the name of a study, a path, or a list of them",
+    "seeds": "how many (5), or a list of whole numbers, at most 10,000",
+    "set": "a dict of factor and level, {'dropout': 0.5}; a level is a number, a text, a path or a list of numbers",
+}
+MOST = 10_000  # values of one list: as many seeds as a study may have
 
 
-def arguments(options: dict[str, Any]) -> list[str]:
-    """Keyword options as the command line has them."""
-    found = []
-    for name, value in options.items():
-        flag = f"--{name.replace('_', '-')}"
-        if isinstance(value, dict):
-            found += [part for k, v in value.items() for part in (flag, f"{k}={_level(v)}")]
-        elif isinstance(value, bool):
-            found += [flag] if value else []
-        elif name in REPEATED and value is not None:
-            found += [part for v in ([value] if isinstance(value, str) else value) for part in (flag, v)]
-        elif isinstance(value, list | tuple):
-            found += [flag, ",".join(map(str, value)) + ("," if name == "seeds" else "")]
-        elif value is not None:
-            found += [flag, str(value)]
-    return found
+class _Refused(Exception):
+    """A value is of no kind that the command line can hold."""
+
+
+def _number(value: object) -> int | float:
+    """Return a number as one of Python's own. A float of another precision keeps the digits that it is shown with:
+    float32's 0.1 is 0.1. Raises _Refused."""
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, np.generic):
+        try:
+            return float(str(value)) if value.dtype.kind not in "mM" else _refuse()
+        except ValueError:
+            raise _Refused from None
+    return float(value) if isinstance(value, numbers.Real | Decimal) else _refuse()
+
+
+def _refuse() -> Any:
+    raise _Refused
+
+
+def _scalar(value: object) -> str | bool | int | float | None:
+    """Return a value as one of Python's own. Raises _Refused."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, np.bool_):
+        return bool(value)
+    if isinstance(value, str):
+        return str.__str__(value)  # the text of an enumeration's member too
+    if isinstance(value, os.PathLike) and isinstance(path := os.fspath(value), str):
+        return path
+    return _number(value)
+
+
+def _sorted(members: list[Any]) -> list[Any]:
+    try:
+        return sorted(members)
+    except TypeError:  # numbers among texts
+        raise _Refused from None
+
+
+def _plain(value: object) -> Any:
+    """Return a value as one of Python's own, or a list of such; sets are sorted. Raises _Refused."""
+    if hasattr(value, "__array__"):  # an array of NumPy, pandas or a backend; its scalars too
+        try:
+            array = np.asarray(value)
+        except (TypeError, ValueError, RuntimeError):
+            raise _Refused from None
+        value = list(array) if array.ndim else array[()]
+    if isinstance(value, bytes | bytearray | Mapping):
+        raise _Refused
+    if isinstance(value, str | os.PathLike) or not isinstance(value, Iterable):
+        return _scalar(value)
+    members = [_plain(member) for member in islice(value, MOST + 1)]
+    if len(members) > MOST:
+        raise _Refused
+    return _sorted(members) if isinstance(value, set | frozenset) else members
+
+
+def _texts(value: Any) -> list[str]:
+    """Return one plain value or several as texts. Raises _Refused where one is no text or number."""
+    found = value if isinstance(value, list) else [value]
+    if not found or any(isinstance(member, list | bool) or member is None for member in found):
+        raise _Refused
+    return [str(member) for member in found]
+
+
+def _separated(value: Any) -> str:
+    """Return texts with commas between. Raises _Refused where a text of several holds a comma itself."""
+    texts = _texts(value)
+    if isinstance(value, list) and any("," in text for text in texts):
+        raise _Refused
+    return ",".join(texts)
+
+
+def _seeds(value: Any) -> str:
+    members = value if isinstance(value, list) else [value]
+    numbers_only = all(type(m) is int or (isinstance(m, str) and m.isdecimal()) for m in members)
+    if not isinstance(value, str) and not numbers_only:
+        raise _Refused
+    return ",".join(_texts(value)) + ("," if isinstance(value, list) else "")
 
 
 def _level(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    plain = _plain(value)
+    if plain is None:
+        raise _Refused
+    return plain if isinstance(plain, str) else json.dumps(plain)
+
+
+def _settings(value: object) -> list[str]:
+    if isinstance(value, Mapping):
+        return [f"{factor}={_level(level)}" for factor, level in value.items()]
+    found = _texts(_plain(value))
+    return found if all("=" in text for text in found) else _refuse()
+
+
+def _values(name: str, value: object) -> list[str] | bool:
+    """Return the texts that an option is given, once for each; True or False for a flag. Raises _Refused."""
+    if name == "set":
+        return _settings(value)
+    plain = _plain(value)
+    if name in FLAGS:
+        return plain if isinstance(plain, bool) else bool(_refuse())
+    if name == "seeds":
+        return [_seeds(plain)]
+    if name in LISTS:
+        return [_separated(plain)]
+    if name in REPEATED:
+        return _texts(plain) if plain != [] else []
+    return _texts(plain) if not isinstance(plain, list) else list(_refuse())
+
+
+def _refusal(name: str, value: object) -> AblateError:
+    text = repr(value)
+    return AblateError(
+        f"{name}: {text if len(text) <= 80 else f'{text[:77]}...'} is not allowed; allowed: {ALLOWED[name]}"
+    )
+
+
+def arguments(options: dict[str, Any]) -> list[str]:
+    """Return keyword options as the command line has them. Raises AblateError, naming the option and what it takes."""
+    found = []
+    for key, value in options.items():
+        name = key.replace("-", "_")
+        if name not in OPTIONS:
+            raise AblateError(f"{key}: unknown option; known: {', '.join(OPTIONS)}")
+        flag = f"--{name.replace('_', '-')}"
+        try:
+            values = [] if value is None else _values(name, value)
+        except (_Refused, RecursionError):
+            raise _refusal(name, value) from None
+        found += ([flag] if values else []) if isinstance(values, bool) else [p for v in values for p in (flag, v)]
+    return found
+
+
+def _grid(value: object) -> str:
+    try:
+        return _separated(_plain(value))
+    except _Refused:
+        raise _refusal("grid", value) from None
 
 
 def run(grid: str, **options: Any) -> pd.DataFrame:
     """See `ablation.run`."""
-    command = [sys.executable, "-m", "ablation", "run", "--grid", grid, "--json", *arguments(options)]
-    child = subprocess.run(command, capture_output=True, text=True)
+    command = [sys.executable, "-m", "ablation", "run", "--grid", _grid(grid), "--json", *arguments(options)]
+    try:
+        child = subprocess.run(command, capture_output=True, text=True)
+    except (OSError, ValueError) as error:  # the second: a NUL, or half a surrogate pair
+        raise AblateError(
+            f"the options cannot be passed on ({error}); leave out what no path or text can hold"
+        ) from None
     if child.returncode not in (0, 1):
         lines = child.stderr.strip().splitlines() or ["no message"]
         raise AblateError(lines[-1].removeprefix("error: "))

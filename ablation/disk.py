@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no more bytes can be written
-RIGHTS = (errno.EACCES, errno.EPERM, errno.EROFS)
+REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG)
 HANDLES = (errno.EMFILE, errno.ENFILE)
 
 
@@ -17,7 +17,7 @@ def located(error: OSError, path: Path, size: int | None = None) -> OSError:
     number = error.errno
     if number is None and "requested and" in str(error):
         number = errno.EFBIG if _limit() is not None else errno.ENOSPC
-    if number not in (*ROOM, *RIGHTS):
+    if number not in (*ROOM, *REFUSED):
         return error
     needs = f" (it needs {size:,} bytes)" if size and number in ROOM else ""
     return OSError(number, os.strerror(number) + needs, str(path))
@@ -32,7 +32,7 @@ def explain(error: OSError) -> str | None:
         return f"{place}: {error.strerror}{said}; raise it (`ulimit -f unlimited`) and run again: {GOES_ON}"
     if error.errno in ROOM:
         return f"{place}: {error.strerror}{_free(place)}; make room there and run again: {GOES_ON}"
-    if error.errno in RIGHTS:
+    if error.errno in REFUSED:
         return f"{place}: {error.strerror}; mend that and run again"
     if error.errno in HANDLES:
         return f"{place}: {error.strerror}; raise the limit (`ulimit -n 4096`) and run again: {GOES_ON}"

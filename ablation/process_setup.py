@@ -1,4 +1,4 @@
-"""Prepare the process of a command for its surroundings: streams, warnings, home, temporary folder, signals.
+"""Prepare the process of a command for its surroundings: streams, warnings, proxies, home, temporary folder, signals.
 
 Cron, containers and batch systems start programs with closed streams, without a home folder, without UTF-8. None of
 that is a reason to lose a training, so it is mended here, once, before anything else runs.
@@ -18,6 +18,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO, cast
 
+from ablation.addresses import reach_loopback_directly
+
 READER_GONE = (errno.EPIPE, errno.EIO)  # `| head` has ended; the terminal was closed
 
 
@@ -26,6 +28,7 @@ def prepare(arguments: Sequence[str]) -> None:
     _open_closed_descriptors()
     sys.stdout, sys.stderr = _tolerant(sys.stdout, 1), _tolerant(sys.stderr, 2)
     _drop_warning_errors()
+    reach_loopback_directly()
     cache = workspace_of(arguments).absolute() / "cache"
     _ensure_home(cache / "home")
     _ensure_user()

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -20,7 +21,17 @@ from ablation.errors import AblateError
 
 NETWORK = "9p afs beegfs ceph cifs fuse.sshfs glusterfs gpfs lustre nfs nfs4 smb3 smbfs"  # types of file systems
 RESERVED = ("cache", "lock", "log", "mlartifacts", "mlflow.db", "optuna.db", "trained")  # names in a workspace
+MAX_NAME = 255  # bytes of a file name, on nearly every file system
+MAX_STUDY = 100  # letters of a study's name
 TEMPORARY = ".tmp-"  # what a file that is being written begins with
+
+
+def short_name(name: str, most: int = MAX_NAME) -> str:
+    """Return a file name of at most `most` bytes: a longer one is cut, and a digest of all of it keeps it distinct."""
+    if len(os.fsencode(name)) <= most:
+        return name
+    digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
+    return f"{os.fsencode(name)[: most - len(digest) - 1].decode(errors='ignore')}-{digest}"
 
 
 def _try_lock(file: IO[str], kind: int = fcntl.LOCK_EX) -> bool:
@@ -173,8 +184,12 @@ class Holder:
 
 def check_name(name: str) -> None:
     """A study's name is a folder of the workspace, and stands in databases. Raises AblateError."""
-    if not re.fullmatch(r"[\w+-][\w.+-]{0,99}", name) or name in RESERVED:
+    if not re.fullmatch(r"[\w+-][\w.+-]*", name) or name in RESERVED:
         raise AblateError(f"study name {name!r} is not allowed; pass --name with letters, digits, and . _ + - between")
+    if len(name) > MAX_STUDY or len(name.encode()) > MAX_NAME:
+        raise AblateError(
+            f"study name {name[:30]!r}... is too long; pass --name with at most {MAX_STUDY} letters ({MAX_NAME} bytes)"
+        )
 
 
 @dataclass(frozen=True)
@@ -284,7 +299,9 @@ def on_network(path: Path) -> bool:
 def atomic(path: Path, size: int | None = None) -> Iterator[Path]:
     """A temporary path beside `path` to write to; on leaving it takes the place of `path`, whole and on disk. `size`:
     the bytes that it needs, where that is known. Raises OSError with `path` where the disk does not take it."""
-    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")  # the suffix stays: writers look at it
+    start = f"{TEMPORARY}{os.getpid()}-"
+    stem = short_name(path.stem, MAX_NAME - len(os.fsencode(start + path.suffix)))
+    temporary = path.with_name(f"{start}{stem}{path.suffix}")  # the suffix stays: writers look at it
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary

@@ -1,7 +1,9 @@
 """Jobs on slots: real Dask workers, some of them really killed, some on faked GPUs."""
 
+import contextlib
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from conftest import until
 
@@ -253,3 +256,36 @@ def test_a_scheduler_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pyt
         opened: Any = cluster.remote(address, pool.Tls(), tmp_path, tmp_path, print)
         with pytest.raises(AblateError, match=f"--scheduler {address}: cannot be reached"), opened:
             pass
+
+
+def test_workers_that_cannot_be_reached_are_said_at_once(tmp_path: Path, study_file: Path, npz: Path):
+    """Without a loopback interface: what cannot be reached and the way out in one line, and no process stays."""
+    if subprocess.run(["unshare", "-n", "true"], capture_output=True).returncode:
+        pytest.skip("no network namespaces for this user")
+    command = [sys.executable, "-m", "ablation", "run", "--grid", study_file, "--data", npz, "--slots", "cpu:1"]
+    place = ["--workspace", tmp_path / "runs"]
+    done = subprocess.run(["unshare", "-n", *map(str, [*command, *place])], capture_output=True, text=True, timeout=100)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert "127.0.0.1 cannot be reached (Network is unreachable)" in done.stderr
+    assert "without workers: --inline" in done.stderr
+
+
+def group(pid: int) -> int | None:
+    with contextlib.suppress(ProcessLookupError):
+        return os.getpgid(pid)
+    return None
+
+
+def test_workers_that_cannot_start_are_no_bug(tmp_path: Path, study_file: Path, npz: Path):
+    """Their processes end at once (here: as they load the site's settings): one line, exit code 2, and none stays."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\nif 'spawn_main' in ' '.join(sys.orig_argv):\n    os._exit(1)\n"
+    )
+    command = [sys.executable, "-m", "ablation", "run", "--grid", study_file, "--data", npz, "--slots", "cpu:2"]
+    env = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    run = subprocess.Popen([*map(str, command), "--workspace", str(tmp_path / "runs")], env=env, text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)  # fmt: skip
+    _, error = run.communicate(timeout=200)
+    assert (run.returncode, len(error.splitlines())) == (2, 1), error
+    assert "workers cannot be started on this machine: Nanny failed to start" in error
+    until(lambda: not [p for p in psutil.process_iter() if group(p.pid) == run.pid], 30)

@@ -19,6 +19,7 @@ from conftest import until, write_npz
 from mlflow import MlflowClient
 
 from ablation.results import checkpoint
+from ablation.views.databases import sqlite_url
 
 KILLS = 10 if os.environ.get("ABLATE_TEST_KILLS") == "all" else 2  # ten take a quarter of an hour
 PAUSE = 4 * KILLS / 5  # seconds until a kill, at most
@@ -108,11 +109,11 @@ def assert_as_undisturbed(place: Path, undisturbed: Path) -> None:
     """The same table, byte for byte; one finished run a row in both views; nothing runs."""
     runs = place / "runs"
     assert (runs / "long/table.csv").read_bytes() == (undisturbed / "long/table.csv").read_bytes()
-    trials = optuna.load_study(study_name="long", storage=f"sqlite:///{runs}/optuna.db").get_trials()
+    trials = optuna.load_study(study_name="long", storage=sqlite_url(runs / "optuna.db")).get_trials()
     states = [t.state.name for t in trials]
     assert states.count("COMPLETE") == 3
     assert set(states) <= {"COMPLETE", "FAIL"}
-    client = MlflowClient(f"sqlite:///{runs}/mlflow.db")
+    client = MlflowClient(sqlite_url(runs / "mlflow.db"))
     found = client.search_runs([client.get_experiment_by_name("ablate").experiment_id])
     assert [r.info.status for r in found] == ["FINISHED"] * 4
     assert not list(runs.glob("trained/*/checkpoint-*"))

@@ -33,7 +33,7 @@ DOORS = {
     "tensorflow": {"training.fused", "training.resident_tensorflow", "training.worker"},
     "jax": {"training.resident_jax", "training.worker"},
     "jinja2": {"templates"},
-    "sqlalchemy": {"views.study"},
+    "sqlalchemy": {"views.databases", "views.study"},
     "plotly": {"figures.canvas"},
     "imagehash": {"datasets.leaks"},
     "PIL": {"datasets.align", "datasets.images", "datasets.faces", "datasets.leaks"},

@@ -16,6 +16,7 @@ from mlflow import MlflowClient
 from PIL import Image
 
 from ablation import cli
+from ablation.views.databases import sqlite_url
 
 STUDY = '[fixed]\nfc_units = 16\nbatch_size = 16\nweights = "random"\nlearning_rate = 1e-3\nepochs = 2\n'
 
@@ -152,7 +153,7 @@ def test_it_stands_in_table_report_and_mlflow(study: Path, say: Callable[..., Sa
     for suffix in ("md", "tex"):
         verified = say("verify", f"runs/tiny/tables/production_dark.{suffix}")
         assert (verified.code, "all " in verified.out) == (0, True), verified.err
-    client = MlflowClient(f"sqlite:///{study}/runs/mlflow.db")
+    client = MlflowClient(sqlite_url(study / "runs/mlflow.db"))
     runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
     told = [run for run in runs if "production/dark/accuracy" in run.data.metrics]
     assert [run.data.metrics["production/dark/accuracy"] for run in told] == [0]

@@ -19,6 +19,7 @@ from ablation.planning import plan
 from ablation.results import result, selection
 from ablation.training import whole
 from ablation.views import registry
+from ablation.views.databases import sqlite_url
 from ablation.workflows import sweep
 from ablation.workspace import Workspace
 
@@ -84,7 +85,7 @@ def test_the_registered_model_predicts_the_same_elsewhere(ran, tmp_path, capsys)
     assert f"model of row {trial.row}, seed 0: registered as faces version 1" in capsys.readouterr().err
     images, said = answers(workspace, record, trial)
     np.save(tmp_path / "ten.npy", images[:10])
-    uri = f"sqlite:///{workspace.mlflow}"
+    uri = sqlite_url(workspace.mlflow)
     done = subprocess.run(
         [sys.executable, "-c", ELSEWHERE, uri, tmp_path / "ten.npy"], capture_output=True, text=True, cwd=tmp_path
     )

@@ -20,6 +20,7 @@ from ablation.results.result import FAILED, Result
 from ablation.tables import outcome
 from ablation.training import features, worker
 from ablation.views import sync, tracking
+from ablation.views.databases import sqlite_url
 from ablation.views.runs import Runs
 from ablation.views.tracking import Sender, Tracker
 from ablation.workflows import sweep
@@ -30,7 +31,7 @@ class Held:
     """What MLflow holds of a workspace's study. `rows`: run of each row."""
 
     def __init__(self, place: Path, name: str = "paper") -> None:
-        self.client = MlflowClient(f"sqlite:///{place / 'mlflow.db'}")
+        self.client = MlflowClient(sqlite_url(place / "mlflow.db"))
         experiment = self.client.get_experiment_by_name("ablate").experiment_id
         found = self.client.search_runs([experiment], f"tags.`ablate.study` = '{name}'", max_results=1000)
         self.parent = next(run for run in found if not run.data.tags["ablate.trial"])

@@ -20,6 +20,7 @@ from ablation.grids.study_file import read as read_study
 from ablation.planning.plan import trainings
 from ablation.results import result, selection
 from ablation.training import fit
+from ablation.views.databases import sqlite_url
 from ablation.workers import pool
 from ablation.workflows import prepare, sweep
 from ablation.workflows.pools import Ahead
@@ -40,7 +41,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory, npz: Path) -> tuple[Path, str]
 
 def children(workspace: Path) -> tuple[MlflowClient, list, list]:
     """MLflow's runs of a workspace: parents, and trials."""
-    client = MlflowClient(f"sqlite:///{workspace / 'mlflow.db'}")
+    client = MlflowClient(sqlite_url(workspace / "mlflow.db"))
     experiment = client.get_experiment_by_name("ablate")
     found = client.search_runs([experiment.experiment_id], max_results=1000)
     parents = [r for r in found if "mlflow.parentRunId" not in r.data.tags]
@@ -48,7 +49,7 @@ def children(workspace: Path) -> tuple[MlflowClient, list, list]:
 
 
 def study(workspace: Path, name: str = "tiny") -> optuna.Study:
-    return optuna.load_study(study_name=name, storage=f"sqlite:///{workspace / 'optuna.db'}")
+    return optuna.load_study(study_name=name, storage=sqlite_url(workspace / "optuna.db"))
 
 
 def test_every_row_is_in_the_table_in_order(ran: tuple[Path, str]):
@@ -266,7 +267,7 @@ def test_mlflow_that_cannot_be_reached_costs_nothing(study_file: Path, npz: Path
     """Training goes on, messages wait in the outbox, and the next run sends them."""
     watch = Silent()
     down = options(
-        study_file, npz, tmp_path / "runs", tracking="http://127.0.0.1:9", storage=f"sqlite:///{tmp_path}/o.db"
+        study_file, npz, tmp_path / "runs", tracking="http://127.0.0.1:9", storage=sqlite_url(tmp_path / "o.db")
     )
     outcome = sweep.run(down, watch)
     assert outcome.unfinished == ()

@@ -4,6 +4,7 @@
 import csv
 import io
 import re
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -380,3 +381,46 @@ def test_a_large_table_follows_from_the_files_however_it_was_drawn(tmp_path):
             csv.writer(file).writerows([header, *rest])
         (wrong,) = check(place, tmp_path / "table.csv", importances).mismatches
         assert wrong.startswith("row 90, val_accuracy: 0.123 stands there")
+
+
+def small(place: Path, accuracy: float) -> Workspace:
+    """A drawn study s of two rows."""
+    place.mkdir()
+    (place / "s.toml").write_text("[factorial]\ndropout = [0.1, 0.2]\n")
+    grid = study_file.read(str(place / "s.toml"))
+    found = study(place, grid, dict.fromkeys((1, 2), (accuracy,) * 3), support=(20, 30), classes=("a", "b"))
+    workspace = sealed(place, found)
+    redraw(workspace, "s", Look())
+    return workspace
+
+
+def test_a_table_is_verified_in_the_workspace_in_which_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A workspace that was moved holds what its tables follow from, though --workspace has a study of that name; a
+    table that lies elsewhere is of --workspace."""
+    monkeypatch.chdir(tmp_path)
+    small(Path("first"), 0.9).root.rename("moved")
+    moved, runs = Workspace(Path("moved")), small(Path("runs"), 0.5)
+    for name in ("table.tex", "table.csv", "table.md", "macros.tex", "tables/selection.tex", "tables/../table.tex"):
+        found = check(runs, Path("moved/s") / name)
+        assert (found.study, found.mismatches) == ("s", ()), name
+    Path("article").mkdir()
+    shutil.copy("moved/s/table.tex", "article")
+    assert check(runs, Path("article/table.tex")).mismatches
+    assert not check(moved, Path("article/table.tex")).mismatches
+    Path("linked.tex").symlink_to("moved/s/table.tex")
+    assert not check(runs, Path("linked.tex")).mismatches
+    (Path("moved") / "s").rename("s")
+    (Path("moved") / "s").symlink_to(tmp_path / "s")
+    assert not check(runs, Path("moved/s/table.tex")).mismatches
+
+
+def test_a_table_of_no_study_here_says_whose_it_is(tmp_path: Path):
+    """With what the workspace holds instead, and the option that names another."""
+    workspace = small(tmp_path / "runs", 0.9)
+    shutil.copy(workspace.root / "s/table.tex", tmp_path)
+    for place, holds in ((tmp_path / "empty", "no study"), (small(tmp_path / "other", 0.5).root, "t")):
+        if (place / "s").is_dir():
+            (place / "s").rename(place / "t")
+        says = rf"the table belongs to study s, which is not in this workspace \(.* has {holds}\); pass --workspace"
+        with pytest.raises(AblateError, match=says):
+            check(Workspace(place), tmp_path / "table.tex")

@@ -26,6 +26,7 @@ from ablation.statistics.analysis import analyse
 from ablation.tables.outcome import Drawing
 from ablation.views import study as views_study
 from ablation.views import tracking
+from ablation.views.databases import sqlite_url
 from ablation.views.runs import Runs
 from ablation.views.study import DISTRIBUTIONS, Study, create
 from ablation.views.tracking import PARENT, Outbox, Sender, Tracker
@@ -57,7 +58,7 @@ TWO = "[[rows]]\ndropout = 0.1\n[[rows]]\nfc_units = [8, 4]\n"
 
 def test_a_process_that_died_leaves_nothing_running(tmp_path: Path):
     """RUNNING and WAITING trials of a dead process are failed at the next start, and each row is COMPLETE once."""
-    found, url = record(TWO, tmp_path), f"sqlite:///{tmp_path}/o.db"
+    found, url = record(TWO, tmp_path), sqlite_url(tmp_path / "o.db")
     first, second = found.grid.trials()
     died = Study(url, found)
     died.begin(first, "one")
@@ -77,7 +78,7 @@ def test_a_process_that_died_leaves_nothing_running(tmp_path: Path):
 def test_lists_and_paths_are_attributes(tmp_path: Path):
     """What Optuna's distributions cannot hold is a canonical text in a user attribute; the rest are parameters."""
     found = record(TWO, tmp_path)
-    study = Study(f"sqlite:///{tmp_path}/o.db", found)
+    study = Study(sqlite_url(tmp_path / "o.db"), found)
     study.agree([(t, str(t.row), done(0.5)) for t in found.grid.trials()])
     one, two = study._study.get_trials()
     assert two.user_attrs["fc_units"] == "8+4"
@@ -89,12 +90,12 @@ def test_lists_and_paths_are_attributes(tmp_path: Path):
 def test_a_failed_attempt_stays(tmp_path: Path):
     """A failure is FAIL with its outcome; the study opens in Optuna's own tools."""
     found = record(TWO, tmp_path)
-    study = Study(f"sqlite:///{tmp_path}/o.db", found)
+    study = Study(sqlite_url(tmp_path / "o.db"), found)
     for trial in found.grid.trials():
         study.begin(trial, str(trial.row))
     study.finish("1", Result(FAILED, 1, error="ValueError: no"))
     study.close()
-    loaded = optuna.load_study(study_name="s", storage=f"sqlite:///{tmp_path}/o.db")
+    loaded = optuna.load_study(study_name="s", storage=sqlite_url(tmp_path / "o.db"))
     assert [t.user_attrs["outcome"] for t in loaded.get_trials()] == ["failed", "interrupted"]
     assert {t.state for t in loaded.get_trials()} == {TrialState.FAIL}
 
@@ -102,13 +103,13 @@ def test_a_failed_attempt_stays(tmp_path: Path):
 def test_the_study_minimises_a_loss(tmp_path: Path):
     """select_on = val_loss looks for the lowest value."""
     found = record('select_on = "val_loss"\n' + TWO, tmp_path)
-    assert Study(f"sqlite:///{tmp_path}/o.db", found)._study.direction.name == "MINIMIZE"
+    assert Study(sqlite_url(tmp_path / "o.db"), found)._study.direction.name == "MINIMIZE"
 
 
 def test_scores_on_the_test_set_stand_on_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Test scores are attributes of the study, those of a hundred rows in one, written where they changed."""
     levels = [i / 1000 for i in range(101)]
-    found, url = record(f"seeds = [0, 7]\n[factorial]\ndropout = {levels}\n", tmp_path), f"sqlite:///{tmp_path}/o.db"
+    found, url = record(f"seeds = [0, 7]\n[factorial]\ndropout = {levels}\n", tmp_path), sqlite_url(tmp_path / "o.db")
     study = Study(url, found)
     tested = [(t, f"{t.row}-{t.seed}", {"accuracy": t.row / 1000}) for t in found.grid.trials()]
     study.note_tests(tested)
@@ -162,7 +163,7 @@ def test_optunas_dashboard_opens_it(nine: str):
 
 
 def sender(tmp_path: Path) -> Sender:
-    return Sender(f"sqlite:///{tmp_path}/m.db", tmp_path / "artifacts", "s")
+    return Sender(sqlite_url(tmp_path / "m.db"), tmp_path / "artifacts", "s")
 
 
 MESSAGES = [
@@ -181,7 +182,7 @@ def test_sending_again_duplicates_nothing(tmp_path: Path):
         for fresh in (sender(tmp_path),):
             fresh.send(MESSAGES)
             fresh.send(MESSAGES)
-    client = MlflowClient(f"sqlite:///{tmp_path}/m.db")
+    client = MlflowClient(sqlite_url(tmp_path / "m.db"))
     runs = client.search_runs([client.get_experiment_by_name("ablate").experiment_id])
     child = next(r for r in runs if r.data.tags["ablate.trial"] == "t")
     assert len(runs) == 2
@@ -210,7 +211,7 @@ def test_messages_of_a_crashed_process_survive_and_new_ones_follow(tmp_path: Pat
     tracker.tell(*MESSAGES[3:])
     assert tracker.close() == 0
     assert not path.exists()
-    client = MlflowClient(f"sqlite:///{tmp_path}/m.db")
+    client = MlflowClient(sqlite_url(tmp_path / "m.db"))
     run_id = sender(tmp_path).runs["t"]
     assert len(client.get_metric_history(run_id, "loss")) == 2
 
@@ -302,7 +303,7 @@ def test_a_database_of_a_workspace_that_was_moved_says_so(tmp_path: Path):
 def test_a_database_that_goes_away_at_the_end_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """What the views lack is added once it is back."""
     monkeypatch.setattr(views_study, "PAUSE", 0.0)
-    found, url = record("[factorial]\ndropout = [0.1, 0.2]\n", tmp_path), f"sqlite:///{tmp_path}/o.db"
+    found, url = record("[factorial]\ndropout = [0.1, 0.2]\n", tmp_path), sqlite_url(tmp_path / "o.db")
     view, real, lost = Study(url, found), Study._tested, [StorageInternalError("gone")]
 
     def tested(self: Study) -> set[str]:
@@ -317,7 +318,7 @@ def test_a_database_that_goes_away_at_the_end_is_asked_again(tmp_path: Path, mon
 
 def test_a_study_of_that_name_on_other_images_is_left_alone(tmp_path: Path):
     """In a database that several workspaces use; a trial that another one failed costs a run nothing."""
-    found, url = record("[factorial]\ndropout = [0.1, 0.2]\n", tmp_path), f"sqlite:///{tmp_path}/o.db"
+    found, url = record("[factorial]\ndropout = [0.1, 0.2]\n", tmp_path), sqlite_url(tmp_path / "o.db")
     mine = Study(url, found)
     trial = next(found.grid.trials())
     mine.begin(trial, "k")
@@ -440,7 +441,7 @@ def test_a_selection_follows_its_row(tmp_path: Path):
 
 def test_another_metric_is_another_optuna_study(tmp_path: Path):
     """Values of two metrics do not stand in one study, nor under the direction of the first."""
-    text, url = "{}[factorial]\ndropout = [0.1, 0.2]\n", f"sqlite:///{tmp_path}/o.db"
+    text, url = "{}[factorial]\ndropout = [0.1, 0.2]\n", sqlite_url(tmp_path / "o.db")
     first = record(text.format(""), tmp_path)
     finished = [(t, first.trial_key(t), done(0.5)) for t in first.grid.trials()]
     Study(url, first).agree(finished)

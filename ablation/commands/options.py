@@ -1,5 +1,6 @@
 """What several commands ask for: options that cannot drift apart, and the studies that they name."""
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,14 @@ NAME = click.option(
 
 def output_file(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
     """A file that is to be written, once all work is done: where it cannot be, that is said before."""
-    if value is not None and not value.absolute().parent.is_dir():
+    if value is None:
+        return None
+    try:
+        value.lstat()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise AblateError(f"{parameter.opts[-1]} {value}: {error.strerror}; take a shorter name") from None
+    if not value.absolute().parent.is_dir():
         raise AblateError(f"{parameter.opts[-1]} {value}: there is no folder {value.parent}; make it first")
     return value
 

@@ -32,6 +32,7 @@ def ui(grid: str | None, name: str | None, workspace: Path, tracking: str | None
     ablate ui --grid paper --no-open
     """
     from ablation import addresses
+    from ablation.views import databases
     from ablation.views import ui as pages
     from ablation.workspace import Workspace
 
@@ -44,7 +45,9 @@ def ui(grid: str | None, name: str | None, workspace: Path, tracking: str | None
         raise AblateError(f"{place.mlflow}: no such database; make it with: ablate sync")
     click.echo("MLflow's server starts ...", err=True)
     try:
-        with pages.serve(place, addresses.with_driver(tracking or f"sqlite:///{place.mlflow.absolute()}")) as server:
+        with pages.serve(
+            place, databases.absolute_url(tracking) if tracking else databases.sqlite_url(place.mlflow)
+        ) as server:
             found = _links(place, tracking, server.base, names)  # loads much, while the server does so too
             server.ready()
             _show(found, no_open)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -181,8 +182,18 @@ def _apart(a: str, b: str) -> str:
     return f"{a[start : first + 30]!r} stands there, {b[start : first + 30]!r} follows"
 
 
+def _holding(path: Path, study: str) -> Workspace | None:
+    """Return the workspace in which a table lies, where it holds the study that the table is of."""
+    places = (Path(os.path.abspath(path)), path.resolve())  # a study's folder may be a link, and so may a table
+    folders = (folder for place in places for folder in place.parents if folder.name == study)
+    return next((Workspace(f.parent) for f in folders if study in Workspace(f.parent).studies()), None)
+
+
 def check(workspace: Workspace, path: Path, importances: Importances | None = None) -> Verified:
-    """Read a table and derive it again. Raises AblateError where it is none of ablate's, or of no study here."""
+    """Read a table and derive it again: from the workspace in which the table lies, otherwise from `workspace`.
+
+    Raises AblateError where it is none of ablate's, or of no study here.
+    """
     if path.suffix not in READERS:
         raise AblateError(f"{path}: no table of ablate's; verify takes {', '.join(READERS)}")
     try:
@@ -192,10 +203,13 @@ def check(workspace: Workspace, path: Path, importances: Importances | None = No
     study, name, latex = _origin(path, text)
     if not study:
         raise AblateError(f"{path}: does not say which study it is of; verify takes tables that ablate has drawn")
+    workspace = _holding(path, study) or workspace
     if study not in workspace.studies():
-        known = ", ".join(workspace.studies()) or "none"
+        known = ", ".join(workspace.studies()) or "no study"
         raise AblateError(
-            f"{path}: is of study {study}; --workspace {workspace.root} holds {known}: pass the one it is in"
+            f"{path}: the table belongs to study {study}, which is not in this workspace "
+            f"({workspace.root} has {known}); "
+            "pass --workspace with the one that holds it"
         )
     look = Look(latex=latex, importances=importances)
     drawing = drawn_again(workspace, study, look)

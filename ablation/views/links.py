@@ -54,6 +54,8 @@ def of(workspace: Workspace, uri: str | None, base: str, names: Sequence[str]) -
         record = records.need(workspace, name)
         try:
             sender = tracking.connect(workspace, uri, name)
+        except AblateError:
+            raise
         except Exception as error:  # whatever MLflow, its database driver or the network raises
             raise AblateError(f"MLflow cannot be reached ({tracking.one_line(error)})") from None
         runs = in_order(record, sender.runs)[:MOST]

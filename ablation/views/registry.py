@@ -42,6 +42,8 @@ def _known(workspace: Workspace, record: Record, uri: str | None, name: str, tri
     try:
         sender = tracking.connect(workspace, uri, record.name)
         found = sender.registered(name, record.trial_key(trial))
+    except AblateError:
+        raise
     except Exception as error:  # whatever MLflow, its database driver or the network raises
         raise AblateError(f"MLflow cannot be reached ({tracking.one_line(error)}); {_later(record, name)}") from None
     if not found and record.trial_key(trial) not in sender.runs:

@@ -15,11 +15,12 @@ from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from ablation.addresses import masked
+from ablation.addresses import first_line
 from ablation.errors import AblateError
 from ablation.grids.grid import Condition, Trial, short
 from ablation.grids.record import Record
 from ablation.results.result import Result
+from ablation.views.databases import sqlite_url
 from ablation.workspace import atomic
 
 KEY, METRIC, IMAGES = "ablate.trial", "ablate.metric", "ablate.images"
@@ -96,12 +97,12 @@ def create(path: Path) -> str:
     """The URL of an SQLite database at `path`; made at one go, for one that was half made would never open again."""
     if not path.exists():
         with atomic(path) as temporary:
-            optuna.storages.RDBStorage(f"sqlite:///{temporary.absolute()}").engine.dispose()
-    return f"sqlite:///{path.absolute()}"
+            optuna.storages.RDBStorage(sqlite_url(temporary)).engine.dispose()
+    return sqlite_url(path)
 
 
 def _away(error: Exception) -> AblateError:
-    reason = masked((str(error).splitlines() or [type(error).__name__])[0])[:200]
+    reason = (first_line(error) or type(error).__name__)[:200]
     return AblateError(
         f"--storage: Optuna's database is away ({reason}); results and tables are complete, and the same command tells "
         "it when it is back"

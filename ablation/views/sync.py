@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ablation.tables import outcome
 from ablation.tables.outcome import Look
-from ablation.views import study, tracking
+from ablation.views import databases, study, tracking
 from ablation.views.runs import Runs
 from ablation.views.tracking import Tracker
 from ablation.workspace import Workspace
@@ -22,6 +22,7 @@ class Synced:
 def sync(workspace: Workspace, name: str, uri: str | None) -> Synced:
     """Send what waits in the outbox of a study, and what MLflow lacks of its files. Raises AblateError where a run goes
     on in the workspace, or where there is no such study."""
+    databases.refuse_foreign_tracking(workspace, uri)
     workspace.refuse_locked()
     with workspace.lock():
         drawing = outcome.drawn_again(workspace, name, Look(importances=study.importances))

@@ -20,6 +20,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
 from ablation.addresses import masked, with_driver
+from ablation.views import databases
+from ablation.views.databases import sqlite_url
 from ablation.workspace import Workspace, atomic, cut_torn_end
 
 EXPERIMENT = "ablate"
@@ -76,12 +78,14 @@ def create(path: Path) -> str:
     if not path.exists():
         _quiet()
         with atomic(path) as temporary:
-            MlflowClient(f"sqlite:///{temporary.absolute()}").search_experiments()
-    return f"sqlite:///{path.absolute()}"
+            MlflowClient(sqlite_url(temporary)).search_experiments()
+    return sqlite_url(path)
 
 
 def connect(workspace: Workspace, uri: str | None, study: str) -> "Sender":
-    """What makes MLflow hold a study: at `uri`, else in the workspace's own database. Raises whatever MLflow raises."""
+    """What makes MLflow hold a study: at `uri`, else in the workspace's own database. Raises whatever MLflow raises,
+    and AblateError where another program uses the database."""
+    databases.refuse_foreign_tracking(workspace, uri)
     if uri:
         return Sender(with_driver(uri), None, study)
     return Sender(create(workspace.mlflow), workspace.artifacts, study)

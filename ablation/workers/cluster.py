@@ -298,10 +298,46 @@ def _quiet() -> None:
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
 
 
+def _cannot_start(reason: str) -> AblateError:
+    return AblateError(
+        f"workers cannot be started on this machine: {reason}; mend that, or train in this process, without workers: "
+        "--inline"
+    )
+
+
+def _refuse_without_loopback() -> None:
+    """Refuse to start workers that nobody could reach: Dask would wait for minutes. Raises AblateError."""
+    try:
+        with (
+            socket.create_server(("127.0.0.1", 0)) as server,
+            socket.create_connection(server.getsockname(), timeout=CONNECT_SECONDS),
+        ):
+            pass
+    except OSError as error:
+        raise _cannot_start(f"127.0.0.1 cannot be reached ({error.strerror or error})") from None
+
+
+def _cause(error: BaseException) -> str:
+    """Return the first line of the innermost error: Dask wraps what went wrong several times."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__  # type: ignore[assignment]
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+@contextlib.contextmanager
+def _starting() -> Iterator[None]:
+    """Dask's errors while processes start are the machine's, and no bug. Raises AblateError."""
+    try:
+        yield
+    except (OSError, RuntimeError, TimeoutError) as error:
+        raise _cannot_start(_cause(error)) from None
+
+
 @contextlib.contextmanager
 def local(slots: Sequence[Slot], log: Path, say: Callable[[str], None], loads: str = "") -> Generator[Dask]:
     """A Dask cluster on loopback, one process a slot; nothing of it outlives this process. `loads`: a module that each
-    loads at once."""
+    loads at once. Raises AblateError where no processes can be started, or where they cannot be reached."""
+    _refuse_without_loopback()
     _quiet()
     workers = {slot.name: {"cls": Nanny, "options": _nanny(slot, host="127.0.0.1")} for slot in slots}
     scheduler = {
@@ -310,12 +346,13 @@ def local(slots: Sequence[Slot], log: Path, say: Callable[[str], None], loads: s
     }
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set(SETTINGS))
-        with shielded():
+        with _starting(), shielded():
             cluster = SpecCluster(workers=workers, scheduler=scheduler, name="ablate", silence_logs=logging.CRITICAL)
             stack.enter_context(cluster)
             client = stack.enter_context(Client(cluster))
         disable_gc_diagnosis(force=True)  # it is not safe among threads, and its errors land on the terminal
-        client.wait_for_workers(len(slots), timeout=NO_WORKER_SECONDS)
+        with _starting():
+            client.wait_for_workers(len(slots), timeout=NO_WORKER_SECONDS)
         if loads:
             client.register_plugin(_Loading(loads))
 

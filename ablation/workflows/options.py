@@ -8,6 +8,7 @@ from typing import Any
 from ablation.errors import AblateError
 from ablation.grids.grid import Grid
 from ablation.training import features
+from ablation.views import databases
 from ablation.workers import slots
 from ablation.workers.pool import Tls
 from ablation.workspace import Workspace, check_name, on_network
@@ -46,6 +47,7 @@ def check(options: Options) -> None:
     """Raises AblateError where this machine, or the workspace's place, cannot do what is asked."""
     root = Workspace(options.workspace).root
     check_name(options.name)
+    databases.refuse_shared(Workspace(options.workspace), options.storage, options.tracking)
     _check_precision(options)
     if not slots.is_installed(slots.backend()):
         raise AblateError(f"KERAS_BACKEND={slots.backend()}: not installed; install it, or unset the variable")

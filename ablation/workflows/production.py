@@ -18,11 +18,15 @@ from ablation.results.elsewhere import Elsewhere
 from ablation.tables import export, outcome
 from ablation.tables.outcome import Look
 from ablation.tables.table import Table
-from ablation.views import study, sync
+from ablation.views import databases, study, sync
 from ablation.watching.watch import Watch
 from ablation.workflows.answers import Chosen, answers, choose
 from ablation.workflows.options import Options
-from ablation.workspace import StudyFolder, Workspace, write_text
+from ablation.workspace import StudyFolder, Workspace, short_name, write_text
+
+MAX_NAME_BYTES = (
+    227  # of an evaluation's name: tables/production_<name>.tex and MLflow's key production/<name>/<score> fit
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ def evaluate(options: Options, split: str, row: int | None, watch: Watch) -> Eva
     """Row `row`, else the selected one, with its first seed on the images of `options.data`; then the study's tables
     and report are drawn again, and MLflow is told. Raises AblateError where the input is wrong."""
     workspace = Workspace(options.workspace)
+    databases.refuse_foreign_tracking(workspace, options.tracking)
     chosen = choose(workspace, options.name, row)
     record = chosen.record
     given, others = _read(options, record, split)
@@ -101,9 +106,11 @@ def _name(folder: StudyFolder, data: str, split: str, row: int | None) -> str:
     stem = data if is_demo(data) else path.stem if path.is_file() else path.name
     name = re.sub(r"[^\w.-]+", "-", stem) + ("" if split == "all" else f"-{split}")
     name += "" if row is None else f"-row-{row}"
+    name = short_name(name, MAX_NAME_BYTES)
     others = {each.key: each.data for each in elsewhere.read_all(folder)}
     known = others.get(elsewhere.key_of(name), data) == data
-    return name if known else f"{name}-{hashlib.sha256(data.encode()).hexdigest()[:6]}"
+    digest = hashlib.sha256(os.fsencode(data)).hexdigest()[:6]
+    return name if known else f"{short_name(name, MAX_NAME_BYTES - len(digest) - 1)}-{digest}"
 
 
 def _test(workspace: Workspace, chosen: Chosen) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ablation.addresses import masked, with_driver
+from ablation.addresses import first_line, with_driver
 from ablation.errors import AblateError
 from ablation.grids.record import Record
 from ablation.planning import attempts, plan
@@ -17,7 +17,7 @@ from ablation.results.keep import Heads
 from ablation.tables.outcome import Look, Outcome, draw, outcome, tests, write
 from ablation.training import features, worker
 from ablation.training.worker import Orders
-from ablation.views import study, tracking
+from ablation.views import databases, study, tracking
 from ablation.views.runs import Runs
 from ablation.views.study import Study
 from ablation.views.tracking import Tracker
@@ -41,6 +41,8 @@ def run(options: Options, watch: Watch, ahead: Ahead | None = None) -> Outcome:
     """
     workspace, ahead = Workspace(options.workspace), ahead or Ahead(options, watch)
     workspace.refuse_locked()
+    databases.refuse_foreign_storage(workspace, options.storage)
+    databases.refuse_foreign_tracking(workspace, options.tracking)
     with Interrupts(watch.say) as interrupts:
         prepared = prepare(options, watch)
         record = prepared.record
@@ -75,7 +77,7 @@ def _open_study(options: Options, workspace: Workspace, record: Record) -> Study
     except AblateError:
         raise
     except Exception as error:  # whatever SQLAlchemy and its drivers raise; an address may hold a password: not named
-        reason = masked(str(error).splitlines()[0] if str(error) else type(error).__name__)
+        reason = first_line(error) or type(error).__name__
         raise AblateError(f"--storage: Optuna's database cannot be opened ({reason[:200]})") from None
 
 

@@ -31,6 +31,7 @@ from ablation.results import result
 from ablation.results.result import Predictions, Result
 from ablation.statistics import evaluation
 from ablation.training import features, worker
+from ablation.views.databases import sqlite_url
 from ablation.workflows import sweep
 from ablation.workflows.options import Options
 from ablation.workspace import Workspace
@@ -159,7 +160,7 @@ def _run(place: Path, path: Path) -> tuple[Moment, Moment, Watch]:
     watch, began = Watch(), now()
     grid = study_file.read(str(path))
     more = {"inline": True, "tracking": "http://127.0.0.1:9"}
-    more["storage"] = f"sqlite:///{place}/optuna.db"
+    more["storage"] = sqlite_url(place / "optuna.db")
     sweep.run(Options(grid, str(place / "tiny.npz"), place / "runs", "many", **more), watch)
     return began, now(), watch
 
