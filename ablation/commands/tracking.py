@@ -98,9 +98,14 @@ def sync(grid: str | None, name: str | None, workspace: Path, tracking: str | No
     place = Workspace(workspace)
     found = [syncing.sync(place, each, tracking) for each in named(grid, name, workspace)]
     for one in found:
-        waits = f"{one.waiting} messages wait ({one.reason}); try again later"
-        click.echo(f"{one.study}: {waits if one.waiting else 'MLflow holds all of it'}", err=bool(one.waiting))
-    return 1 if any(one.waiting for one in found) else 0
+        if one.waiting:
+            later = "" if one.waits_for_user else "; try again later"
+            click.echo(f"{one.study}: {one.waiting} messages wait ({one.reason}){later}", err=True)
+        if one.refused:
+            click.echo(f"{one.study}: {one.refused}", err=True)
+        if not (one.waiting or one.refused):
+            click.echo(f"{one.study}: MLflow holds all of it")
+    return 1 if any(one.waiting or one.refused for one in found) else 0
 
 
 @click.command()

@@ -12,11 +12,20 @@ from ablation.workspace import Workspace
 
 @dataclass(frozen=True)
 class Synced:
-    """`waiting`: how many messages MLflow could not be sent, and why."""
+    """Result of sending a study to MLflow.
+
+    Args:
+        waiting: The number of messages that could not be sent now.
+        reason: Why they could not be sent.
+        waits_for_user: Whether the reason says what a user must do first, for waiting alone changes nothing.
+        refused: A sentence on the messages that MLflow refuses for good; "" where there are none.
+    """
 
     study: str
     waiting: int
     reason: str
+    waits_for_user: bool = False
+    refused: str = ""
 
 
 def sync(workspace: Workspace, name: str, uri: str | None) -> Synced:
@@ -33,4 +42,4 @@ def sync(workspace: Workspace, name: str, uri: str | None) -> Synced:
             runs.agree(drawing, outcome.tests(workspace, drawing.findings))
         finally:
             waiting = runs.close()
-        return Synced(name, waiting, tracker.error)
+        return Synced(name, waiting, tracker.error, tracker.waits_for_user, tracker.refusal)

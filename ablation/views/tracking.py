@@ -1,11 +1,15 @@
 """The MLflow view: what MLflow must be told waits in an outbox, and a thread sends it. Nothing waits for MLflow."""
 
 import contextlib
+import errno
+import hashlib
 import json
 import logging
 import os
+import re
+import shlex
 import threading
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -18,10 +22,12 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException, RestException
 
-from ablation.addresses import masked, with_driver
+from ablation.addresses import first_line, masked, with_driver
+from ablation.errors import AblateError
 from ablation.views import databases
-from ablation.views.databases import sqlite_url
+from ablation.views.databases import is_database_error, sqlite_url
 from ablation.workspace import Workspace, atomic, cut_torn_end
 
 EXPERIMENT = "ablate"
@@ -31,6 +37,20 @@ Message = dict[str, Any]
 PART = 1 << 20  # bytes of the outbox that are read and sent at a time
 RETRY = 30.0  # seconds: where MLflow cannot be reached, each try costs some of the processor
 PATIENCE = 30.0  # seconds that the end of a run waits for a server that says nothing: MLflow itself goes on for minutes
+NAME, KEY, PARAM, TAG, DATASET = 250, 250, 6000, 5000, 500  # characters that the columns of MLflow's tables take
+MOST_NAMED = 3  # messages that MLflow refuses, in the sentence on them
+KINDS = ("abandoned", "run", "metrics", "text", "end")  # of messages
+FINAL = {
+    "INVALID_PARAMETER_VALUE",
+    "INVALID_STATE",
+    "MALFORMED_REQUEST",
+    "RESOURCE_ALREADY_EXISTS",
+    "RESOURCE_DOES_NOT_EXIST",
+}  # MLflow's codes for what is wrong with a message, not with its server
+DATA_ERROR = re.compile(  # a database's: SQLAlchemy's text names the driver's class
+    r"\((?:\w+\.)+(DataError|IntegrityError|StringDataRightTruncation|NumericValueOutOfRange|UntranslatableCharacter"
+    r"|CharacterNotInRepertoire|InvalidTextRepresentation|(?:Check|ForeignKey|NotNull|Unique)Violation)\)"
+)
 
 
 def run(
@@ -43,7 +63,12 @@ def run(
 
 def dataset(name: str, digest: str, source: str, profile: object) -> Message:
     """Images, as a run names them. `profile`: what is known of them."""
-    return {"name": name[:500], "digest": digest, "source": json.dumps({"uri": source}), "profile": json.dumps(profile)}
+    return {
+        "name": name[:DATASET],
+        "digest": digest,
+        "source": json.dumps({"uri": source}),
+        "profile": json.dumps(profile),
+    }
 
 
 def abandoned() -> Message:
@@ -84,23 +109,59 @@ def create(path: Path) -> str:
 
 def connect(workspace: Workspace, uri: str | None, study: str) -> "Sender":
     """What makes MLflow hold a study: at `uri`, else in the workspace's own database. Raises whatever MLflow raises,
-    and AblateError where another program uses the database."""
+    and AblateError where a user must do something first."""
     databases.refuse_foreign_tracking(workspace, uri)
     if uri:
         return Sender(with_driver(uri), None, study)
     return Sender(create(workspace.mlflow), workspace.artifacts, study)
 
 
+def _decoded(line: bytes) -> Message:
+    """Return the message of a line; a line that is none becomes a message that no server takes, so that it is set
+    aside as one."""
+    try:
+        message = json.loads(line)
+    except ValueError:
+        message = None
+    if isinstance(message, dict) and isinstance(message.get("kind"), str) and isinstance(message.get("key"), str):
+        return message
+    return {"kind": "unreadable", "key": PARENT, "line": line.decode(errors="replace").rstrip("\n")}
+
+
 class Outbox:
-    """An append-only file of messages. It is emptied when all of them are sent."""
+    """An append-only file of messages. It is emptied when all of them are sent.
+
+    Messages that MLflow refuses for good are kept in the file `refused` beside it; the next outbox of this path takes
+    them up again, for another version of MLflow may accept them.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path, self._lock = path, threading.Lock()
+        self.refused = path.with_name(f"{path.stem}-refused{path.suffix}")
         cut_torn_end(path)
+        self._take_up()
+
+    def _take_up(self) -> None:
+        cut_torn_end(self.refused)
+        with contextlib.suppress(FileNotFoundError):
+            found = [_decoded(line).get("message") for line in self.refused.read_bytes().splitlines()]
+            self.put(message for message in found if message)
+            self.refused.unlink()
 
     def put(self, messages: Iterable[Message]) -> None:
+        self._append(self._path, messages)
+
+    def refuse(self, message: Message, reason: str) -> None:
+        """Set a message aside, once."""
+        refused = {"kind": "refused", "key": message["key"], "reason": reason, "message": message}
+        with contextlib.suppress(FileNotFoundError):
+            if any(_decoded(line).get("message") == message for line in self.refused.read_bytes().splitlines()):
+                return
+        self._append(self.refused, [refused])
+
+    def _append(self, path: Path, messages: Iterable[Message]) -> None:
         data = "".join(json.dumps(m) + "\n" for m in messages).encode()
-        with self._lock, open(self._path, "ab", buffering=0) as file:
+        with self._lock, open(path, "ab", buffering=0) as file:
             start = file.seek(0, os.SEEK_END)
             try:
                 while data:
@@ -125,7 +186,7 @@ class Outbox:
     def read(self, start: int) -> tuple[list[Message], int]:
         """Some messages from byte `start` on, and where the next ones begin; none where there are no more."""
         lines = self._part(start)
-        return [json.loads(line) for line in lines], start + sum(map(len, lines))
+        return [_decoded(line) for line in lines], start + sum(map(len, lines))
 
     def count(self, start: int) -> int:
         """The number of messages from byte `start` on."""
@@ -136,12 +197,12 @@ class Outbox:
         the `known` runs."""
         runs, found = set(known), {}
         kinds = (b'{"kind": "run"', b'{"kind": "end"')
-        for message in (json.loads(line) for part in self._parts(start) for line in part if line.startswith(kinds)):
+        for message in (_decoded(line) for part in self._parts(start) for line in part if line.startswith(kinds)):
             if _is_lost(message, runs):
                 continue
             if message["kind"] == "run":
                 runs.add(message["key"])
-            else:
+            elif message["kind"] == "end":
                 found[message["key"]] = message["state"]
         return found
 
@@ -163,8 +224,42 @@ def _is_lost(message: Message, runs: Container[str]) -> bool:
     return kind != "abandoned" and key not in runs
 
 
+def _fit(value: str, most: int) -> str:
+    """Return a text that every database takes: PostgreSQL refuses NUL, and all of them what is no Unicode."""
+    return value.encode(errors="replace").decode().replace("\0", "\ufffd")[:most]
+
+
+def _title(value: str) -> str:
+    """Return the name of a run, cut to its column, which PostgreSQL and MySQL enforce."""
+    text = _fit(value, NAME + 1)
+    return text if len(text) <= NAME else f"{text[: NAME - 1]}\u2026"
+
+
+def _key(value: str) -> str:
+    """Return a key, cut to its column; a digest keeps keys that begin alike apart."""
+    text = _fit(value, len(value))
+    return text if len(text) <= KEY else f"{text[: KEY - 9]}-{hashlib.sha256(value.encode()).hexdigest()[:8]}"
+
+
 def _tags(tags: dict[str, str]) -> list[RunTag]:
-    return [RunTag(k, v[:5000]) for k, v in tags.items()]
+    return [RunTag(_key(k), _fit(v, TAG)) for k, v in tags.items()]
+
+
+def is_final(error: Exception) -> bool:
+    """Return whether sending the same message again would fail again: its content is refused. What a network, a busy
+    or a full server, a lock or missing rights cause is not final."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENAMETOOLONG
+    if not isinstance(error, MlflowException):
+        kinds = ArithmeticError | AttributeError | LookupError | TypeError | ValueError
+        return isinstance(error, kinds) and not isinstance(error, json.JSONDecodeError)
+    text = str(error)
+    if text.startswith("API request to") and not isinstance(error, RestException):  # a network's or a proxy's answer
+        return "failed with error code 413 " in text  # the message is too long for the proxy
+    from_database = "sqlalche.me/" in text or "[SQL: " in text or is_database_error(error)
+    coded = error.error_code in FINAL or text.startswith("Invalid artifact path")  # the client's own, without a code
+    known = coded or (error.error_code == "BAD_REQUEST" and not from_database)
+    return known or (from_database and DATA_ERROR.search(text) is not None)
 
 
 class Sender:
@@ -185,6 +280,12 @@ class Sender:
 
     def _find_experiment(self, artifacts: Path | None) -> str:
         found = self._client.get_experiment_by_name(EXPERIMENT)
+        if found and found.lifecycle_stage == "deleted":
+            raise AblateError(
+                f"experiment {EXPERIMENT!r} is in MLflow's trash; restore it: MLFLOW_TRACKING_URI="
+                f"{shlex.quote(masked(self.uri))} mlflow experiments restore --experiment-id {found.experiment_id}; "
+                "then: ablate sync"
+            )
         if found:
             place = Path(unquote(urlsplit(found.artifact_location or "").path)).parent
             if artifacts and not place.is_dir():  # its files would go there
@@ -215,11 +316,15 @@ class Sender:
         for message in messages:
             key = message["key"]
             self.handled += 1
+            if message["kind"] not in KINDS:
+                content = str(message.get("line") or message["kind"])
+                raise ValueError(f"no message of this version: {content[:60]!r}")
             if _is_lost(message, self.runs):
                 continue
             if message["kind"] == "metrics":
                 points.setdefault(key, []).extend(
-                    Metric(name, value, message["time"], message["step"]) for name, value in message["values"].items()
+                    Metric(_key(name), value, message["time"], message["step"])
+                    for name, value in message["values"].items()
                 )
                 continue
             self._send_points(key, points.pop(key, []))
@@ -233,20 +338,19 @@ class Sender:
             self._client.log_batch(self.runs[key], metrics=points[i : i + 1000])
 
     def _run(self, message: Message) -> None:
-        key = message["key"]
+        key, name = message["key"], _title(message["name"])
         again = key in self.runs
         if not again:
             identity = {STUDY: self._study, TRIAL: key}
             if key != PARENT:
                 identity["mlflow.parentRunId"] = self.runs[PARENT]
-            created = self._client.create_run(
-                self.experiment, start_time=message["time"], tags=identity, run_name=message["name"]
-            )
+            created = self._client.create_run(self.experiment, start_time=message["time"], tags=identity, run_name=name)
             self.runs[key] = created.info.run_id
             self.states.setdefault(key, "")
-        self._client.update_run(self.runs[key], status="RUNNING", name=message["name"])
+        self._client.update_run(self.runs[key], status="RUNNING", name=name)
         known = self._client.get_run(self.runs[key]).data.params if again else {}  # MLflow takes no other value
-        params = [Param(k, v) for k, v in message["params"].items() if k not in known]
+        given = {_key(k): _fit(v, PARAM) for k, v in message["params"].items()}
+        params = [Param(k, v) for k, v in given.items() if k not in known]
         self._client.log_batch(self.runs[key], params=params, tags=_tags(message["tags"]))
         if "dataset" in message:
             images = Dataset(**message["dataset"], source_type="local")
@@ -276,7 +380,9 @@ class Tracker:
         self._sender: Sender | None = None
         self._sent, self._patience = 0, PATIENCE
         self._given_up = False
-        self.error = ""
+        self.error = ""  # why the last message could not be sent
+        self.waits_for_user = False  # whether `error` says what a user must do first: waiting alone changes nothing
+        self.refused: list[str] = []  # what was set aside, and why: a sentence a message
         self._thread = threading.Thread(target=self._work, name="mlflow-outbox", daemon=True)
         self._thread.start()
 
@@ -306,8 +412,13 @@ class Tracker:
             try:
                 self._sender = self._sender or self._connect()
             except Exception as error:  # whatever MLflow, its database driver or the network raises: work goes on
-                self.error = one_line(error)
+                self._failed(error)
             return self._sender
+
+    def _failed(self, error: Exception) -> None:
+        """The next message is sent on another connection."""
+        self.error, self._sender = one_line(error), None
+        self.waits_for_user = isinstance(error, AblateError | FileNotFoundError)
 
     def _work(self) -> None:
         while not self._closing.is_set():
@@ -325,16 +436,48 @@ class Tracker:
             sender = self._connected() if messages else None
             if sender is None or self._given_up:
                 return
-            try:
-                sender.send(messages)
-            except Exception as error:  # as above
-                self.error, self._sender = one_line(error), None
-                return
-            if self._given_up:
+            if not self._delivered(sender, messages) or self._given_up:
                 return
             self.error, self._sent = "", end_at
             if self._outbox.clear(end_at):
                 self._sent = 0
+
+    def _delivered(self, sender: Sender, messages: Sequence[Message]) -> bool:
+        """Send messages; return whether all of them are sent or set aside."""
+        try:
+            sender.send(messages)
+            return True
+        except Exception as error:  # as above
+            self._failed(error)
+            return is_final(error) and self._delivered_singly(messages)
+
+    def _delivered_singly(self, messages: Sequence[Message]) -> bool:
+        """Send each message by itself, and set those aside that are refused. The connection is a new one: it finds an
+        experiment in the trash, and no longer knows runs that were deleted meanwhile."""
+        sender = self._connected()
+        for message in messages:
+            if sender is None or self._given_up:
+                return False
+            try:
+                sender.send([message])
+            except Exception as error:  # as above
+                if not is_final(error):
+                    self._failed(error)
+                    return False
+                self._outbox.refuse(message, one_line(error))
+                self.refused.append(f"{_described(message)}: {one_line(error)}")
+        return sender is not None
+
+    @property
+    def refusal(self) -> str:
+        """A sentence on the messages that were set aside; "" where there are none."""
+        if not self.refused:
+            return ""
+        more = f"; and {len(self.refused) - MOST_NAMED} more" if len(self.refused) > MOST_NAMED else ""
+        return (
+            f"{len(self.refused)} refused, the rest is sent: {'; '.join(self.refused[:MOST_NAMED])}{more}; kept in "
+            f"{self._outbox.refused}, and tried again by: ablate sync"
+        )
 
     def _moved(self) -> tuple[int, int]:
         return self._sent, self._sender.handled if self._sender else 0
@@ -355,6 +498,13 @@ class Tracker:
 _connecting = threading.Lock()  # the tables of a new database are made once
 
 
+def _described(message: Message) -> str:
+    """Return what a message is, for a user."""
+    what = {"run": "a run", "metrics": "metrics", "text": "a file", "end": "the end of a run"}
+    name = message.get("name") or message.get("file") or ", ".join(message.get("values", {}))
+    return what.get(message["kind"], "a line of the outbox") + (f" ({name[:60]})" if name else "")
+
+
 def one_line(error: Exception) -> str:
-    """What went wrong, without a password that an address may hold."""
-    return masked(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
+    """Return what went wrong, without a password that an address may hold. An AblateError says the way out itself."""
+    return first_line(error) if isinstance(error, AblateError) else f"{type(error).__name__}: {first_line(error)}"

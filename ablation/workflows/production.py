@@ -84,6 +84,8 @@ def _drawn(
     told = sync.sync(workspace, options.name, options.tracking)
     if told.waiting:
         watch.say(f"note: MLflow could not be told ({told.reason}); `ablate sync` does it later")
+    if told.refused:
+        watch.say(f"note: MLflow: {told.refused}")
     stem = f"tables/{found.key}"
     return Evaluated(found, drawing.tables[found.key], folder.evaluation(found.name), folder.path / stem, frame)
 

@@ -93,7 +93,10 @@ def _views(options: Options, workspace: Workspace, record: Record, watch: Watch)
     finally:
         unsent = views.close()
         if unsent:
-            watch.say(f"MLflow: {unsent} messages wait for it ({tracker.error}); send them with: ablate sync")
+            later = "" if tracker.waits_for_user else "; send them with: ablate sync"
+            watch.say(f"MLflow: {unsent} messages wait for it ({tracker.error}){later}")
+        if tracker.refusal:
+            watch.say(f"MLflow: {tracker.refusal}")
 
 
 def _train_missing(
