@@ -441,7 +441,7 @@ def test_a_grid_is_a_path_or_a_shipped_name(tmp_path):
         ),
         ("mine.toml", "no such file; `ablate new mine.toml` writes one to start from"),
         ("studies/paper", "no such file; a study file ends in .toml"),
-        ("/", "no such file; a study file ends in .toml"),
+        ("/", "is a folder; --grid takes a study file (.toml), or the name of a shipped study: "),
         ("long" * 99 + ".toml", "no such file; `ablate new "),
         ("a\0b.toml", "no such file; `ablate new a b.toml` writes one to start from"),
     ],
