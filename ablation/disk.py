@@ -9,6 +9,7 @@ from pathlib import Path
 ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no more bytes can be written
 REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG)
 HANDLES = (errno.EMFILE, errno.ENFILE)
+GOES_ON = "what is complete is kept"
 
 
 def located(error: OSError, path: Path, size: int | None = None) -> OSError:
@@ -37,9 +38,6 @@ def explain(error: OSError) -> str | None:
     if error.errno in HANDLES:
         return f"{place}: {error.strerror}; raise the limit (`ulimit -n 4096`) and run again: {GOES_ON}"
     return None
-
-
-GOES_ON = "what is complete is kept"
 
 
 def reserve(path: Path) -> None:

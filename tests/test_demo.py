@@ -41,12 +41,12 @@ def of(images: Images, split: str) -> Images:
 
 
 def test_sizes_and_subjects(images, production):
-    """240 faces of 80 subjects to train on, 480 of 160 to test on, 120 to validate on; 300 of 50 in production."""
+    """240 faces of 80 subjects to train on, 480 of 160 to test on, 240 to validate on; 300 of 50 in production."""
     sizes = {split: (len(of(images, split)), len(set(of(images, split).subjects))) for split in SPLITS}
     assert sizes["train"] == (240, 80)
     assert sizes["test"] == (480, 160)
-    assert sizes["val"][0] == 120
-    assert len(images) == 840
+    assert sizes["val"][0] == 240
+    assert len(images) == 960
     assert (len(production), len(set(production.subjects))) == (300, 50)
 
 

@@ -1,6 +1,7 @@
 """What a shell gives and takes: completion, colours, how much is said."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -40,9 +41,16 @@ def test_each_shell_has_its_script(shell: str):
 
 def test_every_command_shows_an_example():
     """In `--help`, which lists all of them."""
-    commands = [line.split()[0] for line in ablate("--help").stdout.partition("Commands:\n")[2].splitlines() if line]
+    commands = re.findall(r"(?m)^  (\w+) ", ablate("--help").stdout.partition("Commands:\n")[2])
     assert {"run", "plan", "table", "predict"} <= set(commands)
     assert [name for name in commands if f"  ablate {name}" not in ablate(name, "--help").stdout] == []
+
+
+def test_the_help_has_whole_sentences():
+    """What a command is for is not cut at the width of a terminal."""
+    said = ablate("--help").stdout
+    assert "..." not in said.partition("Commands:")[2]
+    assert "images by class and split, copies, and what crosses the splits" in " ".join(said.split())
 
 
 def test_how_much_is_said(capsys: pytest.CaptureFixture[str]):
@@ -71,7 +79,7 @@ def test_what_was_said_stays(tmp_path: Path):
         w.started("a", "row 1", "cpu:0")
         w.ended("a", "diverged", "loss is nan")
     lines = (tmp_path / "tiny/run.log").read_text().splitlines()
-    assert [line[20:] for line in lines[1:]] == [
+    assert [line[21:] for line in lines[1:]] == [
         "note: mind this",
         "row 1: started on cpu:0",
         "row 1: diverged: loss is nan",

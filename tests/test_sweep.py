@@ -19,6 +19,7 @@ from ablation.grids.record import Record, Weights, refuse_other
 from ablation.grids.study_file import read as read_study
 from ablation.planning.plan import trainings
 from ablation.results import result, selection
+from ablation.tables import export
 from ablation.training import fit
 from ablation.views.databases import sqlite_url
 from ablation.workers import pool
@@ -259,8 +260,9 @@ def test_rows_and_seeds_may_grow(study_file: Path, npz: Path, tmp_path: Path):
     assert other.trained == 0
     spread = rows(more.folder)[0]["val_accuracy_sd"]
     assert float(spread) >= 0
-    assert "±" in more.markdown
-    assert "Images: 54 train, 6 validation, 24 test." in more.markdown
+    said = export.markdown_table(more.table)
+    assert "±" in said
+    assert "Images: 54 train, 6 validation, 24 test." in said
 
 
 def test_mlflow_that_cannot_be_reached_costs_nothing(study_file: Path, npz: Path, tmp_path: Path):

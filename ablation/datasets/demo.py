@@ -66,9 +66,9 @@ class Kind:
     motion: float = 1.0  # of the camera and the light within a clip; the less, the larger is the leak
 
 
-# 240 images of train, 480 of test, 120 of validation: every fourth clip has a frame there.
-KNOWN = Group(0, 80 / 240, (("train", "test", "val"), *[("train", "test")] * 3))
-UNKNOWN = Group(200, 80 / 240, (("test", "val"), *[("test",)] * 3))
+# 240 images of train, 480 of test, 240 of validation: every second clip has a frame there.
+KNOWN = Group(0, 80 / 240, (("train", "test", "val"), ("train", "test")))
+UNKNOWN = Group(200, 80 / 240, (("test", "val"), ("test",)))
 KINDS = {
     "demo": Kind(240, (KNOWN, UNKNOWN), (0, 0.2), (0.9, 1.1), 0.05, (0, 0.6), (3, 9), 0.05, 4, motion=0.2),
     "demo:production": Kind(
