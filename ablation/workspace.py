@@ -302,8 +302,8 @@ def atomic(path: Path, size: int | None = None) -> Iterator[Path]:
     start = f"{TEMPORARY}{os.getpid()}-"
     stem = short_name(path.stem, MAX_NAME - len(os.fsencode(start + path.suffix)))
     temporary = path.with_name(f"{start}{stem}{path.suffix}")  # the suffix stays: writers look at it
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())

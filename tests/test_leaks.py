@@ -31,8 +31,8 @@ def made(pixels: np.ndarray, where: list[str], labels: list[int], subjects: list
 @pytest.fixture(scope="module")
 def faces() -> np.ndarray:
     """Drawn faces of 32 pixels, one of each clip."""
-    found = images.load("demo")
-    return np.stack([np.asarray(images.rgb(source).resize((32, 32))) for source in found.sources[::6]])
+    found = images.of_split(images.load("demo"), "test")
+    return np.stack([np.asarray(images.rgb(source).resize((32, 32))) for source in found.sources[::12]])
 
 
 def changed(face: np.ndarray, how: str) -> np.ndarray:

@@ -84,13 +84,12 @@ def test_a_home_that_is_not_there():
     assert not Path("/nonexistent").exists()
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
-def test_output_that_is_no_utf8(encoding: str):
+def test_output_that_is_no_utf8():
     """Characters that it lacks are replaced."""
-    done = shell('"$@"', PYTHONIOENCODING=encoding)
+    done = shell('"$@"', PYTHONIOENCODING="ascii")
     assert_done(done)
     assert "?" in done.stdout
-    data = shell('"$@"', ("data", "tiny.npz"), PYTHONIOENCODING=encoding)
+    data = shell('"$@"', ("data", "tiny.npz"), PYTHONIOENCODING="latin-1")
     assert data.returncode == 0, data.stderr
 
 
