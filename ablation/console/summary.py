@@ -18,6 +18,7 @@ from ablation.tables.table import Cell, Column, Table
 
 HEAVIEST = 3  # warnings with a sentence; the report has all
 LEFT_OUT = ("test_macro_f1", "train_accuracy", "p_holm")  # where a terminal is narrow, in this order
+MEASURED = ("percent", "estimate", "change", "published")  # kinds whose unit stands in the heading of their group
 GAP = 2  # between columns
 
 
@@ -56,9 +57,11 @@ def _column_width(table: Table, k: int, stacked: bool) -> int:
 
 
 def _title(column: Column) -> str:
-    """Return the heading above the title, without its unit: rows of words, not columns, name factors."""
-    group = "" if column.kind == "factor" else column.group.partition(" (")[0]
-    return f"{group}\n{column.title}"
+    """Return a heading of two lines: the column's group, then its title with the unit. Factors need no group."""
+    if column.kind == "factor":
+        return f"\n{column.title}"
+    group, _, unit = column.group.rstrip(")").partition(" (")
+    return f"{group}\n{column.title}" + (f" ({unit})" if unit and column.kind in MEASURED else "")
 
 
 def _text(table: Table, row: int, k: int, stacked: bool) -> str:
