@@ -113,7 +113,10 @@ def _ensure_temporary_folder(substitute: Path) -> None:
     try:
         found = tempfile.gettempdir()  # TMPDIR if it can be written, else /tmp and others, else the current folder
     except FileNotFoundError:
-        substitute.mkdir(parents=True, exist_ok=True)
+        try:
+            substitute.mkdir(parents=True, exist_ok=True)
+        except OSError:  # nothing can be written: what needs such a folder says so
+            return
         tempfile.tempdir = found = str(substitute)
     if named is not None and Path(named).absolute() != Path(found):
         os.environ["TMPDIR"] = found
