@@ -29,7 +29,7 @@ def prepare(arguments: Sequence[str]) -> None:
     sys.stdout, sys.stderr = _tolerant(sys.stdout, 1), _tolerant(sys.stderr, 2)
     _drop_warning_errors()
     reach_loopback_directly()
-    cache = workspace_of(arguments).absolute() / "cache"
+    cache = workspace_of(arguments) / "cache"
     _ensure_home(cache / "home")
     _ensure_user()
     _ensure_temporary_folder(cache / "tmp")
@@ -95,7 +95,7 @@ def _ensure_home(substitute: Path) -> None:
     except RuntimeError:
         home = None
     if home is None or not home.is_dir():
-        os.environ["HOME"] = str(substitute)
+        os.environ["HOME"] = str(substitute.absolute())
 
 
 def _ensure_user() -> None:
@@ -117,7 +117,7 @@ def _ensure_temporary_folder(substitute: Path) -> None:
             substitute.mkdir(parents=True, exist_ok=True)
         except OSError:  # nothing can be written: what needs such a folder says so
             return
-        tempfile.tempdir = found = str(substitute)
+        tempfile.tempdir = found = str(substitute.absolute())
     if named is not None and Path(named).absolute() != Path(found):
         os.environ["TMPDIR"] = found
 
