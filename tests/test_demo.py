@@ -41,12 +41,12 @@ def of(images: Images, split: str) -> Images:
 
 
 def test_sizes_and_subjects(images, production):
-    """240 faces of 80 subjects to train on, 480 of 160 to test on, 240 to validate on; 300 of 50 in production."""
+    """160 faces of 53 subjects to train on, 480 of 159 to test on, 120 to validate on; 300 of 50 in production."""
     sizes = {split: (len(of(images, split)), len(set(of(images, split).subjects))) for split in SPLITS}
-    assert sizes["train"] == (240, 80)
-    assert sizes["test"] == (480, 160)
-    assert sizes["val"][0] == 240
-    assert len(images) == 960
+    assert sizes["train"] == (160, 53)
+    assert sizes["test"] == (480, 159)
+    assert sizes["val"][0] == 120
+    assert len(images) == 760
     assert (len(production), len(set(production.subjects))) == (300, 50)
 
 
@@ -55,11 +55,11 @@ def test_test_has_one_frame_of_each_clip(images):
     assert set(frames_of_clips(of(images, "test")).values()) == {1}
 
 
-def test_half_of_the_test_clips_are_known_from_train(images):
-    """The trap: half of the test images show clips of train, the others show people whom train does not know."""
+def test_a_third_of_the_test_clips_are_known_from_train(images):
+    """The trap: a third of the test images show clips of train, the others show people whom train does not know."""
     train, test = of(images, "train"), of(images, "test")
     known = np.isin(test.subjects, train.subjects)
-    assert known.sum() == 240
+    assert known.sum() == 160
     clips = frames_of_clips(train)
     assert all(clip in clips for clip in frames_of_clips(test.take(np.flatnonzero(known))))
 
@@ -80,9 +80,9 @@ def test_every_split_has_the_papers_shares(images, split):
 
 
 def test_default_quotas_and_class_order(images):
-    """Classes stand in alphabetical order, happiness is the largest with 70 of 240 in train."""
+    """Classes stand in alphabetical order, happiness is the largest with 47 of 160 in train."""
     assert images.classes == ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
-    assert np.bincount(of(images, "train").labels).tolist() == [47, 16, 42, 70, 50, 15]
+    assert np.bincount(of(images, "train").labels).tolist() == [31, 11, 28, 47, 33, 10]
 
 
 def test_same_call_same_pixels():
@@ -100,9 +100,9 @@ def test_frames_of_a_clip_in_production(production):
     assert len(short) == len(set(short))
 
 
-def test_subjects_have_three_clips(images):
+def test_subjects_have_three_or_four_clips(images):
     """No subject carries the set alone."""
-    assert set(Counter(subject for subject, _ in frames_of_clips(images)).values()) == {3}
+    assert set(Counter(subject for subject, _ in frames_of_clips(images)).values()) == {3, 4}
 
 
 def test_names_say_subject_class_and_frame(images):

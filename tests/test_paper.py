@@ -79,17 +79,17 @@ def test_what_studies_publish_differently_is_pointed_out(paper: Path):
     assert "Faces that could not be aligned" in " ".join(json.loads((paper / "study.json").read_text())["notes"])
 
 
-@pytest.mark.parametrize(("weights", "gap"), [("imagenet", 0.15), ("random", 0.25)])
-def test_a_split_within_classes_flatters(shared: Path, tmp_path: Path, weights: str, gap: float):
-    """On demo data, whose frames of one person look alike: far above the split by subject, most with random weights,
-    which know people better than expressions; other people are harder than its test images; the report warns of it."""
+@pytest.mark.parametrize("weights", ["imagenet", "random"])
+def test_a_split_within_classes_flatters(shared: Path, tmp_path: Path, weights: str):
+    """On demo data, whose frames of one person look alike: far above the split by subject; other people are harder than
+    its test images; the report warns of it."""
     level = str(shared) if weights == "imagenet" else weights
     study = ("--grid", "split", "--name", "split")
     done = ablate("run", *study, "--data", "demo", "--seeds", 1, "--set", "fc_units=1024", "--set", f"weights={level}",
                   "--keep", "all", cwd=tmp_path)  # fmt: skip
     assert done.returncode == 0, done.stderr
     accuracy = {line["split"]: float(line["test_accuracy"]) for line in rows(tmp_path / "runs/split")}
-    assert accuracy["class"] - accuracy["subject"] >= gap
+    assert accuracy["class"] - accuracy["subject"] >= 0.1
     found = ablate("evaluate", *study, "--row", 1, "--data", "demo:production", "--json", cwd=tmp_path)
     assert found.returncode == 0, found.stderr
     assert json.loads(found.stdout)["scores"]["accuracy"] < accuracy["class"] - 0.25

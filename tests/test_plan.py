@@ -117,14 +117,14 @@ def test_the_whole_is_the_sum_of_its_parts(paper: tuple[Forecast, Fake]):
     """On one slot: what comes once, the features of all images, and each training."""
     found = paper[0]
     said = planned.as_json(found)
-    assert said["features"] == [{"key": said["features"][0]["key"], "images": 960, "seconds": 965.0}]
-    assert said["seconds"] == pytest.approx(found.costs.once + 965 + sum(t["seconds"] for t in said["trainings"]))
+    assert said["features"] == [{"key": said["features"][0]["key"], "images": 760, "seconds": 765.0}]
+    assert said["seconds"] == pytest.approx(found.costs.once + 765 + sum(t["seconds"] for t in said["trainings"]))
     assert found.costs.once > Fake.start
     last = said["trainings"][-1]
     assert last["seconds"] == pytest.approx(1 + 100 * 7.1368710 + 2 * 0.5 + schedule.BETWEEN)
     assert said["memory"]["workers"] == 40 * 71_368_710
-    assert said["disk"]["features"] == 960 * 512 * 4
-    assert said["disk"]["pixels"] == 960 * 32 * 32 * 3
+    assert said["disk"]["features"] == 760 * 512 * 4
+    assert said["disk"]["pixels"] == 760 * 32 * 32 * 3
     assert said["disk"]["checkpoints"] == 12 * 71_368_710
 
 
