@@ -2,16 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from ablation import experiments
 from ablation.datasets import splits
 from ablation.datasets.images import Index
 from ablation.grids.grid import Grid, Trial
-from ablation.grids.record import Record, Weights
+from ablation.grids.levels import schema_of
+from ablation.grids.record import Record
+from ablation.planning import cost
 from ablation.results import result
 from ablation.results.result import DONE, Predictions, Result
 from ablation.statistics.evaluation import scores
+from ablation.training.inputs import ImageInputs, Weights
 from ablation.workspace import Workspace, write_text
 
 SUPPORT = (1058, 369, 953, 1593, 1124, 334)  # the paper's test images of each class
@@ -60,6 +65,22 @@ def counts(support: Sequence[int]) -> dict[str, tuple[int, ...]]:
     return {"train": tuple(4 * n for n in support), "val": tuple(support), "test": tuple(support)}
 
 
+FEW = {"given": {"train": (8, 8), "val": (1, 1), "test": (4, 4)}}  # images of two classes
+SCHEMA = schema_of(experiments.load(experiments.DEFAULT), experiments.DEFAULT)
+
+
+def of_images(name: str, grid: Grid, data: str, notes: Sequence[str] = (), **inputs: Any) -> Record:
+    """A record of the Keras experiment. `inputs`: what its trainings are given."""
+    given = ImageInputs(**{"backend": "tensorflow", **inputs})
+    return Record(name=name, grid=grid, data=data, notes=tuple(notes), inputs=given)
+
+
+def changed(record: Record, **changes: Any) -> Record:
+    """With other values of its own, or of what its trainings are given."""
+    given = {name: changes.pop(name) for name in list(changes) if name in ImageInputs.model_fields}
+    return record.model_copy(update={**changes, "inputs": record.inputs.model_copy(update=given)})
+
+
 def record(
     grid: Grid,
     images: str,
@@ -70,7 +91,7 @@ def record(
     classes: Sequence[str] = CLASSES,
 ) -> Record:
     """`keys`: level of `split` -> digest of its rows."""
-    return Record(
+    return of_images(
         name=name or grid.stem,
         grid=grid,
         data=data,
@@ -120,7 +141,7 @@ def write(
     """One finished trial."""
     rng = np.random.default_rng([trial.row, trial.seed])
     train, *rest = (min(1.0, a + jitter * float(rng.normal())) for a in accuracy)
-    folder, epochs, many = workspace.training(record.training_key(trial)), trial.condition.epochs, len(record.classes)
+    folder, epochs, many = workspace.training(record.training_key(trial)), trial.step, len(record.inputs.classes)
     files, measured = {}, {}
     for split, share in zip(("val", "test"), rest, strict=True):
         said = predictions(labels[split], answers(labels[split], share, rng, hardness[split], many), many)
@@ -135,7 +156,7 @@ def write(
             {"train": same, "val": measured["val"]},
             history(epochs, train, rest[0]),
             files,
-            parameters=sum(trial.condition.units) * 100,
+            parameters=sum(cost.units(trial.condition)) * 100,
             started=1.5e9,
             finished=1.5e9 + epochs,
             environment={"host": "h"},

@@ -53,7 +53,7 @@ def test_macro_f1_is_the_same_in_every_table(drawing: Drawing):
     expected = f1_score(answers.labels, answers.predicted[0], labels=[0, 1], average="macro")
     rows = frames.rows(found.record, frames.trials(found.record, found.results, _tests(drawing)), found.sealed,
                        found.analysis.rows)  # fmt: skip
-    average = beside._class_rows(answers.labels, answers.predicted[0], found.record.classes)[3]
+    average = beside._class_rows(answers.labels, answers.predicted[0], found.record.inputs.classes)[3]
     assert average[0] == "macro average"
     assert rows.test_macro_f1[selected - 1] == facts.macro_f1.value == average[3].value == pytest.approx(expected)
     assert average[3] == facts.macro_f1
@@ -93,7 +93,7 @@ def test_validation_scores_of_version_0_1_0_are_counted_anew(place: Workspace, d
     record = drawing.findings.record
     before = {t: r.scores["val"] for t, r in done(collect(place, record)).items()}
     for trial in before:
-        path = place.training(record.training_key(trial)).result(trial.condition.epochs)
+        path = place.training(record.training_key(trial)).result(trial.step)
         stored = json.loads(path.read_text())
         stored["scores"]["val"]["macro_f1"] = 0.1 * trial.row
         path.write_text(json.dumps(stored))
@@ -112,8 +112,8 @@ def test_validation_scores_stay_where_no_class_is_absent(tmp_path: Path):
     record = synthetic.study(tmp_path, grid, {1: (0.9, 0.7, 0.6)}, support=(30, 30), classes=("a", "b"))
     trial = next(grid.trials())
     folder = Workspace(tmp_path).training(record.training_key(trial))
-    folder.predictions("val", trial.condition.epochs).unlink()
-    assert collect(Workspace(tmp_path), record)[trial] == result.read(folder, trial.condition.epochs)
+    folder.predictions("val", trial.step).unlink()
+    assert collect(Workspace(tmp_path), record)[trial] == result.read(folder, trial.step)
 
 
 def test_other_images_that_lack_a_class(tmp_path: Path):

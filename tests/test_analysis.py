@@ -280,7 +280,7 @@ def test_rows_on_other_images_are_never_compared(tmp_path: Path):
     val, test = (
         {r: replace(a, split="other") if r in others else a for r, a in rows.items()} for rows in (said.val, said.test)
     )
-    record = said.record.model_copy(update={"splits": said.record.splits | {"class": "other"}})
+    record = synthetic.changed(said.record, splits=said.record.inputs.splits | {"class": "other"})
     told = analysis.analyse(
         record, dict.fromkeys(SIX, 0.9), dict.fromkeys(SIX, 1), val, test, said.replicates, others[0]
     )

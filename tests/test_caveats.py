@@ -14,13 +14,15 @@ from ablation import caveats
 from ablation.caveats import Caveat
 from ablation.caveats.caveat import which
 from ablation.grids import study_file
-from ablation.grids.grid import Condition, Conflict, Grid
-from ablation.grids.record import Record, Weights
+from ablation.grids.grid import Conflict, Grid
+from ablation.grids.record import Record
 from ablation.results import findings, selection
 from ablation.results.findings import Findings
 from ablation.results.result import DIVERGED, Result, read
 from ablation.statistics.comparison import Interval
 from ablation.statistics.facts import Answers, Noise, Stability
+from ablation.training import factors
+from ablation.training.inputs import Weights
 from ablation.workspace import Workspace
 
 EVEN = (60, 60)  # images of each class
@@ -31,7 +33,7 @@ def gathered(workspace: Path, grid: Grid, accuracy: Accuracies, seal: bool = Tru
     """All that is known of a study that is made up."""
     record = synthetic.study(workspace, grid, accuracy, **study)
     place = Workspace(workspace)
-    results = {t: read(place.training(record.training_key(t)), t.condition.epochs) for t in grid.trials()}
+    results = {t: read(place.training(record.training_key(t)), t.step) for t in grid.trials()}
     sealed = selection.select(place, record, findings.done(results)) if seal else None
     return findings.gather(place, record, results, sealed)
 
@@ -40,7 +42,7 @@ def grid_of(rows: Sequence[Mapping[str, Any]], **more: Any) -> Grid:
     n = len(rows)
     usual = {"stem": "tiny", "title": "Tiny", "labels": ("",) * n, "published": ({},) * n, "reference": 1,
              "select_on": "val_accuracy", "seeds": (0,), "split_seed": 0, "settings": {}}  # fmt: skip
-    return Grid(rows=tuple(Condition(**row) for row in rows), **usual | more)
+    return Grid(factors=synthetic.SCHEMA, rows=tuple(factors.condition(**row) for row in rows), **usual | more)
 
 
 def tiny(
@@ -66,7 +68,7 @@ def codes(found: Findings, looks: int = 1) -> list[str]:
 
 def recorded(found: Findings, **changes: Any) -> Findings:
     """With another record."""
-    return replace(found, record=found.record.model_copy(update=changes))
+    return replace(found, record=synthetic.changed(found.record, **changes))
 
 
 def resulted(found: Findings, row: int, **changes: Any) -> Findings:
@@ -483,11 +485,11 @@ def test_classes_of_other_sizes(tmp_path: Path):
 def _apart(found: Findings, row: int, **counts: tuple[int, ...]) -> Findings:
     """With a row on images of its own."""
     rows = list(found.record.grid.rows)
-    rows[row - 1] = rows[row - 1].model_copy(update={"split": "class"})
+    rows[row - 1] = rows[row - 1].replace(split="class")
     grid = found.record.grid.model_copy(update={"rows": tuple(rows)})
-    level = found.record.counts["given"] | counts
-    changed = recorded(found, grid=grid, counts=found.record.counts | {"class": level},
-                       splits=found.record.splits | {"class": "other"})  # fmt: skip
+    level = found.record.inputs.counts["given"] | counts
+    changed = recorded(found, grid=grid, counts=found.record.inputs.counts | {"class": level},
+                       splits=found.record.inputs.splits | {"class": "other"})  # fmt: skip
     test = {r: replace(a, split="other") if r == row else a for r, a in found.test.items()}
     return replace(changed, test=test)
 

@@ -8,7 +8,6 @@ from conftest import STUDY, Silent, options, rows
 
 from ablation.grids import record
 from ablation.planning import attempts
-from ablation.training import features, worker
 from ablation.workers import cluster, slots
 from ablation.workflows import sweep
 from ablation.workspace import Workspace
@@ -16,15 +15,12 @@ from ablation.workspace import Workspace
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A workspace in which `trainer.train` trains, on workers that know their slot."""
+    """A workspace for the experiment of `trainer`, on workers that know their slot."""
     real = slots.environment
     monkeypatch.setattr(cluster, "environment", lambda slot: real(slot) | {"TEST_SLOT": slot.name})
-    monkeypatch.setattr(worker, "train", trainer.train)
-    monkeypatch.setattr(features, "is_ready", lambda *_: True)
-    monkeypatch.setattr(features, "shape", lambda *_: (84, 1, 1, 512))
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # the workers import this file's jobs
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # where the workers find it
     (tmp_path / "runs").mkdir()
-    (tmp_path / "tiny.toml").write_text(STUDY)
+    (tmp_path / "tiny.toml").write_text(STUDY + trainer.PLUGIN)
     return tmp_path
 
 

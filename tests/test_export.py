@@ -14,18 +14,22 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import synthetic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ablation.grids import study_file
-from ablation.grids.grid import METRICS, Condition, Grid
-from ablation.grids.record import Record, Weights
+from ablation.grids.grid import METRICS, Grid
+from ablation.grids.levels import Condition
+from ablation.grids.record import Record
 from ablation.results.result import Result
 from ablation.results.selection import Selection
 from ablation.tables import escape, export, frames, html, table
 from ablation.tables.latex import latex as draw_latex
 from ablation.tables.table import Cell, Column, Table
 from ablation.templates import HTML
+from ablation.training import factors
+from ablation.training.inputs import Weights
 
 COUNTS = {
     "train": (4000, 1500, 3600, 6000, 4200, 1300),
@@ -65,7 +69,7 @@ def record_of(found: Grid, **other) -> Record:
         },
         "backend": "tensorflow",
     }
-    return Record(grid=found, **(named | other))
+    return synthetic.of_images(grid=found, **(named | other))
 
 
 def accuracy(row: int, seed: int = 0) -> float:
@@ -77,16 +81,12 @@ def outcomes(record: Record, failed: dict[tuple[int, int], str]) -> tuple[dict, 
     results, tests = {}, {}
     for trial in record.grid.trials():
         if outcome := failed.get((trial.row, trial.seed)):
-            results[trial] = (
-                None if outcome == frames.NOT_RUN else Result(outcome, trial.condition.epochs, error="=1\nx")
-            )
+            results[trial] = None if outcome == frames.NOT_RUN else Result(outcome, trial.step, error="=1\nx")
             continue
         value = accuracy(trial.row, trial.seed)
         scores = {"train": dict.fromkeys(METRICS, value + 0.1), "val": dict.fromkeys(METRICS, value)}
         tests[trial] = dict.fromkeys(METRICS, value - 0.02)
-        results[trial] = Result(
-            "done", trial.condition.epochs, scores, parameters=10, started=1.5e9, finished=1.5e9 + 1
-        )
+        results[trial] = Result("done", trial.step, scores, parameters=10, started=1.5e9, finished=1.5e9 + 1)
     return results, tests
 
 
@@ -106,10 +106,11 @@ def drawn(found: Grid, failed: dict | None = None, selected: int | None = 5, **o
 
 def study(*rows: Condition, title: str = "t", **other) -> Grid:
     """A grid by hand; of two rows that differ in dropout, where none are given."""
-    rows = rows or (Condition(), Condition(dropout=0.5))
+    rows = rows or (factors.condition(), factors.condition(dropout=0.5))
     named = {
         "stem": "study",
         "title": title,
+        "factors": synthetic.SCHEMA,
         "rows": rows,
         "labels": ("",) * len(rows),
         "published": ({},) * len(rows),
@@ -415,7 +416,7 @@ def test_every_latex_row_has_every_cell(paper):
 
 def test_words_stand_left_and_numbers_right():
     """A factor whose levels are names is no column of numbers."""
-    model, _ = drawn(study(Condition(), Condition(optimizer="sgd")), selected=None)
+    model, _ = drawn(study(factors.condition(), factors.condition(optimizer="sgd")), selected=None)
     assert "{@{}llrrrr@{}}" in draw_latex(model)
     assert re.search(r"(?m)^\| :-+ \| :-+ \| -+: ", export.markdown_table(model))
 
@@ -454,8 +455,8 @@ def short(text: str) -> str:
 
 def hostile(name: str) -> tuple[Table, pd.DataFrame]:
     """A study in which everything that a user may name is named so."""
-    second = Condition(dropout=0.5, weights=name.replace("\0", "") or "w")
-    found = study(Condition(), second, title=name, stem=name, labels=(name, ""))
+    second = factors.condition(dropout=0.5, weights=name.replace("\0", "") or "w")
+    found = study(factors.condition(), second, title=name, stem=name, labels=(name, ""))
     return drawn(found, {(2, 0): "diverged"}, 1, classes=(name,) * 6, data=name, notes=(name,))
 
 

@@ -6,10 +6,10 @@ import keras
 import numpy as np
 import pytest
 
-from ablation.grids.grid import Condition
-from ablation.training import batches, head
+from ablation.grids.levels import Condition
+from ablation.training import batches, factors, head
 
-CONDITION = Condition(fc_units=32, dropout=0.5, batch_size=16, learning_rate=1e-3, epochs=7)
+CONDITION = factors.condition(fc_units=32, dropout=0.5, batch_size=16, learning_rate=1e-3, epochs=7)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def test_masks_differ_between_epochs_and_layers(images: tuple[np.ndarray, np.nda
 
 def test_the_head_is_the_papers():
     """flatten -> fc_layers x (dense ReLU, dropout) -> softmax, with Adam and sparse categorical cross-entropy."""
-    model = head.build((1, 1, 512), 6, Condition(), 0)
+    model = head.build((1, 1, 512), 6, factors.condition(), 0)
     kinds = [type(layer).__name__ for layer in model.layers]
     assert [k.strip("_") for k in kinds] == ["Flatten", "Dense", "Dropout", "Dense", "Dropout", "Dense"]
     assert [layer.units for layer in model.layers if hasattr(layer, "units")] == [4096, 4096, 6]
@@ -114,7 +114,7 @@ def test_the_head_is_the_papers():
 
 def test_a_number_of_units_for_each_layer():
     """[128, 64] is a layer of 128 and one of 64; without dropout no layer of it stands between."""
-    model = head.build((512,), 6, Condition(fc_units=[128, 64], dropout=0.0), 0)
+    model = head.build((512,), 6, factors.condition(fc_units=[128, 64], dropout=0.0), 0)
     assert [layer.units for layer in model.layers if hasattr(layer, "units")] == [128, 64, 6]
     assert not [layer for layer in model.layers if "dropout" in layer.name]
 

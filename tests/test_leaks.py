@@ -120,7 +120,7 @@ def test_they_are_looked_for_once(tmp_path, faces, monkeypatch):
     record = study(tmp_path, grid, published(grid))
     workspace = sealed(tmp_path, record)
     assert leaks.of(workspace, record, "given") is None
-    folder = workspace.images(record.images)
+    folder = workspace.images(record.inputs.images)
     index = Index.from_json(folder.index.read_text())
     rng = np.random.default_rng(0)
     np.save(folder.pixels(32), rng.integers(0, 255, (len(index), 32, 32, 3), np.uint8))
@@ -139,7 +139,7 @@ def test_a_study_says_what_its_data_leak(tmp_path):
     none = {"val": (), "test": ()}
     known = Leaks(images=9, copies=5, groups=4, across=3, conflict=2, near=7, mirrored=1, subjects=6,
                   exact=none | {"test": tuple(range(100))}, similar=none | {"test": (200,)}, series=1)  # fmt: skip
-    path = workspace.images(record.images).leaks(record.splits["given"])
+    path = workspace.images(record.inputs.images).leaks(record.inputs.splits["given"])
     path.write_text(known.model_dump_json())
     told = {caveat.code: caveat.fact for caveat in drawn_again(workspace, "paper", Look()).caveats}
     assert told["LEAK_EXACT"].startswith("100 test images and 0 validation images stand pixel by pixel in an earlier")

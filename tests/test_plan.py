@@ -14,6 +14,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import synthetic
 from conftest import STUDY, Silent, ablate, options
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,14 +24,15 @@ from ablation.backbones import PARAMETERS
 from ablation.console import planned
 from ablation.errors import AblateError
 from ablation.grids import record
-from ablation.grids.record import Record, Weights
 from ablation.grids.study_file import read as read_study
 from ablation.planning import cost, plan, schedule
 from ablation.planning.cost import Extraction, Shape, Speed
-from ablation.planning.plan import Features, Job
+from ablation.planning.plan import Job
 from ablation.planning.schedule import Costs
 from ablation.results.result import Result, write
 from ablation.training import front, measuring, worker
+from ablation.training.inputs import Weights
+from ablation.training.jobs import Features
 from ablation.workers import slots
 from ablation.workers.slots import Slot
 from ablation.workflows import forecast, sweep
@@ -40,12 +42,12 @@ from ablation.workflows.options import Options
 from ablation.workspace import Workspace
 
 PAPER = read_study("paper")
-RECORD = Record(
-    name="p", grid=PAPER, data="d", images="i", classes=("a", "b"), counts={}, splits={"given": "s"},
+RECORD = synthetic.of_images(
+    name="p", grid=PAPER, data="d", images="i", classes=("a", "b"), counts=synthetic.FEW, splits={"given": "s"},
     weights={"vgg16/imagenet": Weights(level="imagenet", source="imagenet", digest="w")}, backend="tensorflow",
 )  # fmt: skip
 JOBS = plan.jobs(Workspace(Path("nowhere")), RECORD)
-FEATURES = JOBS[0].training.features_of()["train"].key
+FEATURES = JOBS[0].training.artifacts()["train"].key
 
 
 class Fake:
@@ -198,7 +200,7 @@ def test_kept_heads(keep: str, seeds: int, heads: int):
 def test_what_is_frozen_lies_in_a_file_too():
     """A network that sees images is kept as a whole; one that sees features is its head."""
     shape = JOBS[1].training.shape((1, 1, 512), 100, 20, 30)
-    whole = shape.model_copy(update={"condition": shape.condition.model_copy(update={"augment": "flip"})})
+    whole = shape.model_copy(update={"condition": shape.condition.replace(augment="flip")})
     assert cost.head_bytes(shape) == 4 * shape.parameters
     assert cost.head_bytes(whole) - cost.head_bytes(shape) == 4 * PARAMETERS["vgg16"]["all"]
     assert cost.checkpoint_bytes(whole) - cost.head_bytes(whole) == 8 * shape.parameters
@@ -271,7 +273,7 @@ def test_a_backbone_is_measured(monkeypatch: pytest.MonkeyPatch):
     """Seconds to build it and for each image, and the shape of its outputs."""
     tiny = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.AveragePooling2D(16)])
     monkeypatch.setattr(front, "backbone", lambda *_: (tiny, lambda pixels: pixels))
-    found = measuring.extraction(JOBS[0].training.features_of()["train"])
+    found = measuring.extraction(JOBS[0].training.artifacts()["train"])
     assert found.shape == (2, 2, 3)
     assert 0 < found.image < 1
     assert found.build > 0
@@ -280,7 +282,7 @@ def test_a_backbone_is_measured(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize(("train", "batch"), [(10, 256), (100, 16), (96, 16), (3000, 16)])
 def test_a_head_is_measured(train: int, batch: int):
     """Whatever the last batch is: none, smaller than the others, or the only one."""
-    condition = PAPER.rows[0].model_copy(update={"fc_units": 8, "batch_size": batch})
+    condition = PAPER.rows[0].replace(fc_units=8, batch_size=batch)
     training = JOBS[0].training.model_copy(update={"condition": condition})
     found = measuring.speed(training.shape((1, 1, 4), train, 5, 6))
     assert all(isfinite(value) and value > 0 for value in vars(found).values())
@@ -346,10 +348,10 @@ def test_a_row_that_diverged_is_not_done(ran: Options, tmp_path: Path):
     shutil.copytree(ran.workspace.parent, tmp_path, dirs_exist_ok=True)
     workspace = Workspace(tmp_path / "runs")
     found = record.need(workspace, "tiny")
-    trial = max(found.grid.trials(), key=lambda t: t.condition.epochs)
+    trial = max(found.grid.trials(), key=lambda t: t.step)
     folder = workspace.training(found.training_key(trial))
-    folder.result(trial.condition.epochs).unlink()
-    write(folder, Result("diverged", trial.condition.epochs))
+    folder.result(trial.step).unlink()
+    write(folder, Result("diverged", trial.step))
     there = replace(ran, workspace=workspace.root)
     said = forecast.forecast(there, None, no_bench, Silent())
     assert planned.as_json(said)["trials_done"] == 3
@@ -381,7 +383,7 @@ def test_what_cannot_be_measured_is_said(monkeypatch: pytest.MonkeyPatch, npz: P
         bench([Slot("cpu:0", 1)], True, Silent()) as found,
         pytest.raises(AblateError, match="features could not be measured: ValueError: no such layer"),
     ):
-        found.features([JOBS[0].training.features_of()["train"]])
+        found.features([JOBS[0].training.artifacts()["train"]])
 
 
 def test_slots_measure_at_the_same_time(monkeypatch: pytest.MonkeyPatch):

@@ -55,11 +55,11 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Record]:
 
 def answers(workspace: Workspace, record: Record, trial: Trial) -> tuple[np.ndarray, np.ndarray]:
     """Test images (N, size, size, 3), and what the trial said of them (N, classes)."""
-    folder, epochs = workspace.training(record.training_key(trial)), trial.condition.epochs
+    folder, epochs = workspace.training(record.training_key(trial)), trial.step
     found = result.read(folder, epochs)
     said = result.Predictions.read(folder.predictions("test", epochs), found.predictions["test"])
-    images = workspace.images(record.images)
-    rows, _ = splits.read(images, record.splits[trial.condition.split])
+    images = workspace.images(record.inputs.images)
+    rows, _ = splits.read(images, record.inputs.splits[trial.condition.split])
     return np.load(images.pixels(trial.condition.image_size))[rows["test"]], said.probabilities
 
 
@@ -69,7 +69,7 @@ def test_the_whole_network_says_what_the_trial_said(ran, row):
     workspace, record = ran
     trial = next(record.grid.seeded(row))
     training = next(iter(plan.trainings(record, [trial])))
-    model = whole.build(training, workspace.training(training.key).head(trial.condition.epochs))
+    model = whole.build(training, workspace.training(training.key).head(trial.step))
     images, said = answers(workspace, record, trial)
     np.testing.assert_allclose(model.predict(images, verbose=0), said, atol=1e-3)
     assert len(np.unique(said, axis=0)) > 1
@@ -95,7 +95,7 @@ def test_the_registered_model_predicts_the_same_elsewhere(ran, tmp_path, capsys)
     np.testing.assert_allclose(found["pyfunc"], found["keras"], atol=1e-6)
     (given,) = json.loads(found["signature"]["inputs"])
     assert (given["tensor-spec"]["dtype"], given["tensor-spec"]["shape"]) == ("uint8", [-1, 32, 32, 3])
-    assert found["metadata"]["classes"] == list(record.classes)
+    assert found["metadata"]["classes"] == list(record.inputs.classes)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ten.npy"]
 
     client = MlflowClient(uri)
@@ -124,7 +124,7 @@ def test_what_cannot_be_registered_says_the_way_out(ran, tmp_path):
     with pytest.raises(AblateError, match="is not allowed"):
         registry.register(workspace, "kinds", None, "a/b")
     trial = next(record.grid.seeded(selection.read(workspace, record).row))
-    head = workspace.training(record.training_key(trial)).head(trial.condition.epochs)
+    head = workspace.training(record.training_key(trial)).head(trial.step)
     head.rename(tmp_path / "head")
     with pytest.raises(AblateError, match="was not kept"):
         registry.register(workspace, "kinds", None, "other")

@@ -144,7 +144,7 @@ def test_levels_of_weights_are_told_apart(tmp_path):
         update={
             "weights": {
                 k: v.model_copy(update={"source": "w/vgg16_notop.weights.h5"}) if v.level != "random" else v
-                for k, v in record.weights.items()
+                for k, v in record.inputs.weights.items()
             }
         }
     )

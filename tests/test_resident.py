@@ -14,7 +14,8 @@ from ablation.workers import slots
 SCRIPT = """
 import json, os, sys
 import numpy as np
-from ablation.grids.grid import Condition
+from ablation.grids.levels import Condition
+from ablation.training import factors
 from ablation.training import head, worker
 from ablation.workers import slots
 
@@ -24,7 +25,7 @@ x, y = rng.random((50, 1, 1, 16), np.float32), rng.integers(3, size=50)
 
 def train(device, epochs, **more):
     os.environ[slots.DEVICE] = device
-    condition = Condition(**{"fc_units": 32, "batch_size": 16, "epochs": epochs, "learning_rate": 1e-2} | more)
+    condition = factors.condition(**{"fc_units": 32, "batch_size": 16, "epochs": epochs, "learning_rate": 1e-2} | more)
     model = head.build(x.shape[1:], 3, condition, 0)
     trainer = head.Trainer(model, x, y, condition, 0)
     logs = [trainer.epoch(epoch) for epoch in range(1, epochs + 1)]

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 from conftest import STUDY, Silent, options, rows
 
+from ablation.engine import job
 from ablation.errors import AblateError
 from ablation.planning import attempts
 from ablation.planning.plan import Training, trainings
 from ablation.results import checkpoint, result
-from ablation.training import features, fit, head, worker
+from ablation.training import features, fit, head
 from ablation.workflows import prepare, sweep
 from ablation.workspace import TrainingFolder, Workspace
 
@@ -51,9 +52,9 @@ def base(tmp_path_factory: pytest.TempPathFactory, npz: Path) -> tuple[Path, Tra
     (place / "tiny.toml").write_text(STUDY.replace("[1, 3]", "[3, 7]"))
     found = options(place / "tiny.toml", npz, place / "runs")
     ready = prepare.prepare(found, Silent())
-    prepare.store(Workspace(found.workspace), ready)
+    ready.store(Workspace(found.workspace))
     training = list(trainings(ready.record, ready.record.grid.trials()))[1]
-    assert worker.extract(found.workspace, training.features_of()["train"], Direct()) == ""
+    assert job.make(found.workspace, "keras_head", training.artifacts()["train"], Direct()) == ""
     return found.workspace, training
 
 
@@ -83,7 +84,7 @@ def upto(training: Training, *milestones: int) -> Training:
 
 
 def train(workspace: Workspace, training: Training, link: Direct | None = None, keep: str = "all") -> str:
-    return worker.train(workspace.root, training, worker.Orders("run", keep), link or Direct())
+    return job.train(workspace.root, training, job.Orders("run", keep), link or Direct())
 
 
 def numbers(folder: TrainingFolder, epochs: int) -> dict[str, object]:
@@ -191,7 +192,7 @@ def test_other_features_begin_again(place: Place, training: Training):
     """A checkpoint is of the features that it was trained on: those that another machine computed anew are others."""
     workspace, link = place("features"), Direct()
     train(workspace, training, Direct(lambda epoch: epoch == 2))
-    path = workspace.features(training.features_of()["train"].key)
+    path = workspace.features(training.artifacts()["train"].key)
     np.save(path, np.load(path) * np.float32(1 + 2**-20))
     sidecar = path.with_suffix(".json")
     sidecar.write_text(
@@ -216,7 +217,7 @@ def test_features_are_of_one_backend(training: Training):
     """Two compute other bits, and a training's id holds which it was."""
     other = training.model_copy(update={"backend": "jax"})
     assert training.backend == keras.backend.backend()
-    assert other.features_of()["train"].key != training.features_of()["train"].key
+    assert other.artifacts()["train"].key != training.artifacts()["train"].key
 
 
 def test_a_broken_checkpoint_is_no_checkpoint(place: Place, training: Training):
@@ -246,7 +247,7 @@ def test_tries_are_counted_in_the_folder(place: Place, training: Training):
     for _ in range(attempts.TRIES):
         attempts.add(folder, "run", training.milestones)
     assert train(workspace, training) == result.KILLED
-    assert worker.train(workspace.root, training, worker.Orders("other", "all"), Direct()) == result.DONE
+    assert job.train(workspace.root, training, job.Orders("other", "all"), Direct()) == result.DONE
     with open(folder.attempts, "a") as file:
         file.write('{"run": "torn')
     assert len(attempts.read(folder)) == attempts.TRIES + 1

@@ -18,7 +18,6 @@ from ablation.grids import study_file
 from ablation.results import result
 from ablation.results.result import FAILED, Result
 from ablation.tables import outcome
-from ablation.training import features, worker
 from ablation.views import sync, tracking
 from ablation.views.databases import sqlite_url
 from ablation.views.runs import Runs
@@ -111,9 +110,9 @@ def test_images_are_an_input_with_our_digest(told):
     """On the study and on each row, for train, val and test."""
     for run in (told.held.parent, *told.held.rows.values()):
         (found,) = run.inputs.dataset_inputs
-        assert (found.dataset.name, found.dataset.digest) == ("faces", told.record.images)
+        assert (found.dataset.name, found.dataset.digest) == ("faces", told.record.inputs.images)
         assert found.tags[0].value == "train, val, test"
-        assert json.loads(found.dataset.profile)["classes"] == list(told.record.classes)
+        assert json.loads(found.dataset.profile)["classes"] == list(told.record.inputs.classes)
 
 
 def test_the_selected_row_is_tagged(told):
@@ -223,11 +222,9 @@ def test_a_secret_of_the_environment_is_written_nowhere(npz, tmp_path, monkeypat
     for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "PGPASSWORD"):
         monkeypatch.setenv(name, SECRET)
     monkeypatch.setenv("TEST_SLOT", "inline")
-    monkeypatch.setattr(worker, "train", trainer.train)
-    monkeypatch.setattr(features, "is_ready", lambda *_: True)
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs/how").write_text("")
-    (tmp_path / "tiny.toml").write_text(STUDY)
+    (tmp_path / "tiny.toml").write_text(STUDY + trainer.PLUGIN)
     watch = Silent()
     command = ("run", "--tracking", "http://127.0.0.1:1")
     found = options(tmp_path / "tiny.toml", npz, tmp_path / "runs", tracking="http://127.0.0.1:1", command=command)

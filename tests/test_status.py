@@ -11,13 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import synthetic
 from conftest import STUDY, Silent, until
 
 from ablation import cli
 from ablation.grids import study_file
-from ablation.grids.record import Record, Weights
+from ablation.grids.record import Record
 from ablation.results import result
 from ablation.results.result import Result
+from ablation.training.inputs import Weights
 from ablation.watching import standing, status
 from ablation.watching.watch import Board
 from ablation.workspace import Holder, StudyFolder, Workspace
@@ -200,8 +202,8 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Workspace, Re
     """A workspace with a study of four rows, two trainings, none of them done."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tiny.toml").write_text(STUDY)
-    record = Record(
-        name="tiny", grid=study_file.read("tiny.toml"), data="d", images="i", classes=("a", "b"), counts={},
+    record = synthetic.of_images(
+        name="tiny", grid=study_file.read("tiny.toml"), data="d", images="i", classes=("a", "b"), counts=synthetic.FEW,
         splits={"given": "s"}, weights={"vgg16/random": Weights(level="random", source="random", digest="w")},
         backend="tensorflow",
     )  # fmt: skip
@@ -213,7 +215,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Workspace, Re
 def finish(workspace: Workspace, record: Record, rows: set[int]) -> None:
     for trial in record.grid.trials():
         if trial.row in rows:
-            result.write(workspace.training(record.training_key(trial)), Result(result.DONE, trial.condition.epochs))
+            result.write(workspace.training(record.training_key(trial)), Result(result.DONE, trial.step))
 
 
 def key(record: Record, row: int) -> str:

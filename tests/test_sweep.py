@@ -11,16 +11,18 @@ import numpy as np
 import optuna
 import psutil
 import pytest
+import synthetic
 from conftest import STUDY, Silent, ablate, options, rows, until
 from mlflow import MlflowClient
 
 from ablation.errors import AblateError
-from ablation.grids.record import Record, Weights, refuse_other
+from ablation.grids.record import Record, refuse_other
 from ablation.grids.study_file import read as read_study
 from ablation.planning.plan import trainings
 from ablation.results import result, selection
 from ablation.tables import export
 from ablation.training import fit
+from ablation.training.inputs import Weights
 from ablation.views.databases import sqlite_url
 from ablation.workers import pool
 from ablation.workflows import prepare, sweep
@@ -286,7 +288,8 @@ def test_an_extraction_that_was_asked_to_stop_is_not_begun_again(study_file: Pat
     """Also where the signal came before its worker had answered, and took the job back."""
     found = options(study_file, npz, tmp_path / "runs")
     ready = prepare.prepare(found, Silent())
-    wanted = {f for t in trainings(ready.record, ready.record.grid.trials()) for f in t.features_of().values()}
+    record = ready.record
+    wanted = {f.key: f for t in trainings(record, record.grid.trials()) for f in t.artifacts().values()}
     handed = []
 
     class Taken:
@@ -297,10 +300,10 @@ def test_an_extraction_that_was_asked_to_stop_is_not_begun_again(study_file: Pat
                 handed.append(task.key)
                 yield task.key, pool.Lost(pool.KILLED)
 
-    sweep.extract(Workspace(found.workspace), Taken(), wanted, Silent(), asked=lambda: bool(handed))
+    sweep.make(Workspace(found.workspace), Taken(), record, wanted, Silent(), asked=lambda: bool(handed))
     assert len(handed) == 1
     with pytest.raises(AblateError, match="could not be computed: killed"):
-        sweep.extract(Workspace(found.workspace), Taken(), wanted, Silent())
+        sweep.make(Workspace(found.workspace), Taken(), record, wanted, Silent())
 
 
 def test_a_split_may_come_and_must_not_change(study_file: Path, npz: Path, tmp_path: Path):
@@ -344,8 +347,8 @@ def test_levels_that_are_the_same_thing_are_refused(npz: Path, tmp_path: Path):
 def test_the_papers_rows_share_trainings(tmp_path: Path):
     """Rows that differ in epochs alone are one training: nine rows, six fits."""
     paper = read_study("paper")
-    record = Record(
-        name="p", grid=paper, data="d", images="i", classes=("a", "b"), counts={}, splits={"given": "s"},
+    record = synthetic.of_images(
+        name="p", grid=paper, data="d", images="i", classes=("a", "b"), counts=synthetic.FEW, splits={"given": "s"},
         weights={"vgg16/imagenet": Weights(level="imagenet", source="imagenet", digest="w")}, backend="tensorflow",
     )  # fmt: skip
     found = trainings(record, paper.trials())

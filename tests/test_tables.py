@@ -230,7 +230,7 @@ def test_the_cheapest_row_has_the_fewest_parameters(tmp_path):
     record = study(tmp_path, study_file.read(str(tmp_path / "g.toml")), dict.fromkeys((1, 2), (0.9, 0.8, 0.8)))
     for trial, parameters in zip(record.grid.trials(), (500, 400), strict=True):
         folder = Workspace(tmp_path).training(record.training_key(trial))
-        write(folder, replace(read(folder, trial.condition.epochs), parameters=parameters))
+        write(folder, replace(read(folder, trial.step), parameters=parameters))
     found = drawn_again(sealed(tmp_path, record), "g", Look()).findings
     assert (found.sealed.row, found.analysis.stability.cheapest) == (2, 2)
 
@@ -255,7 +255,7 @@ def test_a_row_with_too_few_seeds_says_what_its_numbers_are(tmp_path):
     record = study(tmp_path, grid, published(grid), jitter=0.01)
     for trial in record.grid.seeded(7):
         if trial.seed:
-            Workspace(tmp_path).training(record.training_key(trial)).result(trial.condition.epochs).unlink()
+            Workspace(tmp_path).training(record.training_key(trial)).result(trial.step).unlink()
     drawing = drawn_again(sealed(tmp_path, record), "paper", Look())
     assert "Too few common seeds in row 7: brackets, Δ or p there are over test images" in drawing.files["table.md"]
     assert "p: paired t test over seeds or exact McNemar" in drawing.files["tables/contrasts.md"]

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from conftest import Silent, ablate, options, rows, write_npz
 
-from ablation.grids.grid import Condition
+from ablation.grids.levels import Condition
 from ablation.results import result
-from ablation.training import front, head
+from ablation.training import factors, front, head
 from ablation.training.batches import class_weights, even_order
 from ablation.training.front import augmentation
 from ablation.workflows import sweep
@@ -33,7 +33,7 @@ def images(n: int = 20, size: int = 32) -> tuple[np.ndarray, np.ndarray]:
 
 
 def built(**levels: Any) -> tuple[keras.Model, list[Any], Condition]:
-    condition = Condition(**(HEAD | levels))
+    condition = factors.condition(**(HEAD | levels))
     before = front.build(condition, "random") if front.is_needed(condition) else []
     shape = (condition.image_size, condition.image_size, 3)
     if condition.trainable == "block5" and condition.augment == "none":
@@ -141,7 +141,7 @@ def test_class_weights_even_out_the_loss():
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_lower_precision_is_the_heads(precision):
     """Products are computed in it, weights are kept and the softmax is made in float32, and the head learns."""
-    condition = Condition(**HEAD, precision=precision, learning_rate=1e-2, dropout=0.0)
+    condition = factors.condition(**HEAD, precision=precision, learning_rate=1e-2, dropout=0.0)
     model = head.build((32,), 3, condition, 0)
     y = np.arange(48) % 3
     x = np.random.default_rng(0).normal(size=(48, 32)).astype(np.float32) + 2 * y[:, None]

@@ -8,6 +8,7 @@ from wsgiref.util import setup_testing_defaults
 
 import optuna
 import pytest
+import synthetic
 from conftest import until
 from mlflow import MlflowClient
 from optuna.exceptions import StorageInternalError
@@ -17,25 +18,26 @@ from test_tables import published
 
 from ablation.errors import AblateError
 from ablation.grids import study_file
-from ablation.grids.record import Record, Weights
+from ablation.grids.record import Record
 from ablation.results.findings import Findings, collect
 from ablation.results.findings import done as done_of
 from ablation.results.result import DONE, FAILED, Result
 from ablation.results.selection import read, seal, select
 from ablation.statistics.analysis import analyse
 from ablation.tables.outcome import Drawing
+from ablation.training.inputs import Weights
 from ablation.views import study as views_study
 from ablation.views import tracking
 from ablation.views.databases import sqlite_url
 from ablation.views.runs import Runs
-from ablation.views.study import DISTRIBUTIONS, Study, create
+from ablation.views.study import Study, create, distributions
 from ablation.views.tracking import PARENT, Outbox, Sender, Tracker
 from ablation.workspace import StudyFolder, Workspace
 
 
 def record(text: str, path: Path) -> Record:
     (path / "s.toml").write_text(text)
-    return Record(
+    return synthetic.of_images(
         name="s",
         grid=study_file.read(str(path / "s.toml")),
         data="d",
@@ -84,7 +86,7 @@ def test_lists_and_paths_are_attributes(tmp_path: Path):
     assert two.user_attrs["fc_units"] == "8+4"
     assert one.user_attrs["weights"] == "imagenet"
     assert one.params["fc_units"] == 4096
-    assert set(one.params) == set(DISTRIBUTIONS)
+    assert set(one.params) == set(distributions(synthetic.SCHEMA))
 
 
 def test_a_failed_attempt_stays(tmp_path: Path):

@@ -1,67 +1,62 @@
-"""A trainer that does as a file tells it, and loads next to nothing: workers that are killed load it anew each time."""
-
-from __future__ import annotations
+"""An experiment that does as a file tells it, and loads next to nothing: workers that are killed load it anew."""
 
 import os
 import signal
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 
-from ablation.planning import attempts
+from ablation.engine.run import Run
+from ablation.experiments.protocol import Prepared, Request
+from ablation.planning.plan import Training
 from ablation.results import result
-from ablation.results.result import Predictions, Result
-from ablation.workspace import Workspace
+from ablation.results.result import Result
+from ablation.training import experiment
+from ablation.watching.watch import Watch
 
-if TYPE_CHECKING:
-    from ablation.planning.plan import Training
-    from ablation.training.worker import Orders
-    from ablation.workers.pool import Link
-
-CLASSES, TEST, VAL = 3, 24, 6  # of the tiny image set
+CLASSES = 3  # of the tiny image set
+PLUGIN = '\n[experiment]\nplugin = "trainer:fake"\n'  # at the end of a study file
 
 
-def write(workspace: Workspace, training: Training) -> None:
-    """Results as a trainer writes them, of a head that always says class 0."""
-    folder = workspace.training(training.key)
-
-    def predictions(n: int) -> Predictions:
-        return Predictions(
-            np.zeros(n, np.int16), np.full((n, CLASSES), 1 / CLASSES, np.float16), np.ones(n, np.float32)
-        )
-
-    scores = {"loss": 1.0, "accuracy": 0.3, "macro_f1": 0.2, "weighted_f1": 0.2, "micro_f1": 0.3}
-    for epochs in training.milestones:
-        files = {s: predictions(n).write(folder.predictions(s, epochs)) for s, n in (("val", VAL), ("test", TEST))}
-        history = [
-            {"epoch": e, "loss": 1.0, "accuracy": 0.3, "val_accuracy": 0.3, "val_loss": 1.0, "time": time.time()}
-            for e in range(1, epochs + 1)
-        ]
-        both = {"train": scores, "val": scores}
-        found = Result(result.DONE, epochs, both, history, files, parameters=1, finished=time.time())
-        result.write(folder, found)
+def columns(n: int) -> Mapping[str, np.ndarray]:
+    """What a head says that always says class 0."""
+    return {
+        "classes": np.zeros(n, np.int16),
+        "probabilities": np.full((n, CLASSES), 1 / CLASSES, np.float16),
+        "losses": np.ones(n, np.float32),
+    }
 
 
-def train(root: Path, training: Training, orders: Orders, link: Link) -> str:
-    """Rows with dropout misbehave as the workspace's file `how` says; the others are done at once."""
-    workspace = Workspace(root)
-    folder = workspace.training(training.key)
-    folder.path.mkdir(parents=True, exist_ok=True)
-    attempts.add(folder, orders.run, training.milestones)
-    link.begin()
-    how = (root / "how").read_text() if training.condition.dropout else ""
-    alone = os.environ["TEST_SLOT"].endswith("alone")
-    if how == "kill":
-        os.kill(os.getpid(), signal.SIGKILL)
-    if how == "hang":
-        time.sleep(600)
-    if how == "diverge":
-        result.write(folder, Result(result.DIVERGED, 1, error="the loss is no number after epoch 1"))
-        return result.DIVERGED
-    if how == "memory" or (how == "memory unless alone" and not alone):
-        result.write(folder, Result(result.OUT_OF_MEMORY, 3, error="MemoryError"))
-        return result.OUT_OF_MEMORY
-    write(workspace, training)
-    return result.DONE
+class Fake:
+    """The factors and images of the Keras experiment, without Keras."""
+
+    name, version = "fake", 1
+    factors, Inputs = experiment.factors, experiment.Inputs
+
+    def prepare(self, request: Request, watch: Watch) -> Prepared:
+        return experiment.prepare(request, watch)
+
+    def train(self, training: Training, run: Run) -> str | None:
+        """Rows with dropout misbehave as the workspace's file `how` says; the others are done at once."""
+        how = (run.workspace.root / "how").read_text() if training.condition.dropout else ""
+        alone = os.environ["TEST_SLOT"].endswith("alone")
+        if how == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if how == "hang":
+            time.sleep(600)
+        if how == "diverge":
+            result.write(run.folder, Result(result.DIVERGED, 1, error="the loss is no number after epoch 1"))
+            return result.DIVERGED
+        if how == "memory" or (how == "memory unless alone" and not alone):
+            raise MemoryError
+        scores = {"loss": 1.0, "accuracy": 0.3, "macro_f1": 0.2, "weighted_f1": 0.2, "micro_f1": 0.3}
+        for step in range(1, training.steps + 1):
+            run.report(loss=1.0, accuracy=0.3, val_accuracy=0.3, val_loss=1.0)
+            if step in run.milestones:
+                val, test = (columns(training.examples[split]) for split in ("val", "test"))
+                run.result(val=val, test=test, scores={"train": scores, "val": scores}, parameters=1)
+        return None
+
+
+fake = Fake()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ablation.grids.grid import short
+from ablation.grids.levels import short
 
 MANY = 12  # rows, terms or classes that a sentence lists one by one
 

@@ -11,7 +11,7 @@ SPLITS = {"val": "validation", "test": "test"}
 
 
 def imbalance(known: Known) -> Caveat | None:
-    counts = {k: n for k, n in zip(known.record.classes, known.counts("test"), strict=True) if n}
+    counts = {k: n for k, n in zip(known.record.inputs.classes, known.counts("test"), strict=True) if n}
     if len(counts) < 2:
         return None
     most, fewest, total = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__), sum(counts.values())
@@ -38,7 +38,11 @@ def below_baseline(known: Known) -> Caveat | None:
     said = f"row {worst} the worst, {percent(accuracy[worst])}" if rows[1:] else percent(accuracy[worst])
     guesses = {(int(np.argmax(known.counts(split, row))), shares[row]) for row in rows}
     k, share = next(iter(guesses))
-    guess = f"{known.record.classes[k]} always ({percent(share)})" if len(guesses) == 1 else "the largest class always"
+    guess = (
+        f"{known.record.inputs.classes[k]} always ({percent(share)})"
+        if len(guesses) == 1
+        else "the largest class always"
+    )
     return Caveat(
         "BELOW_BASELINE",
         f"{sentence(which(rows, 'is', 'are'))} no better in {SPLITS[split]} accuracy than to guess {guess}: {said}.",
@@ -52,8 +56,8 @@ def _by_split(known: Known, few: int, least: int) -> dict[str, list[str]]:
     """Validation, test -> the classes with `least` to `few` - 1 images there, in any of the splits in use."""
     found: dict[str, list[str]] = {}
     for split, word in SPLITS.items():
-        for level in known.record.counts.values():
-            for name, n in zip(known.record.classes, level[split], strict=True):
+        for level in known.record.inputs.counts.values():
+            for name, n in zip(known.record.inputs.classes, level[split], strict=True):
                 said = f"{n} {name}" if least else name
                 if least <= n < few and said not in found.setdefault(word, []):
                     found[word].append(said)
@@ -82,7 +86,7 @@ def absent(known: Known) -> Caveat | None:
         "CLASS_ABSENT",
         f"Classes without an image: {said}.",
         f"Macro-F1 is there over the classes that have images, and cannot be compared with one over all "
-        f"{len(known.record.classes)}.",
+        f"{len(known.record.inputs.classes)}.",
         "Add images, or leave the class out with --classes.",
     )
 
@@ -90,7 +94,7 @@ def absent(known: Known) -> Caveat | None:
 def never_predicted(known: Known) -> Caveat | None:
     """By none of a row's networks, though it occurs."""
     split, answers = ("test", known.findings.test) if known.findings.test else ("val", known.findings.val)
-    classes, rows = known.record.classes, dict[int, list[int]]()
+    classes, rows = known.record.inputs.classes, dict[int, list[int]]()
     for row, found in answers.items():
         said = np.bincount(found.predicted.ravel(), minlength=len(classes))
         for k in np.flatnonzero((said == 0) & (np.array(known.counts(split, row)) > 0)):

@@ -6,7 +6,7 @@ from typing import Any
 from ablation.caveats.caveat import Caveat, listed, plural, worded
 from ablation.caveats.known import Known
 from ablation.grids import design
-from ablation.grids.grid import Condition, short
+from ablation.grids.levels import short
 from ablation.statistics.analysis import TRIALS, TRIALS_A_LEVEL, can_weigh
 from ablation.statistics.stability import updates
 
@@ -110,7 +110,7 @@ def _best(known: Known) -> int | None:
 def _edge(known: Known, factor: str, level: Any) -> str:
     """Which end of the levels it is; "" where it is none, or where nothing lies beyond."""
     levels = {getattr(row, factor) for row in known.grid.rows}
-    least = Condition.model_json_schema()["properties"][factor].get("minimum", 1)
+    least = known.grid.factors.by_name[factor].declared.get("minimum", 1)
     if level == min(levels):
         return "" if level <= least else "lowest"
     return "highest" if level == max(levels) else ""

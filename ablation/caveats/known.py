@@ -63,7 +63,8 @@ class Known:
 
     def counts(self, split: str, row: int | None = None) -> tuple[int, ...]:
         """Images of each class in train, val or test, as `row` (the reference) splits them."""
-        return self.record.counts[self.grid.rows[(row or self.grid.reference) - 1].split][split]
+        counts: dict[str, dict[str, tuple[int, ...]]] = self.record.inputs.counts
+        return counts[self.grid.rows[(row or self.grid.reference) - 1].split][split]
 
     @cached_property
     def curves(self) -> dict[int, Curve]:

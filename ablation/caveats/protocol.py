@@ -102,7 +102,7 @@ def other_data(known: Known) -> Caveat | None:
 
 
 def weights_replaced(known: Known) -> Caveat | None:
-    replaced = [name for name, w in known.record.weights.items() if w.level != w.source == "random"]
+    replaced = [name for name, w in known.record.inputs.weights.items() if w.level != w.source == "random"]
     if not replaced:
         return None
     rows = [n for n, r in enumerate(known.grid.rows, start=1) if f"{r.backbone}/{r.weights}" in replaced]
@@ -118,7 +118,7 @@ def weights_replaced(known: Known) -> Caveat | None:
 
 
 def left_out(known: Known) -> Caveat | None:
-    many = len(known.record.left_out)
+    many = len(known.record.inputs.left_out)
     if not many:
         return None
     return Caveat(

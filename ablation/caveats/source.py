@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from ablation.caveats.caveat import Caveat, listed, plural, which
 from ablation.caveats.known import Known
-from ablation.grids.grid import Condition
+from ablation.grids.levels import Condition
 
 
 def _half(value: Decimal) -> Decimal:
@@ -58,7 +58,7 @@ def odd(known: Known) -> Caveat | None:
     groups: dict[Condition, list[int]] = {}
     for number, row in enumerate(known.grid.rows, start=1):
         if "train_accuracy" in known.grid.published[number - 1]:
-            groups.setdefault(row.model_copy(update={"epochs": 1}), []).append(number)
+            groups.setdefault(row.replace(epochs=1), []).append(number)
     found: dict[int, str] = {}
     for group in groups.values():
         for longer in group:

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ablation.durations import duration
-from ablation.grids.grid import TITLES, short
+from ablation.grids.levels import short
+from ablation.planning import cost
 from ablation.planning.plan import Job
 from ablation.planning.schedule import of_job, seconds
 from ablation.workflows.forecast import Forecast
@@ -22,8 +23,8 @@ def as_json(found: Forecast) -> dict[str, Any]:
         "trials_diverged": sum(len(job.diverged) for job in found.jobs),
         "seeds": len(grid.seeds),
         "replicates": len(grid.replicates),
-        "epochs": sum(job.training.condition.epochs for job in found.jobs),
-        "epochs_without_sharing": sum(trial.condition.epochs for trial in trials),
+        "epochs": sum(job.training.steps for job in found.jobs),
+        "epochs_without_sharing": sum(trial.step for trial in trials),
         "epochs_left": sum(job.epochs_left for job in found.jobs),
         "trainings": [_job(found, job) for job in found.jobs],
         "features": [
@@ -46,18 +47,18 @@ def _job(found: Forecast, job: Job) -> dict[str, Any]:
     return {
         "training": job.training.key,
         "answers": [
-            {"row": trial.row, "epochs": trial.condition.epochs, "done": trial not in (*job.missing, *job.diverged)}
+            {"row": trial.row, "epochs": trial.step, "done": trial not in (*job.missing, *job.diverged)}
             for trial in job.answers
         ],
         "seed": job.training.seed,
         "levels": {name: shown[name] for name in found.record.grid.varying if name != "epochs"},
         "batch_size": job.training.condition.batch_size,
-        "fc_units": list(job.training.condition.units),
+        "fc_units": list(cost.units(job.training.condition)),
         "epochs_left": job.epochs_left,
         "state": job.state,
         "start": job.start,
         "seconds": of_job(job, found.rows, found.costs),
-        "fits": None if found.budget is None else max((t.condition.epochs for t in chosen), default=0),
+        "fits": None if found.budget is None else max((t.step for t in chosen), default=0),
     }
 
 
@@ -85,7 +86,7 @@ def _table(found: Forecast) -> Iterator[str]:
     titles = {
         "rows": "rows (epochs)",
         "seed": "seed",
-        **{name: TITLES[name] for name in factors},
+        **{name: found.record.grid.titles[name] for name in factors},
         "left": "epochs left",
         "state": "state",
         "time": "time",
@@ -105,7 +106,7 @@ def _table(found: Forecast) -> Iterator[str]:
 def _line(found: Forecast, job: Job, factors: Sequence[str]) -> dict[str, str]:
     levels = found.record.shown(job.training.condition)
     return {
-        "rows": ", ".join(f"{trial.row} ({trial.condition.epochs})" for trial in job.answers),
+        "rows": ", ".join(f"{trial.row} ({trial.step})" for trial in job.answers),
         "seed": str(job.training.seed),
         **{name: short(name, levels[name]) for name in factors},
         "left": str(job.epochs_left),
@@ -116,7 +117,7 @@ def _line(found: Forecast, job: Job, factors: Sequence[str]) -> dict[str, str]:
 
 
 def _fits(found: Forecast, job: Job) -> str:
-    fits = [trial.condition.epochs for trial in job.missing if trial.row in found.fits]
+    fits = [trial.step for trial in job.missing if trial.row in found.fits]
     if not job.missing or len(fits) == len(job.missing):
         return "yes"
     return f"to epoch {max(fits)}" if fits else "no"

@@ -175,7 +175,7 @@ def of(
 ) -> Leaks | None:
     """The leaks of one split of a study, looked for once; None where they are not known and the pixels are gone.
     `features`: gives those of a pretrained backbone, where there are some."""
-    folder, key = workspace.images(record.images), record.splits[level]
+    folder, key = workspace.images(record.inputs.images), record.inputs.splits[level]
     known = read_json(folder.leaks(key))
     if known:
         with understood(folder.leaks(key)):
@@ -192,7 +192,7 @@ def of_all(
     workspace: Workspace, record: Record, features: Callable[[], np.ndarray | None] = lambda: None
 ) -> dict[str, Leaks]:
     """Of each split of a study, where they can be known."""
-    return {level: found for level in record.splits if (found := of(workspace, record, level, features))}
+    return {level: found for level in record.inputs.splits if (found := of(workspace, record, level, features))}
 
 
 def without(right: np.ndarray, leaked: Sequence[int]) -> tuple[float, float, int]:

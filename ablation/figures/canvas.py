@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 from plotly.offline import get_plotlyjs
 
-from ablation.grids.grid import short
+from ablation.grids.levels import short
 from ablation.results.findings import Findings
 from ablation.results.selection import WORDS
 

@@ -34,15 +34,15 @@ class Confusion:
 
 def info(found: Findings) -> Confusion | None:
     answers = found.test.get(found.sealed.row) if found.sealed else None
-    if not answers or not found.sealed or len(found.record.classes) > MOST:
+    if not answers or not found.sealed or len(found.record.inputs.classes) > MOST:
         return None
-    counts = confusion(answers.labels, answers.predicted[0], len(found.record.classes))
-    return Confusion(counts, found.record.classes, found.sealed.row, answers.seeds[0])
+    counts = confusion(answers.labels, answers.predicted[0], len(found.record.inputs.classes))
+    return Confusion(counts, found.record.inputs.classes, found.sealed.row, answers.seeds[0])
 
 
 def infos(found: Findings) -> list[Confusion]:
     """On the test images, then wherever else a row was tried."""
-    few = len(found.record.classes) <= MOST
+    few = len(found.record.inputs.classes) <= MOST
     others = [Confusion(np.array(e.confusion), e.classes, e.row, e.seed, e.place, f"confusion_{e.key}")
               for e in found.elsewhere if few]  # fmt: skip
     return [*filter(None, [info(found)]), *others]

@@ -44,7 +44,7 @@ class Dumbbell:
 
 
 def _majority(found: Findings) -> float | None:
-    share = found.record.majority(found.record.counts)
+    share = found.record.inputs.majority(found.record.inputs.counts)
     return None if share is None else 100 * share
 
 

@@ -22,7 +22,7 @@ from ablation.figures.canvas import (
     plain,
     text,
 )
-from ablation.grids.grid import TITLES, short
+from ablation.grids.levels import short
 from ablation.results.findings import Findings
 from ablation.statistics.comparison import ALPHA
 
@@ -44,13 +44,13 @@ def info(found: Findings) -> Forest | None:
     contrasts = found.analysis.contrasts
     if not contrasts:
         return None
-    lines = []
+    lines, titles = [], found.record.grid.titles
     for contrast in contrasts[:MOST]:
         pair, difference = contrast.pair, contrast.difference
         pp = difference.accuracy.scaled(100)
         levels = " → ".join(short(pair.factor, level) for level in pair.levels)
         lines.append(
-            (TITLES[pair.factor], levels, pair.first, pair.second, pp.value, pp.low, pp.high, difference.p_holm,
+            (titles[pair.factor], levels, pair.first, pair.second, pp.value, pp.low, pp.high, difference.p_holm,
              bool(difference.p_holm < ALPHA))
         )  # fmt: skip
     margin = found.record.grid.margin

@@ -27,7 +27,7 @@ from ablation.figures.canvas import (
     validated,
 )
 from ablation.grids import design
-from ablation.grids.grid import TITLES, short
+from ablation.grids.levels import short
 from ablation.results.findings import Findings
 
 MOST = 8  # factors
@@ -94,7 +94,8 @@ def draw(seen: Levels, found: Findings) -> Mapping[str, Any]:
         title = f"validation {metric(found)} ({scale(found)[1]})" if not k % across else ""
         axes[f"yaxis{number(k)}"] = axis(title, domain=place["y"], anchor=f"x{number(k)}", range=[low, high],
                                          showticklabels=not k % across)  # fmt: skip
-        titles.append(text(plain(TITLES[factor]), x=place["x"][0], y=place["y"][1], xref="paper", yref="paper",
+        heading = plain(found.record.grid.titles[factor])
+        titles.append(text(heading, x=place["x"][0], y=place["y"][1], xref="paper", yref="paper",
                            xanchor="left", yanchor="bottom"))  # fmt: skip
     down = -(-len(factors) // across)
     return figure(traces, height=100 + 240 * down, annotations=titles, **axes)

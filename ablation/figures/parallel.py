@@ -8,7 +8,7 @@ import pandas as pd
 
 from ablation.figures.canvas import Drawn, figure, metric, plain, scale, validated
 from ablation.grids import design
-from ablation.grids.grid import TITLES, short
+from ablation.grids.levels import short
 from ablation.results.findings import Findings
 
 ROWS, FACTORS = 15, 4  # with fewer, a table is the better picture
@@ -35,7 +35,7 @@ def info(found: Findings) -> Parallel | None:
 
 def draw(seen: Parallel, found: Findings) -> Mapping[str, Any]:
     dimensions: list[dict[str, Any]] = [
-        {"label": plain(TITLES[f]), "values": [levels.index(v) for v in seen.data[f]],
+        {"label": plain(found.record.grid.titles[f]), "values": [levels.index(v) for v in seen.data[f]],
          "tickvals": list(range(len(levels))), "ticktext": [plain(v, 16) for v in levels]}
         for f, levels in seen.order.items()
     ]  # fmt: skip

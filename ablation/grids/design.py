@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ablation.grids.grid import Grid, short
+from ablation.grids.grid import Grid
+from ablation.grids.levels import short
 
 MOST_SQUARES = 12  # of one interaction: more are counted, not listed
 

@@ -1,28 +1,63 @@
-"""What a study rests on: its grid, and the digests of everything that can change its numbers."""
+"""What a study rests on: its grid, and what its trainings are given."""
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from ablation import experiments
 from ablation.errors import AblateError
-from ablation.grids.grid import Condition, Grid, Trial, short
+from ablation.grids.grid import Grid, Trial
+from ablation.grids.levels import Condition, Schema, schema_of, text
 from ablation.workspace import StudyFolder, Workspace, read_json, write_json
 
-RECIPE = 2  # the version of the training recipe: count up whenever the same trial would give other numbers
 
+class Inputs(BaseModel):
+    """What the trainings of a study are given beside their levels. An experiment may bring a kind of its own.
 
-class Weights(BaseModel):
-    """A backbone's weights. `level` is what the grid says; `source` is imagenet, random or a file."""
+    `digests`: name of an input -> its digest; all of them are part of every id. `sizes`: train, val, test -> how many
+    examples.
+    """
 
     model_config = ConfigDict(frozen=True)
 
-    level: str
-    source: str
-    digest: str
+    same_place: ClassVar[str] = "data (the same place, but other content)"
+
+    digests: dict[str, str] = {}
+    sizes: dict[str, int] = {}
+    backend: str = ""
+
+    def identity(self, condition: Condition) -> dict[str, Any]:
+        """Return all that an id holds beside the levels: the digest of every input that a training is given."""
+        return dict(self.digests)
+
+    def examples(self, condition: Condition) -> dict[str, int]:
+        """Return how many examples each split has: train, val, test."""
+        return self.sizes
+
+    @property
+    def digest(self) -> str:
+        """One name for all of them."""
+        return hashlib.sha256(text(self.digests).encode()).hexdigest()[:16] if self.digests else ""
+
+    def example_set(self, condition: Condition) -> str:
+        """Return a name for the validation and test examples: rows are compared where it is the same."""
+        return ""
+
+    def shown(self, condition: Condition) -> dict[str, Any]:
+        """Return the levels of a condition as tables and databases show them."""
+        return dict(condition)
+
+    def given(self, condition: Condition) -> dict[str, Any]:
+        """Return what a training of the experiment's own kind has beside the fields of every training."""
+        return {}
+
+    def changes(self, new: "Inputs") -> Iterator[tuple[str, object, object]]:
+        """Yield what may not change under a study's name: an option, its value before, its value now."""
+        yield "--data", self.digests, new.digests
 
 
 class Record(BaseModel):
@@ -33,40 +68,23 @@ class Record(BaseModel):
     name: str
     grid: Grid
     data: str  # as the user named it
-    images: str  # digest of the index
-    classes: tuple[str, ...]
-    counts: dict[str, dict[str, tuple[int, ...]]]  # level of `split` -> train, val, test -> images of each class
-    splits: dict[str, str]  # level of `split` -> digest of its rows
-    weights: dict[str, Weights]  # "<backbone>/<level>"
-    backend: str
-    alignment: str = ""  # digest of how faces are aligned, where a row asks for that
-    left_out: tuple[str, ...] = ()  # images that could not be decoded
+    inputs: Any  # an Inputs, or the experiment's own kind of it
     notes: tuple[str, ...] = ()  # what was replaced, in words
     keep: str = "selected"  # whose heads stay on disk
 
-    def weights_of(self, condition: Condition) -> Weights:
-        return self.weights[f"{condition.backbone}/{condition.weights}"]
+    @property
+    def experiment(self) -> Any:
+        """The experiment that the study runs: see experiments/protocol.py."""
+        return experiments.load(self.grid.factors.plugin)
 
     @property
     def home(self) -> str:
-        """The split of the reference row, a digest: rows are compared with it, and fitted, on these images alone."""
-        return self.splits[self.grid.rows[self.grid.reference - 1].split]
-
-    def majority(self, levels: Iterable[str]) -> float | None:
-        """Share of the largest class on test, in these levels of `split`: the accuracy of always guessing it. None
-        where they differ in it, or there are none."""
-        shares = {max(counts) / sum(counts) for level in levels if sum(counts := self.counts[level]["test"])}
-        return shares.pop() if len(shares) == 1 else None
-
-    def alignment_of(self, condition: Condition) -> str:
-        return "" if condition.align == "none" else self.alignment
+        """The examples of the reference row: rows are compared with it, and fitted, on these alone."""
+        return str(self.inputs.example_set(self.grid.rows[self.grid.reference - 1]))
 
     def shown(self, condition: Condition) -> dict[str, Any]:
-        """The levels of a condition as tables and records show them: weights by what was used, without a path; a folder
-        of them by its own name."""
-        used = self.weights_of(condition)
-        named = used.source if used.source in ("imagenet", "random") else used.level
-        return vars(condition) | {"weights": short("weights", named)}
+        """The levels of a condition as tables and records show them."""
+        return dict(self.inputs.shown(condition))
 
     @cached_property
     def _keys(self) -> dict[tuple[Condition, int], str]:
@@ -77,40 +95,60 @@ class Record(BaseModel):
         """The id of the training that answers `trial`: a hash of everything that can change its numbers."""
         asked = (trial.condition, trial.seed)
         if asked not in self._keys:
-            self._keys[asked] = self._training_key(*asked)
+            identity = self.inputs.identity(trial.condition)
+            self._keys[asked] = training_id(self.grid.factors, trial.condition, trial.seed, identity)
         return self._keys[asked]
 
-    def _training_key(self, condition: Condition, seed: int) -> str:
-        levels: dict[str, Any] = condition.model_dump(mode="json", exclude={"epochs"})
-        levels["weights"] = self.weights_of(condition).digest
-        levels["split"] = self.splits[condition.split]
-        content = {
-            "recipe": RECIPE,
-            "levels": levels,
-            "seed": seed,
-            "images": self.images,
-            "backend": self.backend,
-        }
-        if alignment := self.alignment_of(condition):
-            content["alignment"] = alignment
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-
     def trial_key(self, trial: Trial) -> str:
-        return f"{self.training_key(trial)}-{trial.condition.epochs}"
+        return f"{self.training_key(trial)}-{trial.step}"
 
     def write(self, folder: StudyFolder) -> None:
         write_json(folder.record, self.model_dump(mode="json"))
 
 
+def training_id(schema: Schema, condition: Condition, seed: int, identity: Mapping[str, Any]) -> str:
+    """Return the id of a training: a hash of the experiment and its version, of the levels that differ from their
+    defaults (the shared factor's left out), of the seed, and of every input (`identity`: where a level names an input,
+    its digest stands under the factor's name).
+
+    A factor that is added with a default changes no id; that a training found under an id had the same levels is
+    looked at in `plan.refuse_unlike`.
+    """
+    content = {
+        "experiment": schema.experiment,
+        "version": schema.version,
+        "levels": {name: level for name, level in schema.stated(condition).items() if name not in identity},
+        "seed": seed,
+        "inputs": identity,
+    }
+    return hashlib.sha256(text(content).encode()).hexdigest()[:16]
+
+
 def read(folder: StudyFolder) -> Record | None:
-    """The record of a study; None where it was never run. Raises AblateError where the file is broken."""
+    """The record of a study; None where it was never run. Raises AblateError where the file is broken, or where its
+    experiment is not installed."""
     found = read_json(folder.record)
     if found is None:
         return None
     try:
-        return Record.model_validate_json(json.dumps(found | {"name": folder.path.name}))  # it may have been renamed
-    except ValueError:
+        content = _current(found) | {"name": folder.path.name}  # it may have been renamed
+        kind = experiments.load(content["grid"]["factors"]["plugin"])
+        inputs = getattr(kind, "Inputs", Inputs).model_validate_json(json.dumps(content["inputs"]))
+        return Record.model_validate_json(json.dumps(content | {"inputs": {}})).model_copy(update={"inputs": inputs})
+    except (ValueError, KeyError, TypeError):
         raise AblateError(f"{folder.record}: not a record that this version reads; take another --name") from None
+
+
+def _current(found: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of study.json in the form of today: version 0.1.0 knew one experiment, and had what this is
+    given at the top."""
+    if "inputs" in found:
+        return found
+    kind = experiments.load(experiments.DEFAULT)
+    own = kind.Inputs.model_fields.keys() & found.keys()
+    grid = {**found["grid"], "factors": schema_of(kind, experiments.DEFAULT).model_dump(mode="json")}
+    rest = {name: value for name, value in found.items() if name not in own}
+    return {**rest, "grid": grid, "inputs": {name: found[name] for name in own}}
 
 
 def need(workspace: Workspace, name: str) -> Record:
@@ -129,25 +167,18 @@ def no_study(workspace: Workspace, name: str) -> AblateError:
 
 
 def refuse_other(old: Record, new: Record) -> None:
-    """Rows and seeds may grow under one name; data, classes and settings may not. Raises AblateError."""
-    both = old.splits.keys() & new.splits.keys()
-    changed: Sequence[tuple[str, object, object]] = (
-        ("--data", (old.images, {k: old.splits[k] for k in both}), (new.images, {k: new.splits[k] for k in both})),
-        ("--classes", old.classes, new.classes),
-        ("--set", old.grid.settings, new.grid.settings),
-        ("KERAS_BACKEND", old.backend, new.backend),
-        ("weights", {k: old.weights[k].digest for k in old.weights.keys() & new.weights.keys()},
-         {k: new.weights[k].digest for k in old.weights.keys() & new.weights.keys()}),
-        ("places of the eyes", *((old.alignment, new.alignment) if old.alignment and new.alignment else ("", ""))),
-    )  # fmt: skip
-    for what, before, now in changed:
+    """Rows and seeds may grow under one name; data and settings may not. Raises AblateError."""
+    experiments_of = (old.grid.factors.experiment, new.grid.factors.experiment)
+    if experiments_of[0] != experiments_of[1]:
+        raise _other(new, "experiment", *experiments_of)
+    for what, before, now in (*old.inputs.changes(new.inputs), ("--set", old.grid.settings, new.grid.settings)):
+        if before != now and what == "--data":
+            raise _other(new, what if old.data != new.data else old.inputs.same_place, old.data, new.data)
         if before != now:
-            before, now = (old.data, new.data) if what == "--data" else (before, now)
-            if what == "--data" and before == now:
-                what = "images (other files, --limit, --skip-bad, split_seed, or demo faces of another version)"
-            detail = (
-                "" if what in ("weights", "places of the eyes") or before == now else f" ({before} before, {now} now)"
-            )
-            raise AblateError(
-                f"study {new.name!r} was run with other {what}{detail}; give this one a --name of its own"
-            )
+            raise _other(new, what, before, now)
+
+
+def _other(new: Record, what: str, before: object, now: object) -> AblateError:
+    words = before != now and not isinstance(before, dict)
+    detail = f" ({before} before, {now} now)" if words else ""
+    return AblateError(f"study {new.name!r} was run with other {what}{detail}; give this one a --name of its own")

@@ -13,13 +13,23 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ablation import experiments
 from ablation.errors import AblateError
-from ablation.grids.grid import FACTORS, METRICS, PUBLISHED, Condition, Grid, allowed, short
+from ablation.grids.grid import METRICS, PUBLISHED, Grid
+from ablation.grids.levels import Condition, Schema, schema_of, short, text
 from ablation.grids.together import SETS, parts, together
 
 MAX_SEED = 2**32 - 1  # what NumPy and scikit-learn take
 MAX_ROWS = 10_000
 DESIGNS = ("rows", "factorial", "one_at_a_time", "leave_one_out")
+
+
+class _Experiment(BaseModel):
+    """The keys of [experiment]."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    plugin: str = experiments.DEFAULT
 
 
 class _StudyFile(BaseModel):
@@ -28,6 +38,9 @@ class _StudyFile(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     title: str = Field("", description="a text")
+    experiment: _Experiment = Field(
+        default_factory=_Experiment, description="a table: [experiment], then plugin = the name of an experiment"
+    )
     reference: int | None = Field(None, description="the number of a row, from 1")
     select_on: str = Field("val_accuracy", description=", ".join(f"val_{m}" for m in METRICS))
     select_on_test: bool = Field(False, description="true or false")
@@ -184,22 +197,56 @@ def _design(path: Path, file: _StudyFile) -> list[_Row]:
     return rows
 
 
-def _condition(place: str, levels: Mapping[str, Any]) -> Condition:
-    try:
-        return Condition.model_validate(dict(levels))
-    except ValidationError as error:
-        raise AblateError(f"{place}{_level_error(levels, error)}") from None
+@dataclass(frozen=True)
+class _Factors:
+    """What an experiment declares of its factors, and what checks their levels."""
+
+    model: type[BaseModel]
+    schema: Schema
+
+    def condition(self, place: str, levels: Mapping[str, Any]) -> Condition:
+        """Return a row. Raises AblateError, naming the factor, after `place`."""
+        try:
+            return Condition(self.model.model_validate(dict(levels)).model_dump())
+        except ValidationError as error:
+            raise AblateError(f"{place}{self._error(levels, error)}") from None
+
+    def check(self, place: str, levels: Mapping[str, Any]) -> None:
+        """Raises AblateError where one of `levels` is not allowed; what only rows state may be missing."""
+        try:
+            self.model.model_validate(dict(levels))
+        except ValidationError as error:
+            if any(e["type"] != "missing" for e in error.errors(include_url=False)):
+                raise AblateError(f"{place}{self._error(levels, error)}") from None
+
+    def _error(self, levels: Mapping[str, Any], error: ValidationError) -> str:
+        found = error.errors(include_url=False)
+        first = next((e for e in found if e["type"] != "missing"), found[0])
+        if not first["loc"]:
+            return str(first["msg"].removeprefix("Value error, "))
+        name = str(first["loc"][0])
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(self.schema.names)
+            return f"{name}: unknown factor {_said(name)}; known: {known}, split_seed in [fixed]"
+        allowed = self.schema.by_name[name].allowed
+        if first["type"] == "missing":
+            return f"{name}: every row needs a level of it; allowed: {allowed}"
+        return f"{name}: {_said(levels.get(name))} is not allowed; allowed: {allowed}"
+
+    def located(self, levels: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+        """Return levels in which a path is meant from `folder`, that of the file which states it."""
+        paths = {f.name: f.declared.get("words", ()) for f in self.schema.factors if f.is_path}
+        found = dict(levels)
+        for name in paths.keys() & levels.keys():
+            level = levels[name]
+            if isinstance(level, str) and level not in ("", *paths[name]) and "\0" not in level:
+                found[name] = os.path.realpath(folder / os.path.expanduser(level))
+        return found
 
 
-def _level_error(levels: Mapping[str, Any], error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    if not first["loc"]:
-        return "fc_units: " + first["msg"].removeprefix("Value error, ") + "; state one number a layer"
-    factor = str(first["loc"][0])
-    if first["type"] == "extra_forbidden":
-        return f"{factor}: unknown factor {_said(factor)}; known: {', '.join(FACTORS)}, split_seed in [fixed]"
-    factor = factor if factor in levels else "fc_units"  # from its length comes an fc_layers that nobody stated
-    return f"{factor}: {_said(levels[factor])} is not allowed; allowed: {allowed(factor)}"
+def _factors(experiment: _Experiment) -> _Factors:
+    found = experiments.load(experiment.plugin)
+    return _Factors(found.factors, schema_of(found, experiment.plugin))
 
 
 def _label(path: Path, row: _Row) -> str:
@@ -243,24 +290,26 @@ def _refuse_doubles(path: Path, rows: Sequence[_Row], conditions: Sequence[Condi
         first[condition] = n
 
 
-def _refuse_alike(grid: str, conditions: Sequence[Condition]) -> None:
-    """Tables show a weights file by its name: two in different folders would be one there."""
-    first: dict[tuple[str, str], str] = {}
-    for condition in conditions:
-        level = condition.weights
-        other = first.setdefault((condition.backbone, short("weights", level)), level)
-        if other != level:
-            raise AblateError(
-                f"{grid}: weights: {other} and {level} have one name, and tables show no folders; rename one"
-            )
+def _refuse_alike(grid: Grid, name: str) -> None:
+    """Tables show a path by its last name: two in different folders would be one there."""
+    for factor in (f for f in grid.factors.factors if f.is_path):
+        beside = factor.declared.get("beside")  # a factor whose levels keep the paths apart
+        first: dict[tuple[str, str], str] = {}
+        for row in grid.rows:
+            level = row[factor.name]
+            other = first.setdefault((row[beside] if beside else "", short(factor.name, level)), level)
+            if other != level:
+                raise AblateError(
+                    f"{name}: {factor.name}: {other} and {level} have one name, and tables show no folders; rename one"
+                )
 
 
 def _hub(conditions: Sequence[Condition]) -> int:
     """The row (from 1) with most one-factor neighbours; ties go to the first."""
     neighbours: Counter[int] = Counter()
-    varying = [f for f in FACTORS if len({getattr(c, f) for c in conditions}) > 1]
+    varying = [f for f in conditions[0] if len({text(c[f]) for c in conditions}) > 1]
     for factor in varying:
-        without = [tuple(getattr(c, f) for f in varying if f != factor) for c in conditions]
+        without = [tuple(text(c[f]) for f in varying if f != factor) for c in conditions]
         alike = Counter(without)
         for i, key in enumerate(without):
             neighbours[i] += alike[key] - 1
@@ -291,11 +340,10 @@ def _select_on(path: Path, file: _StudyFile) -> str:
 def settings(texts: Sequence[str]) -> dict[str, Any]:
     """`--set` texts, "factor=level" each, as a mapping; a level is read as TOML, else as text. Raises AblateError."""
     parsed = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or name not in (*FACTORS, "split_seed"):
-            wrong = f"unknown factor {name!r}" if equals else "takes factor=level"
-            raise AblateError(f"--set {text}: {wrong}; known factors: {', '.join(FACTORS)}, split_seed")
+    for stated in texts:
+        name, equals, value = stated.partition("=")
+        if not equals:
+            raise AblateError(f"--set {stated}: takes factor=level, as in --set dropout=0.5")
         try:
             parsed[name] = tomllib.loads(f"x = {value}")["x"]
         except (ValueError, RecursionError):
@@ -317,14 +365,6 @@ def seed_list(text: str) -> list[int]:
     return seeds
 
 
-def _located(levels: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """A weights path that stands in a file is meant from that file's folder."""
-    weights = levels.get("weights")
-    if not isinstance(weights, str) or weights in ("", "imagenet", "random") or "\0" in weights:
-        return dict(levels)
-    return {**levels, "weights": os.path.realpath(folder / os.path.expanduser(weights))}
-
-
 def _split_seed(place: str, fixed: dict[str, Any]) -> int:
     """Taken out of `fixed`: one level for the study, and no factor."""
     seed = fixed.pop("split_seed", 0)
@@ -344,7 +384,7 @@ def read(grid: str, changes: Mapping[str, Any] | None = None, seeds: Sequence[in
     named = [grid] if os.path.isfile(grid) else parts(grid)  # a file, whatever its name holds
     grids = [_read_one(part, changes, seeds) for part in named]
     found = together(stem(grid), grids) if grids[1:] else grids[0]
-    _refuse_alike(grid, found.rows)
+    _refuse_alike(found, grid)
     return found
 
 
@@ -365,17 +405,21 @@ def _read_one(grid: str, changes: Mapping[str, Any] | None, seeds: Sequence[int]
 
 def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -> Grid:
     file = _parse(path)
-    stated = _located(_floats(file.fixed), path.parent)
-    fixed = stated | _located(changes, Path.cwd())
+    factors = _factors(file.experiment)
+    _refuse_unknown(changes, factors.schema)
+    stated = factors.located(_floats(file.fixed), path.parent)
+    fixed = stated | factors.located(changes, Path.cwd())
     _split_seed(f"{path}: fixed.", stated)
-    _condition(f"{path}: fixed.", stated)
+    factors.check(f"{path}: fixed.", stated)
     split_seed = _split_seed("--set ", fixed)
-    _condition("--set ", fixed)
+    factors.check("--set ", fixed)
     rows = _design(path, file)
     for name in changes:
         if any(name in row.levels for row in rows):
             raise AblateError(f"--set {name}: the rows of {path} set it; edit them, or set another factor")
-    conditions = [_condition(f"{path}: {row.where}.", fixed | _located(row.levels, path.parent)) for row in rows]
+    conditions = [
+        factors.condition(f"{path}: {row.where}.", fixed | factors.located(row.levels, path.parent)) for row in rows
+    ]
     if file.one_at_a_time:  # a level that [fixed] has already adds no row
         kept = [i for i, condition in enumerate(conditions) if i == 0 or condition != conditions[0]]
         rows, conditions = [rows[i] for i in kept], [conditions[i] for i in kept]
@@ -383,6 +427,7 @@ def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -
     return Grid(
         stem=path.stem,
         title=file.title or path.stem,
+        factors=factors.schema,
         rows=tuple(conditions),
         labels=tuple(_label(path, row) for row in rows),
         published=tuple(_published(path, row) for row in rows),
@@ -397,6 +442,12 @@ def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -
     )
 
 
+def _refuse_unknown(changes: Mapping[str, Any], schema: Schema) -> None:
+    for name in changes.keys() - {*schema.names, "split_seed"}:
+        known = ", ".join(schema.names)
+        raise AblateError(f"--set {name}: unknown factor {name!r}; known factors: {known}, split_seed")
+
+
 def _seeds(path: Path, file: _StudyFile, asked: Sequence[int] | None) -> tuple[int, ...]:
     seeds, where = (file.seeds, f"{path}: seeds") if asked is None else (asked, "--seeds")
     if twice := [seed for seed, many in Counter(seeds).items() if many > 1]:
@@ -406,9 +457,8 @@ def _seeds(path: Path, file: _StudyFile, asked: Sequence[int] | None) -> tuple[i
 
 def starter() -> str:
     """A commented study file to start from."""
-    factors = "".join(
-        f"# {name} = {_toml(field.default)}  # {allowed(name)}\n" for name, field in Condition.model_fields.items()
-    )
+    declared = _factors(_Experiment()).schema.factors
+    factors = "".join(f"# {f.name} = {_toml(f.default)}  # {f.allowed}\n" for f in declared)
     return f"""\
 # A study for ablate: state the rows, then  ablate run --grid THIS_FILE --data YOUR_IMAGES
 title = "My ablation"

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from ablation.errors import AblateError
-from ablation.grids.grid import Condition, Conflict, Grid
+from ablation.grids.grid import Conflict, Grid
+from ablation.grids.levels import Condition
 
 SETS = {"all-paper": "heads,baseline,paper"}  # names for what belongs together
 
@@ -19,6 +20,9 @@ def together(stem: str, grids: Sequence[Grid]) -> Grid:
     another value, it is noted. The reference is that of the study with most rows. Raises AblateError where studies
     cannot be told by one rule: other seeds, metrics or split seeds."""
     largest = max(grids, key=lambda grid: len(grid.rows))
+    if len({grid.factors.experiment for grid in grids}) > 1:
+        said = ", ".join(f"{grid.stem}: {grid.factors.experiment}" for grid in grids)
+        raise AblateError(f"--grid: the experiment differs ({said}); studies that are run as one share it")
     for name, option in (("seeds", "; pass --seeds"), ("select_on", ""), ("split_seed", "; pass --set split_seed=N")):
         values = [(grid.stem, getattr(grid, name)) for grid in grids]
         if len({value for _, value in values}) > 1:

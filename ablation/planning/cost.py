@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from ablation.backbones import PARAMETERS, PRODUCTS, outputs
-from ablation.grids.grid import Condition
+from ablation.grids.levels import Condition, text
 from ablation.results import result
 from ablation.results.result import Result
 from ablation.workspace import TrainingFolder, Workspace, read_json, understood
@@ -70,15 +70,20 @@ class Extraction:
     memory: int
 
 
-def free(condition: Condition) -> Condition:
+def free(condition: Condition, defaults: Mapping[str, Any]) -> Condition:
     """`condition` without what its speed does not depend on."""
-    defaults = {name: Condition.model_fields[name].default for name in FREE}
-    return condition.model_copy(update=defaults)
+    return condition.replace(**{name: defaults[name] for name in FREE})
+
+
+def units(condition: Condition) -> tuple[int, ...]:
+    """Units of each dense layer of the head, the softmax left out."""
+    stated = condition.fc_units
+    return stated if isinstance(stated, tuple) else (stated,) * condition.fc_layers
 
 
 def parameters(condition: Condition, classes: int) -> int:
     """Trainable parameters: of the head, and of the part of the backbone that is trained with it."""
-    widths = [outputs(condition.backbone, condition.image_size), *condition.units, classes]
+    widths = [outputs(condition.backbone, condition.image_size), *units(condition), classes]
     return PARAMETERS[condition.backbone][condition.trainable] + sum((a + 1) * b for a, b in pairwise(widths))
 
 
@@ -87,8 +92,8 @@ def convolutions(condition: Condition) -> float:
     are stored."""
     if condition.trainable == "head" and condition.augment == "none":
         return 0.0
-    share = {"head": 1 / 3, "block5": 0.2, "all": 1.0}[condition.trainable]  # a pass back costs two passes forward
-    return share * PRODUCTS[condition.backbone] * (condition.image_size / 32) ** 2
+    share = {"head": 1 / 3, "block5": 0.2, "all": 1.0}[str(condition.trainable)]  # a pass back costs two passes forward
+    return float(share * PRODUCTS[condition.backbone] * (condition.image_size / 32) ** 2)
 
 
 def peak_memory() -> int:
@@ -121,7 +126,7 @@ def result_bytes(shape: Shape, epochs: int) -> int:
 
 def past(workspace: Workspace, wanted: Collection[Shape], environment: Mapping[str, Any]) -> dict[Shape, Speed]:
     """The speeds that trainings of this workspace had in such an environment; the latest of each shape."""
-    names = {_name(s.condition.model_dump(mode="json"), s.images, s.split, s.classes): s for s in wanted}
+    names = {_name(s.condition, s.images, s.split, s.classes): s for s in wanted}
     found: dict[Shape, tuple[float, Speed]] = {}
     for folder in workspace.trainings() if names else ():
         description: Any = read_json(folder.description)
@@ -137,7 +142,7 @@ def past(workspace: Workspace, wanted: Collection[Shape], environment: Mapping[s
 
 
 def _name(levels: Mapping[str, Any], images: str, split: str, classes: int) -> str:
-    return repr((sorted((k, v) for k, v in levels.items() if k not in FREE), images, split, classes))
+    return text([{k: v for k, v in levels.items() if k not in FREE}, images, split, classes])
 
 
 def _results(folder: TrainingFolder) -> Iterator[Result]:

@@ -48,7 +48,7 @@ def seconds(jobs: Sequence[Job], rows: Collection[int], costs: Costs) -> float:
 
 
 def _features(job: Job) -> set[str]:
-    return {features.key for features in job.training.features_of().values()}
+    return {features.key for features in job.training.artifacts().values()}
 
 
 def _users(jobs: Iterable[Job]) -> dict[int, list[Job]]:
@@ -106,7 +106,7 @@ def disk(jobs: Sequence[Job], costs: Costs, seeds: int, keep: str) -> dict[str, 
     beside = 2 * sum(sizes[: costs.slots])
     heads = {"all": sum(trials), "selected": min(sum(trials), beside) if seeds == 1 else sum(trials), "none": 0}[keep]
     return {
-        "results": sum(result_bytes(s, t.condition.epochs) for job, s in left for t in job.missing),
+        "results": sum(result_bytes(s, t.step) for job, s in left for t in job.missing),
         "heads": heads,
         "checkpoints": sum(states[: costs.slots]) + (sum(states) if keep == "all" else 0),
     }

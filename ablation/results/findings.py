@@ -51,10 +51,8 @@ class Findings:
 
 def collect(workspace: Workspace, record: Record) -> dict[Trial, Result | None]:
     """What the files say of every trial: its result, its training's failure, or None where it was not run."""
-    found = {
-        t: result.read(workspace.training(record.training_key(t)), t.condition.epochs) for t in record.grid.trials()
-    }
-    lacking = {t: r for t, r in done(found).items() if not all(record.counts[t.condition.split]["val"])}
+    found = {t: result.read(workspace.training(record.training_key(t)), t.step) for t in record.grid.trials()}
+    lacking = {t: r for t, r in done(found).items() if not all(record.inputs.counts[t.condition.split]["val"])}
     return found | (_scored_anew(lacking, selection.validation(workspace, record)) if lacking else {})
 
 
@@ -86,7 +84,7 @@ def _answers(record: Record, trials: Mapping[Trial, Result], opened: Opener) -> 
     found = {t: opened(t, r) for t, r in trials.items()}
     labels = next(iter(found.values()))[0]
     return Answers(
-        record.splits[next(iter(trials)).condition.split],
+        record.inputs.splits[next(iter(trials)).condition.split],
         labels,
         tuple(t.seed for t in trials),
         np.array([predicted.classes for _, predicted in found.values()]),
@@ -115,7 +113,7 @@ def _twins(workspace: Workspace, record: Record, finished: Iterable[Trial]) -> I
         key = record.training_key(trial)
         noted = read_json(workspace.training(key).witness)
         if noted:  # one that was trained before trainers noted it has none
-            what = json.dumps([noted, trial.condition.epochs, trial.seed], sort_keys=True)
+            what = json.dumps([noted, trial.step, trial.seed], sort_keys=True)
             alike.setdefault(what, {}).setdefault(key, trial.row)
     return (tuple(sorted(rows.values())) for rows in alike.values() if len(rows) > 1)
 

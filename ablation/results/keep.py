@@ -12,7 +12,7 @@ Head = tuple[str, int]  # a training's key, and after how many epochs
 
 
 def _of(record: Record, trial: Trial) -> Head:
-    return record.training_key(trial), trial.condition.epochs
+    return record.training_key(trial), trial.step
 
 
 def wanted(workspace: Workspace, record: Record) -> set[Head]:
@@ -52,7 +52,7 @@ class Heads:
         if self._record.keep != "selected" or unknown or (self._best and self._best[1] == row):
             return
         trials = list(self._record.grid.seeded(row))
-        found = {t: result.read(self._workspace.training(self._record.training_key(t)), t.condition.epochs)
+        found = {t: result.read(self._workspace.training(self._record.training_key(t)), t.step)
                  for t in trials}  # fmt: skip
         done = [(t, r) for t, r in found.items() if r and r.done]
         if len(done) < len(trials):

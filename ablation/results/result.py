@@ -1,6 +1,7 @@
 """What a trial returned, failure included; to and from files."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -38,18 +39,43 @@ class Predictions:
 
     def write(self, path: Path) -> str:
         """Write the file and return its sha256. The same predictions give the same bytes."""
-        with atomic(path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, classes=self.classes, probabilities=self.probabilities, losses=self.losses)
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return write_columns(path, vars(self))
 
     @classmethod
     def read(cls, path: Path, sha256: str) -> "Predictions":
         """Raises AblateError where the file is missing or is not the one whose sha256 the result holds."""
-        content = path.read_bytes() if path.is_file() else b""
-        if hashlib.sha256(content).hexdigest() != sha256:
-            raise AblateError(f"{path}: missing or changed since it was written; remove {path.parent} and run again")
-        with np.load(BytesIO(content), allow_pickle=False) as found:
-            return cls(found["classes"], found["probabilities"], found["losses"])
+        return cls(**read_columns(path, sha256))
+
+
+def check_columns(split: str, columns: Mapping[str, Any]) -> None:
+    """Raises ValueError where columns differ in length, or hold what no file of numbers and texts can."""
+    arrays = {name: np.asarray(column) for name, column in columns.items()}
+    lengths = {name: len(array) for name, array in arrays.items() if array.ndim}
+    if len(set(lengths.values())) > 1:
+        said = ", ".join(f"{name} {length:,}" for name, length in lengths.items())
+        raise ValueError(f"{split}: columns have unequal lengths ({said})")
+    for name, array in arrays.items():
+        if array.dtype.kind not in "biufU":
+            raise ValueError(f"{split}: column {name!r} holds {array.dtype}; allowed: numbers and texts")
+        if array.dtype.kind == "f" and split == "val" and not np.isfinite(array).all():
+            raise ValueError(f"{split}: column {name!r} holds a number that is not finite")
+
+
+def write_columns(path: Path, columns: Mapping[str, Any]) -> str:
+    """Write columns to an .npz file and return its sha256. The same columns give the same bytes."""
+    with atomic(path) as temporary, open(temporary, "wb") as file:
+        arrays: dict[str, Any] = {name: np.asarray(column) for name, column in columns.items()}
+        np.savez(file, **arrays)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def read_columns(path: Path, sha256: str) -> dict[str, np.ndarray]:
+    """Return the columns of an .npz file. Raises AblateError where it is missing or is not the one that was written."""
+    content = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise AblateError(f"{path}: missing or changed since it was written; remove {path.parent} and run again")
+    with np.load(BytesIO(content), allow_pickle=False) as found:
+        return {name: found[name] for name in found.files}
 
 
 @dataclass(frozen=True)

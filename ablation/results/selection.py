@@ -139,11 +139,12 @@ def seal(folder: StudyFolder, found: Selection) -> Selection:
 def _opener(workspace: Workspace, record: Record, split: str) -> Opener:
     """What reads one trial after the other: all predictions at once would fill the memory."""
     labels = {
-        level: splits.read(workspace.images(record.images), key)[1][split] for level, key in record.splits.items()
+        level: splits.read(workspace.images(record.inputs.images), key)[1][split]
+        for level, key in record.inputs.splits.items()
     }
 
     def opened(trial: Trial, found: Result) -> tuple[np.ndarray, Predictions]:
-        path = workspace.training(record.training_key(trial)).predictions(split, trial.condition.epochs)
+        path = workspace.training(record.training_key(trial)).predictions(split, trial.step)
         return labels[trial.condition.split], Predictions.read(path, found.predictions[split])
 
     return opened

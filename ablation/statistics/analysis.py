@@ -36,7 +36,7 @@ def analyse(
     other seeds, on test."""
     grid = record.grid
     bootstrap = all_intervals or len(grid.rows) <= BOOTSTRAP_ROWS
-    draws = _draws(test, len(record.classes)) if bootstrap else None
+    draws = _draws(test, len(record.inputs.classes)) if bootstrap else None
     same = sorted(r for r in test if test[r].split == record.home)
     near, pairs = differences.neighbours(test, grid.reference), design.pairs(grid, same)
     others = differences.neighbours(test, selected)

@@ -56,7 +56,7 @@ def _other(record: Record, images: int) -> str:
         return f"{images:,} test images, {stated:,} in the source"
     return (
         "random weights stand in for ImageNet's"
-        if any(w.level != w.source == "random" for w in record.weights.values())
+        if any(w.level != w.source == "random" for w in record.inputs.weights.values())
         else ""
     )
 
@@ -93,7 +93,7 @@ def reproduce(record: Record, measured: Mapping[int, float], contrasts: Sequence
     published = {r: p["test_accuracy"] for r, p in enumerate(record.grid.published, start=1) if "test_accuracy" in p}
     if not published:
         return None
-    n = {r: sum(record.counts[record.grid.rows[r - 1].split]["test"]) for r in published}
+    n = {r: sum(record.inputs.counts[record.grid.rows[r - 1].split]["test"]) for r in published}
     first = next(iter(published))
     other = _other(record, n[first])
     theirs = record.grid.published_test_images

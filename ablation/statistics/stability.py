@@ -1,9 +1,10 @@
 """What the selection is worth: how often another sample of the validation images would have chosen each row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from ablation.grids.levels import Condition
 from ablation.grids.record import Record
 from ablation.statistics import comparison, differences
 from ablation.statistics.facts import Answers, Stability
@@ -41,7 +42,7 @@ def _resampled(record: Record, rows: Sequence[Answers]) -> tuple[np.ndarray, flo
     right = np.stack([answers.share for answers in rows]).astype(np.float32)
     winners, accuracies = [], []
     for weights in comparison.image_weights(right.shape[1], SAMPLES):
-        values = _reweighted(metric, rows, weights, len(record.classes))
+        values = _reweighted(metric, rows, weights, len(record.inputs.classes))
         best = values.argmin(axis=0) if metric == "loss" else values.argmax(axis=0)
         left_out = (weights == 0).astype(np.float32)
         hits, many = (left_out @ right.T)[np.arange(len(best)), best], left_out.sum(axis=1)
@@ -71,6 +72,9 @@ def cost(record: Record, row: int, parameters: int) -> tuple[int, int, int]:
 
 
 def updates(record: Record, row: int) -> int:
-    """How often the optimizer moves the weights: epochs x batches."""
+    """Return how much is done to train a row: as its experiment counts it (updates of the weights), else its steps."""
     condition = record.grid.rows[row - 1]
-    return condition.epochs * -(-sum(record.counts[condition.split]["train"]) // condition.batch_size)
+    updates: Callable[[Condition, Mapping[str, int]], int] | None = getattr(record.experiment, "updates", None)
+    if updates is None:
+        return record.grid.factors.step(condition)
+    return updates(condition, record.inputs.examples(condition))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ablation.grids import design
-from ablation.grids.grid import TITLES, short
+from ablation.grids.levels import short
 from ablation.results.elsewhere import Elsewhere, answers, sentences
 from ablation.results.findings import Findings
 from ablation.statistics import evaluation
@@ -56,7 +56,7 @@ def contrasts(found: Findings) -> Table | None:
         levels = " → ".join(short(pair.factor, level) for level in pair.levels)
         rows.append(
             [
-                TITLES[pair.factor], levels, f"{pair.first} → {pair.second}", d.accuracy,
+                found.record.grid.titles[pair.factor], levels, f"{pair.first} → {pair.second}", d.accuracy,
                 *([d.macro_f1] if found.analysis.bootstrapped else []),
                 *([_only(d)] if one_seed else []),
                 d.p, d.p_holm,
@@ -131,15 +131,15 @@ def _main_effects(found: Findings) -> Iterator[Line]:
         levels = " → ".join(short(e.factor, v) for v in e.levels)
         why = "not estimable" if e.reason else None
         yield (
-            TITLES[e.factor],
-            [TITLES[e.factor], levels, e.pairs, f"{e.up} / {e.down}", e.main or why, e.line_fit],
+            found.record.grid.titles[e.factor],
+            [found.record.grid.titles[e.factor], levels, e.pairs, f"{e.up} / {e.down}", e.main or why, e.line_fit],
             e.reason,
         )
 
 
 def _interactions(found: Findings) -> Iterator[Line]:
     for interaction in found.analysis.interactions:
-        name = " × ".join(TITLES[f] for f in interaction.factors)
+        name = " × ".join(found.record.grid.titles[f] for f in interaction.factors)
         for square, value in interaction.squares:
             yield name, [name, _square(square), None, None, value, None], ""
         if not interaction.squares:
@@ -252,7 +252,7 @@ def selected(found: Findings) -> Table | None:
     answers = found.test.get(found.sealed.row) if found.sealed else None
     if not answers or not found.sealed:
         return None
-    classes = found.record.classes
+    classes = found.record.inputs.classes
     notes = _class_notes(answers.labels, classes)
     if len(answers.seeds) > 1:
         notes.append(f"Of the network with seed {answers.seeds[0]}.")
@@ -362,7 +362,7 @@ def _reproduction_notes(found: Findings, reproduction: Reproduction) -> Iterator
 def importance(found: Findings, shares: Mapping[str, tuple[float, float]]) -> Table:
     """What `study.importances` says, for a study with enough trials for it."""
     columns = [Column("factor", "Factor", "text"), Column("share", "Share (%)", "percent")]
-    rows = [[TITLES[f], share] for f, share in sorted(shares.items(), key=lambda item: -item[1][0])]
+    rows = [[found.record.grid.titles[f], share] for f, share in sorted(shares.items(), key=lambda item: -item[1][0])]
     notes = ["Share of variance on validation explained by a surrogate forest (fANOVA), mean ± SD over ten forests; "
              "not an effect size: the contrasts are."]  # fmt: skip
     return _table(found, "importance", "Importance of the factors.", columns, rows, notes)

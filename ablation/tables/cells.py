@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from itertools import groupby
 
-from ablation.grids.grid import short
+from ablation.grids.levels import short
 from ablation.statistics.comparison import Interval
 from ablation.tables.escape import cut, one_line
 from ablation.tables.table import Cell, Column, Table, as_percent

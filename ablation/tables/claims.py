@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ablation.caveats.caveat import listed, plural, which
-from ablation.grids.grid import TITLES, short
+from ablation.grids.levels import short
 from ablation.results.findings import Findings
 from ablation.statistics.comparison import ALPHA
 from ablation.statistics.facts import Contrast
@@ -38,7 +38,8 @@ def _factors(found: Findings) -> Iterator[str]:
         pair = contrast.pair
         groups.setdefault((pair.factor, *pair.levels), []).append(contrast)
     for (factor, first, second), some in list(groups.items())[:MOST]:
-        yield _factor(factor, first, second, some, len(found.analysis.contrasts))
+        title = found.record.grid.titles[factor]
+        yield _factor(title, factor, first, second, some, len(found.analysis.contrasts))
 
 
 def _told(some: list[Contrast], family: int) -> str:
@@ -48,10 +49,10 @@ def _told(some: list[Contrast], family: int) -> str:
     return f"told from 0: rows {listed(told)} ({test})" if told else f"not told from 0 ({test})"
 
 
-def _factor(factor: str, first: object, second: object, some: list[Contrast], family: int) -> str:
+def _factor(title: str, factor: str, first: object, second: object, some: list[Contrast], family: int) -> str:
     values = [c.difference.accuracy.value for c in some]
     shown = ", ".join(f"{100 * v:+.1f}" for v in values[:8]) + (", ..." if values[8:] else "")
-    change = f"{TITLES[factor]} {short(factor, first)} to {short(factor, second)}"
+    change = f"{title} {short(factor, first)} to {short(factor, second)}"
     after = _told(some, family)
     up, down = sum(v > 0 for v in values), sum(v < 0 for v in values)
     if up and down:

@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from ablation.datasets.images import SPLITS
-from ablation.grids.grid import METRICS, PUBLISHED, Trial, short
+from ablation.grids.grid import METRICS, PUBLISHED, Trial
+from ablation.grids.levels import short
 from ablation.grids.record import Record
 from ablation.results import result
 from ablation.results.result import Result
@@ -95,7 +96,7 @@ def _row_line(
     facts: RowFacts | None,
 ) -> dict[str, Any]:  # fmt: skip
     failed = [o for o in outcomes if o != result.DONE]
-    counts = record.counts[record.grid.rows[row - 1].split]
+    counts = record.inputs.counts[record.grid.rows[row - 1].split]
     published = record.grid.published[row - 1]
     return {
         "study": record.name,

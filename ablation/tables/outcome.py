@@ -103,7 +103,8 @@ def tests(workspace: Workspace, found: Findings) -> Tests | None:
 
 def _majority(found: Findings) -> float | None:
     """Of the rows whose test predictions are opened."""
-    return found.record.majority(found.record.grid.rows[row - 1].split for row in found.test)
+    share: float | None = found.record.inputs.majority(found.record.grid.rows[row - 1].split for row in found.test)
+    return share
 
 
 def draw(workspace: Workspace, record: Record, results: Results, sealed: Selection | None, look: Look) -> Drawing:
@@ -142,7 +143,7 @@ def _pretrained(workspace: Workspace, record: Record) -> Callable[[], np.ndarray
 
     def read() -> np.ndarray | None:
         for training in plan.trainings(record, record.grid.trials()):
-            wanted = training.features_of().get("test")
+            wanted = training.artifacts().get("test")
             if wanted and wanted.weights.source != "random" and not wanted.cut and features.is_ready(workspace, wanted):
                 return features.load(workspace, wanted)
         return None
@@ -155,7 +156,11 @@ def _looks(workspace: Workspace, record: Record) -> int:
     found = 1
     for name in workspace.studies():
         other = records.read(workspace.study(name)) if name != record.name else None
-        seen = other and other.images == record.images and set(other.splits.values()) & set(record.splits.values())
+        seen = (
+            other
+            and other.inputs.images == record.inputs.images
+            and set(other.inputs.splits.values()) & set(record.inputs.splits.values())
+        )
         found += bool(seen and workspace.study(name).selection.is_file())
     return found
 

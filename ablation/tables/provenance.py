@@ -5,8 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from ablation.datasets.images import SPLITS
-from ablation.grids.grid import FACTORS, short
-from ablation.grids.record import RECIPE
+from ablation.grids.levels import short
 from ablation.results.findings import Findings
 from ablation.tables.frames import NOT_RUN
 
@@ -19,14 +18,14 @@ def study_digest(found: Findings) -> str:
 def _data(found: Findings) -> Iterator[tuple[str, str]]:
     record = found.record
     yield "data", record.data
-    yield "image set (sha256 of its index)", record.images
-    for level, key in record.splits.items():
+    yield "image set (sha256 of its index)", record.inputs.images
+    for level, key in record.inputs.splits.items():
         yield f"split {level} (sha256 of its rows)", key
         for name in SPLITS:
-            counts = record.counts[level][name]
-            each = ", ".join(f"{c} {n:,}" for c, n in zip(record.classes, counts, strict=True))
+            counts = record.inputs.counts[level][name]
+            each = ", ".join(f"{c} {n:,}" for c, n in zip(record.inputs.classes, counts, strict=True))
             yield f"split {level}, {name}", f"{sum(counts):,} images: {each}"
-    for name, weights in record.weights.items():
+    for name, weights in record.inputs.weights.items():
         yield f"weights {name}", f"{weights.source} (sha256 {weights.digest})"
 
 
@@ -35,7 +34,7 @@ def _design(found: Findings) -> Iterator[tuple[str, str]]:
     yield "rows", f"{len(grid.rows):,}"
     yield "seeds", ", ".join(map(str, grid.seeds)) + (f"; replicates {grid.replicates}" if grid.replicates else "")
     yield "split seed", str(grid.split_seed)
-    for factor in FACTORS:
+    for factor in grid.factors.names:
         levels = list(dict.fromkeys(short(factor, found.record.shown(row)[factor]) for row in grid.rows))
         yield factor.replace("_", " "), ", ".join(levels[:20]) + (" ..." if len(levels) > 20 else "")
     yield "set on the command line", ", ".join(f"{k}={v}" for k, v in grid.settings.items()) or "nothing"
@@ -67,5 +66,9 @@ def provenance(found: Findings) -> list[tuple[str, str]]:
         f"{sealed.rule}; sealed {sealed.sealed}, validation predictions {sealed.validation}" if sealed else "none yet"
     )
     head = [("study", found.record.name), ("title", found.record.grid.title), ("study (sha256)", study_digest(found))]
-    backend = [("backend", found.record.backend), ("training recipe", f"version {RECIPE}"), ("selection", rule)]
+    backend = [
+        ("backend", found.record.inputs.backend),
+        ("training recipe", f"version {found.record.grid.factors.version}"),
+        ("selection", rule),
+    ]
     return [*head, *_data(found), *_design(found), *backend, *_runs(found)]

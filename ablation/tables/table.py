@@ -10,7 +10,7 @@ import pandas as pd
 
 from ablation.caveats.caveat import listed, which
 from ablation.grids import design
-from ablation.grids.grid import TITLES, short
+from ablation.grids.levels import short
 from ablation.grids.record import Record
 from ablation.results import result
 from ablation.results.selection import Selection, before
@@ -69,7 +69,7 @@ def _columns(record: Record, found: Analysis | None) -> Iterator[Column]:
         yield Column("label", "Row", "text")
     if not all(record.grid.labels):
         for factor in record.grid.varying or ("backbone",):
-            yield Column(factor, TITLES[factor], "factor", "Factors")
+            yield Column(factor, record.grid.titles[factor], "factor", "Factors")
     yield Column("train_accuracy", "Train", "percent", "Accuracy (%)")
     yield Column("val_accuracy", "Val", "percent", "Accuracy (%)")
     yield Column("test_accuracy", "Acc.", "estimate", "Test (%)")
@@ -157,7 +157,7 @@ def _caption(record: Record, rows: pd.DataFrame, majority: float | None, found: 
         else f"One training per row (seed {seeds[0]})"
     )
     notes = "".join(f" {note}" for note in record.notes)
-    of = f"{record.grid.title}: {test} test images of {len(record.classes)} classes{share}"
+    of = f"{record.grid.title}: {test} test images of {len(record.inputs.classes)} classes{share}"
     return f"{of}. {many}.{_brackets(seeds, found)}{notes}"
 
 
@@ -204,7 +204,7 @@ def _notes(
 
 def lacks_a_class(record: Record) -> bool:
     """Return whether a class has no image in the test images of a row."""
-    return not all(all(record.counts[row.split]["test"]) for row in record.grid.rows)
+    return not all(all(record.inputs.counts[row.split]["test"]) for row in record.grid.rows)
 
 
 def _neighbours(rows: Sequence[int]) -> str:
@@ -268,7 +268,7 @@ def _method(seeds: int, compared: int, bootstrapped: bool) -> str:
 
 def _gaps(record: Record, found: Analysis) -> Iterator[str]:
     grid = record.grid
-    lacking = [" × ".join(TITLES[f] for f in i.factors) for i in found.interactions if i.reason.startswith("not")]
+    lacking = [" × ".join(grid.titles[f] for f in i.factors) for i in found.interactions if i.reason.startswith("not")]
     if not any(grid.labels) and len(grid.rows) < design.cells(grid):
         cannot = (
             f"; cannot be estimated: the interaction{'s' if lacking[1:] else ''} {listed(lacking)}" if lacking else ""

@@ -13,8 +13,8 @@ import numpy as np
 from ablation import disk
 from ablation.backbones import FRONT
 from ablation.errors import AblateError
-from ablation.grids.record import Weights
-from ablation.planning.plan import Features
+from ablation.training.inputs import Weights
+from ablation.training.jobs import Features
 from ablation.workspace import Workspace, atomic, read_json, understood, write_json
 
 PIXELS = 256 * 32 * 32  # in a batch, about: many for the products' speed, few for the memory of the largest activations

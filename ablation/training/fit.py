@@ -16,11 +16,11 @@ import numpy as np
 from ablation.datasets import splits
 from ablation.planning import attempts
 from ablation.planning.cost import peak_memory
-from ablation.planning.plan import Training
 from ablation.results import checkpoint, result
 from ablation.results.result import Predictions, Result
 from ablation.statistics import evaluation
 from ablation.training import features, front, head
+from ablation.training.jobs import HeadTraining
 from ablation.training.witness import witness
 from ablation.workers import slots
 from ablation.workers.pool import Link
@@ -48,9 +48,9 @@ def environment() -> dict[str, Any]:
     }
 
 
-def _inputs(workspace: Workspace, training: Training, split: str, rows: np.ndarray) -> np.ndarray:
+def _inputs(workspace: Workspace, training: HeadTraining, split: str, rows: np.ndarray) -> np.ndarray:
     """What the network is given of a split: stored features, or uint8 pixels."""
-    computed = training.features_of().get(split)
+    computed = training.artifacts().get(split)
     if computed:
         return np.asarray(features.load(workspace, computed)[rows])
     path = workspace.images(training.images).pixels(training.condition.image_size, training.aligned(split))
@@ -62,7 +62,7 @@ class Fit:
     """A training under way: its images' features and labels, its model, its history, and the files it writes. `keep`:
     all, selected or none of the heads; with all, the last checkpoint too."""
 
-    def __init__(self, workspace: Workspace, training: Training, keep: str) -> None:
+    def __init__(self, workspace: Workspace, training: HeadTraining, keep: str) -> None:
         keras.utils.clear_session()
         self.training, self._keep = training, keep
         self._folder = workspace.training(training.key)
@@ -141,12 +141,12 @@ class Fit:
                 seconds=time.time() - self._started,
                 environment=environment(),
             )
-            checkpoint.write(self._folder, found, self.training.condition.epochs)
+            checkpoint.write(self._folder, found, self.training.steps)
 
     def end(self) -> str:
         """All milestones are reached: what was kept for an interruption, and an earlier try's failure, go. What a row
         of more epochs left behind stays."""
-        last, failed = self.training.condition.epochs, result.failure(self._folder)
+        last, failed = self.training.steps, result.failure(self._folder)
         if failed and failed.epochs <= last:
             self._folder.failure.unlink(missing_ok=True)
         if self._keep == "all":
@@ -191,11 +191,11 @@ def run(fit: Fit, link: Link) -> str:
     """Train to the end, or until the orchestrator asks to stop; the outcome."""
     unsaid = _Unsaid(link)
     for epoch in fit.epochs():
-        LOG.info("%s epoch %s of %s", fit.training.key, epoch, fit.training.condition.epochs)
+        LOG.info("%s epoch %s of %s", fit.training.key, epoch, fit.training.steps)
         if not fit.sound:
             return result.DIVERGED
         unsaid.add(fit.history[-1], now=epoch in fit.training.milestones)
-        if epoch < fit.training.condition.epochs and link.stopping():
+        if epoch < fit.training.steps and link.stopping():
             fit.save()
             return result.INTERRUPTED
     return fit.end()

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from ablation.backbones import BACKBONES, RANDOM_WEIGHTS
-from ablation.grids.grid import Condition
+from ablation.grids.levels import Condition
 from ablation.training.batches import AUGMENT, stream
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from ablation.planning.cost import Extraction, Shape, Speed, peak_memory
-from ablation.planning.plan import Features
 from ablation.results.result import Predictions
 from ablation.statistics import evaluation
 from ablation.training import features, front, head
+from ablation.training.jobs import Features
 from ablation.workspace import atomic
 
 BATCHES = 4  # of a round, at most

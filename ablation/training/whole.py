@@ -9,11 +9,11 @@ from typing import Any
 import keras
 
 from ablation.backbones import BACKBONES
-from ablation.planning.plan import Training
 from ablation.training import features, front, head
+from ablation.training.jobs import HeadTraining
 
 
-def _before(training: Training, pixels: Any) -> Any:
+def _before(training: HeadTraining, pixels: Any) -> Any:
     """What was computed once for the head: pixels through the frozen part."""
     condition = training.condition
     model, preprocess = front.backbone(condition.backbone, features.checked(training.weights), condition.image_size)
@@ -34,7 +34,7 @@ def _apply(layers: Sequence[Any], x: Any) -> Any:
     return x
 
 
-def build(training: Training, weights: Path) -> keras.Model:
+def build(training: HeadTraining, weights: Path) -> keras.Model:
     """Of a training's head in the file `weights`: uint8 pixels (N, size, size, 3) to probabilities (N, classes)."""
     condition = training.condition
     pixels = keras.Input((condition.image_size, condition.image_size, 3), dtype="uint8", name="images")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ablation.grids.grid import Condition
+from ablation.grids.levels import Condition
 from ablation.training.batches import batches, class_weights
 
 

@@ -1,4 +1,4 @@
-"""What a worker does: fetch weights, extract features, train, predict. Nothing is raised across processes.
+"""What a worker does for the Keras experiment beside training: fetch weights, predict, measure.
 
 Imports of the backend stand inside functions: the slot's environment must be set before it is loaded, and the
 orchestrator imports this file without loading it.
@@ -10,23 +10,16 @@ import socket
 import sys
 import time
 import traceback
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ablation.planning import attempts
 from ablation.planning.cost import Extraction, Shape, Speed
-from ablation.planning.plan import Features, Training
 from ablation.results import result
-from ablation.results.result import Result
 from ablation.training import features
+from ablation.training.jobs import Features, HeadTraining
 from ablation.workers import slots
 from ablation.workers.pool import Link
-from ablation.workspace import Workspace
-
-LOG = logging.getLogger(__name__)
 
 
 def set_up(precision: str = "float32") -> None:
@@ -79,31 +72,7 @@ def fetch_imagenet(backbone: str) -> str:
     return features.digest_of(front.backbone(backbone, "imagenet", 32)[0])
 
 
-class _Stopped(Exception):
-    """The orchestrator asked for it."""
-
-
-def extract(root: Path, wanted: Features, link: Link) -> str:
-    """Compute and store features; "" or what went wrong, with its traceback."""
-
-    def report(message: dict[str, Any]) -> None:
-        link.report(message)
-        if link.stopping():
-            raise _Stopped
-
-    try:
-        set_up()
-        if not features.is_ready(Workspace(root), wanted):
-            features.extract(Workspace(root), wanted, report)
-    except _Stopped:
-        return result.INTERRUPTED
-    except Exception:
-        LOG.exception("%s", wanted.key)
-        return traceback.format_exc()
-    return ""
-
-
-def answer(training: Training, head: Path, images: Path, link: Link) -> np.ndarray | str:
+def answer(training: HeadTraining, head: Path, images: Path, link: Link) -> np.ndarray | str:
     """What a trained network says of images: probabilities (N, K) float32; or what went wrong, with its traceback.
     `head`: the file of its weights; `images`: of the pixels."""
     try:
@@ -155,50 +124,6 @@ def measure(shape: Shape, link: Link) -> Speed | str:
         return measuring.speed(shape)
     except Exception:
         return traceback.format_exc()
-
-
-@dataclass(frozen=True)
-class Orders:
-    """What a command wants of its jobs beside numbers. `run`: its own name. `keep`: all, selected or none of the heads.
-
-    With `all`, the last checkpoint stays too, so that more epochs can follow.
-    """
-
-    run: str
-    keep: str
-
-
-def train(root: Path, training: Training, orders: Orders, link: Link) -> str:
-    """Fit one head, writing a result at each milestone; the outcome. A failure is written as the training's.
-
-    At most one process does so at a time, whoever started it, and what another has done is not done again.
-    """
-    folder, started = Workspace(root).training(training.key), time.time()
-    with folder.lock(give_up=link.stopping) as held:
-        if not held:
-            return result.INTERRUPTED
-        if all(result.is_done(folder, epochs) for epochs in training.milestones):
-            return result.DONE
-        if attempts.used_up(folder, orders.run, training.milestones):
-            return result.KILLED
-        attempts.add(folder, orders.run, training.milestones)  # before anything that could kill this process
-        link.begin()
-        try:
-            set_up(training.condition.precision)
-            from ablation.training import fit
-
-            return fit.run(fit.Fit(Workspace(root), training, orders.keep), link)
-        except Exception as error:
-            failure = Result(
-                result.outcome_of(error),
-                training.condition.epochs,
-                error=traceback.format_exc(),
-                attempts=len(attempts.read(folder)),
-                started=started,
-                finished=time.time(),
-            )
-            result.write(folder, failure)
-            return failure.outcome
 
 
 if __name__ == "__main__":  # the orchestrator's child: `python -m ablation.training.worker BACKBONE` prints a digest

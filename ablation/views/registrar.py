@@ -18,11 +18,11 @@ from ablation.grids import record as records
 from ablation.grids.grid import Trial
 from ablation.grids.record import Record
 from ablation.planning import plan
-from ablation.planning.plan import Training
 from ablation.results import result, selection
 from ablation.results.result import Predictions
 from ablation.results.selection import Selection
 from ablation.training import whole, worker
+from ablation.training.jobs import HeadTraining
 from ablation.views import tracking
 from ablation.workers import slots
 from ablation.workspace import Workspace
@@ -31,7 +31,7 @@ CLOSE = {"float32": 2e-3}  # probabilities were kept in float16; products of low
 LESS_CLOSE = 3e-2
 
 
-def _signature(training: Training) -> ModelSignature:
+def _signature(training: HeadTraining) -> ModelSignature:
     size = training.condition.image_size
     images = TensorSpec(np.dtype("uint8"), (-1, size, size, 3), "images")
     return ModelSignature(
@@ -47,14 +47,14 @@ def _requirements() -> list[str]:
 def _metadata(record: Record, trial: Trial, sealed: Selection) -> dict[str, Any]:
     """What whoever loads the model must know."""
     return {
-        "classes": list(record.classes),
+        "classes": list(record.inputs.classes),
         "images": "uint8 RGB, 0 to 255" + (", eyes level" if trial.condition.align == "all" else ""),
         "study": record.name,
         "row": trial.row,
         "seed": trial.seed,
         "selected": sealed.rule,
-        "image_set": record.images,
-        "weights": record.weights_of(trial.condition).model_dump(exclude={"level"})
+        "image_set": record.inputs.images,
+        "weights": record.inputs.weights_of(trial.condition).model_dump(exclude={"level"})
         | {"source": _source(record, trial)},
     }
 
@@ -63,14 +63,14 @@ def _source(record: Record, trial: Trial) -> str:
     return str(record.shown(trial.condition)["weights"])
 
 
-def _check(model: Any, workspace: Workspace, record: Record, training: Training, trial: Trial) -> None:
+def _check(model: Any, workspace: Workspace, record: Record, training: HeadTraining, trial: Trial) -> None:
     """Raises ValueError where it does not answer as the trial did on its validation images."""
-    folder, epochs = workspace.training(training.key), trial.condition.epochs
+    folder, epochs = workspace.training(training.key), trial.step
     found = result.read(folder, epochs)
     assert found is not None
     said = Predictions.read(folder.predictions("val", epochs), found.predictions["val"]).probabilities
-    rows, _ = splits.read(workspace.images(record.images), training.split)
-    stored = workspace.images(record.images).pixels(training.condition.image_size, training.aligned("val"))
+    rows, _ = splits.read(workspace.images(record.inputs.images), training.split)
+    stored = workspace.images(record.inputs.images).pixels(training.condition.image_size, training.aligned("val"))
     pixels = np.load(stored, mmap_mode="r", allow_pickle=False)[rows["val"]]
     off = float(np.abs(model.predict(pixels, verbose=0) - said.astype(np.float32)).max())
     if not off <= CLOSE.get(trial.condition.precision, LESS_CLOSE):
@@ -85,11 +85,12 @@ def register(workspace: Workspace, study: str, uri: str | None, name: str) -> st
     trial = next(record.grid.seeded(sealed.row))
     key = record.trial_key(trial)
     training = plan.training(record, trial)
+    assert isinstance(training, HeadTraining)
     sender = tracking.connect(workspace, uri, study)
     mlflow.set_tracking_uri(sender.uri)
     mlflow.set_experiment(experiment_id=sender.experiment)  # whose folder takes the files
     worker.set_up()
-    model = whole.build(training, workspace.training(training.key).head(trial.condition.epochs))
+    model = whole.build(training, workspace.training(training.key).head(trial.step))
     logged = Model.log(
         artifact_path=None,
         name="model",

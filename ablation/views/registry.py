@@ -12,6 +12,7 @@ from ablation.grids.grid import Trial
 from ablation.grids.record import Record
 from ablation.planning import plan
 from ablation.results import selection
+from ablation.training import jobs
 from ablation.views import tracking
 from ablation.workers import slots
 from ablation.workspace import Workspace
@@ -29,12 +30,14 @@ def _selected(workspace: Workspace, record: Record) -> Trial:
     if sealed is None:
         raise AblateError(f"study {record.name!r}: no row is selected yet; finish `ablate run` first")
     trial = next(record.grid.seeded(sealed.row))
-    if not workspace.training(record.training_key(trial)).head(trial.condition.epochs).is_file():
+    if not workspace.training(record.training_key(trial)).head(trial.step).is_file():
         raise AblateError(
             f"study {record.name!r}: the head of row {sealed.row} was not kept; "
             "train it in another --workspace, with --keep selected or all"
         )
-    plan.refuse_cleaned(workspace, plan.training(record, trial))  # the model is checked on some
+    training = plan.training(record, trial)
+    assert isinstance(training, jobs.HeadTraining)
+    jobs.refuse_cleaned(workspace, training)  # the model is checked on some
     return trial
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ablation.datasets import is_demo
-from ablation.grids.grid import TITLES, Trial, short
+from ablation.grids.grid import Trial
+from ablation.grids.levels import short
 from ablation.grids.record import Record
 from ablation.results.elsewhere import Elsewhere
 from ablation.results.findings import Findings, Results, done
@@ -30,7 +31,7 @@ def run_name(record: Record, trial: Trial) -> str:
     if record.grid.is_replicate(trial):
         return f"reference again, seed {trial.seed}"
     levels = record.shown(trial.condition)
-    differences = [f"{TITLES[f].lower()} {short(f, levels[f])}" for f in record.grid.difference(trial.row)]
+    differences = [f"{record.grid.titles[f].lower()} {short(f, levels[f])}" for f in record.grid.difference(trial.row)]
     name = record.grid.labels[trial.row - 1] or ", ".join(differences) or "reference"
     return f"{name}, seed {trial.seed}" if len(record.grid.seeds) > 1 else name
 
@@ -48,9 +49,9 @@ class Runs:
         self._record, self._tracker = record, tracker
         self._agreed = False
         name = record.data if is_demo(record.data) else Path(record.data).name
-        profile = {"classes": record.classes, "images": record.counts, "splits": record.splits}
-        self._dataset = tracking.dataset(name, record.images, record.data, profile)
-        tags = {"ablate.name": record.name, "ablate.data": record.data, "ablate.images": record.images}
+        profile = {"classes": record.inputs.classes, "images": record.inputs.counts, "splits": record.inputs.splits}
+        self._dataset = tracking.dataset(name, record.inputs.images, record.data, profile)
+        tags = {"ablate.name": record.name, "ablate.data": record.data, "ablate.images": record.inputs.images}
         self._tell(tracking.abandoned())
         self._parent = tracking.run(PARENT, record.name, time.time(), {}, tags, self._dataset)
         self._tell(self._parent)
@@ -143,8 +144,8 @@ class Runs:
         return bool(tests and trial.row == tests.selected and not self._record.grid.is_replicate(trial))
 
     def _page(self, trial: Trial, labels: np.ndarray, predicted: np.ndarray) -> str:
-        counts = confusion(labels, predicted, len(self._record.classes))
-        return confusion_page(f"{run_name(self._record, trial)}: test", self._record.classes, counts.tolist())
+        counts = confusion(labels, predicted, len(self._record.inputs.classes))
+        return confusion_page(f"{run_name(self._record, trial)}: test", self._record.inputs.classes, counts.tolist())
 
     def _all(self, trial: Trial, key: str, result: Result, tests: Tests | None) -> Iterator[Message]:
         """Everything of one ended trial, in one go; its last message holds the digest of it."""

@@ -17,7 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ablation.addresses import first_line
 from ablation.errors import AblateError
-from ablation.grids.grid import Condition, Trial, short
+from ablation.grids.grid import Trial
+from ablation.grids.levels import Condition, Schema, short
 from ablation.grids.record import Record
 from ablation.results.result import Result
 from ablation.views.databases import sqlite_url
@@ -35,30 +36,29 @@ def _distribution(declared: dict[str, Any]) -> BaseDistribution | None:
         return _distribution(declared["anyOf"][0])
     if "enum" in declared:
         return CategoricalDistribution(declared["enum"])
+    if declared.get("type") == "boolean":
+        return CategoricalDistribution([False, True])
+    low, high = declared.get("minimum"), declared.get("maximum", declared.get("exclusiveMaximum"))
+    if low is None or high is None:
+        return None  # open-ended: texts, paths, numbers without a range
     if declared.get("type") == "integer":
-        low, high = declared["minimum"], declared["maximum"]
         return IntDistribution(low, high, log=high > 1000)
-    if declared.get("type") == "number":
-        low, high = declared["minimum"], declared.get("maximum") or declared["exclusiveMaximum"]
-        return FloatDistribution(low, high, log=0 < low < 0.001)
-    return None  # open-ended: paths
+    return FloatDistribution(low, high, log=0 < low < 0.001)
 
 
-DISTRIBUTIONS = {
-    factor: found
-    for factor, declared in Condition.model_json_schema()["properties"].items()
-    if (found := _distribution(declared)) is not None
-}
+def distributions(schema: Schema) -> dict[str, BaseDistribution]:
+    """Return the distribution of each factor that has a declared range or choices."""
+    found = {factor.name: _distribution(factor.declared) for factor in schema.factors}
+    return {name: each for name, each in found.items() if each is not None}
 
 
-def parameters(condition: Condition) -> dict[str, Any]:
+def parameters(condition: Condition, known: Mapping[str, BaseDistribution]) -> dict[str, Any]:
     """The levels that Optuna can hold as parameters; lists and paths go to user attributes."""
-    levels = condition.model_dump()
-    return {f: levels[f] for f in DISTRIBUTIONS if not isinstance(levels[f], tuple)}
+    return {f: condition[f] for f in known if not isinstance(condition[f], tuple)}
 
 
 def _attributes(record: Record, trial: Trial, key: str) -> dict[str, Any]:
-    known = parameters(trial.condition)
+    known = parameters(trial.condition, distributions(record.grid.factors))
     open_ended = {f: short(f, v) for f, v in record.shown(trial.condition).items() if f not in known}
     return {KEY: key, "row": trial.row, "seed": trial.seed, **open_ended}
 
@@ -120,6 +120,7 @@ class Study:
             {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
         )  # a server that was restarted has cut its connections
         self._record, self._metric = record, f"val_{record.grid.metric}"  # whatever selects
+        self._distributions = distributions(record.grid.factors)
         self._storage = optuna.storages.RDBStorage(url, engine_kwargs=arguments)
         self._study = self._opened(shared)
         self._id = self._storage.get_study_id_from_name(record.name)
@@ -139,7 +140,7 @@ class Study:
                 sampler=optuna.samplers.RandomSampler(),  # never consulted: every parameter is fixed
                 load_if_exists=True,
             )
-            mine, its = {METRIC: self._metric, IMAGES: self._record.images}, found.user_attrs
+            mine, its = {METRIC: self._metric, IMAGES: self._record.inputs.digest}, found.user_attrs
             if all(its.get(attribute, value) == value for attribute, value in mine.items()):
                 for attribute in mine.keys() - its.keys():
                     found.set_user_attr(attribute, mine[attribute])
@@ -242,10 +243,10 @@ class Study:
         return {key for name, keys in self._study.user_attrs.items() if name.startswith("test/") for key in keys}
 
     def _frozen(self, trial: Trial, key: str, **more: Any) -> optuna.trial.FrozenTrial:
-        fixed = parameters(trial.condition)
+        fixed = parameters(trial.condition, self._distributions)
         return optuna.trial.create_trial(
             params=fixed,
-            distributions={f: DISTRIBUTIONS[f] for f in fixed},
+            distributions={f: self._distributions[f] for f in fixed},
             user_attrs=_attributes(self._record, trial, key),
             **more,
         )

@@ -71,7 +71,7 @@ def _lack(workspace: Workspace, record: Record, trial: Trial, running: set[str])
     """None where the trial is done."""
     key = record.training_key(trial)
     folder = workspace.training(key)
-    if folder.result(trial.condition.epochs).is_file():
+    if folder.result(trial.step).is_file():
         return None
     if key in running:
         return Lack(trial.row, trial.seed, RUNNING)
@@ -79,7 +79,7 @@ def _lack(workspace: Workspace, record: Record, trial: Trial, running: set[str])
     if failure:
         with understood(folder.failure):
             return Lack(trial.row, trial.seed, *_how(failure))
-    saved = max((epoch for epoch in folder.checkpoints() if epoch < trial.condition.epochs), default=0)
+    saved = max((epoch for epoch in folder.checkpoints() if epoch < trial.step), default=0)
     return Lack(trial.row, trial.seed, NOT_RUN, f"stopped; it goes on from epoch {saved}" if saved else "")
 
 

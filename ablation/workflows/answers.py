@@ -7,22 +7,23 @@ import numpy as np
 
 from ablation.datasets import images
 from ablation.datasets.images import Decoded, Images
+from ablation.engine import job
+from ablation.engine.job import Orders
 from ablation.errors import AblateError
 from ablation.grids import record as records
 from ablation.grids.grid import Trial
 from ablation.grids.record import Record
 from ablation.planning import plan
-from ablation.planning.plan import Training
 from ablation.results import result, selection
 from ablation.results.result import Predictions
 from ablation.results.selection import Selection
 from ablation.training import features, worker
-from ablation.training.worker import Orders
+from ablation.training.jobs import HeadTraining, refuse_cleaned
+from ablation.training.prepare import store_images
 from ablation.watching.watch import Watch
 from ablation.workers import pool, slots
 from ablation.workflows import pools, sweep
 from ablation.workflows.options import Options
-from ablation.workflows.prepare import store_images
 from ablation.workspace import TrainingFolder, Workspace
 
 
@@ -35,8 +36,10 @@ class Chosen:
     trial: Trial
 
     @property
-    def training(self) -> Training:
-        return plan.training(self.record, self.trial)
+    def training(self) -> HeadTraining:
+        found = plan.training(self.record, self.trial)
+        assert isinstance(found, HeadTraining)
+        return found
 
 
 def choose(workspace: Workspace, name: str, row: int | None) -> Chosen:
@@ -50,7 +53,7 @@ def choose(workspace: Workspace, name: str, row: int | None) -> Chosen:
     if not 1 <= number <= len(record.grid.rows):
         raise AblateError(f"--row {number}: no such row; allowed: 1 to {len(record.grid.rows)}")
     chosen = Chosen(record, sealed, next(record.grid.seeded(number)))
-    done = result.read(workspace.training(chosen.training.key), chosen.trial.condition.epochs)
+    done = result.read(workspace.training(chosen.training.key), chosen.trial.step)
     if not (done and done.done):
         raise AblateError(f"row {number} has no result; finish `ablate run` first, or take another --row")
     return chosen
@@ -60,7 +63,7 @@ def answers(
     options: Options, workspace: Workspace, chosen: Chosen, found: Images, watch: Watch
 ) -> tuple[Decoded, np.ndarray]:
     """The images, decoded, and probabilities (N, K) of them, both in index order."""
-    training, epochs = chosen.training, chosen.trial.condition.epochs
+    training, epochs = chosen.training, chosen.trial.step
     size = training.condition.image_size
     with workspace.lock():
         decoded = images.decode(
@@ -96,10 +99,10 @@ def _one(workers: pool.Pool, task: pool.Task, watch: Watch) -> np.ndarray:
 def _trained_again(workspace: Workspace, chosen: Chosen, workers: pool.Pool, watch: Watch) -> TrainingFolder:
     """The head was not kept: a training of its own, beside the one that counts, and compared with it."""
     trial, training, again = chosen.trial, chosen.training, workspace.again
-    epochs, place = trial.condition.epochs, again.training(training.key)
+    epochs, place = trial.step, again.training(training.key)
     if not place.head(epochs).is_file():
-        if slots.backend() != chosen.record.backend:
-            was = f"KERAS_BACKEND={chosen.record.backend}"
+        if slots.backend() != chosen.record.inputs.backend:
+            was = f"KERAS_BACKEND={chosen.record.inputs.backend}"
             raise AblateError(f"row {trial.row} is to be trained again as it was, with {was}: set it so")
         watch.say(f"the head of row {trial.row} was not kept: it is trained again, for {epochs} epochs")
         again.root.mkdir(parents=True, exist_ok=True)
@@ -107,10 +110,10 @@ def _trained_again(workspace: Workspace, chosen: Chosen, workers: pool.Pool, wat
         if not link.exists():
             link.unlink(missing_ok=True)
             link.symlink_to("..")  # the workspace's own, wherever that is moved
-        wanted = set(training.features_of().values())
-        if not wanted or not all(features.is_ready(workspace, f) for f in wanted):
-            plan.refuse_cleaned(workspace, training)
-        sweep.extract(workspace, workers, wanted, watch)
+        wanted = {f.key: f for f in training.artifacts().values()}
+        if not wanted or not all(features.is_ready(workspace, f) for f in wanted.values()):
+            refuse_cleaned(workspace, training)
+        sweep.make(workspace, workers, chosen.record, wanted, watch)
         _train(workers, again, training, watch)
     new, old = (result.read(w.training(training.key), epochs) for w in (again, workspace))
     if not (new and new.done and old):
@@ -129,12 +132,12 @@ def _trained_again(workspace: Workspace, chosen: Chosen, workers: pool.Pool, wat
     return place
 
 
-def _train(workers: pool.Pool, again: Workspace, training: Training, watch: Watch) -> None:
+def _train(workers: pool.Pool, again: Workspace, training: HeadTraining, watch: Watch) -> None:
     orders = Orders(uuid.uuid4().hex, "selected")
-    task = pool.Task("training again", worker.train, (again.root.absolute(), training, orders))
+    task = pool.Task("training again", job.train, (again.root.absolute(), training, orders))
 
     def reported(key: str, message: dict[str, list[dict[str, float]]]) -> None:
-        watch.step(key, int(message["epochs"][-1]["epoch"]), training.condition.epochs)
+        watch.step(key, int(message["epochs"][-1]["epoch"]), training.steps)
 
     tasks = iter([task])
     for _ in workers.run(lambda: next(tasks, None), pool.Listener(reported=reported)):

@@ -10,8 +10,8 @@ from typing import Any
 
 from ablation.errors import AblateError
 from ablation.planning.cost import Extraction, Shape, Speed
-from ablation.planning.plan import Features
 from ablation.training import worker
+from ablation.training.jobs import Features
 from ablation.watching.watch import Watch
 from ablation.workers import cluster, pool
 from ablation.workers.slots import Slot

@@ -5,6 +5,8 @@ from collections import defaultdict, deque
 from collections.abc import Mapping
 from typing import Any
 
+from ablation.engine import job
+from ablation.engine.job import Orders
 from ablation.grids.grid import Trial
 from ablation.grids.record import Record
 from ablation.planning import attempts
@@ -12,8 +14,6 @@ from ablation.planning.plan import Training
 from ablation.results import result
 from ablation.results.keep import Heads
 from ablation.results.result import DONE, FAILED, INTERRUPTED, KILLED, OUT_OF_MEMORY, TIMED_OUT, Result
-from ablation.training import worker
-from ablation.training.worker import Orders
 from ablation.views.trials import Views
 from ablation.watching.watch import Watch
 from ablation.workers import pool
@@ -73,7 +73,7 @@ class Dispatch:
             return None
         key = self._waiting.popleft()
         arguments = self._workspace.root.absolute(), self._trainings[key], self._orders
-        return pool.Task(key, worker.train, arguments, self._timeout)
+        return pool.Task(key, job.train, arguments, self._timeout)
 
     def _folder(self, key: str) -> TrainingFolder:
         return self._workspace.training(key)
@@ -87,21 +87,21 @@ class Dispatch:
     def _began(self, key: str, slot: str) -> None:
         self._watch.started(key, self._label(key), slot)
         training = self._trainings[key]
-        behind = attempts.standing(self._folder(key), training.milestones)[0] / training.condition.epochs
+        behind = attempts.standing(self._folder(key), training.milestones)[0] / training.steps
         if not self._done[key]:  # of an earlier command; a later try goes back to what this one has done
             self._before += behind * self._work[key]
         self._progress(key, behind)
         for trial in self._trials[key]:
-            if not result.is_done(self._folder(key), trial.condition.epochs):
+            if not result.is_done(self._folder(key), trial.step):
                 self._views.started(trial)
 
     def _reported(self, key: str, message: dict[str, Any]) -> None:
-        epochs = self._trainings[key].condition.epochs
+        epochs = self._trainings[key].steps
         for epoch in message["epochs"]:
             for trial in self._trials[key]:
-                if trial.condition.epochs >= epoch["epoch"]:
+                if trial.step >= epoch["epoch"]:
                     self._views.epoch(trial, epoch)
-                if trial.condition.epochs == epoch["epoch"]:
+                if trial.step == epoch["epoch"]:
                     self._tell_end(trial)
         last = message["epochs"][-1]
         self._watch.epoch(key, last, epochs)
@@ -113,7 +113,7 @@ class Dispatch:
         self._watch.work(self._sum / self._all, self._before / self._all)
 
     def _tell_end(self, trial: Trial) -> None:
-        found = result.read(self._folder(self._record.training_key(trial)), trial.condition.epochs)
+        found = result.read(self._folder(self._record.training_key(trial)), trial.step)
         if found:
             self._views.ended(trial, found)
         if found and found.done:
@@ -148,7 +148,7 @@ class Dispatch:
         error = {KILLED: "its worker was killed", TIMED_OUT: f"not done after {self._timeout} s"}
         failure = Result(
             outcome,
-            self._trainings[key].condition.epochs,
+            self._trainings[key].steps,
             error=error.get(outcome, lost.reason),
             attempts=len(tries),
             started=tries[-1].started if tries else time.time(),

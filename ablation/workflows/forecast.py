@@ -15,14 +15,15 @@ from ablation.errors import AblateError
 from ablation.grids.record import Record
 from ablation.planning import cost, plan, schedule
 from ablation.planning.cost import FLOAT, Extraction, Shape, Speed
-from ablation.planning.plan import Features, Job
+from ablation.planning.plan import Job
 from ablation.planning.schedule import Costs
 from ablation.training import features
+from ablation.training.jobs import Features, HeadTraining
 from ablation.watching.watch import Watch
 from ablation.workers import slots
 from ablation.workers.slots import Slot
 from ablation.workflows.options import Options
-from ablation.workflows.prepare import Prepared, pixel_files, prepare
+from ablation.workflows.prepare import Study, prepare
 from ablation.workspace import Workspace
 
 COMMAND = 14.0  # seconds of a run beside its workers': libraries, databases, tables; measured on two cores
@@ -88,13 +89,13 @@ def forecast(options: Options, budget: float | None, benches: Benches, watch: Wa
     if options.scheduler:
         raise AblateError("--scheduler: a plan measures this machine's slots; leave it out, and say --slots")
     began = time.monotonic()
-    workspace, prepared = Workspace(options.workspace), prepare(options, watch)
+    workspace, study = Workspace(options.workspace), prepare(options, watch)
     once = COMMAND + time.monotonic() - began
-    found = plan.jobs(workspace, prepared.record, options.retry)
+    found = plan.jobs(workspace, study.record, options.retry)
     left = [job for job in found if job.missing]
     used = slots.parse(options.slots)[: 1 if options.inline else None]
-    measured = _measure(workspace, prepared.record, left, used, lambda: benches(used, options.inline, watch), watch)
-    images = len(prepared.images.index)
+    measured = _measure(workspace, study.record, left, used, lambda: benches(used, options.inline, watch), watch)
+    images = sum(study.record.inputs.examples(study.record.grid.rows[0]).values())
     costs = Costs(
         slots=len(used),
         once=once + measured.start,
@@ -102,9 +103,9 @@ def forecast(options: Options, budget: float | None, benches: Benches, watch: Wa
         speeds={key: measured.speeds[shape] for key, shape in measured.shapes.items()},
         shapes=measured.shapes,
     )
-    reference = prepared.record.grid.reference
+    reference = study.record.grid.reference
     return Forecast(
-        record=prepared.record,
+        record=study.record,
         jobs=tuple(found),
         costs=costs,
         slots=tuple(used),
@@ -112,7 +113,7 @@ def forecast(options: Options, budget: float | None, benches: Benches, watch: Wa
         memory=_memory(left, costs, measured),
         orchestrator=cost.peak_memory() + DATABASES,
         memory_free=psutil.virtual_memory().available,
-        disk=_disk(workspace, prepared, left, costs, measured),
+        disk=_disk(study, left, images, costs, measured),
         disk_free=_free(workspace),
         budget=budget,
         fits=frozenset() if budget is None else schedule.fitting(found, costs, reference, budget),
@@ -128,7 +129,7 @@ def _measure(
     watch: Watch,
 ) -> _Measured:
     """Look up what past trainings say; only where they say nothing, workers start and measure."""
-    wanted = {features: None for job in jobs for features in job.training.features_of().values()}
+    wanted = {features: None for job in jobs for features in job.training.artifacts().values()}
     ready = {f.key: features.shape(workspace, f)[1:] for f in wanted if features.is_ready(workspace, f)}
     shapes = _shapes(record, jobs, ready)
     known = cost.past(workspace, set(shapes.values()), _environment(used[0]))
@@ -152,14 +153,13 @@ def _say_if_busy(watch: Watch) -> None:
 
 def _shapes(record: Record, jobs: Sequence[Job], inputs: Mapping[str, tuple[int, ...]]) -> dict[str, Shape]:
     """The shape of each training whose features' shape is known, by its key."""
-    sizes = {record.splits[s]: {part: sum(n) for part, n in c.items()} for s, c in record.counts.items()}
     shapes = {}
-    for training in (job.training for job in jobs):
-        computed = training.features_of()
+    for training in (job.training for job in jobs if isinstance(job.training, HeadTraining)):
+        computed = training.artifacts()
         size = training.condition.image_size
         one = inputs.get(computed["train"].key) if computed else (size, size, 3)
         if one:
-            shapes[training.key] = training.shape(one, **sizes[training.split])
+            shapes[training.key] = training.shape(one, **training.examples)
     return shapes
 
 
@@ -177,15 +177,11 @@ def _memory(jobs: Sequence[Job], costs: Costs, measured: _Measured) -> int:
     return schedule.memory(jobs, costs, sum(peaks[: costs.slots]))
 
 
-def _disk(
-    workspace: Workspace, prepared: Prepared, jobs: Sequence[Job], costs: Costs, measured: _Measured
-) -> dict[str, int]:
-    folder = workspace.images(prepared.record.images)
-    images = len(prepared.images.index)
-    pixels = sum(x.nbytes for path, x in pixel_files(folder, prepared.images).items() if not path.is_file())
+def _disk(study: Study, jobs: Sequence[Job], images: int, costs: Costs, measured: _Measured) -> dict[str, int]:
+    record = study.record
     computed = sum(images * prod(e.shape) * FLOAT for e in measured.extractions.values())
-    kept = schedule.disk(jobs, costs, len(prepared.record.grid.seeds), prepared.record.keep)
-    return {"features": computed, "pixels": pixels if jobs else 0, **kept}
+    kept = schedule.disk(jobs, costs, len(record.grid.seeds), record.keep)
+    return {"features": computed, "pixels": study.prepared.disk if jobs else 0, **kept}
 
 
 def _free(workspace: Workspace) -> int:

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ablation import experiments
 from ablation.errors import AblateError
+from ablation.experiments.protocol import Request
 from ablation.grids.grid import Grid
-from ablation.training import features
+from ablation.grids.record import Inputs
 from ablation.views import databases
-from ablation.workers import slots
 from ablation.workers.pool import Tls
 from ablation.workspace import Workspace, check_name, on_network
 
@@ -38,9 +39,16 @@ class Options:
     replicates: int | None = None  # how often the reference is trained again, with other seeds
     command: Sequence[str] = ()  # as it was typed after `ablate`: how to go on
 
-    def levels(self, factor: str) -> list[Any]:
-        """The levels of a factor that rows have."""
-        return sorted({getattr(row, factor) for row in self.grid.rows})
+    @property
+    def experiment(self) -> Any:
+        """The experiment of the study."""
+        return experiments.load(self.grid.factors.plugin)
+
+    def request(self, earlier: Inputs | None = None) -> Request:
+        """Return what the experiment is asked to prepare. `earlier`: what the study was given when it was run last."""
+        own = {"classes": self.classes, "limit": self.limit, "skip_bad": self.skip_bad}
+        used = "" if self.scheduler else self.slots
+        return Request(self.grid, self.data, Workspace(self.workspace), own, earlier, used)
 
 
 def check(options: Options) -> None:
@@ -48,20 +56,10 @@ def check(options: Options) -> None:
     root = Workspace(options.workspace).root
     check_name(options.name)
     databases.refuse_shared(Workspace(options.workspace), options.storage, options.tracking)
-    _check_precision(options)
-    if not slots.is_installed(slots.backend()):
-        raise AblateError(f"KERAS_BACKEND={slots.backend()}: not installed; install it, or unset the variable")
-    for backbone, level in {(row.backbone, row.weights) for row in options.grid.rows}:
-        features.locate(backbone, level)
+    if refuse := getattr(options.experiment, "check", None):
+        refuse(options.request())
     if on_network(root) and not (options.storage and options.tracking):
         raise AblateError(
             f"{root} lies on a network file system, where SQLite loses data; "
             "pass --storage and --tracking (a database and a server), or a local --workspace"
         )
-
-
-def _check_precision(options: Options) -> None:
-    used = slots.parse(options.slots)
-    for precision in () if options.scheduler else options.levels("precision"):  # a cluster has other devices
-        if why := slots.lacking(precision, used):
-            raise AblateError(f"precision {precision}: {why}; take float32, or other --slots")

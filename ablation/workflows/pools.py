@@ -13,8 +13,6 @@ from ablation.workers import cluster, pool, slots
 from ablation.workflows.options import Options, check
 from ablation.workspace import Workspace
 
-LOADS = "ablation.training.fit"  # what workers load as they start: named here, for whoever must not load a backend
-
 
 def open_pool(options: Options, watch: Watch, alone: bool = False) -> AbstractContextManager[pool.Pool]:
     """`alone`: no two jobs share a device."""
@@ -25,7 +23,8 @@ def open_pool(options: Options, watch: Watch, alone: bool = False) -> AbstractCo
         return cluster.remote(options.scheduler, options.tls, workspace.root, log, watch.say, one)
     found = slots.parse(options.slots)
     found = slots.alone(found) if alone else found
-    return pool.inline(found[0]) if options.inline else cluster.local(found, log, watch.say, LOADS)
+    loads = getattr(options.experiment, "loads", "")
+    return pool.inline(found[0]) if options.inline else cluster.local(found, log, watch.say, loads)
 
 
 class Ahead:
@@ -59,7 +58,8 @@ class Ahead:
 
 def _is_worthwhile(options: Options) -> bool:
     """Whether workers of this machine are likely to be needed: as far as the study's last record says."""
-    if options.inline or options.scheduler or not (is_demo(options.data) or Path(options.data).exists()):
+    missing = options.data and not is_demo(options.data) and not Path(options.data).exists()
+    if options.inline or options.scheduler or missing:
         return False
     workspace = Workspace(options.workspace)
     old = records.read(workspace.study(options.name))

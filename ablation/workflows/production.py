@@ -60,13 +60,13 @@ def evaluate(options: Options, split: str, row: int | None, watch: Watch) -> Eva
         "row": chosen.trial.row,
         "seed": chosen.trial.seed,
         "trial": record.trial_key(chosen.trial),
-        "train": record.counts[chosen.trial.condition.split]["train"],
+        "train": record.inputs.counts[chosen.trial.condition.split]["train"],
         "left_out": others,
         "measured": time.time(),
     }
-    found = elsewhere.measure(of, record.classes, index.labels, probabilities, _test(workspace, chosen))
-    labels = np.array(record.classes)[index.labels]
-    frame = _predictions(index.names, probabilities, record.classes, {"id": index.ids, "label": labels})
+    found = elsewhere.measure(of, record.inputs.classes, index.labels, probabilities, _test(workspace, chosen))
+    labels = np.array(record.inputs.classes)[index.labels]
+    frame = _predictions(index.names, probabilities, record.inputs.classes, {"id": index.ids, "label": labels})
     folder = workspace.study(record.name).evaluation(found.name)
     write_text(folder / "predictions.csv", export.csv(frame))
     write_text(folder / "confusion.csv", export.csv(_confusion(found)))
@@ -93,10 +93,10 @@ def _drawn(
 def _read(options: Options, record: Record, split: str) -> tuple[images.Images, dict[str, int]]:
     given = images.load(options.data)
     images.check_names(given, options.data)
-    found, others = images.matched(given if split == "all" else images.of_split(given, split), record.classes)
+    found, others = images.matched(given if split == "all" else images.of_split(given, split), record.inputs.classes)
     if not len(found):
         raise AblateError(
-            f"{options.data}: no image of a class of this study ({', '.join(record.classes)}); "
+            f"{options.data}: no image of a class of this study ({', '.join(record.inputs.classes)}); "
             f"there are {names.listed(others) or 'no images'}"
         )
     return images.limit(found, options.limit), {name: n for name, n in others.items() if n}
@@ -117,7 +117,7 @@ def _name(folder: StudyFolder, data: str, split: str, row: int | None) -> str:
 
 def _test(workspace: Workspace, chosen: Chosen) -> tuple[np.ndarray, np.ndarray]:
     """Labels and predictions of the same trial on its own test images."""
-    done = result.read(workspace.training(chosen.training.key), chosen.trial.condition.epochs)
+    done = result.read(workspace.training(chosen.training.key), chosen.trial.step)
     assert done is not None
     labels, found = selection.unseal(workspace, chosen.record, chosen.sealed)(chosen.trial, done)
     return labels, found.classes
@@ -149,7 +149,7 @@ def predict(options: Options, row: int | None, watch: Watch) -> pd.DataFrame:
     image, by name. Raises AblateError where the input is wrong."""
     workspace = Workspace(options.workspace)
     chosen = choose(workspace, options.name, row)
-    given = images.unlabelled(options.data, chosen.record.classes)
+    given = images.unlabelled(options.data, chosen.record.inputs.classes)
     decoded, probabilities = answers(options, workspace, chosen, images.limit(given, options.limit), watch)
-    frame = _predictions(decoded.index.names, probabilities, chosen.record.classes, {})
+    frame = _predictions(decoded.index.names, probabilities, chosen.record.inputs.classes, {})
     return frame.sort_values("image", ignore_index=True)

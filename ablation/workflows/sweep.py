@@ -2,21 +2,20 @@
 
 import uuid
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from ablation.addresses import first_line, with_driver
+from ablation.engine import job
+from ablation.engine.job import Orders
 from ablation.errors import AblateError
 from ablation.grids.record import Record
 from ablation.planning import attempts, plan
-from ablation.planning.plan import Features, Training
 from ablation.results import result, selection
 from ablation.results.findings import collect, done
 from ablation.results.keep import Heads
 from ablation.tables.outcome import Look, Outcome, draw, outcome, tests, write
-from ablation.training import features, worker
-from ablation.training.worker import Orders
 from ablation.views import databases, study, tracking
 from ablation.views.runs import Runs
 from ablation.views.study import Study
@@ -29,7 +28,7 @@ from ablation.workers.interrupts import Interrupts
 from ablation.workflows.dispatch import Dispatch
 from ablation.workflows.options import Options
 from ablation.workflows.pools import Ahead, open_pool
-from ablation.workflows.prepare import prepare, store
+from ablation.workflows.prepare import prepare
 from ablation.workspace import Workspace
 
 
@@ -44,13 +43,13 @@ def run(options: Options, watch: Watch, ahead: Ahead | None = None) -> Outcome:
     databases.refuse_foreign_storage(workspace, options.storage)
     databases.refuse_foreign_tracking(workspace, options.tracking)
     with Interrupts(watch.say) as interrupts:
-        prepared = prepare(options, watch)
-        record = prepared.record
+        study = prepare(options, watch)
+        record = study.record
         for note in record.notes:
             watch.say(f"note: {note}")
         with workspace.lock():
-            store(workspace, prepared)
-            del prepared  # its pixels: workers map them from disk
+            study.store(workspace)
+            del study  # its pixels: workers map them from disk
             with (
                 status.Noted(watch, workspace.study(record.name), _slot_names(options), options.command) as watch,
                 _views(options, workspace, record, watch) as views,
@@ -111,12 +110,13 @@ def _train_missing(
         return 0
     trainings = plan.trainings(record, missing)
     with ahead.pool(watch) as workers:
-        wanted = {f for t in trainings for f in t.features_of().values()}
+        wanted = {artifact.key: artifact for t in trainings for artifact in t.artifacts().values()}
         with interrupts.softly(workers.stop):
-            extract(workspace, workers, wanted, watch, lambda: interrupts.asked)
+            make(workspace, workers, record, wanted, watch, lambda: interrupts.asked)
         if interrupts.asked:
             return 0
-        work = {t.key: _work(record, t) for t in trainings}
+        effort = getattr(record.experiment, "effort", lambda training: training.steps)
+        work = {t.key: float(effort(t)) for t in trainings}
         orders = Orders(uuid.uuid4().hex, record.keep)
         dispatch = Dispatch(workspace, record, heads, views, watch, trainings, work, orders, options.timeout)
         _dispatch(dispatch, workers, interrupts)
@@ -135,23 +135,25 @@ def _dispatch(dispatch: Dispatch, workers: pool.Pool, interrupts: Interrupts) ->
         dispatch.run(workers)
 
 
-def extract(
-    workspace: Workspace, workers: pool.Pool, wanted: set[Features], watch: Watch,
+def make(
+    workspace: Workspace, workers: pool.Pool, record: Record, wanted: Mapping[str, Any], watch: Watch,
     asked: Callable[[], bool] = lambda: False,
 ) -> None:  # fmt: skip
-    """Compute what is lacking of `wanted`, until all of it is there, or it is `asked` to stop."""
-    lacking = {f.key: f for f in sorted(wanted, key=lambda f: f.key) if not features.is_ready(workspace, f)}
+    """Make what is lacking of the artifacts that trainings share, until all is there, or it is `asked` to stop."""
+    plugin, experiment = record.grid.factors.plugin, record.experiment
+    lacking = {key: wanted[key] for key in sorted(wanted) if not experiment.is_ready(workspace, wanted[key])}
     waiting, tries = deque(lacking), Counter[str]()
+    what = getattr(experiment, "making", "preparing")
 
     def take() -> pool.Task | None:
         key = waiting.popleft() if waiting and not asked() else None
-        return pool.Task(key, worker.extract, (workspace.root.absolute(), lacking[key])) if key else None
+        return pool.Task(key, job.make, (workspace.root.absolute(), plugin, lacking[key])) if key else None
 
     def reported(_: str, message: dict[str, Any]) -> None:
-        watch.step("computing features", message["images"], message["of"])
+        watch.step(what, message["images"], message["of"])
 
     if waiting:
-        watch.step("computing features", 0, 1)  # until a worker has loaded its backend, nothing else is said
+        watch.step(what, 0, 1)  # until a worker has loaded its backend, nothing else is said
     for key, trouble in workers.run(take, pool.Listener(reported=reported)):
         tries[key] += 1
         if asked() or trouble == result.INTERRUPTED:
@@ -160,14 +162,9 @@ def extract(
             waiting.append(key)
         elif trouble:
             raise AblateError(
-                f"features {key} could not be computed: {pool.why(trouble)}; "
+                f"{getattr(experiment, 'made', 'artifact')} {key} could not be computed: {pool.why(trouble)}; "
                 f"the log is under {workspace.log('').parent}"
             )
-
-
-def _work(record: Record, training: Training) -> float:
-    train = next(c["train"] for s, c in record.counts.items() if record.splits[s] == training.split)
-    return plan.work(training, sum(train))
 
 
 def _conclude(workspace: Workspace, record: Record, heads: Heads, views: Views, trained: int, watch: Watch) -> Outcome:

@@ -11,11 +11,10 @@ import sys
 import careful
 import keras
 
-from ablation.grids.grid import Condition
-from ablation.training import head, worker
+from ablation.training import factors, head, worker
 
 ROW = {"fc_units": 1024, "batch_size": 128, "epochs": 10, "learning_rate": 1e-4}
-CONDITION = Condition(**ROW, fc_layers=2, dropout=0.25)
+CONDITION = factors.condition(**ROW, fc_layers=2, dropout=0.25)
 
 
 def main(data: str, weights: str, seeds: int) -> None:

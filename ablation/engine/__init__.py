@@ -1,0 +1,1 @@
+"""The child's side: what a worker does for one training, whatever its experiment."""

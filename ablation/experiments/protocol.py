@@ -1,0 +1,69 @@
+"""What an experiment is: a module or an object with these names. Those marked optional may be missing."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from ablation.engine.run import Run
+from ablation.grids.grid import Grid
+from ablation.grids.record import Inputs
+from ablation.planning.plan import Training
+from ablation.watching.watch import Watch
+from ablation.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a command asks an experiment to prepare. `options`: the experiment's own; `earlier`: the inputs that the
+    study had when it was run last; `slots`: where its trainings will run, as `--slots` names them, "" for elsewhere."""
+
+    grid: Grid
+    data: str
+    workspace: Workspace
+    options: Mapping[str, Any] = field(default_factory=dict)
+    earlier: Inputs | None = None
+    slots: str = "auto"
+
+    def levels(self, factor: str) -> list[Any]:
+        """Return the levels of a factor that rows have."""
+        return sorted({row[factor] for row in self.grid.rows})
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the trainings of a study are given, read and checked. `data`: the data as a record names them; `store`:
+    writes what workers and later commands read; `disk`: what that takes, in bytes."""
+
+    inputs: Inputs
+    data: str = ""
+    notes: Sequence[str] = ()
+    store: Callable[[], None] = lambda: None
+    disk: int = 0
+
+
+class Experiment(Protocol):
+    """One experiment. Every process can load it without loading a backend: `train` loads what it needs.
+
+    Optional names:
+
+    - `Inputs`: a kind of `Inputs` of its own, with more in it.
+    - `Training`: a kind of `plan.Training` of its own, with what `Inputs.given` returns.
+    - `check(request)`: refuses, in an instant, what `prepare` would refuse later; raises AblateError.
+    - `is_ready(workspace, artifact)`, `make(workspace, artifact, report)`: for what `Training.artifacts` names. `make`
+      runs in a worker, and reports {"done": n, "of": n, "what": text}.
+    - `effort(training)`: how long a training takes beside others, in any unit; else its number of steps.
+    - `updates(condition, examples)`: what decides between equal rows; else the number of steps.
+    - `loads`: a module that workers import as they start.
+    """
+
+    name: str
+    version: int  # count up whenever the same trial would give other numbers
+    factors: type[BaseModel]
+
+    def prepare(self, request: Request, watch: Watch) -> Prepared:
+        """Read and check what the trainings are given. Writes nothing. Raises AblateError where it is wrong."""
+
+    def train(self, training: Training, run: Run) -> None:
+        """Train in a worker, from the first step or a checkpoint to the last milestone; results go to `run`."""
