@@ -233,6 +233,11 @@ class Workspace:
         """The names of the studies that were run here."""
         return sorted(p.parent.name for p in self.root.glob("*/study.json"))
 
+    @property
+    def aliases(self) -> Path:
+        """Ids of trainings that were renamed."""
+        return self.root / "trained" / "aliases.json"
+
     def training(self, key: str) -> TrainingFolder:
         return TrainingFolder(self.root / "trained" / key)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from ablation.commands.options import check_codes, existing_name, strict_option, study_options, workspace_option
+from ablation.commands.options import check_codes, existing_name, opened, strict_option, study_options, workspace_option
 from ablation.errors import AblateError
 from ablation.loading import loading
 
@@ -86,14 +86,12 @@ def verify(files: tuple[Path, ...], workspace: Path) -> int:
     ablate verify runs/paper/table.tex
     ablate verify article/table.tex article/contrasts.csv --workspace runs
     """
-    from ablation.workspace import Workspace
-
     with loading():
         from ablation.tables import verify as verifying
 
-    wrong = 0
+    wrong, place = 0, opened(workspace)
     for file in files:
-        found = verifying.check(Workspace(workspace), file, _importances)
+        found = verifying.check(place, file, _importances)
         wrong += bool(found.mismatches)
         click.echo(found.say(), err=bool(found.mismatches))
     return 1 if wrong else 0
@@ -101,13 +99,11 @@ def verify(files: tuple[Path, ...], workspace: Path) -> int:
 
 def _drawn(grid: str, name: str | None, workspace: Path, strict: tuple[str, ...], **look: Any) -> Any:
     check_codes(strict)
-    from ablation.workspace import Workspace
-
     with loading():
         from ablation.tables.outcome import Look, redraw
 
     found = Look(importances=_importances, **look)
-    return redraw(Workspace(workspace), name or existing_name(grid, workspace), found)
+    return redraw(opened(workspace), name or existing_name(grid, workspace), found)
 
 
 def _importances(*arguments: Any) -> Any:

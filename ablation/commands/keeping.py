@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ablation.commands.options import existing_name, some_study_options, tls_options, workspace_option
+from ablation.commands.options import existing_name, opened, some_study_options, tls_options, workspace_option
 from ablation.errors import AblateError
 
 
@@ -44,9 +44,8 @@ def status(grid: str | None, name: str | None, workspace: Path, as_json: bool, a
     ablate status --grid paper --watch
     """
     from ablation.watching import standing
-    from ablation.workspace import Workspace
 
-    place = Workspace(workspace)
+    place = opened(workspace)
     name = name or (existing_name(grid, workspace) if grid else None)
 
     def look() -> tuple[str, bool]:
@@ -81,14 +80,13 @@ def clean(kinds: tuple[str, ...], workspace: Path, yes: bool) -> int:
     ablate clean features checkpoints --yes
     """
     from ablation.results import clean as cleaning
-    from ablation.workspace import Workspace
 
     unknown = [kind for kind in kinds if kind not in cleaning.KINDS]
     if unknown:
         raise AblateError(f"{unknown[0]}: takes {', '.join(cleaning.KINDS)}")
-    place = Workspace(workspace)
     if not workspace.is_dir():
         raise AblateError(f"--workspace {workspace}: there is no such folder")
+    place = opened(workspace)
     with place.lock():
         found = cleaning.find(place, kinds or cleaning.KINDS)
         click.echo(cleaning.draw(found, place))

@@ -198,6 +198,13 @@ def asked_for(
     )
 
 
+def opened(workspace: Path) -> Any:
+    """Return the workspace in a folder; results of version 0.1.0 get the ids of this one, which is said."""
+    from ablation.planning import upgrade
+
+    return upgrade.opened(workspace, lambda text: click.echo(text, err=True))
+
+
 def default_name(stem: str, data: str) -> str:
     return f"{stem}-{data.replace(':', '-')}" if is_demo(data) else stem
 

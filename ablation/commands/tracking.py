@@ -8,6 +8,7 @@ import click
 from ablation.commands.options import (
     existing_name,
     named,
+    opened,
     some_study_options,
     study_options,
     tracking_option,
@@ -34,10 +35,9 @@ def ui(grid: str | None, name: str | None, workspace: Path, tracking: str | None
     from ablation import addresses
     from ablation.views import databases
     from ablation.views import ui as pages
-    from ablation.workspace import Workspace
 
     addresses.refuse_credentials("--tracking", tracking)
-    place, names = Workspace(workspace), named(grid, name, workspace)
+    place, names = opened(workspace), named(grid, name, workspace)
     if tracking and tracking.startswith("http"):
         _show(_links(place, tracking, tracking.rstrip("/"), names), no_open)
         return 0
@@ -92,10 +92,9 @@ def sync(grid: str | None, name: str | None, workspace: Path, tracking: str | No
     """
     from ablation import addresses
     from ablation.views import sync as syncing
-    from ablation.workspace import Workspace
 
     addresses.refuse_credentials("--tracking", tracking)
-    place = Workspace(workspace)
+    place = opened(workspace)
     found = [syncing.sync(place, each, tracking) for each in named(grid, name, workspace)]
     for one in found:
         if one.waiting:
@@ -131,6 +130,5 @@ def register(model: str, grid: str, name: str | None, workspace: Path, tracking:
 
 def log_and_register(workspace: Path, study: str, uri: str | None, name: str) -> None:
     from ablation.views import registry
-    from ablation.workspace import Workspace
 
-    click.echo(registry.register(Workspace(workspace), study, uri, name), err=True)
+    click.echo(registry.register(opened(workspace), study, uri, name), err=True)

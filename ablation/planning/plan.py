@@ -6,12 +6,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from ablation.errors import AblateError
 from ablation.grids.grid import Trial
-from ablation.grids.levels import Condition
+from ablation.grids.levels import Condition, Factor, Level, text
 from ablation.grids.record import Record
 from ablation.planning import attempts
 from ablation.results import result
-from ablation.workspace import Workspace
+from ablation.workspace import TrainingFolder, Workspace, read_json, understood
 
 
 class Training(BaseModel):
@@ -92,6 +93,36 @@ def missing(workspace: Workspace, record: Record, trials: Iterable[Trial], retry
         return not (failure and failure.outcome == result.DIVERGED and failure.epochs <= epochs)
 
     return [t for t in trials if is_missing(t)]
+
+
+def refuse_unlike(workspace: Workspace, record: Record) -> None:
+    """Raises AblateError where a training stands under the id of a trial, but had other levels: a default was changed,
+    or a factor was added, without a word on what older trainings had of it."""
+    for training in trainings(record, record.grid.trials()):
+        folder = workspace.training(training.key)
+        found: Any = read_json(folder.description)
+        if found is None:
+            continue
+        with understood(folder.description):
+            had = Condition(found["condition"])
+        for factor in record.grid.factors.factors:
+            if factor.name not in (record.grid.factors.shared, *training.identity()):
+                _refuse(folder, record, factor, had, training.condition[factor.name])
+
+
+def _refuse(folder: TrainingFolder, record: Record, factor: Factor, had: Condition, level: Level) -> None:
+    name, experiment = factor.name, record.grid.factors.experiment
+    if name not in had and factor.since is None:
+        raise AblateError(
+            f"{folder.path}: was trained before experiment {experiment!r} had the factor {name}; declare since = "
+            f"{record.grid.factors.version} with it where its default {text(factor.default)} is what was done before, "
+            "or count up the experiment's version"
+        )
+    if name in had and text(had[name]) != text(level):
+        raise AblateError(
+            f"{folder.path}: was trained with {name} = {text(had[name])}, the default then; experiment {experiment!r} "
+            f"has {text(factor.default)} now: count up its version, or state {name} in the study"
+        )
 
 
 @dataclass(frozen=True)

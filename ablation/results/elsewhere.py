@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ablation.datasets import is_demo
 from ablation.errors import AblateError
+from ablation.results import aliases
 from ablation.statistics import evaluation
 from ablation.statistics.comparison import Interval, independent, mixed_alike, wilson
-from ablation.workspace import StudyFolder, read_json, write_json
+from ablation.workspace import StudyFolder, Workspace, read_json, write_json
 
 CONFUSED = 5  # pairs of classes that are told
 Counts = tuple[tuple[int, ...], ...]  # (K, K): true classes down, predicted across
@@ -93,10 +94,11 @@ def _scored_anew(found: Elsewhere) -> Elsewhere:
 
 def read_all(folder: StudyFolder) -> list[Elsewhere]:
     """Whatever its rows were tried on, by name. Raises AblateError where a file is broken."""
-    found = []
+    found, renamed = [], aliases.read(Workspace(folder.path.parent))
     for path in sorted(folder.evaluation(".").glob("*/evaluation.json")):
         try:
-            found.append(_scored_anew(Elsewhere.model_validate(read_json(path))))
+            each = _scored_anew(Elsewhere.model_validate(read_json(path)))
+            found.append(each.model_copy(update={"trial": aliases.current(renamed, each.trial)}))
         except ValidationError:
             raise AblateError(
                 f"{path}: not what this version reads; remove it and run `ablate evaluate` again"

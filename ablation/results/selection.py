@@ -14,6 +14,7 @@ from ablation.datasets import splits
 from ablation.errors import AblateError
 from ablation.grids.grid import Trial
 from ablation.grids.record import Record
+from ablation.results import aliases
 from ablation.results.result import Predictions, Result
 from ablation.statistics import evaluation, stability
 from ablation.workspace import StudyFolder, Workspace, read_json, write_json
@@ -74,7 +75,7 @@ def select(workspace: Workspace, record: Record, results: Mapping[Trial, Result]
     if not ranks:
         return None
     best = min(ranks, key=ranks.__getitem__)
-    compared = sorted((record.trial_key(t), r.predictions["val"]) for t, r in results.items())
+    compared = {record.trial_key(t): r.predictions["val"] for t, r in results.items()}
     return Selection(
         rule=f"{'lowest' if grid.metric == 'loss' else 'highest'} {'test' if grid.on_test else 'validation'} "
         f"{WORDS.get(grid.metric, grid.metric)} at the last epoch "
@@ -83,9 +84,17 @@ def select(workspace: Workspace, record: Record, results: Mapping[Trial, Result]
         row=best,
         trials=_trials(record, best),
         value=abs(ranks[best][0]),
-        validation=hashlib.sha256(json.dumps(compared).encode()).hexdigest(),
+        validation=_digest(workspace, compared),
         sealed=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _digest(workspace: Workspace, compared: Mapping[str, str]) -> str:
+    """Return one name for the validation predictions that were compared. `compared`: id of a trial -> sha256; an id
+    counts as it was first, so that renaming changes nothing."""
+    known = aliases.read(workspace)
+    first = sorted((aliases.former(known, trial), sha256) for trial, sha256 in compared.items())
+    return hashlib.sha256(json.dumps(first).encode()).hexdigest()
 
 
 def _trials(record: Record, row: int) -> tuple[str, ...]:
@@ -100,9 +109,22 @@ def _place(record: Record, trials: Iterable[str]) -> int | None:
 def _sealed(folder: StudyFolder) -> Selection | None:
     found = read_json(folder.selection)
     try:
-        return Selection.model_validate(found) if found else None
+        return _renamed(folder, Selection.model_validate(found)) if found else None
     except ValidationError:
         raise AblateError(f"{folder.selection}: not what this version reads; remove it and run again") from None
+
+
+def _renamed(folder: StudyFolder, found: Selection) -> Selection:
+    """With the ids that its trials have now."""
+    known = aliases.read(Workspace(folder.path.parent))
+    if not known:
+        return found
+    earlier = tuple({**each, "trials": _current(known, each["trials"])} for each in found.earlier)
+    return found.model_copy(update={"trials": _current(known, found.trials), "earlier": earlier})
+
+
+def _current(known: Mapping[str, str], trials: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(aliases.current(known, trial) for trial in trials))
 
 
 def read(workspace: Workspace, record: Record) -> Selection | None:

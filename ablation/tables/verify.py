@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ablation.errors import AblateError
+from ablation.planning.upgrade import opened
+from ablation.results import aliases
 from ablation.tables.outcome import Drawing, Importances, Look, drawn_again
 from ablation.workspace import Workspace
 
@@ -189,6 +191,12 @@ def _holding(path: Path, study: str) -> Workspace | None:
     return next((Workspace(f.parent) for f in folders if study in Workspace(f.parent).studies()), None)
 
 
+def _renamed(workspace: Workspace, text: str) -> str:
+    """Return a printed table with the ids that its trials have now."""
+    known = aliases.read(workspace)
+    return re.sub(r"\b[0-9a-f]{16}(?=-\d)", lambda found: known.get(found[0], found[0]), text) if known else text
+
+
 def check(workspace: Workspace, path: Path, importances: Importances | None = None) -> Verified:
     """Read a table and derive it again: from the workspace in which the table lies, otherwise from `workspace`.
 
@@ -203,7 +211,7 @@ def check(workspace: Workspace, path: Path, importances: Importances | None = No
     study, name, latex = _origin(path, text)
     if not study:
         raise AblateError(f"{path}: does not say which study it is of; verify takes tables that ablate has drawn")
-    workspace = _holding(path, study) or workspace
+    workspace = opened((_holding(path, study) or workspace).root)
     if study not in workspace.studies():
         known = ", ".join(workspace.studies()) or "no study"
         raise AblateError(
@@ -216,7 +224,7 @@ def check(workspace: Workspace, path: Path, importances: Importances | None = No
     if name not in drawing.files:
         raise AblateError(f"{path}: study {study} has no {name} (any more)")
     read = _read_macros if name == "macros.tex" else READERS[path.suffix]
-    there = read(text)
+    there = read(_renamed(workspace, text))
     strange = list(_other_data(there, drawing))
     wrong = strange or list(_compare(there, read(drawing.files[name])))
     if wrong and not strange and not drawing.findings.analysis.bootstrapped:  # perhaps it was drawn with all intervals

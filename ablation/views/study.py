@@ -20,6 +20,7 @@ from ablation.errors import AblateError
 from ablation.grids.grid import Trial
 from ablation.grids.levels import Condition, Schema, short
 from ablation.grids.record import Record
+from ablation.results import aliases
 from ablation.results.result import Result
 from ablation.views.databases import sqlite_url
 from ablation.workspace import atomic
@@ -112,14 +113,18 @@ def _away(error: Exception) -> AblateError:
 class Study:
     """Written by the orchestrator alone. Trials are told when they start, report each epoch, and end."""
 
-    def __init__(self, url: str, record: Record, shared: bool = False) -> None:
-        """`shared`: other workspaces may use the database too. Raises AblateError where it has another one's study of
+    def __init__(
+        self, url: str, record: Record, shared: bool = False, renamed: Mapping[str, str] | None = None
+    ) -> None:
+        """`shared`: other workspaces may use the database too. `renamed`: ids of trainings that it may know by an older
+        one. Raises AblateError where it has another one's study of
         this name."""
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         arguments: dict[str, Any] = (
             {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
         )  # a server that was restarted has cut its connections
         self._record, self._metric = record, f"val_{record.grid.metric}"  # whatever selects
+        self._renamed = renamed or {}
         self._distributions = distributions(record.grid.factors)
         self._storage = optuna.storages.RDBStorage(url, engine_kwargs=arguments)
         self._study = self._opened(shared)
@@ -207,7 +212,7 @@ class Study:
         known = self._complete | self._tested()
         lacking = [(trial, key, result) for trial, key, result in finished if key not in known]
         if lacking:
-            known |= {t.user_attrs.get(KEY, "") for t in self._trials(TrialState.COMPLETE)}
+            known |= self._current(t.user_attrs.get(KEY, "") for t in self._trials(TrialState.COMPLETE))
         for trial, key, result in lacking:
             if key not in known:
                 values = {int(e["epoch"]): e[self._metric] for e in result.history}
@@ -240,7 +245,11 @@ class Study:
 
     def _tested(self) -> set[str]:
         """Ids of the trials whose test scores stand on the study; they are COMPLETE, for those are noted last."""
-        return {key for name, keys in self._study.user_attrs.items() if name.startswith("test/") for key in keys}
+        noted = (keys for name, keys in self._study.user_attrs.items() if name.startswith("test/"))
+        return self._current(key for keys in noted for key in keys)
+
+    def _current(self, keys: Iterable[str]) -> set[str]:
+        return {aliases.current(self._renamed, key) for key in keys}
 
     def _frozen(self, trial: Trial, key: str, **more: Any) -> optuna.trial.FrozenTrial:
         fixed = parameters(trial.condition, self._distributions)

@@ -9,7 +9,7 @@ import os
 import re
 import shlex
 import threading
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -26,6 +26,7 @@ from mlflow.exceptions import MlflowException, RestException
 
 from ablation.addresses import first_line, masked, with_driver
 from ablation.errors import AblateError
+from ablation.results import aliases
 from ablation.views import databases
 from ablation.views.databases import is_database_error, sqlite_url
 from ablation.workspace import Workspace, atomic, cut_torn_end
@@ -111,9 +112,10 @@ def connect(workspace: Workspace, uri: str | None, study: str) -> "Sender":
     """What makes MLflow hold a study: at `uri`, else in the workspace's own database. Raises whatever MLflow raises,
     and AblateError where a user must do something first."""
     databases.refuse_foreign_tracking(workspace, uri)
+    renamed = aliases.read(workspace)
     if uri:
-        return Sender(with_driver(uri), None, study)
-    return Sender(create(workspace.mlflow), workspace.artifacts, study)
+        return Sender(with_driver(uri), None, study, renamed)
+    return Sender(create(workspace.mlflow), workspace.artifacts, study, renamed)
 
 
 def _decoded(line: bytes) -> Message:
@@ -265,8 +267,10 @@ def is_final(error: Exception) -> bool:
 class Sender:
     """Makes MLflow hold what the messages say. Every step can be done again: it finds its runs by their tags."""
 
-    def __init__(self, uri: str, artifacts: Path | None, study: str) -> None:
+    def __init__(self, uri: str, artifacts: Path | None, study: str, renamed: Mapping[str, str] | None = None) -> None:
+        """`renamed`: ids of trainings that MLflow may know by an older one."""
         _quiet()
+        self._renamed = renamed or {}
         self._client, self.uri = MlflowClient(uri), uri
         self._study = study
         self.experiment = self._find_experiment(artifacts)
@@ -275,8 +279,9 @@ class Sender:
         self.handled = 0  # messages, so that whoever waits sees that something moves
         for found in self._children():
             tags = found.data.tags
-            self.runs[tags[TRIAL]] = found.info.run_id
-            self.states[tags[TRIAL]] = tags.get(STATE, "")
+            key = aliases.current(self._renamed, tags[TRIAL])
+            self.runs[key] = found.info.run_id
+            self.states[key] = tags.get(STATE, "")
 
     def _find_experiment(self, artifacts: Path | None) -> str:
         found = self._client.get_experiment_by_name(EXPERIMENT)
@@ -309,12 +314,16 @@ class Sender:
     def registered(self, name: str, key: str) -> str | None:
         """The version of the registered model that is this trial's."""
         found = self._client.search_model_versions(f"name = '{name}'", max_results=1000)
-        return next((str(version.version) for version in found if version.tags.get(TRIAL) == key), None)
+        return next((str(version.version) for version in found if self._is(version, key)), None)
+
+    def _is(self, version: Any, key: str) -> bool:
+        return aliases.current(self._renamed, version.tags.get(TRIAL, "")) == key
 
     def send(self, messages: Iterable[Message]) -> None:
         points: dict[str, list[Metric]] = {}
         for message in messages:
-            key = message["key"]
+            key = aliases.current(self._renamed, message["key"])
+            message = {**message, "key": key}
             self.handled += 1
             if message["kind"] not in KINDS:
                 content = str(message.get("line") or message["kind"])

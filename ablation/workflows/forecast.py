@@ -17,6 +17,7 @@ from ablation.planning import cost, plan, schedule
 from ablation.planning.cost import FLOAT, Extraction, Shape, Speed
 from ablation.planning.plan import Job
 from ablation.planning.schedule import Costs
+from ablation.planning.upgrade import opened
 from ablation.training import features
 from ablation.training.jobs import Features, HeadTraining
 from ablation.watching.watch import Watch
@@ -89,7 +90,7 @@ def forecast(options: Options, budget: float | None, benches: Benches, watch: Wa
     if options.scheduler:
         raise AblateError("--scheduler: a plan measures this machine's slots; leave it out, and say --slots")
     began = time.monotonic()
-    workspace, study = Workspace(options.workspace), prepare(options, watch)
+    workspace, study = opened(options.workspace, watch.say), prepare(options, watch)
     once = COMMAND + time.monotonic() - began
     found = plan.jobs(workspace, study.record, options.retry)
     left = [job for job in found if job.missing]

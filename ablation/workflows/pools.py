@@ -8,6 +8,7 @@ from pathlib import Path
 from ablation.datasets import is_demo
 from ablation.grids import record as records
 from ablation.planning import plan
+from ablation.planning.upgrade import opened
 from ablation.watching.watch import Watch
 from ablation.workers import cluster, pool, slots
 from ablation.workflows.options import Options, check
@@ -41,6 +42,7 @@ class Ahead:
 
     def __enter__(self) -> "Ahead":
         Workspace(self._options.workspace).refuse_locked()
+        opened(self._options.workspace, self._watch.say)
         check(self._options)
         if _is_worthwhile(self._options):
             self._workers = self._open.enter_context(open_pool(self._options, self._watch))

@@ -7,9 +7,10 @@ from ablation.experiments.protocol import Prepared
 from ablation.grids import record as records
 from ablation.grids.grid import Trial
 from ablation.grids.record import Record
+from ablation.planning import plan
 from ablation.watching.watch import Watch
 from ablation.workflows.options import Options, check
-from ablation.workspace import Workspace
+from ablation.workspace import Workspace, write_json
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class Study:
     def store(self, workspace: Workspace) -> None:
         """Write what workers and later commands read; the record is the last."""
         self.prepared.store()
+        if not workspace.aliases.is_file():  # as every workspace has from this version on
+            write_json(workspace.aliases, {})
         self.record.write(workspace.study(self.record.name))
 
 
@@ -42,6 +45,7 @@ def prepare(options: Options, watch: Watch) -> Study:
     _refuse_doubles(record)
     if old:
         records.refuse_other(old, record)
+    plan.refuse_unlike(workspace, record)
     return Study(record, prepared)
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from ablation.datasets import images, is_demo, names
 from ablation.errors import AblateError
 from ablation.grids.record import Record
+from ablation.planning.upgrade import opened
 from ablation.results import elsewhere, result, selection
 from ablation.results.elsewhere import Elsewhere
 from ablation.tables import export, outcome
@@ -43,7 +44,7 @@ class Evaluated:
 def evaluate(options: Options, split: str, row: int | None, watch: Watch) -> Evaluated:
     """Row `row`, else the selected one, with its first seed on the images of `options.data`; then the study's tables
     and report are drawn again, and MLflow is told. Raises AblateError where the input is wrong."""
-    workspace = Workspace(options.workspace)
+    workspace = opened(options.workspace, watch.say)
     databases.refuse_foreign_tracking(workspace, options.tracking)
     chosen = choose(workspace, options.name, row)
     record = chosen.record
@@ -147,7 +148,7 @@ def _confusion(found: Elsewhere) -> pd.DataFrame:
 def predict(options: Options, row: int | None, watch: Watch) -> pd.DataFrame:
     """What row `row`, else the selected one, says of images without labels: a folder of them, or one file. A line an
     image, by name. Raises AblateError where the input is wrong."""
-    workspace = Workspace(options.workspace)
+    workspace = opened(options.workspace, watch.say)
     chosen = choose(workspace, options.name, row)
     given = images.unlabelled(options.data, chosen.record.inputs.classes)
     decoded, probabilities = answers(options, workspace, chosen, images.limit(given, options.limit), watch)

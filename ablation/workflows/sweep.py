@@ -12,7 +12,8 @@ from ablation.engine.job import Orders
 from ablation.errors import AblateError
 from ablation.grids.record import Record
 from ablation.planning import attempts, plan
-from ablation.results import result, selection
+from ablation.planning.upgrade import opened
+from ablation.results import aliases, result, selection
 from ablation.results.findings import collect, done
 from ablation.results.keep import Heads
 from ablation.tables.outcome import Look, Outcome, draw, outcome, tests, write
@@ -38,7 +39,7 @@ def run(options: Options, watch: Watch, ahead: Ahead | None = None) -> Outcome:
 
     Raises AblateError before anything is written where the input is wrong, KeyboardInterrupt where a signal came.
     """
-    workspace, ahead = Workspace(options.workspace), ahead or Ahead(options, watch)
+    workspace, ahead = opened(options.workspace, watch.say), ahead or Ahead(options, watch)
     workspace.refuse_locked()
     databases.refuse_foreign_storage(workspace, options.storage)
     databases.refuse_foreign_tracking(workspace, options.tracking)
@@ -72,7 +73,7 @@ def _slot_names(options: Options) -> list[str]:
 def _open_study(options: Options, workspace: Workspace, record: Record) -> Study:
     try:
         url = with_driver(options.storage) if options.storage else study.create(workspace.optuna)
-        return Study(url, record, shared=options.storage is not None)
+        return Study(url, record, options.storage is not None, aliases.read(workspace))
     except AblateError:
         raise
     except Exception as error:  # whatever SQLAlchemy and its drivers raise; an address may hold a password: not named
