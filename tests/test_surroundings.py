@@ -183,11 +183,16 @@ def test_a_workspace_that_is_read_only():
 # ---- an end from outside
 
 
+def hear_hangups() -> None:
+    """In a child, before its program starts: whoever runs the tests under nohup has children deaf to SIGHUP."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def test_a_closed_terminal(here: Path):
     """SIGHUP lets trainings save and stop, says how to go on, and leaves nothing of Python's own on the screen."""
     (here / "tiny.toml").write_text(STUDY.replace("epochs = 1", "epochs = 100000"))
     with open("said", "w") as file:
-        child = subprocess.Popen(command(*RUN), stderr=file, stdout=file)
+        child = subprocess.Popen(command(*RUN), stderr=file, stdout=file, preexec_fn=hear_hangups)
         until(lambda: "started on" in Path("said").read_text())
         time.sleep(1)
         child.send_signal(signal.SIGHUP)
