@@ -19,7 +19,7 @@ from ablation.errors import AblateError
 # The options of `ablate run`, by what they take; a test compares them with the command's own.
 FLAGS = ("inline", "json", "quiet", "skip_bad", "verbose")
 LISTS = ("classes", "slots")  # several texts, with commas between
-REPEATED = ("retry", "strict")  # options that are given once for each of several values
+REPEATED = ("option", "retry", "strict")  # options that are given once for each of several values
 VALUES = ("data", "keep", "limit", "name", "register", "replicate_reference", "scheduler", "storage", "timeout",
           "tls_ca", "tls_cert", "tls_key", "tracking", "workspace")  # fmt: skip
 OPTIONS = tuple(sorted((*FLAGS, *LISTS, *REPEATED, *VALUES, "seeds", "set")))

@@ -373,7 +373,7 @@ def test_workers_ahead_are_those_of_the_run(study_file: Path, npz: Path, tmp_pat
 
 def test_workers_ahead_of_bad_input_go(study_file: Path, npz: Path, tmp_path: Path):
     """Where the images turn out to be wrong, workers that were opened ahead end with the run; nothing is written."""
-    found = options(study_file, npz, tmp_path / "runs", inline=False, slots="cpu:1", classes=["no such"])
+    found = options(study_file, npz, tmp_path / "runs", inline=False, slots="cpu:1", own={"classes": ["no such"]})
     with Ahead(found, Silent()) as ahead:
         (worker,) = workers()
         with pytest.raises(AblateError, match="no class 'no such'"):

@@ -69,7 +69,7 @@ def data(path: str, classes: str | None, sheet: Path | None) -> int:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def evaluate(
     grid: str, name: str | None, workspace: Path, data: str, split: str, row: int | None, predictions: Path | None,
-    as_json: bool, **rest: Any,
+    as_json: bool, limit: int | None, skip_bad: bool, **rest: Any,
 ) -> int:  # fmt: skip
     """Try the selected row on other images: production data, another data set.
 
@@ -96,7 +96,7 @@ def evaluate(
         from ablation.workflows import production
         from ablation.workflows.options import Options
 
-    options = Options(found, data, workspace, name, **rest)
+    options = Options(found, data, workspace, name, {"limit": limit, "skip_bad": skip_bad}, **rest)
     with progress.watch() as watch:
         evaluation = production.evaluate(options, split, row, watch)
     if predictions:
@@ -118,8 +118,9 @@ def evaluate(
 @row_options
 @click.option("-o", "--output", type=OUTPUT, callback=output_file, help="A CSV file; else the screen.")
 def predict(
-    path: str, grid: str, name: str | None, workspace: Path, row: int | None, output: Path | None, **rest: Any
-) -> int:
+    path: str, grid: str, name: str | None, workspace: Path, row: int | None, output: Path | None,
+    limit: int | None, skip_bad: bool, **rest: Any,
+) -> int:  # fmt: skip
     """Say the class of images whose labels are not known: one file, or a folder of them.
 
     A CSV line an image: its file, the class, and each class' probability.
@@ -140,7 +141,8 @@ def predict(
         from ablation.workflows.options import Options
 
     with progress.watch() as watch:
-        said = production.predict(Options(found, path, workspace, name, **rest), row, watch)
+        options = Options(found, path, workspace, name, {"limit": limit, "skip_bad": skip_bad}, **rest)
+        said = production.predict(options, row, watch)
     text = export.csv(said)
     if output is None:
         click.echo(text, nl=False)

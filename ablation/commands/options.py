@@ -101,6 +101,7 @@ RUN_OPTIONS: tuple[Callable[..., Any], ...] = (
         "--limit", type=click.IntRange(min=1), help="Use a seeded part of each split: at most this many images."
     ),
     click.option("--skip-bad", is_flag=True, help="Leave out images that cannot be decoded."),
+    click.option("--option", multiple=True, metavar="NAME=VALUE", help="An option of the study's own experiment."),
     click.option(
         "--slots",
         default="auto",
@@ -162,11 +163,11 @@ def row_options(command: Any) -> Any:
 def asked_for(
     grid: str, name: str | None, workspace: Path, data: str | None, classes: str | None, seeds: str | None,
     changes: tuple[str, ...], timeout: str | None, tls_ca: str | None, tls_cert: str | None, tls_key: str | None,
-    **rest: Any,
+    limit: int | None, skip_bad: bool, option: tuple[str, ...], **rest: Any,
 ) -> Any:  # fmt: skip
     """What `prepare` takes, from RUN_OPTIONS as click hands them over. The study file is checked first."""
     from ablation import addresses, durations
-    from ablation.grids import study_file, together
+    from ablation.grids import study_file
 
     addresses.refuse_credentials("--tracking", rest["tracking"])
     if rest["register"]:
@@ -177,10 +178,8 @@ def asked_for(
             raise AblateError("--register needs the selected row's head; leave --keep none out")
     seed_list = study_file.seed_list(seeds) if seeds else None
     found = study_file.read(grid, study_file.settings(changes), seed_list)
-    if data is None:
-        if not set(together.parts(grid)) <= set(study_file.shipped()):
-            raise AblateError(f"--data: {grid} needs images: pass a path, or demo for faces that ablate draws")
-        data = DEMO
+    own = _own_options(found.factors, {"classes": classes, "limit": limit, "skip_bad": skip_bad}, option)
+    data = _data(grid, found.factors, data)
     seconds = durations.parse("--timeout", timeout) if timeout else None
     from ablation.workers.pool import Tls
     from ablation.workflows.options import Options  # slow
@@ -190,12 +189,48 @@ def asked_for(
         data,
         workspace,
         name or default_name(found.stem, data),
-        classes.split(",") if classes else None,
+        own,
         timeout=seconds,
         tls=Tls(tls_ca, tls_cert, tls_key),
         command=tuple(map(addresses.masked, click.get_current_context().find_root().obj or ())),
         **rest,
     )
+
+
+def _data(grid: str, schema: Any, data: str | None) -> str:
+    """Return what `--data` is, or what stands in for it; "" for an experiment that takes none."""
+    from ablation import experiments
+    from ablation.grids import study_file, together
+
+    takes = getattr(experiments.load(schema.plugin), "takes_data", "")
+    if not takes:
+        if data is not None:
+            raise AblateError(f"--data: experiment {schema.experiment!r} takes none; leave it out")
+        return ""
+    if data is None and not set(together.parts(grid)) <= set(study_file.shipped()):
+        raise AblateError(f"--data: {grid} needs {takes}")
+    return DEMO if data is None else data
+
+
+def _own_options(schema: Any, stated: dict[str, Any], more: tuple[str, ...]) -> dict[str, Any]:
+    """Return the options of the study's experiment. Raises AblateError where it does not know one."""
+    from ablation import experiments
+
+    known = getattr(experiments.load(schema.plugin), "options", ())
+    found = {name: value for name, value in stated.items() if value}
+    for text in more:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise AblateError(f"--option {text}: takes name=value")
+        found[name] = value
+    for name in found:
+        if name not in known:
+            takes = f"takes {', '.join(known)}" if known else "takes no options"
+            way = f"--{name.replace('_', '-')}" if name in stated else f"--option {name}"
+            raise AblateError(f"{way}: experiment {schema.experiment!r} {takes}")
+    if isinstance(classes := found.get("classes"), str):
+        found["classes"] = classes.split(",")
+    return found
 
 
 def opened(workspace: Path) -> Any:

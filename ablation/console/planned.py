@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ablation.durations import duration
+from ablation.grids.grid import Trial
 from ablation.grids.levels import short
 from ablation.planning import cost
 from ablation.planning.plan import Job
@@ -23,6 +24,7 @@ def as_json(found: Forecast) -> dict[str, Any]:
         "trials_diverged": sum(len(job.diverged) for job in found.jobs),
         "seeds": len(grid.seeds),
         "replicates": len(grid.replicates),
+        "shared": grid.factors.shared,
         "epochs": sum(job.training.steps for job in found.jobs),
         "epochs_without_sharing": sum(trial.step for trial in trials),
         "epochs_left": sum(job.epochs_left for job in found.jobs),
@@ -32,7 +34,7 @@ def as_json(found: Forecast) -> dict[str, Any]:
             for key, images in found.computed.items()
         ],
         "slots": [vars(slot) for slot in found.slots],
-        "seconds": found.seconds,
+        "seconds": found.seconds if found.timed else None,
         "memory": {"workers": found.memory, "orchestrator": found.orchestrator, "free": found.memory_free},
         "disk": {**found.disk, "total": sum(found.disk.values()), "free": found.disk_free},
         "budget": _budget(found),
@@ -51,15 +53,21 @@ def _job(found: Forecast, job: Job) -> dict[str, Any]:
             for trial in job.answers
         ],
         "seed": job.training.seed,
-        "levels": {name: shown[name] for name in found.record.grid.varying if name != "epochs"},
-        "batch_size": job.training.condition.batch_size,
-        "fc_units": list(cost.units(job.training.condition)),
+        "levels": {name: shown[name] for name in found.record.grid.varying if name != found.record.grid.factors.shared},
+        **_of_head(job),
         "epochs_left": job.epochs_left,
         "state": job.state,
         "start": job.start,
         "seconds": of_job(job, found.rows, found.costs),
         "fits": None if found.budget is None else max((t.step for t in chosen), default=0),
     }
+
+
+def _of_head(job: Job) -> dict[str, Any]:
+    """What version 0.1.0 said of each head, whatever varies."""
+    condition = job.training.condition
+    units = list(cost.units(condition)) if "fc_units" in condition else []
+    return {"batch_size": condition["batch_size"], "fc_units": units} if units else {}
 
 
 def _budget(found: Forecast) -> dict[str, Any] | None:
@@ -82,12 +90,15 @@ def draw(found: Forecast) -> str:
 
 def _table(found: Forecast) -> Iterator[str]:
     """Yield a line for each training, with the factors in which rows differ; columns of numbers stand on the right."""
-    factors = [name for name in found.record.grid.varying if name != "epochs"]  # those stand beside the rows
+    factors = [
+        name for name in found.record.grid.varying if name != found.record.grid.factors.shared
+    ]  # those stand beside the rows
+    shared = found.record.grid.factors.shared
     titles = {
-        "rows": "rows (epochs)",
+        "rows": f"rows ({shared})" if shared else "rows",
         "seed": "seed",
         **{name: found.record.grid.titles[name] for name in factors},
-        "left": "epochs left",
+        "left": f"{shared or 'steps'} left",
         "state": "state",
         "time": "time",
         "fits": "fits",
@@ -106,7 +117,7 @@ def _table(found: Forecast) -> Iterator[str]:
 def _line(found: Forecast, job: Job, factors: Sequence[str]) -> dict[str, str]:
     levels = found.record.shown(job.training.condition)
     return {
-        "rows": ", ".join(f"{trial.row} ({trial.step})" for trial in job.answers),
+        "rows": ", ".join(_answer(found, trial) for trial in job.answers),
         "seed": str(job.training.seed),
         **{name: short(name, levels[name]) for name in factors},
         "left": str(job.epochs_left),
@@ -116,11 +127,16 @@ def _line(found: Forecast, job: Job, factors: Sequence[str]) -> dict[str, str]:
     }
 
 
+def _answer(found: Forecast, trial: Trial) -> str:
+    return f"{trial.row} ({trial.step})" if found.record.grid.factors.shared else str(trial.row)
+
+
 def _fits(found: Forecast, job: Job) -> str:
     fits = [trial.step for trial in job.missing if trial.row in found.fits]
     if not job.missing or len(fits) == len(job.missing):
         return "yes"
-    return f"to epoch {max(fits)}" if fits else "no"
+    unit = found.record.grid.factors.shared.removesuffix("s") or "step"
+    return f"to {unit} {max(fits)}" if fits else "no"
 
 
 def _totals(said: dict[str, Any]) -> Iterator[str]:
@@ -131,7 +147,7 @@ def _totals(said: dict[str, Any]) -> Iterator[str]:
     shared = said["epochs_without_sharing"]
     instead = f" instead of {shared:,}" if shared > said["epochs"] else ""
     yield f"{_count(said['rows'], 'row')}{trials} in {_count(len(trainings), 'training')}: " + (
-        f"{said['epochs']:,} epochs{instead}"
+        f"{said['epochs']:,} {said['shared'] or 'step' + ('s' if said['epochs'] != 1 else '')}{instead}"
     )
     lost = said["trials_diverged"]
     diverged = f"; {lost} diverged (--retry diverged)" if lost else ""
@@ -142,6 +158,9 @@ def _totals(said: dict[str, Any]) -> Iterator[str]:
     for features in said["features"]:
         yield f"features: {features['images']:,} images to compute, {duration(features['seconds'])}"
     threads = _count(said["slots"][0]["threads"], "thread")
+    if said["seconds"] is None:
+        yield "time: not known until a training of this experiment has run in this workspace"
+        return
     yield f"time: {duration(said['seconds'])} on {_count(len(said['slots']), 'slot')} with {threads}"
     memory, disk = said["memory"], said["disk"]
     yield (

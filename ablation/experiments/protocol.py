@@ -50,6 +50,8 @@ class Experiment(Protocol):
 
     - `Inputs`: a kind of `Inputs` of its own, with more in it.
     - `Training`: a kind of `plan.Training` of its own, with what `Inputs.given` returns.
+    - `takes_data`: what `--data` takes, in words; else the experiment takes none.
+    - `options`: the names of its own options ("limit"); others are refused.
     - `check(request)`: refuses, in an instant, what `prepare` would refuse later; raises AblateError.
     - `is_ready(workspace, artifact)`, `make(workspace, artifact, report)`: for what `Training.artifacts` names. `make`
       runs in a worker, and reports {"done": n, "of": n, "what": text}.

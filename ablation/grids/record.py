@@ -55,6 +55,10 @@ class Inputs(BaseModel):
         """Return what a training of the experiment's own kind has beside the fields of every training."""
         return {}
 
+    def profile(self) -> dict[str, Any]:
+        """Return what MLflow's page of the data set says."""
+        return {"examples": self.sizes}
+
     def changes(self, new: "Inputs") -> Iterator[tuple[str, object, object]]:
         """Yield what may not change under a study's name: an option, its value before, its value now."""
         yield "--data", self.digests, new.digests

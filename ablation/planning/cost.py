@@ -124,6 +124,19 @@ def result_bytes(shape: Shape, epochs: int) -> int:
     return (shape.val + shape.test) * (2 + 4 + 2 * shape.classes) + EPOCH_BYTES * epochs
 
 
+def of_steps(workspace: Workspace, experiment: str) -> Speed | None:
+    """Return the mean speed of an experiment's past trainings here, whatever their levels; None where there is none."""
+    ran = []
+    for folder in workspace.trainings():
+        description: Any = read_json(folder.description)
+        if description and description.get("experiment") == experiment:
+            ran += [each for each in _results(folder) if each.outcome == result.DONE]
+    if not ran:
+        return None
+    steps = sum(each.seconds for each in ran) / sum(each.epochs for each in ran)
+    return Speed(0.0, steps, 0.0, max(each.memory for each in ran))
+
+
 def past(workspace: Workspace, wanted: Collection[Shape], environment: Mapping[str, Any]) -> dict[Shape, Speed]:
     """The speeds that trainings of this workspace had in such an environment; the latest of each shape."""
     names = {_name(s.condition, s.images, s.split, s.classes): s for s in wanted}

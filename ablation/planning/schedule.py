@@ -98,7 +98,7 @@ def memory(jobs: Sequence[Job], costs: Costs, features: int = 0) -> int:
 
 def disk(jobs: Sequence[Job], costs: Costs, seeds: int, keep: str) -> dict[str, int]:
     """Bytes that results, kept heads and checkpoints take at the peak. `keep`: all, selected or none."""
-    left = [(job, costs.shapes[job.training.key]) for job in jobs if job.missing]
+    left = [(job, costs.shapes[job.training.key]) for job in jobs if job.missing and job.training.key in costs.shapes]
     sizes = sorted((head_bytes(s) for _, s in left), reverse=True)
     states = sorted((checkpoint_bytes(s) for _, s in left), reverse=True)
     trials = [head_bytes(s) for job, s in left for _ in job.missing]

@@ -113,8 +113,8 @@ class Result:
 
     @property
     def best(self) -> dict[str, float]:
-        """The epoch with the highest validation accuracy (the first of them); {} without a history."""
-        return max(self.history, key=lambda e: e["val_accuracy"], default={})
+        """The epoch with the highest validation accuracy (the first of them); {} where no epoch has one."""
+        return max((e for e in self.history if "val_accuracy" in e), key=lambda e: e["val_accuracy"], default={})
 
     @property
     def seconds(self) -> float:

@@ -24,6 +24,8 @@ factors = HeadFactors
 Inputs = ImageInputs
 Training = HeadTraining
 loads = "ablation.training.fit"
+takes_data = "images: pass a path, or demo for faces that ablate draws"
+options = ("classes", "limit", "skip_bad")
 making, made = "computing features", "features"
 
 

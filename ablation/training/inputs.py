@@ -83,6 +83,9 @@ class ImageInputs(Inputs):
             "alignment": self.alignment_of(condition),
         }
 
+    def profile(self) -> dict[str, Any]:
+        return {"classes": self.classes, "images": self.counts, "splits": self.splits}
+
     def changes(self, new: Inputs) -> Iterator[tuple[str, object, object]]:
         assert isinstance(new, ImageInputs)
         both = self.splits.keys() & new.splits.keys()

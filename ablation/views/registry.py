@@ -36,7 +36,8 @@ def _selected(workspace: Workspace, record: Record) -> Trial:
             "train it in another --workspace, with --keep selected or all"
         )
     training = plan.training(record, trial)
-    assert isinstance(training, jobs.HeadTraining)
+    if not isinstance(training, jobs.HeadTraining):
+        raise AblateError(f"study {record.name!r}: its experiment has no model that MLflow could register")
     jobs.refuse_cleaned(workspace, training)  # the model is checked on some
     return trial
 

@@ -49,9 +49,9 @@ class Runs:
         self._record, self._tracker = record, tracker
         self._agreed = False
         name = record.data if is_demo(record.data) else Path(record.data).name
-        profile = {"classes": record.inputs.classes, "images": record.inputs.counts, "splits": record.inputs.splits}
-        self._dataset = tracking.dataset(name, record.inputs.images, record.data, profile)
-        tags = {"ablate.name": record.name, "ablate.data": record.data, "ablate.images": record.inputs.images}
+        inputs = record.inputs
+        self._dataset = tracking.dataset(name or record.name, inputs.digest, record.data, inputs.profile())
+        tags = {"ablate.name": record.name, "ablate.data": record.data, "ablate.images": inputs.digest}
         self._tell(tracking.abandoned())
         self._parent = tracking.run(PARENT, record.name, time.time(), {}, tags, self._dataset)
         self._tell(self._parent)
@@ -84,7 +84,7 @@ class Runs:
             tags[NOTE] = f"{result.outcome}: {result.reason}"
             return [tracking.end(key, result.finished, "FAILED", _digest(vars(result)), tags)]
         final = {f"final/{s}_{m}": v for s, values in result.scores.items() for m, v in values.items()}
-        best = {f"best/{k}": result.best[k] for k in ("epoch", "val_accuracy", "val_loss")}
+        best = {f"best/{k}": result.best[k] for k in ("epoch", "val_accuracy", "val_loss") if k in result.best}
         cost = {"time/train_s": result.seconds, "parameters": float(result.parameters)}
         return [
             tracking.metrics(key, result.finished, result.epochs, final | best | cost),

@@ -182,7 +182,7 @@ class Study:
             self._open[key] = self._storage.create_new_trial(self._id, found)
 
     def report(self, key: str, epoch: dict[str, float]) -> None:
-        if key in self._open:
+        if key in self._open and self._metric in epoch:
             with self._in_passing():
                 self._storage.set_trial_intermediate_value(self._open[key], int(epoch["epoch"]), epoch[self._metric])
 
@@ -215,7 +215,7 @@ class Study:
             known |= self._current(t.user_attrs.get(KEY, "") for t in self._trials(TrialState.COMPLETE))
         for trial, key, result in lacking:
             if key not in known:
-                values = {int(e["epoch"]): e[self._metric] for e in result.history}
+                values = {int(e["epoch"]): e[self._metric] for e in result.history if self._metric in e}
                 self._study.add_trial(self._frozen(trial, key, value=self._value(result), intermediate_values=values))
 
     def _surely(self, write: Callable[[], None]) -> None:

@@ -18,6 +18,7 @@ from ablation.results import result, selection
 from ablation.results.result import Predictions
 from ablation.results.selection import Selection
 from ablation.training import features, worker
+from ablation.training.inputs import ImageInputs
 from ablation.training.jobs import HeadTraining, refuse_cleaned
 from ablation.training.prepare import store_images
 from ablation.watching.watch import Watch
@@ -46,6 +47,9 @@ def choose(workspace: Workspace, name: str, row: int | None) -> Chosen:
     """Row `row`, else the selected one. Raises AblateError where there is none, or where it has no result."""
     workspace.refuse_locked()
     record = records.need(workspace, name)
+    if not isinstance(record.inputs, ImageInputs):
+        name = record.grid.factors.experiment
+        raise AblateError(f"study {record.name!r}: experiment {name!r} has no way to try a row on other data")
     sealed = selection.read(workspace, record)
     if sealed is None:  # with it, test results may be opened
         raise AblateError(f"study {record.name!r}: no row is selected yet; finish `ablate run` first")
@@ -69,7 +73,7 @@ def answers(
         decoded = images.decode(
             found,
             [size],
-            options.skip_bad,
+            options.own.get("skip_bad", False),
             lambda done, total: watch.step("reading images", done, total),
             [size] if training.condition.align == "all" else [],
         )

@@ -30,6 +30,7 @@ from ablation.workspace import Workspace
 COMMAND = 14.0  # seconds of a run beside its workers': libraries, databases, tables; measured on two cores
 START = 12.0  # seconds until workers stand with their backend loaded, where it was not measured
 DATABASES = 110 * 2**20  # bytes that a run's orchestrator holds beyond a plan's
+UNKNOWN = Speed(0.0, 0.0, 0.0, 0)
 BUSY = 25.0  # percent of all cores, from which on it is said
 
 
@@ -49,7 +50,8 @@ Benches = Callable[[Sequence[Slot], bool, Watch], AbstractContextManager[Bench]]
 class Forecast:
     """What a plan says. Times in seconds, sizes in bytes. `fits`: the unfinished rows within `budget`, if one is set.
 
-    `computed`: features that are not there yet, key -> images. `disk`: what -> size.
+    `timed`: whether anything is known of how long trainings take. `computed`: features that are not there yet, key ->
+    images. `disk`: what -> size.
     """
 
     record: Record
@@ -62,6 +64,7 @@ class Forecast:
     memory_free: int
     disk: Mapping[str, int]
     disk_free: int
+    timed: bool = True
     budget: float | None = None
     fits: frozenset[int] = frozenset()
 
@@ -97,11 +100,14 @@ def forecast(options: Options, budget: float | None, benches: Benches, watch: Wa
     used = slots.parse(options.slots)[: 1 if options.inline else None]
     measured = _measure(workspace, study.record, left, used, lambda: benches(used, options.inline, watch), watch)
     images = sum(study.record.inputs.examples(study.record.grid.rows[0]).values())
+    others = [job.training.key for job in left if not isinstance(job.training, HeadTraining)]
+    steps = cost.of_steps(workspace, study.record.grid.factors.experiment) if others else None
     costs = Costs(
         slots=len(used),
         once=once + measured.start,
         features={key: e.build + images * e.image for key, e in measured.extractions.items()},
-        speeds={key: measured.speeds[shape] for key, shape in measured.shapes.items()},
+        speeds={key: measured.speeds[shape] for key, shape in measured.shapes.items()}
+        | dict.fromkeys(others, steps or UNKNOWN),
         shapes=measured.shapes,
     )
     reference = study.record.grid.reference
@@ -117,6 +123,7 @@ def forecast(options: Options, budget: float | None, benches: Benches, watch: Wa
         disk=_disk(study, left, images, costs, measured),
         disk_free=_free(workspace),
         budget=budget,
+        timed=not others or steps is not None,
         fits=frozenset() if budget is None else schedule.fitting(found, costs, reference, budget),
     )
 
@@ -130,6 +137,9 @@ def _measure(
     watch: Watch,
 ) -> _Measured:
     """Look up what past trainings say; only where they say nothing, workers start and measure."""
+    jobs = [job for job in jobs if isinstance(job.training, HeadTraining)]
+    if not jobs:
+        return _Measured(start=0.0)
     wanted = {features: None for job in jobs for features in job.training.artifacts().values()}
     ready = {f.key: features.shape(workspace, f)[1:] for f in wanted if features.is_ready(workspace, f)}
     shapes = _shapes(record, jobs, ready)

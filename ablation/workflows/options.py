@@ -1,6 +1,6 @@
 """What `ablate run` and its siblings were asked for, and what can be refused before anything is read."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,7 @@ class Options:
     data: str
     workspace: Path
     name: str
-    classes: Sequence[str] | None = None
-    limit: int | None = None
-    skip_bad: bool = False
+    own: Mapping[str, Any] = field(default_factory=dict)  # the experiment's options
     slots: str = "auto"
     scheduler: str | None = None
     tls: Tls = field(default_factory=Tls)
@@ -46,9 +44,8 @@ class Options:
 
     def request(self, earlier: Inputs | None = None) -> Request:
         """Return what the experiment is asked to prepare. `earlier`: what the study was given when it was run last."""
-        own = {"classes": self.classes, "limit": self.limit, "skip_bad": self.skip_bad}
         used = "" if self.scheduler else self.slots
-        return Request(self.grid, self.data, Workspace(self.workspace), own, earlier, used)
+        return Request(self.grid, self.data, Workspace(self.workspace), self.own, earlier, used)
 
 
 def check(options: Options) -> None:

@@ -100,7 +100,7 @@ def _read(options: Options, record: Record, split: str) -> tuple[images.Images, 
             f"{options.data}: no image of a class of this study ({', '.join(record.inputs.classes)}); "
             f"there are {names.listed(others) or 'no images'}"
         )
-    return images.limit(found, options.limit), {name: n for name, n in others.items() if n}
+    return images.limit(found, options.own.get("limit")), {name: n for name, n in others.items() if n}
 
 
 def _name(folder: StudyFolder, data: str, split: str, row: int | None) -> str:
@@ -151,6 +151,6 @@ def predict(options: Options, row: int | None, watch: Watch) -> pd.DataFrame:
     workspace = opened(options.workspace, watch.say)
     chosen = choose(workspace, options.name, row)
     given = images.unlabelled(options.data, chosen.record.inputs.classes)
-    decoded, probabilities = answers(options, workspace, chosen, images.limit(given, options.limit), watch)
+    decoded, probabilities = answers(options, workspace, chosen, images.limit(given, options.own.get("limit")), watch)
     frame = _predictions(decoded.index.names, probabilities, chosen.record.inputs.classes, {})
     return frame.sort_values("image", ignore_index=True)
