@@ -209,10 +209,10 @@ def _resolved(found: dict[str, Any], whole: Mapping[str, Any]) -> dict[str, Any]
 
 
 def short(factor: str, level: object) -> str:
-    """Return a level as people write it: 1e-4, 128+64, a path by its last name."""
+    """Return a level as people write it: 1e-4, 128+64, a path by its last name. `factor`: "" for what is no level."""
     if isinstance(level, tuple | list):
         return "+".join(short(factor, part) for part in level)
-    if isinstance(level, str) and isabs(level):
+    if factor and isinstance(level, str) and isabs(level):
         return Path(level).name or level
     if isinstance(level, float):  # all of its digits: other levels look otherwise; -0.0 is 0
         return f"{Decimal(repr(level + 0.0)).normalize():{'e' if 0 < level < 0.01 else 'f'}}"

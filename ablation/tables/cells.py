@@ -82,7 +82,8 @@ def parts(column: Column, cell: Cell, decimals: int) -> Parts:
         return f"{value:,}", ""
     if column.kind == "number":
         return f"{value:.3g}", ""
-    return cut(one_line(short(column.key, value)), LONGEST), ""
+    factor = column.key if column.kind == "factor" else ""
+    return cut(one_line(short(factor, value)), LONGEST), ""
 
 
 def is_empty(column: Column, cell: Cell) -> bool:
