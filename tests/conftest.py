@@ -3,10 +3,13 @@
 import csv
 import os
 import pty
+import sqlite3
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,7 @@ CHROMIUM = Path("/usr/bin/chromium")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]  # fmt: skip
 SHARED = Path(__file__).parents[2] / "shared" / "data"
+OLD = Path(__file__).parent / "data" / "workspace-0.1.0.tar.xz"
 
 STUDY = """
 title = "Tiny"
@@ -80,6 +84,18 @@ def study_file(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.toml"
     path.write_text(STUDY)
     return path
+
+
+@pytest.fixture
+def old_workspace(tmp_path: Path) -> Path:
+    """The folder of a user of version 0.1.0, as tests/data/README.md describes it, at a path of its own."""
+    place = tmp_path / "old"
+    with tarfile.open(OLD) as packed:
+        packed.extractall(place, filter="data")
+    with closing(sqlite3.connect(place / "runs" / "mlflow.db")) as database, database:  # it holds absolute paths
+        for table, column in (("experiments", "artifact_location"), ("runs", "artifact_uri")):
+            database.execute(f"UPDATE {table} SET {column} = replace({column}, 'file:///data', ?)", [place.as_uri()])
+    return place
 
 
 def ablate(*arguments: object, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,143 @@
+"""A workspace of version 0.1.0: today's commands read it, train nothing again, and double no row."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+from conftest import ablate, rows
+from mlflow import MlflowClient
+
+from ablation import cli
+from ablation.views.databases import sqlite_url
+
+FINISHED = {"tiny": 8, "other": 2}  # trials with a result, as 0.1.0 left them
+Say = Callable[..., str]
+
+
+@pytest.fixture
+def say(old_workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Say:
+    """Runs a command that trains nothing in the user's folder, in this process; gives what it prints."""
+    monkeypatch.chdir(old_workspace)
+
+    def run(*arguments: object) -> str:
+        capsys.readouterr()
+        code = cli._guarded([*map(str, arguments)])
+        said = capsys.readouterr()
+        assert code == 0, said.err
+        return said.out
+
+    return run
+
+
+def work(place: Path, *arguments: object, code: int = 0) -> str:
+    """Run a command in the user's folder, in a process of its own; return what it prints."""
+    done = ablate(*arguments, cwd=place)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout
+
+
+def trained(place: Path) -> Counter[str]:
+    """Return the attempts and results of all trainings, whatever their folders are called."""
+    folder = place / "runs" / "trained"
+    return Counter(p.read_text() for name in ("attempts.jsonl", "result-*.json") for p in folder.glob(f"*/{name}"))
+
+
+def numbers(folder: Path) -> list[dict[str, str]]:
+    """Return the table of a study without the ids of its trials."""
+    return [{name: cell for name, cell in row.items() if name != "trials"} for row in rows(folder)]
+
+
+def lines(folder: Path) -> list[str]:
+    """Return the lines of a study's Markdown table."""
+    return [line for line in (folder / "table.md").read_text().splitlines() if line.startswith("|")]
+
+
+def in_optuna(place: Path, study: str) -> Counter[tuple[int, int]]:
+    """Return the number of finished trials that Optuna holds of each row and seed."""
+    found = optuna.load_study(study_name=study, storage=sqlite_url(place / "runs" / "optuna.db"))
+    complete = [t for t in found.trials if t.state == optuna.trial.TrialState.COMPLETE]
+    return Counter((t.user_attrs["row"], t.user_attrs["seed"]) for t in complete)
+
+
+def in_mlflow(place: Path, study: str) -> Counter[str]:
+    """Return the number of runs that MLflow holds under each name: one a trial, and the study's own."""
+    client = MlflowClient(sqlite_url(place / "runs" / "mlflow.db"))
+    experiment = client.get_experiment_by_name("ablate")
+    assert experiment is not None
+    found = client.search_runs([experiment.experiment_id], f"tags.`ablate.study` = '{study}'")
+    return Counter(run.info.run_name for run in found)
+
+
+def test_status_says_what_is_done(say: Say):
+    """Of each study: its finished trials, what diverged, and from which epoch the rest goes on."""
+    found = {one["study"]: one for one in json.loads(say("status", "--json"))}
+    assert {name: (one["done"], one["total"]) for name, one in found.items()} == {
+        "tiny": (8, 8), "other": (2, 3), "cut": (2, 3),
+    }  # fmt: skip
+    assert [one["outcome"] for one in found["other"]["unfinished"]] == ["diverged"]
+    assert [one["reason"] for one in found["cut"]["unfinished"]] == ["stopped; it goes on from epoch 3"]
+
+
+def test_printed_tables_verify(old_workspace: Path, say: Say):
+    """Those of an article, drawn with other options, and those of the workspace; all formats, and macros."""
+    printed = [*(old_workspace / "article").iterdir(), *(old_workspace / "runs" / "other").glob("table.*")]
+    said = say("verify", *printed, *(old_workspace / "runs" / "tiny" / "tables").glob("*.md"))
+    assert said.count("follow from the files") == len(said.splitlines()) == len(printed) + 5
+
+
+def test_tables_are_drawn_as_they_were(old_workspace: Path, say: Say):
+    """The same rows with the same numbers, to the last digit."""
+    for study in FINISHED:
+        folder = old_workspace / "runs" / study
+        before = numbers(folder), lines(folder)
+        say("table", "--grid", f"{study}.toml")
+        assert (numbers(folder), lines(folder)) == before
+
+
+def test_nothing_is_trained_again(old_workspace: Path):
+    """By `run` on the studies that 0.1.0 finished, what diverged included; no row is twice in Optuna or MLflow."""
+    before = trained(old_workspace)
+    for study, code in (("tiny", 0), ("other", 1)):
+        runs = in_mlflow(old_workspace, study)
+        said = work(old_workspace, "run", "--grid", f"{study}.toml", "--data", "tiny.npz", code=code)
+        assert "nothing to train" in said
+        assert set(in_optuna(old_workspace, study).values()) == {1}
+        assert in_optuna(old_workspace, study).total() == FINISHED[study]
+        assert in_mlflow(old_workspace, study) == runs
+        assert set(runs.values()) == {1}
+    assert trained(old_workspace) == before
+
+
+def test_a_training_that_was_cut_goes_on(old_workspace: Path):
+    """The rows that it has answered stay; the missing one is added."""
+    before = trained(old_workspace)
+    said = work(old_workspace, "run", "--grid", "cut.toml", "--data", "tiny.npz", "--slots", "cpu:1")
+    assert "trained 1 trial\n" in said
+    gone, new = before - trained(old_workspace), trained(old_workspace) - before
+    assert [text.count("\n") for text in gone] == [1]  # attempts.jsonl, which has another line now
+    assert sorted('"scores"' in text for text in new) == [False, True]
+    assert set(in_mlflow(old_workspace, "cut").values()) == {1}
+
+
+def test_other_images_are_evaluated_as_before(old_workspace: Path):
+    """`evaluate` says of the selected row what 0.1.0 said."""
+    known = json.loads((old_workspace / "runs/tiny/evaluation/production/evaluation.json").read_text())
+    arguments = ("--grid", "tiny.toml", "--data", "production.npz", "--json", "--slots", "cpu:1")
+    found = json.loads(work(old_workspace, "evaluate", *arguments))
+    for name in ("row", "seed", "confusion", "classes"):
+        assert found[name] == known[name]
+    assert np.isclose(found["scores"]["loss"], known["scores"]["loss"], rtol=1e-4)
+
+
+def test_clean_deletes_nothing_that_a_table_rests_on(old_workspace: Path, say: Say):
+    """Of each kind that it offers; tables verify afterwards, and nothing is trained again."""
+    before = trained(old_workspace)
+    kinds = {line.split()[0] for line in say("clean").splitlines()[:-1]}
+    assert kinds == {"checkpoints", "features"}
+    say("clean", "--yes")
+    say("verify", *(old_workspace / "article").glob("table.*"))
+    assert trained(old_workspace) == before
