@@ -9,8 +9,9 @@ from ablation.datasets import splits
 from ablation.datasets.images import Index
 from ablation.grids.grid import Grid, Trial
 from ablation.grids.record import Record, Weights
+from ablation.outcomes import Status
 from ablation.results import result
-from ablation.results.result import DONE, Predictions, Result
+from ablation.results.result import Predictions, Result
 from ablation.statistics.evaluation import scores
 from ablation.workspace import Workspace, write_text
 
@@ -130,7 +131,7 @@ def write(
     result.write(
         folder,
         Result(
-            DONE,
+            Status.DONE,
             epochs,
             {"train": same, "val": measured["val"]},
             history(epochs, train, rest[0]),

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from ablation.grids import study_file
 from ablation.grids.grid import METRICS, Condition, Grid
 from ablation.grids.record import Record, Weights
+from ablation.outcomes import Status
 from ablation.results.result import Result
 from ablation.results.selection import Selection
 from ablation.tables import escape, export, frames, html, table
@@ -78,7 +79,7 @@ def outcomes(record: Record, failed: dict[tuple[int, int], str]) -> tuple[dict, 
     for trial in record.grid.trials():
         if outcome := failed.get((trial.row, trial.seed)):
             results[trial] = (
-                None if outcome == frames.NOT_RUN else Result(outcome, trial.condition.epochs, error="=1\nx")
+                None if outcome == frames.NOT_RUN else Result(Status(outcome), trial.condition.epochs, error="=1\nx")
             )
             continue
         value = accuracy(trial.row, trial.seed)

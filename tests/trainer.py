@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ablation.outcomes import JobOutcome, Status
 from ablation.planning import attempts
 from ablation.results import result
 from ablation.results.result import Predictions, Result
@@ -40,11 +41,11 @@ def write(workspace: Workspace, training: Training) -> None:
             for e in range(1, epochs + 1)
         ]
         both = {"train": scores, "val": scores}
-        found = Result(result.DONE, epochs, both, history, files, parameters=1, finished=time.time())
+        found = Result(Status.DONE, epochs, both, history, files, parameters=1, finished=time.time())
         result.write(folder, found)
 
 
-def train(root: Path, training: Training, orders: Orders, link: Link) -> str:
+def train(root: Path, training: Training, orders: Orders, link: Link) -> JobOutcome[None]:
     """Rows with dropout misbehave as the workspace's file `how` says; the others are done at once."""
     workspace = Workspace(root)
     folder = workspace.training(training.key)
@@ -58,10 +59,9 @@ def train(root: Path, training: Training, orders: Orders, link: Link) -> str:
     if how == "hang":
         time.sleep(600)
     if how == "diverge":
-        result.write(folder, Result(result.DIVERGED, 1, error="the loss is no number after epoch 1"))
-        return result.DIVERGED
+        result.write(folder, Result(Status.DIVERGED, 1, error="the loss is no number after epoch 1"))
+        return JobOutcome(Status.DIVERGED)
     if how == "memory" or (how == "memory unless alone" and not alone):
-        result.write(folder, Result(result.OUT_OF_MEMORY, 3, error="MemoryError"))
-        return result.OUT_OF_MEMORY
+        raise MemoryError
     write(workspace, training)
-    return result.DONE
+    return JobOutcome(Status.DONE)

@@ -147,7 +147,7 @@ def _results(folder: TrainingFolder) -> Iterator[Result]:
 def _alike(ran: Result, shape: Shape, environment: Mapping[str, Any]) -> bool:
     """Whether a result tells the speed of `shape`: its first epochs hold what comes but once, so it takes three."""
     same = all(ran.environment.get(name) == value for name, value in environment.items())
-    whole = ran.outcome == result.DONE and ran.memory and len(ran.history) >= 3
+    whole = ran.done and ran.memory and len(ran.history) >= 3
     return bool(same and whole and ran.parameters == shape.parameters)
 
 

@@ -9,6 +9,7 @@ from ablation.datasets.images import SPLITS
 from ablation.errors import AblateError
 from ablation.grids.grid import Condition, Trial
 from ablation.grids.record import Record, Weights
+from ablation.outcomes import Status
 from ablation.planning import attempts
 from ablation.planning.cost import Shape, convolutions, free, parameters
 from ablation.results import result
@@ -132,8 +133,8 @@ def missing(workspace: Workspace, record: Record, trials: Iterable[Trial], retry
         folder, epochs = workspace.training(record.training_key(trial)), trial.condition.epochs
         if result.is_done(folder, epochs):
             return False
-        failure = None if result.DIVERGED in retry else result.failure(folder)
-        return not (failure and failure.outcome == result.DIVERGED and failure.epochs <= epochs)
+        failure = None if Status.DIVERGED in retry else result.failure(folder)
+        return not (failure and failure.outcome is Status.DIVERGED and failure.epochs <= epochs)
 
     return [t for t in trials if is_missing(t)]
 

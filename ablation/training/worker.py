@@ -1,4 +1,4 @@
-"""What a worker does: fetch weights, extract features, train, predict. Nothing is raised across processes.
+"""What a worker does: fetch weights, extract features, train, predict. What a job raises, its pool makes an outcome.
 
 Imports of the backend stand inside functions: the slot's environment must be set before it is loaded, and the
 orchestrator imports this file without loading it.
@@ -9,24 +9,21 @@ import logging
 import socket
 import sys
 import time
-import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ablation.outcomes import JobOutcome, Status
 from ablation.planning import attempts
 from ablation.planning.cost import Extraction, Shape, Speed
 from ablation.planning.plan import Features, Training
 from ablation.results import result
-from ablation.results.result import Result
 from ablation.training import features
 from ablation.workers import slots
 from ablation.workers.pool import Link
 from ablation.workspace import Workspace
-
-LOG = logging.getLogger(__name__)
 
 
 def set_up(precision: str = "float32") -> None:
@@ -83,8 +80,8 @@ class _Stopped(Exception):
     """The orchestrator asked for it."""
 
 
-def extract(root: Path, wanted: Features, link: Link) -> str:
-    """Compute and store features; "" or what went wrong, with its traceback."""
+def extract(root: Path, wanted: Features, link: Link) -> JobOutcome[None]:
+    """Compute and store features."""
 
     def report(message: dict[str, Any]) -> None:
         link.report(message)
@@ -96,65 +93,53 @@ def extract(root: Path, wanted: Features, link: Link) -> str:
         if not features.is_ready(Workspace(root), wanted):
             features.extract(Workspace(root), wanted, report)
     except _Stopped:
-        return result.INTERRUPTED
-    except Exception:
-        LOG.exception("%s", wanted.key)
-        return traceback.format_exc()
-    return ""
+        return JobOutcome(Status.INTERRUPTED)
+    return JobOutcome(Status.DONE)
 
 
-def answer(training: Training, head: Path, images: Path, link: Link) -> np.ndarray | str:
-    """What a trained network says of images: probabilities (N, K) float32; or what went wrong, with its traceback.
-    `head`: the file of its weights; `images`: of the pixels."""
-    try:
-        set_up()
-        from ablation.training import whole
+def answer(training: Training, head: Path, images: Path, link: Link) -> JobOutcome[np.ndarray]:
+    """What a trained network says of images: probabilities (N, K) float32. `head`: the file of its weights; `images`:
+    of the pixels."""
+    set_up()
+    from ablation.training import whole
 
-        model = whole.build(training, head)
-        pixels = np.load(images, mmap_mode="r", allow_pickle=False)
-        parts, many = [], features.batch(training.condition.image_size)
-        for start in range(0, len(pixels), many):
-            parts.append(np.asarray(model.predict_on_batch(np.asarray(pixels[start : start + many]))))
-            link.report({"images": min(start + many, len(pixels)), "of": len(pixels)})
-            if link.stopping():
-                return result.INTERRUPTED
-        return np.concatenate(parts).astype(np.float32)
-    except Exception:
-        return traceback.format_exc()
+    model = whole.build(training, head)
+    pixels = np.load(images, mmap_mode="r", allow_pickle=False)
+    parts, many = [], features.batch(training.condition.image_size)
+    for start in range(0, len(pixels), many):
+        parts.append(np.asarray(model.predict_on_batch(np.asarray(pixels[start : start + many]))))
+        link.report({"images": min(start + many, len(pixels)), "of": len(pixels)})
+        if link.stopping():
+            return JobOutcome(Status.INTERRUPTED)
+    return JobOutcome(Status.DONE, np.concatenate(parts).astype(np.float32))
 
 
-def begin(link: Link) -> float:
+def begin(link: Link) -> JobOutcome[float]:
     """Load what every job of a process needs; the seconds that it took."""
     began = time.perf_counter()
     set_up()
     from ablation.training import head  # noqa: F401 (its libraries are loaded)
 
-    return time.perf_counter() - began
+    return JobOutcome(Status.DONE, time.perf_counter() - began)
 
 
-def measure_features(wanted: Features, link: Link) -> Extraction | str:
-    """What features cost here; or what went wrong, with its traceback."""
-    try:
-        set_up()
-        from ablation.training import measuring
+def measure_features(wanted: Features, link: Link) -> JobOutcome[Extraction]:
+    """What features cost here."""
+    set_up()
+    from ablation.training import measuring
 
-        return measuring.extraction(wanted)
-    except Exception:
-        return traceback.format_exc()
+    return JobOutcome(Status.DONE, measuring.extraction(wanted))
 
 
-def measure(shape: Shape, link: Link) -> Speed | str:
-    """How quick trainings of this shape are here; or what went wrong, with its traceback."""
-    try:
-        set_up(shape.condition.precision)
-        import keras
+def measure(shape: Shape, link: Link) -> JobOutcome[Speed]:
+    """How quick trainings of this shape are here."""
+    set_up(shape.condition.precision)
+    import keras
 
-        from ablation.training import measuring
+    from ablation.training import measuring
 
-        keras.utils.clear_session()
-        return measuring.speed(shape)
-    except Exception:
-        return traceback.format_exc()
+    keras.utils.clear_session()
+    return JobOutcome(Status.DONE, measuring.speed(shape))
 
 
 @dataclass(frozen=True)
@@ -168,37 +153,26 @@ class Orders:
     keep: str
 
 
-def train(root: Path, training: Training, orders: Orders, link: Link) -> str:
-    """Fit one head, writing a result at each milestone; the outcome. A failure is written as the training's.
+def train(root: Path, training: Training, orders: Orders, link: Link) -> JobOutcome[None]:
+    """Fit one head, writing a result at each milestone, or that it diverged. Other failures are the orchestrator's to
+    write: a process that is killed could not.
 
     At most one process does so at a time, whoever started it, and what another has done is not done again.
     """
-    folder, started = Workspace(root).training(training.key), time.time()
+    folder = Workspace(root).training(training.key)
     with folder.lock(give_up=link.stopping) as held:
         if not held:
-            return result.INTERRUPTED
+            return JobOutcome(Status.INTERRUPTED)
         if all(result.is_done(folder, epochs) for epochs in training.milestones):
-            return result.DONE
+            return JobOutcome(Status.DONE)
         if attempts.used_up(folder, orders.run, training.milestones):
-            return result.KILLED
+            return JobOutcome(Status.KILLED)  # a scheduler started it again by itself, until its tries were used up
         attempts.add(folder, orders.run, training.milestones)  # before anything that could kill this process
         link.begin()
-        try:
-            set_up(training.condition.precision)
-            from ablation.training import fit
+        set_up(training.condition.precision)
+        from ablation.training import fit
 
-            return fit.run(fit.Fit(Workspace(root), training, orders.keep), link)
-        except Exception as error:
-            failure = Result(
-                result.outcome_of(error),
-                training.condition.epochs,
-                error=traceback.format_exc(),
-                attempts=len(attempts.read(folder)),
-                started=started,
-                finished=time.time(),
-            )
-            result.write(folder, failure)
-            return failure.outcome
+        return JobOutcome(fit.run(fit.Fit(Workspace(root), training, orders.keep), link))
 
 
 if __name__ == "__main__":  # the orchestrator's child: `python -m ablation.training.worker BACKBONE` prints a digest

@@ -19,6 +19,7 @@ from ablation.addresses import first_line
 from ablation.errors import AblateError
 from ablation.grids.grid import Condition, Trial, short
 from ablation.grids.record import Record
+from ablation.outcomes import Status
 from ablation.results.result import Result
 from ablation.views.databases import sqlite_url
 from ablation.workspace import atomic
@@ -190,7 +191,7 @@ class Study:
                 self._storage.set_trial_state_values(trial, TrialState.COMPLETE, [self._value(result)])
                 self._complete.add(key)
                 return
-            self._storage.set_trial_user_attr(trial, "outcome", result.outcome if result else "interrupted")
+            self._storage.set_trial_user_attr(trial, "outcome", result.outcome if result else Status.INTERRUPTED)
             self._storage.set_trial_state_values(trial, TrialState.FAIL)
 
     def _value(self, result: Result) -> float:
