@@ -12,9 +12,10 @@ from ablation.datasets.images import Index
 from ablation.grids.grid import Grid, Trial
 from ablation.grids.levels import schema_of
 from ablation.grids.record import Record
+from ablation.outcomes import Status
 from ablation.planning import cost
 from ablation.results import result
-from ablation.results.result import DONE, Predictions, Result
+from ablation.results.result import Predictions, Result
 from ablation.statistics.evaluation import scores
 from ablation.training.inputs import ImageInputs, Weights
 from ablation.workspace import Workspace, write_text
@@ -151,7 +152,7 @@ def write(
     result.write(
         folder,
         Result(
-            DONE,
+            Status.DONE,
             epochs,
             {"train": same, "val": measured["val"]},
             history(epochs, train, rest[0]),

@@ -16,9 +16,10 @@ from ablation.caveats.caveat import which
 from ablation.grids import study_file
 from ablation.grids.grid import Conflict, Grid
 from ablation.grids.record import Record
+from ablation.outcomes import Status
 from ablation.results import findings, selection
 from ablation.results.findings import Findings
-from ablation.results.result import DIVERGED, Result, read
+from ablation.results.result import Result, read
 from ablation.statistics.comparison import Interval
 from ablation.statistics.facts import Answers, Noise, Stability
 from ablation.training import factors
@@ -339,7 +340,7 @@ def test_rows_that_failed(tmp_path: Path):
     """Failed trials are counted by what became of them; a row with some seeds left is named as such."""
     found = tiny(tmp_path, [{}, {"dropout": 0.5}], seeds=(0, 1))
     assert "FAILED_ROWS" not in codes(found)
-    lost = {t: Result(DIVERGED, 10) if (t.row, t.seed) == (2, 1) else r for t, r in found.results.items()}
+    lost = {t: Result(Status.DIVERGED, 10) if (t.row, t.seed) == (2, 1) else r for t, r in found.results.items()}
     said = say(replace(found, results=lost), "FAILED_ROWS")
     assert said.fact == "1 of 4 trials has no result (diverged: row 2). Row 2 stands on fewer seeds."
     assert "--retry diverged" in said.remedy

@@ -16,14 +16,17 @@ import pytest
 from conftest import until
 
 from ablation.errors import AblateError
+from ablation.outcomes import JobOutcome, Status
 from ablation.workers import cluster, pool, slots
-from ablation.workers.pool import KILLED, TIMED_OUT, Link, Listener, Lost, Task
+from ablation.workers.pool import Link, Listener, Task
+
+SAVED = JobOutcome(Status.INTERRUPTED, "saved")
 
 
-def double(x: int, link: Link) -> int:
+def double(x: int, link: Link) -> JobOutcome[int]:
     link.begin()
     link.report({"seen": x})
-    return 2 * x
+    return JobOutcome(Status.DONE, 2 * x)
 
 
 def die(link: Link) -> None:
@@ -41,30 +44,34 @@ def hang(signal_number: int, link: Link) -> None:
     time.sleep(600)
 
 
-def patient(link: Link) -> str:
+def patient(link: Link) -> JobOutcome[str]:
     link.begin()
     while not link.stopping():
         time.sleep(0.05)
-    return "saved"
+    return SAVED
 
 
-def surroundings(link: Link) -> dict[str, str]:
+def surroundings(link: Link) -> JobOutcome[dict[str, str]]:
     print("a line that must not reach the terminal")
     at_start = Path("/proc/self/environ").read_text().split("\0") if sys.platform == "linux" else []
-    return dict(os.environ) | {"at_start": " ".join(at_start)}
+    return JobOutcome(Status.DONE, dict(os.environ) | {"at_start": " ".join(at_start)})
 
 
-def occupy(folder: str, link: Link) -> dict[str, str]:
+def occupy(folder: str, link: Link) -> JobOutcome[dict[str, str]]:
     """Hold the slot's GPU share for a moment; a file that must be nobody else's says so."""
     name = os.environ["TEST_SLOT"]
     mine = Path(folder) / name
     mine.touch(exist_ok=False)
     time.sleep(0.1)
     mine.unlink()
-    return {"slot": name} | {k: v for k, v in os.environ.items() if k in WATCHED}
+    return JobOutcome(Status.DONE, {"slot": name} | {k: v for k, v in os.environ.items() if k in WATCHED})
 
 
 WATCHED = ("CUDA_VISIBLE_DEVICES", "TF_NUM_INTRAOP_THREADS", "TF_FORCE_GPU_ALLOW_GROWTH", slots.MEMORY_LIMIT)
+
+
+def done(value: object) -> JobOutcome[object]:
+    return JobOutcome(Status.DONE, value)
 
 
 def each(*tasks: Task) -> Callable[[], Task | None]:
@@ -88,11 +95,11 @@ def workers(log: Path) -> Iterator[cluster.Dask]:
 
 
 def test_each_job_reports_and_returns(workers: cluster.Dask):
-    """Every job ends once with its value; starts and reports reach the listener, in the orchestrator's thread."""
+    """Every job ends once with its outcome; starts and reports reach the listener, in the orchestrator's thread."""
     began, reported = [], []
     listener = Listener(lambda key, slot: began.append((key, slot)), lambda key, m: reported.append((key, m)))
     found = list(workers.run(each(*(Task(str(i), double, (i,)) for i in range(6))), listener))
-    assert sorted(found) == [(str(i), 2 * i) for i in range(6)]
+    assert sorted(found) == [(str(i), done(2 * i)) for i in range(6)]
     assert sorted(key for key, _ in began) == sorted(key for key, _ in found)
     assert {slot for _, slot in began} == {"cpu:0", "cpu:1"}
     assert ("3", {"seen": 3}) in reported
@@ -102,8 +109,8 @@ def test_a_killed_worker_costs_its_own_job_alone(workers: cluster.Dask):
     """SIGKILL loses one job; the others end, and the slot works again."""
     tasks = [Task("0", double, (0,)), Task("dies", die), *(Task(str(i), double, (i,)) for i in range(1, 5))]
     found = dict(workers.run(each(*tasks), Listener()))
-    assert found.pop("dies") == Lost(KILLED)
-    assert found == {str(i): 2 * i for i in range(5)}
+    assert found.pop("dies") == JobOutcome(Status.KILLED)
+    assert found == {str(i): done(2 * i) for i in range(5)}
 
 
 @pytest.mark.parametrize("how", [0, signal.SIGSTOP])
@@ -111,12 +118,12 @@ def test_a_job_that_hangs_is_killed(workers: cluster.Dask, how: int):
     """After its time a job is lost, even where its process is stopped; the slot works again."""
     tasks = [Task("hangs", hang, (how,), seconds=1), *(Task(str(i), double, (i,)) for i in range(4))]
     found = dict(workers.run(each(*tasks), Listener()))
-    assert found.pop("hangs") == Lost(TIMED_OUT)
-    assert found == {str(i): 2 * i for i in range(4)}
+    assert found.pop("hangs") == JobOutcome(Status.TIMED_OUT)
+    assert found == {str(i): done(2 * i) for i in range(4)}
 
 
-def has(module: str, link: Link) -> bool:
-    return module in sys.modules
+def has(module: str, link: Link) -> JobOutcome[bool]:
+    return JobOutcome(Status.DONE, module in sys.modules)
 
 
 def test_workers_load_what_they_are_told_to(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
@@ -124,15 +131,15 @@ def test_workers_load_what_they_are_told_to(tmp_path: Path, capfd: pytest.Captur
     does not reach the terminal."""
     with cluster.local([slots.Slot("cpu:0", 1)], tmp_path, print, loads="this") as workers:
         for _ in range(2):
-            until(lambda: dict(workers.run(each(Task("asks", has, ("this",))), Listener()))["asks"])
-            assert dict(workers.run(each(Task("dies", die)), Listener())) == {"dies": Lost(KILLED)}
+            until(lambda: dict(workers.run(each(Task("asks", has, ("this",))), Listener()))["asks"].value)
+            assert dict(workers.run(each(Task("dies", die)), Listener())) == {"dies": JobOutcome(Status.KILLED)}
     assert "Zen" not in capfd.readouterr().out
 
 
 def test_what_cannot_be_loaded_is_for_the_jobs_to_say(tmp_path: Path):
     """A worker whose module is not there works."""
     with cluster.local([slots.Slot("cpu:0", 1)], tmp_path, print, loads="no_such_module") as workers:
-        assert dict(workers.run(each(Task("a", double, (4,))), Listener())) == {"a": 8}
+        assert dict(workers.run(each(Task("a", double, (4,))), Listener())) == {"a": done(8)}
 
 
 def test_jobs_are_asked_to_stop(workers: cluster.Dask):
@@ -145,21 +152,22 @@ def test_jobs_are_asked_to_stop(workers: cluster.Dask):
             workers.stop()
 
     listener = Listener(began=began)
-    assert dict(workers.run(each(Task("a", patient), Task("b", patient)), listener)) == {"a": "saved", "b": "saved"}
-    assert dict(workers.run(each(Task("a", double, (4,))), Listener())) == {"a": 8}
+    assert dict(workers.run(each(Task("a", patient), Task("b", patient)), listener)) == {"a": SAVED, "b": SAVED}
+    assert dict(workers.run(each(Task("a", double, (4,))), Listener())) == {"a": done(8)}
 
 
-def test_an_exception_is_data(workers: cluster.Dask):
-    """What a job raises does not travel as an exception."""
+def test_an_exception_is_data(workers: cluster.Dask, log: Path):
+    """What a job raises does not travel as an exception: the outcome holds its traceback, and so does the log."""
     found = dict(workers.run(each(Task("bad", fail), Task("good", double, (1,))), Listener()))
-    assert found["good"] == 2
-    assert isinstance(found["bad"], Lost)
-    assert "no" in found["bad"].reason
+    assert found["good"] == done(2)
+    assert (found["bad"].status, found["bad"].reason) == (Status.FAILED, "ValueError: no")
+    assert 'raise ValueError("no")' in found["bad"].error
+    assert any('raise ValueError("no")' in f.read_text() for f in log.iterdir())
 
 
 def test_a_worker_sees_its_slots_environment(workers: cluster.Dask, log: Path):
     """Threads, backend and cleared precision variables stand before a backend could be loaded; output goes to a log."""
-    (_, env), *_ = workers.run(each(Task("env", surroundings)), Listener())
+    env = dict(workers.run(each(Task("env", surroundings)), Listener()))["env"].value
     assert env["TF_NUM_INTRAOP_THREADS"] == "1"
     assert env["KERAS_BACKEND"] == slots.backend()
     assert env["TF_SET_ONEDNN_FPMATH_MODE"] == ""
@@ -173,16 +181,16 @@ def test_a_worker_sees_its_slots_environment(workers: cluster.Dask, log: Path):
 
 def test_a_signal_to_the_process_group_reaches_no_worker(workers: cluster.Dask):
     """Ctrl-C goes to all processes of a terminal: jobs go on until the orchestrator asks them."""
-    (_, pid), *_ = workers.run(each(Task("pid", getpid)), Listener())
+    pid = dict(workers.run(each(Task("pid", getpid)), Listener()))["pid"].value
     os.kill(pid, signal.SIGINT)
     os.kill(pid, signal.SIGTERM)
-    (_, again), *_ = workers.run(each(Task("pid", getpid)), Listener())
+    again = dict(workers.run(each(Task("pid", getpid)), Listener()))["pid"].value
     assert again in {pid, *others(pid, workers)}
     os.kill(pid, 0)
 
 
-def getpid(link: Link) -> int:
-    return os.getpid()
+def getpid(link: Link) -> JobOutcome[int]:
+    return JobOutcome(Status.DONE, os.getpid())
 
 
 def others(pid: int, workers: cluster.Dask) -> set[int]:
@@ -202,10 +210,11 @@ def test_jobs_on_faked_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     found = slots.parse("gpu:0x3,1")
     assert [slot.name for slot in found] == ["gpu:0.0", "gpu:0.1", "gpu:0.2", "gpu:1"]
     with cluster.local(found, tmp_path / "log", print) as workers:
-        seen = dict(workers.run(each(*(Task(str(i), occupy, (str(tmp_path),)) for i in range(24))), Listener()))
+        ran = list(workers.run(each(*(Task(str(i), occupy, (str(tmp_path),)) for i in range(24))), Listener()))
+    seen = [outcome.value for _, outcome in ran]
     assert len(seen) == 24
-    assert {env["slot"] for env in seen.values()} == {slot.name for slot in found}
-    for env in seen.values():
+    assert {env["slot"] for env in seen} == {slot.name for slot in found}
+    for env in seen:
         gpu, packed = env["slot"][4], "." in env["slot"]
         assert env["CUDA_VISIBLE_DEVICES"] == f"GPU-{gpu}"
         assert env["TF_NUM_INTRAOP_THREADS"] == "2"
@@ -219,7 +228,7 @@ def test_workers_with_another_backend_are_refused(workers: cluster.Dask, monkeyp
     with pytest.raises(AblateError, match=r"KERAS_BACKEND is .*: start its workers with theano"):
         dict(workers.run(each(Task("a", double, (1,))), Listener()))
     monkeypatch.undo()
-    assert dict(workers.run(each(Task("a", double, (4,))), Listener())) == {"a": 8}
+    assert dict(workers.run(each(Task("a", double, (4,))), Listener())) == {"a": done(8)}
 
 
 def test_a_worker_without_a_scheduler_says_so(monkeypatch: pytest.MonkeyPatch):
@@ -237,7 +246,9 @@ def test_inline_runs_here(monkeypatch: pytest.MonkeyPatch):
         listener = Listener(reported=lambda key, m: reported.append((key, m)))
         found = dict(here.run(each(Task("a", double, (1,))), listener))
         stopped = dict(here.run(each(Task("b", patient)), Listener(began=lambda key, slot: here.stop())))
-    assert (found, reported, stopped) == ({"a": 2}, [("a", {"seen": 1})], {"b": "saved"})
+        failed = dict(here.run(each(Task("bad", fail)), Listener()))["bad"]
+    assert (failed.status, failed.reason) == (Status.FAILED, "ValueError: no")
+    assert (found, reported, stopped) == ({"a": done(2)}, [("a", {"seen": 1})], {"b": SAVED})
 
 
 def test_tls_files_are_looked_at(tmp_path: Path):

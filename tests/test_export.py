@@ -22,6 +22,7 @@ from ablation.grids import study_file
 from ablation.grids.grid import METRICS, Grid
 from ablation.grids.levels import Condition
 from ablation.grids.record import Record
+from ablation.outcomes import Status
 from ablation.results.result import Result
 from ablation.results.selection import Selection
 from ablation.tables import escape, export, frames, html, table
@@ -81,7 +82,7 @@ def outcomes(record: Record, failed: dict[tuple[int, int], str]) -> tuple[dict, 
     results, tests = {}, {}
     for trial in record.grid.trials():
         if outcome := failed.get((trial.row, trial.seed)):
-            results[trial] = None if outcome == frames.NOT_RUN else Result(outcome, trial.step, error="=1\nx")
+            results[trial] = None if outcome == frames.NOT_RUN else Result(Status(outcome), trial.step, error="=1\nx")
             continue
         value = accuracy(trial.row, trial.seed)
         scores = {"train": dict.fromkeys(METRICS, value + 0.1), "val": dict.fromkeys(METRICS, value)}

@@ -25,6 +25,7 @@ from ablation.console import planned
 from ablation.errors import AblateError
 from ablation.grids import record
 from ablation.grids.study_file import read as read_study
+from ablation.outcomes import Status
 from ablation.planning import cost, plan, schedule
 from ablation.planning.cost import Extraction, Shape, Speed
 from ablation.planning.plan import Job
@@ -216,7 +217,9 @@ def test_pixels_are_measured_as_they_are_stored():
 def test_a_night_between_two_epochs_is_no_epoch():
     """A training that was interrupted took as long as it ran."""
     times = [10.0, 20.0, 50_000.0]
-    ran = Result("done", 3, history=[{"time": t} for t in times], started=times[-1] - 30, finished=times[-1], memory=1)
+    ran = Result(
+        Status.DONE, 3, history=[{"time": t} for t in times], started=times[-1] - 30, finished=times[-1], memory=1
+    )
     assert cost._speed(ran).epoch == pytest.approx(10.0)
 
 
@@ -351,7 +354,7 @@ def test_a_row_that_diverged_is_not_done(ran: Options, tmp_path: Path):
     trial = max(found.grid.trials(), key=lambda t: t.step)
     folder = workspace.training(found.training_key(trial))
     folder.result(trial.step).unlink()
-    write(folder, Result("diverged", trial.step))
+    write(folder, Result(Status.DIVERGED, trial.step))
     there = replace(ran, workspace=workspace.root)
     said = forecast.forecast(there, None, no_bench, Silent())
     assert planned.as_json(said)["trials_done"] == 3

@@ -15,6 +15,7 @@ from conftest import STUDY, Silent, options, rows
 
 from ablation.engine import job
 from ablation.errors import AblateError
+from ablation.outcomes import Status, status_of
 from ablation.planning import attempts
 from ablation.planning.plan import Training, trainings
 from ablation.results import checkpoint, result
@@ -54,7 +55,8 @@ def base(tmp_path_factory: pytest.TempPathFactory, npz: Path) -> tuple[Path, Tra
     ready = prepare.prepare(found, Silent())
     ready.store(Workspace(found.workspace))
     training = list(trainings(ready.record, ready.record.grid.trials()))[1]
-    assert job.make(found.workspace, "keras_head", training.artifacts()["train"], Direct()) == ""
+    made = job.make(found.workspace, "keras_head", training.artifacts()["train"], Direct())
+    assert made.status == Status.DONE
     return found.workspace, training
 
 
@@ -73,7 +75,7 @@ def training(base: tuple[Path, Training]) -> Training:
 def undisturbed(base: tuple[Path, Training], tmp_path_factory: pytest.TempPathFactory) -> TrainingFolder:
     """The training of 3 and 7 epochs, done at one go."""
     workspace = Workspace(Path(shutil.copytree(base[0], tmp_path_factory.mktemp("undisturbed") / "runs")))
-    assert train(workspace, base[1]) == result.DONE
+    assert train(workspace, base[1]) == Status.DONE
     return workspace.training(base[1].key)
 
 
@@ -83,8 +85,8 @@ def upto(training: Training, *milestones: int) -> Training:
     return training.model_copy(update={"condition": condition, "milestones": milestones})
 
 
-def train(workspace: Workspace, training: Training, link: Direct | None = None, keep: str = "all") -> str:
-    return job.train(workspace.root, training, job.Orders("run", keep), link or Direct())
+def train(workspace: Workspace, training: Training, link: Direct | None = None, keep: str = "all") -> Status:
+    return job.train(workspace.root, training, job.Orders("run", keep), link or Direct()).status
 
 
 def numbers(folder: TrainingFolder, epochs: int) -> dict[str, object]:
@@ -114,7 +116,7 @@ def test_rows_of_3_and_7_epochs_are_one_training(
 ):
     """Read off one training, they equal the rows trained alone: weights, predictions and history, bit for bit."""
     workspace = place("alone")
-    assert train(workspace, upto(training, epochs)) == result.DONE
+    assert train(workspace, upto(training, epochs)) == Status.DONE
     folder = workspace.training(training.key)
     assert not folder.result(10 - epochs).exists()
     assert same(folder, undisturbed, training, epochs)
@@ -127,10 +129,10 @@ def test_a_training_that_was_asked_to_stop_goes_on(
     """It saves, ends, and goes on where it was; what it ends with equals an undisturbed training, bit for bit."""
     workspace = place("cut")
     folder = workspace.training(training.key)
-    assert train(workspace, training, Direct(lambda epoch: epoch == cut)) == result.INTERRUPTED
+    assert train(workspace, training, Direct(lambda epoch: epoch == cut)) == Status.INTERRUPTED
     assert list(folder.checkpoints()) == [cut]
     rest = Direct()
-    assert train(workspace, training, rest) == result.DONE
+    assert train(workspace, training, rest) == Status.DONE
     assert rest.epochs == list(range(cut + 1, 8))
     assert all(same(folder, undisturbed, training, epochs) for epochs in (3, 7))
     assert [a.epoch for a in attempts.read(folder)] == [0, cut]
@@ -150,13 +152,13 @@ def test_a_shorter_row_leaves_what_a_longer_one_left(place: Place, training: Tra
     workspace, rest = place("shared"), Direct()
     folder = workspace.training(training.key)
     train(workspace, upto(training, 7), Direct(lambda epoch: epoch == 5), keep="none")
-    result.write(folder, result.Result(result.DIVERGED, 6, error="the loss is no number"))
-    assert train(workspace, upto(training, 3), keep="none") == result.DONE
+    result.write(folder, result.Result(Status.DIVERGED, 6, error="the loss is no number"))
+    assert train(workspace, upto(training, 3), keep="none") == Status.DONE
     assert list(folder.checkpoints()) == [5]
     failed = result.failure(folder)
     assert failed
     assert failed.epochs == 6
-    assert train(workspace, upto(training, 7), rest) == result.DONE
+    assert train(workspace, upto(training, 7), rest) == Status.DONE
     assert rest.epochs == [6, 7]
     assert same(folder, undisturbed, training, 7)
     assert result.failure(folder) is None
@@ -165,7 +167,7 @@ def test_a_shorter_row_leaves_what_a_longer_one_left(place: Place, training: Tra
 def test_a_stop_in_the_last_epoch_comes_too_late(place: Place, training: Training):
     """The training is done, and leaves no checkpoint that nobody would need."""
     workspace = place("late")
-    assert train(workspace, training, Direct(lambda epoch: epoch == 7), keep="none") == result.DONE
+    assert train(workspace, training, Direct(lambda epoch: epoch == 7), keep="none") == Status.DONE
     assert list(workspace.training(training.key).checkpoints()) == []
 
 
@@ -173,7 +175,7 @@ def test_a_row_between_begins_before_it(place: Place, training: Training):
     """A checkpoint later than the row that is missing is of no use to it."""
     workspace, link = place("between"), Direct()
     train(workspace, upto(training, 7), keep="all")
-    assert train(workspace, training, link) == result.DONE
+    assert train(workspace, training, link) == Status.DONE
     assert link.epochs[0] == 1
     assert result.is_done(workspace.training(training.key), 3)
 
@@ -198,7 +200,7 @@ def test_other_features_begin_again(place: Place, training: Training):
     sidecar.write_text(
         json.dumps(json.loads(sidecar.read_text()) | {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()})
     )
-    assert train(workspace, training, link) == result.DONE
+    assert train(workspace, training, link) == Status.DONE
     assert link.epochs[0] == 1
 
 
@@ -226,7 +228,7 @@ def test_a_broken_checkpoint_is_no_checkpoint(place: Place, training: Training):
     train(workspace, training, Direct(lambda epoch: epoch == 2))
     path = workspace.training(training.key).checkpoint(2)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert train(workspace, training, link) == result.DONE
+    assert train(workspace, training, link) == Status.DONE
     assert link.epochs == list(range(1, 8))
 
 
@@ -234,7 +236,7 @@ def test_a_training_that_is_done_is_not_done_again(place: Place, training: Train
     """A job that a scheduler runs again looks for its result first."""
     workspace, link = place("done"), Direct()
     train(workspace, training)
-    assert train(workspace, training, link) == result.DONE
+    assert train(workspace, training, link) == Status.DONE
     assert link.epochs == []
     assert len(attempts.read(workspace.training(training.key))) == 1
 
@@ -246,8 +248,8 @@ def test_tries_are_counted_in_the_folder(place: Place, training: Training):
     folder.path.mkdir(parents=True)
     for _ in range(attempts.TRIES):
         attempts.add(folder, "run", training.milestones)
-    assert train(workspace, training) == result.KILLED
-    assert job.train(workspace.root, training, job.Orders("other", "all"), Direct()) == result.DONE
+    assert train(workspace, training) == Status.KILLED
+    assert job.train(workspace.root, training, job.Orders("other", "all"), Direct()).status == Status.DONE
     with open(folder.attempts, "a") as file:
         file.write('{"run": "torn')
     assert len(attempts.read(folder)) == attempts.TRIES + 1
@@ -269,7 +271,7 @@ def test_two_jobs_do_not_train_at_once(place: Place, training: Training):
     folder = workspace.training(training.key)
     with folder.lock() as held:
         assert held
-        assert train(workspace, training, Gone()) == result.INTERRUPTED
+        assert train(workspace, training, Gone()) == Status.INTERRUPTED
     assert attempts.read(folder) == []
 
 
@@ -305,19 +307,19 @@ def test_checkpoints_cost_little(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize(
-    ("error", "outcome"),
+    ("error", "status"),
     [
-        (MemoryError(), result.OUT_OF_MEMORY),
-        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 12 bytes."), result.OUT_OF_MEMORY),
-        (RuntimeError("CUDA error: out of memory"), result.OUT_OF_MEMORY),
-        (type("ResourceExhaustedError", (Exception,), {})("OOM when allocating tensor"), result.OUT_OF_MEMORY),
-        (type("OutOfMemoryError", (RuntimeError,), {})("Tried to allocate 2 GiB"), result.OUT_OF_MEMORY),
-        (ValueError("no room for doubt"), result.FAILED),
+        (MemoryError(), Status.OUT_OF_MEMORY),
+        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 12 bytes."), Status.OUT_OF_MEMORY),
+        (RuntimeError("CUDA error: out of memory"), Status.OUT_OF_MEMORY),
+        (type("ResourceExhaustedError", (Exception,), {})("OOM when allocating tensor"), Status.OUT_OF_MEMORY),
+        (type("OutOfMemoryError", (RuntimeError,), {})("Tried to allocate 2 GiB"), Status.OUT_OF_MEMORY),
+        (ValueError("no room for doubt"), Status.FAILED),
     ],
 )
-def test_out_of_memory_is_told_from_other_failures(error: Exception, outcome: str):
+def test_out_of_memory_is_told_from_other_failures(error: Exception, status: Status):
     """TensorFlow, JAX, torch, CUDA and Python each say it in their own words."""
-    assert result.outcome_of(error) == outcome
+    assert status_of(error) is status
 
 
 @pytest.mark.parametrize("keep", ["all", "selected", "none"])

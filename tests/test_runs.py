@@ -15,8 +15,9 @@ from test_tables import published, sealed
 
 from ablation import addresses, cli
 from ablation.grids import study_file
+from ablation.outcomes import Status
 from ablation.results import result
-from ablation.results.result import FAILED, Result
+from ablation.results.result import Result
 from ablation.tables import outcome
 from ablation.views import sync, tracking
 from ablation.views.databases import sqlite_url
@@ -78,7 +79,9 @@ def told(tmp_path_factory: pytest.TempPathFactory, empty: Path) -> SimpleNamespa
     found = outcome.records.need(workspace, "paper")
     last = next(grid.seeded(9))
     error = "Traceback:\nRuntimeError: the disk is on fire"
-    result.write(workspace.training(found.training_key(last)), Result(FAILED, 100, error=error, started=1, finished=2))
+    result.write(
+        workspace.training(found.training_key(last)), Result(Status.FAILED, 100, error=error, started=1, finished=2)
+    )
     assert sync.sync(workspace, "paper", None) == sync.Synced("paper", 0, "")
     return SimpleNamespace(workspace=workspace, record=found, held=Held(workspace.root))
 

@@ -17,6 +17,7 @@ from conftest import STUDY, Silent, until
 from ablation import cli
 from ablation.grids import study_file
 from ablation.grids.record import Record
+from ablation.outcomes import Status
 from ablation.results import result
 from ablation.results.result import Result
 from ablation.training.inputs import Weights
@@ -215,7 +216,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Workspace, Re
 def finish(workspace: Workspace, record: Record, rows: set[int]) -> None:
     for trial in record.grid.trials():
         if trial.row in rows:
-            result.write(workspace.training(record.training_key(trial)), Result(result.DONE, trial.step))
+            result.write(workspace.training(record.training_key(trial)), Result(Status.DONE, trial.step))
 
 
 def key(record: Record, row: int) -> str:
@@ -264,7 +265,7 @@ def test_status_of_an_unfinished_study(capsys: pytest.CaptureFixture[str], tiny:
     """A line for each row that is not done, with its reason, and how to go on."""
     workspace, record = tiny
     finish(workspace, record, {1})
-    failure = Result(result.DIVERGED, 3, error="Traceback\nthe loss is no number after epoch 2")
+    failure = Result(Status.DIVERGED, 3, error="Traceback\nthe loss is no number after epoch 2")
     result.write(workspace.training(key(record, 2)), failure)
     assert said(capsys, "--grid", "tiny.toml") == [
         "tiny: 1 of 4 trials done, 1 failed, 2 missing",

@@ -18,6 +18,7 @@ from mlflow import MlflowClient
 from ablation.errors import AblateError
 from ablation.grids.record import Record, refuse_other
 from ablation.grids.study_file import read as read_study
+from ablation.outcomes import JobOutcome, Status
 from ablation.planning.plan import trainings
 from ablation.results import result, selection
 from ablation.tables import export
@@ -229,7 +230,7 @@ def test_what_goes_wrong_in_a_training_is_data(
     """An exception in one training marks its rows as failed, with the reason; the next run trains them."""
     real = fit.run
 
-    def broken(one: fit.Fit, link: pool.Link) -> str:
+    def broken(one: fit.Fit, link: pool.Link) -> Status:
         if one.training.condition.dropout:
             raise RuntimeError("the disk is on fire")
         return real(one, link)
@@ -298,7 +299,7 @@ def test_an_extraction_that_was_asked_to_stop_is_not_begun_again(study_file: Pat
         def run(self, take, listener):
             while task := take():
                 handed.append(task.key)
-                yield task.key, pool.Lost(pool.KILLED)
+                yield task.key, JobOutcome(Status.KILLED)
 
     sweep.make(Workspace(found.workspace), Taken(), record, wanted, Silent(), asked=lambda: bool(handed))
     assert len(handed) == 1

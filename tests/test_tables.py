@@ -17,6 +17,7 @@ from test_export import compiled, markdown_rows, pdflatex, tex_rows  # noqa: F40
 
 from ablation.errors import AblateError
 from ablation.grids import study_file
+from ablation.outcomes import Status
 from ablation.results import selection
 from ablation.results.findings import collect, done
 from ablation.results.result import Result, read, write
@@ -191,7 +192,7 @@ def test_a_row_that_failed_is_not_called_not_run(tmp_path):
     grid = study_file.read("paper")
     record = study(tmp_path, grid, {r: a for r, a in published(grid).items() if r not in (1, 3)})
     trial = next(record.grid.seeded(1))
-    write(Workspace(tmp_path).training(record.training_key(trial)), Result("diverged", 7))
+    write(Workspace(tmp_path).training(record.training_key(trial)), Result(Status.DIVERGED, 7))
     cells = markdown_rows(drawn_again(sealed(tmp_path, record), "paper", Look()).files["tables/reproduction.md"])
     assert [cells[row - 1][2] for row in (1, 3)] == ["diverged", "not run"]
 
@@ -204,7 +205,7 @@ def test_replicates_do_not_speak_for_a_reference_that_failed(tmp_path):
     folder = Workspace(tmp_path).training(record.training_key(trial))
     for path in folder.results():
         path.unlink()
-    write(folder, Result("diverged", 7))
+    write(folder, Result(Status.DIVERGED, 7))
     cells = markdown_rows(drawn_again(sealed(tmp_path, record), "paper", Look()).files["tables/reproduction.md"])
     assert cells[grid.reference - 1][2] == "diverged"
 

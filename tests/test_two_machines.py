@@ -14,10 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 from conftest import ablate, until
-from test_cluster import double, each, patient
+from test_cluster import done, double, each, patient
 from test_kill import EPOCHS, assert_as_undisturbed, epochs_trained, prepare
 
 from ablation.errors import AblateError
+from ablation.outcomes import JobOutcome, Status
 from ablation.workers import cluster, pool
 
 ENV = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}  # workers import this folder's jobs
@@ -110,7 +111,7 @@ def test_workers_come_and_go(tmp_path: Path):
     with scheduler(tmp_path) as address, process(tmp_path, "worker", *serve(address)) as worker:
         with cluster.remote(address, pool.Tls(), tmp_path, tmp_path, print) as workers:
             found = dict(workers.run(each(*(pool.Task(str(i), double, (i,)) for i in range(3))), pool.Listener()))
-        assert found == {"0": 0, "1": 2, "2": 4}
+        assert found == {str(i): done(2 * i) for i in range(3)}
         children = psutil.Process(worker.pid).children(recursive=True)
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(timeout=60) == 0
@@ -127,7 +128,7 @@ def test_a_scheduler_that_dies_is_said(tmp_path: Path):
         workers.client._timeout = 5  # seconds for which it looks for one that is gone
         listener = pool.Listener(began=lambda key, slot: lives.close())
         ends = workers.run(each(*(pool.Task(str(i), patient) for i in range(9))), listener)
-        assert next(ends) == ("0", pool.Lost(pool.KILLED))
+        assert next(ends) == ("0", JobOutcome(Status.KILLED))
         with pytest.raises(AblateError, match="the scheduler is gone"):
             list(ends)
 

@@ -19,9 +19,10 @@ from test_tables import published
 from ablation.errors import AblateError
 from ablation.grids import study_file
 from ablation.grids.record import Record
+from ablation.outcomes import Status
 from ablation.results.findings import Findings, collect
 from ablation.results.findings import done as done_of
-from ablation.results.result import DONE, FAILED, Result
+from ablation.results.result import Result
 from ablation.results.selection import read, seal, select
 from ablation.statistics.analysis import analyse
 from ablation.tables.outcome import Drawing
@@ -52,7 +53,7 @@ def record(text: str, path: Path) -> Record:
 
 def done(value: float, parameters: int = 10, **more: object) -> Result:
     scores = {"val": {"accuracy": value, "loss": 1 - value}}
-    return Result(DONE, 1, scores=scores, predictions={"val": "v"}, parameters=parameters, **more)  # type: ignore[arg-type]
+    return Result(Status.DONE, 1, scores=scores, predictions={"val": "v"}, parameters=parameters, **more)  # type: ignore[arg-type]
 
 
 TWO = "[[rows]]\ndropout = 0.1\n[[rows]]\nfc_units = [8, 4]\n"
@@ -95,7 +96,7 @@ def test_a_failed_attempt_stays(tmp_path: Path):
     study = Study(sqlite_url(tmp_path / "o.db"), found)
     for trial in found.grid.trials():
         study.begin(trial, str(trial.row))
-    study.finish("1", Result(FAILED, 1, error="ValueError: no"))
+    study.finish("1", Result(Status.FAILED, 1, error="ValueError: no"))
     study.close()
     loaded = optuna.load_study(study_name="s", storage=sqlite_url(tmp_path / "o.db"))
     assert [t.user_attrs["outcome"] for t in loaded.get_trials()] == ["failed", "interrupted"]
@@ -257,7 +258,7 @@ def test_a_database_that_is_lost_is_told_what_it_can_be(tmp_path: Path):
 def test_a_database_that_is_lost_while_a_run_goes_on_is_told_all_at_its_end(tmp_path: Path):
     """The study's own run too."""
     found = record("[factorial]\ndropout = [0.0, 0.1]\n", tmp_path)
-    results = {trial: Result(FAILED, 1, error="no") for trial in found.grid.trials()}
+    results = {trial: Result(Status.FAILED, 1, error="no") for trial in found.grid.trials()}
     findings = Findings(found, results, None, {}, {}, None, analyse(found, {}, {}, {}, {}, None, None), None, (), ())
     (tmp_path / "first").mkdir()
     places = iter([tmp_path / "first", tmp_path])
@@ -374,7 +375,7 @@ def test_an_unreachable_server_keeps_messages(tmp_path: Path):
 def test_what_a_server_out_of_reach_lacks_does_not_pile_up(tmp_path: Path):
     """Each start without MLflow adds three messages, however many trials; the next one that reaches it tells it all."""
     found = record("[factorial]\ndropout = [0.0, 0.1, 0.2]\n", tmp_path)
-    results = {trial: Result(FAILED, 1, error="no") for trial in found.grid.trials()}
+    results = {trial: Result(Status.FAILED, 1, error="no") for trial in found.grid.trials()}
     findings = Findings(found, results, None, {}, {}, None, analyse(found, {}, {}, {}, {}, None, None), None, (), ())
     drawing = Drawing(findings, {}, (), (), {"table.csv": "row", "report.html": ""})
     path = tmp_path / "outbox.jsonl"

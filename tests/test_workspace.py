@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from ablation.errors import AblateError
-from ablation.results.result import DONE, FAILED, Predictions, Result, is_done, read, write
+from ablation.outcomes import Status
+from ablation.results.result import Predictions, Result, is_done, read, write
 from ablation.workspace import Workspace, atomic, check_name, on_network, read_json, write_json, write_text
 
 
@@ -124,8 +125,8 @@ def test_predictions_come_back_and_a_change_is_found(tmp_path: Path):
 def test_results_come_back(tmp_path: Path):
     """A finished trial is read from its own file; one that is not falls back on its training's failure."""
     folder = Workspace(tmp_path).training("k")
-    done = Result(DONE, 3, scores={"val": {"accuracy": 0.5}}, history=[{"epoch": 1, "val_accuracy": 0.1}])
-    failed = Result(FAILED, 10, error="Traceback\n  ...\nValueError: no\n")
+    done = Result(Status.DONE, 3, scores={"val": {"accuracy": 0.5}}, history=[{"epoch": 1, "val_accuracy": 0.1}])
+    failed = Result(Status.FAILED, 10, error="Traceback\n  ...\nValueError: no\n")
     assert read(folder, 3) is None
     write(folder, done)
     write(folder, failed)
@@ -133,5 +134,34 @@ def test_results_come_back(tmp_path: Path):
     assert (is_done(folder, 3), is_done(folder, 10)) == (True, False)
     assert failed.reason == "ValueError: no"
     assert (
-        Result(DONE, 2, history=[{"epoch": e, "val_accuracy": a} for e, a in ((1, 0.2), (2, 0.2))]).best["epoch"] == 1
+        Result(Status.DONE, 2, history=[{"epoch": e, "val_accuracy": a} for e, a in ((1, 0.2), (2, 0.2))]).best["epoch"]
+        == 1
     )
+
+
+WORDS = ("done", "diverged", "out of memory", "killed", "timed out", "failed", "interrupted")
+
+
+def test_statuses_are_words_that_stay(tmp_path: Path):
+    """Files, tables and trackers hold them: those of version 0.1.0 are read, and written again they are the same."""
+    assert tuple(status.value for status in Status) == WORDS
+    folder = Workspace(tmp_path).training("k")
+    for word in WORDS[1:]:
+        write(folder, Result(Status(word), 10, error="no"))
+        text = folder.failure.read_text()
+        assert text.startswith(f'{{\n "outcome": "{word}",\n "epochs": 10,\n')
+        found = read(folder, 10)
+        assert found
+        assert (found.outcome, str(found.outcome), f"{found.outcome}") == (Status(word), word, word)
+        write(folder, found)
+        assert folder.failure.read_text() == text
+
+
+@pytest.mark.parametrize("outcome", ['"exploded"', "1", "null"])
+def test_an_unknown_status_is_refused_by_file(tmp_path: Path, outcome: str):
+    """A word that this version does not know is no failure of some kind: the file is named."""
+    folder = Workspace(tmp_path).training("k")
+    folder.path.mkdir(parents=True)
+    folder.failure.write_text(f'{{"outcome": {outcome}, "epochs": 10}}')
+    with pytest.raises(AblateError, match=r"failure\.json: not what this version reads"):
+        read(folder, 10)

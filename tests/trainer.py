@@ -9,6 +9,7 @@ import numpy as np
 
 from ablation.engine.run import Run
 from ablation.experiments.protocol import Prepared, Request
+from ablation.outcomes import Status
 from ablation.planning.plan import Training
 from ablation.results import result
 from ablation.results.result import Result
@@ -37,7 +38,7 @@ class Fake:
     def prepare(self, request: Request, watch: Watch) -> Prepared:
         return experiment.prepare(request, watch)
 
-    def train(self, training: Training, run: Run) -> str | None:
+    def train(self, training: Training, run: Run) -> Status | None:
         """Rows with dropout misbehave as the workspace's file `how` says; the others are done at once."""
         how = (run.workspace.root / "how").read_text() if training.condition.dropout else ""
         alone = os.environ["TEST_SLOT"].endswith("alone")
@@ -46,8 +47,8 @@ class Fake:
         if how == "hang":
             time.sleep(600)
         if how == "diverge":
-            result.write(run.folder, Result(result.DIVERGED, 1, error="the loss is no number after epoch 1"))
-            return result.DIVERGED
+            result.write(run.folder, Result(Status.DIVERGED, 1, error="the loss is no number after epoch 1"))
+            return Status.DIVERGED
         if how == "memory" or (how == "memory unless alone" and not alone):
             raise MemoryError
         scores = {"loss": 1.0, "accuracy": 0.3, "macro_f1": 0.2, "weighted_f1": 0.2, "micro_f1": 0.3}

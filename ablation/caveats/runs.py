@@ -5,8 +5,8 @@ from collections.abc import Hashable
 
 from ablation.caveats.caveat import MANY, Caveat, listed, plural, sentence, which
 from ablation.caveats.known import Known
+from ablation.outcomes import Status
 from ablation.results.checkpoint import RECORDED
-from ablation.results.result import DIVERGED
 
 NOT_RUN = "not run"
 
@@ -25,7 +25,7 @@ def failed(known: Known) -> Caveat | None:
     many = sum(map(len, found.values()))
     said = "; ".join(f"{outcome}: {which(some)}" for outcome, some in found.items())
     fewer = f" {sentence(which(part, 'stands', 'stand'))} on fewer seeds." if part else ""
-    retry = " (`--retry diverged` for what diverged)" if DIVERGED in found else ""
+    retry = " (`--retry diverged` for what diverged)" if Status.DIVERGED in found else ""
     return Caveat(
         "FAILED_ROWS",
         f"{many:,} of {plural(len(trials), 'trial')} {'has' if many == 1 else 'have'} no result ({said}).{fewer}",

@@ -1,17 +1,15 @@
 """One training in a worker: locked, counted, and answered by an outcome. Nothing is raised across processes."""
 
-import time
-import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ablation import experiments
 from ablation.engine.run import Run
+from ablation.outcomes import JobOutcome, Status
 from ablation.planning import attempts
 from ablation.planning.plan import Training
 from ablation.results import result
-from ablation.results.result import Result
 from ablation.workers.pool import Link
 from ablation.workspace import Workspace
 
@@ -31,49 +29,38 @@ class Orders:
     keep: str
 
 
-def train(root: Path, training: Training, orders: Orders, link: Link) -> str:
-    """Run one training, which writes a result at each milestone; the outcome. A failure is written as the training's.
+def train(root: Path, training: Training, orders: Orders, link: Link) -> JobOutcome[None]:
+    """Run one training, which writes a result at each milestone, or that it diverged. Other failures are the
+    orchestrator's to write: a process that is killed could not.
 
     At most one process does so at a time, whoever started it, and what another has done is not done again.
     """
-    folder, started = Workspace(root).training(training.key), time.time()
+    folder = Workspace(root).training(training.key)
     with folder.lock(give_up=link.stopping) as held:
         if not held:
-            return result.INTERRUPTED
+            return JobOutcome(Status.INTERRUPTED)
         if all(result.is_done(folder, step) for step in training.milestones):
-            return result.DONE
+            return JobOutcome(Status.DONE)
         if attempts.used_up(folder, orders.run, training.milestones):
-            return result.KILLED
+            return JobOutcome(Status.KILLED)  # a scheduler started it again by itself, until its tries were used up
         attempts.add(folder, orders.run, training.milestones)  # before anything that could kill this process
         link.begin()
-        try:
-            run = Run(Workspace(root), training, orders.keep, link)
-            return experiments.load(training.plugin).train(training, run) or _ended(run)
-        except Exception as error:
-            failure = Result(
-                result.outcome_of(error),
-                training.steps,
-                error=traceback.format_exc(),
-                attempts=len(attempts.read(folder)),
-                started=started,
-                finished=time.time(),
-            )
-            result.write(folder, failure)
-            return failure.outcome
+        run = Run(Workspace(root), training, orders.keep, link)
+        return JobOutcome(experiments.load(training.plugin).train(training, run) or _ended(run))
 
 
-def _ended(run: Run) -> str:
-    """Return the outcome of an experiment that says none: done, where all results are there. Raises ValueError."""
+def _ended(run: Run) -> Status:
+    """Return how an experiment ended that does not say it: done, where all results are there. Raises ValueError."""
     if missing := run.milestones:
         if run.stopping():
-            return result.INTERRUPTED
+            return Status.INTERRUPTED
         raise ValueError(f"the experiment ended without a result at step {', '.join(map(str, missing))}")
     run.folder.failure.unlink(missing_ok=True)
-    return result.DONE
+    return Status.DONE
 
 
-def make(root: Path, plugin: str, artifact: Any, link: Link) -> str:
-    """Make what trainings share, where it is not there yet; "" or what went wrong, with its traceback."""
+def make(root: Path, plugin: str, artifact: Any, link: Link) -> JobOutcome[None]:
+    """Make what trainings share, where it is not there yet."""
 
     def report(message: dict[str, Any]) -> None:
         link.report(message)
@@ -85,7 +72,5 @@ def make(root: Path, plugin: str, artifact: Any, link: Link) -> str:
         if not found.is_ready(Workspace(root), artifact):
             found.make(Workspace(root), artifact, report)
     except Stopped:
-        return result.INTERRUPTED
-    except Exception:
-        return traceback.format_exc()
-    return ""
+        return JobOutcome(Status.INTERRUPTED)
+    return JobOutcome(Status.DONE)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from ablation.outcomes import Status
 from ablation.planning import attempts
 from ablation.planning.cost import peak_memory
 from ablation.planning.plan import Training
@@ -76,7 +77,7 @@ class Run:
             for split, columns in given.items()
         }
         found = Result(
-            result.DONE,
+            Status.DONE,
             step,
             scores={split: dict(numbers) for split, numbers in (scores or {}).items()},
             history=self.history[:step],

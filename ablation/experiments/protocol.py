@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from ablation.engine.run import Run
 from ablation.grids.grid import Grid
 from ablation.grids.record import Inputs
+from ablation.outcomes import Status
 from ablation.planning.plan import Training
 from ablation.watching.watch import Watch
 from ablation.workspace import Workspace
@@ -67,5 +68,6 @@ class Experiment(Protocol):
     def prepare(self, request: Request, watch: Watch) -> Prepared:
         """Read and check what the trainings are given. Writes nothing. Raises AblateError where it is wrong."""
 
-    def train(self, training: Training, run: Run) -> None:
-        """Train in a worker, from the first step or a checkpoint to the last milestone; results go to `run`."""
+    def train(self, training: Training, run: Run) -> Status | None:
+        """Train in a worker, from the first step or a checkpoint to the last milestone; results go to `run`. None: done
+        where all results are there, interrupted where it was asked to stop. What it raises is its failure."""

@@ -130,7 +130,7 @@ def of_steps(workspace: Workspace, experiment: str) -> Speed | None:
     for folder in workspace.trainings():
         description: Any = read_json(folder.description)
         if description and description.get("experiment") == experiment:
-            ran += [each for each in _results(folder) if each.outcome == result.DONE]
+            ran += [each for each in _results(folder) if each.done]
     if not ran:
         return None
     steps = sum(each.seconds for each in ran) / sum(each.epochs for each in ran)
@@ -165,7 +165,7 @@ def _results(folder: TrainingFolder) -> Iterator[Result]:
 def _alike(ran: Result, shape: Shape, environment: Mapping[str, Any]) -> bool:
     """Whether a result tells the speed of `shape`: its first epochs hold what comes but once, so it takes three."""
     same = all(ran.environment.get(name) == value for name, value in environment.items())
-    whole = ran.outcome == result.DONE and ran.memory and len(ran.history) >= 3
+    whole = ran.done and ran.memory and len(ran.history) >= 3
     return bool(same and whole and ran.parameters == shape.parameters)
 
 

@@ -10,6 +10,7 @@ from ablation.errors import AblateError
 from ablation.grids.grid import Trial
 from ablation.grids.levels import Condition, Factor, Level, text
 from ablation.grids.record import Record
+from ablation.outcomes import Status
 from ablation.planning import attempts
 from ablation.results import result
 from ablation.workspace import TrainingFolder, Workspace, read_json, understood
@@ -89,8 +90,8 @@ def missing(workspace: Workspace, record: Record, trials: Iterable[Trial], retry
         folder, epochs = workspace.training(record.training_key(trial)), trial.step
         if result.is_done(folder, epochs):
             return False
-        failure = None if result.DIVERGED in retry else result.failure(folder)
-        return not (failure and failure.outcome == result.DIVERGED and failure.epochs <= epochs)
+        failure = None if Status.DIVERGED in retry else result.failure(folder)
+        return not (failure and failure.outcome is Status.DIVERGED and failure.epochs <= epochs)
 
     return [t for t in trials if is_missing(t)]
 

@@ -10,23 +10,8 @@ from typing import Any
 import numpy as np
 
 from ablation.errors import AblateError
+from ablation.outcomes import Status
 from ablation.workspace import TrainingFolder, atomic, read_json, understood, write_json
-
-DONE, DIVERGED, FAILED = "done", "diverged", "failed"
-OUT_OF_MEMORY, KILLED, TIMED_OUT = "out of memory", "killed", "timed out"
-INTERRUPTED = "interrupted"  # asked to stop: no result, the training goes on from its checkpoint
-
-# How Keras' backends say that memory did not suffice (TensorFlow, JAX, torch, CUDA, Python, the C++ library).
-MEMORY_MESSAGES = (
-    "resourceexhausted", "resource_exhausted", "resource exhausted", "outofmemory", "out of memory", "out_of_memory",
-    "oom when allocating", "memoryerror", "failed to allocate memory", "unable to allocate", "bad_alloc",
-)  # fmt: skip
-
-
-def outcome_of(error: BaseException) -> str:
-    """What an exception in a training makes of it: out of memory, or failed."""
-    said = " ".join([*(kind.__name__ for kind in type(error).__mro__), str(error)]).lower()
-    return OUT_OF_MEMORY if any(message in said for message in MEMORY_MESSAGES) else FAILED
 
 
 @dataclass(frozen=True)
@@ -89,7 +74,7 @@ class Result:
     as the training took, interruptions left out.
     """
 
-    outcome: str
+    outcome: Status
     epochs: int
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
@@ -104,7 +89,7 @@ class Result:
 
     @property
     def done(self) -> bool:
-        return self.outcome == DONE
+        return self.outcome is Status.DONE
 
     @property
     def reason(self) -> str:
@@ -130,7 +115,7 @@ def read_file(path: Path) -> Result | None:
     """The result in a file; None where there is no such file. Raises AblateError where it is broken."""
     found = read_json(path)
     with understood(path):
-        return Result(**found) if found else None  # type: ignore[arg-type]
+        return Result(**found | {"outcome": Status(found["outcome"])}) if found else None  # type: ignore[arg-type]
 
 
 def failure(folder: TrainingFolder) -> Result | None:

@@ -10,7 +10,7 @@ from ablation.datasets.images import SPLITS
 from ablation.grids.grid import METRICS, PUBLISHED, Trial
 from ablation.grids.levels import short
 from ablation.grids.record import Record
-from ablation.results import result
+from ablation.outcomes import Status
 from ablation.results.result import Result
 from ablation.results.selection import Selection
 from ablation.statistics.comparison import LEVEL, Interval
@@ -63,7 +63,7 @@ def _trial_line(record: Record, trial: Trial, found: Result | None, test: dict[s
         "seed": trial.seed,
         "replicate": record.grid.is_replicate(trial),
         **_levels(record, trial.row),
-        "outcome": found.outcome if found else NOT_RUN,
+        "outcome": found.outcome.value if found else NOT_RUN,
         **measured,
         "best_epoch": best.get("epoch"),
         "best_val_accuracy": best.get("val_accuracy"),
@@ -79,7 +79,7 @@ def rows(
     trials = trials[~trials.replicate]
     outcomes = trials.groupby("row").outcome.agg(list).to_dict()
     keys = trials.groupby("row").trial.agg(" ".join).to_dict()
-    done = trials[trials.outcome == result.DONE].astype(dict.fromkeys(MEASURED, float)).groupby("row")[MEASURED]
+    done = trials[trials.outcome == Status.DONE].astype(dict.fromkeys(MEASURED, float)).groupby("row")[MEASURED]
     measured = done.mean()
     if len(record.grid.seeds) > 1:
         measured = measured.join(done.std().add_suffix("_sd"))
@@ -95,7 +95,7 @@ def _row_line(
     record: Record, row: int, outcomes: list[str], keys: str, scores: dict[str, float], selected: Selection | None,
     facts: RowFacts | None,
 ) -> dict[str, Any]:  # fmt: skip
-    failed = [o for o in outcomes if o != result.DONE]
+    failed = [o for o in outcomes if o != Status.DONE]
     counts = record.inputs.counts[record.grid.rows[row - 1].split]
     published = record.grid.published[row - 1]
     return {
@@ -103,7 +103,7 @@ def _row_line(
         "row": row,
         "label": record.grid.labels[row - 1],
         **_levels(record, row),
-        "outcome": failed[0] if failed else result.DONE,
+        "outcome": failed[0] if failed else Status.DONE.value,
         "reference": row == record.grid.reference,
         "selected": selected is not None and row == selected.row,
         "n_seeds": len(outcomes) - len(failed),

@@ -174,7 +174,7 @@ def write(workspace: Workspace, drawing: Drawing) -> None:
 def outcome(workspace: Workspace, drawing: Drawing, trained: int) -> Outcome:
     """What is to be said of a study that is drawn."""
     unfinished = [
-        (t.row, t.seed, r.outcome if r else NOT_RUN, r.reason if r else "")
+        (t.row, t.seed, r.outcome.value if r else NOT_RUN, r.reason if r else "")
         for t, r in drawing.findings.results.items()
         if not (r and r.done)
     ]

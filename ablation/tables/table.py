@@ -12,7 +12,7 @@ from ablation.caveats.caveat import listed, which
 from ablation.grids import design
 from ablation.grids.levels import short
 from ablation.grids.record import Record
-from ablation.results import result
+from ablation.outcomes import Status
 from ablation.results.selection import Selection, before
 from ablation.statistics.comparison import LEVEL, RESAMPLES, Interval
 from ablation.statistics.facts import GAP, SEEDS, Analysis, RowFacts
@@ -102,7 +102,7 @@ def _cell(record: Record, column: Column, line: Mapping[str, Any], facts: RowFac
     if column.kind == "factor":
         return Cell(record.shown(record.grid.rows[row])[key], selected)
     if pd.isna(line["test_accuracy" if key in ("delta", "p_holm") else key]):
-        return Cell(None if line["outcome"] == result.DONE else line["outcome"])
+        return Cell(None if line["outcome"] == Status.DONE else line["outcome"])
     if column.kind in ("estimate", "change", "p"):
         return Cell(_tested(key, facts, line))
     spread = line.get(f"{key}_sd")
@@ -193,7 +193,7 @@ def _notes(
         yield f"Images: {train:,} train, {val:,} validation, {test:,} test."
     if any(grid.labels):
         yield from _components(record)
-    lacking = [_lack(line, len(grid.seeds)) for line in rows[rows.outcome != result.DONE].itertuples()]
+    lacking = [_lack(line, len(grid.seeds)) for line in rows[rows.outcome != Status.DONE].itertuples()]
     if lacking:
         yield f"Incomplete: {', '.join(lacking)}."
     same = [

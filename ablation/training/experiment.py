@@ -10,6 +10,7 @@ from ablation.engine.run import Run
 from ablation.errors import AblateError
 from ablation.experiments.protocol import Prepared, Request
 from ablation.grids.levels import Condition
+from ablation.outcomes import Status
 from ablation.training import jobs
 from ablation.training.factors import HeadFactors
 from ablation.training.inputs import ImageInputs
@@ -49,7 +50,7 @@ def prepare(request: Request, watch: Watch) -> Prepared:
     return preparation.prepare(request, watch)
 
 
-def train(training: HeadTraining, run: Run) -> str:
+def train(training: HeadTraining, run: Run) -> Status:
     """Fit a head; the outcome."""
     from ablation.training import worker
 

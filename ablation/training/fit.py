@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from ablation.datasets import splits
+from ablation.outcomes import Status
 from ablation.planning import attempts
 from ablation.planning.cost import peak_memory
 from ablation.results import checkpoint, result
@@ -114,7 +115,7 @@ class Fit:
             yield epoch
 
     def _diverge(self, epoch: int) -> None:
-        failure = self._result(result.DIVERGED, epoch, error=f"the loss is no number after epoch {epoch}")
+        failure = self._result(Status.DIVERGED, epoch, error=f"the loss is no number after epoch {epoch}")
         result.write(self._folder, failure)
         checkpoint.clear(self._folder)
 
@@ -129,7 +130,7 @@ class Fit:
             "val": validation.write(self._folder.predictions("val", epoch)),
             "test": test.write(self._folder.predictions("test", epoch)),
         }
-        result.write(self._folder, self._result(result.DONE, epoch, scores=scores, predictions=predictions))
+        result.write(self._folder, self._result(Status.DONE, epoch, scores=scores, predictions=predictions))
 
     def save(self) -> None:
         """Write a checkpoint."""
@@ -143,7 +144,7 @@ class Fit:
             )
             checkpoint.write(self._folder, found, self.training.steps)
 
-    def end(self) -> str:
+    def end(self) -> Status:
         """All milestones are reached: what was kept for an interruption, and an earlier try's failure, go. What a row
         of more epochs left behind stays."""
         last, failed = self.training.steps, result.failure(self._folder)
@@ -153,12 +154,12 @@ class Fit:
             self.save()
         else:
             checkpoint.clear(self._folder, last)
-        return result.DONE
+        return Status.DONE
 
     def _scores(self, split: str, found: Predictions) -> dict[str, float]:
         return evaluation.scores(self._y[split], found.classes, found.losses)
 
-    def _result(self, outcome: str, epochs: int, **more: Any) -> Result:
+    def _result(self, outcome: Status, epochs: int, **more: Any) -> Result:
         return Result(
             outcome,
             epochs,
@@ -187,15 +188,15 @@ class _Unsaid:
             self._epochs, self._last = [], time.monotonic()
 
 
-def run(fit: Fit, link: Link) -> str:
+def run(fit: Fit, link: Link) -> Status:
     """Train to the end, or until the orchestrator asks to stop; the outcome."""
     unsaid = _Unsaid(link)
     for epoch in fit.epochs():
         LOG.info("%s epoch %s of %s", fit.training.key, epoch, fit.training.steps)
         if not fit.sound:
-            return result.DIVERGED
+            return Status.DIVERGED
         unsaid.add(fit.history[-1], now=epoch in fit.training.milestones)
         if epoch < fit.training.steps and link.stopping():
             fit.save()
-            return result.INTERRUPTED
+            return Status.INTERRUPTED
     return fit.end()

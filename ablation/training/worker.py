@@ -1,4 +1,5 @@
-"""What a worker does for the Keras experiment beside training: fetch weights, predict, measure.
+"""What a worker does for the Keras experiment beside training: fetch weights, predict, measure. What a job raises,
+its pool makes an outcome.
 
 Imports of the backend stand inside functions: the slot's environment must be set before it is loaded, and the
 orchestrator imports this file without loading it.
@@ -9,13 +10,12 @@ import logging
 import socket
 import sys
 import time
-import traceback
 from pathlib import Path
 
 import numpy as np
 
+from ablation.outcomes import JobOutcome, Status
 from ablation.planning.cost import Extraction, Shape, Speed
-from ablation.results import result
 from ablation.training import features
 from ablation.training.jobs import Features, HeadTraining
 from ablation.workers import slots
@@ -72,58 +72,49 @@ def fetch_imagenet(backbone: str) -> str:
     return features.digest_of(front.backbone(backbone, "imagenet", 32)[0])
 
 
-def answer(training: HeadTraining, head: Path, images: Path, link: Link) -> np.ndarray | str:
-    """What a trained network says of images: probabilities (N, K) float32; or what went wrong, with its traceback.
-    `head`: the file of its weights; `images`: of the pixels."""
-    try:
-        set_up()
-        from ablation.training import whole
+def answer(training: HeadTraining, head: Path, images: Path, link: Link) -> JobOutcome[np.ndarray]:
+    """What a trained network says of images: probabilities (N, K) float32. `head`: the file of its weights; `images`:
+    of the pixels."""
+    set_up()
+    from ablation.training import whole
 
-        model = whole.build(training, head)
-        pixels = np.load(images, mmap_mode="r", allow_pickle=False)
-        parts, many = [], features.batch(training.condition.image_size)
-        for start in range(0, len(pixels), many):
-            parts.append(np.asarray(model.predict_on_batch(np.asarray(pixels[start : start + many]))))
-            link.report({"images": min(start + many, len(pixels)), "of": len(pixels)})
-            if link.stopping():
-                return result.INTERRUPTED
-        return np.concatenate(parts).astype(np.float32)
-    except Exception:
-        return traceback.format_exc()
+    model = whole.build(training, head)
+    pixels = np.load(images, mmap_mode="r", allow_pickle=False)
+    parts, many = [], features.batch(training.condition.image_size)
+    for start in range(0, len(pixels), many):
+        parts.append(np.asarray(model.predict_on_batch(np.asarray(pixels[start : start + many]))))
+        link.report({"images": min(start + many, len(pixels)), "of": len(pixels)})
+        if link.stopping():
+            return JobOutcome(Status.INTERRUPTED)
+    return JobOutcome(Status.DONE, np.concatenate(parts).astype(np.float32))
 
 
-def begin(link: Link) -> float:
+def begin(link: Link) -> JobOutcome[float]:
     """Load what every job of a process needs; the seconds that it took."""
     began = time.perf_counter()
     set_up()
     from ablation.training import head  # noqa: F401 (its libraries are loaded)
 
-    return time.perf_counter() - began
+    return JobOutcome(Status.DONE, time.perf_counter() - began)
 
 
-def measure_features(wanted: Features, link: Link) -> Extraction | str:
-    """What features cost here; or what went wrong, with its traceback."""
-    try:
-        set_up()
-        from ablation.training import measuring
+def measure_features(wanted: Features, link: Link) -> JobOutcome[Extraction]:
+    """What features cost here."""
+    set_up()
+    from ablation.training import measuring
 
-        return measuring.extraction(wanted)
-    except Exception:
-        return traceback.format_exc()
+    return JobOutcome(Status.DONE, measuring.extraction(wanted))
 
 
-def measure(shape: Shape, link: Link) -> Speed | str:
-    """How quick trainings of this shape are here; or what went wrong, with its traceback."""
-    try:
-        set_up(shape.condition.precision)
-        import keras
+def measure(shape: Shape, link: Link) -> JobOutcome[Speed]:
+    """How quick trainings of this shape are here."""
+    set_up(shape.condition.precision)
+    import keras
 
-        from ablation.training import measuring
+    from ablation.training import measuring
 
-        keras.utils.clear_session()
-        return measuring.speed(shape)
-    except Exception:
-        return traceback.format_exc()
+    keras.utils.clear_session()
+    return JobOutcome(Status.DONE, measuring.speed(shape))
 
 
 if __name__ == "__main__":  # the orchestrator's child: `python -m ablation.training.worker BACKBONE` prints a digest

@@ -20,6 +20,7 @@ from ablation.errors import AblateError
 from ablation.grids.grid import Trial
 from ablation.grids.levels import Condition, Schema, short
 from ablation.grids.record import Record
+from ablation.outcomes import Status
 from ablation.results import aliases
 from ablation.results.result import Result
 from ablation.views.databases import sqlite_url
@@ -196,7 +197,7 @@ class Study:
                 self._storage.set_trial_state_values(trial, TrialState.COMPLETE, [self._value(result)])
                 self._complete.add(key)
                 return
-            self._storage.set_trial_user_attr(trial, "outcome", result.outcome if result else "interrupted")
+            self._storage.set_trial_user_attr(trial, "outcome", result.outcome if result else Status.INTERRUPTED)
             self._storage.set_trial_state_values(trial, TrialState.FAIL)
 
     def _value(self, result: Result) -> float:

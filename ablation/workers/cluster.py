@@ -26,8 +26,10 @@ from distributed.gc import disable_gc_diagnosis
 
 from ablation.errors import AblateError
 from ablation.loading import loading
+from ablation.outcomes import JobOutcome, Status
+from ablation.workers import pool
 from ablation.workers.interrupts import shielded
-from ablation.workers.pool import KILLED, TIMED_OUT, Job, Listener, Lost, Task, Tls
+from ablation.workers.pool import Ended, Job, Listener, Task, Tls
 from ablation.workers.slots import AT_START, Slot, backend, environment
 
 SETTINGS = {
@@ -44,6 +46,8 @@ NO_WORKER_SECONDS = 120  # after which a local pool without workers gives up, an
 LOADING_SECONDS = 60  # that a job may take until it begins, beside its own time
 TICK_SECONDS = 1.0
 CONNECT_SECONDS = 20
+
+LOG = logging.getLogger(__name__)
 
 _asked_to_stop: set[str] = set()  # in a worker's process: the keys of jobs that should save and return
 
@@ -85,7 +89,7 @@ class _Wire:
         return self._key in _asked_to_stop or task is None or task.state != "executing"
 
 
-def _on_worker(topic: str, key: str, job: Job, arguments: Sequence[Any], log: str, asked: str) -> Any:
+def _on_worker(topic: str, key: str, job: Job, arguments: Sequence[Any], log: str, asked: str) -> JobOutcome[Any]:
     """Runs in the worker's process. `asked`: the Keras backend that the orchestrator counts on."""
     _asked_to_stop.discard(key)
     link = _Wire(topic, key)
@@ -94,7 +98,10 @@ def _on_worker(topic: str, key: str, job: Job, arguments: Sequence[Any], log: st
     if backend() != asked:
         where = socket.gethostname()
         raise AblateError(f"KERAS_BACKEND is {backend()} on {where}, and {asked} here: start its workers with {asked}")
-    return job(*arguments, link)
+    outcome = pool.outcome(job, arguments, link)
+    if outcome.error:
+        LOG.error("%s: %s: %s", key, outcome.status, outcome.error)
+    return outcome
 
 
 class _Loading(WorkerPlugin):  # type: ignore[misc]  # Dask's classes have no types
@@ -126,7 +133,7 @@ class _Flight:
     worker: str
     since: float = field(default_factory=time.monotonic)
     placed: float | None = None
-    lost: str = ""  # why we gave it up
+    lost: Status | None = None  # why we gave it up
 
     def late(self) -> bool:
         if self.task.seconds is None or self.lost:
@@ -135,13 +142,16 @@ class _Flight:
         return time.monotonic() - began > self.task.seconds
 
 
-def _why(future: Any) -> str:
-    """Why there is no value: a future is cancelled where the scheduler forgets it, as one that starts anew does. Raises
-    AblateError where a worker must not work for us: it would be idle, and given all that waits."""
+def _lost(future: Any) -> JobOutcome[Any]:
+    """Return the outcome of a job that returned none: a future is cancelled where the scheduler forgets it, as one that
+    starts anew does. Raises AblateError where a worker must not work for us: it would be idle, and given all that
+    waits."""
     error = None if future.status == "cancelled" else future.exception()
     if isinstance(error, AblateError):
         raise error
-    return KILLED if error is None or "KilledWorker" in repr(error) else repr(error)
+    if error is None or "KilledWorker" in repr(error):
+        return JobOutcome(Status.KILLED)
+    return JobOutcome(Status.FAILED, error=repr(error))
 
 
 @dataclass
@@ -173,7 +183,7 @@ class Dask:
     def stop(self) -> None:
         self._events.put(("stop", "", None))
 
-    def run(self, take: Callable[[], Task | None], listener: Listener) -> Iterator[tuple[str, Any]]:
+    def run(self, take: Callable[[], Task | None], listener: Listener) -> Iterator[Ended]:
         while True:
             self._look_after()
             while (worker := self._free()) and (task := self._next or take()):
@@ -200,7 +210,7 @@ class Dask:
         flight = self._flying[task.key] = _Flight(task, future, worker)
         future.add_done_callback(lambda _: self._events.put(("done", task.key, flight)))
 
-    def _event(self, listener: Listener) -> Iterator[tuple[str, Any]]:
+    def _event(self, listener: Listener) -> Iterator[Ended]:
         """Wait for one event, pass it on, and yield the task that it ended."""
         try:
             kind, key, content = self._events.get(timeout=TICK_SECONDS)
@@ -221,19 +231,19 @@ class Dask:
         else:
             listener.reported(key, content)
 
-    def _end(self, flight: _Flight) -> Iterator[tuple[str, Any]]:
+    def _end(self, flight: _Flight) -> Iterator[Ended]:
         if flight.future.status == "finished":
             yield flight.task.key, flight.future.result()
             return
         self._looked = -1e9  # workers may be gone
-        yield flight.task.key, Lost(flight.lost or _why(flight.future))
+        yield flight.task.key, JobOutcome(flight.lost) if flight.lost else _lost(flight.future)
 
     def _ask_all(self) -> None:
         """Those that run save and return; those that are not there yet are taken back."""
         self._next = None
         for flight in self._flying.values():
             if flight.placed is None:
-                self._give_up(flight, KILLED)
+                self._give_up(flight, Status.KILLED)
         keys = list(self._flying)
         self._aside(lambda: self.client.run(_ask_to_stop, keys, on_error="ignore"))
 
@@ -248,7 +258,7 @@ class Dask:
         threading.Thread(target=quietly, daemon=True).start()
 
     @staticmethod
-    def _give_up(flight: _Flight, reason: str) -> None:
+    def _give_up(flight: _Flight, reason: Status) -> None:
         flight.lost = reason
         flight.future.cancel(force=True)
 
@@ -266,10 +276,10 @@ class Dask:
         for flight in self._flying.values():
             if flight.late():
                 self._condemned.add(flight.worker)
-                self._give_up(flight, TIMED_OUT)
+                self._give_up(flight, Status.TIMED_OUT)
                 self._aside(partial(self.kill, flight.worker))
             elif flight.placed is None and flight.worker not in self._workers and not flight.lost:
-                self._give_up(flight, KILLED)  # nobody would begin it
+                self._give_up(flight, Status.KILLED)  # nobody would begin it
         self._await_workers(now)
 
     def _await_workers(self, now: float) -> None:

@@ -1,16 +1,15 @@
-"""Run jobs on slots: a pool gives each job a link to its orchestrator, and returns its value, or that it was lost."""
+"""Run jobs on slots: a pool gives each job a link to its orchestrator, and returns its outcome."""
 
 import contextlib
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from ablation.errors import AblateError
+from ablation.outcomes import JobOutcome, raised
 from ablation.workers.slots import Slot, environment
-
-KILLED, TIMED_OUT = "killed", "timed out"
 
 
 class Link(Protocol):
@@ -25,19 +24,16 @@ class Link(Protocol):
         """Whether the job should save what it has and return: it was asked to, or its orchestrator is gone."""
 
 
-Job = Callable[..., Any]  # called as job(*arguments, link)
+Job = Callable[..., JobOutcome[Any]]  # called as job(*arguments, link)
+Ended = tuple[str, JobOutcome[Any]]  # the key of a task, and its outcome
 
 
-@dataclass(frozen=True)
-class Lost:
-    """What stands in place of a job's value when there is none: killed, timed out, or why it could not be run."""
-
-    reason: str
-
-
-def why(value: object) -> str:
-    """Why a job gave no value, in one line: it was lost, or returned a traceback."""
-    return value.reason if isinstance(value, Lost) else (str(value).strip().splitlines() or [""])[-1]
+def outcome(job: Job, arguments: Sequence[Any], link: Link) -> JobOutcome[Any]:
+    """Run a job here; what it raises becomes its outcome."""
+    try:
+        return job(*arguments, link)
+    except Exception as error:
+        return raised(error)
 
 
 @dataclass(frozen=True)
@@ -76,9 +72,9 @@ class Listener:
 
 
 class Pool(Protocol):
-    """Takes tasks as slots become free, until there is none; yields (key, value or Lost) as each ends."""
+    """Takes tasks as slots become free, until there is none; yields its key and outcome as each ends."""
 
-    def run(self, take: Callable[[], Task | None], listener: Listener) -> Iterator[tuple[str, Any]]: ...
+    def run(self, take: Callable[[], Task | None], listener: Listener) -> Iterator[Ended]: ...
 
     def stop(self) -> None:
         """Ask the jobs that run to save and return. May be called by a signal's handler."""
@@ -90,9 +86,10 @@ class Inline:
     def __init__(self) -> None:
         self._stopping = False
 
-    def run(self, take: Callable[[], Task | None], listener: Listener) -> Iterator[tuple[str, Any]]:
+    def run(self, take: Callable[[], Task | None], listener: Listener) -> Iterator[Ended]:
         while task := take():
-            yield task.key, task.job(*task.arguments, _Direct(task.key, listener, lambda: self._stopping))
+            link = _Direct(task.key, listener, lambda: self._stopping)
+            yield task.key, outcome(task.job, task.arguments, link)
 
     def stop(self) -> None:
         self._stopping = True

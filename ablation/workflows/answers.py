@@ -13,6 +13,7 @@ from ablation.errors import AblateError
 from ablation.grids import record as records
 from ablation.grids.grid import Trial
 from ablation.grids.record import Record
+from ablation.outcomes import JobOutcome
 from ablation.planning import plan
 from ablation.results import result, selection
 from ablation.results.result import Predictions
@@ -93,18 +94,18 @@ def _one(workers: pool.Pool, task: pool.Task, watch: Watch) -> np.ndarray:
         watch.step(key, message["images"], message["of"])
 
     tasks = iter([task])
-    for _, value in workers.run(lambda: next(tasks, None), pool.Listener(reported=reported)):
-        if isinstance(value, np.ndarray):
-            return value
-        raise AblateError(f"the images could not be predicted: {pool.why(value)[:300]}")
+    for _, outcome in workers.run(lambda: next(tasks, None), pool.Listener(reported=reported)):
+        if isinstance(outcome.value, np.ndarray):
+            return outcome.value
+        raise AblateError(f"the images could not be predicted: {outcome.reason[:300]}")
     raise AssertionError("a pool ends each task")
 
 
 def _trained_again(workspace: Workspace, chosen: Chosen, workers: pool.Pool, watch: Watch) -> TrainingFolder:
     """The head was not kept: a training of its own, beside the one that counts, and compared with it."""
     trial, training, again = chosen.trial, chosen.training, workspace.again
-    epochs, place = trial.step, again.training(training.key)
-    if not place.head(epochs).is_file():
+    epochs, place, reason = trial.step, again.training(training.key), ""
+    if not (place.head(epochs).is_file() and result.is_done(place, epochs)):
         if slots.backend() != chosen.record.inputs.backend:
             was = f"KERAS_BACKEND={chosen.record.inputs.backend}"
             raise AblateError(f"row {trial.row} is to be trained again as it was, with {was}: set it so")
@@ -118,10 +119,10 @@ def _trained_again(workspace: Workspace, chosen: Chosen, workers: pool.Pool, wat
         if not wanted or not all(features.is_ready(workspace, f) for f in wanted.values()):
             refuse_cleaned(workspace, training)
         sweep.make(workspace, workers, chosen.record, wanted, watch)
-        _train(workers, again, training, watch)
+        reason = _train(workers, again, training, watch).reason
     new, old = (result.read(w.training(training.key), epochs) for w in (again, workspace))
     if not (new and new.done and old):
-        raise AblateError(f"row {trial.row} could not be trained again: {new.reason if new else 'killed'}")
+        raise AblateError(f"row {trial.row} could not be trained again: {new.reason if new else reason}")
     if new.predictions["val"] != old.predictions["val"]:
         a, b = (
             Predictions.read(w.training(training.key).predictions("val", epochs), r.predictions["val"]).classes
@@ -136,7 +137,7 @@ def _trained_again(workspace: Workspace, chosen: Chosen, workers: pool.Pool, wat
     return place
 
 
-def _train(workers: pool.Pool, again: Workspace, training: HeadTraining, watch: Watch) -> None:
+def _train(workers: pool.Pool, again: Workspace, training: HeadTraining, watch: Watch) -> JobOutcome[None]:
     orders = Orders(uuid.uuid4().hex, "selected")
     task = pool.Task("training again", job.train, (again.root.absolute(), training, orders))
 
@@ -144,5 +145,5 @@ def _train(workers: pool.Pool, again: Workspace, training: HeadTraining, watch: 
         watch.step(key, int(message["epochs"][-1]["epoch"]), training.steps)
 
     tasks = iter([task])
-    for _ in workers.run(lambda: next(tasks, None), pool.Listener(reported=reported)):
-        pass
+    ((_, outcome),) = workers.run(lambda: next(tasks, None), pool.Listener(reported=reported))
+    return outcome

@@ -6,15 +6,18 @@ from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ablation.errors import AblateError
+from ablation.outcomes import JobOutcome
 from ablation.planning.cost import Extraction, Shape, Speed
 from ablation.training import worker
 from ablation.training.jobs import Features
 from ablation.watching.watch import Watch
 from ablation.workers import cluster, pool
 from ablation.workers.slots import Slot
+
+T = TypeVar("T")
 
 
 class Bench:
@@ -29,7 +32,7 @@ class Bench:
         """What each of these features costs, by key; several at a time, as in a run."""
         tasks = [pool.Task(f.key, worker.measure_features, (f,)) for f in wanted]
         found = self._run("measuring backbones", tasks)
-        return {key: _checked("features", value, Extraction) for key, value in found.items()}
+        return {key: _checked("features", outcome, Extraction) for key, outcome in found.items()}
 
     def speeds(self, shapes: Sequence[Shape]) -> dict[Shape, Speed]:
         """The speed of each shape: the mean of what all slots measure at the same time."""
@@ -39,21 +42,21 @@ class Bench:
             for slot in range(self._slots)
         ]
         found = self._run("measuring trainings", tasks)
-        speeds = {key: _checked("a training", value, Speed) for key, value in found.items()}
+        speeds = {key: _checked("a training", outcome, Speed) for key, outcome in found.items()}
         return {s: _mean([speeds[f"{i} {slot}"] for slot in range(self._slots)]) for i, s in enumerate(shapes)}
 
-    def _run(self, what: str, tasks: Sequence[pool.Task]) -> dict[str, Any]:
+    def _run(self, what: str, tasks: Sequence[pool.Task]) -> dict[str, JobOutcome[Any]]:
         found = {}
-        for key, value in self._workers.run(partial(next, iter(tasks), None), pool.Listener()):
-            found[key] = value
+        for key, outcome in self._workers.run(partial(next, iter(tasks), None), pool.Listener()):
+            found[key] = outcome
             self._watch.step(what, len(found), len(tasks))
         return found
 
 
-def _checked(what: str, value: Any, kind: type) -> Any:
-    if isinstance(value, kind):
-        return value
-    raise AblateError(f"{what} could not be measured: {pool.why(value)[:200]}; a run would fail here too")
+def _checked(what: str, outcome: JobOutcome[Any], kind: type[T]) -> T:
+    if isinstance(outcome.value, kind):
+        return outcome.value
+    raise AblateError(f"{what} could not be measured: {outcome.reason[:200]}; a run would fail here too")
 
 
 def _mean(found: Sequence[Speed]) -> Speed:

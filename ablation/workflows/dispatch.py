@@ -3,17 +3,18 @@
 import time
 from collections import defaultdict, deque
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, assert_never
 
 from ablation.engine import job
 from ablation.engine.job import Orders
 from ablation.grids.grid import Trial
 from ablation.grids.record import Record
+from ablation.outcomes import JobOutcome, Status
 from ablation.planning import attempts
 from ablation.planning.plan import Training
 from ablation.results import result
 from ablation.results.keep import Heads
-from ablation.results.result import DONE, FAILED, INTERRUPTED, KILLED, OUT_OF_MEMORY, TIMED_OUT, Result
+from ablation.results.result import Result
 from ablation.views.trials import Views
 from ablation.watching.watch import Watch
 from ablation.workers import pool
@@ -59,8 +60,8 @@ class Dispatch:
 
     def run(self, workers: pool.Pool) -> None:
         """Until nothing waits. What ran out of memory is then left to `alone`."""
-        for key, value in workers.run(self._take, pool.Listener(self._began, self._reported)):
-            self._ended(key, value)
+        for key, outcome in workers.run(self._take, pool.Listener(self._began, self._reported)):
+            self._ended(key, outcome)
 
     def alone(self) -> bool:
         """Let what ran out of memory wait again, for a pool with one job a device; whether there is any."""
@@ -126,36 +127,45 @@ class Dispatch:
             self._failed += failed
             self._watch.trials(self._trials_in_all - len(self._open) - self._failed, self._failed, self._trials_in_all)
 
-    def _ended(self, key: str, value: object) -> None:
-        if value == KILLED:  # a scheduler started it again by itself, until its tries were used up
-            value = pool.Lost(KILLED)
-        outcome = self._lost(key, value) if isinstance(value, pool.Lost) else str(value)
-        if outcome != INTERRUPTED:
+    def _ended(self, key: str, outcome: JobOutcome[None]) -> None:
+        status = outcome.status
+        if error := self._error(outcome):
+            self._write_failure(key, status, error)
+        if status is not Status.INTERRUPTED:
             for trial in self._trials[key]:
                 self._tell_end(trial)
-        again = "" if self._stopping else self._again(key, outcome)
-        failure = None if outcome in (DONE, INTERRUPTED) else result.failure(self._folder(key))
-        self._watch.ended(key, f"{outcome}; {again}" if again else outcome, failure.reason if failure else "")
-        if not again and outcome != INTERRUPTED:
+        again = "" if self._stopping else self._again(key, status)
+        failure = None if status in (Status.DONE, Status.INTERRUPTED) else result.failure(self._folder(key))
+        self._watch.ended(key, f"{status}; {again}" if again else status, failure.reason if failure else "")
+        if not again and status is not Status.INTERRUPTED:
             self._progress(key, 1.0)
             for trial in self._trials[key]:
                 self._count(trial, 1)
 
-    def _lost(self, key: str, lost: pool.Lost) -> str:
-        """Write what no worker could write; the outcome."""
-        outcome = lost.reason if lost.reason in (KILLED, TIMED_OUT) else FAILED
+    def _error(self, outcome: JobOutcome[None]) -> str:
+        """Return why a try failed; "" where its trainer has written how it ended, or where it has not ended."""
+        match outcome.status:
+            case Status.DONE | Status.DIVERGED | Status.INTERRUPTED:
+                return ""
+            case Status.KILLED:
+                return "its worker was killed"
+            case Status.TIMED_OUT:
+                return f"not done after {self._timeout} s"
+            case Status.FAILED | Status.OUT_OF_MEMORY:
+                return outcome.error or outcome.status
+        assert_never(outcome.status)
+
+    def _write_failure(self, key: str, status: Status, error: str) -> None:
         tries = attempts.read(self._folder(key))
-        error = {KILLED: "its worker was killed", TIMED_OUT: f"not done after {self._timeout} s"}
         failure = Result(
-            outcome,
+            status,
             self._trainings[key].steps,
-            error=error.get(outcome, lost.reason),
+            error=error,
             attempts=len(tries),
             started=tries[-1].started if tries else time.time(),
             finished=time.time(),
         )
         result.write(self._folder(key), failure)
-        return outcome
 
     def _used_up(self, key: str) -> bool:
         """Its folder counts the tries that began; here those are counted too that died before."""
@@ -164,12 +174,19 @@ class Dispatch:
         same = self._ends[key].count(self._ends[key][-1])
         return same >= attempts.TRIES or attempts.used_up(folder, self._orders.run, milestones)
 
-    def _again(self, key: str, outcome: str) -> str:
+    def _again(self, key: str, status: Status) -> str:
         """Whether and how a training is tried again within this command; "" if not."""
-        if outcome in (KILLED, TIMED_OUT, INTERRUPTED) and not self._used_up(key):
-            self._waiting.append(key)
-            return "tried again"
-        if outcome == OUT_OF_MEMORY and key not in self._memory:
-            self._memory.append(key)
-            return "tried again later, alone on its device"
-        return ""
+        match status:
+            case Status.KILLED | Status.TIMED_OUT | Status.INTERRUPTED:
+                if self._used_up(key):
+                    return ""
+                self._waiting.append(key)
+                return "tried again"
+            case Status.OUT_OF_MEMORY:
+                if key in self._memory:
+                    return ""
+                self._memory.append(key)
+                return "tried again later, alone on its device"
+            case Status.DONE | Status.DIVERGED | Status.FAILED:
+                return ""
+        assert_never(status)

@@ -11,9 +11,10 @@ from ablation.engine import job
 from ablation.engine.job import Orders
 from ablation.errors import AblateError
 from ablation.grids.record import Record
+from ablation.outcomes import Status
 from ablation.planning import attempts, plan
 from ablation.planning.upgrade import opened
-from ablation.results import aliases, result, selection
+from ablation.results import aliases, selection
 from ablation.results.findings import collect, done
 from ablation.results.keep import Heads
 from ablation.tables.outcome import Look, Outcome, draw, outcome, tests, write
@@ -155,15 +156,15 @@ def make(
 
     if waiting:
         watch.step(what, 0, 1)  # until a worker has loaded its backend, nothing else is said
-    for key, trouble in workers.run(take, pool.Listener(reported=reported)):
+    for key, ended in workers.run(take, pool.Listener(reported=reported)):
         tries[key] += 1
-        if asked() or trouble == result.INTERRUPTED:
+        if asked() or ended.status is Status.INTERRUPTED:
             waiting.clear()
-        elif isinstance(trouble, pool.Lost) and tries[key] < attempts.TRIES:
+        elif ended.status in (Status.KILLED, Status.TIMED_OUT) and tries[key] < attempts.TRIES:
             waiting.append(key)
-        elif trouble:
+        elif ended.status is not Status.DONE:
             raise AblateError(
-                f"{getattr(experiment, 'made', 'artifact')} {key} could not be computed: {pool.why(trouble)}; "
+                f"{getattr(experiment, 'made', 'artifact')} {key} could not be computed: {ended.reason}; "
                 f"the log is under {workspace.log('').parent}"
             )
 

@@ -26,6 +26,7 @@ import psutil
 
 from ablation.datasets import splits
 from ablation.grids import study_file
+from ablation.outcomes import JobOutcome, Status
 from ablation.planning import plan
 from ablation.results import result
 from ablation.results.result import Predictions, Result
@@ -98,7 +99,7 @@ def _predictions(labels: np.ndarray, rng: np.random.Generator) -> Predictions:
     return Predictions(classes, probabilities.astype(np.float16), evaluation.losses(labels, probabilities))
 
 
-def _train(root: Path, training: plan.Training, *rest: Any) -> str:
+def _train(root: Path, training: plan.Training, *rest: Any) -> JobOutcome[None]:
     """In place of worker.train: one epoch, without a network."""
     link = rest[-1]
     link.begin()
@@ -111,12 +112,12 @@ def _train(root: Path, training: plan.Training, *rest: Any) -> str:
     files = {split: found[split].write(folder.predictions(split, 1)) for split in ("val", "test")}
     sealed = {split: scores[split] for split in ("train", "val")}
     times = {"started": epoch["time"], "finished": time.time()}
-    result.write(folder, Result(result.DONE, 1, sealed, [epoch], files, parameters=1000, **times))
+    result.write(folder, Result(Status.DONE, 1, sealed, [epoch], files, parameters=1000, **times))
     spent = now() - began
     SPENT["trainer"] += spent.clock
     SPENT["trainer's CPU"] += spent.processor
     link.report({"epochs": [epoch]})
-    return result.DONE
+    return JobOutcome(Status.DONE)
 
 
 def _labels(workspace: Workspace, training: plan.Training, _known: dict[str, Any] = {}) -> dict[str, np.ndarray]:  # noqa: B006
