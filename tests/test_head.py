@@ -32,7 +32,7 @@ def equal(a: list[np.ndarray], b: list[np.ndarray]) -> bool:
 
 def test_three_epochs_are_the_first_three_of_seven(images: tuple[np.ndarray, np.ndarray]):
     """A 3-epoch row read off a 7-epoch training equals the row trained alone, bit for bit."""
-    alone = list(states(images, CONDITION.model_copy(update={"epochs": 3})))
+    alone = list(states(images, CONDITION.replace(epochs=3)))
     together = list(states(images, CONDITION))
     assert len(together) == 7
     assert equal(alone[-1], together[2])
@@ -42,7 +42,7 @@ def test_three_epochs_are_the_first_three_of_seven(images: tuple[np.ndarray, np.
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "rmsprop", "sgd"])
 def test_the_same_seed_gives_the_same_bits(images: tuple[np.ndarray, np.ndarray], optimizer: str):
     """Training again gives the same weights, with each optimizer."""
-    condition = CONDITION.model_copy(update={"epochs": 2, "optimizer": optimizer})
+    condition = CONDITION.replace(epochs=2, optimizer=optimizer)
     first, again = list(states(images, condition)), list(states(images, condition))
     assert equal(first[-1], again[-1])
 
@@ -51,7 +51,7 @@ def test_the_same_seed_gives_the_same_bits(images: tuple[np.ndarray, np.ndarray]
 def test_a_state_that_is_set_goes_on_bit_for_bit(images: tuple[np.ndarray, np.ndarray], precision: str):
     """However often it is looked at: a loss scaler's factor is part of it, and does not begin anew."""
     x, y = images
-    condition = CONDITION.model_copy(update={"epochs": 4, "precision": precision})
+    condition = CONDITION.replace(epochs=4, precision=precision)
     whole = list(states(images, condition))
     first = head.build(x.shape[1:], 3, condition, 0)
     for epoch, _ in head.fit(first, x, y, condition, 0):
@@ -70,7 +70,7 @@ def test_a_front_takes_its_input_as_it_is():
     """In lower precision too: a backbone's upper part computes in float32 on what was stored in float32."""
     keras.config.set_dtype_policy("float32")
     front = keras.Sequential([keras.Input((2, 2, 8)), keras.layers.Rescaling(1.0)])
-    condition = CONDITION.model_copy(update={"precision": "bfloat16"})
+    condition = CONDITION.replace(precision="bfloat16")
     model = head.build((2, 2, 8), 3, condition, 0, [front])
     seen = []
     front.layers[-1].call = lambda inputs: seen.append(np.asarray(inputs)) or inputs
@@ -122,7 +122,7 @@ def test_a_number_of_units_for_each_layer():
 def test_a_head_learns(images: tuple[np.ndarray, np.ndarray]):
     """The loss that is reported falls, and predictions have the shapes that files expect."""
     x, y = images
-    condition = CONDITION.model_copy(update={"epochs": 60, "learning_rate": 1e-2, "dropout": 0.0})
+    condition = CONDITION.replace(epochs=60, learning_rate=1e-2, dropout=0.0)
     model = head.build(x.shape[1:], 3, condition, 0)
     logs = [found for _, found in head.fit(model, x, y, condition, 0)]
     assert logs[-1]["loss"] < 0.1 < logs[0]["loss"]
@@ -151,7 +151,7 @@ def test_large_images_are_predicted_a_few_at_a_time():
 def test_what_an_epoch_reports_is_its_mean(images: tuple[np.ndarray, np.ndarray]):
     """With steps too small to change anything, it is what the model says of all images, whatever the batches."""
     x, y = images
-    condition = CONDITION.model_copy(update={"dropout": 0.0, "learning_rate": 1e-12, "batch_size": 16})
+    condition = CONDITION.replace(dropout=0.0, learning_rate=1e-12, batch_size=16)
     model = head.build(x.shape[1:], 3, condition, 0)
     found = head.predict(model, x, y)
     logs = head.Trainer(model, x, y, condition, 0).epoch(1)
@@ -179,7 +179,7 @@ def test_streams_do_not_share_seeds():
 def test_the_fused_update_is_kerass(images: tuple[np.ndarray, np.ndarray], name: str):
     """The faster optimizers follow Keras' own to rounding."""
     x, y = images
-    condition = CONDITION.model_copy(update={"optimizer": name})
+    condition = CONDITION.replace(optimizer=name)
     ours, theirs = (head.build(x.shape[1:], 3, condition, 0) for _ in range(2))
     theirs.compile(
         keras.optimizers.get(name), "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False
@@ -200,7 +200,7 @@ def test_the_product_has_the_gradient_of_a_dense_layer(
     """One step with our dense layers equals one step with Keras' own, to rounding."""
     x, y = images
     changes = {"dropout": 0.0, "optimizer": "sgd", "learning_rate": 0.1, "precision": precision}
-    condition = CONDITION.model_copy(update=changes)
+    condition = CONDITION.replace(**changes)
     ours = head.build(x.shape[1:], 3, condition, 0)
     layers = [keras.layers.Dense(32, "relu", dtype=policy) for _ in range(2)]
     last = keras.layers.Dense(3, "softmax", dtype="float32")

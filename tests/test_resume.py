@@ -81,7 +81,7 @@ def undisturbed(base: tuple[Path, Training], tmp_path_factory: pytest.TempPathFa
 
 def upto(training: Training, *milestones: int) -> Training:
     """The same training with other rows."""
-    condition = training.condition.model_copy(update={"epochs": milestones[-1]})
+    condition = training.condition.replace(epochs=milestones[-1])
     return training.model_copy(update={"condition": condition, "milestones": milestones})
 
 
