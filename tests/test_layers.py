@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "ablation"
 
 ROOMS = [  # from the lowest up: a package or a file knows those before it; of its own package, what is no circle
     "errors", "durations", "addresses", "loading", "disk", "process_setup", "workspace", "backbones", "templates",
-    "workers", "grids", "datasets", "watching", "statistics", "results", "planning", "training", "caveats",
+    "workers", "measures", "grids", "datasets", "watching", "statistics", "results", "planning", "training", "caveats",
     "figures", "tables", "views", "workflows", "console", "api", "__init__", "commands", "cli", "__main__",
 ]  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict
 
 from ablation.errors import AblateError
 from ablation.grids.grid import Condition, Grid, Trial, short
+from ablation.measures import measure
+from ablation.measures.classes import of_classes
+from ablation.measures.measure import SPLITS, Measure
 from ablation.workspace import StudyFolder, Workspace, read_json, write_json
 
 RECIPE = 2  # the version of the training recipe: count up whenever the same trial would give other numbers
@@ -48,9 +51,44 @@ class Record(BaseModel):
         return self.weights[f"{condition.backbone}/{condition.weights}"]
 
     @property
+    def measures(self) -> Mapping[str, Measure]:
+        """What is measured, by name, in the order of the tables."""
+        return of_classes(len(self.classes), SPLITS)
+
+    @property
+    def primary(self) -> Measure:
+        """The measure whose differences are tested."""
+        return self.measures["accuracy"]
+
+    @property
+    def detailed(self) -> tuple[Measure, ...]:
+        """The measures that have intervals on test, the primary one first."""
+        return self.primary, self.measures["macro_f1"]
+
+    @property
+    def noun(self) -> str:
+        """What one example is."""
+        return "image"
+
+    @property
+    def selected_by(self) -> Measure | None:
+        """The measure that selects a row; None where nothing is selected. Raises AblateError where it is unknown."""
+        if not self.grid.selects:
+            return None
+        return measure.known(self.measures, self.grid.metric, f"study {self.name!r}: select_on")
+
+    def split_of(self, condition: Condition) -> str:
+        """A digest of which examples a condition is measured on: rows are compared where it is the same."""
+        return self.splits[condition.split]
+
+    def examples(self, condition: Condition) -> dict[str, int]:
+        """How many examples each split of a condition has."""
+        return {name: sum(counts) for name, counts in self.counts[condition.split].items()}
+
+    @property
     def home(self) -> str:
         """The split of the reference row, a digest: rows are compared with it, and fitted, on these images alone."""
-        return self.splits[self.grid.rows[self.grid.reference - 1].split]
+        return self.split_of(self.grid.rows[self.grid.reference - 1])
 
     def majority(self, levels: Iterable[str]) -> float | None:
         """Share of the largest class on test, in these levels of `split`: the accuracy of always guessing it. None

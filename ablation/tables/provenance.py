@@ -22,10 +22,10 @@ def _data(found: Findings) -> Iterator[tuple[str, str]]:
     yield "image set (sha256 of its index)", record.images
     for level, key in record.splits.items():
         yield f"split {level} (sha256 of its rows)", key
-        for name in SPLITS:
+        for name in SPLITS if record.classes else record.counts[level]:
             counts = record.counts[level][name]
-            each = ", ".join(f"{c} {n:,}" for c, n in zip(record.classes, counts, strict=True))
-            yield f"split {level}, {name}", f"{sum(counts):,} images: {each}"
+            each = ", ".join(f"{c} {n:,}" for c, n in zip(record.classes, counts, strict=bool(record.classes)))
+            yield f"split {level}, {name}", f"{sum(counts):,} {record.noun}s{f': {each}' if each else ''}"
     for name, weights in record.weights.items():
         yield f"weights {name}", f"{weights.source} (sha256 {weights.digest})"
 
