@@ -1,6 +1,6 @@
 """Studies whose results are made up, with all the files of real ones: what is said of them can be checked exactly."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,14 @@ from ablation.datasets import splits
 from ablation.datasets.images import Index
 from ablation.grids.grid import Grid, Trial
 from ablation.grids.levels import schema_of
-from ablation.grids.record import Record
+from ablation.grids.record import Inputs, Record
+from ablation.measures import regression
+from ablation.measures.measure import Measure, scalar
 from ablation.outcomes import Status
 from ablation.planning import cost
 from ablation.results import result
+from ablation.results.evidence import Evidence
+from ablation.results.examples import Examples
 from ablation.results.result import Predictions, Result
 from ablation.statistics.evaluation import scores
 from ablation.training.inputs import ImageInputs, Weights
@@ -40,6 +44,13 @@ def predictions(labels: np.ndarray, classes: np.ndarray, many: int) -> Predictio
     probabilities[np.arange(len(labels)), classes] += np.float16(0.8)
     losses = np.where(classes == labels, 0.2, 3.0).astype(np.float32)
     return Predictions(classes, probabilities, losses)
+
+
+def evidence(
+    split: str, labels: np.ndarray, seeds: Sequence[int], predicted: np.ndarray, losses: np.ndarray
+) -> Evidence:
+    """What networks said of images: labels (N,), predicted classes and losses (S, N)."""
+    return Evidence(split, tuple(seeds), {"label": labels, "predicted": predicted, "loss": losses}, {})
 
 
 def index(counts: Mapping[str, Sequence[int]], classes: Sequence[str]) -> Index:
@@ -163,3 +174,48 @@ def write(
             environment={"host": "h"},
         ),
     )
+
+
+class Numbers(Record):
+    """A study of an experiment that predicts numbers: no classes, and each test example has an error."""
+
+    @property
+    def measures(self) -> Mapping[str, Measure]:
+        return {measure.name: measure for measure in (regression.mae("m"), regression.rmse("m"))}
+
+    @property
+    def primary(self) -> Measure:
+        return self.selected_by or next(iter(self.measures.values()))
+
+    @property
+    def detailed(self) -> tuple[Measure, ...]:
+        return self.primary, *(m for m in self.measures.values() if m.name != self.primary.name)
+
+    @property
+    def noun(self) -> str:
+        return "example"
+
+
+class Scalars(Numbers):
+    """A study of an experiment that states one number a split."""
+
+    @property
+    def measures(self) -> Mapping[str, Measure]:
+        return {"score": scalar("score", decimals=2)}
+
+
+def without_classes(kind: type[Record], grid: Grid, examples: Mapping[str, int]) -> Record:
+    """The record of a study without classes. `examples`: how many each split has."""
+    return kind(name=grid.stem, grid=grid, data="numbers", inputs=Inputs(sizes=dict(examples)))
+
+
+def stated(workspace: Path, record: Record, said: Callable[[Trial, str], Examples], keep: Sequence[str] = ()) -> None:
+    """Write all trials of a study. `said`: what each says of validation and test; `keep`: the measures that a result
+    states on validation, all by default."""
+    for trial in record.grid.trials():
+        folder, epochs = Workspace(workspace).training(record.training_key(trial)), trial.step
+        examples = {split: said(trial, split) for split in ("val", "test")}
+        files = {split: each.write(folder.predictions(split, epochs)) for split, each in examples.items()}
+        val = examples["val"].scored(record.measures)
+        scores = {"val": {name: value for name, value in val.items() if not keep or name in keep}}
+        result.write(folder, Result(Status.DONE, epochs, scores, [], files, started=1.5e9, finished=1.5e9 + 9))

@@ -10,6 +10,7 @@ from sklearn.metrics import f1_score
 
 from ablation.caveats.caveat import Caveat
 from ablation.grids import study_file
+from ablation.measures import classes
 from ablation.results import elsewhere, result, selection
 from ablation.results.elsewhere import Elsewhere
 from ablation.results.findings import collect, done, gather
@@ -55,10 +56,11 @@ def test_macro_f1_is_the_same_in_every_table(drawing: Drawing):
                        found.analysis.rows)  # fmt: skip
     average = beside._class_rows(answers.labels, answers.predicted[0], found.record.inputs.classes)[3]
     assert average[0] == "macro average"
-    assert rows.test_macro_f1[selected - 1] == facts.macro_f1.value == average[3].value == pytest.approx(expected)
-    assert average[3] == facts.macro_f1
+    macro_f1 = facts.others["macro_f1"].over_examples
+    assert rows.test_macro_f1[selected - 1] == macro_f1.value == average[3].value == pytest.approx(expected)
+    assert average[3] == macro_f1
     assert rows.test_macro_f1_low[selected - 1] == average[3].low
-    assert latex.macros(rows, 1).count(f"{{{100 * expected:.1f}}}") == 1
+    assert latex.macros(rows, 1, found.record.detailed).count(f"{{{100 * expected:.1f}}}") == 1
 
 
 def _tests(drawing: Drawing) -> dict:
@@ -138,7 +140,7 @@ def test_a_resample_that_lacks_a_class_leaves_it_out():
     labels, said = np.array([0] * 8 + [1] * 2), np.array([0] * 8 + [1] * 2)
     _, macro = comparison.class_f1_draws(labels, said, 2)
     assert macro.min() == macro.max() == 1
-    assert np.array_equal(macro, comparison.macro_f1_draws(labels, said[None], 2)[0])
+    assert np.array_equal(macro, comparison.draws(lambda w: classes.f1(w, labels, said[None], 2), 1, 10)[0])
 
 
 def test_the_selection_is_resampled_by_the_same_definition(place: Workspace, drawing: Drawing):
@@ -146,5 +148,5 @@ def test_the_selection_is_resampled_by_the_same_definition(place: Workspace, dra
     found = gather(place, drawing.findings.record, collect(place, drawing.findings.record), drawing.findings.sealed)
     for row, answers in found.val.items():
         once = np.ones((1, len(answers.labels)), np.float32)
-        value = comparison.f1(once, answers.labels, answers.predicted, 3)[0, 0]
+        value = classes.f1(once, answers.labels, answers.predicted, 3)[0, 0]
         assert value == pytest.approx(found.finished(row)[0][1].scores["val"]["macro_f1"])

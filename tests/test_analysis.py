@@ -15,9 +15,10 @@ from hypothesis.extra.numpy import arrays
 from ablation.grids import study_file
 from ablation.grids.grid import Grid
 from ablation.results import findings, selection
+from ablation.results.evidence import Evidence
 from ablation.results.findings import Findings
-from ablation.statistics import analysis, comparison, stability
-from ablation.statistics.facts import Analysis, Answers
+from ablation.statistics import comparison, stability
+from ablation.statistics.facts import Analysis, Sample
 from ablation.workspace import Workspace
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -46,6 +47,13 @@ def gather(folder: Path, found: Grid, accuracy: dict[int, tuple[float, float, fl
     return findings.gather(place, record, results, sealed)
 
 
+def scored(said: Findings, row: int) -> Sample:
+    """What the networks of a row scored on test by the primary measure."""
+    sample = said.test[row].sample(said.record.primary)
+    assert sample
+    return sample
+
+
 def published(found: Grid) -> dict[int, tuple[float, float, float]]:
     keys = ("train_accuracy", "val_accuracy", "test_accuracy")
     return {
@@ -67,7 +75,7 @@ def test_the_papers_row_five_is_selected_and_best(paper: Findings):
     assert paper.sealed
     assert paper.sealed.row == 5
     said = paper.analysis
-    assert max(said.rows, key=lambda r: said.rows[r].accuracy.value) == 5
+    assert max(said.rows, key=lambda r: said.rows[r].primary.value) == 5
     assert said.stability
     assert max(said.stability.shares, key=lambda r: said.stability.shares[r]) == 5
     assert sum(said.stability.shares.values()) == pytest.approx(1)
@@ -80,13 +88,14 @@ def test_the_papers_differences(paper: Findings):
     assert [r for r, facts in rows.items() if facts.delta is None] == [2]
     for row, facts in rows.items():
         if facts.delta:
-            assert facts.delta.over == "images"
-            assert facts.delta.accuracy.value == pytest.approx(facts.accuracy.value - rows[2].accuracy.value)
+            assert facts.delta.over == "examples"
+            assert facts.delta.value.value == pytest.approx(facts.primary.value - rows[2].primary.value)
             assert facts.delta.against
             assert facts.delta.p == facts.delta.against.p <= facts.delta.p_holm
             assert facts.delta.p_exact is None
-            assert facts.delta.macro_f1
-            assert facts.delta.macro_f1.holds(facts.delta.macro_f1.value), row
+            macro_f1 = facts.delta.others["macro_f1"]
+            assert macro_f1
+            assert macro_f1.holds(macro_f1.value), row
             assert facts.alike is (None if row == 5 else facts.alike)
     assert rows[5].delta.p_holm < 0.001 < rows[1].delta.p_holm  # type: ignore[union-attr]
     assert rows[6].alike is not None
@@ -145,13 +154,13 @@ def test_from_three_seeds_on_everything_is_over_seeds(tmp_path: Path):
     found = grid(tmp_path, FACTORIAL, seeds=(0, 1, 2, 3, 4), margin=0.01)
     said = gather(tmp_path, found, SIX, jitter=0.01)
     for row, facts in said.analysis.rows.items():
-        accuracies = said.test[row].accuracy
-        assert facts.over_seeds == analysis._within(comparison.mean(accuracies))
+        accuracies = scored(said, row).values
+        assert facts.primary.over_seeds == comparison.within(comparison.mean(accuracies), 0, 1)
         assert facts.n_seeds == 5
         if facts.delta:
-            one = said.test[found.reference].accuracy
+            one = scored(said, found.reference).values
             assert facts.delta.over == "seeds"
-            assert facts.delta.accuracy == comparison.paired(one[None], accuracies[None])[0]
+            assert facts.delta.value == comparison.paired(one[None], accuracies[None])[0]
             assert [facts.delta.p] == comparison.paired_p(one[None], accuracies[None])
             assert facts.delta.p_exact is not None
             assert facts.delta.p_exact >= 2 / 2**5
@@ -167,8 +176,8 @@ def test_two_seeds_are_compared_over_images(tmp_path: Path):
     said = gather(tmp_path, grid(tmp_path, FACTORIAL, seeds=(0, 1)), SIX, jitter=0.01)
     delta = said.analysis.rows[6].delta
     assert delta
-    one, other = (said.test[r].share[None] for r in (said.record.grid.reference, 6))
-    assert delta.over == "images"
+    one, other = (scored(said, r).share[None] for r in (said.record.grid.reference, 6))
+    assert delta.over == "examples"
     assert [delta.p] == comparison.paired_p(one, other)
     assert delta.p_exact is None
 
@@ -177,15 +186,15 @@ def test_failed_seeds_are_left_out_on_both_sides(tmp_path: Path):
     """A row that lost two of five seeds is compared over the three that both have."""
     found = grid(tmp_path, FACTORIAL, seeds=(0, 1, 2, 3, 4))
     said = gather(tmp_path, found, SIX, jitter=0.01, lost=((6, 0), (6, 3), (5, 0), (5, 1), (5, 2), (5, 3)))
-    reference, mine = said.test[found.reference], said.test[6]
+    reference, mine = scored(said, found.reference), scored(said, 6)
     assert mine.seeds == (1, 2, 4)
     delta, single = said.analysis.rows[6].delta, said.analysis.rows[5].delta
     assert delta
     assert delta.over == "seeds"
-    assert delta.accuracy.value == pytest.approx((mine.accuracy - reference.accuracy[[1, 2, 4]]).mean())
+    assert delta.value.value == pytest.approx((mine.values - reference.values[[1, 2, 4]]).mean())
     assert single
-    assert single.over == "images"
-    assert single.accuracy.value == pytest.approx(said.test[5].accuracy[0] - reference.accuracy[4])
+    assert single.over == "examples"
+    assert single.value.value == pytest.approx(scored(said, 5).values[0] - reference.values[4])
     assert single.against
     assert all(e.main for e in said.analysis.effects)
 
@@ -220,8 +229,8 @@ def test_identical_rows(tmp_path: Path):
     """Rows that got the same images right differ by 0 with p = 1, are alike, and tie for the selection."""
     said = gather(tmp_path, grid(tmp_path, FACTORIAL), SIX)
     same = dict.fromkeys(said.test, said.test[1])
-    found = analysis.analyse(said.record, dict.fromkeys(same, 0.9), dict.fromkeys(same, 1), same, same, None, 5)
-    assert all(c.difference.accuracy.value == 0 and c.difference.p_holm == 1 for c in found.contrasts)
+    found = findings.analysed(said.record, dict.fromkeys(same, 0.9), dict.fromkeys(same, 1), same, same, None, 5)
+    assert all(c.difference.value.value == 0 and c.difference.p_holm == 1 for c in found.contrasts)
     assert all(facts.alike for row, facts in found.rows.items() if row != 5)
     assert found.cochran is None
     assert found.detectable is None
@@ -247,9 +256,11 @@ def test_two_classes_and_a_perfect_row(tmp_path: Path):
     accuracy = {r: (1.0, 0.9, 1.0 if r == 6 else 0.9) for r in SIX}
     found = grid(tmp_path, FACTORIAL, seeds=(0, 1, 2))
     said = gather(tmp_path, found, accuracy, support=(50, 30), classes=("no", "yes")).analysis
-    assert said.rows[6].accuracy.low < 1 == said.rows[6].accuracy.high
-    assert said.rows[6].macro_f1
-    assert said.rows[6].macro_f1.value == 1
+    accuracy, macro_f1 = said.rows[6].primary.over_examples, said.rows[6].others["macro_f1"].over_examples
+    assert accuracy
+    assert accuracy.low < 1 == accuracy.high
+    assert macro_f1
+    assert macro_f1.value == 1
 
 
 def test_replicates_say_how_far_a_seed_moves_the_reference(tmp_path: Path):
@@ -259,10 +270,10 @@ def test_replicates_say_how_far_a_seed_moves_the_reference(tmp_path: Path):
     said = gather(tmp_path, found, accuracy, jitter=0.01)
     noise = said.analysis.noise
     assert noise
-    assert len(noise.accuracies) == 4
+    assert len(noise.values) == 4
     assert said.test[found.reference].seeds == (0,)
-    assert noise.range.value == pytest.approx(np.mean(noise.accuracies))
-    assert noise.range.low < min(noise.accuracies)
+    assert noise.range.value == pytest.approx(np.mean(noise.values))
+    assert noise.range.low < min(noise.values)
     assert noise.range.high <= 1
     assert [r for r, f in said.analysis.rows.items() if not f.within_replicates] == [6]
 
@@ -281,7 +292,7 @@ def test_rows_on_other_images_are_never_compared(tmp_path: Path):
         {r: replace(a, split="other") if r in others else a for r, a in rows.items()} for rows in (said.val, said.test)
     )
     record = synthetic.changed(said.record, splits=said.record.inputs.splits | {"class": "other"})
-    told = analysis.analyse(
+    told = findings.analysed(
         record, dict.fromkeys(SIX, 0.9), dict.fromkeys(SIX, 1), val, test, said.replicates, others[0]
     )
     assert {r for r, f in told.rows.items() if f.delta} == home - {found.reference}
@@ -300,7 +311,7 @@ def test_rows_that_agree_on_every_image_are_not_known_without_error(tmp_path: Pa
     said = gather(tmp_path, grid(tmp_path, "[factorial]\ndropout = [0.0, 0.5]\nbatch_size = [64, 128]\n"),
                   dict.fromkeys(range(1, 5), (0.9, 0.8, 0.8)))  # fmt: skip
     same = dict.fromkeys(said.test, said.test[1])
-    found = analysis.analyse(said.record, dict.fromkeys(same, 0.9), dict.fromkeys(same, 1), same, same, None, 1)
+    found = findings.analysed(said.record, dict.fromkeys(same, 0.9), dict.fromkeys(same, 1), same, same, None, 1)
     intervals = [e.main for e in found.effects] + [i for each in found.interactions for _, i in each.squares]
     assert len(intervals) == 3
     assert all(i.low < 0 == i.value < i.high for i in intervals)
@@ -349,10 +360,11 @@ def test_the_corrected_accuracy_is_free_of_the_winners_luck():
     rows, looks, corrected = 20, [], []
     for _ in range(20):
         said = [rng.integers(0, 2, (1, n)).astype(np.int16) for _ in range(rows)]
-        answers = [Answers("i", labels, (0,), each, each.astype(np.float32)) for each in said]
+        answers = [synthetic.evidence("i", labels, (0,), each, each.astype(np.float32)) for each in said]
         record = synthetic.record(found, "i", {"given": "i"})
-        looks.append(max(a.accuracy[0] for a in answers))
-        corrected.append(stability._resampled(record, answers)[1])
+        samples = [sample for each in answers if (sample := each.sample(record.primary))]
+        looks.append(max(s.values[0] for s in samples))
+        corrected.append(stability._resampled(samples, samples, lowest=False)[1])
     assert np.mean(looks) > 0.54
     assert np.mean(corrected) == pytest.approx(0.5, abs=0.03)
 
@@ -363,22 +375,24 @@ def test_tiny_studies_are_analysed(data: st.DataObject):
     """A few images, of which each row says anything, with few seeds: nothing warns, bounds are in order."""
     n, classes = data.draw(st.integers(2, 12)), 3
     labels = data.draw(arrays(np.int16, n, elements=st.integers(0, classes - 1)))
-    test = {}
+    test: dict[int, Evidence] = {}
     for row in data.draw(st.sets(st.integers(1, 9), min_size=1)):
         seeds = tuple(sorted(data.draw(st.sets(st.integers(0, 4), min_size=1))))
         said = data.draw(arrays(np.int16, (len(seeds), n), elements=st.integers(0, classes - 1)))
-        test[row] = Answers("i", labels, seeds, said, (said != labels).astype(np.float32))
+        test[row] = synthetic.evidence("i", labels, seeds, said, (said != labels).astype(np.float32))
     record = synthetic.record(PAPER, "i", {"given": "i"}, classes=NAMES)
     replicates, selected = data.draw(st.sampled_from(list(test.values()))), data.draw(st.sampled_from(sorted(test)))
     with pytest.MonkeyPatch.context() as few:  # samples: quick
         few.setattr(gc, "collect", lambda: 0)  # statsmodels does so in each call
         few.setattr(stability, "SAMPLES", 20)
-        few.setattr(comparison, "macro_f1_draws", partial(comparison.macro_f1_draws, resamples=20))
-        found = analysis.analyse(
+        few.setattr(comparison, "draws", partial(comparison.draws, resamples=20))
+        found = findings.analysed(
             record, dict.fromkeys(test, 0.9), dict.fromkeys(test, 1), test, test, replicates, selected
         )
     for facts in found.rows.values():
-        assert 0 <= facts.accuracy.low <= facts.accuracy.value + 1e-12 <= facts.accuracy.high + 2e-12 <= 1 + 2e-12
+        accuracy = facts.primary.over_examples
+        assert accuracy
+        assert 0 <= accuracy.low <= accuracy.value + 1e-12 <= accuracy.high + 2e-12 <= 1 + 2e-12
         assert facts.delta is None or facts.delta.p <= facts.delta.p_holm
     assert found.stability
     assert sum(found.stability.shares.values()) == pytest.approx(1)

@@ -18,10 +18,11 @@ from ablation.grids.grid import Conflict, Grid
 from ablation.grids.record import Record
 from ablation.outcomes import Status
 from ablation.results import findings, selection
+from ablation.results.evidence import Evidence
 from ablation.results.findings import Findings
 from ablation.results.result import Result, read
 from ablation.statistics.comparison import Interval
-from ablation.statistics.facts import Answers, Noise, Stability
+from ablation.statistics.facts import Noise, Stability
 from ablation.training import factors
 from ablation.training.inputs import Weights
 from ablation.workspace import Workspace
@@ -227,10 +228,11 @@ def test_one_seed(tmp_path: Path):
     assert "SINGLE_SEED" not in codes(tiny(tmp_path / "two", seeds=(0, 1)))
 
 
-def _replicates(*right: int) -> Answers:
+def _replicates(*right: int) -> Evidence:
     """Of networks that got so many of 100 images right."""
     predicted = np.array([[k >= n for k in range(100)] for n in right]).astype(np.int16)
-    return Answers("s", np.zeros(100, np.int16), tuple(range(len(right))), predicted, np.zeros((len(right), 100)))
+    losses = np.zeros((len(right), 100))
+    return synthetic.evidence("s", np.zeros(100, np.int16), tuple(range(len(right))), predicted, losses)
 
 
 def test_noise_between_seeds(tmp_path: Path):

@@ -9,6 +9,7 @@ import gc
 
 import numpy as np
 import pytest
+import synthetic
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -16,9 +17,9 @@ from sklearn.metrics import f1_score
 from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.weightstats import DescrStatsW, ttost_paired
 
+from ablation.measures import classes
 from ablation.statistics import analysis, comparison
 from ablation.statistics.comparison import Interval
-from ablation.statistics.facts import Answers
 
 pytestmark = pytest.mark.filterwarnings("error")  # numpy's and statsmodels' would stand in a user's terminal
 
@@ -147,7 +148,7 @@ def test_the_same_difference_in_all_seeds_is_no_certainty():
 def test_a_paired_difference_over_images_covers(shares: tuple[float, float]):
     """The interval of a difference on the same images holds the truth in 95 % of test sets."""
     a, b = alike(np.random.default_rng(0), list(shares), STUDIES, 500)
-    assert fair(covered(comparison.paired_images(a, b), shares[1] - shares[0]))
+    assert fair(covered(comparison.paired_right(a, b), shares[1] - shares[0]))
 
 
 def test_few_discordant_images_do_not_narrow_the_interval():
@@ -156,13 +157,13 @@ def test_few_discordant_images_do_not_narrow_the_interval():
     one_wrong = np.random.default_rng(0).random((STUDIES, 100)) < 0.02
     a, b = np.ones_like(one_wrong), ~one_wrong
     assert covered(comparison.paired(a, b), -0.02) < 0.9
-    assert covered(comparison.paired_images(a, b), -0.02) > 0.935
+    assert covered(comparison.paired_right(a, b), -0.02) > 0.935
 
 
 def test_a_paired_difference_over_images_is_statsmodels_with_two_more_images():
     """The t interval, after one image for each side; with thousands of images it is the plain one."""
     a, b = alike(np.random.default_rng(0), [0.94, 0.96], 1, 5431)
-    found, plain = comparison.paired_images(a, b)[0], comparison.paired(a, b)[0]
+    found, plain = comparison.paired_right(a, b)[0], comparison.paired(a, b)[0]
     expected = DescrStatsW(np.append(b[0].astype(float) - a[0], [1, -1])).tconfint_mean()
     assert (found.low, found.high) == pytest.approx(expected, rel=1e-10)
     assert found.value == plain.value
@@ -172,7 +173,7 @@ def test_a_paired_difference_over_images_is_statsmodels_with_two_more_images():
 def test_paired_intervals_are_narrower_where_rows_agree():
     """Knowing that both saw the same images is worth much: the unpaired interval is a third wider and more."""
     a, b = alike(np.random.default_rng(0), [0.94, 0.95], 1, 5431)
-    found = comparison.paired_images(a, b)[0]
+    found = comparison.paired_right(a, b)[0]
     unpaired = comparison.independent(float(b.mean()), float(a.mean()), 5431, 5431)
     assert unpaired.high - unpaired.low > 1.33 * (found.high - found.low)
 
@@ -180,15 +181,15 @@ def test_paired_intervals_are_narrower_where_rows_agree():
 def test_differences_are_possible_ones():
     """With few images an interval ends where no difference could lie."""
     one, wrong, right = np.ones((1, 1)), np.zeros((1, 10)), np.ones((1, 10))
-    assert comparison.paired_images(one, one) == [comparison.Interval(0.0, -1.0, 1.0)]
-    assert comparison.paired_images(wrong, right)[0].high == 1.0
+    assert comparison.paired_right(one, one) == [comparison.Interval(0.0, -1.0, 1.0)]
+    assert comparison.paired_right(wrong, right)[0].high == 1.0
     assert np.isnan(comparison.paired(one, one)[0].low)
 
 
 def test_identical_rows_do_not_differ():
     """A difference of 0, p = 1, and an interval as narrow as their agreement on so many images allows."""
     right = np.random.default_rng(0).random((1, 5431)) < 0.9
-    found = comparison.paired_images(right, right)[0]
+    found = comparison.paired_right(right, right)[0]
     assert found.value == 0
     assert found.high == pytest.approx(-found.low)
     assert 0 < found.high < 0.001
@@ -314,11 +315,11 @@ def test_f1_intervals_cover():
     500 resamples of 600 images of three classes, one of which is rare; the truth is that of four million images.
     """
     rng, truth = np.random.default_rng(0), np.array([_f1(*_said(np.random.default_rng(1), 4_000_000))])[0]
-    weights = np.vstack(list(comparison.image_weights(600, 500)))
+    weights = np.vstack(list(comparison.example_weights(600, 500)))
     found, paired = [], []
     for _ in range(STUDIES):
         labels, said = _said(rng, 600)
-        values, drawn = _f1(labels, said), comparison.f1(weights, labels, said, 3)
+        values, drawn = _f1(labels, said), classes.f1(weights, labels, said, 3)
         found += comparison.percentiles(values[:1], drawn[:1])
         paired += comparison.percentiles(values[1:] - values[:1], drawn[1:] - drawn[:1])
     assert fair(covered(found, truth[0]))
@@ -333,7 +334,7 @@ def _said(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _f1(labels: np.ndarray, said: np.ndarray) -> np.ndarray:
-    return comparison.f1(np.ones((1, len(labels)), np.float32), labels, said, 3)[:, 0]
+    return classes.f1(np.ones((1, len(labels)), np.float32), labels, said, 3)[:, 0]
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=40))
@@ -343,20 +344,21 @@ def test_f1_is_scikit_learns(pairs: list[tuple[int, int]]):
     once = np.ones((1, len(labels)), np.float32)
     for average in ("macro", "weighted"):
         expected = f1_score(labels, said, labels=np.unique(labels), average=average, zero_division=0)
-        assert comparison.f1(once, labels, said[None], 5, average)[0, 0] == pytest.approx(expected, rel=1e-12)
+        assert classes.f1(once, labels, said[None], 5, average)[0, 0] == pytest.approx(expected, rel=1e-12)
 
 
 def test_f1_of_weights_is_that_of_repeated_images():
     """An image that occurs three times counts three times."""
     labels, said, times = np.array([0, 1, 2, 1]), np.array([0, 1, 1, 2]), np.array([3, 0, 2, 5])
-    found = comparison.f1(times[None].astype(np.float32), labels, said[None], 3)[0, 0]
+    found = classes.f1(times[None].astype(np.float32), labels, said[None], 3)[0, 0]
     assert found == pytest.approx(f1_score(labels.repeat(times), said.repeat(times), average="macro"))
 
 
 def test_the_bootstrap_is_scipys():
     """The ends of the interval around scikit-learn's macro-F1 are the same within their Monte-Carlo error."""
     labels, said = _said(np.random.default_rng(0), 120)
-    found = comparison.percentiles(_f1(labels, said)[:1], comparison.macro_f1_draws(labels, said[:1], 3))[0]
+    draws = comparison.draws(lambda weights: classes.f1(weights, labels, said[:1], 3), 1, len(labels))
+    found = comparison.percentiles(_f1(labels, said)[:1], draws)[0]
     theirs = stats.bootstrap(
         (labels, said[0]), lambda y, p: f1_score(y, p, average="macro"),
         paired=True, vectorized=False, method="percentile", n_resamples=2_000, rng=np.random.default_rng(0),
@@ -366,11 +368,11 @@ def test_the_bootstrap_is_scipys():
 
 def test_the_bootstrap_draws_as_many_images():
     """Every sample has N images, each image once on average; the same seed gives the same samples."""
-    weights = np.vstack(list(comparison.image_weights(50, 1_000)))
+    weights = np.vstack(list(comparison.example_weights(50, 1_000)))
     assert weights.shape == (1_000, 50)
     assert (weights.sum(axis=1) == 50).all()
     assert weights.mean(axis=0) == pytest.approx(np.ones(50), abs=0.15)
-    assert (weights == np.vstack(list(comparison.image_weights(50, 1_000)))).all()
+    assert (weights == np.vstack(list(comparison.example_weights(50, 1_000)))).all()
 
 
 # Effects
@@ -430,7 +432,8 @@ def test_the_range_of_one_more_training_covers_it():
     for _ in range(STUDIES):
         right = np.round(n * rng.normal(0.9, 0.01, 6)).astype(int)
         said = (np.arange(n) >= right[:5, None]).astype(np.int16)
-        noise = analysis._noise(Answers("images", labels, tuple(range(5)), said, said))
+        accuracies = synthetic.evidence("images", labels, range(5), said, said).sample(classes.of_classes()["accuracy"])
+        noise = analysis._noise(accuracies)
         assert noise
         inside += noise.range.holds(right[5] / n)
     assert fair(inside / STUDIES)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from ablation.statistics import comparison
+from ablation.measures import classes
 from ablation.statistics.evaluation import class_scores, macro_f1, scores
 
 PAIRS = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), min_size=1, max_size=60)
@@ -33,7 +33,7 @@ def test_macro_f1_is_one_number(pairs: list[tuple[int, int]]):
     labels, predictions = np.array(pairs).T
     found = class_scores(labels, predictions, 9)
     of_classes = found.f1[found.support > 0].mean()
-    once = comparison.f1(np.ones((1, len(pairs)), np.float32), labels, predictions[None], 9)[0, 0]
+    once = classes.f1(np.ones((1, len(pairs)), np.float32), labels, predictions[None], 9)[0, 0]
     assert macro_f1(labels, predictions) == pytest.approx(of_classes, rel=1e-14)
     assert macro_f1(labels, predictions) == pytest.approx(once, rel=1e-14)
 

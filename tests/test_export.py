@@ -19,9 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ablation.grids import study_file
-from ablation.grids.grid import METRICS, Grid
+from ablation.grids.grid import Grid
 from ablation.grids.levels import Condition
 from ablation.grids.record import Record
+from ablation.measures.classes import of_classes
 from ablation.outcomes import Status
 from ablation.results.result import Result
 from ablation.results.selection import Selection
@@ -85,8 +86,8 @@ def outcomes(record: Record, failed: dict[tuple[int, int], str]) -> tuple[dict, 
             results[trial] = None if outcome == frames.NOT_RUN else Result(Status(outcome), trial.step, error="=1\nx")
             continue
         value = accuracy(trial.row, trial.seed)
-        scores = {"train": dict.fromkeys(METRICS, value + 0.1), "val": dict.fromkeys(METRICS, value)}
-        tests[trial] = dict.fromkeys(METRICS, value - 0.02)
+        scores = {"train": dict.fromkeys(of_classes(), value + 0.1), "val": dict.fromkeys(of_classes(), value)}
+        tests[trial] = dict.fromkeys(of_classes(), value - 0.02)
         results[trial] = Result("done", trial.step, scores, parameters=10, started=1.5e9, finished=1.5e9 + 1)
     return results, tests
 

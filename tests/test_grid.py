@@ -200,12 +200,12 @@ SEEDS = "a list of one or more whole numbers from 0 to 4294967295"
         ("reference = 0\n" + ROW, "reference: no row 0; allowed: 1 to 1"),
         ("reference = 2\n" + ROW, "reference: no row 2; allowed: 1 to 1"),
         ("reference = 1.5\n" + ROW, "reference: 1.5 is not allowed; allowed: the number of a row, from 1"),
-        ("select_on = 'val_mcc'\n" + ROW, "select_on: unknown metric 'val_mcc'; allowed: val_accuracy, val_macro_f1"),
-        ("select_on = 'train_loss'\n" + ROW, "select_on: unknown metric 'train_loss'; allowed: val_accuracy, "),
+        ("select_on = 'val_mcc'\n" + ROW, "select_on: unknown measure 'val_mcc'; allowed: val_accuracy, val_macro_f1"),
+        ("select_on = 'train_loss'\n" + ROW, "select_on: unknown measure 'train_loss'; allowed: val_accuracy, "),
         (
             "select_on = 'test_loss'\n" + ROW,
             "select_on: 'test_loss' would choose by the test set; allowed: val_accuracy, val_macro_f1, "
-            "val_weighted_f1, val_micro_f1, val_loss, or select_on_test = true beside it, which every table then says",
+            "val_weighted_f1, val_micro_f1, val_loss, none, or select_on_test = true beside it, which every table then says",
         ),
         ("seeds = [0, 7, 0]\n" + ROW, "seeds: 0 is named twice; name each once"),
         ("seeds = [0, -1]\n" + ROW, f"seeds[2]: -1 is not allowed; allowed: {SEEDS}"),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ablation.grids.levels import short
+from ablation.measures.measure import Measure
 
 MANY = 12  # rows, terms or classes that a sentence lists one by one
 
@@ -60,6 +61,11 @@ def plural(many: int, one: str, more: str = "") -> str:
 
 def percent(fraction: float, decimals: int = 1) -> str:
     return f"{100 * fraction:.{decimals}f}%"
+
+
+def compact(measure: Measure, value: float, decimals: int = 1) -> str:
+    """A value of a measure with its unit: 96.6%, 3.21 m."""
+    return percent(value, decimals) if measure.is_share else measure.shown(value)
 
 
 def points(fraction: float, decimals: int = 1) -> str:

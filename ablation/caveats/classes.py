@@ -11,6 +11,8 @@ SPLITS = {"val": "validation", "test": "test"}
 
 
 def imbalance(known: Known) -> Caveat | None:
+    if not known.record.inputs.classes:
+        return None
     counts = {k: n for k, n in zip(known.record.inputs.classes, known.counts("test"), strict=True) if n}
     if len(counts) < 2:
         return None
@@ -28,9 +30,12 @@ def imbalance(known: Known) -> Caveat | None:
 
 def below_baseline(known: Known) -> Caveat | None:
     """On test; on validation while test is sealed."""
+    if not known.record.inputs.classes:
+        return None
     split, answers = ("test", known.findings.test) if known.findings.test else ("val", known.findings.val)
     shares = {row: max(known.counts(split, row)) / sum(known.counts(split, row)) for row in answers}
-    accuracy = known.test_accuracy or {row: float(a.share.mean()) for row, a in answers.items()}
+    right = known.record.measures["accuracy"]
+    accuracy = known.test_values or {row: float(a.share(right).mean()) for row, a in answers.items()}
     rows = [row for row in answers if accuracy[row] <= shares[row]]
     if not rows:
         return None
@@ -55,6 +60,8 @@ def below_baseline(known: Known) -> Caveat | None:
 def _by_split(known: Known, few: int, least: int) -> dict[str, list[str]]:
     """Validation, test -> the classes with `least` to `few` - 1 images there, in any of the splits in use."""
     found: dict[str, list[str]] = {}
+    if not known.record.inputs.classes:
+        return found
     for split, word in SPLITS.items():
         for level in known.record.inputs.counts.values():
             for name, n in zip(known.record.inputs.classes, level[split], strict=True):
@@ -93,6 +100,8 @@ def absent(known: Known) -> Caveat | None:
 
 def never_predicted(known: Known) -> Caveat | None:
     """By none of a row's networks, though it occurs."""
+    if not known.record.inputs.classes:
+        return None
     split, answers = ("test", known.findings.test) if known.findings.test else ("val", known.findings.val)
     classes, rows = known.record.inputs.classes, dict[int, list[int]]()
     for row, found in answers.items():

@@ -9,6 +9,7 @@ import numpy as np
 
 from ablation.caveats.caveat import Caveat, extreme, percent, points, which
 from ablation.caveats.known import Known
+from ablation.results.result import Result
 from ablation.statistics.facts import GAP
 
 RISE = 0.05  # of validation loss above its minimum, as a share of it (report.md, 3.3)
@@ -17,17 +18,24 @@ TAIL, FEWEST = 0.10, 3  # the end of a curve: so large a part of it, and at leas
 SHORT = 10  # curves with fewer epochs say nothing of a plateau
 
 
+def _apart(result: Result, name: str) -> float | None:
+    """How much higher a measure is on train than on validation; None where one of the two is not known."""
+    train, val = (result.scores.get(split, {}).get(name) for split in ("train", "val"))
+    return None if train is None or val is None else train - val
+
+
 def overfit_gap(known: Known) -> Caveat | None:
-    gaps = {
-        row: fmean(r.scores["train"]["accuracy"] - r.scores["val"]["accuracy"] for _, r in some)
-        for row, some in known.finished.items()
-    }
+    primary = known.record.primary
+    if not primary.is_share:
+        return None
+    apart = {row: [_apart(result, primary.name) for _, result in some] for row, some in known.finished.items()}
+    gaps = {row: fmean(gap for gap in some if gap is not None) for row, some in apart.items() if None not in some}
     rows = [row for row, gap in gaps.items() if gap > GAP]
     if not rows:
         return None
     return Caveat(
         "OVERFIT_GAP",
-        f"In {which(rows)} train accuracy lies more than {points(GAP)} above validation accuracy "
+        f"In {which(rows)} train {primary.title} lies more than {points(GAP)} above validation {primary.title} "
         f"({extreme(gaps, rows, points)}).",
         "These heads have learnt much of their train images that does not carry over to new ones.",
         "Try more dropout, fewer units, fewer epochs or augmentation.",

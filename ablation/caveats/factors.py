@@ -103,8 +103,10 @@ def _best(known: Known) -> int | None:
     """The selected row; before a selection, the best on validation."""
     if known.findings.sealed:
         return known.findings.sealed.row
-    means = {r: sum(x.scores["val"]["accuracy"] for _, x in some) / len(some) for r, some in known.finished.items()}
-    return max(means, key=means.__getitem__, default=None)
+    primary, finished = known.record.primary, known.finished.items()
+    stated = {r: [x.scores.get("val", {}).get(primary.name) for _, x in some] for r, some in finished}
+    means = {r: sum(v for v in some if v is not None) / len(some) for r, some in stated.items() if None not in some}
+    return (min if primary.lowest else max)(means, key=means.__getitem__, default=None)
 
 
 def _edge(known: Known, factor: str, level: Any) -> str:
@@ -140,6 +142,8 @@ def boundary(known: Known) -> Caveat | None:
 
 def batch_confounded(known: Known) -> Caveat | None:
     """The batch size varies at equal epochs, so the number of updates does."""
+    if not all(hasattr(row, "epochs") and hasattr(row, "batch_size") for row in known.grid.rows):
+        return None
     by_epochs: dict[int, dict[int, int]] = {}
     for number, row in enumerate(known.grid.rows, start=1):
         by_epochs.setdefault(row.epochs, {}).setdefault(row.batch_size, number)

@@ -57,9 +57,9 @@ class Known:
         return found
 
     @cached_property
-    def test_accuracy(self) -> dict[int, float]:
-        """Row -> its mean over seeds; empty before test is opened."""
-        return {row: facts.accuracy.value for row, facts in self.findings.analysis.rows.items()}
+    def test_values(self) -> dict[int, float]:
+        """Row -> the mean of the primary measure over seeds; empty before test is opened."""
+        return {row: facts.primary.value for row, facts in self.findings.analysis.rows.items()}
 
     def counts(self, split: str, row: int | None = None) -> tuple[int, ...]:
         """Images of each class in train, val or test, as `row` (the reference) splits them."""
@@ -75,9 +75,11 @@ class Known:
         histories = [result.history for _, result in self.finished[row]]
         if not histories[0] or len({len(history) for history in histories}) > 1:
             return None
+        names = ("val_accuracy", "val_loss", "loss")
+        if not all(name in epoch for history in histories for epoch in history for name in names):
+            return None
         val_accuracy, val_loss, train_loss = (
-            np.mean([[epoch[name] for epoch in history] for history in histories], axis=0)
-            for name in ("val_accuracy", "val_loss", "loss")
+            np.mean([[epoch[name] for epoch in history] for history in histories], axis=0) for name in names
         )
-        error = _standard_error(float(val_accuracy[-1]), sum(self.counts("val", row)))
+        error = _standard_error(float(val_accuracy[-1]), self.record.examples(self.grid.rows[row - 1])["val"])
         return Curve(val_accuracy, val_loss, train_loss, error)

@@ -13,13 +13,13 @@ def _told(known: Known) -> list[tuple[str, Leaks]]:
 
 def _accuracies(known: Known, level: str, positions: list[int]) -> str:
     """The test accuracy with and without them, of the reference and the selected row."""
-    sealed = known.findings.sealed
-    rows = dict.fromkeys([known.grid.reference, *([sealed.row] if sealed else [])])
+    selected = known.findings.selected
+    rows = dict.fromkeys([known.grid.reference, *([selected] if selected else [])])
     said = []
     for row in rows:
         answers = known.findings.test.get(row)
         if answers and known.grid.rows[row - 1].split == level:
-            all_of, rest, n = without(answers.share, positions)
+            all_of, rest, n = without(answers.share(known.record.primary), positions)
             left = f"{percent(rest)} on the {n:,} others" if n else "no other image"
             said.append(f"row {row}: {percent(all_of)} with them, {left}")
     return f" ({'; '.join(said)})" if said else ""

@@ -1,19 +1,21 @@
 """How the selection was made, and what was seen before."""
 
-from ablation.caveats.caveat import Caveat, listed, percent, plural, sentence, which
+from ablation.caveats.caveat import Caveat, compact, listed, plural, sentence, which
 from ablation.caveats.known import Known
-from ablation.results.selection import WORDS, before
+from ablation.measures.measure import Measure
+from ablation.results.selection import before
 from ablation.statistics.comparison import ROUNDING
 
 
 def selected_on_test(known: Known) -> Caveat | None:
     sealed = known.findings.sealed
-    if not sealed or not sealed.on_test:
+    if not sealed or not sealed.on_test or not sealed.row:
         return None
     metric = sealed.metric.removeprefix("test_")
+    measure = known.record.measures.get(metric)
     return Caveat(
         "SELECTED_ON_TEST",
-        f"Row {sealed.row} was selected by its test {WORDS.get(metric, metric)}, out of "
+        f"Row {sealed.row} was selected by its test {measure.title if measure else metric}, out of "
         f"{plural(len(known.findings.test), 'row')}.",
         "Its test numbers are too good: the best of several is in part the luckiest.",
         "Select on validation, or report the selected row on images that played no part in the choice.",
@@ -26,12 +28,20 @@ def opened_before(known: Known) -> Caveat | None:
     sealed = known.findings.sealed
     if not sealed or not sealed.earlier:
         return None
+    code, fact = "TEST_OPENED_BEFORE_SELECTION", sentence(before(known.record, sealed))
+    if sealed.row is None:
+        return Caveat(
+            code,
+            f"{fact}; nothing is selected now.",
+            "What was added or changed may have been chosen in view of the test set.",
+            f"State what was, and report the rows on {known.record.noun}s that nobody has looked at.",
+        )
     return Caveat(
-        "TEST_OPENED_BEFORE_SELECTION",
-        f"{sentence(before(known.record, sealed))}; row {sealed.row} is selected now.",
+        code,
+        f"{fact}; row {sealed.row} is selected now.",
         "What was added or changed may have been chosen in view of the test set, so the selected row's test numbers "
         "can be too good.",
-        "State what was, and report the selected row on images that nobody has looked at.",
+        f"State what was, and report the selected row on {known.record.noun}s that nobody has looked at.",
         (sealed.row,),
     )
 
@@ -39,24 +49,25 @@ def opened_before(known: Known) -> Caveat | None:
 def disagree(known: Known) -> Caveat | None:
     """Validation and test put other rows first."""
     sealed, test = known.findings.sealed, known.findings.test
-    if not sealed or sealed.on_test or sealed.row not in test:
+    if not sealed or sealed.on_test or sealed.row is None or sealed.row not in test:
         return None
     mine = test[sealed.row]
     rows = [row for row, answers in test.items() if answers.split == mine.split]
-    f1 = {row: float(test[row].macro_f1.mean()) for row in rows}
     firsts = {}
-    for name, values in (("test accuracy", known.test_accuracy), ("test macro-F1", f1)):
-        best = max(rows, key=values.__getitem__)
-        if values[best] > values[sealed.row] + ROUNDING:
-            firsts[name] = (best, values[best], values[sealed.row])
+    for measure in known.record.detailed:
+        values = {row: _on_test(known, row, measure) for row in rows}
+        sign = -1 if measure.lowest else 1
+        best = max(rows, key=lambda row: sign * values[row])
+        if sign * (values[best] - values[sealed.row]) > ROUNDING:
+            firsts[measure] = (best, values[best], values[sealed.row])
     if not firsts:
         return None
     others = sorted({best for best, _, _ in firsts.values()})
     alike = [row for row in others if known.findings.analysis.rows[row].alike]
     told = f"; test does not tell {which(alike)} from it" if alike else ""
     said = listed(
-        f"row {b} by {name} ({percent(x, 2)}, row {sealed.row} has {percent(y, 2)})"
-        for name, (b, x, y) in firsts.items()
+        f"row {b} by test {m.title} ({compact(m, x, 2)}, row {sealed.row} has {compact(m, y, 2)})"
+        for m, (b, x, y) in firsts.items()
     )
     return Caveat(
         "VAL_TEST_DISAGREE",
@@ -67,6 +78,14 @@ def disagree(known: Known) -> Caveat | None:
     )
 
 
+def _on_test(known: Known, row: int, measure: Measure) -> float:
+    """The mean over seeds of a measure of a row whose test predictions are opened; nan where it is not known."""
+    if measure.name == known.record.primary.name:
+        return known.test_values.get(row, float("nan"))
+    sample = known.findings.test[row].sample(measure)
+    return sample.mean if sample else float("nan")
+
+
 def reused(known: Known) -> Caveat | None:
     others = known.looks - 1
     if others < 1:
@@ -74,9 +93,9 @@ def reused(known: Known) -> Caveat | None:
     return Caveat(
         "REUSED_TEST",
         f"{plural(others, 'other study', 'other studies')} of this workspace {'has' if others == 1 else 'have'} seen "
-        "the same test images.",
+        f"the same test {known.record.noun}s.",
         "Each look at a test set lets it guide what is tried next, and it becomes less of a test.",
-        "Confirm the final row on images that no study has seen.",
+        f"Confirm the final row on {known.record.noun}s that no study has seen.",
     )
 
 
@@ -102,7 +121,7 @@ def other_data(known: Known) -> Caveat | None:
 
 
 def weights_replaced(known: Known) -> Caveat | None:
-    replaced = [name for name, w in known.record.inputs.weights.items() if w.level != w.source == "random"]
+    replaced = known.record.inputs.replaced
     if not replaced:
         return None
     rows = [n for n, r in enumerate(known.grid.rows, start=1) if f"{r.backbone}/{r.weights}" in replaced]

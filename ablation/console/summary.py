@@ -17,7 +17,6 @@ from ablation.tables.escape import one_line
 from ablation.tables.table import Cell, Column, Table
 
 HEAVIEST = 3  # warnings with a sentence; the report has all
-LEFT_OUT = ("test_macro_f1", "train_accuracy", "p_holm")  # where a terminal is narrow, in this order
 MEASURED = ("percent", "estimate", "change", "published")  # kinds whose unit stands in the heading of their group
 GAP = 2  # between columns
 
@@ -40,11 +39,19 @@ def _layout(table: Table, width: int) -> tuple[list[int], bool]:
     shown = list(range(len(table.columns)))
     if _width(table, shown, stacked=False) <= width:
         return shown, False
-    for key in LEFT_OUT:
+    for key in _least(table):
         if _width(table, shown, stacked=True) <= width:
             break
         shown = [k for k in shown if table.columns[k].key != key]
     return shown, True
+
+
+def _least(table: Table) -> list[str]:
+    """Return the columns to leave out where a terminal is narrow, in this order: further measures, the last one first,
+    then train, then p."""
+    keys = [column.key for column in table.columns]
+    _, *further = [c.key for c in table.columns if c.kind == "estimate" and c.key.startswith("test_")] or [""]
+    return [*reversed(further), *(key for key in keys if key.startswith("train_")), *(k for k in keys if k == "p_holm")]
 
 
 def _width(table: Table, shown: Sequence[int], stacked: bool) -> int:

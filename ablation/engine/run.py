@@ -4,11 +4,15 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from ablation import experiments
 from ablation.outcomes import Status
 from ablation.planning import attempts
 from ablation.planning.cost import peak_memory
 from ablation.planning.plan import Training
 from ablation.results import result
+from ablation.results.examples import Examples
 from ablation.results.result import Result
 from ablation.workers.pool import Link
 from ablation.workspace import TrainingFolder, Workspace
@@ -65,7 +69,7 @@ class Run:
         Args:
             val, test: columns of equal length, one value an example ("label", "predicted", ...), or numbers of the
                 whole split. Those of test are written, and opened only once a row is selected.
-            scores: numbers of "train" and "val", by measure.
+            scores: numbers of "train" and "val", by measure; those of "val" follow from its columns otherwise.
             step: after how many steps; default: as many as were reported, or the last milestone.
         """
         step = step or len(self.history) or self.training.steps
@@ -79,7 +83,10 @@ class Run:
         found = Result(
             Status.DONE,
             step,
-            scores={split: dict(numbers) for split, numbers in (scores or {}).items()},
+            scores={
+                **_scored(self.training.plugin, val),
+                **{s: dict(numbers) for s, numbers in (scores or {}).items()},
+            },
             history=self.history[:step],
             predictions=files,
             parameters=parameters,
@@ -91,3 +98,13 @@ class Run:
         )
         result.write(self.folder, found)
         self._send()
+
+
+def _scored(plugin: str, val: Mapping[str, Any] | None) -> dict[str, dict[str, float]]:
+    """Return what validation scores, by the experiment's measures."""
+    if val is None:
+        return {}
+    arrays = {name: np.asarray(column) for name, column in val.items()}
+    columns = {name: array for name, array in arrays.items() if array.ndim}
+    numbers = {name: float(array) for name, array in arrays.items() if not array.ndim}
+    return {"val": Examples(columns, numbers).scored(experiments.load(plugin).measures)}

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from ablation.engine.run import Run
 from ablation.grids.grid import Grid
 from ablation.grids.record import Inputs
+from ablation.measures.measure import Measure
 from ablation.outcomes import Status
 from ablation.planning.plan import Training
 from ablation.watching.watch import Watch
@@ -49,11 +50,15 @@ class Experiment(Protocol):
 
     Optional names:
 
+    - `primary`: the name of the measure whose differences are tested; else the one that selects, else the first.
+    - `detailed`: names of measures that have intervals on test; else the primary one alone.
+    - `noun`: what one example is ("image").
     - `Inputs`: a kind of `Inputs` of its own, with more in it.
     - `Training`: a kind of `plan.Training` of its own, with what `Inputs.given` returns.
     - `takes_data`: what `--data` takes, in words; else the experiment takes none.
     - `options`: the names of its own options ("limit"); others are refused.
     - `check(request)`: refuses, in an instant, what `prepare` would refuse later; raises AblateError.
+    - `making`, `made`: what that is called while it is made, and each of its results ("computing features", "features").
     - `is_ready(workspace, artifact)`, `make(workspace, artifact, report)`: for what `Training.artifacts` names. `make`
       runs in a worker, and reports {"done": n, "of": n, "what": text}.
     - `effort(training)`: how long a training takes beside others, in any unit; else its number of steps.
@@ -62,6 +67,7 @@ class Experiment(Protocol):
     """
 
     name: str
+    measures: Mapping[str, Measure]  # by name, in the order of the tables
     version: int  # count up whenever the same trial would give other numbers
     factors: type[BaseModel]
 

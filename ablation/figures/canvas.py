@@ -14,8 +14,8 @@ import pandas as pd
 from plotly.offline import get_plotlyjs
 
 from ablation.grids.levels import short
+from ablation.measures.measure import Measure
 from ablation.results.findings import Findings
-from ablation.results.selection import WORDS
 
 # Of Okabe and Ito's colours (2008), those that can be seen on white and on black.
 BLUE, VERMILION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
@@ -54,7 +54,7 @@ def plain(text: object, longest: int = LONGEST) -> str:
 
 def name(found: Findings, row: int) -> str:
     """A row beside an axis: its number, its marks, and what the study file calls it."""
-    mark = "°" * (row == found.record.grid.reference) + "★" * bool(found.sealed and row == found.sealed.row)
+    mark = "°" * (row == found.record.grid.reference) + "★" * (row == found.selected)
     return f"{row}{mark} {plain(found.record.grid.labels[row - 1])}".strip()
 
 
@@ -65,24 +65,34 @@ def settings(found: Findings, row: int) -> str:
     return f"row {name(found, row)}<br>{'<br>'.join(plain(s) for s in some)}"
 
 
+def by(found: Findings) -> Measure:
+    """The measure that rows are ranked by on validation: the one that selects, else the primary one."""
+    return found.record.selected_by or found.record.primary
+
+
 def metric(found: Findings) -> str:
-    """What rows are selected by, in words: "accuracy"."""
-    key = found.record.grid.metric
-    return WORDS.get(key, key)
+    """What rows are ranked by, in words: "accuracy"."""
+    return by(found).title
 
 
 def scale(found: Findings) -> tuple[float, str]:
-    """What a value of that metric is multiplied with, and the unit that it has then."""
-    return (1.0, "nats") if found.record.grid.metric == "loss" else (100.0, "%")
+    """What a value of that measure is multiplied with, and the unit that it has then."""
+    return by(found).scale, by(found).unit
+
+
+def with_unit(title: str, unit: str) -> str:
+    """An axis' title with its unit, where there is one."""
+    return f"{title} ({unit})" if unit else title
 
 
 def validated(found: Findings) -> dict[int, float]:
-    """Row -> the metric that rows are selected by, mean over seeds, as a fraction (a loss: in nats)."""
-    key = found.record.grid.metric
-    means = {}
+    """Row -> the measure that rows are ranked by, on validation, mean over seeds, not yet scaled; rows without it are
+    left out."""
+    key, means = by(found).name, {}
     for row in found.val:
-        values = [r.scores["val"][key] for _, r in found.finished(row)]
-        means[row] = sum(values) / len(values)
+        values = [r.scores.get("val", {}).get(key) for _, r in found.finished(row)]
+        if None not in values:
+            means[row] = sum(v for v in values if v is not None) / len(values)
     return means
 
 
@@ -90,9 +100,9 @@ def chosen(found: Findings, most: int) -> list[int]:
     """Of the finished rows as many as can be drawn, in their order: the selected one, the reference, and the best on
     validation."""
     values = validated(found)
-    sign = 1 if found.record.grid.metric == "loss" else -1
-    first = {found.record.grid.reference} | ({found.sealed.row} if found.sealed else set())
-    return sorted(sorted(values, key=lambda r: (r not in first, sign * values[r], r))[:most])
+    sign = 1 if by(found).lowest else -1
+    first = {found.record.grid.reference, found.selected}
+    return sorted(sorted(found.val, key=lambda r: (r not in first, sign * values.get(r, 0.0), r))[:most])
 
 
 def left_out(found: Findings, drawn: int) -> tuple[str, ...]:
@@ -105,6 +115,15 @@ def left_out(found: Findings, drawn: int) -> tuple[str, ...]:
     return (*((cut,) if drawn < many else ()), *((none,) if lacking else ()))
 
 
+def around(values: Iterable[float], measure: Measure) -> tuple[float, float]:
+    """Where an axis of a measure begins and ends: around all values; of percentages as `bounds` says."""
+    if measure.is_share:
+        return bounds(values, 0, 100)
+    some = [v for v in values if math.isfinite(v)] or [0.0, 1.0]
+    reach = 0.05 * (max(some) - min(some)) or 0.05 * abs(some[0]) or 1.0
+    return max(min(some) - reach, min(measure.bounds[0], min(some))), max(some) + reach
+
+
 def bounds(values: Iterable[float], low: float | None = None, high: float | None = None) -> tuple[float, float]:
     """Where an axis in percent begins and ends: around all values, on tens, never outside of `low` and `high`."""
     some = [v for v in values if math.isfinite(v)] or [0.0, 1.0]
@@ -115,7 +134,7 @@ def bounds(values: Iterable[float], low: float | None = None, high: float | None
 
 def begins(title: str, low: float, unit: str = "%") -> str:
     """An axis' title that says where the axis is cut."""
-    return title if low == 0 else f"{title} (axis begins at {low:g} {unit})"
+    return title if low == 0 else f"{title} (axis begins at {f'{low:g} {unit}'.rstrip()})"
 
 
 def axis(title: str = "", **more: Any) -> dict[str, Any]:

@@ -33,11 +33,12 @@ class Confusion:
 
 
 def info(found: Findings) -> Confusion | None:
-    answers = found.test.get(found.sealed.row) if found.sealed else None
-    if not answers or not found.sealed or len(found.record.inputs.classes) > MOST:
+    row, classes = found.selected, found.record.inputs.classes
+    answers = found.test.get(row) if row else None
+    if not row or not answers or not 0 < len(classes) <= MOST:
         return None
-    counts = confusion(answers.labels, answers.predicted[0], len(found.record.inputs.classes))
-    return Confusion(counts, found.record.inputs.classes, found.sealed.row, answers.seeds[0])
+    counts = confusion(answers.labels, answers.predicted[0], len(classes))
+    return Confusion(counts, classes, row, answers.seeds[0])
 
 
 def infos(found: Findings) -> list[Confusion]:

@@ -27,6 +27,7 @@ from ablation.figures.canvas import (
 from ablation.results.findings import Findings
 
 COLUMNS = ["row", "name", "epoch", "train_accuracy", "val_accuracy", "train_loss", "val_loss"]
+KEYS = ("accuracy", "val_accuracy", "loss", "val_loss")  # of an epoch: without them there is no curve
 PANELS = 24  # rows that are drawn
 ACROSS = 4  # panels side by side
 HIGH = 150  # pixels of one
@@ -44,6 +45,8 @@ class Curves:
 
 def _lines(found: Findings, row: int) -> Iterator[tuple[Any, ...]]:
     histories = [r.history for _, r in found.finished(row)]
+    if not all(key in epoch for history in histories for epoch in history for key in KEYS):
+        return
     epochs = min(map(len, histories), default=0)
     for place in range(epochs):
         seen = [history[place] for history in histories]

@@ -11,8 +11,10 @@ from ablation.figures.canvas import (
     FAINT,
     VERMILION,
     Drawn,
+    around,
     axis,
     bounds,
+    by,
     cells,
     dots,
     figure,
@@ -25,9 +27,11 @@ from ablation.figures.canvas import (
     strokes,
     text,
     validated,
+    with_unit,
 )
 from ablation.grids import design
 from ablation.grids.levels import short
+from ablation.measures.measure import Measure
 from ablation.results.findings import Findings
 
 MOST = 8  # factors
@@ -51,9 +55,9 @@ def info(found: Findings) -> Levels | None:
     factors = grid.varying[:MOST]
     if not values or not factors:
         return None
-    by = scale(found)[0]
+    times = scale(found)[0]
     lines = [
-        (factor, row, short(factor, getattr(grid.rows[row - 1], factor)), by * value)
+        (factor, row, short(factor, getattr(grid.rows[row - 1], factor)), times * value)
         for factor in factors
         for row, value in values.items()
     ]
@@ -62,19 +66,25 @@ def info(found: Findings) -> Levels | None:
         if pair.factor in pairs:
             pairs[pair.factor].append((pair.first, pair.second))
     order = {f: [short(f, level) for level in _sorted(design.levels(grid, f))] for f in factors}
-    selected = found.sealed.row if found.sealed else None
-    return Levels(pd.DataFrame(lines, columns=["factor", "row", "level", "value"]), pairs, order, selected)
+    return Levels(pd.DataFrame(lines, columns=["factor", "row", "level", "value"]), pairs, order, found.selected)
 
 
 def _sorted(levels: list[Any]) -> list[Any]:
     return sorted(levels) if all(isinstance(level, int | float) for level in levels) else levels
 
 
+def _axis(seen: Levels, measure: Measure) -> tuple[float, float]:
+    """Where the axis begins and ends: at 0 of what cannot be less."""
+    if measure.is_share:
+        return bounds(seen.data.value, 0.0)
+    return (0.0, float(seen.data.value.max()) * 1.1) if measure.bounds[0] == 0 else around(seen.data.value, measure)
+
+
 def draw(seen: Levels, found: Findings) -> Mapping[str, Any]:
     factors = list(seen.order)
     across = min(ACROSS, len(factors))
     places = cells(len(factors), across, (0.06, 0.3))
-    low, high = bounds(seen.data.value, 0.0) if scale(found)[1] == "%" else (0.0, float(seen.data.value.max()) * 1.1)
+    low, high = _axis(seen, by(found))
     traces, axes, titles = [], {}, []
     for k, (factor, place) in enumerate(zip(factors, places, strict=True)):
         data = seen.data[seen.data.factor == factor].set_index("row")
@@ -91,7 +101,7 @@ def draw(seen: Levels, found: Findings) -> Mapping[str, Any]:
         names = [plain(level, 14) for level in seen.order[factor]]
         axes[f"xaxis{number(k)}"] = axis(domain=place["x"], anchor=f"y{number(k)}", tickvals=list(range(len(names))),
                                          ticktext=names, range=[-0.4, len(names) - 0.6])  # fmt: skip
-        title = f"validation {metric(found)} ({scale(found)[1]})" if not k % across else ""
+        title = with_unit(f"validation {metric(found)}", scale(found)[1]) if not k % across else ""
         axes[f"yaxis{number(k)}"] = axis(title, domain=place["y"], anchor=f"x{number(k)}", range=[low, high],
                                          showticklabels=not k % across)  # fmt: skip
         heading = plain(found.record.grid.titles[factor])

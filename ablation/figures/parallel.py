@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.figures.canvas import Drawn, figure, metric, plain, scale, validated
+from ablation.figures.canvas import Drawn, figure, metric, plain, scale, validated, with_unit
 from ablation.grids import design
 from ablation.grids.levels import short
 from ablation.results.findings import Findings
@@ -26,9 +26,9 @@ def info(found: Findings) -> Parallel | None:
     grid, values = found.record.grid, validated(found)
     if len(values) < ROWS or len(grid.varying) < FACTORS:
         return None
-    by = scale(found)[0]
+    times = scale(found)[0]
     order = {f: [short(f, level) for level in design.levels(grid, f)] for f in grid.varying}
-    lines = [{"row": r, **{f: short(f, getattr(grid.rows[r - 1], f)) for f in order}, "value": by * v}
+    lines = [{"row": r, **{f: short(f, getattr(grid.rows[r - 1], f)) for f in order}, "value": times * v}
              for r, v in values.items()]  # fmt: skip
     return Parallel(pd.DataFrame(lines), order)
 
@@ -39,7 +39,7 @@ def draw(seen: Parallel, found: Findings) -> Mapping[str, Any]:
          "tickvals": list(range(len(levels))), "ticktext": [plain(v, 16) for v in levels]}
         for f, levels in seen.order.items()
     ]  # fmt: skip
-    title = f"validation {metric(found)} ({scale(found)[1]})"
+    title = with_unit(f"validation {metric(found)}", scale(found)[1])
     dimensions.append({"label": title, "values": seen.data.value.tolist()})
     trace = {"type": "parcoords", "dimensions": dimensions,
              "line": {"color": seen.data.value.tolist(), "colorscale": "Cividis", "showscale": True}}  # fmt: skip

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ablation.grids.levels import Condition, Schema, text
 
-METRICS = ("accuracy", "macro_f1", "weighted_f1", "micro_f1", "loss")
+NOTHING = "none"  # as select_on: no row is selected, and test is opened when every trial has ended
 PUBLISHED = ("train_accuracy", "train_loss", "val_accuracy", "val_loss", "test_accuracy", "test_loss", "f1")
 
 
@@ -54,6 +54,11 @@ class Grid(BaseModel):
     margin: float | None = None  # differences in accuracy below it count as none, where the study says so (a fraction)
     conflicts: tuple[Conflict, ...] = ()  # of published numbers, where studies are run as one
     replicates: tuple[int, ...] = ()  # more seeds of the reference, that say how far a seed alone moves it
+
+    @property
+    def selects(self) -> bool:
+        """Whether a row is selected at all: without validation, none is."""
+        return self.select_on != NOTHING
 
     @property
     def metric(self) -> str:

@@ -12,6 +12,8 @@ from ablation import experiments
 from ablation.errors import AblateError
 from ablation.grids.grid import Grid, Trial
 from ablation.grids.levels import Condition, Schema, schema_of, text
+from ablation.measures import measure
+from ablation.measures.measure import Measure
 from ablation.workspace import StudyFolder, Workspace, read_json, write_json
 
 
@@ -28,6 +30,8 @@ class Inputs(BaseModel):
 
     digests: dict[str, str] = {}
     sizes: dict[str, int] = {}
+    classes: tuple[str, ...] = ()  # where examples belong to such
+    left_out: tuple[str, ...] = ()  # what could not be read
     backend: str = ""
 
     def identity(self, condition: Condition) -> dict[str, Any]:
@@ -37,6 +41,11 @@ class Inputs(BaseModel):
     def examples(self, condition: Condition) -> dict[str, int]:
         """Return how many examples each split has: train, val, test."""
         return self.sizes
+
+    @property
+    def replaced(self) -> tuple[str, ...]:
+        """Names of inputs in whose place others stand."""
+        return ()
 
     @property
     def digest(self) -> str:
@@ -54,6 +63,15 @@ class Inputs(BaseModel):
     def given(self, condition: Condition) -> dict[str, Any]:
         """Return what a training of the experiment's own kind has beside the fields of every training."""
         return {}
+
+    def measures(self, declared: Mapping[str, Measure]) -> Mapping[str, Measure]:
+        """Return the experiment's measures as they are on these inputs."""
+        return declared
+
+    def provenance(self) -> Iterator[tuple[str, str]]:
+        """Yield what a reader needs to know of them: a name and a value each."""
+        yield from ((f"{name} (digest)", digest) for name, digest in self.digests.items())
+        yield from ((f"examples, {split}", f"{n:,}") for split, n in self.sizes.items())
 
     def profile(self) -> dict[str, Any]:
         """Return what MLflow's page of the data set says."""
@@ -82,9 +100,47 @@ class Record(BaseModel):
         return experiments.load(self.grid.factors.plugin)
 
     @property
+    def measures(self) -> Mapping[str, Measure]:
+        """What is measured, by name, in the order of the tables."""
+        found: Mapping[str, Measure] = self.inputs.measures(self.experiment.measures)
+        return found
+
+    @property
+    def primary(self) -> Measure:
+        """The measure whose differences are tested."""
+        named = getattr(self.experiment, "primary", "") or (self.selected_by.name if self.selected_by else "")
+        return self.measures[named or next(iter(self.measures))]
+
+    @property
+    def detailed(self) -> tuple[Measure, ...]:
+        """The measures that have intervals on test, the primary one first."""
+        more = (name for name in getattr(self.experiment, "detailed", ()) if name != self.primary.name)
+        return self.primary, *(self.measures[name] for name in more)
+
+    @property
+    def noun(self) -> str:
+        """What one example is."""
+        return getattr(self.experiment, "noun", "example")
+
+    @property
+    def selected_by(self) -> Measure | None:
+        """The measure that selects a row; None where nothing is selected. Raises AblateError where it is unknown."""
+        if not self.grid.selects:
+            return None
+        return measure.known(self.measures, self.grid.metric, f"study {self.name!r}: select_on")
+
+    def split_of(self, condition: Condition) -> str:
+        """A digest of which examples a condition is measured on: rows are compared where it is the same."""
+        return str(self.inputs.example_set(condition))
+
+    def examples(self, condition: Condition) -> dict[str, int]:
+        """How many examples each split of a condition has."""
+        return dict(self.inputs.examples(condition))
+
+    @property
     def home(self) -> str:
         """The examples of the reference row: rows are compared with it, and fitted, on these alone."""
-        return str(self.inputs.example_set(self.grid.rows[self.grid.reference - 1]))
+        return self.split_of(self.grid.rows[self.grid.reference - 1])
 
     def shown(self, condition: Condition) -> dict[str, Any]:
         """The levels of a condition as tables and records show them."""

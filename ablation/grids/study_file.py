@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ablation import experiments
 from ablation.errors import AblateError
-from ablation.grids.grid import METRICS, PUBLISHED, Grid
+from ablation.grids.grid import NOTHING, PUBLISHED, Grid
 from ablation.grids.levels import Condition, Schema, schema_of, short, text
 from ablation.grids.together import SETS, parts, together
 
@@ -42,14 +42,14 @@ class _StudyFile(BaseModel):
         default_factory=_Experiment, description="a table: [experiment], then plugin = the name of an experiment"
     )
     reference: int | None = Field(None, description="the number of a row, from 1")
-    select_on: str = Field("val_accuracy", description=", ".join(f"val_{m}" for m in METRICS))
+    select_on: str = Field("", description="val_ and the name of a measure, or none")
     select_on_test: bool = Field(False, description="true or false")
     seeds: list[Annotated[int, Field(ge=0, le=MAX_SEED)]] = Field(
         [0], min_length=1, description=f"a list of one or more whole numbers from 0 to {MAX_SEED}"
     )
     published_test_images: int | None = Field(None, ge=1, description="how many test images the source had")
     equivalence_margin: Decimal | None = Field(
-        None, gt=0, lt=1, description="a fraction: differences in accuracy below it count as none (0.01)"
+        None, gt=0, description="a number above 0: differences in the primary measure below it count as none (0.01)"
     )
     fixed: dict[str, Any] = Field(default_factory=dict, description="a table: [fixed], then factor = level")
     rows: list[dict[str, Any]] | None = Field(None, description="a list of tables: [[rows]], then factor = level")
@@ -201,8 +201,13 @@ def _design(path: Path, file: _StudyFile) -> list[_Row]:
 class _Factors:
     """What an experiment declares of its factors, and what checks their levels."""
 
-    model: type[BaseModel]
+    experiment: Any
     schema: Schema
+
+    @property
+    def model(self) -> type[BaseModel]:
+        found: type[BaseModel] = self.experiment.factors
+        return found
 
     def condition(self, place: str, levels: Mapping[str, Any]) -> Condition:
         """Return a row. Raises AblateError, naming the factor, after `place`."""
@@ -246,7 +251,7 @@ class _Factors:
 
 def _factors(experiment: _Experiment) -> _Factors:
     found = experiments.load(experiment.plugin)
-    return _Factors(found.factors, schema_of(found, experiment.plugin))
+    return _Factors(found, schema_of(found, experiment.plugin))
 
 
 def _label(path: Path, row: _Row) -> str:
@@ -324,17 +329,36 @@ def _reference(path: Path, file: _StudyFile, conditions: Sequence[Condition]) ->
     return file.reference
 
 
-def _select_on(path: Path, file: _StudyFile) -> str:
-    split, _, metric = file.select_on.partition("_")
-    if split not in ("val", "test") or metric not in METRICS:
-        known = ", ".join(f"val_{m}" for m in METRICS)
-        raise AblateError(f"{path}: select_on: unknown metric {_said(file.select_on)}; allowed: {known}")
+def _select_on(path: Path, file: _StudyFile, experiment: Any) -> str:
+    """Return what rows are selected by: val_<measure>, by default the experiment's primary one, or "none"."""
+    known = [f"val_{name}" for name in experiment.measures]
+    stated = file.select_on or f"val_{getattr(experiment, 'primary', next(iter(experiment.measures)))}"
+    split, _, measure = stated.partition("_")
+    if stated == NOTHING:
+        return stated
+    if split not in ("val", "test") or measure not in experiment.measures:
+        raise AblateError(
+            f"{path}: select_on: unknown measure {_said(stated)}; allowed: {', '.join(known)}, or {NOTHING}"
+        )
     if split == "test" and not file.select_on_test:
         raise AblateError(
-            f"{path}: select_on: {file.select_on!r} would choose by the test set; allowed: "
-            f"{', '.join(f'val_{m}' for m in METRICS)}, or select_on_test = true beside it, which every table then says"
+            f"{path}: select_on: {stated!r} would choose by the test set; allowed: {', '.join(known)}, {NOTHING}, or "
+            "select_on_test = true beside it, which every table then says"
         )
-    return file.select_on
+    return stated
+
+
+def _margin(path: Path, file: _StudyFile, experiment: Any) -> float | None:
+    """Return the equivalence margin, in the raw value of the primary measure: of percentages, a fraction."""
+    if file.equivalence_margin is None:
+        return None
+    primary = experiment.measures[getattr(experiment, "primary", next(iter(experiment.measures)))]
+    if primary.is_share and file.equivalence_margin >= 1:
+        raise AblateError(
+            f"{path}: equivalence_margin: {_said(file.equivalence_margin)} is not allowed; allowed: a fraction below "
+            f"1: differences in {primary.title} below it count as none (0.01)"
+        )
+    return float(file.equivalence_margin)
 
 
 def settings(texts: Sequence[str]) -> dict[str, Any]:
@@ -432,13 +456,13 @@ def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -
         labels=tuple(_label(path, row) for row in rows),
         published=tuple(_published(path, row) for row in rows),
         reference=_reference(path, file, conditions),
-        select_on=_select_on(path, file),
+        select_on=_select_on(path, file, factors.experiment),
         seeds=_seeds(path, file, seeds),
         split_seed=split_seed,
         settings=dict(changes),
         stated=tuple(dict.fromkeys(f for row in rows for f in row.levels)),
         published_test_images=file.published_test_images,
-        margin=None if file.equivalence_margin is None else float(file.equivalence_margin),
+        margin=_margin(path, file, factors.experiment),
     )
 
 
@@ -457,13 +481,14 @@ def _seeds(path: Path, file: _StudyFile, asked: Sequence[int] | None) -> tuple[i
 
 def starter() -> str:
     """A commented study file to start from."""
-    declared = _factors(_Experiment()).schema.factors
+    known = _factors(_Experiment())
+    declared, measures = known.schema.factors, known.experiment.measures
     factors = "".join(f"# {f.name} = {_toml(f.default)}  # {f.allowed}\n" for f in declared)
     return f"""\
 # A study for ablate: state the rows, then  ablate run --grid THIS_FILE --data YOUR_IMAGES
 title = "My ablation"
 # reference = 1  # the row that the others are compared with; default: the row with most one-factor neighbours
-select_on = "val_accuracy"  # chooses a row, on validation only: {", ".join(f"val_{m}" for m in METRICS)}
+select_on = "val_accuracy"  # chooses a row, on validation only: {", ".join(f"val_{m}" for m in measures)}
 seeds = [0]
 
 [fixed]  # what rows share, unless a row says otherwise; every factor has a default:

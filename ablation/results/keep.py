@@ -16,13 +16,14 @@ def _of(record: Record, trial: Trial) -> Head:
 
 
 def wanted(workspace: Workspace, record: Record) -> set[Head]:
-    """The heads that a study keeps, as its files say: any of them may be selected until one is."""
+    """The heads that a study keeps, as its files say: any of them may be selected until one is; where nothing is to be
+    selected, all are kept."""
     if record.keep == "none":
         return set()
     if record.keep == "all":
         return {_of(record, t) for t in record.grid.trials()}
     chosen = selection.read(workspace, record)
-    rows = range(1, len(record.grid.rows) + 1) if chosen is None else [chosen.row]
+    rows = [chosen.row] if chosen and chosen.row else range(1, len(record.grid.rows) + 1)
     return {_of(record, t) for row in rows for t in record.grid.seeded(row)}
 
 
@@ -48,7 +49,8 @@ class Heads:
 
     def ended(self, row: int) -> None:
         """A trial of `row` is done. Once all of its seeds are, it or the best row so far goes."""
-        unknown = self._record.grid.on_test  # which row will be selected: test predictions stay closed meanwhile
+        grid = self._record.grid  # on test, it is not known which row will be selected: predictions stay closed
+        unknown = grid.on_test or not grid.selects
         if self._record.keep != "selected" or unknown or (self._best and self._best[1] == row):
             return
         trials = list(self._record.grid.seeded(row))

@@ -2,37 +2,35 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from statistics import fmean
 from typing import Any
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ablation.datasets import splits
 from ablation.errors import AblateError
-from ablation.grids.grid import Trial
+from ablation.grids.grid import NOTHING, Trial
 from ablation.grids.record import Record
+from ablation.measures.measure import Measure
 from ablation.results import aliases
-from ablation.results.result import Predictions, Result
-from ablation.statistics import evaluation, stability
+from ablation.results.examples import Opener, opener
+from ablation.results.result import Result
+from ablation.statistics import stability
 from ablation.workspace import StudyFolder, Workspace, read_json, write_json
-
-Opener = Callable[[Trial, Result], tuple[np.ndarray, Predictions]]  # of a finished trial: a split's labels, predictions
-WORDS = {"macro_f1": "macro-F1", "weighted_f1": "weighted F1", "micro_f1": "micro-F1"}
 
 
 class Selection(BaseModel):
-    """The content of selection.json."""
+    """The content of selection.json. Where nothing is selected, it says that test was opened, and when."""
 
     model_config = ConfigDict(frozen=True)
 
     rule: str
     metric: str
-    row: int
+    row: int | None
     trials: tuple[str, ...]  # the row's: its number moves where rows are inserted
-    value: float  # mean over the row's seeds
+    value: float | None  # mean over the row's seeds
     validation: str  # digest of the validation predictions that were compared
     sealed: str  # when, UTC
     earlier: tuple[dict[str, Any], ...] = ()  # selections of the same study that this one replaces
@@ -49,52 +47,102 @@ def rank(record: Record, done: Sequence[tuple[Trial, Result]], values: Iterable[
     """Of one row, from its finished trials: by the mean of `values` over seeds, then by what it costs."""
     trial, result = done[0]
     mean = round(fmean(values), 12)  # equal counts are equal, however they are summed
-    return (mean if record.grid.metric == "loss" else -mean, *stability.cost(record, trial.row, result.parameters))
+    first = math.inf if math.isnan(mean) else mean if _measure(record).lowest else -mean
+    return (first, *stability.cost(record, trial.row, result.parameters))
+
+
+def _measure(record: Record) -> Measure:
+    """The measure that selects, where one does."""
+    assert record.selected_by is not None
+    return record.selected_by
 
 
 def validated(record: Record, result: Result) -> float:
-    """The metric that rows are selected by, of one finished trial on validation."""
-    return result.scores["val"][record.grid.metric]
+    """The measure that rows are selected by, of one finished trial on validation. Raises AblateError where the trial
+    did not state it."""
+    name, scores = _measure(record).name, result.scores.get("val", {})
+    if name not in scores:
+        known = ", ".join(f"val_{measure}" for measure in scores) or "nothing on validation"
+        raise AblateError(
+            f"study {record.name!r}: select_on: a finished trial has no val_{name}, and it does not follow from its "
+            f"predictions; the trial has {known}"
+        )
+    return scores[name]
 
 
-def select(workspace: Workspace, record: Record, results: Mapping[Trial, Result]) -> Selection | None:
+def select(workspace: Workspace, record: Record, results: Mapping[Trial, Result | None]) -> Selection | None:
     """The best row on validation; exact ties go to the fewest parameters, then the fewest updates, then the first row.
-    Test predictions are opened here only where the study file says `select_on_test`.
+    Test predictions are opened here only where the study file says `select_on_test`. Where nothing is to be selected:
+    that nothing was, once every trial has ended.
 
-    `results`: of the finished trials; replicates of the reference play no part. None where there are none.
+    `results`: of the trials; replicates of the reference play no part. None where none has finished.
     """
     grid = record.grid
+    if not grid.selects:
+        return _nothing(workspace, record, results)
     rows: dict[int, list[tuple[Trial, Result]]] = {}
-    results = {t: r for t, r in results.items() if not grid.is_replicate(t)}
-    for trial, result in results.items():
+    done = {t: r for t, r in results.items() if r and r.done and not grid.is_replicate(t)}
+    for trial, result in done.items():
         rows.setdefault(trial.row, []).append((trial, result))
-    values = _tested(workspace, record, results) if grid.on_test else {
-        t: validated(record, r) for t, r in results.items()
-    }  # fmt: skip
-    ranks = {row: rank(record, done, [values[t] for t, _ in done]) for row, done in rows.items()}
+    values = _tested(workspace, record, done) if grid.on_test else {t: validated(record, r) for t, r in done.items()}
+    ranks = {row: rank(record, some, [values[t] for t, _ in some]) for row, some in rows.items()}
     if not ranks:
         return None
-    best = min(ranks, key=ranks.__getitem__)
-    compared = {record.trial_key(t): r.predictions["val"] for t, r in results.items()}
+    measure, best = _measure(record), min(ranks, key=ranks.__getitem__)
+    value = ranks[best][0]
     return Selection(
-        rule=f"{'lowest' if grid.metric == 'loss' else 'highest'} {'test' if grid.on_test else 'validation'} "
-        f"{WORDS.get(grid.metric, grid.metric)} at the last epoch "
-        "(ties: fewest parameters, then fewest updates, then the first row)",
+        rule=f"{'lowest' if measure.lowest else 'highest'} {'test' if grid.on_test else 'validation'} "
+        f"{measure.title}{_ties(record, done.values())}",
         metric=grid.select_on,
         row=best,
         trials=_trials(record, best),
-        value=abs(ranks[best][0]),
-        validation=_digest(workspace, compared),
-        sealed=datetime.now(UTC).isoformat(timespec="seconds"),
+        value=None if math.isinf(value) else value if measure.lowest else 0.0 - value,
+        validation=_digest(sorted((_first(workspace, record, t), _compared(r)) for t, r in done.items())),
+        sealed=_now(),
     )
 
 
-def _digest(workspace: Workspace, compared: Mapping[str, str]) -> str:
-    """Return one name for the validation predictions that were compared. `compared`: id of a trial -> sha256; an id
-    counts as it was first, so that renaming changes nothing."""
-    known = aliases.read(workspace)
-    first = sorted((aliases.former(known, trial), sha256) for trial, sha256 in compared.items())
-    return hashlib.sha256(json.dumps(first).encode()).hexdigest()
+def _ties(record: Record, done: Iterable[Result]) -> str:
+    """At which point rows are compared, and what decides between equal ones."""
+    updates = any(stability.updates(record, row) for row in range(1, len(record.grid.rows) + 1))
+    parameters = any(result.parameters for result in done)
+    first = [*(["fewest parameters"] if parameters or updates else []), *(["fewest updates"] if updates else [])]
+    ties = ", then ".join([*first, "the first row"])
+    return f"{' at the last epoch' if updates else ''} (ties: {ties})"
+
+
+def _nothing(workspace: Workspace, record: Record, results: Mapping[Trial, Result | None]) -> Selection | None:
+    """That nothing is selected; None while a trial has not ended, or none has finished."""
+    ended = {trial: result for trial, result in results.items() if result}
+    if any(t not in ended for t in record.grid.trials()) or not any(result.done for result in ended.values()):
+        return None
+    return Selection(
+        rule="nothing is selected: test is opened when every trial has ended",
+        metric=NOTHING,
+        row=None,
+        trials=(),
+        value=None,
+        validation=_digest(sorted(_first(workspace, record, t) for t in ended)),
+        sealed=_now(),
+    )
+
+
+def _compared(result: Result) -> object:
+    """What a trial was compared by: the digest of its validation predictions, else its numbers."""
+    return result.predictions.get("val") or result.scores.get("val", {})
+
+
+def _digest(compared: object) -> str:
+    return hashlib.sha256(json.dumps(compared).encode()).hexdigest()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _first(workspace: Workspace, record: Record, trial: Trial) -> str:
+    """Return the id that a trial had first: renaming it changes no digest."""
+    return aliases.former(aliases.read(workspace), record.trial_key(trial))
 
 
 def _trials(record: Record, row: int) -> tuple[str, ...]:
@@ -131,16 +179,23 @@ def read(workspace: Workspace, record: Record) -> Selection | None:
     """What was selected, under the number that its row has now; None where nothing was, or where that row is gone.
     Raises AblateError where the file is broken."""
     found = _sealed(workspace.study(record.name))
-    if found is None:
-        return None
+    if found is None or found.row is None:
+        return found
     row = _place(record, found.trials)
     return None if row is None else found.model_copy(update={"row": row})
 
 
+def _chosen(record: Record, earlier: Mapping[str, Any]) -> str:
+    """What an earlier selection chose, in words."""
+    if earlier.get("row", 0) is None:
+        return "nothing"
+    row = _place(record, earlier["trials"])
+    return f"row {row}" if row else "a row that is gone"
+
+
 def before(record: Record, found: Selection) -> str:
     """What was selected earlier, and what has changed since, in words; rows under the numbers that they have now."""
-    rows = dict.fromkeys(_place(record, e["trials"]) for e in found.earlier)
-    named = " and ".join(f"row {row}" if row else "a row that is gone" for row in rows)
+    named = " and ".join(dict.fromkeys(_chosen(record, e) for e in found.earlier))
     changed = any(e["metric"] != found.metric for e in found.earlier)
     since = "the rule was changed" if changed else "the study has grown"
     return f"test results were seen with {named} selected, and {since} since"
@@ -158,32 +213,20 @@ def seal(folder: StudyFolder, found: Selection) -> Selection:
     return found
 
 
-def _opener(workspace: Workspace, record: Record, split: str) -> Opener:
-    """What reads one trial after the other: all predictions at once would fill the memory."""
-    labels = {
-        level: splits.read(workspace.images(record.inputs.images), key)[1][split]
-        for level, key in record.inputs.splits.items()
-    }
-
-    def opened(trial: Trial, found: Result) -> tuple[np.ndarray, Predictions]:
-        path = workspace.training(record.training_key(trial)).predictions(split, trial.step)
-        return labels[trial.condition.split], Predictions.read(path, found.predictions[split])
-
-    return opened
-
-
 def _tested(workspace: Workspace, record: Record, results: Mapping[Trial, Result]) -> dict[Trial, float]:
-    opened = _opener(workspace, record, "test")
-    found = {trial: opened(trial, result) for trial, result in results.items()}
-    return {t: evaluation.scores(y, p.classes, p.losses)[record.grid.metric] for t, (y, p) in found.items()}
+    opened, measure = opener(workspace, record, "test"), _measure(record)
+    found = {trial: opened(trial, result).score(measure) for trial, result in results.items()}
+    if None in found.values():
+        raise AblateError(f"study {record.name!r}: select_on: a finished trial has no test_{measure.name}")
+    return {trial: value for trial, value in found.items() if value is not None}
 
 
 def validation(workspace: Workspace, record: Record) -> Opener:
     """What opens validation predictions: they are no secret."""
-    return _opener(workspace, record, "val")
+    return opener(workspace, record, "val")
 
 
 def unseal(workspace: Workspace, record: Record, sealed: Selection) -> Opener:
     """What opens test predictions. Takes a selection: without one, nothing is opened."""
     assert sealed.sealed, "a selection is written before test predictions are opened"
-    return _opener(workspace, record, "test")
+    return opener(workspace, record, "test")

@@ -1,6 +1,6 @@
 """Intervals and paired tests between rows: how sure a number is, and whether two of them differ."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -12,6 +12,8 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 from statsmodels.stats.weightstats import ttost_paired
+
+from ablation.measures.classes import average_f1, class_f1
 
 LEVEL = 0.95  # of every interval
 ALPHA = 1 - LEVEL
@@ -42,7 +44,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Discordance:
-    """How two rows disagree on N images: `only_a` that only the first got right, `only_b` only the second.
+    """How two rows disagree on N examples: `only_a` that only the first got right, `only_b` only the second.
 
     `p`: exact McNemar test, two-sided.
     """
@@ -53,22 +55,27 @@ class Discordance:
 
 
 def wilson(correct: int, n: int) -> Interval:
-    """Of an accuracy, over images, as fractions in [0, 1] (Wilson 1927). Raises ValueError where n = 0."""
+    """Of a share of right ones, over examples, as fractions in [0, 1] (Wilson 1927). Raises ValueError where n = 0."""
     if n == 0:
-        raise ValueError("an accuracy needs at least one image")
+        raise ValueError("a share needs at least one example")
     low, high = proportion_confint(correct, n, alpha=ALPHA, method="wilson")
     value = correct / n  # all wrong or all right: a bound, but for rounding
     return Interval(value, min(value, float(low)), max(value, float(high)))
 
 
 def means(values: np.ndarray) -> list[Interval]:
-    """Of each row's mean, by Student's t over the N columns, which are images or seeds: (P, N).
+    """Of each row's mean, by Student's t over the N columns, which are examples or seeds: (P, N).
 
     No bounds (nan) where N < 2.
     """
     n, middle = values.shape[1], _middles(values)
     reach = stats.t.ppf(1 - ALPHA / 2, n - 1) * values.std(axis=1, ddof=1) / np.sqrt(n) if n > 1 else np.nan
     return [Interval(*map(float, each)) for each in zip(middle, middle - reach, middle + reach, strict=True)]
+
+
+def _rounding(values: np.ndarray) -> float:
+    """What is nothing but for rounding, beside values of this size."""
+    return ROUNDING * max(1.0, float(np.abs(values).max(initial=0.0)))
 
 
 def _middles(values: np.ndarray) -> np.ndarray:
@@ -83,30 +90,49 @@ def mean(values: np.ndarray) -> Interval:
     return means(values[None])[0]
 
 
-def paired(a: np.ndarray, b: np.ndarray) -> list[Interval]:
-    """b - a for each of P pairs of rows, over the same N seeds, by the paired t interval. Shapes: (P, N)."""
-    return _possible(means(b.astype(float) - a))
+def within(found: Interval, low: float, high: float) -> Interval:
+    """Return an interval whose bounds lie where a value can."""
+    return Interval(found.value, *(float(np.clip(bound, low, high)) for bound in (found.low, found.high)))
 
 
-def _possible(found: Sequence[Interval]) -> list[Interval]:
-    """Differences of two fractions: within -1 and 1."""
-    return [Interval(each.value, *map(float, np.clip([each.low, each.high], -1, 1))) for each in found]
+def paired(a: np.ndarray, b: np.ndarray, reach: float = 1.0) -> list[Interval]:
+    """b - a for each of P pairs of rows, over the same N seeds, by the paired t interval. Shapes: (P, N). `reach`: the
+    largest difference that there can be, 1 of fractions."""
+    return [within(each, -reach, reach) for each in means(b.astype(float) - a)]
 
 
-def paired_images(a: np.ndarray, b: np.ndarray) -> list[Interval]:
-    """b - a for each of P pairs of rows, over the same N images; right is 1, wrong is 0. Shapes: (P, N).
+def paired_right(a: np.ndarray, b: np.ndarray) -> list[Interval]:
+    """b - a for each of P pairs of rows, over the same N examples; right is 1, wrong is 0. Shapes: (P, N).
 
-    The paired t interval with two images more, one that only the first row gets right and one that only the second
-    does (Bonett & Price 2012). With thousands of images these change nothing; with few on which the rows disagree, the
-    interval without them is too narrow, and has no width at all where they agree on all.
+    The paired t interval with two examples more, one that only the first row gets right and one that only the second
+    does (Bonett & Price 2012). With thousands of examples these change nothing; with few on which the rows disagree,
+    the interval without them is too narrow, and has no width at all where they agree on all.
     """
-    return _possible(of_images(b.astype(float) - a))
+    return [within(each, -1, 1) for each in of_right(b.astype(float) - a)]
 
 
-def of_images(differences: np.ndarray) -> list[Interval]:
-    """What `paired_images` says of differences (P, N), of any combination of rows."""
+def of_right(differences: np.ndarray) -> list[Interval]:
+    """What `paired_right` says of differences (P, N), of any combination of rows."""
     pairs = zip(_middles(differences), means(_widened(differences)), strict=True)
     return [Interval(float(value), wide.low, wide.high) for value, wide in pairs]
+
+
+def of_scores(differences: np.ndarray) -> list[Interval]:
+    """Of the means of scores, or of their differences, (P, N), over examples. No bounds (nan) where all N are equal: an
+    interval without width would claim certainty."""
+    flat = np.ptp(differences, axis=1) < _rounding(differences)
+    return [
+        Interval(each.value, float("nan"), float("nan")) if same else each
+        for each, same in zip(means(differences), flat, strict=True)
+    ]
+
+
+def bootstrap_p(differences: np.ndarray) -> list[float]:
+    """p of no difference, two-sided, for each of P pairs from B bootstrap draws of it, (P, B): twice the smaller share
+    of draws on one side of 0, which is what the percentile interval says (Efron & Tibshirani 1993, 15.4). It cannot
+    fall below 2 / (B + 1)."""
+    beyond = np.minimum((differences <= 0).sum(axis=1), (differences >= 0).sum(axis=1))
+    return [min(1.0, 2.0 * float(each + 1) / (differences.shape[1] + 1)) for each in beyond]
 
 
 def _widened(differences: np.ndarray) -> np.ndarray:
@@ -114,13 +140,14 @@ def _widened(differences: np.ndarray) -> np.ndarray:
 
 
 def paired_p(a: np.ndarray, b: np.ndarray) -> list[float]:
-    """p of no difference in the mean, by the paired t test, for each of P pairs over N seeds or images: (P, N).
+    """p of no difference in the mean, by the paired t test, for each of P pairs over N seeds or examples: (P, N).
 
     Where all N differences are the same, there is no variance to test them against, and p is the sign-flip test's.
     """
     differences, n = b.astype(float) - a, a.shape[1]
-    flat = np.ptp(differences, axis=1) < ROUNDING
-    p = np.where(np.abs(differences).max(axis=1) < ROUNDING, 1.0, smallest_p(n))
+    nothing = _rounding(a)
+    flat = np.ptp(differences, axis=1) < nothing
+    p = np.where(np.abs(differences).max(axis=1) < nothing, 1.0, smallest_p(n))
     if not flat.all():
         p[~flat] = stats.ttest_1samp(differences[~flat], 0.0, axis=1).pvalue
     return [float(each) for each in p]
@@ -132,14 +159,14 @@ def sign_flip(a: np.ndarray, b: np.ndarray) -> list[float]:
     Exact, by all 2^S flips, up to MOST_FLIPS of them; else by as many random ones.
     """
     differences = b.astype(float) - a
-    seeds = differences.shape[1]
+    seeds, nothing = differences.shape[1], _rounding(a)
     if 2**seeds <= MOST_FLIPS:
         flips = np.array(list(product((1.0, -1.0), repeat=seeds)))
     else:  # as it was measured, which counts as one of them, and random others
         flips = np.random.default_rng(0).choice((1.0, -1.0), (MOST_FLIPS, seeds))
         flips[0] = 1.0
     found = np.concatenate([
-        (np.abs(some @ flips.T) >= np.abs(some.sum(axis=1, keepdims=True)) - ROUNDING).mean(axis=1)
+        (np.abs(some @ flips.T) >= np.abs(some.sum(axis=1, keepdims=True)) - nothing).mean(axis=1)
         for some in np.array_split(differences, -(-len(differences) // CHUNK))
     ])  # fmt: skip
     return [float(p) for p in found]
@@ -151,7 +178,7 @@ def smallest_p(seeds: int) -> float:
 
 
 def discordance(a: np.ndarray, b: np.ndarray) -> Discordance:
-    """Of two rows on the same N images; `a`, `b`: (N,) bool, right or wrong (McNemar 1947, exact)."""
+    """Of two rows on the same N examples; `a`, `b`: (N,) bool, right or wrong (McNemar 1947, exact)."""
     both, right, other = (int(np.count_nonzero(each)) for each in (a & b, a, b))
     only_a, only_b = right - both, other - both
     table = [[both, only_a], [only_b, len(a) - right - only_b]]
@@ -174,12 +201,13 @@ def cochran(correct: np.ndarray) -> float | None:
     return float(cochrans_q(correct.astype(int)).pvalue)
 
 
-def equivalent(a: np.ndarray, b: np.ndarray, margin: float, images: bool = True) -> list[bool]:
-    """Whether b - a lies within `margin` of 0, for each of P pairs over N images or seeds: (P, N).
+def equivalent(a: np.ndarray, b: np.ndarray, margin: float, right: bool = True) -> list[bool]:
+    """Whether b - a lies within `margin` of 0, for each of P pairs over N examples or seeds: (P, N).
 
-    By two one-sided paired t tests (Schuirmann 1987), over images with the two that `paired_images` adds.
+    By two one-sided paired t tests (Schuirmann 1987); of `right` or wrong examples with the two that `paired_right`
+    adds.
     """
-    differences = _widened(b.astype(float) - a) if images else b.astype(float) - a
+    differences = _widened(b.astype(float) - a) if right else b.astype(float) - a
     if differences.shape[1] < 2:
         return [False] * len(differences)
     with np.errstate(divide="ignore", invalid="ignore"):  # no variance: surely within, or surely not
@@ -188,9 +216,9 @@ def equivalent(a: np.ndarray, b: np.ndarray, margin: float, images: bool = True)
 
 
 def detectable(discordant: float, n: int) -> float:
-    """The difference of two accuracies that one test on n images finds with power 0.8, as a fraction.
+    """The difference of two shares that one test on n examples finds with power 0.8, as a fraction.
 
-    `discordant`: the share of images on which the rows disagree.
+    `discordant`: the share of examples on which the rows disagree.
     """
     effect = TTestPower().solve_power(nobs=n, alpha=ALPHA, power=0.8, alternative="two-sided")
     return float(effect * np.sqrt(discordant))
@@ -218,8 +246,8 @@ def kendall(a: Sequence[float], b: Sequence[float]) -> float | None:
     return None if np.isnan(found) else found
 
 
-def image_weights(n: int, resamples: int, seed: int = 0) -> Iterator[np.ndarray]:
-    """How often each of n images occurs in each bootstrap sample (Efron 1979), CHUNK samples at a time: (CHUNK, n),
+def example_weights(n: int, resamples: int, seed: int = 0) -> Iterator[np.ndarray]:
+    """How often each of n examples occurs in each bootstrap sample (Efron 1979), CHUNK at a time: (CHUNK, n),
     float32; rows sum to n."""
     rng = np.random.default_rng(seed)
     for first in range(0, resamples, CHUNK):
@@ -228,16 +256,18 @@ def image_weights(n: int, resamples: int, seed: int = 0) -> Iterator[np.ndarray]
         yield np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n).astype(np.float32)
 
 
-def macro_f1_draws(
-    labels: np.ndarray, answers: np.ndarray, classes: int, resamples: int = RESAMPLES, seed: int = 0
+def draws(
+    resample: Callable[[np.ndarray], np.ndarray], answers: int, n: int, resamples: int = RESAMPLES, seed: int = 0
 ) -> np.ndarray:
-    """Macro-F1 of each of A answers to the same images, all under the same bootstrap samples: (A, resamples), float32.
+    """An aggregate of each of A answers to the same N examples, all under the same bootstrap samples: (A, resamples),
+    float32.
 
-    `labels`: (N,); `answers`: (A, N). The difference of two rows of it is a bootstrap of the paired difference.
+    `resample`: gives it for B samples, (A, B), from how often each example occurs in them, (B, N). The difference of
+    two rows of what is returned is a bootstrap of the paired difference.
     """
-    found = np.empty((len(answers), resamples), np.float32)
-    for place, weights in enumerate(image_weights(len(labels), resamples, seed)):
-        found[:, place * CHUNK : place * CHUNK + len(weights)] = f1(weights, labels, answers, classes)
+    found = np.empty((answers, resamples), np.float32)
+    for place, weights in enumerate(example_weights(n, resamples, seed)):
+        found[:, place * CHUNK : place * CHUNK + len(weights)] = resample(weights)
     return found
 
 
@@ -245,44 +275,15 @@ def class_f1_draws(
     labels: np.ndarray, answer: np.ndarray, classes: int, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the F1 of each of K classes under RESAMPLES bootstrap samples of the N images, (K, RESAMPLES), and their
-    macro-F1 as `macro_f1_draws` draws it, (RESAMPLES,) float32."""
+    macro-F1 as `draws` draws it, (RESAMPLES,) float32."""
     every = np.arange(classes)[:, None]
     is_true, is_said = ((each == every).astype(np.float32) for each in (labels, answer))
     of_classes, macro = [], []
-    for weights in image_weights(len(labels), RESAMPLES, seed):
+    for weights in example_weights(len(labels), RESAMPLES, seed):
         true = (weights @ is_true.T).astype(float)
-        of_classes.append(_class_f1(weights, true, is_true, is_said))
-        macro.append(_average(of_classes[-1], true, "macro"))
+        of_classes.append(class_f1(weights, true, is_true, is_said))
+        macro.append(average_f1(of_classes[-1], true, "macro"))
     return np.concatenate(of_classes).T, np.concatenate(macro).astype(np.float32)
-
-
-def f1(
-    weights: np.ndarray, labels: np.ndarray, answers: np.ndarray, classes: int, average: str = "macro"
-) -> np.ndarray:
-    """F1 of A answers under B samples: (A, B). `weights`: (B, N), how often each image occurs in a sample.
-
-    `labels`: (N,); `answers`: (A, N). `average`: macro over the classes that have images in the sample, as in
-    `evaluation.scores`, or weighted by how often a class occurs.
-    """
-    every = np.arange(classes)
-    is_true = (labels == every[:, None]).astype(np.float32)  # (K, N)
-    true = (weights @ is_true.T).astype(float)
-    said = ((each == every[:, None]).astype(np.float32) for each in answers)
-    return np.stack([_average(_class_f1(weights, true, is_true, is_said), true, average) for is_said in said])
-
-
-def _class_f1(weights: np.ndarray, true: np.ndarray, is_true: np.ndarray, is_said: np.ndarray) -> np.ndarray:
-    """Return the F1 of each class in each sample, (B, K), from how often each class occurs there: `true` (B, K)."""
-    hits, said = np.hsplit((weights @ np.vstack([is_said * is_true, is_said]).T).astype(float), 2)
-    found: np.ndarray = 2 * hits / np.maximum(true + said, 1)
-    return found
-
-
-def _average(each_class: np.ndarray, true: np.ndarray, average: str) -> np.ndarray:
-    """Return the mean over classes in each sample, (B,). A class without images in a sample is in no mean."""
-    shares = true if average == "weighted" else (true > 0).astype(float)
-    found: np.ndarray = (each_class * shares).sum(axis=1) / shares.sum(axis=1)
-    return found
 
 
 def percentiles(values: np.ndarray, draws: np.ndarray) -> list[Interval]:
@@ -306,22 +307,22 @@ def basis(design: np.ndarray) -> list[int]:
     return kept
 
 
-def main_effects(design: np.ndarray, correct: np.ndarray) -> np.ndarray:
-    """Coefficients of a linear model of right (1) and wrong (0), for each image (or seed): (p, N).
+def main_effects(design: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Coefficients of a linear model of the scores, for each example (or seed, or draw): (p, N).
 
-    `design`: (R, p) of rank p; `correct`: (R, N), all rows on the same images. Every image has the same design, so the
-    model is fitted to each image alone, and `means` of a coefficient over images is the cluster-robust interval with
-    images as clusters (Liang & Zeger 1986), but for its factor for few rows.
+    `design`: (R, p) of rank p; `scores`: (R, N), all rows on the same examples. Every example has the same design, so
+    the model is fitted to each alone, and `means` of a coefficient over examples is the cluster-robust interval with
+    examples as clusters (Liang & Zeger 1986), but for its factor for few rows.
     """
-    found: np.ndarray = np.linalg.pinv(design) @ correct.astype(float)
+    found: np.ndarray = np.linalg.pinv(design) @ scores.astype(float)
     return found
 
 
-def line_fit(design: np.ndarray, accuracy: np.ndarray) -> list[Interval]:
-    """The same coefficients from R accuracies alone, with intervals over rows by Student's t: (R, p), (R,).
+def line_fit(design: np.ndarray, values: np.ndarray) -> list[Interval]:
+    """The same coefficients from R values alone, with intervals over rows by Student's t: (R, p), (R,).
 
     What the model does not describe, interactions and the luck of a seed, widens these. `design` has rank p, below R.
     """
-    fitted = OLS(accuracy, design).fit()
+    fitted = OLS(values, design).fit()
     bounds = fitted.conf_int(ALPHA)
     return [Interval(*map(float, each)) for each in zip(fitted.params, *bounds.T, strict=True)]

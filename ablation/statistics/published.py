@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from ablation.datasets import is_demo
 from ablation.grids.record import Record
+from ablation.measures.measure import BINARY
 from ablation.statistics import comparison
 from ablation.statistics.comparison import Interval
 from ablation.statistics.facts import Contrast
@@ -54,11 +55,7 @@ def _other(record: Record, images: int) -> str:
     stated = record.grid.published_test_images
     if stated and images and stated != images:
         return f"{images:,} test images, {stated:,} in the source"
-    return (
-        "random weights stand in for ImageNet's"
-        if any(w.level != w.source == "random" for w in record.inputs.weights.values())
-        else ""
-    )
+    return "random weights stand in for ImageNet's" if record.inputs.replaced else ""
 
 
 def _reproduced(
@@ -89,11 +86,12 @@ def _agreement(
 
 
 def reproduce(record: Record, measured: Mapping[int, float], contrasts: Sequence[Contrast]) -> Reproduction | None:
-    """`measured`: row -> test accuracy. None where nothing was published."""
-    published = {r: p["test_accuracy"] for r, p in enumerate(record.grid.published, start=1) if "test_accuracy" in p}
-    if not published:
+    """`measured`: row -> primary measure on test. None where nothing was published that is a share of examples."""
+    key = f"test_{record.primary.name}"
+    published = {r: p[key] for r, p in enumerate(record.grid.published, start=1) if key in p}
+    if not published or record.primary.kind != BINARY:
         return None
-    n = {r: sum(record.inputs.counts[record.grid.rows[r - 1].split]["test"]) for r in published}
+    n = {r: record.examples(record.grid.rows[r - 1]).get("test", 0) for r in published}
     first = next(iter(published))
     other = _other(record, n[first])
     theirs = record.grid.published_test_images

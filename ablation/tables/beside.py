@@ -8,15 +8,17 @@ import numpy as np
 
 from ablation.grids import design
 from ablation.grids.levels import short
+from ablation.measures.measure import AGGREGATE, Measure
 from ablation.results.elsewhere import Elsewhere, answers, sentences
 from ablation.results.findings import Findings
 from ablation.statistics import evaluation
 from ablation.statistics.comparison import RESAMPLES, Interval, class_f1_draws, independent, percentiles, wilson
 from ablation.statistics.facts import Difference
 from ablation.statistics.published import Reproduction
-from ablation.tables.frames import NOT_RUN
-from ablation.tables.table import MANY_IMAGES, OVER, Cell, Column, Table, lacks_a_class
+from ablation.tables.frames import NOT_RUN, over
+from ablation.tables.table import MANY_IMAGES, OVER, Cell, Column, Table, capital, lacks_a_class, measured
 
+F1 = ("macro_f1", "weighted_f1")  # beside a published F1 whose average is not said
 MOST = 60  # contrasts that are listed; contrasts.csv has them all
 
 
@@ -25,26 +27,25 @@ def _table(
     notes: Sequence[str] = (),
 ) -> Table:  # fmt: skip
     cells = tuple(tuple(v if isinstance(v, Cell) else Cell(v) for v in row) for row in rows)
-    images = max((len(a.labels) for a in found.test.values()), default=0)
-    decimals = 2 if images >= MANY_IMAGES else 1
+    examples = max((evidence.n for evidence in found.test.values()), default=0)
+    decimals = 2 if examples >= MANY_IMAGES else 1
     return Table(
         found.record.name, caption, tuple(columns), cells, (frozenset(),) * len(cells), tuple(notes), decimals, key
     )
 
 
 def contrasts(found: Findings) -> Table | None:
-    """Every two rows that differ in one factor, and what that did on the same test images."""
+    """Every two rows that differ in one factor, and what that did on the same test examples."""
     listed = found.analysis.contrasts[:MOST]
     if not listed:
         return None
     one_seed = all(c.difference.against for c in listed)
-    margin = found.record.grid.margin
+    margin, further = found.record.grid.margin, _further(found)
     columns = [
         Column("factor", "Factor", "text"),
         Column("levels", "Level", "text"),
         Column("rows", "Rows", "text"),
-        Column("accuracy", "Δ accuracy", "change", "Test (pp)"),
-        *([Column("macro_f1", "Δ macro-F1", "change", "Test (pp)")] if found.analysis.bootstrapped else []),
+        *(measured(m.name, f"Δ {m.title}", "change", "Test", m) for m in (found.record.primary, *further)),
         *([Column("only", "Right only in", "text")] if one_seed else []),
         Column("p", "p", "p"),
         Column("p_holm", "p (Holm)", "p"),
@@ -56,8 +57,8 @@ def contrasts(found: Findings) -> Table | None:
         levels = " → ".join(short(pair.factor, level) for level in pair.levels)
         rows.append(
             [
-                found.record.grid.titles[pair.factor], levels, f"{pair.first} → {pair.second}", d.accuracy,
-                *([d.macro_f1] if found.analysis.bootstrapped else []),
+                found.record.grid.titles[pair.factor], levels, f"{pair.first} → {pair.second}", d.value,
+                *(d.others.get(m.name) for m in further),
                 *([_only(d)] if one_seed else []),
                 d.p, d.p_holm,
                 *([{True: "yes", False: "no", None: None}[d.equivalent]] if margin else []),
@@ -67,6 +68,14 @@ def contrasts(found: Findings) -> Table | None:
                   list(_contrast_notes(found, one_seed)))  # fmt: skip
 
 
+def _further(found: Findings) -> list[Measure]:
+    """The measures beside the primary one whose differences have intervals."""
+    primary = found.record.primary.name
+    return [
+        m for m in found.record.detailed if m.name != primary and (m.kind != AGGREGATE or found.analysis.bootstrapped)
+    ]
+
+
 def _only(difference: Difference) -> str:
     against = difference.against
     assert against is not None
@@ -74,24 +83,35 @@ def _only(difference: Difference) -> str:
 
 
 def _contrast_notes(found: Findings, one_seed: bool) -> Iterator[str]:
-    many = len(found.analysis.contrasts)
+    many, primary, noun = len(found.analysis.contrasts), found.record.primary, found.record.noun
     if many > MOST:
         yield f"The first {MOST} of {many:,}; contrasts.csv has them all."
-    kinds = {"exact McNemar" if d.against else f"paired t test over {d.over}": None
-             for d in (c.difference for c in found.analysis.contrasts)}  # fmt: skip
-    test = " or ".join(kinds)
-    yield f"Second row minus first. Intervals: 95 %, paired, unadjusted. p: {test}; Holm over the {many:,} contrasts."
+    tests = dict.fromkeys(_test(found, c.difference) for c in found.analysis.contrasts)
+    if test := " or ".join(filter(None, tests)):
+        how = f"Intervals: 95 %, paired, unadjusted. p: {test}; Holm over the {many:,} contrasts."
+    else:
+        how = "Of numbers alone: no intervals, and no tests."
+    yield f"Second row minus first. {how}"
     if one_seed:
-        yield "Right only in: test images that only the first / only the second row gets right."
+        yield f"Right only in: test {noun}s that only the first / only the second row gets right."
     if found.analysis.cochran is not None:
         yield f"Any difference among the rows: Cochran's Q, p {_p(found.analysis.cochran)}."
     if found.analysis.detectable:
         yield (
-            f"Smallest difference that one test on these images finds with power 0.8: "
-            f"{100 * found.analysis.detectable:.1f} pp (at the rows' median discordance with the reference)."
+            f"Smallest difference that one test on these {noun}s finds with power 0.8: "
+            f"{primary.size(found.analysis.detectable, 1)} (at the rows' median discordance with the reference)."
         )
     if margin := found.record.grid.margin:
-        yield f"Equivalent: within ±{100 * margin:g} pp by two one-sided paired tests."
+        size = f"{primary.scale * margin:g} {primary.change_unit}".rstrip()
+        yield f"Equivalent: within ±{size} by two one-sided paired tests."
+
+
+def _test(found: Findings, difference: Difference) -> str:
+    """Which test gave the p of a difference; "" where none could."""
+    if difference.against:
+        return "exact McNemar"
+    kind = "bootstrap" if found.record.primary.kind == AGGREGATE and difference.over != "seeds" else "t"
+    return f"paired {kind} test over {over(found.record, difference.over)}" if difference.over else ""
 
 
 def _p(value: float) -> str:
@@ -102,21 +122,24 @@ def effects(found: Findings) -> Table | None:
     """What each factor does, as far as the rows can say."""
     if not found.analysis.effects:
         return None
+    primary = found.record.primary
     columns = [
         Column("factor", "Factor", "text"),
         Column("levels", "Level", "text"),
         Column("pairs", "Pairs", "count"),
         Column("signs", "Up / down", "text"),
-        Column("main", "Effect", "change", "Test accuracy (pp)"),
-        Column("line_fit", "Over rows", "change", "Test accuracy (pp)"),
+        measured("main", "Effect", "change", f"Test {primary.title}", primary),
+        measured("line_fit", "Over rows", "change", f"Test {primary.title}", primary),
     ]
     lines = [*_main_effects(found), *_interactions(found)]
     reasons = list(dict.fromkeys(f"{name}: {reason}." for name, _, reason in lines if reason))
+    units = over(found.record, found.analysis.effects[0].over)
+    interval = f"95 % interval over {units}" if units else "untested"
     notes = [
-        f"Effect: linear model of all rows without interactions, 95 % interval over {found.analysis.effects[0].over}; "
+        f"Effect: linear model of all rows without interactions, {interval}; "
         "of two factors: difference of differences over four rows.",
         "Over rows: the same effect, its interval from what the model leaves unexplained: interactions and seeds.",
-        "Up / down: matched pairs in which accuracy rose / fell. Where pairs disagree, the factor interacts.",
+        f"Up / down: matched pairs in which {primary.title} rose / fell. Where pairs disagree, the factor interacts.",
         *reasons,
     ]
     rows = [cells for _, cells, _ in lines]
@@ -156,18 +179,17 @@ def _square(square: design.Square) -> str:
 
 def selection(found: Findings) -> Table | None:
     """How sure the choice is, on validation."""
-    stability, sealed = found.analysis.stability, found.sealed
-    if not stability or not sealed or sealed.metric != found.record.grid.select_on:  # the rule has changed since
+    stability, sealed, by = found.analysis.stability, found.sealed, found.record.selected_by
+    if not stability or not sealed or not by or sealed.metric != found.record.grid.select_on:  # the rule has changed
         return None
-    metric = sealed.metric.removeprefix("val_")
     values = {
-        row: float(np.mean([r.scores["val"][metric] for _, r in found.finished(row)])) for row in stability.shares
+        row: float(np.mean([r.scores["val"][by.name] for _, r in found.finished(row)])) for row in stability.shares
     }
-    order = sorted(values, key=lambda r: (r != sealed.row, values[r] if metric == "loss" else -values[r]))
-    kind = "number" if metric == "loss" else "percent"
+    order = sorted(values, key=lambda r: (r != sealed.row, values[r] if by.lowest else -values[r]))
+    kind = "percent" if by.is_share else "number"
     columns = [
         Column("row", "Row", "row"),
-        Column("value", metric.replace("_", " ").capitalize(), kind, "Validation"),
+        Column("value", _named(by, bool(found.record.inputs.classes)), kind, "Validation"),
         Column("share", "Best in (%)", "percent", "Validation"),
         Column("alike", "Told from the selected", "text"),
     ]
@@ -176,11 +198,12 @@ def selection(found: Findings) -> Table | None:
          "–" if row == sealed.row else "no" if row in stability.alike else "yes"]
         for row in order[:MOST]
     ]  # fmt: skip
+    noun, primary = found.record.noun, found.record.primary
     notes = [
         f"Rule: {sealed.rule}. Sealed {'anew after' if sealed.earlier else 'before'} test predictions were opened.",
-        "Best in: share of bootstrap samples of the validation images in which the row would have been selected.",
-        f"Validation accuracy of the selected row {100 * stability.value:.1f} %; of each sample's winner on the images "
-        f"that the sample left out {100 * stability.corrected:.1f} % (bootstrap bias correction).",
+        f"Best in: share of bootstrap samples of the validation {noun}s in which the row would have been selected.",
+        f"Validation {primary.title} of the selected row {primary.shown(stability.value, 1)}; of each sample's winner "
+        f"on the {noun}s that the sample left out {primary.shown(stability.corrected, 1)} (bootstrap bias correction).",
     ]
     if stability.cheapest != sealed.row:
         notes.append(
@@ -188,6 +211,12 @@ def selection(found: Findings) -> Table | None:
         )
     table = _table(found, "selection", "Selection on validation.", columns, rows, notes)
     return _marked(table, found, order[:MOST])
+
+
+def _named(measure: Measure, of_classes: bool) -> str:
+    """The heading of a measure's values in the table of the selection."""
+    title = measure.name.replace("_", " ").capitalize() if of_classes else capital(measure.title)
+    return f"{title} ({measure.unit})" if measure.unit and not of_classes else title
 
 
 def _marked(table: Table, found: Findings, rows: Sequence[int]) -> Table:
@@ -249,15 +278,15 @@ def _class_notes(labels: np.ndarray, classes: Sequence[str]) -> list[str]:
 
 def selected(found: Findings) -> Table | None:
     """The selected row on test, class by class: precision, recall, F1, support."""
-    answers = found.test.get(found.sealed.row) if found.sealed else None
-    if not answers or not found.sealed:
-        return None
+    answers = found.test.get(found.selected) if found.selected else None
     classes = found.record.inputs.classes
+    if not answers or not classes:
+        return None
     notes = _class_notes(answers.labels, classes)
     if len(answers.seeds) > 1:
         notes.append(f"Of the network with seed {answers.seeds[0]}.")
     rows = _class_rows(answers.labels, answers.predicted[0], classes)
-    caption = f"Row {found.sealed.row}, the selected one, on test."
+    caption = f"Row {found.selected}, the selected one, on test."
     return _table(found, "selected", caption, _class_columns("Test (%)"), rows, notes)
 
 
@@ -288,7 +317,7 @@ def elsewhere(found: Findings, other: Elsewhere) -> Table:
 
 def reproduction(found: Findings) -> Table | None:
     """Measured beside published."""
-    if not found.reproduction:
+    if not found.reproduction or not found.record.inputs.classes:
         return None
     compared = not found.reproduction.other
     columns = [
@@ -301,7 +330,7 @@ def reproduction(found: Findings) -> Table | None:
             else []
         ),
         Column("f1", "Published", "published", "F1 (%)"),
-        *(Column(m, m.removesuffix("_f1"), "percent", "F1 (%)") for m in ("macro_f1", "weighted_f1")),
+        *(Column(m, m.removesuffix("_f1"), "percent", "F1 (%)") for m in F1),
         Column("val_published", "Published", "published", "Validation accuracy (%)"),
         Column("val", "Measured", "percent", "Validation accuracy (%)"),
     ]
@@ -316,13 +345,13 @@ def _reproduced_row(found: Findings, reproduced: Any, compared: bool) -> list[An
     facts, published = found.analysis.rows.get(row), found.record.grid.published[row - 1]
     answers = found.test.get(row)
     lacking = None if facts else _lack(found, row)
-    f1 = [evaluation.scores(answers.labels, p, answers.losses[0]) for p in answers.predicted] if answers else []
+    f1 = {m: answers.sample(found.record.measures[m]) for m in F1} if answers else {}
     val = [r.scores["val"]["accuracy"] for _, r in found.finished(row)]
     return [
-        row, reproduced.published, facts.accuracy if facts else lacking,
+        row, reproduced.published, facts.primary.over_examples if facts else lacking,
         *([reproduced.difference or lacking, reproduced.verdict] if compared else []),
         published.get("f1"),
-        *(float(np.mean([s[m] for s in f1])) if f1 else lacking for m in ("macro_f1", "weighted_f1")),
+        *(sample.mean if (sample := f1.get(m)) else lacking for m in F1),
         published.get("val_accuracy"), float(np.mean(val)) if val else lacking,
     ]  # fmt: skip
 

@@ -47,13 +47,17 @@ def _has_bounds(value: object) -> bool:
     return isinstance(value, Interval) and not math.isnan(value.low)
 
 
-def _plain(value: float, decimals: int) -> str:
-    return f"{100 * value:.{decimals}f}"
+def _plain(value: float, column: Column, decimals: int) -> str:
+    return f"{column.scale * value:.{_decimals(column, decimals)}f}"
 
 
-def _signed(value: float, decimals: int) -> str:
-    drawn = f"{100 * value:+.{decimals}f}"
+def _signed(value: float, column: Column, decimals: int) -> str:
+    drawn = f"{column.scale * value:+.{_decimals(column, decimals)}f}"
     return drawn.lstrip("+-") if float(drawn) == 0 else drawn.replace("-", MINUS)
+
+
+def _decimals(column: Column, decimals: int) -> int:
+    return decimals if column.decimals is None else column.decimals
 
 
 def p_value(value: float) -> str:
@@ -62,8 +66,8 @@ def p_value(value: float) -> str:
 
 def _interval(value: Interval, column: Column, decimals: int) -> Parts:
     write = _signed if column.kind == "change" else _plain
-    bounds = f"[{write(value.low, decimals)}, {write(value.high, decimals)}]" if _has_bounds(value) else ""
-    return write(value.value, decimals), bounds
+    low, high = (write(bound, column, decimals) for bound in (value.low, value.high))
+    return write(value.value, column, decimals), f"[{low}, {high}]" if _has_bounds(value) else ""
 
 
 def parts(column: Column, cell: Cell, decimals: int) -> Parts:
@@ -75,7 +79,7 @@ def parts(column: Column, cell: Cell, decimals: int) -> Parts:
         return as_percent(value), ""
     if column.kind == "percent":
         mean, spread = value if isinstance(value, tuple) else (value, None)
-        return _plain(mean, decimals), "" if spread is None else f"± {_plain(spread, decimals)}"
+        return _plain(mean, column, decimals), "" if spread is None else f"± {_plain(spread, column, decimals)}"
     if column.kind == "p":
         return p_value(value), ""
     if column.kind == "count":

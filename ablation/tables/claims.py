@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 from ablation.caveats.caveat import listed, plural, which
 from ablation.grids.levels import short
+from ablation.grids.record import Record
 from ablation.results.findings import Findings
 from ablation.statistics.comparison import ALPHA
 from ablation.statistics.facts import Contrast
+from ablation.tables.table import capital
 
 MOST = 6  # factors that get a sentence
 
@@ -18,12 +20,17 @@ def claims(found: Findings) -> list[str]:
 
 def _selected(found: Findings) -> Iterator[str]:
     assert found.sealed is not None
-    row, facts = found.sealed.row, found.analysis.rows.get(found.sealed.row)
+    row, primary = found.sealed.row, found.record.primary
+    if row is None:
+        yield f"{capital(found.sealed.rule)}."
+        return
+    facts = found.analysis.rows.get(row)
     yield f"Row {row} was selected: {found.sealed.rule.partition(' (')[0]}."
     if facts:
-        interval = facts.over_seeds or facts.accuracy
-        bounds = f" ({100 * interval.low:.1f} to {100 * interval.high:.1f})" if interval.low == interval.low else ""
-        yield f"On test it scored {100 * interval.value:.1f} %{bounds}."
+        interval = facts.primary.interval
+        bounds = f" ({primary.number(interval.low, 1)} to {primary.number(interval.high, 1)})"
+        scored = "it scored" if primary.is_share else f"its {primary.title} is"
+        yield f"On test {scored} {primary.shown(interval.value, 1)}{bounds if interval.low == interval.low else ''}."
     alike = [r for r, facts in found.analysis.rows.items() if facts.alike]
     if alike:
         yield f"Test does not tell {which(alike)} from it."
@@ -38,28 +45,31 @@ def _factors(found: Findings) -> Iterator[str]:
         pair = contrast.pair
         groups.setdefault((pair.factor, *pair.levels), []).append(contrast)
     for (factor, first, second), some in list(groups.items())[:MOST]:
-        title = found.record.grid.titles[factor]
-        yield _factor(title, factor, first, second, some, len(found.analysis.contrasts))
+        yield _factor(found.record, factor, first, second, some, len(found.analysis.contrasts))
 
 
 def _told(some: list[Contrast], family: int) -> str:
     """Which of these contrasts a test tells from 0."""
     told = [f"{c.pair.first} → {c.pair.second}" for c in some if c.difference.p_holm < ALPHA]
     test = f"Holm over {plural(family, 'contrast')}"
+    if not any(c.difference.over for c in some):
+        return "numbers alone, untested"
     return f"told from 0: rows {listed(told)} ({test})" if told else f"not told from 0 ({test})"
 
 
-def _factor(title: str, factor: str, first: object, second: object, some: list[Contrast], family: int) -> str:
-    values = [c.difference.accuracy.value for c in some]
-    shown = ", ".join(f"{100 * v:+.1f}" for v in values[:8]) + (", ..." if values[8:] else "")
+def _factor(record: Record, factor: str, first: object, second: object, some: list[Contrast], family: int) -> str:
+    measure, title = record.primary, record.grid.titles[factor]
+    values = [c.difference.value.value for c in some]
+    numbers = ", ".join(f"{measure.scale * v:+.{measure.places(1)}f}" for v in values[:8])
+    shown = f"{numbers}{', ...' if values[8:] else ''} {measure.change_unit}".rstrip()
     change = f"{title} {short(factor, first)} to {short(factor, second)}"
     after = _told(some, family)
     up, down = sum(v > 0 for v in values), sum(v < 0 for v in values)
     if up and down:
-        return f"{change}: {len(some)} pairs, signs disagree ({shown} pp); {after}."
+        return f"{change}: {len(some)} pairs, signs disagree ({shown}); {after}."
     direction, many = ("raised", up) if up else ("lowered", down) if down else ("did not change", len(some))
     pairs = f"{many} of {len(some)} matched pairs" if some[1:] else "the one matched pair"
-    return f"{change} {direction} test accuracy in {pairs} ({shown} pp); {after}."
+    return f"{change} {direction} test {measure.title} in {pairs} ({shown}); {after}."
 
 
 def _seeds(found: Findings) -> Iterator[str]:

@@ -40,13 +40,12 @@ def _title(column: Column) -> str:
     if column.kind == "row":
         return column.title
     group, _, unit = column.group.rstrip(")").partition(" (")
-    if column.kind not in cells.NUMBERS or not unit:
+    if column.kind not in cells.NUMBERS or not (unit or (group and column.scale == 1)):
         return markdown(column.title)
-    return markdown(
-        f"{column.title} ({group[0].lower() if group[1:2].islower() else group[0]}{group[1:]}, {unit})"
-        if column.kind != "p"
-        else f"{column.title} ({group})"
-    )
+    if column.kind == "p":
+        return markdown(f"{column.title} ({group})")
+    first = group[0].lower() if group[1:2].islower() else group[0]
+    return markdown(f"{column.title} ({', '.join(filter(None, (f'{first}{group[1:]}', unit)))})")
 
 
 def _padded(line: Sequence[str], widths: Sequence[int], left: Sequence[bool]) -> str:

@@ -1,13 +1,15 @@
 """Tables in LaTeX: booktabs and nothing else, unless siunitx is asked for."""
 
 import re
+from collections.abc import Sequence
 from itertools import groupby
 
 import pandas as pd
 
+from ablation.measures.measure import Measure
 from ablation.tables import cells
 from ablation.tables.cells import LONGEST, MINUS, NUMBERS, Parts
-from ablation.tables.escape import cut, tex
+from ablation.tables.escape import cut, one_line, tex
 from ablation.tables.table import Cell, Column, Table
 from ablation.templates import LATEX
 
@@ -149,15 +151,21 @@ def latex(table: Table, style: str = "plain", form: str = "float", float: str = 
     )
 
 
-MACROS = (
-    "train_accuracy", "val_accuracy", "test_accuracy", "test_macro_f1", "test_accuracy_low", "test_accuracy_high",
-    "test_macro_f1_low", "test_macro_f1_high", "test_accuracy_seeds_low", "test_accuracy_seeds_high",
-    "test_macro_f1_seeds_low", "test_macro_f1_seeds_high", "delta_test_accuracy_pp", "delta_test_accuracy_pp_low",
-    "delta_test_accuracy_pp_high", "p_holm", "n_test", "n_seeds",
-)  # fmt: skip
+BOUNDS = ("_low", "_high")
 
 
-def _macro(key: str, value: object, decimals: int) -> str:
+def _macro_keys(measures: Sequence[Measure]) -> dict[str, Measure | None]:
+    """The columns of table.csv that have a macro, each with the measure whose numbers it holds."""
+    primary = measures[0]
+    change = f"delta_test_{primary.name}{'_pp' if primary.is_share else ''}"
+    found: dict[str, Measure | None] = {f"{split}_{primary.name}": primary for split in ("train", "val")}
+    found |= {f"test_{m.name}": m for m in measures}
+    found |= {f"test_{m.name}{over}{bound}": m for over in ("", "_seeds") for m in measures for bound in BOUNDS}
+    found |= {f"{change}{bound}": primary for bound in ("", *BOUNDS)}
+    return {**found, "p_holm": None, "n_test": None, "n_seeds": None}
+
+
+def _macro(key: str, value: object, decimals: int, measure: Measure | None = None) -> str:
     if not isinstance(value, int | float):
         return "n/a"
     if value != value:
@@ -166,18 +174,24 @@ def _macro(key: str, value: object, decimals: int) -> str:
         return f"{value:.0f}"
     if key.startswith("p_"):
         return _signs(cells.p_value(value))
-    if "_pp" not in key:
-        return f"{100 * value:.{decimals}f}"
-    drawn = f"{value:+.{decimals}f}"
+    places = measure.decimals if measure and not measure.is_share else decimals
+    if not key.startswith("delta_"):
+        return f"{(measure.scale if measure else 100) * value:.{places}f}"
+    drawn = f"{value:+.{places}f}"
     return _signs(drawn.replace("-", MINUS)) if float(drawn) else drawn.lstrip("+-")
 
 
-def macros(rows: pd.DataFrame, decimals: int) -> str:
-    r"""Numbers for prose: \ablate{5.test_accuracy} prints 96.6. `rows`: the frame of table.csv."""
+def macros(rows: pd.DataFrame, decimals: int, measures: Sequence[Measure]) -> str:
+    r"""Numbers for prose: \ablate{5.test_accuracy} prints 96.6. `rows`: the frame of table.csv; `measures`: those that
+    have intervals, the primary one first."""
+    keys = _macro_keys(measures)
     lines = [
-        (int(line["row"]), key, _macro(key, line[key], decimals))
+        (int(line["row"]), key, _macro(key, line[key], decimals, measure))
         for line in rows.to_dict("records")
-        for key in MACROS
+        for key, measure in keys.items()
         if key in line
     ]
-    return LATEX.get_template("macros.tex").render(study=rows["study"].iloc[0], keys=MACROS, lines=lines)
+    name, title, share = measures[0].name, one_line(measures[0].title), measures[0].is_share
+    return LATEX.get_template("macros.tex").render(
+        study=rows["study"].iloc[0], keys=tuple(keys), lines=lines, name=name, title=title, share=share
+    )

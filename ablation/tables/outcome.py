@@ -16,10 +16,11 @@ from ablation.grids.grid import Trial
 from ablation.grids.record import Record
 from ablation.planning import plan
 from ablation.results import findings, selection
+from ablation.results.examples import Opener
 from ablation.results.findings import Findings, Results, done
 from ablation.results.result import Result
-from ablation.results.selection import Opener, Selection
-from ablation.statistics import analysis, evaluation
+from ablation.results.selection import Selection
+from ablation.statistics import analysis
 from ablation.tables import beside, claims, export, frames, latex, provenance, report, table
 from ablation.tables.frames import NOT_RUN
 from ablation.tables.table import Table
@@ -43,12 +44,12 @@ class Look:
 
 @dataclass(frozen=True)
 class Tests:
-    """What is known of the test set once a selection is sealed. `scores`: of each finished trial, metric -> value;
-    `selected`: the row."""
+    """What is known of the test set once a selection is sealed. `scores`: of each finished trial, measure -> value;
+    `selected`: the row, None where nothing is to be selected."""
 
     scores: dict[Trial, dict[str, float]]
     opened: Opener
-    selected: int
+    selected: int | None
 
 
 @dataclass(frozen=True)
@@ -88,10 +89,11 @@ def _scores(found: Findings) -> dict[Trial, dict[str, float]]:
     scores: dict[Trial, dict[str, float]] = {}
     for trial in done(found.results):
         replicate = found.record.grid.is_replicate(trial)
-        answers = found.replicates if replicate else found.test.get(trial.row)
-        if answers:
-            place = answers.seeds.index(trial.seed)
-            scores[trial] = evaluation.scores(answers.labels, answers.predicted[place], answers.losses[place])
+        evidence = found.replicates if replicate else found.test.get(trial.row)
+        if evidence:
+            place = evidence.seeds.index(trial.seed)
+            samples = {m.name: evidence.sample(m) for m in found.record.measures.values()}
+            scores[trial] = {name: float(sample.values[place]) for name, sample in samples.items() if sample}
     return scores
 
 
@@ -102,7 +104,9 @@ def tests(workspace: Workspace, found: Findings) -> Tests | None:
 
 
 def _majority(found: Findings) -> float | None:
-    """Of the rows whose test predictions are opened."""
+    """Of the rows whose test predictions are opened; None where there are no classes."""
+    if not found.record.inputs.classes:
+        return None
     share: float | None = found.record.inputs.majority(found.record.grid.rows[row - 1].split for row in found.test)
     return share
 
@@ -110,9 +114,8 @@ def _majority(found: Findings) -> float | None:
 def draw(workspace: Workspace, record: Record, results: Results, sealed: Selection | None, look: Look) -> Drawing:
     """The study's tables and warnings; writes nothing."""
     found = findings.gather(workspace, record, results, sealed, look.all_intervals)
-    told = tuple(
-        caveats.find(found, _looks(workspace, record), leaks.of_all(workspace, record, _pretrained(workspace, record)))
-    )
+    crossing = leaks.of_all(workspace, record, _pretrained(workspace, record)) if record.inputs.classes else {}
+    told = tuple(caveats.find(found, _looks(workspace, record), crossing))
     trials = frames.trials(record, results, _scores(found))
     rows = frames.rows(record, trials, sealed, found.analysis.rows)
     main = table.build(record, rows, _majority(found), sealed, found.analysis)
@@ -122,7 +125,7 @@ def draw(workspace: Workspace, record: Record, results: Results, sealed: Selecti
         "contrasts.csv": export.csv(frames.contrasts(record, found.analysis.contrasts)),
         "table.tex": latex.latex(main, **look.latex),
         "table.md": export.markdown_table(main),
-        "macros.tex": latex.macros(rows, main.decimals),
+        "macros.tex": latex.macros(rows, main.decimals, record.detailed),
         "warnings.json": json.dumps(caveats.as_json(told), indent=1, ensure_ascii=False) + "\n",
     }
     others = beside.every(found)
@@ -151,16 +154,17 @@ def _pretrained(workspace: Workspace, record: Record) -> Callable[[], np.ndarray
     return read
 
 
+def _sets(record: Record) -> set[str]:
+    """Names of the test examples of all rows."""
+    return {record.split_of(row) for row in record.grid.rows}
+
+
 def _looks(workspace: Workspace, record: Record) -> int:
     """How many studies of this workspace, this one included, have looked at these test images."""
     found = 1
     for name in workspace.studies():
         other = records.read(workspace.study(name)) if name != record.name else None
-        seen = (
-            other
-            and other.inputs.images == record.inputs.images
-            and set(other.inputs.splits.values()) & set(record.inputs.splits.values())
-        )
+        seen = other and other.inputs.digest == record.inputs.digest and _sets(other) & _sets(record)
         found += bool(seen and workspace.study(name).selection.is_file())
     return found
 
@@ -174,7 +178,7 @@ def write(workspace: Workspace, drawing: Drawing) -> None:
 def outcome(workspace: Workspace, drawing: Drawing, trained: int) -> Outcome:
     """What is to be said of a study that is drawn."""
     unfinished = [
-        (t.row, t.seed, r.outcome.value if r else NOT_RUN, r.reason if r else "")
+        (t.row, t.seed, r.outcome if r else NOT_RUN, r.reason if r else "")
         for t, r in drawing.findings.results.items()
         if not (r and r.done)
     ]

@@ -4,7 +4,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 
-from ablation.datasets.images import SPLITS
 from ablation.grids.levels import short
 from ablation.results.findings import Findings
 from ablation.tables.frames import NOT_RUN
@@ -18,15 +17,7 @@ def study_digest(found: Findings) -> str:
 def _data(found: Findings) -> Iterator[tuple[str, str]]:
     record = found.record
     yield "data", record.data
-    yield "image set (sha256 of its index)", record.inputs.images
-    for level, key in record.inputs.splits.items():
-        yield f"split {level} (sha256 of its rows)", key
-        for name in SPLITS:
-            counts = record.inputs.counts[level][name]
-            each = ", ".join(f"{c} {n:,}" for c, n in zip(record.inputs.classes, counts, strict=True))
-            yield f"split {level}, {name}", f"{sum(counts):,} images: {each}"
-    for name, weights in record.inputs.weights.items():
-        yield f"weights {name}", f"{weights.source} (sha256 {weights.digest})"
+    yield from record.inputs.provenance()
 
 
 def _design(found: Findings) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,8 @@
 """The report of a study: one HTML file that needs no network."""
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -32,6 +33,24 @@ def _number(value: object) -> str:
     return str(value)
 
 
+def _finite(value: Any) -> Any:
+    """A figure's part as JSON can hold it: what is no number is nothing."""
+    if isinstance(value, Mapping):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    if isinstance(value, str) or value is None:
+        return value
+    return value if math.isfinite(value) else None
+
+
+def _json(figure: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(figure, default=float, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(figure), default=float)
+
+
 def _figure(drawn: Drawn) -> dict[str, Any]:
     lines = drawn.data.head(MOST_LINES)
     return {
@@ -40,7 +59,7 @@ def _figure(drawn: Drawn) -> dict[str, Any]:
         "says": drawn.says,
         "alt": drawn.alt,
         "notes": drawn.notes,
-        "json": json.dumps(drawn.figure, default=float).replace("<", "\\u003c"),  # no end of a script in a text
+        "json": _json(drawn.figure).replace("<", "\\u003c"),  # no end of a script in a text
         "columns": [str(c).replace("_", " ") for c in lines.columns],
         "lines": [[_number(v) for v in line] for line in lines.itertuples(index=False)],
         "more": len(drawn.data) - len(lines),

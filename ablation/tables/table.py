@@ -2,7 +2,7 @@
 # ruff: noqa: RUF001 (the signs are what this file is about)
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -12,12 +12,15 @@ from ablation.caveats.caveat import listed, which
 from ablation.grids import design
 from ablation.grids.levels import short
 from ablation.grids.record import Record
+from ablation.measures.measure import AGGREGATE, BINARY, SCALAR, Measure
 from ablation.outcomes import Status
 from ablation.results.selection import Selection, before
 from ablation.statistics.comparison import LEVEL, RESAMPLES, Interval
 from ablation.statistics.facts import GAP, SEEDS, Analysis, RowFacts
+from ablation.tables.frames import score_of
 
 MANY_IMAGES = 20_000  # from here on a second decimal of a percentage means something
+WORDS = {"train": "train", "val": "validation", "test": "test"}
 OVER = "over the classes that have images"  # averages over classes are, as in `evaluation.scores`
 
 
@@ -27,15 +30,17 @@ class Column:
     hold and how they are drawn:
 
     row: the number of a row, or a text, with its marks; factor: a level; text: words; count: a whole number;
-    percent: a fraction, or a pair of mean and standard deviation; estimate: an Interval of fractions, in percent;
-    change: an Interval of fractions, in percentage points with a sign; p: a p value; number: a float, 3 digits;
-    published: a Decimal with the digits of its source.
+    percent: a value, or a pair of mean and standard deviation; estimate: an Interval; change: an Interval of
+    differences, with a sign; p: a p value; number: a float, 3 digits; published: a Decimal with the digits of its
+    source. The first three are shown `scale` times as large, fractions in percent, with `decimals`; None: the table's.
     """
 
     key: str
     title: str
     kind: str
     group: str = ""
+    scale: float = 100.0
+    decimals: int | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,23 @@ class Table:
     ids: tuple[str, ...] = ()
 
 
+def measured(key: str, title: str, kind: str, group: str, measure: Measure) -> Column:
+    """Return a column of a measure's numbers, or of differences between them. The group has the unit."""
+    unit = measure.change_unit if kind == "change" else measure.unit
+    decimals = None if measure.is_share else measure.decimals
+    return Column(key, title, kind, f"{group} ({unit})" if unit else group, measure.scale, decimals)
+
+
+def capital(text: str) -> str:
+    """Return a text with a capital at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
+def lower(text: str) -> str:
+    """Return a heading as it stands within a sentence: "acc.", but "MAE"."""
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
+
+
 def _columns(record: Record, found: Analysis | None) -> Iterator[Column]:
     yield Column("row", "#", "row")
     if any(record.grid.labels):
@@ -70,29 +92,40 @@ def _columns(record: Record, found: Analysis | None) -> Iterator[Column]:
     if not all(record.grid.labels):
         for factor in record.grid.varying or ("backbone",):
             yield Column(factor, record.grid.titles[factor], "factor", "Factors")
-    yield Column("train_accuracy", "Train", "percent", "Accuracy (%)")
-    yield Column("val_accuracy", "Val", "percent", "Accuracy (%)")
-    yield Column("test_accuracy", "Acc.", "estimate", "Test (%)")
-    yield Column("test_macro_f1", "Macro-F1", "estimate", "Test (%)")
+    yield from _measured(record)
     if found:
-        yield Column("delta", "Δ", "change", "Test acc. − ° (pp)")
-        yield Column("p_holm", "p (Holm)", "p", "Test acc. − ° (pp)")
+        delta = measured("delta", "Δ", "change", f"Test {lower(record.primary.short)} − °", record.primary)
+        yield delta
+        yield Column("p_holm", "p (Holm)", "p", delta.group, delta.scale)
 
 
-def _estimate(value: float, interval: Interval | None) -> Interval:
-    nowhere = float("nan")
-    return interval if interval else Interval(value, nowhere, nowhere)
+def _measured(record: Record) -> Iterator[Column]:
+    primary = record.primary
+    for split, title in (("train", "Train"), ("val", "Val")):
+        if split in primary.splits:
+            yield measured(f"{split}_{primary.name}", title, "percent", capital(primary.title), primary)
+    detailed = [m for m in record.detailed if "test" in m.splits]
+    one_unit = len({m.unit for m in detailed}) == 1
+    for m in detailed:
+        title = m.short if one_unit or not m.unit else f"{m.short} ({m.unit})"
+        column = measured(f"test_{m.name}", title, "estimate", "Test", m)
+        yield column if one_unit else replace(column, group="Test")
 
 
-def _tested(key: str, facts: RowFacts | None, line: Mapping[str, Any]) -> Any:
+def _estimate(record: Record, key: str, facts: RowFacts | None, line: Mapping[str, Any]) -> Interval:
+    """A row's number on test, with the interval that it has."""
+    score = score_of(record, facts, record.measures[key.removeprefix("test_")])
+    known = score and (score.over_seeds or score.over_examples)
+    return known or Interval(line[key], float("nan"), float("nan"))
+
+
+def _tested(record: Record, key: str, facts: RowFacts | None, line: Mapping[str, Any]) -> Any:
     """A cell's value that is known of rows with results only."""
-    if key == "test_accuracy":
-        return _estimate(line[key], (facts.over_seeds or facts.accuracy) if facts else None)
-    if key == "test_macro_f1":
-        return _estimate(line[key], (facts.f1_over_seeds or facts.macro_f1) if facts else None)
+    if key.startswith("test_"):
+        return _estimate(record, key, facts, line)
     if facts is None or facts.delta is None:
         return None
-    return facts.delta.accuracy if key == "delta" else facts.delta.p_holm
+    return facts.delta.value if key == "delta" else facts.delta.p_holm
 
 
 def _cell(record: Record, column: Column, line: Mapping[str, Any], facts: RowFacts | None) -> Cell:
@@ -101,10 +134,10 @@ def _cell(record: Record, column: Column, line: Mapping[str, Any], facts: RowFac
         return Cell(line[key], selected)
     if column.kind == "factor":
         return Cell(record.shown(record.grid.rows[row])[key], selected)
-    if pd.isna(line["test_accuracy" if key in ("delta", "p_holm") else key]):
+    if pd.isna(line[f"test_{record.primary.name}" if key in ("delta", "p_holm") else key]):
         return Cell(None if line["outcome"] == Status.DONE else line["outcome"])
     if column.kind in ("estimate", "change", "p"):
-        return Cell(_tested(key, facts, line))
+        return Cell(_tested(record, key, facts, line))
     spread = line.get(f"{key}_sd")
     value = line[key] if spread is None or pd.isna(spread) else (line[key], spread)
     return Cell(value, selected and key == record.grid.select_on)
@@ -114,7 +147,7 @@ def _marks(line: Mapping[str, Any], facts: RowFacts | None) -> Iterator[str]:
     yield from (m for m in ("reference", "selected") if line[m])
     if facts and facts.alike:
         yield "alike"
-    if facts and facts.gap > GAP:
+    if facts and facts.gap is not None and facts.gap > GAP:
         yield "gap"
     if facts and facts.within_replicates and not line["reference"]:
         yield "noise"
@@ -141,15 +174,12 @@ def build(
         rows=tuple(tuple(_cell(record, c, line, facts.get(int(line["row"]))) for c in columns) for line in lines),
         marks=tuple(marks),
         notes=tuple(_notes(record, rows, selected, found, frozenset[str]().union(*marks))),
-        decimals=2 if rows.n_test.max() >= MANY_IMAGES else 1,
+        decimals=2 if rows.n_test.fillna(0).max() >= MANY_IMAGES else 1,
         ids=tuple(line["trials"] for line in lines),
     )
 
 
 def _caption(record: Record, rows: pd.DataFrame, majority: float | None, found: Analysis | None) -> str:
-    sizes = sorted(set(rows.n_test))
-    test = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
-    share = f", majority class {100 * majority:.1f}%" if majority else ""
     seeds = record.grid.seeds
     many = (
         f"Mean ± standard deviation over seeds {listed(seeds)}"
@@ -157,13 +187,28 @@ def _caption(record: Record, rows: pd.DataFrame, majority: float | None, found: 
         else f"One training per row (seed {seeds[0]})"
     )
     notes = "".join(f" {note}" for note in record.notes)
-    of = f"{record.grid.title}: {test} test images of {len(record.inputs.classes)} classes{share}"
-    return f"{of}. {many}.{_brackets(seeds, found)}{notes}"
+    of = f"{record.grid.title}{_test_set(record, rows, majority)}"
+    return f"{of}. {many}.{_brackets(record, found)}{notes}"
 
 
-def _brackets(seeds: Sequence[int], found: Analysis | None) -> str:
-    over = "seeds" if len(seeds) >= SEEDS else "test images"
-    return f" Brackets: {100 * LEVEL:.0f}% intervals over {over}." if found else ""
+def _test_set(record: Record, rows: pd.DataFrame, majority: float | None) -> str:
+    """How many examples test has, where that is known."""
+    sizes = sorted(set(rows.n_test.dropna()))
+    if not sizes:
+        return ""
+    test = f"{sizes[0]:,.0f}" if len(sizes) == 1 else f"{sizes[0]:,.0f} to {sizes[-1]:,.0f}"
+    share = f", majority class {100 * majority:.1f}%" if majority else ""
+    classes = f" of {len(record.inputs.classes)} classes{share}" if record.inputs.classes else ""
+    return f": {test} test {record.noun}s{classes}"
+
+
+def _brackets(record: Record, found: Analysis | None) -> str:
+    if not found:
+        return ""
+    if len(record.grid.seeds) < SEEDS and not any(f.primary.over_examples for f in found.rows.values()):
+        return f" No intervals: each trial states its number alone, and intervals over seeds begin at {SEEDS} seeds."
+    over = "seeds" if len(record.grid.seeds) >= SEEDS else f"test {record.noun}s"
+    return f" Brackets: {100 * LEVEL:.0f}% intervals over {over}."
 
 
 def _test_in(selected: Selection) -> str:
@@ -180,17 +225,15 @@ def _notes(
     near = [n for n in range(1, len(grid.rows) + 1) if len(grid.difference(n)) == 1]
     yield f"{{reference}} reference row{_neighbours(near)}."
     if selected:
-        yield f"{{selected}} selected (bold): {selected.rule}. {_test_in(selected)}"
-        if selected.earlier:
-            yield f"Selected anew: {before(record, selected)}."
+        yield from _selection(record, selected)
     if found:
         yield from _statistics(record, found, marks)
     if found and lacks_a_class(record):
         yield f"Macro-F1 is {OVER}."
     sizes = rows[["n_train", "n_val", "n_test"]].drop_duplicates()
-    if len(sizes) == 1:
-        train, val, test = sizes.iloc[0]
-        yield f"Images: {train:,} train, {val:,} validation, {test:,} test."
+    if len(sizes) == 1 and (known := sizes.iloc[0].dropna().to_dict()):
+        parts = [f"{known[f'n_{s}']:,.0f} {word}" for s, word in WORDS.items() if f"n_{s}" in known]
+        yield f"{capital(record.noun)}s: {', '.join(parts)}."
     if any(grid.labels):
         yield from _components(record)
     lacking = [_lack(line, len(grid.seeds)) for line in rows[rows.outcome != Status.DONE].itertuples()]
@@ -202,9 +245,20 @@ def _notes(
     yield f"The same in all rows: {', '.join(same)}."
 
 
+def _selection(record: Record, selected: Selection) -> Iterator[str]:
+    if selected.row is None:
+        yield f"{capital(selected.rule)}."
+    else:
+        yield f"{{selected}} selected (bold): {selected.rule}. {_test_in(selected)}"
+    if selected.earlier:
+        yield f"{'Opened again' if selected.row is None else 'Selected anew'}: {before(record, selected)}."
+
+
 def lacks_a_class(record: Record) -> bool:
     """Return whether a class has no image in the test images of a row."""
-    return not all(all(record.inputs.counts[row.split]["test"]) for row in record.grid.rows)
+    return bool(record.inputs.classes) and not all(
+        all(record.inputs.counts[row.split]["test"]) for row in record.grid.rows
+    )
 
 
 def _neighbours(rows: Sequence[int]) -> str:
@@ -213,31 +267,42 @@ def _neighbours(rows: Sequence[int]) -> str:
 
 def _statistics(record: Record, found: Analysis, marks: frozenset[str]) -> Iterator[str]:
     """What the symbols, brackets and tests mean, and what they do not hold."""
-    seeds, n = len(record.grid.seeds), len(found.rows)
-    test = _test(seeds)
+    seeds = len(record.grid.seeds)
     compared = sum(facts.alike is not None for facts in found.rows.values())
     if "alike" in marks:
+        test = _test(record, seeds)
         yield f"{{alike}} not told from {{selected}} on test ({test}, Holm over {compared} comparisons, p ≥ 0.05)."
     if "gap" in marks:
         yield f"{{gap}} train − validation gap above {100 * GAP:.0f} pp."
     if "noise" in marks and found.noise:
-        low, high = (f"{100 * bound:.1f}" for bound in (found.noise.range.low, found.noise.range.high))
+        primary, bounds = record.primary, found.noise.range
         yield (
-            f"{{noise}} within what another seed does to the reference: {low} to {high} % "
-            f"(from {len(found.noise.accuracies)} replicates, 95 % for one more)."
+            f"{{noise}} within what another seed does to the reference: {primary.number(bounds.low, 1)} to "
+            f"{primary.shown(bounds.high, 1)} (from {len(found.noise.values)} replicates, 95 % for one more)."
         )
     if found.stability and found.stability.cheapest not in (0, *_selected(found)):
         yield f"Cheapest row that validation does not tell from {{selected}}: row {found.stability.cheapest}."
-    yield _method(seeds, sum(facts.delta is not None for facts in found.rows.values()), found.bootstrapped)
-    few = [r for r, f in found.rows.items() if not f.over_seeds or (f.delta and f.delta.over == "images")]
-    if few and seeds >= SEEDS:
-        yield (
-            f"Too few common seeds in {which(few)}: brackets, Δ or p there are over test images, of the seeds that "
-            "both have (of one, exact McNemar)."
-        )
-    if seeds == 1:
-        yield f"Intervals and tests are about these {n} trained networks; they hold no run-to-run (seed) variance."
+    yield _method(record, found)
+    yield from _few(record, found)
     yield from _gaps(record, found)
+
+
+def _few(record: Record, found: Analysis) -> Iterator[str]:
+    """Where seeds are too few for what the other rows have."""
+    seeds, n = len(record.grid.seeds), len(found.rows)
+    few = [r for r, f in found.rows.items() if not f.primary.over_seeds or (f.delta and f.delta.over != "seeds")]
+    told = any(f.primary.over_examples for f in found.rows.values())
+    if few and seeds >= SEEDS and told:
+        single = " (of one, exact McNemar)" if record.primary.kind == BINARY else ""
+        yield (
+            f"Too few common seeds in {which(few)}: brackets, Δ or p there are over test {record.noun}s, of the seeds "
+            f"that both have{single}."
+        )
+    elif few and seeds >= SEEDS:
+        yield f"Too few common seeds in {which(few)}: no brackets or no p there."
+    if seeds == 1 and told:
+        networks = "networks" if record.inputs.classes else "models"
+        yield f"Intervals and tests are about these {n} trained {networks}; they hold no run-to-run (seed) variance."
 
 
 def _selected(found: Analysis) -> list[int]:
@@ -245,24 +310,46 @@ def _selected(found: Analysis) -> list[int]:
     return [row for row, facts in found.rows.items() if facts.alike is None]
 
 
-def _test(seeds: int) -> str:
+def _test(record: Record, seeds: int) -> str:
     """What tells two rows apart."""
-    return "exact McNemar" if seeds == 1 else f"paired t test over {'seeds' if seeds >= SEEDS else 'images'}"
+    kind = record.primary.kind
+    if seeds >= SEEDS:
+        return "paired t test over seeds"
+    if seeds == 1 and kind == BINARY:
+        return "exact McNemar"
+    return f"paired {'bootstrap' if kind == AGGREGATE else 't'} test over {record.noun}s"
 
 
-def _method(seeds: int, compared: int, bootstrapped: bool) -> str:
-    f1 = (
-        f"percentile bootstrap over images, {RESAMPLES:,} resamples"
-        if bootstrapped
-        else "no interval (--intervals all)"
-    )
+def _interval(measure: Measure, record: Record, found: Analysis) -> str:
+    """What the brackets of a measure are, where they are not over seeds."""
+    over, many = f"{record.noun}s", len(record.grid.seeds) > 1
+    if measure.kind == SCALAR or not _has_interval(measure, record, found):
+        return (
+            "no interval (--intervals all)" if measure.kind == AGGREGATE and not found.bootstrapped else "no interval"
+        )
+    if measure.kind == AGGREGATE:
+        return f"percentile bootstrap over {over}, {RESAMPLES:,} resamples"
+    if measure.kind == BINARY and not many:
+        return "Wilson interval"
+    return f"t interval over {over}{' of the mean over seeds' if many else ''}"
+
+
+def _has_interval(measure: Measure, record: Record, found: Analysis) -> bool:
+    return any(s and s.over_examples for s in (score_of(record, f, measure) for f in found.rows.values()))
+
+
+def _method(record: Record, found: Analysis) -> str:
+    seeds, primary = len(record.grid.seeds), record.primary
+    compared = sum(facts.delta is not None for facts in found.rows.values())
     if seeds >= SEEDS:
         test = f"paired t test, Holm over {compared} rows"
         return f"Brackets: Student's t over seeds. Δ: paired by seed, unadjusted; p: {test}."
-    accuracy = "Wilson interval" if seeds == 1 else "t interval over images of the mean over seeds"
+    brackets = " ".join(f"{capital(m.title)}: {_interval(m, record, found)}." for m in record.detailed)
+    if not _has_interval(primary, record, found):
+        return f"{brackets} Δ: of the numbers alone, untested."
     return (
-        f"Accuracy: {accuracy}. Macro-F1: {f1}. Δ: paired 95 % interval over images, unadjusted; "
-        f"p: {_test(seeds)} against {{reference}}, Holm over {compared} rows."
+        f"{brackets} Δ: paired 95 % interval over {record.noun}s, unadjusted; "
+        f"p: {_test(record, seeds)} against {{reference}}, Holm over {compared} rows."
     )
 
 

@@ -10,6 +10,8 @@ from ablation.engine.run import Run
 from ablation.errors import AblateError
 from ablation.experiments.protocol import Prepared, Request
 from ablation.grids.levels import Condition
+from ablation.measures.classes import of_classes
+from ablation.measures.measure import SPLITS
 from ablation.outcomes import Status
 from ablation.training import jobs
 from ablation.training.factors import HeadFactors
@@ -23,6 +25,8 @@ name = "keras_head"
 version = 2  # of the training recipe: count up whenever the same trial would give other numbers
 factors = HeadFactors
 Inputs = ImageInputs
+measures = of_classes(None, SPLITS)
+primary, detailed, noun = "accuracy", ("accuracy", "macro_f1"), "image"
 Training = HeadTraining
 loads = "ablation.training.fit"
 takes_data = "images: pass a path, or demo for faces that ablate draws"

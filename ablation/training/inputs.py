@@ -1,12 +1,14 @@
 """What the trainings of the Keras experiment are given: images, their splits, and a backbone's weights."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
 from ablation.grids.levels import Condition, short
 from ablation.grids.record import Inputs
+from ablation.measures.classes import of_classes
+from ablation.measures.measure import SPLITS, Measure
 
 
 class Weights(BaseModel):
@@ -29,12 +31,10 @@ class ImageInputs(Inputs):
     )
 
     images: str  # digest of the index
-    classes: tuple[str, ...]
     counts: dict[str, dict[str, tuple[int, ...]]]
     splits: dict[str, str]
     weights: dict[str, Weights]
     alignment: str = ""
-    left_out: tuple[str, ...] = ()
 
     def weights_of(self, condition: Condition) -> Weights:
         return self.weights[f"{condition.backbone}/{condition.weights}"]
@@ -47,6 +47,11 @@ class ImageInputs(Inputs):
         where they differ in it, or there are none."""
         shares = {max(counts) / sum(counts) for level in levels if sum(counts := self.counts[level]["test"])}
         return shares.pop() if len(shares) == 1 else None
+
+    @property
+    def replaced(self) -> tuple[str, ...]:
+        """Backbone and level of the weights in whose place seeded random ones stand."""
+        return tuple(name for name, w in self.weights.items() if w.level != w.source == "random")
 
     @property
     def digest(self) -> str:
@@ -82,6 +87,20 @@ class ImageInputs(Inputs):
             "weights": self.weights_of(condition),
             "alignment": self.alignment_of(condition),
         }
+
+    def measures(self, declared: Mapping[str, Measure]) -> Mapping[str, Measure]:
+        return of_classes(len(self.classes), SPLITS)
+
+    def provenance(self) -> Iterator[tuple[str, str]]:
+        yield "image set (sha256 of its index)", self.images
+        for level, key in self.splits.items():
+            yield f"split {level} (sha256 of its rows)", key
+            for name in SPLITS:
+                counts = self.counts[level][name]
+                each = ", ".join(f"{c} {n:,}" for c, n in zip(self.classes, counts, strict=True))
+                yield f"split {level}, {name}", f"{sum(counts):,} images: {each}"
+        for name, weights in self.weights.items():
+            yield f"weights {name}", f"{weights.source} (sha256 {weights.digest})"
 
     def profile(self) -> dict[str, Any]:
         return {"classes": self.classes, "images": self.counts, "splits": self.splits}

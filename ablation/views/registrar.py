@@ -82,6 +82,7 @@ def register(workspace: Workspace, study: str, uri: str | None, name: str) -> st
     record = records.need(workspace, study)
     sealed = selection.read(workspace, record)
     assert sealed is not None
+    assert sealed.row is not None
     trial = next(record.grid.seeded(sealed.row))
     key = record.trial_key(trial)
     training = plan.training(record, trial)

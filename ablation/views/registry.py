@@ -29,6 +29,8 @@ def _selected(workspace: Workspace, record: Record) -> Trial:
     sealed = selection.read(workspace, record)
     if sealed is None:
         raise AblateError(f"study {record.name!r}: no row is selected yet; finish `ablate run` first")
+    if sealed.row is None:
+        raise AblateError(f'study {record.name!r}: selects no row (select_on = "none"); there is none to register')
     trial = next(record.grid.seeded(sealed.row))
     if not workspace.training(record.training_key(trial)).head(trial.step).is_file():
         raise AblateError(

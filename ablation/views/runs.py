@@ -125,19 +125,19 @@ class Runs:
         """What the description of the parent says."""
         grid, sealed = self._record.grid, drawing.findings.sealed
         lines = [f"**{grid.title}**", *self._record.notes]
-        if sealed:
+        if sealed and sealed.row:
             name = run_name(self._record, next(grid.seeded(sealed.row)))
             lines.append(f"Selected: row {sealed.row} ({name}), {sealed.rule}.")
         if drawing.caveats:
             lines.append("Warnings, each with its reason in report.html: " + ", ".join(c.code for c in drawing.caveats))
-        return {NOTE: "\n\n".join(lines), "ablate.selected_row": str(sealed.row) if sealed else ""}
+        return {NOTE: "\n\n".join(lines), "ablate.selected_row": str(sealed.row) if sealed and sealed.row else ""}
 
     def _selected_page(self, found: Findings) -> dict[str, str]:
         """The confusion matrix of the selected row, with its first seed."""
-        answers = found.test.get(found.sealed.row) if found.sealed else None
-        if found.sealed is None or answers is None:
+        answers = found.test.get(found.selected) if found.selected else None
+        if found.selected is None or answers is None or not self._record.inputs.classes:
             return {}
-        trial = next(t for t, _ in found.finished(found.sealed.row))
+        trial = next(t for t, _ in found.finished(found.selected))
         return {CONFUSION: self._page(trial, answers.labels, answers.predicted[0])}
 
     def _is_selected(self, trial: Trial, tests: Tests | None) -> bool:
@@ -156,8 +156,9 @@ class Runs:
         if tests and trial in tests.scores:
             final = {f"final/test_{name}": value for name, value in tests.scores[trial].items()}
             yield tracking.metrics(key, result.finished, result.epochs, final)
-            labels, said = tests.opened(trial, result)
-            yield tracking.text(key, CONFUSION, self._page(trial, labels, said.classes))
+            if self._record.inputs.classes:
+                said = tests.opened(trial, result).columns
+                yield tracking.text(key, CONFUSION, self._page(trial, said["label"], said["predicted"]))
         tags = {**end["tags"], "ablate.selected": str(self._is_selected(trial, tests))}
         yield {**end, "state": self._state(trial, result, tests), "tags": tags}
 

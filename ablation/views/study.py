@@ -75,7 +75,7 @@ def importances(record: Record, finished: Mapping[Trial, Result]) -> dict[str, t
     Hutter et al. 2014): mean and standard deviation over FORESTS seeds. A level counts as its place among the levels: a
     declared range would give its unseen part nearly all of the weight, and names cost 2^levels times as much. {} where
     all values are the same."""
-    metric, varying = record.grid.metric, record.grid.varying
+    metric, varying = (record.selected_by or record.primary).name, record.grid.varying
     if len({result.scores["val"][metric] for result in finished.values()}) < 2:
         return {}
     levels = {f: _in_order({getattr(r, f) for r in record.grid.rows}) for f in varying}
@@ -124,7 +124,8 @@ class Study:
         arguments: dict[str, Any] = (
             {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
         )  # a server that was restarted has cut its connections
-        self._record, self._metric = record, f"val_{record.grid.metric}"  # whatever selects
+        by = record.selected_by or record.primary
+        self._record, self._metric, self._lowest = record, f"val_{by.name}", by.lowest  # whatever selects
         self._renamed = renamed or {}
         self._distributions = distributions(record.grid.factors)
         self._storage = optuna.storages.RDBStorage(url, engine_kwargs=arguments)
@@ -142,7 +143,7 @@ class Study:
             found = optuna.create_study(
                 storage=self._storage,
                 study_name=name,
-                direction="minimize" if self._metric.endswith("loss") else "maximize",
+                direction="minimize" if self._lowest else "maximize",
                 sampler=optuna.samplers.RandomSampler(),  # never consulted: every parameter is fixed
                 load_if_exists=True,
             )

@@ -55,6 +55,8 @@ def choose(workspace: Workspace, name: str, row: int | None) -> Chosen:
     if sealed is None:  # with it, test results may be opened
         raise AblateError(f"study {record.name!r}: no row is selected yet; finish `ablate run` first")
     number = sealed.row if row is None else row
+    if number is None:
+        raise AblateError(f'study {record.name!r}: selects no row (select_on = "none"); pass --row')
     if not 1 <= number <= len(record.grid.rows):
         raise AblateError(f"--row {number}: no such row; allowed: 1 to {len(record.grid.rows)}")
     chosen = Chosen(record, sealed, next(record.grid.seeded(number)))

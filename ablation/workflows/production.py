@@ -120,8 +120,8 @@ def _test(workspace: Workspace, chosen: Chosen) -> tuple[np.ndarray, np.ndarray]
     """Labels and predictions of the same trial on its own test images."""
     done = result.read(workspace.training(chosen.training.key), chosen.trial.step)
     assert done is not None
-    labels, found = selection.unseal(workspace, chosen.record, chosen.sealed)(chosen.trial, done)
-    return labels, found.classes
+    found = selection.unseal(workspace, chosen.record, chosen.sealed)(chosen.trial, done).columns
+    return found["label"], found["predicted"]
 
 
 def _predictions(

@@ -15,7 +15,7 @@ from ablation.outcomes import Status
 from ablation.planning import attempts, plan
 from ablation.planning.upgrade import opened
 from ablation.results import aliases, selection
-from ablation.results.findings import collect, done
+from ablation.results.findings import collect
 from ablation.results.keep import Heads
 from ablation.tables.outcome import Look, Outcome, draw, outcome, tests, write
 from ablation.views import databases, study, tracking
@@ -172,9 +172,9 @@ def make(
 def _conclude(workspace: Workspace, record: Record, heads: Heads, views: Views, trained: int, watch: Watch) -> Outcome:
     """Select, seal, and only then open the test predictions; draw the tables and tell the views."""
     results = collect(workspace, record)
-    found = selection.select(workspace, record, done(results))
+    found = selection.select(workspace, record, results)
     sealed = selection.seal(workspace.study(record.name), found) if found else None
-    if sealed and not heads.selected(sealed.row) and record.keep != "none":
+    if sealed and sealed.row and not heads.selected(sealed.row) and record.keep != "none":
         watch.say(f"note: the head of row {sealed.row}, selected now, was not kept when it was trained")
     drawing = draw(workspace, record, results, sealed, Look(importances=study.importances))
     write(workspace, drawing)

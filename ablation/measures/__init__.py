@@ -1,0 +1,1 @@
+"""What a number means: its title, unit, direction and kind, and how it follows from examples."""

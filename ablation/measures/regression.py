@@ -1,0 +1,43 @@
+"""Measures of predicted numbers: absolute and squared error."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ablation.measures.measure import AGGREGATE, REAL, Columns, Measure
+
+FROM_0 = (0.0, np.inf)
+
+
+def _error(columns: Columns) -> np.ndarray:
+    found: np.ndarray = columns["predicted"].astype(float) - columns["label"].astype(float)
+    return found
+
+
+def _absolute(columns: Columns) -> np.ndarray:
+    found: np.ndarray = np.abs(_error(columns))
+    return found
+
+
+def _root(columns: Columns) -> float:
+    return float(np.sqrt((_error(columns) ** 2).mean()))
+
+
+def _roots(answers: Sequence[Columns], weights: np.ndarray) -> np.ndarray:
+    squares = np.stack([_error(columns) ** 2 for columns in answers])
+    with np.errstate(invalid="ignore"):
+        found: np.ndarray = np.sqrt(squares @ weights.T.astype(float) / weights.sum(axis=1))
+    return found
+
+
+def mae(unit: str = "", decimals: int = 3) -> Measure:
+    """Return the mean absolute error of examples with the columns `label` and `predicted`, in `unit`."""
+    return Measure("mae", "MAE", unit, decimals, "low", REAL, ("label", "predicted"), _absolute, bounds=FROM_0)
+
+
+def rmse(unit: str = "", decimals: int = 3) -> Measure:
+    """Return the root mean squared error of examples with the columns `label` and `predicted`, in `unit`."""
+    return Measure(
+        "rmse", "RMSE", unit, decimals, "low", AGGREGATE, ("label", "predicted"), aggregate=_root, resampled=_roots,
+        bounds=FROM_0,
+    )  # fmt: skip
