@@ -205,7 +205,8 @@ SEEDS = "a list of one or more whole numbers from 0 to 4294967295"
         (
             "select_on = 'test_loss'\n" + ROW,
             "select_on: 'test_loss' would choose by the test set; allowed: val_accuracy, val_macro_f1, "
-            "val_weighted_f1, val_micro_f1, val_loss, none, or select_on_test = true beside it, which every table then says",
+            "val_weighted_f1, val_micro_f1, val_loss, none, or select_on_test = true beside it, which every table "
+            "then says",
         ),
         ("seeds = [0, 7, 0]\n" + ROW, "seeds: 0 is named twice; name each once"),
         ("seeds = [0, -1]\n" + ROW, f"seeds[2]: -1 is not allowed; allowed: {SEEDS}"),

@@ -23,9 +23,10 @@ from ablation.grids.record import Record
 from ablation.measures import classes, regression
 from ablation.measures.classes import AUC
 from ablation.measures.measure import Measure, scalar
+from ablation.outcomes import Status
 from ablation.results import findings, result, selection
 from ablation.results.examples import Examples
-from ablation.results.result import DIVERGED, Result
+from ablation.results.result import Result
 from ablation.statistics import comparison
 from ablation.tables import latex, outcome
 from ablation.tables.outcome import Drawing, Look, draw
@@ -385,7 +386,7 @@ def test_without_a_selection_test_is_opened_at_the_end(tmp_path: Path, kind: typ
     folder.result(last.step).unlink()
     assert concluded(tmp_path, record).findings.sealed is None
     assert not place.study("g").selection.exists()
-    result.write(folder, Result(DIVERGED, last.step))
+    result.write(folder, Result(Status.DIVERGED, last.step))
     drawing = concluded(tmp_path, record)
     stored = json.loads(place.study("g").selection.read_text())
     assert (stored["row"], stored["value"], stored["trials"]) == (None, None, [])

@@ -58,7 +58,7 @@ class Experiment(Protocol):
     - `takes_data`: what `--data` takes, in words; else the experiment takes none.
     - `options`: the names of its own options ("limit"); others are refused.
     - `check(request)`: refuses, in an instant, what `prepare` would refuse later; raises AblateError.
-    - `making`, `made`: what that is called while it is made, and each of its results ("computing features", "features").
+    - `making`, `made`: words for the next ("computing features", "features").
     - `is_ready(workspace, artifact)`, `make(workspace, artifact, report)`: for what `Training.artifacts` names. `make`
       runs in a worker, and reports {"done": n, "of": n, "what": text}.
     - `effort(training)`: how long a training takes beside others, in any unit; else its number of steps.
