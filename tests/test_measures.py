@@ -120,7 +120,7 @@ def test_auc_is_scikit_learns(rows: list[tuple[bool, int]]):
 
 def test_errors_are_scikit_learns():
     """Mean absolute and root mean squared error, resampled too."""
-    columns = dict(predicted(Trial(row=1, condition=study_file.read("paper").rows[0], seed=0), "test").columns)
+    columns = dict(predicted(study_file.read("paper").trial(1, 0), "test").columns)
     mae, rmse = regression.mae(), regression.rmse()
     assert mae.value(columns) == pytest.approx(mean_absolute_error(*columns.values()))
     assert rmse.value(columns) == pytest.approx(root_mean_squared_error(*columns.values()))

@@ -23,7 +23,7 @@ GAP = 2  # between columns
 def end_line(line: Line | None, key: str, outcome: str, reason: str) -> str:
     """rows 2, 5: done, val 93.1 %"""
     label = line.label if line else key
-    detail = reason[:LONGEST] if reason else (line.accuracy if line and outcome == "done" else "")
+    detail = reason[:LONGEST] if reason else (line.score if line and outcome == "done" else "")
     if not detail:
         return f"{label}: {outcome}"
     return f"{label}: {outcome}: {detail}" if reason else f"{label}: {outcome}, {detail}"

@@ -63,6 +63,7 @@ class Experiment(Protocol):
       runs in a worker, and reports {"done": n, "of": n, "what": text}.
     - `effort(training)`: how long a training takes beside others, in any unit; else its number of steps.
     - `updates(condition, examples)`: what decides between equal rows; else the number of steps.
+    - `kept`: what `--keep` keeps of a training ("head"); else nothing is kept.
     - `loads`: a module that workers import as they start.
     """
 

@@ -35,6 +35,7 @@ class Training(BaseModel):
     seed: int
     milestones: tuple[int, ...]
     examples: dict[str, int] = {}  # train, val, test -> how many
+    digests: dict[str, Any] = {}  # of what it is given, as its id holds them
 
     def __hash__(self) -> int:
         return hash(self.key)
@@ -50,7 +51,7 @@ class Training(BaseModel):
 
     def identity(self) -> dict[str, Any]:
         """Return the digests of what it is given, as its id holds them."""
-        return {}
+        return self.digests
 
 
 def trainings(record: Record, trials: Iterable[Trial]) -> dict[Training, list[Trial]]:
@@ -79,6 +80,7 @@ def _training(record: Record, key: str, trials: Sequence[Trial]) -> Training:
         seed=first.seed,
         milestones=tuple(sorted(t.step for t in trials)),
         examples=record.inputs.examples(first.condition),
+        digests=record.inputs.identity(first.condition),
         **record.inputs.given(first.condition),
     )
 

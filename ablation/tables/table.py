@@ -242,7 +242,8 @@ def _notes(
     same = [
         f"{f.replace('_', ' ')} {short(f, v)}" for f, v in record.shown(grid.rows[0]).items() if f not in grid.varying
     ]
-    yield f"The same in all rows: {', '.join(same)}."
+    if same:
+        yield f"The same in all rows: {', '.join(same)}."
 
 
 def _selection(record: Record, selected: Selection) -> Iterator[str]:

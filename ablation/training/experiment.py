@@ -31,6 +31,7 @@ Training = HeadTraining
 loads = "ablation.training.fit"
 takes_data = "images: pass a path, or demo for faces that ablate draws"
 options = ("classes", "limit", "skip_bad")
+kept = "head"
 making, made = "computing features", "features"
 
 

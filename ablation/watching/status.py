@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from statistics import median
-from typing import Self
+from typing import Any, Self
 
 from ablation.addresses import masked
 from ablation.errors import AblateError
@@ -145,7 +145,12 @@ class Noted:
             pace = self._paces[key]
             pace.note(epoch["epoch"], epoch.get("time", now))  # the worker's clock: messages may come in a heap
             left = pace.left(epochs)
-            seen = {"epoch": int(epoch["epoch"]), "epochs": epochs, "val_accuracy": epoch["val_accuracy"]}
+            seen: dict[str, Any] = {
+                "epoch": int(epoch["epoch"]),
+                "epochs": epochs,
+                "val_accuracy": epoch.get("val_accuracy"),
+            }
+            seen["validation"] = next((f"val {epoch[k]:.4g}" for k in epoch if k.startswith("val_")), "")
             line = line.model_copy(update={**seen, "ends": None if left is None else now + left})
             self._change(slots=self._put(line))
         self._watch.epoch(key, epoch, epochs)

@@ -22,6 +22,7 @@ class Line(BaseModel):
     epoch: int = 0  # 0 until the first one is over
     epochs: int = 0
     val_accuracy: float | None = None
+    validation: str = ""  # another measure of the last epoch, in words
     ends: float | None = None
 
     def cells(self, now: float) -> tuple[str, str, str, str, str]:
@@ -30,11 +31,11 @@ class Line(BaseModel):
             return self.slot, "free", "", "", ""
         if not self.epoch:
             return self.slot, self.label, "starting", "", ""
-        return self.slot, self.label, f"epoch {self.epoch} of {self.epochs}", self.accuracy, _left(self.ends, now)
+        return self.slot, self.label, f"epoch {self.epoch} of {self.epochs}", self.score, _left(self.ends, now)
 
     @property
-    def accuracy(self) -> str:
-        return "" if self.val_accuracy is None else f"val {100 * self.val_accuracy:.1f} %"
+    def score(self) -> str:
+        return self.validation if self.val_accuracy is None else f"val {100 * self.val_accuracy:.1f} %"
 
 
 class Board(BaseModel):

@@ -174,8 +174,16 @@ def _conclude(workspace: Workspace, record: Record, heads: Heads, views: Views, 
     results = collect(workspace, record)
     found = selection.select(workspace, record, results)
     sealed = selection.seal(workspace.study(record.name), found) if found else None
-    if sealed and sealed.row and not heads.selected(sealed.row) and record.keep != "none":
-        watch.say(f"note: the head of row {sealed.row}, selected now, was not kept when it was trained")
+    if (
+        sealed
+        and sealed.row
+        and not heads.selected(sealed.row)
+        and record.keep != "none"
+        and hasattr(record.experiment, "kept")
+    ):
+        watch.say(
+            f"note: the {record.experiment.kept} of row {sealed.row}, selected now, was not kept when it was trained"
+        )
     drawing = draw(workspace, record, results, sealed, Look(importances=study.importances))
     write(workspace, drawing)
     views.agree(drawing, tests(workspace, drawing.findings))

@@ -1,0 +1,144 @@
+"""Experiments that are no part of the package: a regression without classes, and one that reports numbers alone."""
+
+import json
+import os
+from pathlib import Path
+
+import optuna
+import pytest
+from conftest import ablate, rows
+from mlflow import MlflowClient
+
+from ablation.views.databases import sqlite_url
+
+PLUGINS = Path(__file__).parent / "plugins"
+POLYNOMIAL = """
+title = "Polynomials"
+seeds = [0, 1, 2]
+[experiment]
+plugin = "polynomial"
+[factorial]
+degree = [1, 3]
+ridge = [0.0, 0.1]
+"""
+GAMBLE = """
+title = "Luck"
+select_on = "val_score"
+[experiment]
+plugin = "gamble:"
+[factorial]
+luck = [0.2, 0.6]
+games = [2, 5]
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with both studies; one experiment is installed with an entry point, as a package has it."""
+    folder = tmp_path_factory.mktemp("plugins")
+    info = folder / "polynomials-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: polynomials\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[ablate.experiments]\npolynomial = polynomial\n")
+    (folder / "poly.toml").write_text(POLYNOMIAL)
+    (folder / "gamble.toml").write_text(GAMBLE)
+    return folder
+
+
+def say(place: Path, *arguments: object, code: int = 0) -> str:
+    """Run a command there; what it prints."""
+    path = os.pathsep.join(map(str, (PLUGINS, place)))
+    done = ablate(*arguments, cwd=place, PYTHONPATH=path)
+    assert done.returncode == code, done.stderr + done.stdout
+    return done.stdout if code == 0 else done.stderr
+
+
+def in_optuna(place: Path, study: str) -> list[float]:
+    found = optuna.load_study(study_name=study, storage=sqlite_url(place / "runs/optuna.db"))
+    assert {t.state.name for t in found.trials} == {"COMPLETE"}
+    return [t.value for t in found.trials]
+
+
+def in_mlflow(place: Path, study: str) -> list[dict[str, float]]:
+    client = MlflowClient(sqlite_url(place / "runs/mlflow.db"))
+    experiment = client.get_experiment_by_name("ablate")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id], f"tags.`ablate.study` = '{study}'")
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    return [run.data.metrics for run in runs if run.data.params]
+
+
+def test_a_regression(place: Path):
+    """Absolute errors are compared by seeds, lower is better, test stays sealed until a row is selected; nothing is
+    trained twice, the printed tables verify, and Optuna and MLflow hold each trial once."""
+    assert "time: not known" in say(place, "plan", "--grid", "poly.toml")
+    assert "selected: lowest validation MAE" in say(place, "run", "--grid", "poly.toml", "--workspace", "runs")
+    assert "nothing to train" in say(place, "run", "--grid", "poly.toml")
+    table = rows(place / "runs/poly")
+    assert [line["selected"] for line in table] == ["False", "False", "True", "False"]
+    assert all(float(line["test_mae"]) > 0 for line in table)
+    assert float(table[2]["delta_test_mae"]) < 0
+    assert not {"test_accuracy", "test_macro_f1"} & table[0].keys()
+    files = [f"runs/poly/{name}" for name in ("table.csv", "table.tex", "table.md", "trials.csv", "contrasts.csv")]
+    assert say(place, "verify", *files).count("follow from the files of study poly") == len(files)
+    assert "12 of 12 trials done" in say(place, "status", "--grid", "poly.toml")
+    assert "MAE" in (place / "runs/poly/report.html").read_text()
+    values = in_optuna(place, "poly")
+    assert len(values) == 12
+    metrics = in_mlflow(place, "poly")
+    assert len(metrics) == 12
+    assert sorted(m["final/val_mae"] for m in metrics) == pytest.approx(sorted(values))
+    assert all(m["final/test_rmse"] >= m["final/test_mae"] > 0 for m in metrics)
+
+
+def test_numbers_alone(place: Path):
+    """Without examples and with one seed there is nothing to infer from: no interval, no p; steps are shared."""
+    said = say(place, "run", "--grid", "gamble.toml")
+    assert "highest validation score" in said
+    table = rows(place / "runs/gamble")
+    assert [line["selected"] for line in table] == ["False", "False", "False", "True"]
+    assert max(table, key=lambda line: float(line["test_score"])) == table[3]
+    assert {line["test_score_low"] for line in table} <= {"", "nan"}
+    assert len(list((place / "runs/trained").glob("*/result-5.json"))) == 2
+    assert say(place, "table", "--grid", "gamble.toml")
+    assert say(place, "verify", "runs/gamble/table.csv", "runs/gamble/table.md").count("follow from") == 2
+    assert len(in_optuna(place, "gamble")) == 4
+    assert all(m["final/test_minutes"] in (2, 5) for m in in_mlflow(place, "gamble"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("--data", "faces"), "--data: experiment 'polynomial' takes none; leave it out"),
+        (("--limit", "5"), "--limit: experiment 'polynomial' takes noise"),
+        (("--option", "loud=1"), "--option loud: experiment 'polynomial' takes noise"),
+        (("--set", "dropout=0"), "--set dropout: unknown factor 'dropout'; known factors: degree, ridge, split_seed"),
+        (("--set", "ridge=11"), "--set ridge: "),
+    ],
+)
+def test_what_an_experiment_does_not_know_is_refused(place: Path, change: tuple[str, str], message: str):
+    """Options and factors of another experiment are named, with those that this one has."""
+    assert message in say(place, "run", "--grid", "poly.toml", *change, code=2)
+
+
+def test_its_own_option_is_an_input(place: Path):
+    """Under one name a study has one noise; under another name it is another training."""
+    option = ("--option", "noise=0.5", "--seeds", "7,")
+    assert "was run with other" in say(place, "run", "--grid", "poly.toml", *option, code=2)
+    say(place, "run", "--grid", "poly.toml", *option, "--name", "noisy")
+    assert json.loads((place / "runs/noisy/study.json").read_text())["inputs"]["digests"] == {"noise": "0.5"}
+
+
+@pytest.mark.parametrize(("plugin", "message"), [
+    ("nothing", "[experiment] plugin: unknown experiment 'nothing'; known: keras_head, polynomial"),
+    ("no.such:thing", "[experiment] plugin 'no.such:thing': no.such:thing cannot be imported"),
+])  # fmt: skip
+def test_an_experiment_that_is_not_there(place: Path, plugin: str, message: str):
+    """Its name is refused in one line, with those that are installed."""
+    (place / "other.toml").write_text(f'[experiment]\nplugin = "{plugin}"\n[[rows]]\n')
+    assert message in say(place, "run", "--grid", "other.toml", code=2)
+
+
+def test_other_data_are_refused_where_there_is_no_way(place: Path):
+    """An experiment that cannot be applied to other data says so."""
+    assert "no way to try a row on other data" in say(place, "evaluate", "--grid", "poly.toml", "--data", "x", code=2)
