@@ -1,11 +1,11 @@
 """A regression in thirty lines: polynomials through points that are drawn anew for each seed."""
 
 import numpy as np
-from ablation.measures.regression import mae, rmse
 from pydantic import BaseModel, Field
 
 from ablation.experiments.protocol import Prepared
 from ablation.grids.record import Inputs
+from ablation.measures.regression import mae, rmse
 
 name, version = "polynomial", 1
 measures = {"mae": mae("m"), "rmse": rmse("m")}
