@@ -21,7 +21,7 @@ from ablation.planning.cost import Extraction, Shape, Speed
 from ablation.planning.plan import Features, Training
 from ablation.results import result
 from ablation.results.result import Result
-from ablation.training import features
+from ablation.training import features, installed
 from ablation.workers import slots
 from ablation.workers.pool import Link
 from ablation.workspace import Workspace
@@ -38,6 +38,7 @@ def set_up(precision: str = "float32") -> None:
 @functools.cache
 def _pin() -> None:
     """Once a process: what keras.json could change is pinned, and the backend is quiet."""
+    installed.check()
     import keras
 
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

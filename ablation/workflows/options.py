@@ -7,7 +7,7 @@ from typing import Any
 
 from ablation.errors import AblateError
 from ablation.grids.grid import Grid
-from ablation.training import features
+from ablation.training import features, installed
 from ablation.views import databases
 from ablation.workers import slots
 from ablation.workers.pool import Tls
@@ -47,10 +47,11 @@ def check(options: Options) -> None:
     """Raises AblateError where this machine, or the workspace's place, cannot do what is asked."""
     root = Workspace(options.workspace).root
     check_name(options.name)
+    databases.need_driver("--storage", options.storage)
+    databases.need_driver("--tracking", options.tracking)
     databases.refuse_shared(Workspace(options.workspace), options.storage, options.tracking)
     _check_precision(options)
-    if not slots.is_installed(slots.backend()):
-        raise AblateError(f"KERAS_BACKEND={slots.backend()}: not installed; install it, or unset the variable")
+    installed.check()
     for backbone, level in {(row.backbone, row.weights) for row in options.grid.rows}:
         features.locate(backbone, level)
     if on_network(root) and not (options.storage and options.tracking):
