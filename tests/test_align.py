@@ -8,7 +8,7 @@ import pytest
 from conftest import ablate, rows
 from PIL import Image
 
-from ablation.datasets import align, demo, images
+from ablation.datasets import align, decoding, demo, images
 from ablation.errors import AblateError
 
 
@@ -60,7 +60,7 @@ def test_demo_faces_bring_their_eyes():
 def test_the_detector_finds_eyes_of_real_faces(shared: Path):
     """On FER-2013 at 48 pixels it finds most of them, where eyes are; what is aligned by them is more level."""
     with np.load(shared / "fer2013_test.npz") as faces:
-        pictures = [images.rgb(pixels) for pixels in faces["images"][::60]]
+        pictures = [decoding.rgb(pixels) for pixels in faces["images"][::60]]
     eyes = np.array([align.find(picture) for picture in pictures])
     known = ~np.isnan(eyes).any(axis=(1, 2))
     assert known.mean() > 0.5

@@ -288,12 +288,11 @@ def test_names_that_are_no_text_are_refused(capsys: pytest.CaptureFixture[str], 
 
 
 def test_doctor_says_what_is_there(capsys: pytest.CaptureFixture[str]):
-    """Packages, backend, GPUs, weights, workspace; exit 0 where nothing is missing."""
+    """Packages, extras, backend, GPUs, weights, workspace; exit 0 where nothing is missing."""
     assert cli._guarded(["doctor", "--json"]) == 0
     found = {c["what"]: c["found"] for c in json.loads(capsys.readouterr().out)}
-    assert {"Python", "keras", "Keras backend", "GPUs", "ImageNet weights of vgg16", "workspace", "file system"} <= set(
-        found
-    )
+    assert {"Python", "Keras backend", "GPUs", "ImageNet weights of vgg16", "workspace", "file system"} <= set(found)
+    assert "keras 3" in found["extra keras"]
 
 
 @pytest.mark.parametrize("command", ["status", "table"])

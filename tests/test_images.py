@@ -8,7 +8,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from ablation.datasets import images
+from ablation.datasets import decoding
 from ablation.datasets.images import Images, Index, check, choose_classes, decode, limit
 from ablation.errors import AblateError
 
@@ -114,9 +114,9 @@ def test_processes_read_what_threads_read(tmp_path, monkeypatch):
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"no image")
     several = [saved(tmp_path / f"{i}.png", pixels) for i, pixels in enumerate(GREY)] + [bad]
-    monkeypatch.setattr(images, "CHUNK", 3)
+    monkeypatch.setattr(decoding, "CHUNK", 3)
     by_threads = read(image_set(several), [10, 20], skip_bad=True)
-    monkeypatch.setattr(images, "MANY", 1)
+    monkeypatch.setattr(decoding, "MANY", 1)
     by_processes = read(image_set(several), [10, 20], skip_bad=True)
     assert by_processes[0].digest == by_threads[0].digest
     assert by_processes[2] == by_threads[2] == ["image 12"]

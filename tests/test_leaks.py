@@ -10,7 +10,7 @@ from PIL import Image
 from synthetic import CLASSES, study
 from test_tables import published, sealed
 
-from ablation.datasets import images, leaks
+from ablation.datasets import decoding, images, leaks
 from ablation.datasets.images import Index
 from ablation.datasets.leaks import Leaks
 from ablation.datasets.splits import Split
@@ -32,7 +32,7 @@ def made(pixels: np.ndarray, where: list[str], labels: list[int], subjects: list
 def faces() -> np.ndarray:
     """Drawn faces of 32 pixels, one of each clip."""
     found = images.of_split(images.load("demo"), "test")
-    return np.stack([np.asarray(images.rgb(source).resize((32, 32))) for source in found.sources[::12]])
+    return np.stack([np.asarray(decoding.rgb(source).resize((32, 32))) for source in found.sources[::12]])
 
 
 def changed(face: np.ndarray, how: str) -> np.ndarray:

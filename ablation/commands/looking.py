@@ -30,10 +30,13 @@ def data(path: str, classes: str | None, sheet: Path | None) -> int:
     ablate data faces/
     ablate data demo --sheet faces.png
     """
+    from ablation import extras
+
+    extras.need("keras", "`ablate data`", ("pillow", "imagehash", "joblib"))
     import numpy as np
 
     from ablation.console import progress
-    from ablation.datasets import images, leaks, names
+    from ablation.datasets import decoding, images, leaks, names
 
     if sheet and sheet.suffix.lower() not in images.SUFFIXES:
         raise AblateError(f"--sheet {sheet}: is no name of an image; allowed: {', '.join(sorted(images.SUFFIXES))}")
@@ -47,7 +50,7 @@ def data(path: str, classes: str | None, sheet: Path | None) -> int:
     bad = ", ".join(map(names.shown, read.bad[:5]))
     click.echo(f"cannot be decoded: {len(read.bad):,}" + (f" ({bad})" if bad else ""))
     if sheet:
-        images.sheet(found.take(np.flatnonzero(~np.isin(found.names, read.bad)))).save(sheet)
+        decoding.sheet(found.take(np.flatnonzero(~np.isin(found.names, read.bad)))).save(sheet)
         click.echo(f"sheet: {sheet}")
     return 0
 

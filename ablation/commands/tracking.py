@@ -37,6 +37,7 @@ def ui(grid: str | None, name: str | None, workspace: Path, tracking: str | None
     from ablation.views import ui as pages
 
     addresses.refuse_credentials("--tracking", tracking)
+    databases.need_driver("--tracking", tracking)
     place, names = opened(workspace), named(grid, name, workspace)
     if tracking and tracking.startswith("http"):
         _show(_links(place, tracking, tracking.rstrip("/"), names), no_open)

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import psutil
 
+from ablation import extras
 from ablation.backbones import BACKBONES, DOWNLOADS
 from ablation.workers import slots
 from ablation.workspace import file_system, on_network
 
-PACKAGES = ("click", "distributed", "joblib", "keras", "mlflow", "numpy", "optuna", "pandas", "pillow", "scikit-learn")
+PACKAGES = ("click", "distributed", "mlflow", "numpy", "optuna", "pandas", "scikit-learn")
 SYMBOLS = {"good": "ok     ", "note": "note   ", "bad": "MISSING"}
 
 
@@ -31,7 +32,8 @@ class Check:
 
 def examine(workspace: Path) -> list[Check]:
     """Every check, in the order in which a run needs them."""
-    return [*_machine(), *_packages(), *_backend(), *_gpus(), *_weights(), *_places(workspace)]
+    keras = [*_backend(), *_weights()] if extras.is_installed("keras") else []
+    return [*_machine(), *_packages(), *_extras(), *keras, *_gpus(), *_places(workspace)]
 
 
 def _machine() -> Iterator[Check]:
@@ -52,10 +54,27 @@ def _packages() -> Iterator[Check]:
             yield Check("bad", name, "not installed; install ablate again")
 
 
+def _named(package: str) -> str:
+    """Return a package with its version, where the package is known by that name."""
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError:
+        return package
+
+
+def _extras() -> Iterator[Check]:
+    """None of them is needed by all: what is missing is a note."""
+    for name, extra in extras.EXTRAS.items():
+        lacking = extras.missing(name)
+        found = ", ".join(_named(package) for package in extra.packages.values() if package not in lacking)
+        way = f"{', '.join(lacking)} not installed; for {extra.use}: {extras.way(name)}"
+        yield Check("note" if lacking else "good", f"extra {name}", way if lacking else found)
+
+
 def _backend() -> Iterator[Check]:
     name = slots.backend()
-    if slots.is_installed(name):
-        yield Check("good", "Keras backend", f"{name} {version(name)}")
+    if extras.is_installed(name):
+        yield Check("good", "Keras backend", _named(name))
     else:
         yield Check("bad", "Keras backend", f"{name} is not installed; install it, or unset KERAS_BACKEND")
 

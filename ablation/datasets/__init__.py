@@ -7,6 +7,8 @@ LAYOUTS = {  # in the order in which they are tried
     "affwild2": "ablation.datasets.affwild2",
     "folders": "ablation.datasets.folders",
 }
+DECODING = "ablation.datasets.decoding"  # loads Pillow and joblib: named here, for whoever may lack them
+HASHES = "ablation.datasets.hashes"  # loads Pillow and imagehash
 
 
 def is_demo(data: str) -> bool:

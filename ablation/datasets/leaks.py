@@ -1,14 +1,14 @@
 """Duplicates, near-duplicates, subjects and labels that cross splits."""
 
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from itertools import combinations
 
-import imagehash
 import numpy as np
-from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
-from ablation.datasets import splits
+from ablation import extras
+from ablation.datasets import HASHES, splits
 from ablation.datasets.images import SPLITS, Index
 from ablation.datasets.splits import Split
 from ablation.grids.record import Record
@@ -97,9 +97,10 @@ def _subjects(index: Index, split: Split) -> int | None:
 
 
 def _hashes(pixels: np.ndarray) -> np.ndarray:
-    """Perceptual hashes (Zauner 2010) as 64-bit numbers: (N,)."""
-    found = np.array([imagehash.phash(Image.fromarray(image)).hash.ravel() for image in pixels], bool).reshape(-1, 64)
-    return np.packbits(found, axis=1).view(">u8").ravel().astype(np.uint64)
+    """Perceptual hashes as 64-bit numbers: (N,)."""
+    extras.need("keras", "the search for near copies of images", ("pillow", "imagehash"))
+    found: np.ndarray = import_module(HASHES).perceptual(pixels)
+    return found
 
 
 def _standardised(pixels: np.ndarray) -> np.ndarray:

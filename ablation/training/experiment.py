@@ -13,7 +13,7 @@ from ablation.grids.levels import Condition
 from ablation.measures.classes import of_classes
 from ablation.measures.measure import SPLITS
 from ablation.outcomes import Status
-from ablation.training import jobs
+from ablation.training import installed, jobs
 from ablation.training.factors import HeadFactors
 from ablation.training.inputs import ImageInputs
 from ablation.training.jobs import Features, HeadTraining
@@ -42,8 +42,7 @@ def check(request: Request) -> None:
     for precision in request.levels("precision") if request.slots else ():  # a cluster has other devices
         if why := slots.lacking(precision, slots.parse(request.slots)):
             raise AblateError(f"precision {precision}: {why}; take float32, or other --slots")
-    if not slots.is_installed(slots.backend()):
-        raise AblateError(f"KERAS_BACKEND={slots.backend()}: not installed; install it, or unset the variable")
+    installed.check()
     for backbone, level in {(row.backbone, row.weights) for row in request.grid.rows}:
         features.locate(backbone, level)
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from ablation.outcomes import JobOutcome, Status
 from ablation.planning.cost import Extraction, Shape, Speed
-from ablation.training import features
+from ablation.training import features, installed
 from ablation.training.jobs import Features, HeadTraining
 from ablation.workers import slots
 from ablation.workers.pool import Link
@@ -31,6 +31,7 @@ def set_up(precision: str = "float32") -> None:
 @functools.cache
 def _pin() -> None:
     """Once a process: what keras.json could change is pinned, and the backend is quiet."""
+    installed.check()
     import keras
 
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 from sqlalchemy import URL, NullPool, create_engine, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from ablation import extras
 from ablation.addresses import with_driver
 from ablation.errors import AblateError
 from ablation.workspace import Workspace
@@ -110,6 +111,12 @@ def _named(option: str, url: str | None, default: Path) -> str:
     return option if url else f"the workspace's own {default.name}"
 
 
+def need_driver(option: str, url: str | None) -> None:
+    """Refuse a database on PostgreSQL where no driver is installed. Raises AblateError."""
+    if url and with_driver(url).startswith("postgresql+psycopg:"):
+        extras.need("postgres", f"{option}: PostgreSQL")
+
+
 def refuse_shared(workspace: Workspace, storage: str | None, tracking: str | None) -> None:
     """Refuse one database for Optuna and MLflow, whichever of them is the workspace's own. Raises AblateError."""
     optuna, mlflow = storage or sqlite_url(workspace.optuna), tracking or sqlite_url(workspace.mlflow)
@@ -150,6 +157,7 @@ def _owner(url: str) -> str:
 
 
 def _refuse_foreign(option: str, url: str, program: str) -> None:
+    need_driver(option, url)
     owner = _owner(url)
     if owner and owner != program:
         raise AblateError(

@@ -12,7 +12,7 @@ from ablation.grids.grid import Trial
 from ablation.grids.record import Record
 from ablation.planning import plan
 from ablation.results import selection
-from ablation.training import jobs
+from ablation.training import installed, jobs
 from ablation.views import tracking
 from ablation.workers import slots
 from ablation.workspace import Workspace
@@ -84,6 +84,7 @@ def register(workspace: Workspace, study: str, uri: str | None, name: str) -> st
     The same model is registered once. Raises AblateError where that cannot be.
     """
     check_name(name)
+    installed.check()
     record = records.need(workspace, study)
     trial = _selected(workspace, record)
     whose = f"model of row {trial.row}, seed {trial.seed}"

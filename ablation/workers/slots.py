@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 
 import pynvml
@@ -224,11 +223,6 @@ def device() -> str:
 def deterministic() -> bool:
     """Whether this process' operations give the same bits each time."""
     return device() == "cpu" or DETERMINISTIC in os.environ.get("XLA_FLAGS", "").split()
-
-
-def is_installed(backend_name: str) -> bool:
-    """Whether the package of a Keras backend is there; it is not imported."""
-    return find_spec(backend_name) is not None
 
 
 def processor() -> str:

@@ -52,6 +52,8 @@ def check(options: Options) -> None:
     """Raises AblateError where this machine, or the workspace's place, cannot do what is asked."""
     root = Workspace(options.workspace).root
     check_name(options.name)
+    databases.need_driver("--storage", options.storage)
+    databases.need_driver("--tracking", options.tracking)
     databases.refuse_shared(Workspace(options.workspace), options.storage, options.tracking)
     if refuse := getattr(options.experiment, "check", None):
         refuse(options.request())

@@ -19,6 +19,7 @@ from ablation.results.elsewhere import Elsewhere
 from ablation.tables import export, outcome
 from ablation.tables.outcome import Look
 from ablation.tables.table import Table
+from ablation.training import installed
 from ablation.views import databases, study, sync
 from ablation.watching.watch import Watch
 from ablation.workflows.answers import Chosen, answers, choose
@@ -44,6 +45,7 @@ class Evaluated:
 def evaluate(options: Options, split: str, row: int | None, watch: Watch) -> Evaluated:
     """Row `row`, else the selected one, with its first seed on the images of `options.data`; then the study's tables
     and report are drawn again, and MLflow is told. Raises AblateError where the input is wrong."""
+    installed.check()
     workspace = opened(options.workspace, watch.say)
     databases.refuse_foreign_tracking(workspace, options.tracking)
     chosen = choose(workspace, options.name, row)
@@ -148,6 +150,7 @@ def _confusion(found: Elsewhere) -> pd.DataFrame:
 def predict(options: Options, row: int | None, watch: Watch) -> pd.DataFrame:
     """What row `row`, else the selected one, says of images without labels: a folder of them, or one file. A line an
     image, by name. Raises AblateError where the input is wrong."""
+    installed.check()
     workspace = opened(options.workspace, watch.say)
     chosen = choose(workspace, options.name, row)
     given = images.unlabelled(options.data, chosen.record.inputs.classes)

@@ -1,0 +1,219 @@
+"""An installation without any extra: what works there, and what is said where one is missing."""
+
+import json
+import os
+import subprocess
+import tomllib
+import venv
+from collections.abc import Iterable
+from importlib.metadata import Distribution, distribution, distributions
+from pathlib import Path
+
+import pytest
+from conftest import ablate
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from test_layers import MODULES, room
+
+from ablation import extras
+from ablation.errors import AblateError
+from ablation.extras import EXTRAS
+from ablation.training import installed
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+OF_KERAS = {"backbones", "datasets", "training"}  # rooms in which modules of the Keras experiment stand
+NEEDS_KERAS = {"views.registrar"}
+
+
+def brought(requirements: Iterable[str]) -> set[str]:
+    """Return the distributions that an installer takes for these requirements, as it took them here."""
+    waiting, found = [Requirement(text) for text in requirements], set[tuple[str, str]]()
+    while waiting:
+        wanted = waiting.pop()
+        for extra in ("", *wanted.extras):
+            if (canonicalize_name(wanted.name), extra) not in found:
+                found.add((canonicalize_name(wanted.name), extra))
+                more = map(Requirement, distribution(wanted.name).requires or [])
+                waiting += [r for r in more if r.marker is None or r.marker.evaluate({"extra": extra})]
+    return {name for name, _ in found}
+
+
+def tops(found: Distribution) -> set[str]:
+    """Return what a distribution has in site-packages: files and folders."""
+    return {path.parts[0] for path in found.files or [] if path.parts[0] != ".."}
+
+
+def link(found: Distribution, folder: Path, shared: set[str]) -> None:
+    """Put a distribution into a folder, by links. `shared`: folders of which it has but some files."""
+    places = (p for p in found.files or [] if p.parts[0] in shared and "__pycache__" not in p.parts)
+    for place in (*map(Path, tops(found) - shared), *map(Path, map(str, places))):
+        target = folder / place
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.exists():
+            target.symlink_to(found.locate_file(place))
+
+
+@pytest.fixture(scope="session")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment that holds what the project without extras requires, and nothing else."""
+    place = tmp_path_factory.mktemp("bare")
+    venv.create(place, symlinks=True)
+    (folder,) = place.glob("lib/python*/site-packages")
+    core = brought(PROJECT["dependencies"])
+    installed = {canonicalize_name(d.name): d for d in distributions()}
+    others = {top for name, d in installed.items() if name not in core for top in tops(d)}
+    for name in core:
+        link(installed[name], folder, tops(installed[name]) & others)
+    (folder / "ablate.pth").write_text(f"{ROOT}\n")
+    return place / "bin" / "python"
+
+
+def call(python: Path, *arguments: object, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    clean = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "KERAS_BACKEND")}
+    return subprocess.run(
+        [python, "-m", "ablation", *map(str, arguments)], capture_output=True, text=True, cwd=cwd, env=clean | env
+    )
+
+
+def test_the_extras_are_those_of_the_project():
+    """Messages name packages that an extra brings, and none is forgotten."""
+    declared = {
+        extra: {Requirement(text).name for text in texts} - {"ablate-table"}
+        for extra, texts in PROJECT["optional-dependencies"].items()
+        if extra != "test"
+    }
+    known = {extra: {Requirement(p).name for p in found.packages.values()} for extra, found in EXTRAS.items()}
+    assert known == declared
+
+
+def test_nothing_of_an_extra_is_required_by_all():
+    """The packages of extras are no dependencies of the project."""
+    core = {Requirement(text).name for text in PROJECT["dependencies"]}
+    assert core.isdisjoint(Requirement(p).name for found in EXTRAS.values() for p in found.packages.values())
+
+
+def test_the_environment_has_none_of_them(python: Path):
+    """But what the project's own libraries bring: MLflow Pillow, scikit-learn joblib."""
+    modules = [module for found in EXTRAS.values() for module in found.packages]
+    code = (
+        "import json, sys\nfrom ablation import extras\n"
+        "print(json.dumps([m for m in json.loads(sys.argv[1]) if extras.is_installed(m)]))"
+    )
+    said = subprocess.run([python, "-c", code, json.dumps(modules)], capture_output=True, text=True, check=True)
+    assert set(json.loads(said.stdout)) <= {"PIL", "joblib"}
+
+
+@pytest.fixture(scope="session")
+def imported(python: Path) -> dict[str, str]:
+    """What became of the import of each module of the core, there: "" or the error; and whether Pillow was loaded."""
+    code = (
+        "import importlib, json, sys\n"
+        "def load(name):\n"
+        "    try:\n"
+        "        importlib.import_module(name)\n"
+        "    except Exception as error:\n"
+        "        return repr(error)\n"
+        "    return ''\n"
+        "found = {name: load(name) for name in json.loads(sys.argv[1])}\n"
+        "print(json.dumps(found | {'PIL': 'PIL' in sys.modules and 'loaded' or ''}))\n"
+    )
+    names = [f"ablation.{name}".removesuffix(".__init__") for name in CORE]
+    said = subprocess.run([python, "-c", code, json.dumps(names)], capture_output=True, text=True, check=True)
+    found: dict[str, str] = json.loads(said.stdout)
+    return found
+
+
+CORE = sorted(name for name in MODULES if room(name) not in OF_KERAS and name not in NEEDS_KERAS)
+
+
+@pytest.mark.parametrize("name", CORE)
+def test_a_module_of_the_core_is_imported_without_extras(imported: dict[str, str], name: str):
+    """Every module but those of the Keras experiment."""
+    assert imported[f"ablation.{name}".removesuffix(".__init__")] == ""
+
+
+def test_the_core_loads_no_pillow(imported: dict[str, str]):
+    """That some library brings it is no reason to depend on it."""
+    assert imported["PIL"] == ""
+
+
+KERAS = "the Keras experiment needs tensorflow, keras and imagehash: pip install 'ablate-table[keras]'"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "--grid", "tiny.toml", "--data", "tiny.npz"], KERAS),
+        (["plan", "--grid", "tiny.toml", "--data", "tiny.npz"], KERAS),
+        (["evaluate", "--grid", "tiny.toml", "--data", "production.npz"], KERAS),
+        (["predict", "production.npz", "--grid", "tiny.toml"], KERAS),
+        (["register", "faces", "--grid", "tiny.toml"], KERAS),
+        (["data", "tiny.npz"], "`ablate data` needs imagehash: pip install 'ablate-table[keras]'"),
+        (
+            ["sync", "--tracking", "postgresql://db/mlflow"],
+            "--tracking (or MLFLOW_TRACKING_URI): PostgreSQL needs psycopg: pip install 'ablate-table[postgres]'",
+        ),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_a_command_says_which_extra_it_needs(python: Path, old_workspace: Path, arguments: list[str], message: str):
+    """In one line, with exit code 2, before it writes anything."""
+    before = {p: p.stat().st_mtime_ns for p in old_workspace.rglob("*")}
+    said = call(python, *arguments, cwd=old_workspace)
+    assert (said.returncode, said.stderr.splitlines()[-1]) == (2, f"error: {message}")
+    assert [line for line in said.stderr.splitlines() if not line.startswith("study ")] == [f"error: {message}"]
+    assert {p: p.stat().st_mtime_ns for p in old_workspace.rglob("*")} == before
+
+
+def test_tables_are_drawn_and_verified_without_extras(python: Path, old_workspace: Path):
+    """From the files of a workspace, with the bytes that an installation with extras writes."""
+    said = call(python, "table", "--grid", "tiny.toml", cwd=old_workspace)
+    assert said.returncode == 0, said.stderr
+    folder = old_workspace / "runs" / "tiny"
+    drawn = {p: p.read_bytes() for p in (*folder.glob("table.*"), *folder.glob("tables/*"), folder / "macros.tex")}
+    said = ablate("table", "--grid", "tiny.toml", cwd=old_workspace)
+    assert said.returncode == 0, said.stderr
+    assert {p: p.read_bytes() for p in drawn} == drawn
+    said = call(python, "verify", *folder.glob("table.*"), cwd=old_workspace)
+    assert said.returncode == 0, said.stderr
+
+
+def test_other_commands_that_train_nothing_work_without_extras(python: Path, old_workspace: Path):
+    """On a laptop that only looks at results."""
+    for command in (["--help"], ["status"], ["new", "mine.toml"], ["sync", "--grid", "tiny.toml"], ["clean", "--yes"]):
+        said = call(python, *command, cwd=old_workspace)
+        assert said.returncode == 0, (command, said.stderr)
+
+
+@pytest.mark.parametrize(
+    ("backend", "absent", "message"),
+    [
+        ("jax", {"tensorflow"}, ""),
+        ("tensorflow", {"jax"}, ""),
+        ("tensorflow", {"tensorflow"}, "the Keras experiment needs tensorflow: pip install 'ablate-table[keras]'"),
+        ("jax", {"jax"}, "KERAS_BACKEND=jax: not installed; pip install 'ablate-table[jax]', or unset the variable"),
+        ("torch", {"torch"}, "KERAS_BACKEND=torch: not installed; install it, or unset the variable"),
+    ],
+)
+def test_one_backend_is_enough(monkeypatch: pytest.MonkeyPatch, backend: str, absent: set[str], message: str):
+    """The one that KERAS_BACKEND names; without it, TensorFlow."""
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    monkeypatch.setattr(extras, "is_installed", lambda module: module not in absent)
+    if not message:
+        installed.check()
+        return
+    with pytest.raises(AblateError) as refused:
+        installed.check()
+    assert str(refused.value) == message
+
+
+def test_doctor_names_the_extras_that_are_missing(python: Path, tmp_path: Path):
+    """As notes, each with what it is for and the command that installs it; without them nothing is broken."""
+    said = call(python, "doctor", "--json", cwd=tmp_path)
+    found = {check["what"]: check for check in json.loads(said.stdout)}
+    assert said.returncode == 0
+    assert "Keras backend" not in found
+    for extra in EXTRAS:
+        check = found[f"extra {extra}"]
+        assert (check["state"], f"pip install 'ablate-table[{extra}]'" in check["found"]) == ("note", True)
