@@ -92,9 +92,11 @@ def sync(grid: str | None, name: str | None, workspace: Path, tracking: str | No
     ablate sync --grid paper --tracking http://mlflow:5000
     """
     from ablation import addresses
+    from ablation.views import databases
     from ablation.views import sync as syncing
 
     addresses.refuse_credentials("--tracking", tracking)
+    databases.need_driver("--tracking", tracking)
     place = opened(workspace)
     found = [syncing.sync(place, each, tracking) for each in named(grid, name, workspace)]
     for one in found:
@@ -131,5 +133,6 @@ def register(model: str, grid: str, name: str | None, workspace: Path, tracking:
 
 def log_and_register(workspace: Path, study: str, uri: str | None, name: str) -> None:
     from ablation.views import registry
+    from ablation.workspace import Workspace
 
-    click.echo(registry.register(opened(workspace), study, uri, name), err=True)
+    click.echo(registry.register(Workspace(workspace), study, uri, name), err=True)

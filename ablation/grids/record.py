@@ -228,17 +228,26 @@ def no_study(workspace: Workspace, name: str) -> AblateError:
 
 def refuse_other(old: Record, new: Record) -> None:
     """Rows and seeds may grow under one name; data and settings may not. Raises AblateError."""
-    experiments_of = (old.grid.factors.experiment, new.grid.factors.experiment)
-    if experiments_of[0] != experiments_of[1]:
-        raise _other(new, "experiment", *experiments_of)
-    for what, before, now in (*old.inputs.changes(new.inputs), ("--set", old.grid.settings, new.grid.settings)):
+    refuse_other_grid(old, new.name, new.grid)
+    for what, before, now in old.inputs.changes(new.inputs):
         if before != now and what == "--data":
-            raise _other(new, what if old.data != new.data else old.inputs.same_place, old.data, new.data)
+            raise _other(new.name, what if old.data != new.data else old.inputs.same_place, old.data, new.data)
         if before != now:
-            raise _other(new, what, before, now)
+            raise _other(new.name, what, before, now)
 
 
-def _other(new: Record, what: str, before: object, now: object) -> AblateError:
+def refuse_other_grid(old: Record, name: str, new: Grid) -> None:
+    """Raises AblateError where a study of this name was of another experiment, or had another --set."""
+    for what, before, now in (
+        ("experiment", old.grid.factors.experiment, new.factors.experiment),
+        ("--set", old.grid.settings, new.settings),
+    ):
+        if before != now:
+            detail = f" ({before or 'nothing'} before, {now or 'nothing'} now)"
+            raise AblateError(f"study {name!r} was run with other {what}{detail}; give this one a --name of its own")
+
+
+def _other(name: str, what: str, before: object, now: object) -> AblateError:
     words = before != now and not isinstance(before, dict)
     detail = f" ({before} before, {now} now)" if words else ""
-    return AblateError(f"study {new.name!r} was run with other {what}{detail}; give this one a --name of its own")
+    return AblateError(f"study {name!r} was run with other {what}{detail}; give this one a --name of its own")

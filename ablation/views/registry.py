@@ -11,6 +11,7 @@ from ablation.grids import record as records
 from ablation.grids.grid import Trial
 from ablation.grids.record import Record
 from ablation.planning import plan
+from ablation.planning.upgrade import opened
 from ablation.results import selection
 from ablation.training import installed, jobs
 from ablation.views import tracking
@@ -85,6 +86,7 @@ def register(workspace: Workspace, study: str, uri: str | None, name: str) -> st
     """
     check_name(name)
     installed.check()
+    workspace = opened(workspace.root)
     record = records.need(workspace, study)
     trial = _selected(workspace, record)
     whose = f"model of row {trial.row}, seed {trial.seed}"

@@ -23,7 +23,7 @@ from ablation.training.jobs import Features, HeadTraining
 from ablation.watching.watch import Watch
 from ablation.workers import slots
 from ablation.workers.slots import Slot
-from ablation.workflows.options import Options
+from ablation.workflows.options import Options, check
 from ablation.workflows.prepare import Study, prepare
 from ablation.workspace import Workspace
 
@@ -93,7 +93,9 @@ def forecast(options: Options, budget: float | None, benches: Benches, watch: Wa
     if options.scheduler:
         raise AblateError("--scheduler: a plan measures this machine's slots; leave it out, and say --slots")
     began = time.monotonic()
-    workspace, study = opened(options.workspace, watch.say), prepare(options, watch)
+    check(options)
+    workspace = opened(options.workspace, watch.say)
+    study = prepare(options, watch)
     once = COMMAND + time.monotonic() - began
     found = plan.jobs(workspace, study.record, options.retry)
     left = [job for job in found if job.missing]

@@ -42,8 +42,8 @@ class Ahead:
 
     def __enter__(self) -> "Ahead":
         Workspace(self._options.workspace).refuse_locked()
-        opened(self._options.workspace, self._watch.say)
         check(self._options)
+        opened(self._options.workspace, self._watch.say)
         if _is_worthwhile(self._options):
             self._workers = self._open.enter_context(open_pool(self._options, self._watch))
         return self

@@ -33,6 +33,8 @@ def prepare(options: Options, watch: Watch) -> Study:
     check(options)
     workspace = Workspace(options.workspace)
     old = records.read(workspace.study(options.name))
+    if old:  # before anything is read or fetched
+        records.refuse_other_grid(old, options.name, options.grid)
     prepared = options.experiment.prepare(options.request(old.inputs if old else None), watch)
     record = Record(
         name=options.name,
