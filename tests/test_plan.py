@@ -25,7 +25,7 @@ from ablation.console import planned
 from ablation.errors import AblateError
 from ablation.grids import record
 from ablation.grids.study_file import read as read_study
-from ablation.outcomes import Status
+from ablation.outcomes import JobOutcome, Status
 from ablation.planning import cost, plan, schedule
 from ablation.planning.cost import Extraction, Shape, Speed
 from ablation.planning.plan import Job
@@ -380,8 +380,9 @@ def test_trials_tell_their_memory(ran: Options):
 def test_what_cannot_be_measured_is_said(monkeypatch: pytest.MonkeyPatch, npz: Path, study_file: Path, tmp_path: Path):
     """A measurement that fails is one line with its reason."""
     monkeypatch.setattr(os, "environ", dict(os.environ))
-    monkeypatch.setattr(worker, "begin", lambda report: 0.0)
-    monkeypatch.setattr(worker, "measure_features", lambda *_: "Traceback ...\nValueError: no such layer")
+    monkeypatch.setattr(worker, "begin", lambda report: JobOutcome(Status.DONE, 0.0))
+    error = "Traceback ...\nValueError: no such layer"
+    monkeypatch.setattr(worker, "measure_features", lambda *_: JobOutcome(Status.FAILED, error=error))
     with (
         bench([Slot("cpu:0", 1)], True, Silent()) as found,
         pytest.raises(AblateError, match="features could not be measured: ValueError: no such layer"),
@@ -393,8 +394,8 @@ def test_slots_measure_at_the_same_time(monkeypatch: pytest.MonkeyPatch):
     """Each shape once a slot: the speed is the mean, the memory the most."""
     monkeypatch.setattr(os, "environ", dict(os.environ))
     told = iter([Speed(1.0, 2.0, 3.0, 10), Speed(3.0, 4.0, 5.0, 30)])
-    monkeypatch.setattr(worker, "begin", lambda report: 0.0)
-    monkeypatch.setattr(worker, "measure", lambda shape, report: next(told))
+    monkeypatch.setattr(worker, "begin", lambda report: JobOutcome(Status.DONE, 0.0))
+    monkeypatch.setattr(worker, "measure", lambda shape, report: JobOutcome(Status.DONE, next(told)))
     shape = JOBS[0].training.shape((1, 1, 4), 10, 5, 6)
     with bench([Slot("cpu:0", 1), Slot("cpu:1", 1)], True, Silent()) as found:
         assert found.speeds([shape]) == {shape: Speed(2.0, 3.0, 4.0, 30)}

@@ -2,11 +2,11 @@
 
 import random
 
-from ablation.measures.measure import scalar
 from pydantic import BaseModel, Field
 
 from ablation.experiments.protocol import Prepared
 from ablation.grids.record import Inputs
+from ablation.measures.measure import scalar
 
 name, version = "gamble", 1
 measures = {"score": scalar("score", "score", "points", 1), "minutes": scalar("minutes", "time", "min", 1, best="low")}
