@@ -545,7 +545,8 @@ def test_small_and_absent_classes(tmp_path: Path, well: Findings):
 
 def test_a_class_that_is_never_predicted(well: Findings):
     """By none of a row's networks; the rows are named."""
-    silent = replace(well.test[2], predicted=np.zeros_like(well.test[2].predicted))
+    said = well.test[2].columns
+    silent = replace(well.test[2], columns={**said, "predicted": np.zeros_like(said["predicted"])})
     said = say(replace(well, test={**well.test, 2: silent}), "NEVER_PREDICTED")
     assert said.fact == "1 class that occurs in test is never predicted: class 1 (by row 2)."
     assert said.rows == (2,)
