@@ -142,3 +142,14 @@ def test_an_experiment_that_is_not_there(place: Path, plugin: str, message: str)
 def test_other_data_are_refused_where_there_is_no_way(place: Path):
     """An experiment that cannot be applied to other data says so."""
     assert "no way to try a row on other data" in say(place, "evaluate", "--grid", "poly.toml", "--data", "x", code=2)
+
+
+def test_warnings_tables_and_figures_of_its_own(place: Path):
+    """An experiment that brings some has them beside those of every study: in files and in the report."""
+    (place / "house.toml").write_text(GAMBLE.replace("gamble:", "house:"))
+    say(place, "run", "--grid", "house.toml")
+    warnings = json.loads((place / "runs/house/warnings.json").read_text())
+    assert "HOUSE_WINS" in [warning["code"] for warning in warnings]
+    assert "3 to 1" in (place / "runs/house/tables/odds.md").read_text()
+    assert "The wheel" in (place / "runs/house/report.html").read_text()
+    assert "follow from" in say(place, "verify", "runs/house/tables/odds.md")

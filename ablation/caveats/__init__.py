@@ -67,7 +67,8 @@ def find(findings: Findings, looks: int = 1, leaks: Mapping[str, Leaks] | None =
     """What is to be said of a study before it is believed, by weight. `looks`: how many studies, this one included,
     have seen its test images; `leaks`: level of the factor `split` -> what crosses it."""
     known = Known(findings, looks, leaks or {})
-    return [caveat for check in CHECKS.values() if (caveat := check(known))]
+    checks = (*CHECKS.values(), *getattr(findings.record.experiment, "diagnostics", ()))
+    return [caveat for check in checks if (caveat := check(known))]
 
 
 def as_json(caveats: Iterable[Caveat]) -> list[dict[str, Any]]:

@@ -63,6 +63,8 @@ class Experiment(Protocol):
       runs in a worker, and reports {"done": n, "of": n, "what": text}.
     - `effort(training)`: how long a training takes beside others, in any unit; else its number of steps.
     - `updates(condition, examples)`: what decides between equal rows; else the number of steps.
+    - `diagnostics`: functions of `caveats.known.Known` that return a Caveat or None: its own warnings.
+    - `tables`, `figures`: functions of `results.findings.Findings` that return a Table, or a Drawn, or None.
     - `kept`: what `--keep` keeps of a training ("head"); else nothing is kept.
     - `loads`: a module that workers import as they start.
     """

@@ -10,4 +10,6 @@ __all__ = ["Drawn", "every", "script"]
 def every(found: Findings) -> list[Drawn]:
     """All figures that this study has, in the order in which they are read."""
     some = [forest.drawn(found), dumbbell.drawn(found), levels.drawn(found), parallel.drawn(found), cost.drawn(found)]
-    return [each for each in (*some, *curves.drawn(found), *confusion.drawn(found)) if each]
+    some += [*curves.drawn(found), *confusion.drawn(found)]
+    own = (drawn(found) for drawn in getattr(found.record.experiment, "figures", ()))
+    return [each for each in (*some, *own) if each]

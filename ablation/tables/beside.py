@@ -399,6 +399,6 @@ def importance(found: Findings, shares: Mapping[str, tuple[float, float]]) -> Ta
 
 def every(found: Findings) -> list[Table]:
     """All of them that this study has."""
-    makers = (contrasts, effects, selection, selected, reproduction)
+    makers = (contrasts, effects, selection, selected, reproduction, *getattr(found.record.experiment, "tables", ()))
     own = [table for make in makers if (table := make(found))]
     return [*own, *(elsewhere(found, other) for other in found.elsewhere)]

@@ -1,0 +1,116 @@
+"""All that a study leaves in its workspace and in both databases, without times, places and random ids: equal for two
+runs that came to the same."""
+
+import csv
+import hashlib
+import io
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import optuna
+from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
+from mlflow.entities import Run
+
+from ablation.tables import verify
+from ablation.views.databases import sqlite_url
+from ablation.workspace import TEMPORARY, Workspace
+
+DATED_COLUMNS = ("started", "seconds", "attempts", "memory")  # of trials.csv
+DATED_TAGS = ("ablate.state", "mlflow.parentRunId", "mlflow.source", "mlflow.user", "mlflow.runName")
+GROWING = ("lock", "run.log", "attempts.jsonl", "report.html")  # compared by name alone
+VERIFIED = ("table.csv", "table.tex", "table.md", "trials.csv", "contrasts.csv", "macros.tex")
+
+
+def _result(text: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(text)
+    history = [{k: v for k, v in epoch.items() if k != "time"} for epoch in found["history"]]
+    dated = ("attempts", "memory", "started", "finished")
+    return {k: v for k, v in found.items() if k not in dated} | {"history": history}
+
+
+def _trials(text: str) -> list[dict[str, str]]:
+    return [{k: v for k, v in line.items() if k not in DATED_COLUMNS} for line in csv.DictReader(io.StringIO(text))]
+
+
+def _content(path: Path) -> Any:
+    """Raises ValueError where a file is half of one."""
+    if path.name in GROWING:
+        return [json.loads(line)["milestones"] for line in path.open()] and "read" if path.suffix == ".jsonl" else ""
+    if path.name.startswith(("result-", "failure")):
+        return _result(path.read_text())
+    if path.name == "selection.json":
+        return {k: v for k, v in json.loads(path.read_text()).items() if k != "sealed"}
+    if path.name == "trials.csv":
+        return _trials(path.read_text())
+    if path.name == "progress.json":
+        found = json.loads(path.read_text())
+        return {k: found[k] for k in ("total", "done", "failed", "over")}
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _files(root: Path) -> dict[str, Any]:
+    """Databases and what belongs to them, logs, and half-written files aside, which nothing reads."""
+    places = [p for p in sorted(root.rglob("*")) if p.is_file() and not p.name.startswith(TEMPORARY)]
+    names = {p: p.relative_to(root).as_posix() for p in places}
+    return {n: _content(p) for p, n in names.items() if not n.startswith(("optuna.db", "mlflow.db", "mlartifacts/"))}
+
+
+def _optuna(root: Path, name: str) -> dict[str, Any]:
+    study = optuna.load_study(study_name=name, storage=sqlite_url(root / "optuna.db"))
+    trials = study.get_trials()
+    complete = [t for t in trials if t.state.name == "COMPLETE"]
+    return {
+        "trials": sorted(
+            ([t.user_attrs, t.params, t.value, sorted(t.intermediate_values.items())] for t in complete), key=str
+        ),
+        "other states": sorted({t.state.name for t in trials} - {"COMPLETE", "FAIL"}),
+        "study": study.user_attrs,
+    }
+
+
+def _run(client: MlflowClient, run: Run, uri: str) -> dict[str, Any]:
+    """Of every metric the steps, each once, and the last value."""
+    metrics = {}
+    for name in run.data.metrics:
+        history = client.get_metric_history(run.info.run_id, name)
+        value = None if name == "time/train_s" else run.data.metrics[name]
+        metrics[name] = [value, sorted({point.step for point in history})]
+    files = {}
+    place = Path(download_artifacts(run_id=run.info.run_id, artifact_path="", tracking_uri=uri))
+    for path in sorted(p for p in place.rglob("*") if p.is_file()):
+        name = path.relative_to(place).as_posix()
+        files[name] = "" if name == "report.html" else hashlib.sha256(path.read_bytes()).hexdigest()
+    tags = {k: v for k, v in run.data.tags.items() if not k.startswith(DATED_TAGS)}
+    inputs = sorted((i.dataset.name, i.dataset.digest) for i in run.inputs.dataset_inputs)
+    return {
+        "name": run.info.run_name, "status": run.info.status, "params": run.data.params, "metrics": metrics,
+        "tags": tags, "files": files, "inputs": inputs,
+    }  # fmt: skip
+
+
+def _mlflow(root: Path) -> list[dict[str, Any]]:
+    uri = sqlite_url(root / "mlflow.db")
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name("ablate")
+    assert experiment
+    runs = client.search_runs([experiment.experiment_id], max_results=1000)
+    return sorted((_run(client, run, uri) for run in runs), key=str)
+
+
+def _unverified(root: Path, name: str) -> list[str]:
+    checked = [verify.check(Workspace(root), root / name / file) for file in VERIFIED]
+    return [line for each in checked for line in each.mismatches]
+
+
+def look(root: Path, name: str) -> dict[str, Any]:
+    """`name`: of the study."""
+    return {
+        "files": _files(root),
+        "optuna": _optuna(root, name),
+        "mlflow": _mlflow(root),
+        "verify": _unverified(root, name),
+        "half-written": Counter(p.suffix for p in root.rglob(f"{TEMPORARY}*")),
+    }
