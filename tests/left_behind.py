@@ -41,6 +41,8 @@ def _content(path: Path) -> Any:
         return [json.loads(line)["milestones"] for line in path.open()] and "read" if path.suffix == ".jsonl" else ""
     if path.name.startswith(("result-", "failure")):
         return _result(path.read_text())
+    if path.name == "training.json":  # of a training that is resumed: the milestones that were lacking
+        return {k: v for k, v in json.loads(path.read_text()).items() if k != "milestones"}
     if path.name == "selection.json":
         return {k: v for k, v in json.loads(path.read_text()).items() if k != "sealed"}
     if path.name == "trials.csv":
@@ -52,8 +54,9 @@ def _content(path: Path) -> Any:
 
 
 def _files(root: Path) -> dict[str, Any]:
-    """Databases and what belongs to them, logs, and half-written files aside, which nothing reads."""
-    places = [p for p in sorted(root.rglob("*")) if p.is_file() and not p.name.startswith(TEMPORARY)]
+    """Aside: databases and what belongs to them, logs, half-written files, which nothing reads, and checkpoints: one
+    that is left by a run which died once its training was done is named by `ablate clean`."""
+    places = [p for p in sorted(root.rglob("*")) if p.is_file() and not p.name.startswith((TEMPORARY, "checkpoint-"))]
     names = {p: p.relative_to(root).as_posix() for p in places}
     return {n: _content(p) for p, n in names.items() if not n.startswith(("optuna.db", "mlflow.db", "mlartifacts/"))}
 
@@ -80,7 +83,8 @@ def _run(client: MlflowClient, run: Run, uri: str) -> dict[str, Any]:
         metrics[name] = [value, sorted({point.step for point in history})]
     files = {}
     place = Path(download_artifacts(run_id=run.info.run_id, artifact_path="", tracking_uri=uri))
-    for path in sorted(p for p in place.rglob("*") if p.is_file()):
+    own = ".artifact.uploading"  # MLflow's, of an upload that was cut
+    for path in sorted(p for p in place.rglob("*") if p.is_file() and not p.name.startswith(own)):
         name = path.relative_to(place).as_posix()
         files[name] = "" if name == "report.html" else hashlib.sha256(path.read_bytes()).hexdigest()
     tags = {k: v for k, v in run.data.tags.items() if not k.startswith(DATED_TAGS)}

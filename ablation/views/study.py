@@ -132,6 +132,7 @@ class Study:
         self._study = self._opened(shared)
         self._id = self._storage.get_study_id_from_name(record.name)
         self._open: dict[str, int] = {}  # trial id -> Optuna's id
+        self._reported: dict[str, set[int]] = {}  # trial id -> epochs that Optuna was told of
         self._complete: set[str] = set()  # ids of the trials that ended here
         self._behind = False  # whether the database was away and lacks something
         self._fail_abandoned()
@@ -186,7 +187,11 @@ class Study:
     def report(self, key: str, epoch: dict[str, float]) -> None:
         if key in self._open and self._metric in epoch:
             with self._in_passing():
-                self._storage.set_trial_intermediate_value(self._open[key], int(epoch["epoch"]), epoch[self._metric])
+                self._point(self._open[key], epoch)
+                self._reported.setdefault(key, set()).add(int(epoch["epoch"]))
+
+    def _point(self, trial: int, epoch: dict[str, float]) -> None:
+        self._storage.set_trial_intermediate_value(trial, int(epoch["epoch"]), epoch[self._metric])
 
     def finish(self, key: str, result: Result | None) -> None:
         """COMPLETE with the selection metric, or FAIL with the outcome; None is a trial that was interrupted."""
@@ -195,14 +200,22 @@ class Study:
             return
         with self._in_passing():
             if result is not None and result.done:
+                for epoch in self._lacking(key, result):
+                    self._point(trial, epoch)
                 self._storage.set_trial_state_values(trial, TrialState.COMPLETE, [self._value(result)])
                 self._complete.add(key)
                 return
             self._storage.set_trial_user_attr(trial, "outcome", result.outcome if result else Status.INTERRUPTED)
             self._storage.set_trial_state_values(trial, TrialState.FAIL)
 
+    def _lacking(self, key: str, result: Result) -> list[dict[str, float]]:
+        """Return the epochs that Optuna was not told of: a training that is resumed reports none from before."""
+        reported = self._reported.pop(key, set())
+        return [e for e in result.history if self._metric in e and int(e["epoch"]) not in reported]
+
     def _value(self, result: Result) -> float:
-        return result.scores["val"][self._metric.removeprefix("val_")]
+        """Return the selection metric; 0 where nothing was validated, for Optuna wants a number."""
+        return result.scores.get("val", {}).get(self._metric.removeprefix("val_"), 0.0)
 
     def agree(self, finished: Iterable[tuple[Trial, str, Result]]) -> None:
         """Add the finished trials that the study lacks: trained for another study, or lost with a database. Raises
