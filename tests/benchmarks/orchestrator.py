@@ -25,13 +25,14 @@ import numpy as np
 import psutil
 
 from ablation.datasets import splits
+from ablation.engine.run import Run
 from ablation.grids import study_file
-from ablation.outcomes import JobOutcome, Status
-from ablation.planning import plan
+from ablation.outcomes import Status
 from ablation.results import result
 from ablation.results.result import Predictions, Result
 from ablation.statistics import evaluation
-from ablation.training import features, worker
+from ablation.training import experiment, features
+from ablation.training.jobs import HeadTraining
 from ablation.views.databases import sqlite_url
 from ablation.workflows import sweep
 from ablation.workflows.options import Options
@@ -99,13 +100,11 @@ def _predictions(labels: np.ndarray, rng: np.random.Generator) -> Predictions:
     return Predictions(classes, probabilities.astype(np.float16), evaluation.losses(labels, probabilities))
 
 
-def _train(root: Path, training: plan.Training, *rest: Any) -> JobOutcome[None]:
-    """In place of worker.train: one epoch, without a network."""
-    link = rest[-1]
-    link.begin()
+def _train(training: HeadTraining, run: Run) -> Status:
+    """In place of the Keras experiment's: one epoch, without a network."""
     began = now()
-    folder, rng = Workspace(root).training(training.key), np.random.default_rng(int(training.key, 16))
-    labels = _labels(Workspace(root), training)
+    folder, rng = run.folder, np.random.default_rng(int(training.key, 16))
+    labels = _labels(run.workspace, training)
     found = {split: _predictions(y, rng) for split, y in labels.items()}
     scores = {s: evaluation.scores(labels[s], p.classes, p.losses) for s, p in found.items()}
     epoch = {"epoch": 1, **scores["train"], **{f"val_{k}": v for k, v in scores["val"].items()}, "time": time.time()}
@@ -116,11 +115,11 @@ def _train(root: Path, training: plan.Training, *rest: Any) -> JobOutcome[None]:
     spent = now() - began
     SPENT["trainer"] += spent.clock
     SPENT["trainer's CPU"] += spent.processor
-    link.report({"epochs": [epoch]})
-    return JobOutcome(Status.DONE)
+    run.link.report({"epochs": [epoch]})
+    return Status.DONE
 
 
-def _labels(workspace: Workspace, training: plan.Training, _known: dict[str, Any] = {}) -> dict[str, np.ndarray]:  # noqa: B006
+def _labels(workspace: Workspace, training: HeadTraining, _known: dict[str, Any] = {}) -> dict[str, np.ndarray]:  # noqa: B006
     if training.split not in _known:
         _known[training.split] = splits.read(workspace.images(training.images), training.split)[1]
     return _known[training.split]
@@ -136,8 +135,8 @@ def _replace_the_work() -> None:
         SPENT["fsync"] += time.perf_counter() - began
 
     os.fsync = timed
-    worker.train = _train
-    features.is_ready = lambda *_: True
+    experiment.train = _train
+    experiment.is_ready = lambda *_: True
     features.shape = lambda *_: (IMAGES, 1, 1, 512)
 
 
