@@ -145,7 +145,7 @@ def test_lower_precision_is_the_heads(precision):
     model = head.build((32,), 3, condition, 0)
     y = np.arange(48) % 3
     x = np.random.default_rng(0).normal(size=(48, 32)).astype(np.float32) + 2 * y[:, None]
-    losses = [logs["loss"] for _, logs in head.fit(model, x, y, condition.model_copy(update={"epochs": 15}), 0)]
+    losses = [logs["loss"] for _, logs in head.fit(model, x, y, condition.replace(epochs=15), 0)]
     assert losses[-1] < losses[0] / 2
     assert model.layers[1].compute_dtype == precision
     assert {str(v.dtype) for v in model.trainable_variables} == {"float32"}
