@@ -17,7 +17,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory, npz: Path) -> Path:
     place = tmp_path_factory.mktemp("ran")
     (place / "tiny.toml").write_text(STUDY)
     sweep.run(options(place / "tiny.toml", npz, place / "runs", keep="all"), Silent())
-    shutil.copytree(next((place / "runs").glob("trained/*")), place / "runs/trained/nobodys")
+    shutil.copytree(next(p for p in (place / "runs").glob("trained/*") if p.is_dir()), place / "runs/trained/nobodys")
     (place / f"runs/trained/{TEMPORARY}1-x").write_text("half")
     return place
 

@@ -64,7 +64,7 @@ def test_wilson_is_scipys(right: list[bool]):
 
 def test_an_accuracy_needs_an_image():
     """Nothing is said of no images."""
-    with pytest.raises(ValueError, match="at least one image"):
+    with pytest.raises(ValueError, match="at least one example"):
         comparison.wilson(0, 0)
 
 

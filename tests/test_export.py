@@ -88,7 +88,7 @@ def outcomes(record: Record, failed: dict[tuple[int, int], str]) -> tuple[dict, 
         value = accuracy(trial.row, trial.seed)
         scores = {"train": dict.fromkeys(of_classes(), value + 0.1), "val": dict.fromkeys(of_classes(), value)}
         tests[trial] = dict.fromkeys(of_classes(), value - 0.02)
-        results[trial] = Result("done", trial.step, scores, parameters=10, started=1.5e9, finished=1.5e9 + 1)
+        results[trial] = Result(Status.DONE, trial.step, scores, parameters=10, started=1.5e9, finished=1.5e9 + 1)
     return results, tests
 
 

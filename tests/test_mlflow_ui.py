@@ -18,7 +18,7 @@ from synthetic import study
 from test_tables import published, sealed
 
 from ablation.grids import study_file
-from ablation.grids.grid import short
+from ablation.grids.levels import short
 from ablation.views import sync
 from ablation.workspace import Workspace
 

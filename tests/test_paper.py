@@ -92,7 +92,7 @@ def test_a_split_within_classes_flatters(shared: Path, tmp_path: Path, weights: 
     assert accuracy["class"] - accuracy["subject"] >= 0.1
     found = ablate("evaluate", *study, "--row", 1, "--data", "demo:production", "--json", cwd=tmp_path)
     assert found.returncode == 0, found.stderr
-    assert json.loads(found.stdout)["scores"]["accuracy"] < accuracy["class"] - 0.25
+    assert json.loads(found.stdout)["scores"]["accuracy"] < accuracy["class"] - 0.15
     warnings = {w["code"]: w for w in json.loads((tmp_path / "runs/split/warnings.json").read_text())}
     assert "LEAK_SUBJECT" in warnings
     assert warnings["SHIFT"]["rows"] == [1]

@@ -73,7 +73,7 @@ def test_a_study_on_jax(npz: Path, tmp_path: Path):
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    (folder,) = (tmp_path / "runs/trained").iterdir()
+    (folder,) = (path for path in (tmp_path / "runs/trained").iterdir() if path.is_dir())
     found = [json.loads((folder / f"result-{epochs}.json").read_text()) for epochs in (1, 2)]
     assert found[0]["history"] == found[1]["history"][:1]
     assert {r["environment"]["deterministic"] for r in found} == {True}

@@ -20,11 +20,10 @@ from ablation.errors import AblateError
 from ablation.grids import study_file
 from ablation.grids.record import Record
 from ablation.outcomes import Status
-from ablation.results.findings import Findings, collect
+from ablation.results.findings import Findings, analysed, collect
 from ablation.results.findings import done as done_of
 from ablation.results.result import Result
 from ablation.results.selection import read, seal, select
-from ablation.statistics.analysis import analyse
 from ablation.tables.outcome import Drawing
 from ablation.training.inputs import Weights
 from ablation.views import study as views_study
@@ -259,7 +258,7 @@ def test_a_database_that_is_lost_while_a_run_goes_on_is_told_all_at_its_end(tmp_
     """The study's own run too."""
     found = record("[factorial]\ndropout = [0.0, 0.1]\n", tmp_path)
     results = {trial: Result(Status.FAILED, 1, error="no") for trial in found.grid.trials()}
-    findings = Findings(found, results, None, {}, {}, None, analyse(found, {}, {}, {}, {}, None, None), None, (), ())
+    findings = Findings(found, results, None, {}, {}, None, analysed(found, {}, {}, {}, {}, None, None), None, (), ())
     (tmp_path / "first").mkdir()
     places = iter([tmp_path / "first", tmp_path])
     tracker = Tracker(tmp_path / "outbox.jsonl", lambda: sender(next(places)))
@@ -326,7 +325,7 @@ def test_a_study_of_that_name_on_other_images_is_left_alone(tmp_path: Path):
     trial = next(found.grid.trials())
     mine.begin(trial, "k")
     with pytest.raises(AblateError, match="with other images or another metric; pass another --name"):
-        Study(url, found.model_copy(update={"images": "others"}), shared=True)
+        Study(url, synthetic.changed(found, images="others"), shared=True)
     assert [t.state for t in mine._study.get_trials()] == [TrialState.RUNNING]
     Study(url, found)  # takes what runs for abandoned
     mine.report("k", {"epoch": 1, "val_accuracy": 0.5})
@@ -335,7 +334,7 @@ def test_a_study_of_that_name_on_other_images_is_left_alone(tmp_path: Path):
     with pytest.raises(AblateError, match="results and tables are complete"):
         mine.agree([(trial, "k", done(0.5))])
     Study(url, found)
-    Study(url, found.model_copy(update={"images": "others"}))  # in a database of its own, a name is taken anew
+    Study(url, synthetic.changed(found, images="others"))  # in a database of its own, a name is taken anew
 
 
 def test_importances_of_equal_values_are_none(tmp_path: Path):
@@ -376,7 +375,7 @@ def test_what_a_server_out_of_reach_lacks_does_not_pile_up(tmp_path: Path):
     """Each start without MLflow adds three messages, however many trials; the next one that reaches it tells it all."""
     found = record("[factorial]\ndropout = [0.0, 0.1, 0.2]\n", tmp_path)
     results = {trial: Result(Status.FAILED, 1, error="no") for trial in found.grid.trials()}
-    findings = Findings(found, results, None, {}, {}, None, analyse(found, {}, {}, {}, {}, None, None), None, (), ())
+    findings = Findings(found, results, None, {}, {}, None, analysed(found, {}, {}, {}, {}, None, None), None, (), ())
     drawing = Drawing(findings, {}, (), (), {"table.csv": "row", "report.html": ""})
     path = tmp_path / "outbox.jsonl"
 

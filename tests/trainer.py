@@ -33,7 +33,8 @@ class Fake:
     """The factors and images of the Keras experiment, without Keras."""
 
     name, version = "fake", 1
-    factors, Inputs = experiment.factors, experiment.Inputs
+    factors, Inputs, measures = experiment.factors, experiment.Inputs, experiment.measures
+    primary, detailed, noun = experiment.primary, experiment.detailed, experiment.noun
 
     def prepare(self, request: Request, watch: Watch) -> Prepared:
         return experiment.prepare(request, watch)

@@ -37,7 +37,7 @@ def ui(grid: str | None, name: str | None, workspace: Path, tracking: str | None
     from ablation.views import ui as pages
 
     addresses.refuse_credentials("--tracking", tracking)
-    databases.need_driver("--tracking", tracking)
+    databases.need_driver("--tracking (or MLFLOW_TRACKING_URI)", tracking)
     place, names = opened(workspace), named(grid, name, workspace)
     if tracking and tracking.startswith("http"):
         _show(_links(place, tracking, tracking.rstrip("/"), names), no_open)
@@ -96,7 +96,7 @@ def sync(grid: str | None, name: str | None, workspace: Path, tracking: str | No
     from ablation.views import sync as syncing
 
     addresses.refuse_credentials("--tracking", tracking)
-    databases.need_driver("--tracking", tracking)
+    databases.need_driver("--tracking (or MLFLOW_TRACKING_URI)", tracking)
     place = opened(workspace)
     found = [syncing.sync(place, each, tracking) for each in named(grid, name, workspace)]
     for one in found:

@@ -16,8 +16,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
-from ablation.planning.plan import Features
 from ablation.training import features, front, worker
+from ablation.training.jobs import Features
 from ablation.workspace import Workspace
 
 
