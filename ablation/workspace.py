@@ -309,6 +309,7 @@ def atomic(path: Path, size: int | None = None) -> Iterator[Path]:
     temporary = path.with_name(f"{start}{stem}{path.suffix}")  # the suffix stays: writers look at it
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        temporary.unlink(missing_ok=True)  # of a process that died: in containers, all have the same id
         yield temporary
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())

@@ -1,5 +1,9 @@
 """Two programs, two databases: one that Optuna and MLflow would share is refused before any work."""
 
+import contextlib
+import os
+import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,7 +13,7 @@ from ablation import cli
 from ablation.errors import AblateError
 from ablation.views import databases, tracking
 from ablation.views import study as views_study
-from ablation.workspace import Workspace
+from ablation.workspace import TEMPORARY, Workspace
 
 ONE = "are one database"
 
@@ -100,6 +104,21 @@ def test_a_database_that_the_other_program_uses_is_refused(workspace: Workspace,
     Path("o.db").rename(workspace.mlflow)
     with pytest.raises(AblateError, match=r"the workspace's own mlflow[.]db: this database belongs to Optuna"):
         databases.refuse_foreign_tracking(workspace, None)
+
+
+@pytest.mark.parametrize("create", [views_study.create, tracking.create])
+def test_a_database_that_a_dead_process_half_made_is_made_anew(workspace: Workspace, create: Callable[[Path], str]):
+    """In a container every process has the same id, and so the same temporary file: it is not built upon."""
+    half = Path(f"{TEMPORARY}{os.getpid()}-x.db")
+    with contextlib.closing(sqlite3.connect(half)) as made:
+        made.execute("CREATE TABLE experiments (half INTEGER)")
+        made.execute("CREATE TABLE studies (half INTEGER)")
+    create(Path("x.db"))
+    with contextlib.closing(sqlite3.connect("x.db")) as made:
+        columns = [made.execute(f"PRAGMA table_info({table})").fetchall() for table in ("experiments", "studies")]
+    assert sorted(bool(found) for found in columns) == [False, True]
+    assert not any("half" in column for found in columns for column in found)
+    assert not half.exists()
 
 
 def test_a_database_that_is_away_is_not_judged(workspace: Workspace):

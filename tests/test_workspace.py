@@ -12,7 +12,7 @@ import pytest
 from ablation.errors import AblateError
 from ablation.outcomes import Status
 from ablation.results.result import Predictions, Result, is_done, read, write
-from ablation.workspace import Workspace, atomic, check_name, on_network, read_json, write_json, write_text
+from ablation.workspace import TEMPORARY, Workspace, atomic, check_name, on_network, read_json, write_json, write_text
 
 
 def write_half(path: Path) -> None:
@@ -29,6 +29,19 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path):
         write_half(path)
     assert path.read_text() == "old"
     assert os.listdir(path.parent) == ["file.txt"]
+
+
+def test_half_a_file_of_a_dead_process_is_not_built_upon(tmp_path: Path):
+    """Temporary files are named by their process, and in containers all have the same id: what one left is deleted
+    before the next writes."""
+    path = tmp_path / "file.db"
+    half = tmp_path / f"{TEMPORARY}{os.getpid()}-file.db"
+    half.write_text("half")
+    with atomic(path) as temporary:
+        assert (temporary, temporary.exists()) == (half, False)
+        temporary.write_text("whole")
+    assert path.read_text() == "whole"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_full_disk_loses_nothing(tmp_path: Path):
