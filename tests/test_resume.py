@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from conftest import STUDY, Silent, options, rows
 
-from ablation.engine import job
+from ablation.engine import job, run
 from ablation.errors import AblateError
 from ablation.outcomes import Status, status_of
 from ablation.planning import attempts
@@ -43,7 +43,7 @@ class Direct:
 @pytest.fixture(autouse=True)
 def every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Links hear of every epoch at once."""
-    monkeypatch.setattr(fit, "REPORT_SECONDS", -1.0)
+    monkeypatch.setattr(run, "REPORT_SECONDS", -1.0)
 
 
 @pytest.fixture(scope="module")

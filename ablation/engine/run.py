@@ -4,8 +4,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from ablation import experiments
 from ablation.outcomes import Status
 from ablation.planning import attempts
@@ -20,13 +18,31 @@ from ablation.workspace import TrainingFolder, Workspace
 REPORT_SECONDS = 0.5  # at least so long between two reports of steps
 
 
+class Reports:
+    """Steps that the orchestrator was not told of yet: quick ones are told together."""
+
+    def __init__(self, link: Link) -> None:
+        self._link, self._last = link, 0.0
+        self._steps: list[dict[str, float]] = []
+
+    def add(self, step: dict[str, float], now: bool) -> None:
+        self._steps.append(step)
+        if now or time.monotonic() - self._last > REPORT_SECONDS:
+            self.send()
+
+    def send(self) -> None:
+        if self._steps:
+            self._link.report({"epochs": self._steps})
+            self._steps, self._last = [], time.monotonic()
+
+
 class Run:
     """A training under way. `keep`: all, selected or none of the weights (or whatever is heavy) stay on disk."""
 
     def __init__(self, workspace: Workspace, training: Training, keep: str, link: Link) -> None:
         self.workspace, self.training, self.keep, self.link = workspace, training, keep, link
         self.history: list[dict[str, float]] = []
-        self._started, self._told, self._unsaid = time.time(), 0.0, 0
+        self._started, self._reports = time.time(), Reports(link)
 
     @property
     def folder(self) -> TrainingFolder:
@@ -46,13 +62,7 @@ class Run:
         """Note one step's numbers ("loss", "val_mae", ...): they are in the history of every later result."""
         step = len(self.history) + 1
         self.history.append({"epoch": step, **{k: float(v) for k, v in numbers.items()}, "time": time.time()})
-        if step in self.training.milestones or time.monotonic() - self._told > REPORT_SECONDS:
-            self._send()
-
-    def _send(self) -> None:
-        if self._unsaid < len(self.history):
-            self.link.report({"epochs": self.history[self._unsaid :]})
-            self._unsaid, self._told = len(self.history), time.monotonic()
+        self._reports.add(self.history[-1], now=step in self.training.milestones)
 
     def result(
         self,
@@ -76,17 +86,14 @@ class Run:
         given = {split: columns for split, columns in (("val", val), ("test", test)) if columns is not None}
         for split, columns in given.items():
             result.check_columns(split, columns)
-        files = {
-            split: result.write_columns(self.folder.predictions(split, step), columns)
-            for split, columns in given.items()
-        }
+        said = {split: Examples.of(columns) for split, columns in given.items()}
+        files = {split: each.write(self.folder.predictions(split, step)) for split, each in said.items()}
+        measures = experiments.load(self.training.plugin).measures
+        followed = {"val": said["val"].scored(measures)} if "val" in said else {}
         found = Result(
             Status.DONE,
             step,
-            scores={
-                **_scored(self.training.plugin, val),
-                **{s: dict(numbers) for s, numbers in (scores or {}).items()},
-            },
+            scores=followed | {split: dict(numbers) for split, numbers in (scores or {}).items()},
             history=self.history[:step],
             predictions=files,
             parameters=parameters,
@@ -97,14 +104,4 @@ class Run:
             environment=dict(environment or {}),
         )
         result.write(self.folder, found)
-        self._send()
-
-
-def _scored(plugin: str, val: Mapping[str, Any] | None) -> dict[str, dict[str, float]]:
-    """Return what validation scores, by the experiment's measures."""
-    if val is None:
-        return {}
-    arrays = {name: np.asarray(column) for name, column in val.items()}
-    columns = {name: array for name, array in arrays.items() if array.ndim}
-    numbers = {name: float(array) for name, array in arrays.items() if not array.ndim}
-    return {"val": Examples(columns, numbers).scored(experiments.load(plugin).measures)}
+        self._reports.send()

@@ -1,20 +1,17 @@
 """What one trial says of the examples of a split: columns of arrays, and the numbers that it states beside them."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
 from ablation.datasets import splits
-from ablation.errors import AblateError
 from ablation.grids.grid import Trial
 from ablation.grids.record import Record
 from ablation.measures.measure import Measure
-from ablation.results.result import Predictions, Result
-from ablation.workspace import Workspace, atomic
+from ablation.results.result import Predictions, Result, read_columns, write_columns
+from ablation.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -25,24 +22,22 @@ class Examples:
     columns: Mapping[str, np.ndarray] = field(default_factory=dict)
     numbers: Mapping[str, float] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, content: Mapping[str, object]) -> "Examples":
+        """Return what lies in one mapping: arrays are columns, what has no dimension is a number."""
+        arrays = {name: np.asarray(value) for name, value in content.items()}
+        columns = {name: array for name, array in arrays.items() if array.ndim}
+        return cls(columns, {name: float(array) for name, array in arrays.items() if not array.ndim})
+
     def write(self, path: Path) -> str:
-        """Write one file and return its sha256. Columns are arrays in it, numbers have no dimension. The same content
-        gives the same bytes."""
+        """Write one file and return its sha256. The same content gives the same bytes."""
         content = {**self.columns, **{name: np.float64(value) for name, value in self.numbers.items()}}
-        with atomic(path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, **{name: content[name] for name in sorted(content)})  # type: ignore[arg-type]
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return write_columns(path, {name: content[name] for name in sorted(content)})
 
     @classmethod
     def read(cls, path: Path, sha256: str) -> "Examples":
         """Raises AblateError where the file is missing or is not the one whose sha256 is given."""
-        content = path.read_bytes() if path.is_file() else b""
-        if hashlib.sha256(content).hexdigest() != sha256:
-            raise AblateError(f"{path}: missing or changed since it was written; remove {path.parent} and run again")
-        with np.load(BytesIO(content), allow_pickle=False) as found:
-            arrays = {name: found[name] for name in found.files}
-        columns = {name: array for name, array in arrays.items() if array.ndim}
-        return cls(columns, {name: float(array) for name, array in arrays.items() if not array.ndim})
+        return cls.of(read_columns(path, sha256))
 
     def score(self, measure: Measure) -> float | None:
         """Return the value of a measure: of the examples, else as the trial states it; None where neither is known."""

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from ablation.datasets import splits
+from ablation.engine.run import Reports
 from ablation.outcomes import Status
 from ablation.planning import attempts
 from ablation.planning.cost import peak_memory
@@ -28,7 +29,6 @@ from ablation.workers.pool import Link
 from ablation.workspace import Workspace, atomic, read_json, write_json
 
 LOG = logging.getLogger(__name__)
-REPORT_SECONDS = 0.5  # at least so long between two reports that are no milestone's
 
 
 @functools.cache
@@ -174,28 +174,14 @@ class Fit:
         )
 
 
-class _Unsaid:
-    """Epochs that the orchestrator was not told of yet: quick ones are told together."""
-
-    def __init__(self, link: Link) -> None:
-        self._link, self._last = link, 0.0
-        self._epochs: list[dict[str, float]] = []
-
-    def add(self, epoch: dict[str, float], now: bool) -> None:
-        self._epochs.append(epoch)
-        if now or time.monotonic() - self._last > REPORT_SECONDS:
-            self._link.report({"epochs": self._epochs})
-            self._epochs, self._last = [], time.monotonic()
-
-
 def run(fit: Fit, link: Link) -> Status:
     """Train to the end, or until the orchestrator asks to stop; the outcome."""
-    unsaid = _Unsaid(link)
+    reports = Reports(link)
     for epoch in fit.epochs():
         LOG.info("%s epoch %s of %s", fit.training.key, epoch, fit.training.steps)
         if not fit.sound:
             return Status.DIVERGED
-        unsaid.add(fit.history[-1], now=epoch in fit.training.milestones)
+        reports.add(fit.history[-1], now=epoch in fit.training.milestones)
         if epoch < fit.training.steps and link.stopping():
             fit.save()
             return Status.INTERRUPTED
