@@ -60,7 +60,7 @@ class Experiment(Protocol):
     - `check(request)`: refuses, in an instant, what `prepare` would refuse later; raises AblateError.
     - `making`, `made`: words for the next ("computing features", "features").
     - `is_ready(workspace, artifact)`, `make(workspace, artifact, report)`: for what `Training.artifacts` names. `make`
-      runs in a worker, and reports {"done": n, "of": n, "what": text}.
+      runs in a worker, and reports {"done": n, "of": n}.
     - `effort(training)`: how long a training takes beside others, in any unit; else its number of steps.
     - `updates(condition, examples)`: what decides between equal rows; else the number of steps.
     - `diagnostics`: functions of `caveats.known.Known` that return a Caveat or None: its own warnings.

@@ -125,17 +125,13 @@ KINDS = {"integer": "a whole number", "number": "a number", "string": "a text", 
 
 def _range(declared: Mapping[str, Any]) -> str:
     """Return the bounds of a number, in words: " from 0 to below 1"."""
-    low, above = declared.get("minimum"), declared.get("exclusiveMinimum")
-    high, below = declared.get("maximum"), declared.get("exclusiveMaximum")
-    start = f" from {low:g}" if low is not None else f" above {above:g}" if above is not None else ""
-    end = (
-        f" to {high:g}"
-        if high is not None
-        else f" {'to ' if start else ''}below {below:g}"
-        if below is not None
-        else ""
-    )
-    return start + end
+    start = _bound(declared, {"minimum": "from", "exclusiveMinimum": "above"})
+    below = "to below" if start else "below"
+    return start + _bound(declared, {"maximum": "to", "exclusiveMaximum": below})
+
+
+def _bound(declared: Mapping[str, Any], words: Mapping[str, str]) -> str:
+    return next((f" {word} {declared[key]:g}" for key, word in words.items() if key in declared), "")
 
 
 class Schema(BaseModel):

@@ -329,10 +329,15 @@ def _reference(path: Path, file: _StudyFile, conditions: Sequence[Condition]) ->
     return file.reference
 
 
+def _primary(experiment: Any) -> str:
+    """Return the name of the measure that an experiment is judged by, where the study does not say."""
+    return str(getattr(experiment, "primary", next(iter(experiment.measures))))
+
+
 def _select_on(path: Path, file: _StudyFile, experiment: Any) -> str:
     """Return what rows are selected by: val_<measure>, by default the experiment's primary one, or "none"."""
     known = [f"val_{name}" for name in experiment.measures]
-    stated = file.select_on or f"val_{getattr(experiment, 'primary', next(iter(experiment.measures)))}"
+    stated = file.select_on or f"val_{_primary(experiment)}"
     split, _, measure = stated.partition("_")
     if stated == NOTHING:
         return stated
@@ -352,7 +357,7 @@ def _margin(path: Path, file: _StudyFile, experiment: Any) -> float | None:
     """Return the equivalence margin, in the raw value of the primary measure: of percentages, a fraction."""
     if file.equivalence_margin is None:
         return None
-    primary = experiment.measures[getattr(experiment, "primary", next(iter(experiment.measures)))]
+    primary = experiment.measures[_primary(experiment)]
     if primary.is_share and file.equivalence_margin >= 1:
         raise AblateError(
             f"{path}: equivalence_margin: {_said(file.equivalence_margin)} is not allowed; allowed: a fraction below "

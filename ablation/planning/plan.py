@@ -79,7 +79,7 @@ def _training(record: Record, key: str, trials: Sequence[Trial]) -> Training:
         defaults={factor.name: factor.default for factor in schema.factors},
         seed=first.seed,
         milestones=tuple(sorted(t.step for t in trials)),
-        examples=record.inputs.examples(first.condition),
+        examples=record.examples(first.condition),
         digests=record.inputs.identity(first.condition),
         **record.inputs.given(first.condition),
     )
@@ -108,8 +108,9 @@ def refuse_unlike(workspace: Workspace, record: Record) -> None:
             continue
         with understood(folder.description):
             had = Condition(found["condition"])
+        elsewhere = {record.grid.factors.shared, *training.identity()}  # not in its levels, or in its id by a digest
         for factor in record.grid.factors.factors:
-            if factor.name not in (record.grid.factors.shared, *training.identity()):
+            if factor.name not in elsewhere:
                 _refuse(folder, record, factor, had, training.condition[factor.name])
 
 

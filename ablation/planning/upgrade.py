@@ -1,6 +1,6 @@
 """Opens a workspace: results of version 0.1.0 get the ids of today, once. Nothing is trained anew for it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,42 +43,35 @@ def _description(folder: TrainingFolder) -> dict[str, Any] | None:
 def _upgrade(workspace: Workspace) -> int:
     """Rename folders; how many. What was meant is written before the first is renamed: a command that dies here is
     gone on with by the next."""
+    kind = experiments.load(experiments.DEFAULT)
+    schema = schema_of(kind, experiments.DEFAULT)
+
+    def current(folder: TrainingFolder) -> Training | None:
+        found = _description(folder)
+        if found is None:
+            return None
+        with understood(folder.description):
+            return _training(found, kind.Training, schema)
+
     aliases = read_json(workspace.aliases)
     if aliases is None:
-        kind = experiments.load(experiments.DEFAULT)
-        schema = schema_of(kind, experiments.DEFAULT)
-        aliases = dict(_ids(workspace, kind.Training, schema))
+        olds = ((folder.path.name, current(folder)) for folder in workspace.trainings())
+        aliases = {
+            name: training_id(schema, old.condition, old.seed, old.identity()) for name, old in olds if old is not None
+        }
         write_json(workspace.aliases, aliases)
-    for old, new in aliases.items():
-        _rename(workspace.training(old), workspace.training(str(new)))
+    for name, key in aliases.items():
+        old, new = workspace.training(name), workspace.training(str(key))
+        if old.path.is_dir() and not new.path.exists():
+            if training := current(old):  # says what it is now, before it is found under its id
+                description = training.model_copy(update={"key": key}).model_dump(mode="json")
+                write_json(old.description, description)
+            old.path.rename(new.path)
     return len(aliases)
-
-
-def _ids(workspace: Workspace, kind: type[Training], schema: Schema) -> Iterator[tuple[str, str]]:
-    """Yield the old and the new id of each training of version 0.1.0."""
-    for folder in workspace.trainings():
-        if found := _description(folder):
-            with understood(folder.description):
-                training = _training(found, kind, schema)
-            key = training_id(schema, training.condition, training.seed, training.identity())
-            yield folder.path.name, key
 
 
 def _training(found: dict[str, Any], kind: type[Training], schema: Schema) -> Training:
     """Return a training of version 0.1.0 as one of this version. Raises KeyError or ValueError where it is none."""
-    condition = Condition({factor: found["condition"][factor] for factor in found["condition"]})
     defaults = {factor.name: factor.default for factor in schema.factors}
     own = {"plugin": schema.plugin, "experiment": schema.experiment, "version": schema.version}
-    return kind.model_validate(found | own | {"condition": condition, "defaults": defaults})
-
-
-def _rename(old: TrainingFolder, new: TrainingFolder) -> None:
-    """Say in training.json what it is now, then rename the folder."""
-    found = read_json(old.description)
-    if found is None or new.path.exists():
-        return
-    if "experiment" not in found:
-        kind = experiments.load(experiments.DEFAULT)
-        training = _training(found, kind.Training, schema_of(kind, experiments.DEFAULT))
-        write_json(old.description, training.model_copy(update={"key": new.path.name}).model_dump(mode="json"))
-    old.path.rename(new.path)
+    return kind.model_validate(found | own | {"condition": Condition(found["condition"]), "defaults": defaults})

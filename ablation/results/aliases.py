@@ -26,8 +26,6 @@ def current(aliases: Mapping[str, str], trial: str) -> str:
     return f"{aliases[training]}-{step}" if training in aliases else trial
 
 
-def former(aliases: Mapping[str, str], trial: str) -> str:
-    """Return the id that a trial had before it was renamed; its own where it never was."""
-    training, _, step = trial.rpartition("-")
-    olds = {new: old for old, new in aliases.items()}
-    return f"{olds[training]}-{step}" if training in olds else trial
+def former(aliases: Mapping[str, str]) -> Mapping[str, str]:
+    """Return new id -> old id: what `current` takes to give the id that a trial had before it was renamed."""
+    return {new: old for old, new in aliases.items()}

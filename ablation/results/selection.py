@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from statistics import fmean
 from typing import Any
@@ -89,6 +89,7 @@ def select(workspace: Workspace, record: Record, results: Mapping[Trial, Result 
     if not ranks:
         return None
     measure, best = _measure(record), min(ranks, key=ranks.__getitem__)
+    first = _first_ids(workspace, record)
     value = ranks[best][0]
     return Selection(
         rule=f"{'lowest' if measure.lowest else 'highest'} {'test' if grid.on_test else 'validation'} "
@@ -97,7 +98,7 @@ def select(workspace: Workspace, record: Record, results: Mapping[Trial, Result 
         row=best,
         trials=_trials(record, best),
         value=None if math.isinf(value) else value if measure.lowest else 0.0 - value,
-        validation=_digest(sorted((_first(workspace, record, t), _compared(r)) for t, r in done.items())),
+        validation=_digest(sorted((first(t), _compared(r)) for t, r in done.items())),
         sealed=_now(),
     )
 
@@ -122,7 +123,7 @@ def _nothing(workspace: Workspace, record: Record, results: Mapping[Trial, Resul
         row=None,
         trials=(),
         value=None,
-        validation=_digest(sorted(_first(workspace, record, t) for t in ended)),
+        validation=_digest(sorted(map(_first_ids(workspace, record), ended))),
         sealed=_now(),
     )
 
@@ -140,9 +141,10 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _first(workspace: Workspace, record: Record, trial: Trial) -> str:
-    """Return the id that a trial had first: renaming it changes no digest."""
-    return aliases.former(aliases.read(workspace), record.trial_key(trial))
+def _first_ids(workspace: Workspace, record: Record) -> Callable[[Trial], str]:
+    """Return what gives the id that a trial had first: renaming it changes no digest."""
+    former = aliases.former(aliases.read(workspace))
+    return lambda trial: aliases.current(former, record.trial_key(trial))
 
 
 def _trials(record: Record, row: int) -> tuple[str, ...]:

@@ -113,7 +113,7 @@ def extract(workspace: Workspace, features: Features, report: Callable[[dict[str
         for start in range(0, len(pixels), many):
             some = preprocess(np.asarray(pixels[start : start + many], np.float32))
             out[start : start + many] = model.predict_on_batch(some)
-            report({"images": min(start + many, len(pixels)), "of": len(pixels)})
+            report({"done": min(start + many, len(pixels)), "of": len(pixels)})
         out.flush()
     write_json(_sidecar(path), {"sha256": _sha256(path), "shape": full, **features.model_dump(mode="json")})
 

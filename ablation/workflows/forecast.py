@@ -101,7 +101,7 @@ def forecast(options: Options, budget: float | None, benches: Benches, watch: Wa
     left = [job for job in found if job.missing]
     used = slots.parse(options.slots)[: 1 if options.inline else None]
     measured = _measure(workspace, study.record, left, used, lambda: benches(used, options.inline, watch), watch)
-    images = sum(study.record.inputs.examples(study.record.grid.rows[0]).values())
+    images = sum(study.record.examples(study.record.grid.rows[0]).values())
     others = [job.training.key for job in left if not isinstance(job.training, HeadTraining)]
     steps = cost.of_steps(workspace, study.record.grid.factors.experiment) if others else None
     costs = Costs(

@@ -152,7 +152,7 @@ def make(
         return pool.Task(key, job.make, (workspace.root.absolute(), plugin, lacking[key])) if key else None
 
     def reported(_: str, message: dict[str, Any]) -> None:
-        watch.step(what, message["images"], message["of"])
+        watch.step(what, message["done"], message["of"])
 
     if waiting:
         watch.step(what, 0, 1)  # until a worker has loaded its backend, nothing else is said
@@ -174,16 +174,9 @@ def _conclude(workspace: Workspace, record: Record, heads: Heads, views: Views, 
     results = collect(workspace, record)
     found = selection.select(workspace, record, results)
     sealed = selection.seal(workspace.study(record.name), found) if found else None
-    if (
-        sealed
-        and sealed.row
-        and not heads.selected(sealed.row)
-        and record.keep != "none"
-        and hasattr(record.experiment, "kept")
-    ):
-        watch.say(
-            f"note: the {record.experiment.kept} of row {sealed.row}, selected now, was not kept when it was trained"
-        )
+    kept = getattr(record.experiment, "kept", "") if record.keep != "none" else ""
+    if sealed and sealed.row and not heads.selected(sealed.row) and kept:
+        watch.say(f"note: the {kept} of row {sealed.row}, selected now, was not kept when it was trained")
     drawing = draw(workspace, record, results, sealed, Look(importances=study.importances))
     write(workspace, drawing)
     views.agree(drawing, tests(workspace, drawing.findings))
