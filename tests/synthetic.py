@@ -15,12 +15,12 @@ from ablation.grids.record import Inputs, Record
 from ablation.measures import regression
 from ablation.measures.measure import Measure, scalar
 from ablation.outcomes import Status
-from ablation.planning import cost
 from ablation.results import result
 from ablation.results.evidence import Evidence
 from ablation.results.examples import Examples
 from ablation.results.result import Predictions, Result
 from ablation.statistics.evaluation import scores
+from ablation.training.cost import units
 from ablation.training.inputs import ImageInputs, Weights
 from ablation.workspace import Workspace, write_text
 
@@ -168,7 +168,7 @@ def write(
             {"train": same, "val": measured["val"]},
             history(epochs, train, rest[0]),
             files,
-            parameters=sum(cost.units(trial.condition)) * 100,
+            parameters=sum(units(trial.condition)) * 100,
             started=1.5e9,
             finished=1.5e9 + epochs,
             environment={"host": "h"},

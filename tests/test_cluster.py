@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,14 @@ import psutil
 import pytest
 from conftest import until
 
+from ablation.engine import job
 from ablation.errors import AblateError
 from ablation.outcomes import JobOutcome, Status
+from ablation.training import devices
 from ablation.workers import cluster, pool, slots
-from ablation.workers.pool import Link, Listener, Task
+from ablation.workers.pool import Link, Listener, Setup, Task
 
+KERAS = job.setup("keras_head")
 SAVED = JobOutcome(Status.INTERRUPTED, "saved")
 
 
@@ -90,7 +94,7 @@ def workers(log: Path) -> Iterator[cluster.Dask]:
         patch.setenv("PYTHONPATH", str(Path(__file__).parent))  # the workers import this file's jobs
         patch.setenv("TF_SET_ONEDNN_FPMATH_MODE", "BF16")
         patch.setenv("MLFLOW_RUN_ID", "somebody-else")
-        with cluster.local([slots.Slot("cpu:0", 1), slots.Slot("cpu:1", 1)], log, print) as found:
+        with cluster.local([slots.Slot("cpu:0", 1), slots.Slot("cpu:1", 1)], log, print, KERAS) as found:
             yield found
 
 
@@ -129,7 +133,7 @@ def has(module: str, link: Link) -> JobOutcome[bool]:
 def test_workers_load_what_they_are_told_to(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     """Each process loads a module as it starts, the one that takes the place of a killed one too. What that prints
     does not reach the terminal."""
-    with cluster.local([slots.Slot("cpu:0", 1)], tmp_path, print, loads="this") as workers:
+    with cluster.local([slots.Slot("cpu:0", 1)], tmp_path, print, Setup(loads="this")) as workers:
         for _ in range(2):
             until(lambda: dict(workers.run(each(Task("asks", has, ("this",))), Listener()))["asks"].value)
             assert dict(workers.run(each(Task("dies", die)), Listener())) == {"dies": JobOutcome(Status.KILLED)}
@@ -138,7 +142,7 @@ def test_workers_load_what_they_are_told_to(tmp_path: Path, capfd: pytest.Captur
 
 def test_what_cannot_be_loaded_is_for_the_jobs_to_say(tmp_path: Path):
     """A worker whose module is not there works."""
-    with cluster.local([slots.Slot("cpu:0", 1)], tmp_path, print, loads="no_such_module") as workers:
+    with cluster.local([slots.Slot("cpu:0", 1)], tmp_path, print, Setup(loads="no_such_module")) as workers:
         assert dict(workers.run(each(Task("a", double, (4,))), Listener())) == {"a": done(8)}
 
 
@@ -169,7 +173,7 @@ def test_a_worker_sees_its_slots_environment(workers: cluster.Dask, log: Path):
     """Threads, backend and cleared precision variables stand before a backend could be loaded; output goes to a log."""
     env = dict(workers.run(each(Task("env", surroundings)), Listener()))["env"].value
     assert env["TF_NUM_INTRAOP_THREADS"] == "1"
-    assert env["KERAS_BACKEND"] == slots.backend()
+    assert env["KERAS_BACKEND"] == devices.backend()
     assert env["TF_SET_ONEDNN_FPMATH_MODE"] == ""
     assert env["MLFLOW_RUN_ID"] == ""
     assert env["CUDA_VISIBLE_DEVICES"] == "-1"
@@ -205,11 +209,10 @@ def test_jobs_on_faked_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(slots, "gpus", lambda: GPUS)
     monkeypatch.setattr(slots, "cores", lambda: 8)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
-    real = slots.environment
-    monkeypatch.setattr(cluster, "environment", lambda slot: real(slot) | {"TEST_SLOT": slot.name})
+    setup = replace(KERAS, environment=lambda slot: KERAS.environment(slot) | {"TEST_SLOT": slot.name})
     found = slots.parse("gpu:0x3,1")
     assert [slot.name for slot in found] == ["gpu:0.0", "gpu:0.1", "gpu:0.2", "gpu:1"]
-    with cluster.local(found, tmp_path / "log", print) as workers:
+    with cluster.local(found, tmp_path / "log", print, setup) as workers:
         ran = list(workers.run(each(*(Task(str(i), occupy, (str(tmp_path),)) for i in range(24))), Listener()))
     seen = [outcome.value for _, outcome in ran]
     assert len(seen) == 24
@@ -224,7 +227,7 @@ def test_jobs_on_faked_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_workers_with_another_backend_are_refused(workers: cluster.Dask, monkeypatch: pytest.MonkeyPatch):
     """A training's id holds the orchestrator's backend: another one's numbers must not lie under it."""
-    monkeypatch.setattr(cluster, "backend", lambda: "theano")
+    monkeypatch.setattr(workers, "required", {"KERAS_BACKEND": "theano"})
     with pytest.raises(AblateError, match=r"KERAS_BACKEND is .*: start its workers with theano"):
         dict(workers.run(each(Task("a", double, (1,))), Listener()))
     monkeypatch.undo()
@@ -235,14 +238,14 @@ def test_a_worker_without_a_scheduler_says_so(monkeypatch: pytest.MonkeyPatch):
     """A wrong address is the user's to mend, and no bug."""
     monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
     with pytest.raises(AblateError, match=r"--scheduler tcp://127\.0\.0\.1:9: cannot be reached"):
-        cluster.serve("tcp://127.0.0.1:9", [slots.Slot("cpu:0", 1)], pool.Tls())
+        cluster.serve("tcp://127.0.0.1:9", [slots.Slot("cpu:0", 1)], pool.Tls(), Setup())
 
 
 def test_inline_runs_here(monkeypatch: pytest.MonkeyPatch):
     """--inline needs no process: the same jobs, one after the other; it can be asked to stop."""
     monkeypatch.setattr(os, "environ", dict(os.environ))
     reported = []
-    with pool.inline(slots.Slot("cpu:0", 2)) as here:
+    with pool.inline(slots.Slot("cpu:0", 2), Setup()) as here:
         listener = Listener(reported=lambda key, m: reported.append((key, m)))
         found = dict(here.run(each(Task("a", double, (1,))), listener))
         stopped = dict(here.run(each(Task("b", patient)), Listener(began=lambda key, slot: here.stop())))
@@ -264,7 +267,7 @@ def test_a_scheduler_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pyt
     """A wrong address is the user's to mend."""
     monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
     for address in ("tcp://127.0.0.1:9", "nonsense"):
-        opened: Any = cluster.remote(address, pool.Tls(), tmp_path, tmp_path, print)
+        opened: Any = cluster.remote(address, pool.Tls(), tmp_path, tmp_path, print, Setup())
         with pytest.raises(AblateError, match=f"--scheduler {address}: cannot be reached"), opened:
             pass
 

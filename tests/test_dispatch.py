@@ -8,7 +8,6 @@ from conftest import STUDY, Silent, options, rows
 
 from ablation.grids import record
 from ablation.planning import attempts
-from ablation.workers import cluster, slots
 from ablation.workflows import sweep
 from ablation.workspace import Workspace
 
@@ -16,8 +15,6 @@ from ablation.workspace import Workspace
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A workspace for the experiment of `trainer`, on workers that know their slot."""
-    real = slots.environment
-    monkeypatch.setattr(cluster, "environment", lambda slot: real(slot) | {"TEST_SLOT": slot.name})
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # where the workers find it
     (tmp_path / "runs").mkdir()
     (tmp_path / "tiny.toml").write_text(STUDY + trainer.PLUGIN)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ablation.errors import AblateError
 from ablation.grids import levels, study_file
 from ablation.grids.grid import Grid
-from ablation.planning import cost
+from ablation.training.cost import units
 from ablation.training.factors import HeadFactors
 
 FACTORS = tuple(HeadFactors.model_fields)
@@ -162,7 +162,7 @@ def test_a_declared_reference_holds_in_every_design(tmp_path):
 def test_units_are_written_canonically(tmp_path):
     """A list of equal units is one number; a list of others fixes the number of layers."""
     found = read(tmp_path, "[[rows]]\nfc_units = [64, 64, 64]\n[[rows]]\nfc_units = [128, 64]\n")
-    assert [(r.fc_units, r.fc_layers, cost.units(r)) for r in found.rows] == [
+    assert [(r.fc_units, r.fc_layers, units(r)) for r in found.rows] == [
         (64, 3, (64, 64, 64)),
         ((128, 64), 2, (128, 64)),
     ]

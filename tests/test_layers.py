@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "ablation"
 ROOMS = [  # from the lowest up: a package or a file knows those before it; of its own package, what is no circle
     "errors", "extras", "outcomes", "durations", "addresses", "loading", "disk", "process_setup", "workspace",
     "experiments", "backbones", "templates", "workers", "measures", "grids", "datasets", "watching", "statistics",
-    "results", "planning", "engine", "experiments.protocol", "training", "caveats",
+    "results", "watching.standing", "planning", "engine", "experiments.protocol", "training", "caveats",
     "figures", "tables", "views", "workflows", "console", "api", "__init__", "commands", "cli", "__main__",
 ]  # fmt: skip
 

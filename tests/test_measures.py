@@ -358,6 +358,21 @@ def test_numbers_alone_are_compared_over_seeds(tmp_path: Path):
     assert "Brackets: 95% intervals over seeds." in drawing.files["table.md"]
 
 
+def test_numbers_that_no_seed_moves_have_no_interval(tmp_path: Path):
+    """An experiment without chance in it gives each seed the same number: a width of 0 would claim certainty."""
+    record = synthetic.without_classes(synthetic.Scalars, grid(tmp_path, select_on="val_score", seeds=(0, 1, 2)), {})
+    synthetic.stated(tmp_path, record, lambda trial, split: Examples({}, {"score": 5.0 + trial.row}))
+    drawing = concluded(tmp_path, record)
+    reference = drawing.findings.record.grid.reference
+    for facts in drawing.findings.analysis.rows.values():
+        assert np.isnan(facts.primary.interval.low)
+        if facts.row != reference:
+            assert facts.delta
+            assert np.isnan(facts.delta.value.low)
+            assert facts.delta.p == comparison.smallest_p(3)
+    assert "NaN" not in drawing.files["report.html"].partition("application/json")[2].partition("</script>")[0]
+
+
 def test_test_numbers_are_sealed(tmp_path: Path):
     """Numbers alone too lie in a file that only a selection opens."""
     record = synthetic.without_classes(synthetic.Scalars, grid(tmp_path, select_on="val_score"), {})

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from math import inf, isfinite
@@ -26,15 +26,17 @@ from ablation.errors import AblateError
 from ablation.grids import record
 from ablation.grids.study_file import read as read_study
 from ablation.outcomes import JobOutcome, Status
-from ablation.planning import cost, plan, schedule
-from ablation.planning.cost import Extraction, Shape, Speed
+from ablation.planning import plan, schedule
+from ablation.planning.cost import Speed
 from ablation.planning.plan import Job
 from ablation.planning.schedule import Costs
 from ablation.results.result import Result, write
-from ablation.training import front, measuring, worker
+from ablation.training import cost, estimate, features, front, measuring
+from ablation.training.cost import Extraction, Shape
 from ablation.training.inputs import Weights
 from ablation.training.jobs import Features
 from ablation.workers import slots
+from ablation.workers.pool import Link, Task
 from ablation.workers.slots import Slot
 from ablation.workflows import forecast, sweep
 from ablation.workflows.bench import bench
@@ -54,17 +56,19 @@ FEATURES = JOBS[0].training.artifacts()["train"].key
 class Fake:
     """A bench on which an epoch takes a second for each 10 million parameters, and features a second an image."""
 
-    start = 10.0
+    start, slots = 10.0, 1
 
     def __init__(self) -> None:
         self.measured: list[Shape] = []
 
-    def features(self, wanted: Iterable[Features]) -> dict[str, Extraction]:
-        return {f.key: Extraction((1, 1, 512), 5.0, 1.0, 2**30) for f in wanted}
+    def run(self, title: str, tasks: Iterable[Task], kind: type) -> dict[str, Extraction | Speed]:
+        return {task.key: self.measure(*task.arguments) for task in tasks}
 
-    def speeds(self, shapes: Sequence[Shape]) -> dict[Shape, Speed]:
-        self.measured += shapes
-        return {s: Speed(1.0, s.parameters / 1e7, 0.5, 40 * s.parameters) for s in shapes}
+    def measure(self, wanted: Features | Shape) -> Extraction | Speed:
+        if isinstance(wanted, Features):
+            return Extraction((1, 1, 512), 5.0, 1.0, 2**30)
+        self.measured.append(wanted)
+        return Speed(1.0, wanted.parameters / 1e7, 0.5, 40 * wanted.parameters)
 
     @contextmanager
     def opened(self, *_: object) -> Iterator["Fake"]:
@@ -192,8 +196,8 @@ def test_a_training_that_goes_on_costs_what_is_left_of_it():
 def test_kept_heads(keep: str, seeds: int, heads: int):
     """All of them, none, or two a slot: with several seeds, a row is selected when all heads are there."""
     shape = JOBS[1].training.shape((1, 1, 512), 100, 20, 30)
-    priced = Costs(2, 0.0, {}, {}, {job.training.key: shape for job in JOBS})
-    found = schedule.disk(JOBS, priced, seeds, keep)
+    priced = Costs(2, 0.0, {}, {}, {job.training.key: cost.size(shape) for job in JOBS})
+    found = schedule.disk(JOBS, priced, seeds, keep, "head")
     assert found["heads"] == heads * 4 * shape.parameters
     assert found["checkpoints"] == (2 + (len(JOBS) if keep == "all" else 0)) * 12 * shape.parameters
 
@@ -327,10 +331,18 @@ def test_past_trainings_say_how_long_the_next_ones_take(ran: Options):
     assert said["memory"]["workers"] > 100 * 2**20
 
 
+def shapes_left(options: Options) -> set[Shape]:
+    jobs = forecast.forecast(options, None, no_bench, Silent()).jobs
+    left = [job.training for job in jobs if job.missing]
+    workspace = Workspace(options.workspace)
+    wanted = {f for training in left for f in training.artifacts().values()}
+    return set(estimate.shapes_of(left, {f.key: features.shape(workspace, f)[1:] for f in wanted}).values())
+
+
 def test_speeds_of_another_environment_do_not_count(ran: Options):
     """A training on other threads tells nothing of this one."""
     grid = read_study(str(ran.workspace.parent / "tiny.toml"), seeds=[5])
-    shapes = set(forecast.forecast(replace(ran, grid=grid), None, no_bench, Silent()).costs.shapes.values())
+    shapes = shapes_left(replace(ran, grid=grid))
     workspace = Workspace(ran.workspace)
     assert cost.past(workspace, shapes, {"processor": slots.processor()}).keys() == shapes
     assert cost.past(workspace, shapes, {"processor": "another"}) == {}
@@ -340,8 +352,8 @@ def test_a_gpus_speed_is_not_the_cpus(ran: Options):
     """Both may have as many threads: what was trained on is part of where."""
     cpu, gpu = slots.Slot("cpu:0", 2), slots.Slot("gpu:0", 2, gpu=slots.Gpu("GPU-1", "H100", 80_000))
     grid = read_study(str(ran.workspace.parent / "tiny.toml"), seeds=[5])
-    shapes = set(forecast.forecast(replace(ran, grid=grid), None, no_bench, Silent()).costs.shapes.values())
-    where = [forecast._environment(slot) | {"threads": forecast._environment(slots.parse("auto")[0])["threads"]}
+    shapes = shapes_left(replace(ran, grid=grid))
+    where = [estimate.environment(slot) | {"threads": estimate.environment(slots.parse("auto")[0])["threads"]}
              for slot in (cpu, gpu)]  # fmt: skip
     assert [bool(cost.past(Workspace(ran.workspace), shapes, each)) for each in where] == [True, False]
 
@@ -377,25 +389,24 @@ def test_trials_tell_their_memory(ran: Options):
     assert "memory" not in folder.table("csv").read_text().splitlines()[0].split(",")
 
 
-def test_what_cannot_be_measured_is_said(monkeypatch: pytest.MonkeyPatch, npz: Path, study_file: Path, tmp_path: Path):
+def fails(link: Link) -> JobOutcome[Speed]:
+    return JobOutcome(Status.FAILED, error="Traceback ...\nValueError: no such layer")
+
+
+def test_what_cannot_be_measured_is_said(monkeypatch: pytest.MonkeyPatch, ran: Options):
     """A measurement that fails is one line with its reason."""
     monkeypatch.setattr(os, "environ", dict(os.environ))
-    monkeypatch.setattr(worker, "begin", lambda report: JobOutcome(Status.DONE, 0.0))
-    error = "Traceback ...\nValueError: no such layer"
-    monkeypatch.setattr(worker, "measure_features", lambda *_: JobOutcome(Status.FAILED, error=error))
     with (
-        bench([Slot("cpu:0", 1)], True, Silent()) as found,
-        pytest.raises(AblateError, match="features could not be measured: ValueError: no such layer"),
+        bench(replace(ran, inline=True), [Slot("cpu:0", 1)], Silent()) as found,
+        pytest.raises(AblateError, match="measuring trainings failed: ValueError: no such layer"),
     ):
-        found.features([JOBS[0].training.artifacts()["train"]])
+        found.run("measuring trainings", [Task("a", fails)], Speed)
 
 
-def test_slots_measure_at_the_same_time(monkeypatch: pytest.MonkeyPatch):
+def test_slots_measure_at_the_same_time():
     """Each shape once a slot: the speed is the mean, the memory the most."""
-    monkeypatch.setattr(os, "environ", dict(os.environ))
-    told = iter([Speed(1.0, 2.0, 3.0, 10), Speed(3.0, 4.0, 5.0, 30)])
-    monkeypatch.setattr(worker, "begin", lambda report: JobOutcome(Status.DONE, 0.0))
-    monkeypatch.setattr(worker, "measure", lambda shape, report: JobOutcome(Status.DONE, next(told)))
     shape = JOBS[0].training.shape((1, 1, 4), 10, 5, 6)
-    with bench([Slot("cpu:0", 1), Slot("cpu:1", 1)], True, Silent()) as found:
-        assert found.speeds([shape]) == {shape: Speed(2.0, 3.0, 4.0, 30)}
+    told = iter([Speed(1.0, 2.0, 3.0, 10), Speed(3.0, 4.0, 5.0, 30)])
+    fake = Fake()
+    fake.slots, fake.measure = 2, lambda wanted: next(told)
+    assert estimate.measure_speeds(fake, [shape]) == {shape: Speed(2.0, 3.0, 4.0, 30)}

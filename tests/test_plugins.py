@@ -9,7 +9,11 @@ import pytest
 from conftest import ablate, rows
 from mlflow import MlflowClient
 
+from ablation.engine.run import Run
+from ablation.grids.levels import Condition
+from ablation.planning.plan import Training
 from ablation.views.databases import sqlite_url
+from ablation.workspace import Workspace
 
 PLUGINS = Path(__file__).parent / "plugins"
 POLYNOMIAL = """
@@ -39,7 +43,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     info = folder / "polynomials-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: polynomials\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[ablate.experiments]\npolynomial = polynomial\n")
+    (info / "entry_points.txt").write_text("[ablate.experiments]\nhouse = house\npolynomial = polynomial\n")
     (folder / "poly.toml").write_text(POLYNOMIAL)
     (folder / "gamble.toml").write_text(GAMBLE)
     return folder
@@ -106,6 +110,27 @@ def test_numbers_alone(place: Path):
     assert all(m["final/test_minutes"] in (2, 5) for m in in_mlflow(place, "gamble"))
 
 
+def test_a_milestone_is_reported_with_its_result(tmp_path: Path):
+    """Who is told of its step finds the result on disk; the steps between come in their order, none twice."""
+    training = Training(
+        key="k", plugin="keras_head", experiment="e", version=1, condition=Condition({}), defaults={}, seed=0,
+        milestones=(2, 4),
+    )  # fmt: skip
+    told: list[tuple[int, bool]] = []
+
+    class Teller:
+        def report(self, message: dict[str, list[dict[str, float]]]) -> None:
+            steps = [int(step["epoch"]) for step in message["epochs"]]
+            told.extend((step, run.folder.result(step).is_file()) for step in steps)
+
+    run = Run(Workspace(tmp_path), training, "none", Teller())
+    for step in range(1, 5):
+        run.report(loss=1.0)
+        if step in run.milestones:
+            run.result(scores={"val": {"loss": 1.0}})
+    assert told == [(1, False), (2, True), (3, False), (4, True)]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -130,7 +155,7 @@ def test_its_own_option_is_an_input(place: Path):
 
 
 @pytest.mark.parametrize(("plugin", "message"), [
-    ("nothing", "[experiment] plugin: unknown experiment 'nothing'; known: keras_head, polynomial"),
+    ("nothing", "[experiment] plugin: unknown experiment 'nothing'; known: house, keras_head, polynomial"),
     ("no.such:thing", "[experiment] plugin 'no.such:thing': no.such:thing cannot be imported"),
 ])  # fmt: skip
 def test_an_experiment_that_is_not_there(place: Path, plugin: str, message: str):
@@ -144,12 +169,19 @@ def test_other_data_are_refused_where_there_is_no_way(place: Path):
     assert "no way to try a row on other data" in say(place, "evaluate", "--grid", "poly.toml", "--data", "x", code=2)
 
 
-def test_warnings_tables_and_figures_of_its_own(place: Path):
-    """An experiment that brings some has them beside those of every study: in files and in the report."""
-    (place / "house.toml").write_text(GAMBLE.replace("gamble:", "house:"))
-    say(place, "run", "--grid", "house.toml")
-    warnings = json.loads((place / "runs/house/warnings.json").read_text())
-    assert "HOUSE_WINS" in [warning["code"] for warning in warnings]
-    assert "3 to 1" in (place / "runs/house/tables/odds.md").read_text()
-    assert "The wheel" in (place / "runs/house/report.html").read_text()
-    assert "follow from" in say(place, "verify", "runs/house/tables/odds.md")
+def test_all_that_an_experiment_may_bring(place: Path):
+    """Studies are found by name, costs are its own, workers have its variables; its warnings, tables and figures come
+    beside those of every study, in files and in the report, and --strict knows its codes."""
+    assert "--grid bridge: no such study; shipped: baseline," in say(place, "plan", "--grid", "bridge", code=2)
+    cost = json.loads(say(place, "plan", "--grid", "roulette", "--json"))
+    assert [training["seconds"] for training in cost["trainings"]] == pytest.approx([1 + 5 * 60 + 0.3] * 2)
+    wrong = say(place, "run", "--grid", "roulette", "--strict", "HOUSE_LOSES", code=2)
+    assert "--strict HOUSE_LOSES: no such warning; known: NOT_ABLATED," in wrong
+    assert "HOUSE_WINS" in wrong
+    assert "--strict: HOUSE_WINS" in say(place, "run", "--grid", "roulette", "--strict", "HOUSE_WINS", code=1)
+    folder = place / "runs/roulette"
+    assert "HOUSE_WINS" in [warning["code"] for warning in json.loads((folder / "warnings.json").read_text())]
+    assert "3 to 1" in (folder / "tables/odds.md").read_text()
+    assert "The wheel" in (folder / "report.html").read_text()
+    assert "follow from" in say(place, "verify", "runs/roulette/tables/odds.md")
+    assert "--strict: HOUSE_WINS" in say(place, "table", "--grid", "roulette", "--strict", "HOUSE_WINS", code=1)

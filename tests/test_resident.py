@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ablation.workers import slots
+from ablation.training import devices
 
 SCRIPT = """
 import json, os, sys
@@ -48,7 +48,7 @@ def test_an_epoch_in_one_call_is_the_same_epoch(backend: str):
     """Step by step and in one call: equal weights, and logs that are the means over the epoch's images."""
     if not find_spec(backend):
         pytest.skip(f"{backend} is not installed")
-    here = os.environ | slots.environment(slots.Slot("cpu:0", 1)) | {"KERAS_BACKEND": backend}
+    here = os.environ | devices.of_child() | {"KERAS_BACKEND": backend}
     done = subprocess.run([sys.executable, "-c", SCRIPT], env=here, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     for step_by_step, resident, apart in json.loads(done.stdout.splitlines()[-1]):

@@ -164,6 +164,18 @@ def test_a_shorter_row_leaves_what_a_longer_one_left(place: Place, training: Tra
     assert result.failure(folder) is None
 
 
+def test_a_failure_that_a_later_result_has_followed_is_over(place: Place, training: Training):
+    """A process may die between the two: its file says nothing then. A later failure of another try does."""
+    folder = place("over").training(training.key)
+    result.write(folder, result.Result(Status.DIVERGED, 6, finished=2.0))
+    result.write(folder, result.Result(Status.DONE, 3, finished=3.0))
+    assert result.failure(folder)
+    result.write(folder, result.Result(Status.DONE, 7, finished=1.0))
+    assert result.failure(folder)
+    result.write(folder, result.Result(Status.DONE, 7, finished=3.0))
+    assert result.failure(folder) is None
+
+
 def test_a_stop_in_the_last_epoch_comes_too_late(place: Place, training: Training):
     """The training is done, and leaves no checkpoint that nobody would need."""
     workspace = place("late")

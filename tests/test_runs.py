@@ -224,7 +224,6 @@ def test_a_secret_of_the_environment_is_written_nowhere(npz, tmp_path, monkeypat
     """MLflow's own variables hold credentials: no file of the workspace holds them after a run and a sync."""
     for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "PGPASSWORD"):
         monkeypatch.setenv(name, SECRET)
-    monkeypatch.setenv("TEST_SLOT", "inline")
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs/how").write_text("")
     (tmp_path / "tiny.toml").write_text(STUDY + trainer.PLUGIN)

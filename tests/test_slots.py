@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from ablation.errors import AblateError
-from ablation.training import worker
+from ablation.training import devices, worker
 from ablation.workers import slots
 
 GPUS = [slots.Gpu("GPU-aa1", "A", 1000), slots.Gpu("GPU-ab2", "B", 2000)]
@@ -102,16 +102,16 @@ def test_jax_on_a_gpu_computes_the_same_bits(monkeypatch: pytest.MonkeyPatch):
     """Its switch for that is turned on beside the flags that are there; TensorFlow has none that we turn."""
     monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=x")
     slot = slots.Slot("gpu:0", 1, GPUS[0])
-    assert "XLA_FLAGS" not in slots.environment(slot)
+    assert "XLA_FLAGS" not in devices.environment(slot)
     monkeypatch.setenv("KERAS_BACKEND", "jax")
-    found = slots.environment(slot)
-    assert found["XLA_FLAGS"] == f"--xla_dump_to=x {slots.DETERMINISTIC}"
+    found = slots.environment(slot) | devices.environment(slot)
+    assert found["XLA_FLAGS"] == f"--xla_dump_to=x {devices.DETERMINISTIC}"
     for name, value in found.items():
         monkeypatch.setenv(name, value)
     assert slots.device() == GPUS[0].name
-    assert slots.deterministic()
+    assert devices.deterministic()
     monkeypatch.setenv("XLA_FLAGS", "")
-    assert not slots.deterministic()
+    assert not devices.deterministic()
 
 
 @pytest.mark.parametrize(("backend", "switch"), [("tensorflow", True), ("jax", True), ("torch", False)])
@@ -121,5 +121,5 @@ def test_tensorfloat_is_a_level_where_the_backend_has_a_switch(
     """There float32 turns it off; elsewhere the driver does, and the level cannot be had."""
     monkeypatch.setenv("KERAS_BACKEND", backend)
     slot = slots.Slot("gpu:0", 1, slots.Gpu("GPU-1", "A", 1000, 9))
-    assert (slots.lacking("tensorfloat32", [slot]) == "") is switch
-    assert ("NVIDIA_TF32_OVERRIDE" in slots.environment(slot)) is not switch
+    assert (devices.lacking("tensorfloat32", [slot]) == "") is switch
+    assert ("NVIDIA_TF32_OVERRIDE" in devices.environment(slot)) is not switch

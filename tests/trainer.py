@@ -15,6 +15,7 @@ from ablation.results import result
 from ablation.results.result import Result
 from ablation.training import experiment
 from ablation.watching.watch import Watch
+from ablation.workers.slots import Slot
 
 CLASSES = 3  # of the tiny image set
 PLUGIN = '\n[experiment]\nplugin = "trainer:fake"\n'  # at the end of a study file
@@ -35,6 +36,9 @@ class Fake:
     name, version = "fake", 1
     factors, Inputs, measures = experiment.factors, experiment.Inputs, experiment.measures
     primary, detailed, noun = experiment.primary, experiment.detailed, experiment.noun
+
+    def environment(self, slot: Slot) -> dict[str, str]:
+        return {"TEST_SLOT": slot.name}
 
     def prepare(self, request: Request, watch: Watch) -> Prepared:
         return experiment.prepare(request, watch)

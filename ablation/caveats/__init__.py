@@ -13,7 +13,7 @@ from ablation.caveats.known import Known
 from ablation.datasets.leaks import Leaks
 from ablation.results.findings import Findings
 
-__all__ = ["CHECKS", "CODES", "ERRORS", "Caveat", "as_json", "find"]
+__all__ = ["CHECKS", "ERRORS", "Caveat", "as_json", "checks", "find"]
 
 CHECKS: dict[str, Callable[[Known], Caveat | None]] = {  # by weight: what invalidates the numbers comes first
     "NOT_ABLATED": runs.not_ablated,
@@ -59,16 +59,19 @@ CHECKS: dict[str, Callable[[Known], Caveat | None]] = {  # by weight: what inval
     "F1_UNDEFINED_AVERAGE": source.f1_average,
     "IMPORTANCE_SUPPRESSED": factors.unimportant,
 }
-CODES = tuple(CHECKS)
 ERRORS = ("NOT_ABLATED",)  # fatal without --strict
+
+
+def checks(experiment: Any) -> dict[str, Callable[[Known], Caveat | None]]:
+    """Return all checks of an experiment's studies by their codes, its own ones last."""
+    return CHECKS | dict(getattr(experiment, "diagnostics", {}))
 
 
 def find(findings: Findings, looks: int = 1, leaks: Mapping[str, Leaks] | None = None) -> list[Caveat]:
     """What is to be said of a study before it is believed, by weight. `looks`: how many studies, this one included,
     have seen its test images; `leaks`: level of the factor `split` -> what crosses it."""
     known = Known(findings, looks, leaks or {})
-    checks = (*CHECKS.values(), *getattr(findings.record.experiment, "diagnostics", ()))
-    return [caveat for check in checks if (caveat := check(known))]
+    return [caveat for check in checks(findings.record.experiment).values() if (caveat := check(known))]
 
 
 def as_json(caveats: Iterable[Caveat]) -> list[dict[str, Any]]:

@@ -98,12 +98,13 @@ def verify(files: tuple[Path, ...], workspace: Path) -> int:
 
 
 def _drawn(grid: str, name: str | None, workspace: Path, strict: tuple[str, ...], **look: Any) -> Any:
-    check_codes(strict)
     with loading():
+        from ablation.grids import record
         from ablation.tables.outcome import Look, redraw
 
-    found = Look(importances=_importances, **look)
-    return redraw(opened(workspace), name or existing_name(grid, workspace), found)
+    place, study = opened(workspace), name or existing_name(grid, workspace)
+    check_codes(strict, record.need(place, study).experiment)
+    return redraw(place, study, Look(importances=_importances, **look))
 
 
 def _importances(*arguments: Any) -> Any:

@@ -113,13 +113,15 @@ def worker(scheduler: str, slots: str, tls_ca: str | None, tls_cert: str | None,
     ablate worker --scheduler tcp://head:8786                         on each machine with cores or GPUs
     ablate run --grid paper --scheduler tcp://head:8786 --workspace /shared/runs
     """
+    from ablation import experiments
+    from ablation.engine import job
     from ablation.workers import cluster
     from ablation.workers.pool import Tls
     from ablation.workers.slots import parse
 
     found = parse(slots)
     click.echo(f"serving {scheduler} with {', '.join(slot.name for slot in found)}", err=True)
-    cluster.serve(scheduler, found, Tls(tls_ca, tls_cert, tls_key))
+    cluster.serve(scheduler, found, Tls(tls_ca, tls_cert, tls_key), job.setup(experiments.DEFAULT))
     return 0
 
 

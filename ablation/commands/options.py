@@ -272,11 +272,13 @@ def named(grid: str | None, name: str | None, workspace: Path) -> list[str]:
     return found
 
 
-def check_codes(strict: tuple[str, ...]) -> None:
+def check_codes(strict: tuple[str, ...], experiment: Any) -> None:
+    """Raises AblateError where `--strict` names a warning that studies of this experiment cannot have."""
     if not strict:
         return
-    from ablation.caveats import CODES  # slow
+    from ablation.caveats import checks
 
-    unknown = [code for code in strict if code not in CODES]
-    if unknown:
-        raise AblateError(f"--strict {unknown[0]}: no such warning; known: {', '.join(CODES)}")
+    known = checks(experiment)
+    for code in strict:
+        if code not in known:
+            raise AblateError(f"--strict {code}: no such warning; known: {', '.join(known)}")

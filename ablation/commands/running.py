@@ -36,8 +36,8 @@ def run(as_json: bool, quiet: bool, verbose: bool, strict: tuple[str, ...], **as
     from ablation.workers import interrupts
 
     interrupts.shield_tracker()
-    check_codes(strict)
     options = asked_for(**asked)
+    check_codes(strict, options.experiment)
     from ablation.console import progress
     from ablation.workflows.pools import Ahead
 

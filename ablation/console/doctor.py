@@ -14,6 +14,7 @@ import psutil
 
 from ablation import extras
 from ablation.backbones import BACKBONES, DOWNLOADS
+from ablation.training import devices
 from ablation.workers import slots
 from ablation.workspace import file_system, on_network
 
@@ -72,7 +73,7 @@ def _extras() -> Iterator[Check]:
 
 
 def _backend() -> Iterator[Check]:
-    name = slots.backend()
+    name = devices.backend()
     if extras.is_installed(name):
         yield Check("good", "Keras backend", _named(name))
     else:

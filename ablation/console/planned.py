@@ -6,7 +6,6 @@ from typing import Any
 from ablation.durations import duration
 from ablation.grids.grid import Trial
 from ablation.grids.levels import short
-from ablation.planning import cost
 from ablation.planning.plan import Job
 from ablation.planning.schedule import of_job, seconds
 from ablation.workflows.forecast import Forecast
@@ -30,8 +29,7 @@ def as_json(found: Forecast) -> dict[str, Any]:
         "epochs_left": sum(job.epochs_left for job in found.jobs),
         "trainings": [_job(found, job) for job in found.jobs],
         "features": [
-            {"key": key, "images": images, "seconds": found.costs.features[key]}
-            for key, images in found.computed.items()
+            {"key": key, "images": images, "seconds": found.costs.artifacts[key]} for key, images in found.made.items()
         ],
         "slots": [vars(slot) for slot in found.slots],
         "seconds": found.seconds if found.timed else None,
@@ -54,20 +52,13 @@ def _job(found: Forecast, job: Job) -> dict[str, Any]:
         ],
         "seed": job.training.seed,
         "levels": {name: shown[name] for name in found.record.grid.varying if name != found.record.grid.factors.shared},
-        **_of_head(job),
+        **job.training.described(),
         "epochs_left": job.epochs_left,
         "state": job.state,
         "start": job.start,
         "seconds": of_job(job, found.rows, found.costs),
         "fits": None if found.budget is None else max((t.step for t in chosen), default=0),
     }
-
-
-def _of_head(job: Job) -> dict[str, Any]:
-    """What version 0.1.0 said of each head, whatever varies."""
-    condition = job.training.condition
-    units = list(cost.units(condition)) if "fc_units" in condition else []
-    return {"batch_size": condition["batch_size"], "fc_units": units} if units else {}
 
 
 def _budget(found: Forecast) -> dict[str, Any] | None:
@@ -85,7 +76,8 @@ def _budget(found: Forecast) -> dict[str, Any] | None:
 
 def draw(found: Forecast) -> str:
     """The table of trainings, then the totals."""
-    return "\n".join([*_table(found), "", *_totals(as_json(found))])
+    made = f"{getattr(found.record.experiment, 'made', 'artifacts')}: {{:,}} {found.record.noun}s to compute, {{}}"
+    return "\n".join([*_table(found), "", *_totals(as_json(found), made)])
 
 
 def _table(found: Forecast) -> Iterator[str]:
@@ -139,7 +131,7 @@ def _fits(found: Forecast, job: Job) -> str:
     return f"to {unit} {max(fits)}" if fits else "no"
 
 
-def _totals(said: dict[str, Any]) -> Iterator[str]:
+def _totals(said: dict[str, Any], made: str) -> Iterator[str]:
     trainings = said["trainings"]
     again = f" and {said['replicates']} replicates of the reference" if said["replicates"] else ""
     many = (f" x {said['seeds']} seeds" if said["seeds"] > 1 else "") + again
@@ -155,8 +147,8 @@ def _totals(said: dict[str, Any]) -> Iterator[str]:
     if said["trials_done"] + lost == said["trials"]:
         yield "nothing to train" + ("" if lost else ": every row is there")
         return
-    for features in said["features"]:
-        yield f"features: {features['images']:,} images to compute, {duration(features['seconds'])}"
+    for artifact in said["features"]:
+        yield made.format(artifact["images"], duration(artifact["seconds"]))
     threads = _count(said["slots"][0]["threads"], "thread")
     if said["seconds"] is None:
         yield "time: not known until a training of this experiment has run in this workspace"

@@ -1,6 +1,7 @@
 """One training in a worker: locked, counted, and answered by an outcome. Nothing is raised across processes."""
 
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,21 @@ from ablation.outcomes import JobOutcome, Status
 from ablation.planning import attempts
 from ablation.planning.plan import Training
 from ablation.results import result
-from ablation.workers.pool import Link
+from ablation.workers.pool import Link, Setup
 from ablation.workspace import Workspace
+
+
+def setup(plugin: str) -> Setup:
+    """Return what an experiment needs of the processes of its workers."""
+    experiment = experiments.load(plugin)
+    required = getattr(experiment, "required", dict)
+    return Setup(getattr(experiment, "environment", lambda slot: {}), required(), getattr(experiment, "loads", ""))
+
+
+def load(plugin: str, link: Link) -> JobOutcome[str]:
+    """Load an experiment, and the module that its jobs need, in a worker; the experiment's name."""
+    import_module(setup(plugin).loads or __name__)
+    return JobOutcome(Status.DONE, plugin)
 
 
 class Stopped(Exception):

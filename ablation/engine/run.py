@@ -25,9 +25,10 @@ class Reports:
         self._link, self._last = link, 0.0
         self._steps: list[dict[str, float]] = []
 
-    def add(self, step: dict[str, float], now: bool) -> None:
+    def add(self, step: dict[str, float], hold: bool = False) -> None:
+        """Report a step. `hold`: with the next one, or by `send`."""
         self._steps.append(step)
-        if now or time.monotonic() - self._last > REPORT_SECONDS:
+        if not hold and time.monotonic() - self._last > REPORT_SECONDS:
             self.send()
 
     def send(self) -> None:
@@ -62,7 +63,8 @@ class Run:
         """Note one step's numbers ("loss", "val_mae", ...): they are in the history of every later result."""
         step = len(self.history) + 1
         self.history.append({"epoch": step, **{k: float(v) for k, v in numbers.items()}, "time": time.time()})
-        self._reports.add(self.history[-1], now=step in self.training.milestones)
+        # Who is told of a milestone looks for its result.
+        self._reports.add(self.history[-1], hold=step in self.training.milestones)
 
     def result(
         self,

@@ -36,13 +36,13 @@ class Request:
 @dataclass(frozen=True)
 class Prepared:
     """What the trainings of a study are given, read and checked. `data`: the data as a record names them; `store`:
-    writes what workers and later commands read; `disk`: what that takes, in bytes."""
+    writes what workers and later commands read; `disk`: the bytes that this takes, by what it is."""
 
     inputs: Inputs
     data: str = ""
     notes: Sequence[str] = ()
     store: Callable[[], None] = lambda: None
-    disk: int = 0
+    disk: Mapping[str, int] = field(default_factory=dict)
 
 
 class Experiment(Protocol):
@@ -63,10 +63,15 @@ class Experiment(Protocol):
       runs in a worker, and reports {"done": n, "of": n}.
     - `effort(training)`: how long a training takes beside others, in any unit; else its number of steps.
     - `updates(condition, examples)`: what decides between equal rows; else the number of steps.
-    - `diagnostics`: functions of `caveats.known.Known` that return a Caveat or None: its own warnings.
+    - `diagnostics`: its own warnings: code -> a function of `caveats.known.Known` that returns a Caveat or None.
     - `tables`, `figures`: functions of `results.findings.Findings` that return a Table, or a Drawn, or None.
     - `kept`: what `--keep` keeps of a training ("head"); else nothing is kept.
     - `loads`: a module that workers import as they start.
+    - `environment(slot)`: variables that a worker's process has before it starts, beside those of every worker.
+    - `required()`: variables that workers must have wherever they were started, by name; others are refused.
+    - `estimate(request)`: what is left costs, as a `cost.Estimate` of a `cost.EstimateRequest`; else the mean of past
+      trainings.
+    - `studies`: a folder of study files that `--grid NAME` finds.
     """
 
     name: str

@@ -123,6 +123,11 @@ class Record(BaseModel):
         return getattr(self.experiment, "noun", "example")
 
     @property
+    def kept(self) -> str:
+        """What `--keep` keeps of a training, in a word; "" where nothing is."""
+        return getattr(self.experiment, "kept", "")
+
+    @property
     def selected_by(self) -> Measure | None:
         """The measure that selects a row; None where nothing is selected. Raises AblateError where it is unknown."""
         if not self.grid.selects:

@@ -1,5 +1,6 @@
 """A study file is read into a Grid here, and a wrong one is refused, naming the file, the key and what is allowed."""
 
+import contextlib
 import itertools
 import os.path
 import tomllib
@@ -88,10 +89,23 @@ def _floats(value: Any) -> Any:
     return [_floats(v) for v in value] if isinstance(value, list) else value
 
 
-def shipped() -> dict[str, Path]:
-    """The studies that come with the package: name -> file."""
-    folder = Path(str(files("ablation"))) / "studies"
+def _within(folder: Path) -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def shipped() -> dict[str, Path]:
+    """Return the studies that come with this package: name -> file."""
+    return _within(Path(str(files("ablation"))) / "studies")
+
+
+def _of_plugins() -> dict[str, Path]:
+    """Return the studies that installed experiments bring: name -> file. One that cannot be loaded has none."""
+    found: dict[str, Path] = {}
+    for name in set(experiments.names()) - experiments.BUILT_IN.keys():
+        with contextlib.suppress(AblateError):
+            folder = getattr(experiments.load(name), "studies", None)
+            found |= _within(Path(folder)) if folder else {}
+    return found
 
 
 def _no_file(grid: str) -> AblateError:
@@ -113,11 +127,14 @@ def find(grid: str) -> Path:
         if os.path.isfile(grid):  # Path.is_file raises where a name is too long
             return Path(grid)
         raise _no_file(grid)
-    if grid not in shipped():
+    if grid in (own := shipped()):
+        return own[grid]
+    known = own | _of_plugins()
+    if grid not in known:
         if os.path.exists(grid):
             raise _no_file(grid)
-        raise AblateError(f"--grid {grid}: no such study; shipped: {', '.join(shipped())}, or the path of a .toml file")
-    return shipped()[grid]
+        raise AblateError(f"--grid {grid}: no such study; shipped: {', '.join(known)}, or the path of a .toml file")
+    return known[grid]
 
 
 def _parse(path: Path) -> _StudyFile:

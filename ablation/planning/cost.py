@@ -1,46 +1,22 @@
-"""What a training costs: the seconds of its pieces, its memory, its disk; and what past trainings say of them."""
+"""What trainings cost: the seconds of their pieces, their memory, their files. An experiment estimates its own."""
 
 import resource
 import sys
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict
-
-from ablation.backbones import PARAMETERS, PRODUCTS, outputs
-from ablation.grids.levels import Condition, text
+from ablation.grids.record import Record
+from ablation.planning.plan import Training
 from ablation.results import result
-from ablation.results.result import Result
-from ablation.workspace import TrainingFolder, Workspace, read_json, understood
+from ablation.watching.watch import Watch
+from ablation.workers.pool import Task
+from ablation.workers.slots import Slot
+from ablation.workspace import Workspace, read_json
 
-FREE = ("epochs", "learning_rate", "weights")  # factors on which the speed of an epoch does not depend
-MOMENTS = {"adam": 2, "adamw": 2, "rmsprop": 1, "sgd": 0}  # numbers that an optimiser keeps for each parameter
-FLOAT = 4  # bytes
-EPOCH_BYTES = 330  # of one epoch in a result file
-
-
-class Shape(BaseModel):
-    """What the speed of a training depends on. `inputs`: the shape of one image's features, or of its
-    pixels where the backbone is part of the training; then images a split."""
-
-    model_config = ConfigDict(frozen=True)
-
-    condition: Condition  # the factors of FREE at their defaults
-    inputs: tuple[int, ...]
-    classes: int
-    images: str
-    split: str
-    train: int
-    val: int
-    test: int
-
-    @property
-    def parameters(self) -> int:
-        return parameters(self.condition, self.classes)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -61,39 +37,70 @@ class Speed:
 
 
 @dataclass(frozen=True)
-class Extraction:
-    """What features cost. `shape`: of one image's. Seconds: `build` until the backbone stands, `image` for each."""
+class Size:
+    """Bytes that a training takes on disk: `kept` of it, its `checkpoint`, and each `result` beside its history."""
 
-    shape: tuple[int, ...]
-    build: float
-    image: float
+    kept: int = 0
+    checkpoint: int = 0
+    result: int = 0
+
+
+@dataclass(frozen=True)
+class Making:
+    """What it costs to make what trainings share, of so many `examples`. `memory` and `disk` in bytes."""
+
+    seconds: float
     memory: int
+    disk: int
+    examples: int
 
 
-def free(condition: Condition, defaults: Mapping[str, Any]) -> Condition:
-    """`condition` without what its speed does not depend on."""
-    return condition.replace(**{name: defaults[name] for name in FREE})
+@dataclass(frozen=True)
+class Estimate:
+    """What the pieces of a study cost. `start`: seconds until workers are ready. `artifacts`: those that are not made
+    yet, by key. `speeds` and `sizes`: of trainings, by key; those that nothing is known of are missing."""
+
+    start: float = 0.0
+    artifacts: Mapping[str, Making] = field(default_factory=dict)
+    speeds: Mapping[str, Speed] = field(default_factory=dict)
+    sizes: Mapping[str, Size] = field(default_factory=dict)
 
 
-def units(condition: Condition) -> tuple[int, ...]:
-    """Units of each dense layer of the head, the softmax left out."""
-    stated = condition.fc_units
-    return stated if isinstance(stated, tuple) else (stated,) * condition.fc_layers
+class Bench(Protocol):
+    """Workers on which an experiment measures; `slots` of them. `start`: seconds until they were ready."""
+
+    slots: int
+
+    @property
+    def start(self) -> float: ...
+    def run(self, title: str, tasks: Iterable[Task], kind: type[T]) -> dict[str, T]: ...
 
 
-def parameters(condition: Condition, classes: int) -> int:
-    """Trainable parameters: of the head, and of the part of the backbone that is trained with it."""
-    widths = [outputs(condition.backbone, condition.image_size), *units(condition), classes]
-    return PARAMETERS[condition.backbone][condition.trainable] + sum((a + 1) * b for a, b in pairwise(widths))
+@dataclass(frozen=True)
+class EstimateRequest:
+    """What an experiment is asked to estimate. `trainings`: those that are left. `slots`: where they would run.
+    `bench`: starts workers on which to measure, where past trainings say nothing."""
+
+    workspace: Workspace
+    record: Record
+    trainings: Sequence[Training]
+    slots: Sequence[Slot]
+    bench: Callable[[], AbstractContextManager[Bench]]
+    watch: Watch
 
 
-def convolutions(condition: Condition) -> float:
-    """What a backbone adds to the training of one image, in products of a parameter, forward and back; 0 where features
-    are stored."""
-    if condition.trainable == "head" and condition.augment == "none":
-        return 0.0
-    share = {"head": 1 / 3, "block5": 0.2, "all": 1.0}[str(condition.trainable)]  # a pass back costs two passes forward
-    return float(share * PRODUCTS[condition.backbone] * (condition.image_size / 32) ** 2)
+def from_past(request: EstimateRequest) -> Estimate:
+    """Return the mean speed of the experiment's past trainings here, whatever their levels, for all that are left."""
+    ran = []
+    for folder in request.workspace.trainings():
+        description: Any = read_json(folder.description)
+        if description and description.get("experiment") == request.record.grid.factors.experiment:
+            ran += [each for each in result.all_of(folder) if each.done]
+    if not ran:
+        return Estimate()
+    step = sum(each.seconds for each in ran) / sum(each.epochs for each in ran)
+    speed = Speed(0.0, step, 0.0, max(each.memory for each in ran))
+    return Estimate(speeds={training.key: speed for training in request.trainings})
 
 
 def peak_memory() -> int:
@@ -104,77 +111,3 @@ def peak_memory() -> int:
     except (OSError, StopIteration):
         unit = 1 if sys.platform == "darwin" else 1024
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def head_bytes(shape: Shape) -> int:
-    """What is kept of a trained network: all of it that sees the stored inputs, what is frozen included."""
-    condition, all_of_it = shape.condition, PARAMETERS[shape.condition.backbone]["all"]
-    within = condition.augment != "none"  # the backbone stands in the network, however much of it is trained
-    frozen = all_of_it - PARAMETERS[condition.backbone][condition.trainable] if within else 0
-    return FLOAT * (shape.parameters + frozen)
-
-
-def checkpoint_bytes(shape: Shape) -> int:
-    """The network and the optimiser's moments of what is trained."""
-    return head_bytes(shape) + FLOAT * shape.parameters * MOMENTS[shape.condition.optimizer]
-
-
-def result_bytes(shape: Shape, epochs: int) -> int:
-    """A result with its predictions: a class, a loss and K probabilities an image."""
-    return (shape.val + shape.test) * (2 + 4 + 2 * shape.classes) + EPOCH_BYTES * epochs
-
-
-def of_steps(workspace: Workspace, experiment: str) -> Speed | None:
-    """Return the mean speed of an experiment's past trainings here, whatever their levels; None where there is none."""
-    ran = []
-    for folder in workspace.trainings():
-        description: Any = read_json(folder.description)
-        if description and description.get("experiment") == experiment:
-            ran += [each for each in _results(folder) if each.done]
-    if not ran:
-        return None
-    steps = sum(each.seconds for each in ran) / sum(each.epochs for each in ran)
-    return Speed(0.0, steps, 0.0, max(each.memory for each in ran))
-
-
-def past(workspace: Workspace, wanted: Collection[Shape], environment: Mapping[str, Any]) -> dict[Shape, Speed]:
-    """The speeds that trainings of this workspace had in such an environment; the latest of each shape."""
-    names = {_name(s.condition, s.images, s.split, s.classes): s for s in wanted}
-    found: dict[Shape, tuple[float, Speed]] = {}
-    for folder in workspace.trainings() if names else ():
-        description: Any = read_json(folder.description)
-        if description is None:
-            continue
-        with understood(folder.description):
-            name = _name(*(description[key] for key in ("condition", "images", "split", "classes")))
-        for ran in _results(folder) if name in names else ():
-            shape = names[name]
-            if _alike(ran, shape, environment) and ran.finished > found.get(shape, (0.0, None))[0]:
-                found[shape] = ran.finished, _speed(ran)
-    return {shape: speed for shape, (_, speed) in found.items()}
-
-
-def _name(levels: Mapping[str, Any], images: str, split: str, classes: int) -> str:
-    return text([{k: v for k, v in levels.items() if k not in FREE}, images, split, classes])
-
-
-def _results(folder: TrainingFolder) -> Iterator[Result]:
-    return filter(None, map(result.read_file, folder.results()))
-
-
-def _alike(ran: Result, shape: Shape, environment: Mapping[str, Any]) -> bool:
-    """Whether a result tells the speed of `shape`: its first epochs hold what comes but once, so it takes three."""
-    same = all(ran.environment.get(name) == value for name, value in environment.items())
-    whole = ran.done and ran.memory and len(ran.history) >= 3
-    return bool(same and whole and ran.parameters == shape.parameters)
-
-
-def _speed(ran: Result) -> Speed:
-    """The mean epoch, without the quickest and the slowest tenth: a machine may have slept. Between two epochs of a
-    training that was interrupted lies more than an epoch, which `seconds` leaves out."""
-    times = np.array([epoch["time"] for epoch in ran.history])
-    between = np.sort(np.diff(times))
-    cut = -(-len(between) // 10) if len(between) > 2 else 0
-    epoch = min(float(between[cut : len(between) - cut].mean()), ran.seconds / len(ran.history))
-    start = max(0.0, float(times[0]) - ran.started - epoch)
-    return Speed(start, epoch, max(0.0, ran.finished - float(times[-1])), ran.memory)

@@ -49,6 +49,10 @@ class Training(BaseModel):
         """Return what is computed once for it and shared with others, each with a `key`; {} where nothing is."""
         return {}
 
+    def described(self) -> dict[str, Any]:
+        """Return what `ablate plan --json` says of it beside the factors that vary."""
+        return {}
+
     def identity(self) -> dict[str, Any]:
         """Return the digests of what it is given, as its id holds them."""
         return self.digests

@@ -4,22 +4,23 @@ import heapq
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ablation.planning.cost import Shape, Speed, checkpoint_bytes, head_bytes, result_bytes
+from ablation.planning.cost import Size, Speed
 from ablation.planning.plan import Job
 
+EPOCH_BYTES = 330  # of one step in a result file
 BETWEEN = 0.3  # seconds from one training to the next: its results are read, Optuna and MLflow are told
 
 
 @dataclass(frozen=True)
 class Costs:
-    """What the pieces cost, in seconds. `once`: whatever is trained. `features`: those that are not there, by key.
-    `speeds` and `shapes`: of each training that is left, by key."""
+    """What the pieces cost, in seconds. `once`: whatever is trained. `artifacts`: those that are not made yet, by key.
+    `speeds` and `sizes`: of each training that is left, by key."""
 
     slots: int
     once: float
-    features: Mapping[str, float]
+    artifacts: Mapping[str, float]
     speeds: Mapping[str, Speed]
-    shapes: Mapping[str, Shape]
+    sizes: Mapping[str, Size]
 
 
 def wall(durations: Iterable[float], slots: int) -> float:
@@ -37,18 +38,18 @@ def of_job(job: Job, rows: Collection[int], costs: Costs) -> float:
 
 
 def seconds(jobs: Sequence[Job], rows: Collection[int], costs: Costs) -> float:
-    """Until the missing trials of these rows are answered: features first, then the trainings in order."""
+    """Until the missing trials of these rows are answered: artifacts first, then the trainings in order."""
     durations = [(job, of_job(job, rows, costs)) for job in jobs]
     trainings = [(job, duration) for job, duration in durations if duration]
     if not trainings:
         return 0.0
-    keys = sorted(costs.features.keys() & {key for job, _ in trainings for key in _features(job)})
-    computed = wall((costs.features[key] for key in keys), costs.slots)
+    keys = sorted(costs.artifacts.keys() & {key for job, _ in trainings for key in _artifacts(job)})
+    computed = wall((costs.artifacts[key] for key in keys), costs.slots)
     return costs.once + computed + wall((duration for _, duration in trainings), costs.slots)
 
 
-def _features(job: Job) -> set[str]:
-    return {features.key for features in job.training.artifacts().values()}
+def _artifacts(job: Job) -> set[str]:
+    return {artifact.key for artifact in job.training.artifacts().values()}
 
 
 def _users(jobs: Iterable[Job]) -> dict[int, list[Job]]:
@@ -66,14 +67,14 @@ def fitting(jobs: Sequence[Job], costs: Costs, reference: int, most: float) -> f
     A row comes with all its seeds. Nothing fits where the reference does not.
     """
     users = _users(jobs)
-    computed = {row: {key for job in mine for key in _features(job)} for row, mine in users.items()}
+    computed = {row: {key for job in mine for key in _artifacts(job)} for row, mine in users.items()}
     chosen = {reference} & users.keys()
     if seconds(jobs, chosen, costs) > most:
         return frozenset()
 
     def added(row: int) -> float:
         trainings = sum(of_job(job, chosen | {row}, costs) - of_job(job, chosen, costs) for job in users[row])
-        return trainings + sum(costs.features.get(key, 0.0) for key in computed[row] - ready)
+        return trainings + sum(costs.artifacts.get(key, 0.0) for key in computed[row] - ready)
 
     ready = set().union(*(computed[row] for row in chosen))
     gains = {row: added(row) for row in users.keys() - chosen}
@@ -90,23 +91,24 @@ def fitting(jobs: Sequence[Job], costs: Costs, reference: int, most: float) -> f
     return frozenset(chosen)
 
 
-def memory(jobs: Sequence[Job], costs: Costs, features: int = 0) -> int:
-    """Bytes of all workers together at most: the largest trainings side by side. `features`: of computing them."""
+def memory(jobs: Sequence[Job], costs: Costs, artifacts: int = 0) -> int:
+    """Bytes of all workers together at most: the largest trainings side by side. `artifacts`: of making them."""
     peaks = sorted((costs.speeds[j.training.key].memory for j in jobs if j.missing), reverse=True)
-    return max(sum(peaks[: costs.slots]), features)
+    return max(sum(peaks[: costs.slots]), artifacts)
 
 
-def disk(jobs: Sequence[Job], costs: Costs, seeds: int, keep: str) -> dict[str, int]:
-    """Bytes that results, kept heads and checkpoints take at the peak. `keep`: all, selected or none."""
-    left = [(job, costs.shapes[job.training.key]) for job in jobs if job.missing and job.training.key in costs.shapes]
-    sizes = sorted((head_bytes(s) for _, s in left), reverse=True)
-    states = sorted((checkpoint_bytes(s) for _, s in left), reverse=True)
-    trials = [head_bytes(s) for job, s in left for _ in job.missing]
-    # With one seed a head that is not the best so far goes at once; with several, a row is known when all are there.
+def disk(jobs: Sequence[Job], costs: Costs, seeds: int, keep: str, kept: str) -> dict[str, int]:
+    """Bytes that results, what is kept and checkpoints take at the peak. `keep`: all, selected or none; `kept`: what,
+    in a word."""
+    left = [(job, costs.sizes[job.training.key]) for job in jobs if job.missing and job.training.key in costs.sizes]
+    sizes = sorted((size.kept for _, size in left), reverse=True)
+    states = sorted((size.checkpoint for _, size in left), reverse=True)
+    trials = [size.kept for job, size in left for _ in job.missing]
+    # With one seed what is not the best so far goes at once; with several, a row is known when all are there.
     beside = 2 * sum(sizes[: costs.slots])
-    heads = {"all": sum(trials), "selected": min(sum(trials), beside) if seeds == 1 else sum(trials), "none": 0}[keep]
+    all_kept = {"all": sum(trials), "selected": min(sum(trials), beside) if seeds == 1 else sum(trials), "none": 0}
     return {
-        "results": sum(result_bytes(s, t.step) for job, s in left for t in job.missing),
-        "heads": heads,
+        "results": sum(size.result + EPOCH_BYTES * t.step for job, size in left for t in job.missing),
+        f"{kept}s" if kept else "kept": all_kept[keep],
         "checkpoints": sum(states[: costs.slots]) + (sum(states) if keep == "all" else 0),
     }

@@ -118,9 +118,21 @@ def read_file(path: Path) -> Result | None:
         return Result(**found | {"outcome": Status(found["outcome"])}) if found else None  # type: ignore[arg-type]
 
 
+def all_of(folder: TrainingFolder) -> list[Result]:
+    """Return the results of a training, one for each milestone that it has reached."""
+    return [found for path in folder.results() if (found := read_file(path))]
+
+
 def failure(folder: TrainingFolder) -> Result | None:
-    """How the last try of a training failed, if it did."""
-    return read_file(folder.failure)
+    """How the last try of a training failed, if it did. One that a result of as many steps has followed is over, even
+    where a process that died in between left its file."""
+    found = read_file(folder.failure)
+    return found if found and not any(later(each, found) for each in all_of(folder)) else None
+
+
+def later(found: Result, failed: Result) -> bool:
+    """Return whether a result is of a later try than a failure, and went as far."""
+    return found.epochs >= failed.epochs and found.finished >= failed.finished
 
 
 def read(folder: TrainingFolder, epochs: int) -> Result | None:

@@ -83,7 +83,7 @@ def analyse(
 
 def _score(sample: Sample) -> Score:
     many = len(sample.seeds) >= SEEDS
-    over_seeds = comparison.within(comparison.mean(sample.values), *sample.bounds) if many else None
+    over_seeds = _over_units(sample, sample.values) if many else None
     over_examples = _over_examples(sample)
     return Score(over_examples.value if over_examples else sample.mean, over_examples, over_seeds)
 
@@ -96,9 +96,12 @@ def _over_examples(sample: Sample) -> Interval | None:
         return None if drawn is None else comparison.percentiles(np.array([sample.mean]), drawn.mean(axis=0)[None])[0]
     if sample.kind == BINARY and np.isin(sample.share, (0, 1)).all():
         return comparison.wilson(int(sample.share.sum()), sample.n)
-    share = sample.share[None].astype(float)
-    found = comparison.means(share) if sample.kind == BINARY else comparison.of_scores(share)
-    return comparison.within(found[0], *sample.bounds)
+    return _over_units(sample, sample.share.astype(float))
+
+
+def _over_units(sample: Sample, values: np.ndarray) -> Interval:
+    """Over examples or seeds: `values` (N,)."""
+    return comparison.within(differences.over_units(values[None], sample.kind)[0], *sample.bounds)
 
 
 def _gap(record: Record, train: float | None, val: Sample | None) -> float | None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ablation.measures.measure import BINARY
+from ablation.measures.measure import AGGREGATE, BINARY
 from ablation.statistics import comparison
 from ablation.statistics.comparison import ALPHA, Discordance, Interval
 from ablation.statistics.facts import SEEDS, Difference, Sample
@@ -47,14 +47,20 @@ def measured(rows: Sequence[Sample], over: str) -> np.ndarray:
     return np.array([[r.mean] for r in rows])
 
 
+def over_units(values: np.ndarray, kind: str) -> list[Interval]:
+    """Return the t interval of each of P means over N examples or seeds, (P, N). Where all N are equal, a share or an
+    aggregate keeps its interval of no width, as tables have had it; of other numbers there is none (nan)."""
+    return (comparison.means if kind in (BINARY, AGGREGATE) else comparison.of_scores)(values)
+
+
 def intervals(combined: np.ndarray, values: np.ndarray, over: str, kind: str) -> list[Interval]:
     """Return the interval of each of P combinations of rows, whose `values` are (P,), from the same combinations of
     what `measured` gives, (P, M). Without bounds (nan) where there is nothing to take them from."""
     if over == DRAW:
         return comparison.percentiles(values, combined)
-    if over == SCORE:
-        return (comparison.of_right if kind == BINARY else comparison.of_scores)(combined)
-    return comparison.means(combined)
+    if over == SCORE and kind == BINARY:
+        return comparison.of_right(combined)
+    return over_units(combined, kind)
 
 
 class _Chunk(NamedTuple):

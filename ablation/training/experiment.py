@@ -13,7 +13,8 @@ from ablation.grids.levels import Condition
 from ablation.measures.classes import of_classes
 from ablation.measures.measure import SPLITS
 from ablation.outcomes import Status
-from ablation.training import installed, jobs
+from ablation.planning.cost import Estimate, EstimateRequest
+from ablation.training import devices, installed, jobs
 from ablation.training.factors import HeadFactors
 from ablation.training.inputs import ImageInputs
 from ablation.training.jobs import Features, HeadTraining
@@ -29,10 +30,16 @@ measures = of_classes(None, SPLITS)
 primary, detailed, noun = "accuracy", ("accuracy", "macro_f1"), "image"
 Training = HeadTraining
 loads = "ablation.training.fit"
+environment = devices.environment
 takes_data = "images: pass a path, or demo for faces that ablate draws"
 options = ("classes", "limit", "skip_bad")
 kept = "head"
 making, made = "computing features", "features"
+
+
+def required() -> dict[str, str]:
+    """Return the variables that a worker must have wherever it was started: another backend gives other numbers."""
+    return {"KERAS_BACKEND": devices.backend()}
 
 
 def check(request: Request) -> None:
@@ -40,7 +47,7 @@ def check(request: Request) -> None:
     from ablation.training import features
 
     for precision in request.levels("precision") if request.slots else ():  # a cluster has other devices
-        if why := slots.lacking(precision, slots.parse(request.slots)):
+        if why := devices.lacking(precision, slots.parse(request.slots)):
             raise AblateError(f"precision {precision}: {why}; take float32, or other --slots")
     installed.check()
     for backbone, level in {(row.backbone, row.weights) for row in request.grid.rows}:
@@ -82,6 +89,13 @@ def make(workspace: Workspace, artifact: Features, report: Callable[[dict[str, A
 def effort(training: HeadTraining) -> float:
     """How long a training takes beside others, in any unit."""
     return jobs.work(training)
+
+
+def estimate(request: EstimateRequest) -> Estimate:
+    """Return what the trainings that are left cost."""
+    from ablation.training import estimate as estimating
+
+    return estimating.estimate(request)
 
 
 def updates(condition: Condition, examples: dict[str, int]) -> int:

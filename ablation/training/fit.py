@@ -21,7 +21,7 @@ from ablation.planning.cost import peak_memory
 from ablation.results import checkpoint, result
 from ablation.results.result import Predictions, Result
 from ablation.statistics import evaluation
-from ablation.training import features, front, head
+from ablation.training import devices, features, front, head
 from ablation.training.jobs import HeadTraining
 from ablation.training.witness import witness
 from ablation.workers import slots
@@ -43,7 +43,7 @@ def environment() -> dict[str, Any]:
         "processor": slots.processor(),
         "threads": int(os.environ.get("TF_NUM_INTRAOP_THREADS") or os.cpu_count() or 1),
         "device": slots.device(),
-        "deterministic": slots.deterministic(),
+        "deterministic": devices.deterministic(),
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", ""),
         "host": socket.gethostname(),
     }
@@ -147,7 +147,7 @@ class Fit:
     def end(self) -> Status:
         """All milestones are reached: what was kept for an interruption, and an earlier try's failure, go. What a row
         of more epochs left behind stays."""
-        last, failed = self.training.steps, result.failure(self._folder)
+        last, failed = self.training.steps, result.read_file(self._folder.failure)
         if failed and failed.epochs <= last:
             self._folder.failure.unlink(missing_ok=True)
         if self._keep == "all":
@@ -181,7 +181,9 @@ def run(fit: Fit, link: Link) -> Status:
         LOG.info("%s epoch %s of %s", fit.training.key, epoch, fit.training.steps)
         if not fit.sound:
             return Status.DIVERGED
-        reports.add(fit.history[-1], now=epoch in fit.training.milestones)
+        reports.add(fit.history[-1])
+        if epoch in fit.training.milestones:
+            reports.send()
         if epoch < fit.training.steps and link.stopping():
             fit.save()
             return Status.INTERRUPTED

@@ -10,11 +10,11 @@ import keras
 import numpy as np
 
 from ablation.grids.levels import Condition
-from ablation.planning import cost
 from ablation.results.result import Predictions
 from ablation.statistics.evaluation import losses
 from ablation.training import batches, features
 from ablation.training.batches import DROPOUT, WEIGHTS, stream
+from ablation.training.cost import units
 from ablation.training.front import seed_augmentation
 from ablation.workers import slots
 
@@ -43,11 +43,11 @@ def build(
     """
     keras.config.set_dtype_policy(POLICIES[condition.precision])
     layers: list[keras.Layer] = [keras.Input(shape), *front, keras.layers.Flatten()]
-    for i, units in enumerate(cost.units(condition)):
-        layers.append(_dense(units, "relu", seed, i))
+    for i, width in enumerate(units(condition)):
+        layers.append(_dense(width, "relu", seed, i))
         if condition.dropout:
             layers.append(keras.layers.Dropout(condition.dropout, seed=0))  # its state is set at each epoch's start
-    layers.append(_dense(classes, "softmax", seed, len(cost.units(condition)), dtype="float32"))
+    layers.append(_dense(classes, "softmax", seed, len(units(condition)), dtype="float32"))
     model = keras.Sequential(layers)
     model.autocast = False  # each layer casts for itself: a front takes its input as it is
     model.compile(

@@ -2,7 +2,7 @@
 
 from ablation import extras
 from ablation.errors import AblateError
-from ablation.workers import slots
+from ablation.training import devices
 
 
 def check() -> None:
@@ -11,7 +11,7 @@ def check() -> None:
     Raises:
         AblateError: Names what is missing and what to do.
     """
-    backend = slots.backend()
+    backend = devices.backend()
     other = {"tensorflow"} - {backend}
     extras.need("keras", packages=set(extras.EXTRAS["keras"].packages.values()) - other)
     if not extras.is_installed(backend):

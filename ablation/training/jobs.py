@@ -6,8 +6,9 @@ from pydantic import BaseModel, ConfigDict
 
 from ablation.datasets.images import SPLITS
 from ablation.errors import AblateError
-from ablation.planning.cost import Shape, convolutions, free, parameters
 from ablation.planning.plan import Training
+from ablation.training import cost
+from ablation.training.cost import Shape, convolutions, parameters
 from ablation.training.inputs import Weights, identity
 from ablation.workspace import Workspace
 
@@ -25,7 +26,7 @@ class HeadTraining(Training):
     def shape(self, inputs: tuple[int, ...], train: int, val: int, test: int) -> Shape:
         """What its speed depends on. `inputs`: the shape of one image's features; then the images of each split."""
         return Shape(
-            condition=free(self.condition, self.defaults),
+            condition=cost.free(self.condition, self.defaults),
             inputs=inputs,
             classes=self.classes,
             images=self.images,
@@ -44,6 +45,9 @@ class HeadTraining(Training):
         """How the faces of a split that it sees are aligned; "" where they are as they come."""
         wanted = self.condition.align == "all" or (self.condition.align == "train" and split == "train")
         return self.alignment if wanted else ""
+
+    def described(self) -> dict[str, Any]:
+        return {"batch_size": self.condition.batch_size, "fc_units": list(cost.units(self.condition))}
 
     def identity(self) -> dict[str, Any]:
         return identity(self.images, self.split, self.weights, self.backend, self.alignment)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ablation.planning.cost import Extraction, Shape, Speed, peak_memory
+from ablation.planning.cost import Speed, peak_memory
 from ablation.results.result import Predictions
 from ablation.statistics import evaluation
 from ablation.training import features, front, head
+from ablation.training.cost import Extraction, Shape
 from ablation.training.jobs import Features
 from ablation.workspace import atomic
 

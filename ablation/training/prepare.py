@@ -12,10 +12,9 @@ from ablation.datasets import images, is_demo, splits
 from ablation.datasets.images import Decoded
 from ablation.errors import AblateError
 from ablation.experiments.protocol import Prepared, Request
-from ablation.training import features
+from ablation.training import devices, features
 from ablation.training.inputs import ImageInputs, Weights
 from ablation.watching.watch import Watch
-from ablation.workers import slots
 from ablation.workspace import ImagesFolder, Workspace, atomic, read_json, write_json, write_text
 
 
@@ -30,7 +29,7 @@ def prepare(request: Request, watch: Watch) -> Prepared:
         data=request.data if is_demo(request.data) else str(Path(request.data).absolute()),
         notes=tuple(_notes(found, inputs)),
         store=lambda: _store(request.workspace, found, rows, inputs),
-        disk=sum(x.nbytes for path, x in pixel_files(folder, found).items() if not path.is_file()),
+        disk={"pixels": sum(x.nbytes for path, x in pixel_files(folder, found).items() if not path.is_file())},
     )
 
 
@@ -66,7 +65,7 @@ def _imagenet(request: Request, backbone: str, watch: Watch) -> Weights:
         watch.say(f"fetching ImageNet weights of {backbone} through Keras ...")
         child = subprocess.run(
             [sys.executable, "-m", "ablation.training.worker", backbone],
-            env=os.environ | slots.environment(slots.parse("auto")[0]),
+            env=os.environ | devices.of_child(),
             capture_output=True,
             text=True,
         )
@@ -95,7 +94,7 @@ def _inputs(found: Decoded, rows: dict[str, splits.Split], weights: dict[str, We
         counts={level: counts(split) for level, split in rows.items()},
         splits={level: splits.digest(split) for level, split in rows.items()},
         weights=weights,
-        backend=slots.backend(),
+        backend=devices.backend(),
         alignment=found.aligned.digest if found.aligned else "",
         left_out=tuple(found.bad),
     )

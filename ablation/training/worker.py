@@ -9,14 +9,14 @@ import functools
 import logging
 import socket
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 
 from ablation.outcomes import JobOutcome, Status
-from ablation.planning.cost import Extraction, Shape, Speed
-from ablation.training import features, installed
+from ablation.planning.cost import Speed
+from ablation.training import devices, features, installed
+from ablation.training.cost import Extraction, Shape
 from ablation.training.jobs import Features, HeadTraining
 from ablation.workers import slots
 from ablation.workers.pool import Link
@@ -43,7 +43,7 @@ def _pin() -> None:
 
 def _limit_memory(megabytes: int | None) -> None:
     """Give this process a fixed share of its GPU, by the backend's own call; JAX reads a variable instead."""
-    if megabytes and slots.backend() == "tensorflow":
+    if megabytes and devices.backend() == "tensorflow":
         import tensorflow as tf
 
         limit = tf.config.LogicalDeviceConfiguration(memory_limit=megabytes)
@@ -54,11 +54,11 @@ def _limit_memory(megabytes: int | None) -> None:
 def _compute_in(precision: str) -> None:
     """Whether products of float32 may be computed with TensorFloat-32 on devices that have it, by the backend's own
     switch."""
-    if slots.backend() == "tensorflow":
+    if devices.backend() == "tensorflow":
         import tensorflow as tf
 
         tf.config.experimental.enable_tensor_float_32_execution(precision == "tensorfloat32")
-    if slots.backend() == "jax":
+    if devices.backend() == "jax":
         import jax
 
         kind = "tensorfloat32" if precision == "tensorfloat32" else "float32"  # of 32-bit inputs: others have one kind
@@ -88,15 +88,6 @@ def answer(training: HeadTraining, head: Path, images: Path, link: Link) -> JobO
         if link.stopping():
             return JobOutcome(Status.INTERRUPTED)
     return JobOutcome(Status.DONE, np.concatenate(parts).astype(np.float32))
-
-
-def begin(link: Link) -> JobOutcome[float]:
-    """Load what every job of a process needs; the seconds that it took."""
-    began = time.perf_counter()
-    set_up()
-    from ablation.training import head  # noqa: F401 (its libraries are loaded)
-
-    return JobOutcome(Status.DONE, time.perf_counter() - began)
 
 
 def measure_features(wanted: Features, link: Link) -> JobOutcome[Extraction]:

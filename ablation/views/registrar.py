@@ -21,10 +21,9 @@ from ablation.planning import plan
 from ablation.results import result, selection
 from ablation.results.result import Predictions
 from ablation.results.selection import Selection
-from ablation.training import whole, worker
+from ablation.training import devices, whole, worker
 from ablation.training.jobs import HeadTraining
 from ablation.views import tracking
-from ablation.workers import slots
 from ablation.workspace import Workspace
 
 CLOSE = {"float32": 2e-3}  # probabilities were kept in float16; products of lower precision differ more between batches
@@ -40,7 +39,7 @@ def _signature(training: HeadTraining) -> ModelSignature:
 
 
 def _requirements() -> list[str]:
-    packages = ("keras", slots.backend(), "numpy", "mlflow")
+    packages = ("keras", devices.backend(), "numpy", "mlflow")
     return [f"{package}=={version(package)}" for package in packages]
 
 

@@ -13,9 +13,8 @@ from ablation.grids.record import Record
 from ablation.planning import plan
 from ablation.planning.upgrade import opened
 from ablation.results import selection
-from ablation.training import installed, jobs
+from ablation.training import devices, installed, jobs
 from ablation.views import tracking
-from ablation.workers import slots
 from ablation.workspace import Workspace
 
 
@@ -69,7 +68,7 @@ def _make(workspace: Workspace, record: Record, uri: str | None, name: str) -> s
     before = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
     child = subprocess.run(
         [sys.executable, "-m", "ablation.views.registrar", str(workspace.root.absolute()), record.name, name],
-        env=before | slots.environment(slots.parse("auto")[0]) | patient | given,
+        env=before | devices.of_child() | patient | given,
         capture_output=True,
         text=True,
     )

@@ -10,9 +10,10 @@ from ablation.durations import duration
 from ablation.grids import record as records
 from ablation.grids.grid import Trial
 from ablation.grids.record import Record
+from ablation.results import result
 from ablation.watching import status
 from ablation.watching.watch import Board
-from ablation.workspace import Holder, Workspace, read_json, understood
+from ablation.workspace import Holder, Workspace
 
 NOT_RUN, RUNNING = "not run", "running"
 MANY = 10  # from here on, rows that only wait are counted, not listed
@@ -62,11 +63,6 @@ def _is_running(board: Board | None, holder: Holder | None) -> bool:
     return bool(board and holder and not board.over and (board.host, board.pid) == (holder.host, holder.pid))
 
 
-def _how(failure: dict[str, object]) -> tuple[str, str]:
-    """Outcome and reason of a failure's file, the last line of its traceback; without the predictions' numpy."""
-    return str(failure["outcome"]), (str(failure["error"]).strip().splitlines() or [""])[-1]
-
-
 def _lack(workspace: Workspace, record: Record, trial: Trial, running: set[str]) -> Lack | None:
     """None where the trial is done."""
     key = record.training_key(trial)
@@ -75,10 +71,8 @@ def _lack(workspace: Workspace, record: Record, trial: Trial, running: set[str])
         return None
     if key in running:
         return Lack(trial.row, trial.seed, RUNNING)
-    failure = read_json(folder.failure)
-    if failure:
-        with understood(folder.failure):
-            return Lack(trial.row, trial.seed, *_how(failure))
+    if failure := result.failure(folder):
+        return Lack(trial.row, trial.seed, failure.outcome, failure.reason)
     saved = max((epoch for epoch in folder.checkpoints() if epoch < trial.step), default=0)
     return Lack(trial.row, trial.seed, NOT_RUN, f"stopped; it goes on from epoch {saved}" if saved else "")
 

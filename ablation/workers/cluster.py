@@ -12,7 +12,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
@@ -29,8 +29,8 @@ from ablation.loading import loading
 from ablation.outcomes import JobOutcome, Status
 from ablation.workers import pool
 from ablation.workers.interrupts import shielded
-from ablation.workers.pool import Ended, Job, Listener, Task, Tls
-from ablation.workers.slots import AT_START, Slot, backend, environment
+from ablation.workers.pool import Ended, Job, Listener, Setup, Task, Tls
+from ablation.workers.slots import AT_START, Slot, environment
 
 SETTINGS = {
     "distributed.scheduler.allowed-failures": 0,  # attempts are ours to count
@@ -89,15 +89,18 @@ class _Wire:
         return self._key in _asked_to_stop or task is None or task.state != "executing"
 
 
-def _on_worker(topic: str, key: str, job: Job, arguments: Sequence[Any], log: str, asked: str) -> JobOutcome[Any]:
-    """Runs in the worker's process. `asked`: the Keras backend that the orchestrator counts on."""
+def _on_worker(
+    topic: str, key: str, job: Job, arguments: Sequence[Any], log: str, required: Mapping[str, str]
+) -> JobOutcome[Any]:
+    """Runs in the worker's process. `required`: the variables that it must have."""
     _asked_to_stop.discard(key)
     link = _Wire(topic, key)
     _redirect(Path(log) / f"worker-{get_worker().name}.log".replace(":", "-"))
     link.placed()
-    if backend() != asked:
-        where = socket.gethostname()
-        raise AblateError(f"KERAS_BACKEND is {backend()} on {where}, and {asked} here: start its workers with {asked}")
+    for name, value in required.items():
+        if (other := os.environ.get(name)) != value:
+            where, other = socket.gethostname(), other or "not set"
+            raise AblateError(f"{name} is {other} on {where}, and {value} here: start its workers with {value}")
     outcome = pool.outcome(job, arguments, link)
     if outcome.error:
         LOG.error("%s: %s: %s", key, outcome.status, outcome.error)
@@ -168,6 +171,7 @@ class Dask:
     kill: Callable[[str], None]
     say: Callable[[str], None]
     patient: bool  # waits for workers without end
+    required: Mapping[str, str] = field(default_factory=dict)  # variables that a worker must have
     _topic: str = field(default_factory=lambda: f"ablate-{uuid.uuid4().hex}")
     _events: "queue.SimpleQueue[tuple[str, str, Any]]" = field(default_factory=queue.SimpleQueue)  # signal-safe
     _flying: dict[str, _Flight] = field(default_factory=dict)
@@ -203,7 +207,7 @@ class Dask:
         return next((a for a, n in self._workers.items() if busy[a] < n and a not in self._condemned), None)
 
     def _submit(self, task: Task, worker: str) -> None:
-        arguments = (self._topic, task.key, task.job, task.arguments, str(self.log.absolute()), backend())
+        arguments = (self._topic, task.key, task.job, task.arguments, str(self.log.absolute()), dict(self.required))
         future = self.client.submit(
             _on_worker, *arguments, workers=[worker], resources={"slot": 1}, retries=0, pure=False
         )
@@ -292,10 +296,10 @@ class Dask:
             self.say("no worker is there; waiting: start some with `ablate worker --scheduler ...`")
 
 
-def _nanny(slot: Slot, **more: Any) -> dict[str, Any]:
+def _nanny(slot: Slot, setup: Setup, **more: Any) -> dict[str, Any]:
     return {
         "nthreads": 1,
-        "env": environment(slot),
+        "env": {**environment(slot), **setup.environment(slot)},
         "resources": {"slot": 1},
         "memory_limit": 0,
         "dashboard": False,
@@ -344,12 +348,12 @@ def _starting() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def local(slots: Sequence[Slot], log: Path, say: Callable[[str], None], loads: str = "") -> Generator[Dask]:
-    """A Dask cluster on loopback, one process a slot; nothing of it outlives this process. `loads`: a module that each
-    loads at once. Raises AblateError where no processes can be started, or where they cannot be reached."""
+def local(slots: Sequence[Slot], log: Path, say: Callable[[str], None], setup: Setup) -> Generator[Dask]:
+    """A Dask cluster on loopback, one process a slot; nothing of it outlives this process. Raises AblateError where no
+    processes can be started, or where they cannot be reached."""
     _refuse_without_loopback()
     _quiet()
-    workers = {slot.name: {"cls": Nanny, "options": _nanny(slot, host="127.0.0.1")} for slot in slots}
+    workers = {slot.name: {"cls": Nanny, "options": _nanny(slot, setup, host="127.0.0.1")} for slot in slots}
     scheduler = {
         "cls": Scheduler,
         "options": {"host": "127.0.0.1", "dashboard": False, "dashboard_address": "127.0.0.1:0"},
@@ -363,15 +367,15 @@ def local(slots: Sequence[Slot], log: Path, say: Callable[[str], None], loads: s
         disable_gc_diagnosis(force=True)  # it is not safe among threads, and its errors land on the terminal
         with _starting():
             client.wait_for_workers(len(slots), timeout=NO_WORKER_SECONDS)
-        if loads:
-            client.register_plugin(_Loading(loads))
+        if setup.loads:
+            client.register_plugin(_Loading(setup.loads))
 
         def kill(address: str) -> None:
             for nanny in cluster.workers.values():
                 if nanny.worker_address == address:
                     os.kill(nanny.pid, signal.SIGKILL)
 
-        yield Dask(client, log, None, kill, say, patient=False)
+        yield Dask(client, log, None, kill, say, patient=False, required=setup.required)
 
 
 def _security(tls: Tls) -> Security | None:
@@ -409,8 +413,9 @@ def _refuse_unshared(client: Client, workspace: Path) -> None:
 
 @contextlib.contextmanager
 def remote(
-    address: str, tls: Tls, workspace: Path, log: Path, say: Callable[[str], None], slots: int | None = None
-) -> Generator[Dask]:
+    address: str, tls: Tls, workspace: Path, log: Path, say: Callable[[str], None], setup: Setup,
+    slots: int | None = None,
+) -> Generator[Dask]:  # fmt: skip
     """The workers of a scheduler that runs already; at most `slots` of them at a time.
 
     Raises AblateError where it, or a shared workspace, is not there.
@@ -430,17 +435,17 @@ def remote(
         def kill(address: str) -> None:
             client.restart_workers([address], timeout=30, raise_for_error=False)
 
-        yield Dask(client, log, slots, kill, say, patient=True)
+        yield Dask(client, log, slots, kill, say, patient=True, required=setup.required)
 
 
-async def _serve(address: str, slots: Sequence[Slot], security: Security | None) -> None:
+async def _serve(address: str, slots: Sequence[Slot], security: Security | None, setup: Setup) -> None:
     host = socket.gethostname()
     names = [f"{host}-{os.getpid()}-{slot.name}" for slot in slots]
     arguments = security.get_connection_args("worker") if security else {}
     await (await connect(address, timeout=CONNECT_SECONDS, **arguments)).close()  # while a signal is still heard
     with shielded():
         nannies = [
-            Nanny(address, security=security, **_nanny(slot, name=name))
+            Nanny(address, security=security, **_nanny(slot, setup, name=name))
             for name, slot in zip(names, slots, strict=True)
         ]
         await asyncio.gather(*nannies)
@@ -452,12 +457,12 @@ async def _serve(address: str, slots: Sequence[Slot], security: Security | None)
     await asyncio.gather(*(nanny.close(timeout=5) for nanny in nannies))
 
 
-def serve(address: str, slots: Sequence[Slot], tls: Tls) -> None:
+def serve(address: str, slots: Sequence[Slot], tls: Tls, setup: Setup) -> None:
     """Work for a scheduler until it ends or a signal comes. Raises AblateError where it cannot be reached."""
     _quiet()
     try:
         with dask.config.set(SETTINGS):
-            asyncio.run(_serve(address, slots, _security(tls)))
+            asyncio.run(_serve(address, slots, _security(tls), setup))
     except (OSError, ValueError, TypeError, RuntimeError) as error:  # the last is Dask's, where a nanny cannot start
         cause = error.__cause__
         raise _unreachable(address, cause if isinstance(cause, Exception) else error) from None

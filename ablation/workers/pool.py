@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -44,6 +44,19 @@ class Task:
     job: Job
     arguments: tuple[Any, ...] = field(default=())
     seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What an experiment needs of the processes of its workers.
+
+    `environment`: the variables of one on a slot, beside those of every worker. `required`: the variables that a worker
+    must have wherever it was started. `loads`: a module that each imports as it starts, "" for none.
+    """
+
+    environment: Callable[[Slot], Mapping[str, str]] = lambda slot: {}
+    required: Mapping[str, str] = field(default_factory=dict)
+    loads: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,6 +124,6 @@ class _Direct:
 
 
 @contextlib.contextmanager
-def inline(slot: Slot) -> Generator[Inline]:
-    os.environ.update(environment(slot))
+def inline(slot: Slot, setup: Setup) -> Generator[Inline]:
+    os.environ.update({**environment(slot), **setup.environment(slot)})
     yield Inline()

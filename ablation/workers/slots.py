@@ -20,9 +20,6 @@ GPU_MEMORY = 0.92  # of a GPU's memory that slots may take: contexts and librari
 # Between a slot's environment and the process on it; nobody else sets them.
 MEMORY_LIMIT, DEVICE = "ABLATE_GPU_MEMORY_MB", "ABLATE_DEVICE"
 
-# The same bits each time; and XLA times no kernels while it compiles.
-DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
-
 
 @dataclass(frozen=True)
 class Gpu:
@@ -132,76 +129,27 @@ def alone(slots: Sequence[Slot]) -> list[Slot]:
     return [replace(slot, name=f"{slot.name} alone", shared=1) for slot in reversed(first.values())]
 
 
-def backend() -> str:
-    """The Keras backend that all workers use: KERAS_BACKEND, else tensorflow; keras.json is not read."""
-    return os.environ.get("KERAS_BACKEND") or "tensorflow"
-
-
 # What a process must find when it starts: large arrays on large pages, on which fresh ones are several times as fast
 # (glibc alone reads it). Dask's own setting gives freed memory back at once, and a training takes it again each step.
 AT_START = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
-def _device_variables(slot: Slot) -> dict[str, str]:
-    if slot.gpu is None:
-        return {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
-    found = {"CUDA_VISIBLE_DEVICES": slot.gpu.uuid}
-    if backend() == "jax":  # elsewhere these flags mean another XLA, which may not know this one
-        found["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {DETERMINISTIC}".strip()
-    # TensorFlow refuses growth together with a limit: the one for whole GPUs, the other for shares.
-    if slot.shared == 1:
-        return found | {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
-    return found | {
-        MEMORY_LIMIT: str(int(slot.gpu.memory * GPU_MEMORY / slot.shared)),
-        "XLA_PYTHON_CLIENT_MEM_FRACTION": f"{GPU_MEMORY / slot.shared:.3f}",
-    }
-
-
 def environment(slot: Slot) -> dict[str, str]:
-    """The variables that must stand before a process on `slot` loads its backend."""
+    """The variables of a process on `slot`, whatever it runs; an experiment adds its own."""
     return {
-        "KERAS_BACKEND": backend(),
         "OMP_NUM_THREADS": str(slot.threads),
-        "TF_NUM_INTRAOP_THREADS": str(slot.threads),
-        "TF_NUM_INTEROP_THREADS": str(slot.threads),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        # The level float32 means float32: no variable may bring lower precision in by the back door.
-        "TF_SET_ONEDNN_FPMATH_MODE": "",
-        "ONEDNN_DEFAULT_FPMATH_MODE": "STRICT",
-        # Some backends have a switch, which a worker sets for each job; elsewhere TF32 stays off.
-        **({} if backend() in SWITCHED else {"NVIDIA_TF32_OVERRIDE": "0"}),
-        # An error's last line is the error.
-        "JAX_TRACEBACK_FILTERING": "off",
+        "CUDA_VISIBLE_DEVICES": slot.gpu.uuid if slot.gpu else "-1",
         # MLflow would resume a run that it finds here.
         "MLFLOW_RUN_ID": "",
         DEVICE: slot.gpu.name if slot.gpu else "cpu",
-        **_device_variables(slot),
+        **(
+            {MEMORY_LIMIT: str(int(slot.gpu.memory * GPU_MEMORY / slot.shared))} if slot.gpu and slot.shared > 1 else {}
+        ),
     }
 
 
-SWITCHED = ("tensorflow", "jax")  # backends that turn TensorFloat-32 on and off
-NEEDED = {"tensorfloat32": 8, "bfloat16": 8, "float16": 7}  # compute capability of a GPU
-FLAGS = {"bfloat16": ("avx512_bf16", "amx_bf16"), "float16": ("avx512_fp16", "amx_fp16")}  # of a processor
-
-
-def lacking(precision: str, used: Sequence[Slot]) -> str:
-    """Why these slots cannot compute in a precision; "" where they can."""
-    if precision == "float32":
-        return ""
-    if precision == "tensorfloat32" and backend() not in SWITCHED:
-        return f"KERAS_BACKEND={backend()} has no switch for it"
-    if precision == "tensorfloat32" and os.environ.get("NVIDIA_TF32_OVERRIDE") == "0":
-        return "NVIDIA_TF32_OVERRIDE=0 forbids it"
-    for slot in used:
-        if slot.gpu and slot.gpu.capability < NEEDED[precision]:
-            return f"{slot.gpu.name} lacks it"
-        if not slot.gpu and not set(FLAGS.get(precision, ())) & set((_cpuinfo("flags") or "").split()):
-            return "this machine's processor lacks it"
-    return ""
-
-
 @functools.cache
-def _cpuinfo(key: str) -> str | None:
+def cpuinfo(key: str) -> str | None:
     """What Linux says of the first core; "" where it says nothing of that, None where there is no such file."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -220,12 +168,7 @@ def device() -> str:
     return os.environ.get(DEVICE, "cpu")
 
 
-def deterministic() -> bool:
-    """Whether this process' operations give the same bits each time."""
-    return device() == "cpu" or DETERMINISTIC in os.environ.get("XLA_FLAGS", "").split()
-
-
 def processor() -> str:
     """The model of this machine's processor."""
-    found = _cpuinfo("model name")
+    found = cpuinfo("model name")
     return (platform.processor() if found is None else found) or platform.machine()

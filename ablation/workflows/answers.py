@@ -18,12 +18,12 @@ from ablation.planning import plan
 from ablation.results import result, selection
 from ablation.results.result import Predictions
 from ablation.results.selection import Selection
-from ablation.training import features, worker
+from ablation.training import devices, features, worker
 from ablation.training.inputs import ImageInputs
 from ablation.training.jobs import HeadTraining, refuse_cleaned
 from ablation.training.prepare import store_images
 from ablation.watching.watch import Watch
-from ablation.workers import pool, slots
+from ablation.workers import pool
 from ablation.workflows import pools, sweep
 from ablation.workflows.options import Options
 from ablation.workspace import TrainingFolder, Workspace
@@ -108,7 +108,7 @@ def _trained_again(workspace: Workspace, chosen: Chosen, workers: pool.Pool, wat
     trial, training, again = chosen.trial, chosen.training, workspace.again
     epochs, place, reason = trial.step, again.training(training.key), ""
     if not (place.head(epochs).is_file() and result.is_done(place, epochs)):
-        if slots.backend() != chosen.record.inputs.backend:
+        if devices.backend() != chosen.record.inputs.backend:
             was = f"KERAS_BACKEND={chosen.record.inputs.backend}"
             raise AblateError(f"row {trial.row} is to be trained again as it was, with {was}: set it so")
         watch.say(f"the head of row {trial.row} was not kept: it is trained again, for {epochs} epochs")

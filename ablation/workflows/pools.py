@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from ablation.datasets import is_demo
+from ablation.engine import job
 from ablation.grids import record as records
 from ablation.planning import plan
 from ablation.planning.upgrade import opened
@@ -18,14 +19,13 @@ from ablation.workspace import Workspace
 def open_pool(options: Options, watch: Watch, alone: bool = False) -> AbstractContextManager[pool.Pool]:
     """`alone`: no two jobs share a device."""
     workspace = Workspace(options.workspace)
-    log = workspace.log("").parent
+    log, setup = workspace.log("").parent, job.setup(options.grid.factors.plugin)
     if options.scheduler:
         one = 1 if alone else None
-        return cluster.remote(options.scheduler, options.tls, workspace.root, log, watch.say, one)
+        return cluster.remote(options.scheduler, options.tls, workspace.root, log, watch.say, setup, one)
     found = slots.parse(options.slots)
     found = slots.alone(found) if alone else found
-    loads = getattr(options.experiment, "loads", "")
-    return pool.inline(found[0]) if options.inline else cluster.local(found, log, watch.say, loads)
+    return pool.inline(found[0], setup) if options.inline else cluster.local(found, log, watch.say, setup)
 
 
 class Ahead:

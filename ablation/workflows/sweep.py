@@ -174,7 +174,7 @@ def _conclude(workspace: Workspace, record: Record, heads: Heads, views: Views, 
     results = collect(workspace, record)
     found = selection.select(workspace, record, results)
     sealed = selection.seal(workspace.study(record.name), found) if found else None
-    kept = getattr(record.experiment, "kept", "") if record.keep != "none" else ""
+    kept = record.kept if record.keep != "none" else ""
     if sealed and sealed.row and not heads.selected(sealed.row) and kept:
         watch.say(f"note: the {kept} of row {sealed.row}, selected now, was not kept when it was trained")
     drawing = draw(workspace, record, results, sealed, Look(importances=study.importances))

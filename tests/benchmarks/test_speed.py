@@ -31,6 +31,7 @@ from PIL import Image
 from ablation.datasets import images
 from ablation.grids import study_file
 from ablation.statistics import comparison
+from ablation.training import devices
 from ablation.workers import slots
 
 pytestmark = pytest.mark.benchmark
@@ -170,7 +171,7 @@ def compared(mine: ArrayLike, theirs: ArrayLike) -> str:
 
 def able(precision: str, case: str) -> bool:
     """Whether this machine computes in it; if not, the table says why."""
-    why = slots.lacking(precision, slots.parse("auto"))
+    why = devices.lacking(precision, slots.parse("auto"))
     if why:
         FOUND.append({"case": f"{case}, {precision}", "ours": why, "ratio": None})
     return not why

@@ -1,14 +1,34 @@
-"""The game of `gamble`, with a warning, a table and a figure of its own."""
+"""The game of `gamble`, with what an experiment may bring: a warning, a table, a figure, costs, studies, variables."""
+
+import os
+from pathlib import Path
 
 import pandas as pd
-from gamble import factors, measures, prepare, train
+from gamble import factors, measures, prepare
+from gamble import train as play
 
 from ablation.caveats.caveat import Caveat
 from ablation.figures.canvas import Drawn
+from ablation.planning.cost import Estimate, Speed
 from ablation.tables.table import Cell, Column, Table
 
 name, version = "house", 1
-__all__ = ["diagnostics", "factors", "figures", "measures", "name", "prepare", "tables", "train", "version"]
+__all__ = ["factors", "measures", "prepare"]
+studies = Path(__file__).parent / "studies"
+
+
+def environment(slot):
+    return {"HOUSE": f"open on {slot.name}"}
+
+
+def train(training, run):
+    assert os.environ["HOUSE"] == "open on cpu:0"
+    play(training, run)
+
+
+def estimate(request):
+    speed = Speed(start=1.0, epoch=60.0, milestone=0.0, memory=2**30)
+    return Estimate(speeds={training.key: speed for training in request.trainings})
 
 
 def the_house_wins(known):
@@ -27,4 +47,4 @@ def wheel(found):
     return Drawn("wheel", "The wheel", "It turns.", "A line.", data, (), {"data": [trace], "layout": {}})
 
 
-diagnostics, tables, figures = (the_house_wins,), (odds,), (wheel,)
+diagnostics, tables, figures = {"HOUSE_WINS": the_house_wins}, (odds,), (wheel,)
