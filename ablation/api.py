@@ -1,4 +1,4 @@
-"""The command from Python: as a child process, so that it works without a __main__ guard and in a notebook."""
+"""Python interface of `ablate run`: a child process, so that it works without a __main__ guard and in a notebook."""
 
 import json
 import numbers
@@ -16,10 +16,10 @@ import pandas as pd
 
 from ablation.errors import AblateError
 
-# The options of `ablate run`, by what they take; a test compares them with the command's own.
+# Options of `ablate run`, by the kind of their values; a test compares them with those of the command.
 FLAGS = ("inline", "json", "quiet", "skip_bad", "verbose")
-LISTS = ("classes", "slots")  # several texts, with commas between
-REPEATED = ("option", "retry", "strict")  # options that are given once for each of several values
+LISTS = ("classes", "slots")  # several texts, separated by commas
+REPEATED = ("option", "retry", "strict")  # options that are repeated for each of several values
 VALUES = ("data", "keep", "limit", "name", "register", "replicate_reference", "scheduler", "storage", "timeout",
           "tls_ca", "tls_cert", "tls_key", "tracking", "workspace")  # fmt: skip
 OPTIONS = tuple(sorted((*FLAGS, *LISTS, *REPEATED, *VALUES, "seeds", "set")))
@@ -31,16 +31,18 @@ ALLOWED = {
     "seeds": "how many (5), or a list of whole numbers, at most 10,000",
     "set": "a dict of factor and level, {'dropout': 0.5}; a level is a number, a text, a path or a list of numbers",
 }
-MOST = 10_000  # values of one list: as many seeds as a study may have
+MOST = 10_000  # maximum number of values in one list: the maximum number of seeds of a study
 
 
 class _Refused(Exception):
-    """A value is of no kind that the command line can hold."""
+    """Raised for a value that the command line cannot represent."""
 
 
 def _number(value: object) -> int | float:
-    """Return a number as one of Python's own. A float of another precision keeps the digits that it is shown with:
-    float32's 0.1 is 0.1. Raises _Refused."""
+    """Return a number as one of Python's own types.
+
+    A float of another precision keeps the digits that its text shows: float32's 0.1 is 0.1. Raises _Refused.
+    """
     if isinstance(value, numbers.Integral):
         return int(value)
     if isinstance(value, np.generic):
@@ -56,13 +58,13 @@ def _refuse() -> Any:
 
 
 def _scalar(value: object) -> str | bool | int | float | None:
-    """Return a value as one of Python's own. Raises _Refused."""
+    """Return a value as one of Python's own types. Raises _Refused."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, np.bool_):
         return bool(value)
     if isinstance(value, str):
-        return str.__str__(value)  # the text of an enumeration's member too
+        return str.__str__(value)  # converts a member of a string enumeration too
     if isinstance(value, os.PathLike) and isinstance(path := os.fspath(value), str):
         return path
     return _number(value)
@@ -76,7 +78,7 @@ def _sorted(members: list[Any]) -> list[Any]:
 
 
 def _plain(value: object) -> Any:
-    """Return a value as one of Python's own, or a list of such; sets are sorted. Raises _Refused."""
+    """Return a value as one of Python's own types, or a list of such values; sets are sorted. Raises _Refused."""
     if hasattr(value, "__array__"):  # an array of NumPy, pandas or a backend; its scalars too
         try:
             array = np.asarray(value)
@@ -94,15 +96,15 @@ def _plain(value: object) -> Any:
 
 
 def _texts(value: Any) -> list[str]:
-    """Return one plain value or several as texts. Raises _Refused where one is no text or number."""
-    found = value if isinstance(value, list) else [value]
-    if not found or any(isinstance(member, list | bool) or member is None for member in found):
+    """Return one plain value or several as texts. Raises _Refused where a value is no text or number."""
+    values = value if isinstance(value, list) else [value]
+    if not values or any(isinstance(member, list | bool) or member is None for member in values):
         raise _Refused
-    return [str(member) for member in found]
+    return [str(member) for member in values]
 
 
 def _separated(value: Any) -> str:
-    """Return texts with commas between. Raises _Refused where a text of several holds a comma itself."""
+    """Return texts joined by commas. Raises _Refused where one of several texts contains a comma."""
     texts = _texts(value)
     if isinstance(value, list) and any("," in text for text in texts):
         raise _Refused
@@ -127,12 +129,15 @@ def _level(value: object) -> str:
 def _settings(value: object) -> list[str]:
     if isinstance(value, Mapping):
         return [f"{factor}={_level(level)}" for factor, level in value.items()]
-    found = _texts(_plain(value))
-    return found if all("=" in text for text in found) else _refuse()
+    settings = _texts(_plain(value))
+    return settings if all("=" in text for text in settings) else _refuse()
 
 
 def _values(name: str, value: object) -> list[str] | bool:
-    """Return the texts that an option is given, once for each; True or False for a flag. Raises _Refused."""
+    """Return the texts for an option, one for each use of the option; True or False for a flag.
+
+    Raises _Refused.
+    """
     if name == "set":
         return _settings(value)
     plain = _plain(value)
@@ -155,8 +160,11 @@ def _refusal(name: str, value: object) -> AblateError:
 
 
 def arguments(options: dict[str, Any]) -> list[str]:
-    """Return keyword options as the command line has them. Raises AblateError, naming the option and what it takes."""
-    found = []
+    """Return keyword options as words of the command line.
+
+    Raises AblateError, which names the option and the values that it takes.
+    """
+    words = []
     for key, value in options.items():
         name = key.replace("-", "_")
         if name not in OPTIONS:
@@ -166,8 +174,8 @@ def arguments(options: dict[str, Any]) -> list[str]:
             values = [] if value is None else _values(name, value)
         except (_Refused, RecursionError):
             raise _refusal(name, value) from None
-        found += ([flag] if values else []) if isinstance(values, bool) else [p for v in values for p in (flag, v)]
-    return found
+        words += ([flag] if values else []) if isinstance(values, bool) else [p for v in values for p in (flag, v)]
+    return words
 
 
 def _grid(value: object) -> str:
@@ -178,11 +186,11 @@ def _grid(value: object) -> str:
 
 
 def run(grid: str, **options: Any) -> pd.DataFrame:
-    """See `ablation.run`."""
+    """Run a study in a child process and return its table; see `ablation.run`."""
     command = [sys.executable, "-m", "ablation", "run", "--grid", _grid(grid), "--json", *arguments(options)]
     try:
         child = subprocess.run(command, capture_output=True, text=True)
-    except (OSError, ValueError) as error:  # the second: a NUL, or half a surrogate pair
+    except (OSError, ValueError) as error:  # ValueError: a NUL, or half a surrogate pair
         raise AblateError(
             f"the options cannot be passed on ({error}); leave out what no path or text can hold"
         ) from None

@@ -1,10 +1,10 @@
-"""The one error that a user can fix."""
+"""Error that the user can fix."""
 
 
 class AblateError(Exception):
-    """The user's input or environment is wrong; the message names what is wrong and the way out.
+    """Error in the user's input or environment; the message names what is wrong and how to fix it.
 
-    It is one printable line, whatever the keys and paths in it hold.
+    The message is one printable line, for any keys and paths in it.
     """
 
     def __init__(self, message: str) -> None:

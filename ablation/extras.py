@@ -1,4 +1,4 @@
-"""The extras of the installation: what each brings, and the refusal of work that needs a missing one."""
+"""Extras of the installation: the packages of each, and the refusal of work that needs a missing package."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ class Extra:
     """Packages that are installed with `pip install 'ablate-table[NAME]'`.
 
     Args:
-        use: What needs them.
-        packages: The module of each, which is looked for, and its name for pip.
+        use: What needs the packages.
+        packages: Map from the module that is looked for to the package's name for pip.
     """
 
     use: str
     packages: dict[str, str]
 
 
-EXTRAS = {  # as pyproject.toml has them; a test compares
+EXTRAS = {  # the same as in pyproject.toml; a test compares both
     "keras": Extra(
         "the Keras experiment",
         {"tensorflow": "tensorflow", "keras": "keras", "PIL": "pillow", "imagehash": "imagehash", "joblib": "joblib"},
@@ -33,15 +33,15 @@ EXTRAS = {  # as pyproject.toml has them; a test compares
 
 
 def is_installed(module: str) -> bool:
-    """Return whether a module can be imported; it is not."""
+    """Return whether a module can be imported. The module is not imported."""
     try:
         return find_spec(module) is not None
-    except ModuleNotFoundError:  # the package around it
+    except ModuleNotFoundError:  # the parent package is missing
         return False
 
 
 def missing(extra: str) -> list[str]:
-    """Return the packages of an extra that are not installed, as pip calls them."""
+    """Return the packages of an extra that are not installed, under their names for pip."""
     return [name for module, name in EXTRAS[extra].packages.items() if not is_installed(module)]
 
 
@@ -51,18 +51,18 @@ def way(extra: str) -> str:
 
 
 def need(extra: str, use: str = "", packages: Collection[str] | None = None) -> None:
-    """Refuse work that needs an extra, where that is not installed.
+    """Raise AblateError where an extra is needed but not installed.
 
     Args:
-        extra: A name of EXTRAS.
-        use: What needs it, as the message says it. Default: the extra's own.
-        packages: Those of its packages that the work needs. Default: all.
+        extra: Key of EXTRAS.
+        use: What needs the extra, for the message. Default: the extra's own text.
+        packages: Packages of the extra that the work needs. Default: all.
 
     Raises:
         AblateError: Names the missing packages and the command that installs the extra.
     """
-    lacking = [name for name in missing(extra) if packages is None or name in packages]
-    if lacking:
-        *first, last = lacking
-        names = f"{', '.join(first)} and {last}" if first else last
+    absent = [name for name in missing(extra) if packages is None or name in packages]
+    if absent:
+        *others, last = absent
+        names = f"{', '.join(others)} and {last}" if others else last
         raise AblateError(f"{use or EXTRAS[extra].use} needs {names}: {way(extra)}")

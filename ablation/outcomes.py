@@ -1,4 +1,4 @@
-"""How a job ended: a typed value, which crosses the process boundary in place of an exception."""
+"""Outcomes of jobs: typed values, which cross the process boundary in place of exceptions."""
 
 import traceback
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 T_co = TypeVar("T_co", covariant=True)
 
-# How Keras' backends say that memory did not suffice (TensorFlow, JAX, torch, CUDA, Python, the C++ library).
+# Out-of-memory messages of Keras' backends (TensorFlow, JAX, torch, CUDA, Python, the C++ library).
 MEMORY_MESSAGES = (
     "resourceexhausted", "resource_exhausted", "resource exhausted", "outofmemory", "out of memory", "out_of_memory",
     "oom when allocating", "memoryerror", "failed to allocate memory", "unable to allocate", "bad_alloc",
@@ -15,7 +15,7 @@ MEMORY_MESSAGES = (
 
 
 class Status(StrEnum):
-    """All ways in which a job can end. The values stand in files, tables and trackers: they never change."""
+    """Ways in which a job can end. The values are stored in files, tables and trackers: they never change."""
 
     DONE = "done"
     DIVERGED = "diverged"
@@ -28,7 +28,11 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class JobOutcome(Generic[T_co]):
-    """What a job returns. `value`: of one that is done. `error`: of one that is not, the traceback if there is one."""
+    """Outcome of a job.
+
+    `value`: return value of a job that is done. `error`: error of a job that is not, with the traceback if there is
+    one.
+    """
 
     status: Status
     value: T_co | None = None
@@ -36,12 +40,12 @@ class JobOutcome(Generic[T_co]):
 
     @property
     def reason(self) -> str:
-        """Why the job gave no value, in one line: the last one of a traceback."""
+        """Reason why the job gave no value, in one line: the last line of a traceback."""
         return (self.error.strip().splitlines() or [self.status.value])[-1]
 
 
 def status_of(error: BaseException) -> Status:
-    """Return what an exception makes of its job: out of memory, or failed."""
+    """Return the status of a job that raised an exception: out of memory, or failed."""
     text = " ".join([*(kind.__name__ for kind in type(error).__mro__), str(error)]).lower()
     return Status.OUT_OF_MEMORY if any(message in text for message in MEMORY_MESSAGES) else Status.FAILED
 

@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from ablation.console.progress import Plain
-from ablation.grids.study_file import read as read_study
-from ablation.workflows.options import Options
+from ablation.cli.terminal.progress import Plain
+from ablation.study.study_file import read as read_study
+from ablation.workflows.run_options import RunOptions
 
 # A busy machine is slow, and that is no fault of the code: no test here judges time.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -45,6 +45,41 @@ weights = "random"
 dropout = [0.0, 0.5]
 epochs = [1, 3]
 """
+
+
+TIERS = ("unit", "process", "services", "slow", "benchmark")  # a test that names none is of the second
+STARTS = ("subprocess.Popen", "os.fork", "os.posix_spawn")  # what Python audits where a process is started
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that name no tier."""
+    for item in items:
+        if not any(item.get_closest_marker(tier) for tier in TIERS):
+            item.add_marker(pytest.mark.process)
+
+
+class _Starts:
+    """The processes that the present test has started."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+        sys.addaudithook(self._heard)
+
+    def _heard(self, event: str, arguments: tuple[object, ...]) -> None:
+        if event in STARTS:
+            self.found.append(f"{event} {arguments[:1]}"[:200])
+
+
+_STARTS = _Starts()
+
+
+@pytest.fixture(autouse=True)
+def tier(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A unit test starts no process: the inner loop stays quick."""
+    _STARTS.found.clear()
+    yield
+    if request.node.get_closest_marker("unit") and _STARTS.found:
+        pytest.fail(f"a unit test started a process, and is to be marked so: {_STARTS.found[0]}")
 
 
 @pytest.fixture(scope="session")
@@ -140,9 +175,9 @@ class Silent(Plain):
         self.lines.append(text)
 
 
-def options(study: Path, data: Path, workspace: Path, **more: object) -> Options:
+def options(study: Path, data: Path, workspace: Path, **more: object) -> RunOptions:
     arguments = {"grid": read_study(str(study)), "data": str(data), "workspace": workspace, "name": study.stem}
-    return Options(**(arguments | {"inline": True} | more))  # type: ignore[arg-type]
+    return RunOptions(**(arguments | {"inline": True} | more))  # type: ignore[arg-type]
 
 
 def rows(folder: Path) -> list[dict[str, str]]:

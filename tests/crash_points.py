@@ -36,13 +36,12 @@ import sqlalchemy
 from mlflow import MlflowClient
 from sqlalchemy.engine import Engine
 
-from ablation import cli
-from ablation.results import result
-from ablation.results.result import Predictions
-from ablation.views import databases, tracking
-from ablation.workers import interrupts
+from ablation import cli, signals
+from ablation.store import result
+from ablation.store.result import Predictions
+from ablation.store.workspace import Workspace
+from ablation.trackers import databases, mlflow_tracker
 from ablation.workflows import sweep
-from ablation.workspace import Workspace
 
 DIED, UNSEALED = 77, 78  # exit codes
 PID = 7  # of every child: processes of containers have equal ids, and temporary files are named by them
@@ -206,14 +205,14 @@ def _tables_from(template: Path) -> None:
 
 def _tell_at_once() -> None:
     """A message is sent before the next thing is done."""
-    put = tracking.Tracker.tell
+    put = mlflow_tracker.Tracker.tell
 
     def tell(self: Any, *messages: Any) -> None:
         put(self, *messages)
         while messages and self._outbox._path.exists() and not self.error:
             time.sleep(0.001)
 
-    tracking.Tracker.tell = tell  # type: ignore[method-assign]
+    mlflow_tracker.Tracker.tell = tell  # type: ignore[method-assign]
 
 
 def _tell_at_the_end() -> None:
@@ -223,7 +222,7 @@ def _tell_at_the_end() -> None:
         self._closing.wait()
         self._drain()
 
-    tracking.Tracker._work = work  # type: ignore[method-assign]
+    mlflow_tracker.Tracker._work = work  # type: ignore[method-assign]
 
 
 def _watch_the_seal(place: Path) -> None:
@@ -245,7 +244,7 @@ def run(place: Path, arguments: list[str], die: str | None, told: str, template:
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.getpid = lambda: PID
-    interrupts.shield_tracker = lambda: None  # a process that starts another costs time
+    signals.shield_tracker = lambda: None  # a process that starts another costs time
     numpy_keras.TRAINED = place / "epochs"
     if template:
         _tables_from(Path(template))
@@ -256,7 +255,7 @@ def run(place: Path, arguments: list[str], die: str | None, told: str, template:
     _wrap_open(points)
     _wrap_descriptors(points)
     _audit(points)
-    code = cli._guarded(arguments)
+    code = cli.run(arguments)
     found = json.dumps({"points": points.found, "modules": sorted(sys.modules)}).encode()
     (place / "points.json").write_bytes(found)
     return code
@@ -303,7 +302,7 @@ def serve() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     numpy_keras.install()
-    importlib.import_module("ablation.training.fit")
+    importlib.import_module("ablation.experiments.keras_head.training.fit")
     assert sweep
     assert Workspace
     gc.collect()

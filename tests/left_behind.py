@@ -14,9 +14,10 @@ from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from mlflow.entities import Run
 
-from ablation.tables import verify
-from ablation.views.databases import sqlite_url
-from ablation.workspace import TEMPORARY, Workspace
+from ablation.report import verify
+from ablation.store.files import TEMPORARY
+from ablation.store.workspace import Workspace
+from ablation.trackers.databases import sqlite_url
 
 DATED_COLUMNS = ("started", "seconds", "attempts", "memory")  # of trials.csv
 DATED_TAGS = ("ablate.state", "mlflow.parentRunId", "mlflow.source", "mlflow.user", "mlflow.runName")

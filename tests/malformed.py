@@ -2,8 +2,8 @@
 
 import pytest
 
-from ablation.datasets.images import check, load
 from ablation.errors import AblateError
+from ablation.experiments.keras_head.datasets.images import check, load
 
 
 def refused(data: object) -> str:

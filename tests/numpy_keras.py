@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from ablation.grids.levels import Condition
-from ablation.results import checkpoint
-from ablation.results.result import Predictions
+from ablation.experiments.keras_head.training import batches, worker
 from ablation.statistics.evaluation import losses
-from ablation.training import batches, worker
+from ablation.store import checkpoint
+from ablation.store.result import Predictions
+from ablation.study.levels import Condition
 
 CHANNELS = 8  # of the features
 MOMENTUM = 0.9
@@ -123,6 +123,7 @@ FRONT = {
 }
 KERAS = {
     "__version__": "0",
+    "Model": object,
     "backend": SimpleNamespace(backend=lambda: "tensorflow"),
     "ops": SimpleNamespace(convert_to_numpy=np.asarray),
     "utils": SimpleNamespace(clear_session=lambda: None),
@@ -131,7 +132,11 @@ KERAS = {
 
 def install() -> None:
     """For the rest of this process. A checkpoint is written after every epoch."""
-    for name, content in {"keras": KERAS, "ablation.training.head": HEAD, "ablation.training.front": FRONT}.items():
+    for name, content in {
+        "keras": KERAS,
+        "ablation.experiments.keras_head.training.head": HEAD,
+        "ablation.experiments.keras_head.training.input_layers": FRONT,
+    }.items():
         sys.modules[name] = ModuleType(name)
         sys.modules[name].__spec__ = ModuleSpec(name, None)
         vars(sys.modules[name]).update(content)

@@ -7,22 +7,23 @@ from typing import Any
 import numpy as np
 
 from ablation import experiments
-from ablation.datasets import splits
-from ablation.datasets.images import Index
-from ablation.grids.grid import Grid, Trial
-from ablation.grids.levels import schema_of
-from ablation.grids.record import Inputs, Record
+from ablation.analysis.evidence import Evidence
+from ablation.experiments.keras_head.datasets import splits, stored_splits
+from ablation.experiments.keras_head.datasets.images import Index
+from ablation.experiments.keras_head.inputs import ImageInputs, Weights
+from ablation.experiments.keras_head.training.cost import units
 from ablation.measures import regression
 from ablation.measures.measure import Measure, scalar
 from ablation.outcomes import Status
-from ablation.results import result
-from ablation.results.evidence import Evidence
-from ablation.results.examples import Examples
-from ablation.results.result import Predictions, Result
 from ablation.statistics.evaluation import scores
-from ablation.training.cost import units
-from ablation.training.inputs import ImageInputs, Weights
-from ablation.workspace import Workspace, write_text
+from ablation.store import result
+from ablation.store.examples import Examples
+from ablation.store.files import write_text
+from ablation.store.record import Inputs, Record
+from ablation.store.result import Predictions, Result
+from ablation.store.workspace import Workspace
+from ablation.study.grid import Grid, Trial
+from ablation.study.levels import schema_of
 
 SUPPORT = (1058, 369, 953, 1593, 1124, 334)  # the paper's test images of each class
 CLASSES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
@@ -134,7 +135,7 @@ def study(
     split = splits.make(images, "given", 0)
     folder = place.images(images.digest)
     write_text(folder.index, images.to_json())
-    key = splits.write(folder, split)
+    key = stored_splits.write(folder, split)
     keys = dict.fromkeys({r.split for r in grid.rows}, key)
     found = record(grid, images.digest, keys, name, support, data, classes)
     found.write(place.study(found.name))

@@ -8,16 +8,19 @@ import pytest
 import synthetic
 from sklearn.metrics import f1_score
 
-from ablation.caveats.caveat import Caveat
-from ablation.grids import study_file
+from ablation.analysis import external_evaluation, held_out, selection
+from ablation.analysis.external_evaluation import ExternalEvaluation
+from ablation.analysis.study_analysis import collect, done, gather
 from ablation.measures import classes
-from ablation.results import elsewhere, result, selection
-from ablation.results.elsewhere import Elsewhere
-from ablation.results.findings import collect, done, gather
-from ablation.statistics import comparison
-from ablation.tables import beside, frames, latex
-from ablation.tables.outcome import Drawing, Look, drawn_again
-from ablation.workspace import Workspace
+from ablation.model.diagnostic import Diagnostic
+from ablation.report.build import RenderOptions, Report, rebuild
+from ablation.report.tables import dataframes, latex, per_class
+from ablation.statistics import bootstrap
+from ablation.store import result
+from ablation.store.workspace import Workspace
+from ablation.study import study_file
+
+pytestmark = pytest.mark.unit
 
 COUNTS = {"train": (90, 90, 90), "val": (30, 40, 0), "test": (50, 60, 0)}
 OVER = "over the classes that have images"
@@ -41,20 +44,20 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 @pytest.fixture(scope="module")
-def drawing(place: Workspace) -> Drawing:
-    return drawn_again(place, "g", Look())
+def drawing(place: Workspace) -> Report:
+    return rebuild(place, "g", RenderOptions())
 
 
-def test_macro_f1_is_the_same_in_every_table(drawing: Drawing):
+def test_macro_f1_is_the_same_in_every_table(drawing: Report):
     """Table, selected row and scikit-learn agree, the interval too; the bootstrap is the same one."""
     found = drawing.findings
     selected = found.sealed.row
     answers, facts = found.test[selected], found.analysis.rows[selected]
     assert (answers.predicted == 2).any()
     expected = f1_score(answers.labels, answers.predicted[0], labels=[0, 1], average="macro")
-    rows = frames.rows(found.record, frames.trials(found.record, found.results, _tests(drawing)), found.sealed,
-                       found.analysis.rows)  # fmt: skip
-    average = beside._class_rows(answers.labels, answers.predicted[0], found.record.inputs.classes)[3]
+    trials = dataframes.trials(found.record, found.results, held_out.scores(found))
+    rows = dataframes.rows(found.record, trials, found.sealed, found.analysis.rows)
+    average = per_class._class_rows(answers.labels, answers.predicted[0], found.record.inputs.classes)[3]
     assert average[0] == "macro average"
     macro_f1 = facts.others["macro_f1"].over_examples
     assert rows.test_macro_f1[selected - 1] == macro_f1.value == average[3].value == pytest.approx(expected)
@@ -63,18 +66,12 @@ def test_macro_f1_is_the_same_in_every_table(drawing: Drawing):
     assert latex.macros(rows, 1, found.record.detailed).count(f"{{{100 * expected:.1f}}}") == 1
 
 
-def _tests(drawing: Drawing) -> dict:
-    from ablation.tables.outcome import _scores  # noqa: PLC0415 (what the command hands to its frames)
-
-    return _scores(drawing.findings)
-
-
-def test_the_definition_is_named(drawing: Drawing):
+def test_the_definition_is_named(drawing: Report):
     """By each table that prints a macro-F1, and by the warning."""
     for name in ("table.md", "table.tex"):
         assert f"Macro-F1 is {OVER}." in drawing.files[name].replace("$F_1$", "F1")
     assert f"Averages are {OVER}." in drawing.files["tables/selected.md"]
-    said: Caveat = next(caveat for caveat in drawing.caveats if caveat.code == "CLASS_ABSENT")
+    said: Diagnostic = next(caveat for caveat in drawing.caveats if caveat.code == "CLASS_ABSENT")
     assert OVER in said.consequence
 
 
@@ -87,10 +84,10 @@ def test_a_whole_split_needs_no_word(tmp_path: Path):
     chosen = selection.select(workspace, record, done(collect(workspace, record)))
     assert chosen
     selection.seal(workspace.study("g"), chosen)
-    assert not any(OVER in content for content in drawn_again(workspace, "g", Look()).files.values())
+    assert not any(OVER in content for content in rebuild(workspace, "g", RenderOptions()).files.values())
 
 
-def test_validation_scores_of_version_0_1_0_are_counted_anew(place: Workspace, drawing: Drawing):
+def test_validation_scores_of_version_0_1_0_are_counted_anew(place: Workspace, drawing: Report):
     """That version stored macro-F1 with absent classes as 0: selection and tables take today's number instead."""
     record = drawing.findings.record
     before = {t: r.scores["val"] for t, r in done(collect(place, record)).items()}
@@ -101,7 +98,7 @@ def test_validation_scores_of_version_0_1_0_are_counted_anew(place: Workspace, d
         path.write_text(json.dumps(stored))
         assert result.read_file(path).scores["val"]["macro_f1"] == 0.1 * trial.row
     assert {t: r.scores["val"] for t, r in done(collect(place, record)).items()} == before
-    assert drawn_again(place, "g", Look()).files["table.csv"] == drawing.files["table.csv"]
+    assert rebuild(place, "g", RenderOptions()).files["table.csv"] == drawing.files["table.csv"]
     anew = selection.select(place, record, done(collect(place, record)))
     assert anew
     assert (anew.row, anew.value) == (1, pytest.approx(before[next(record.grid.trials())]["macro_f1"]))
@@ -122,28 +119,28 @@ def test_other_images_that_lack_a_class(tmp_path: Path):
     """evaluation.json of version 0.1.0 has another macro-F1 than the table beside it would: it is counted anew."""
     folder = Workspace(tmp_path).study("g")
     labels, said = np.array([0, 0, 0, 1, 1]), np.array([0, 0, 2, 1, 1])
-    counts = elsewhere.counted(labels, said, 3)
-    old = Elsewhere(
+    counts = external_evaluation.counted(labels, said, 3)
+    old = ExternalEvaluation(
         name="photos", data="/photos", split="all", row=1, seed=0, trial="t", measured=0.0, images=5,
         classes=("a", "b", "c"), scores={"accuracy": 0.8, "macro_f1": 0.6, "loss": 1.0}, confusion=counts,
         test=counts, train=(9, 9, 9),
     )  # fmt: skip
-    elsewhere.write(folder, old)
-    (found,) = elsewhere.read_all(folder)
+    external_evaluation.write(folder, old)
+    (found,) = external_evaluation.read_all(folder)
     expected = f1_score(labels, said, labels=[0, 1], average="macro")
     assert found.scores == {"accuracy": 0.8, "macro_f1": pytest.approx(expected), "loss": 1.0}
-    assert f"macro-F1 {100 * expected:.1f} %" in next(elsewhere.sentences(found))
+    assert f"macro-F1 {100 * expected:.1f} %" in next(external_evaluation.sentences(found))
 
 
 def test_a_resample_that_lacks_a_class_leaves_it_out():
     """Two right images of a class of two: a sample without them is no evidence of an F1 of 0."""
     labels, said = np.array([0] * 8 + [1] * 2), np.array([0] * 8 + [1] * 2)
-    _, macro = comparison.class_f1_draws(labels, said, 2)
+    _, macro = bootstrap.class_f1_draws(labels, said, 2)
     assert macro.min() == macro.max() == 1
-    assert np.array_equal(macro, comparison.draws(lambda w: classes.f1(w, labels, said[None], 2), 1, 10)[0])
+    assert np.array_equal(macro, bootstrap.draws(lambda w: classes.f1(w, labels, said[None], 2), 1, 10)[0])
 
 
-def test_the_selection_is_resampled_by_the_same_definition(place: Workspace, drawing: Drawing):
+def test_the_selection_is_resampled_by_the_same_definition(place: Workspace, drawing: Report):
     """Where nothing is resampled, the metric of stability is the one that rows are selected by."""
     found = gather(place, drawing.findings.record, collect(place, drawing.findings.record), drawing.findings.sealed)
     for row, answers in found.val.items():

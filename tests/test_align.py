@@ -8,8 +8,8 @@ import pytest
 from conftest import ablate, rows
 from PIL import Image
 
-from ablation.datasets import align, decoding, demo, images
 from ablation.errors import AblateError
+from ablation.experiments.keras_head.datasets import align, decoding, demo, images
 
 
 def spot(eyes: np.ndarray, side: int = 60) -> Image.Image:

@@ -12,16 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ablation.grids import study_file
-from ablation.grids.grid import Grid
-from ablation.results import findings, selection
-from ablation.results.evidence import Evidence
-from ablation.results.findings import Findings
-from ablation.statistics import comparison, stability
-from ablation.statistics.facts import Analysis, Sample
-from ablation.workspace import Workspace
+from ablation.analysis import selection, study_analysis
+from ablation.analysis import selection_bootstrap as stability
+from ablation.analysis.evidence import Evidence
+from ablation.analysis.facts import Analysis, Sample
+from ablation.analysis.study_analysis import StudyAnalysis
+from ablation.statistics import bootstrap, intervals, tests
+from ablation.store.workspace import Workspace
+from ablation.study import study_file
+from ablation.study.grid import Grid
 
-pytestmark = pytest.mark.filterwarnings("error")
+pytestmark = [pytest.mark.unit, pytest.mark.filterwarnings("error")]
 
 SMALL = (60, 40, 100)
 NAMES = ("a", "b", "c")
@@ -35,19 +36,19 @@ def grid(folder: Path, text: str, **more: object) -> Grid:
 
 
 def gather(folder: Path, found: Grid, accuracy: dict[int, tuple[float, float, float]], seal: bool = True,
-           lost: tuple[tuple[int, int], ...] = (), **more: object) -> Findings:  # fmt: skip
+           lost: tuple[tuple[int, int], ...] = (), **more: object) -> StudyAnalysis:  # fmt: skip
     """What is known of a made-up study; the trials (row, seed) in `lost` failed."""
     arguments = {"support": SMALL, "classes": NAMES} | more
     record = synthetic.study(folder / "runs", found, accuracy, **arguments)  # type: ignore[arg-type]
     place = Workspace(folder / "runs")
-    results = {t: None if (t.row, t.seed) in lost else r for t, r in findings.collect(place, record).items()}
-    done = {t: r for t, r in findings.done(results).items() if not found.is_replicate(t)}
+    results = {t: None if (t.row, t.seed) in lost else r for t, r in study_analysis.collect(place, record).items()}
+    done = {t: r for t, r in study_analysis.done(results).items() if not found.is_replicate(t)}
     chosen = selection.select(place, record, done) if seal else None
     sealed = selection.seal(place.study(record.name), chosen) if chosen else None
-    return findings.gather(place, record, results, sealed)
+    return study_analysis.gather(place, record, results, sealed)
 
 
-def scored(said: Findings, row: int) -> Sample:
+def scored(said: StudyAnalysis, row: int) -> Sample:
     """What the networks of a row scored on test by the primary measure."""
     sample = said.test[row].sample(said.record.primary)
     assert sample
@@ -63,14 +64,14 @@ def published(found: Grid) -> dict[int, tuple[float, float, float]]:
 
 
 @pytest.fixture(scope="module")
-def paper(tmp_path_factory: pytest.TempPathFactory) -> Findings:
+def paper(tmp_path_factory: pytest.TempPathFactory) -> StudyAnalysis:
     """The paper's nine rows, measured as it says."""
     found = study_file.read("paper")
     more = {"support": synthetic.SUPPORT, "classes": synthetic.CLASSES}
     return gather(tmp_path_factory.mktemp("paper"), found, published(found), **more)
 
 
-def test_the_papers_row_five_is_selected_and_best(paper: Findings):
+def test_the_papers_row_five_is_selected_and_best(paper: StudyAnalysis):
     """Row 5 leads on validation and on test, and validation would select it again and again."""
     assert paper.sealed
     assert paper.sealed.row == 5
@@ -82,7 +83,7 @@ def test_the_papers_row_five_is_selected_and_best(paper: Findings):
     assert said.stability.corrected < said.stability.value == pytest.approx(0.967, abs=1e-4)
 
 
-def test_the_papers_differences(paper: Findings):
+def test_the_papers_differences(paper: StudyAnalysis):
     """Every row but the reference has one; it is the difference of the accuracies, and McNemar's p decides."""
     rows = paper.analysis.rows
     assert [r for r, facts in rows.items() if facts.delta is None] == [2]
@@ -101,11 +102,11 @@ def test_the_papers_differences(paper: Findings):
     assert rows[6].alike is not None
 
 
-def test_the_papers_contrasts_and_effects(paper: Findings):
+def test_the_papers_contrasts_and_effects(paper: StudyAnalysis):
     """Twelve contrasts in a family of their own; every factor has an effect, with the pairs that speak for it."""
     said = paper.analysis
     assert len(said.contrasts) == 12
-    adjusted = comparison.holm([c.difference.p for c in said.contrasts])
+    adjusted = tests.holm([c.difference.p for c in said.contrasts])
     assert [c.difference.p_holm for c in said.contrasts] == adjusted
     effects = {(e.factor, e.levels): e for e in said.effects}
     assert list(effects) == [
@@ -128,7 +129,7 @@ def test_the_papers_contrasts_and_effects(paper: Findings):
     assert value == pytest.approx(0.934 - 0.947 - 0.966 + 0.940, abs=1e-3)
 
 
-def test_the_paper_is_reproduced(paper: Findings):
+def test_the_paper_is_reproduced(paper: StudyAnalysis):
     """Measured as published: no row differs, and ranks and signs agree."""
     found = paper.reproduction
     assert found
@@ -137,7 +138,7 @@ def test_the_paper_is_reproduced(paper: Findings):
     assert found.agreement.same_signs == found.agreement.signs
 
 
-def test_what_the_papers_test_set_can_show(paper: Findings):
+def test_what_the_papers_test_set_can_show(paper: StudyAnalysis):
     """Cochran's Q tells that rows differ; a difference of about a point can be seen."""
     assert paper.analysis.cochran is not None
     assert paper.analysis.cochran < 1e-6
@@ -155,13 +156,13 @@ def test_from_three_seeds_on_everything_is_over_seeds(tmp_path: Path):
     said = gather(tmp_path, found, SIX, jitter=0.01)
     for row, facts in said.analysis.rows.items():
         accuracies = scored(said, row).values
-        assert facts.primary.over_seeds == comparison.within(comparison.mean(accuracies), 0, 1)
+        assert facts.primary.over_seeds == intervals.within(intervals.mean(accuracies), 0, 1)
         assert facts.n_seeds == 5
         if facts.delta:
             one = scored(said, found.reference).values
             assert facts.delta.over == "seeds"
-            assert facts.delta.value == comparison.paired(one[None], accuracies[None])[0]
-            assert [facts.delta.p] == comparison.paired_p(one[None], accuracies[None])
+            assert facts.delta.value == intervals.paired(one[None], accuracies[None])[0]
+            assert [facts.delta.p] == tests.paired_p(one[None], accuracies[None])
             assert facts.delta.p_exact is not None
             assert facts.delta.p_exact >= 2 / 2**5
             assert facts.delta.against is None
@@ -178,7 +179,7 @@ def test_two_seeds_are_compared_over_images(tmp_path: Path):
     assert delta
     one, other = (scored(said, r).share[None] for r in (said.record.grid.reference, 6))
     assert delta.over == "examples"
-    assert [delta.p] == comparison.paired_p(one, other)
+    assert [delta.p] == tests.paired_p(one, other)
     assert delta.p_exact is None
 
 
@@ -229,7 +230,7 @@ def test_identical_rows(tmp_path: Path):
     """Rows that got the same images right differ by 0 with p = 1, are alike, and tie for the selection."""
     said = gather(tmp_path, grid(tmp_path, FACTORIAL), SIX)
     same = dict.fromkeys(said.test, said.test[1])
-    found = findings.analysed(said.record, dict.fromkeys(same, 0.9), dict.fromkeys(same, 1), same, same, None, 5)
+    found = study_analysis.analysed(said.record, dict.fromkeys(same, 0.9), dict.fromkeys(same, 1), same, same, None, 5)
     assert all(c.difference.value.value == 0 and c.difference.p_holm == 1 for c in found.contrasts)
     assert all(facts.alike for row, facts in found.rows.items() if row != 5)
     assert found.cochran is None
@@ -292,7 +293,7 @@ def test_rows_on_other_images_are_never_compared(tmp_path: Path):
         {r: replace(a, split="other") if r in others else a for r, a in rows.items()} for rows in (said.val, said.test)
     )
     record = synthetic.changed(said.record, splits=said.record.inputs.splits | {"class": "other"})
-    told = findings.analysed(
+    told = study_analysis.analysed(
         record, dict.fromkeys(SIX, 0.9), dict.fromkeys(SIX, 1), val, test, said.replicates, others[0]
     )
     assert {r for r, f in told.rows.items() if f.delta} == home - {found.reference}
@@ -311,7 +312,7 @@ def test_rows_that_agree_on_every_image_are_not_known_without_error(tmp_path: Pa
     said = gather(tmp_path, grid(tmp_path, "[factorial]\ndropout = [0.0, 0.5]\nbatch_size = [64, 128]\n"),
                   dict.fromkeys(range(1, 5), (0.9, 0.8, 0.8)))  # fmt: skip
     same = dict.fromkeys(said.test, said.test[1])
-    found = findings.analysed(said.record, dict.fromkeys(same, 0.9), dict.fromkeys(same, 1), same, same, None, 1)
+    found = study_analysis.analysed(said.record, dict.fromkeys(same, 0.9), dict.fromkeys(same, 1), same, same, None, 1)
     intervals = [e.main for e in found.effects] + [i for each in found.interactions for _, i in each.squares]
     assert len(intervals) == 3
     assert all(i.low < 0 == i.value < i.high for i in intervals)
@@ -385,8 +386,8 @@ def test_tiny_studies_are_analysed(data: st.DataObject):
     with pytest.MonkeyPatch.context() as few:  # samples: quick
         few.setattr(gc, "collect", lambda: 0)  # statsmodels does so in each call
         few.setattr(stability, "SAMPLES", 20)
-        few.setattr(comparison, "draws", partial(comparison.draws, resamples=20))
-        found = findings.analysed(
+        few.setattr(bootstrap, "draws", partial(bootstrap.draws, resamples=20))
+        found = study_analysis.analysed(
             record, dict.fromkeys(test, 0.9), dict.fromkeys(test, 1), test, test, replicates, selected
         )
     for facts in found.rows.values():

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 import ablation
 from ablation.api import ALLOWED, OPTIONS, arguments
-from ablation.commands.running import run as command
+from ablation.cli.commands.run import run as command
 from ablation.errors import AblateError
-from ablation.grids.study_file import MAX_ROWS, seed_list, settings
+from ablation.study.study_file import MAX_ROWS, seed_list, settings
 
 
 class Number(IntEnum):

@@ -10,34 +10,36 @@ import numpy as np
 import pytest
 import synthetic
 
-from ablation import caveats
-from ablation.caveats import Caveat
-from ablation.caveats.caveat import which
-from ablation.grids import study_file
-from ablation.grids.grid import Conflict, Grid
-from ablation.grids.record import Record
+from ablation.analysis import selection, study_analysis
+from ablation.analysis.evidence import Evidence
+from ablation.analysis.facts import Noise, Stability
+from ablation.analysis.study_analysis import StudyAnalysis
+from ablation.experiments.keras_head import factors
+from ablation.experiments.keras_head.inputs import Weights
+from ablation.model.phrases import which
 from ablation.outcomes import Status
-from ablation.results import findings, selection
-from ablation.results.evidence import Evidence
-from ablation.results.findings import Findings
-from ablation.results.result import Result, read
-from ablation.statistics.comparison import Interval
-from ablation.statistics.facts import Noise, Stability
-from ablation.training import factors
-from ablation.training.inputs import Weights
-from ablation.workspace import Workspace
+from ablation.report import warnings
+from ablation.report.warnings import Diagnostic
+from ablation.statistics.intervals import Interval
+from ablation.store.record import Record
+from ablation.store.result import Result, read
+from ablation.store.workspace import Workspace
+from ablation.study import study_file
+from ablation.study.grid import Conflict, Grid
+
+pytestmark = pytest.mark.unit
 
 EVEN = (60, 60)  # images of each class
 Accuracies = Mapping[int, tuple[float, float, float]]
 
 
-def gathered(workspace: Path, grid: Grid, accuracy: Accuracies, seal: bool = True, **study: Any) -> Findings:
+def gathered(workspace: Path, grid: Grid, accuracy: Accuracies, seal: bool = True, **study: Any) -> StudyAnalysis:
     """All that is known of a study that is made up."""
     record = synthetic.study(workspace, grid, accuracy, **study)
     place = Workspace(workspace)
     results = {t: read(place.training(record.training_key(t)), t.step) for t in grid.trials()}
-    sealed = selection.select(place, record, findings.done(results)) if seal else None
-    return findings.gather(place, record, results, sealed)
+    sealed = selection.select(place, record, study_analysis.done(results)) if seal else None
+    return study_analysis.gather(place, record, results, sealed)
 
 
 def grid_of(rows: Sequence[Mapping[str, Any]], **more: Any) -> Grid:
@@ -51,7 +53,7 @@ def tiny(
     workspace: Path, rows: Sequence[Mapping[str, Any]] = ({},), accuracy: Sequence[tuple[float, float, float]] = (),
     support: Sequence[int] = EVEN, seal: bool = True, classes: Sequence[str] = (), jitter: float = 0.0,
     data: str = "faces", **grid: Any,
-) -> Findings:  # fmt: skip
+) -> StudyAnalysis:  # fmt: skip
     """A study of few rows and classes; unless told otherwise, accuracies are equal, and all is well."""
     numbers = dict(enumerate(accuracy or [(0.9, 0.9, 0.9)] * len(rows), start=1))
     names = classes or [f"class {k}" for k in range(len(support))]
@@ -59,21 +61,21 @@ def tiny(
     return gathered(workspace, grid_of(rows, **grid), numbers, seal, **study)
 
 
-def say(found: Findings, code: str, looks: int = 1) -> Caveat:
+def say(found: StudyAnalysis, code: str, looks: int = 1) -> Diagnostic:
     """The warning with this code. Fails where it is not given."""
-    return next(c for c in caveats.find(found, looks) if c.code == code)
+    return next(c for c in warnings.find(found, looks) if c.code == code)
 
 
-def codes(found: Findings, looks: int = 1) -> list[str]:
-    return [c.code for c in caveats.find(found, looks)]
+def codes(found: StudyAnalysis, looks: int = 1) -> list[str]:
+    return [c.code for c in warnings.find(found, looks)]
 
 
-def recorded(found: Findings, **changes: Any) -> Findings:
+def recorded(found: StudyAnalysis, **changes: Any) -> StudyAnalysis:
     """With another record."""
     return replace(found, record=synthetic.changed(found.record, **changes))
 
 
-def resulted(found: Findings, row: int, **changes: Any) -> Findings:
+def resulted(found: StudyAnalysis, row: int, **changes: Any) -> StudyAnalysis:
     """With other results of a row."""
     results = {t: replace(r, **changes) if r and t.row == row else r for t, r in found.results.items()}
     return replace(found, results=results)
@@ -89,12 +91,12 @@ def curve(val_accuracy: Sequence[float], val_loss: Sequence[float] = (), train_l
     ]
 
 
-def curved(found: Findings, row: int, *columns: Sequence[float]) -> Findings:
+def curved(found: StudyAnalysis, row: int, *columns: Sequence[float]) -> StudyAnalysis:
     return resulted(found, row, history=curve(*columns))
 
 
 @pytest.fixture(scope="module")
-def paper(tmp_path_factory: pytest.TempPathFactory) -> Findings:
+def paper(tmp_path_factory: pytest.TempPathFactory) -> StudyAnalysis:
     """The paper's table with the published numbers as if measured; nothing is known of its curves."""
     grid = study_file.read("paper")
     keys = ("train_accuracy", "val_accuracy", "test_accuracy")
@@ -104,12 +106,12 @@ def paper(tmp_path_factory: pytest.TempPathFactory) -> Findings:
 
 
 @pytest.fixture
-def well(tmp_path: Path) -> Findings:
+def well(tmp_path: Path) -> StudyAnalysis:
     """A study of two rows that gives no cause for the warnings under test."""
     return tiny(tmp_path, [{}, {"dropout": 0.5}])
 
 
-def test_what_the_papers_table_gives_cause_for(paper: Findings):
+def test_what_the_papers_table_gives_cause_for(paper: StudyAnalysis):
     """The published numbers, as if measured, give exactly these warnings, the weightier ones first."""
     assert codes(paper) == [
         "SINGLE_SEED", "NOT_ESTIMABLE", "INCOMPLETE_GRID", "UNBALANCED", "BATCH_CONFOUNDED", "BOUNDARY", "IMBALANCE",
@@ -169,7 +171,7 @@ def test_what_the_papers_table_gives_cause_for(paper: Findings):
         ),
     ],
 )
-def test_what_is_said_of_the_papers_table(paper: Findings, code: str, fact: str, rows: tuple[int, ...]):
+def test_what_is_said_of_the_papers_table(paper: StudyAnalysis, code: str, fact: str, rows: tuple[int, ...]):
     """Facts come with their numbers, and with the rows that they are about."""
     found = say(paper, code)
     assert (found.fact, found.rows) == (fact, rows)
@@ -181,24 +183,24 @@ def test_a_study_without_flaws_is_not_blamed(tmp_path: Path):
     assert set(codes(found)) <= {"WITHIN_NOISE", "VAL_TEST_DISAGREE"}  # two rows that are equal
 
 
-def test_each_warning_is_three_sentences(paper: Findings):
+def test_each_warning_is_three_sentences(paper: StudyAnalysis):
     """Fact, consequence and remedy each begin with a capital or a command, and end with a full stop."""
-    for caveat in caveats.find(paper, looks=2):
+    for caveat in warnings.find(paper, looks=2):
         for text in (caveat.fact, caveat.consequence, caveat.remedy):
             assert text[0].isupper() or text[0].isdigit() or text[0] == "`"
             assert text.endswith(".")
             assert "  " not in text
 
 
-def test_each_code_is_given_once(paper: Findings):
+def test_each_code_is_given_once(paper: StudyAnalysis):
     """Similar warnings are one: a code names one line of warnings.json."""
     found = codes(paper, looks=3)
     assert len(found) == len(set(found))
 
 
-def test_warnings_are_kept_for_programs(paper: Findings):
+def test_warnings_are_kept_for_programs(paper: StudyAnalysis):
     """warnings.json holds the fields of each warning, rows as a list."""
-    written = caveats.as_json(caveats.find(paper))
+    written = warnings.as_json(warnings.find(paper))
     assert list(written[0]) == ["code", "fact", "consequence", "remedy", "rows"]
     assert written[0]["rows"] == list(range(1, 10))
 
@@ -248,12 +250,12 @@ def test_noise_between_seeds(tmp_path: Path):
     assert "SEED_NOISE" not in codes(found)
 
 
-def _stable(found: Findings, share: float, alike: tuple[int, ...], cheapest: int) -> Findings:
+def _stable(found: StudyAnalysis, share: float, alike: tuple[int, ...], cheapest: int) -> StudyAnalysis:
     stability = Stability({1: share, 2: 1 - share}, alike, cheapest, 0.9, 0.88)
     return replace(found, analysis=replace(found.analysis, stability=stability))
 
 
-def test_a_choice_within_noise(well: Findings):
+def test_a_choice_within_noise(well: StudyAnalysis):
     """Rows that validation does not tell apart are named, with the cheapest; so is a choice that is unsure."""
     alike = say(_stable(well, 0.7, (1, 2), 2), "WITHIN_NOISE")
     assert alike.fact == (
@@ -268,12 +270,12 @@ def test_a_choice_within_noise(well: Findings):
     assert "WITHIN_NOISE" not in codes(_stable(well, 0.9, (1,), 1))
 
 
-def _sealed(found: Findings, **changes: Any) -> Findings:
+def _sealed(found: StudyAnalysis, **changes: Any) -> StudyAnalysis:
     assert found.sealed
     return replace(found, sealed=found.sealed.model_copy(update=changes))
 
 
-def test_selection_on_test(well: Findings):
+def test_selection_on_test(well: StudyAnalysis):
     """A selection by a test metric is said first of all."""
     assert codes(_sealed(well, metric="test_macro_f1"))[0] == "SELECTED_ON_TEST"
     said = say(_sealed(well, metric="test_macro_f1"), "SELECTED_ON_TEST").fact
@@ -281,7 +283,7 @@ def test_selection_on_test(well: Findings):
     assert "SELECTED_ON_TEST" not in codes(well)
 
 
-def test_a_study_that_grew_after_test_was_seen(well: Findings):
+def test_a_study_that_grew_after_test_was_seen(well: StudyAnalysis):
     """A selection that replaces others is said, with theirs."""
     trials = [well.record.trial_key(t) for t in well.record.grid.seeded(2)]
     earlier = [{"trials": some, "metric": well.sealed.metric} for some in (trials, trials, ["no trial's"])]
@@ -307,7 +309,7 @@ def test_test_puts_another_row_first(tmp_path: Path):
     assert "VAL_TEST_DISAGREE" not in codes(agreed)
 
 
-def test_other_studies_saw_the_test_set(well: Findings):
+def test_other_studies_saw_the_test_set(well: StudyAnalysis):
     """Looks at the same test images are counted."""
     assert say(well, "REUSED_TEST", 2).fact == "1 other study of this workspace has seen the same test images."
     assert say(well, "REUSED_TEST", 4).fact == "3 other studies of this workspace have seen the same test images."
@@ -324,7 +326,7 @@ def test_published_numbers_of_other_data(tmp_path: Path):
     assert "OTHER_DATA" not in codes(tiny(tmp_path / "b", rows, measured, published=published))
 
 
-def test_replaced_weights_and_images_left_out(well: Findings):
+def test_replaced_weights_and_images_left_out(well: StudyAnalysis):
     """What was replaced or left out is said with its number and its rows."""
     assert not {"WEIGHTS_REPLACED", "LEFT_OUT"} & set(codes(well))
     weights = {"vgg16/imagenet": Weights(level="imagenet", source="random", digest="d")}
@@ -349,7 +351,7 @@ def test_rows_that_failed(tmp_path: Path):
     assert said.rows == (2,)
 
 
-def test_rows_trained_in_other_environments(well: Findings):
+def test_rows_trained_in_other_environments(well: StudyAnalysis):
     """What differs is named with its values; host and Python change no bits."""
     same = {"host": "a", "threads": 2, "tensorflow": "2.19", "device": "cpu"}
     one = resulted(well, 1, environment=same)
@@ -361,7 +363,7 @@ def test_rows_trained_in_other_environments(well: Findings):
     )
 
 
-def test_training_on_a_gpu(well: Findings):
+def test_training_on_a_gpu(well: StudyAnalysis):
     """A GPU gives other last bits each time, a CPU does not, and a GPU with op determinism neither."""
     said = say(resulted(well, 2, environment={"device": "NVIDIA H100"}), "NONDETERMINISTIC")
     assert said.fact == "Row 2 was trained on a GPU (NVIDIA H100) without op determinism."
@@ -399,7 +401,7 @@ def test_the_edge_of_what_was_tried(tmp_path: Path):
     """The best row's level is at an edge where nothing was tried beyond, and where more exists; words have no edges."""
     rows = [{"dropout": d} for d in (0.0, 0.25, 0.5)]
 
-    def best(name: str, row: int) -> Findings:
+    def best(name: str, row: int) -> StudyAnalysis:
         accuracy = [(0.9, 0.9 if n == row else 0.5, 0.9) for n in (1, 2, 3)]
         return tiny(tmp_path / name, rows, accuracy)
 
@@ -439,7 +441,7 @@ def test_the_gap_between_train_and_validation(tmp_path: Path):
     assert said.rows == (1, 2)
 
 
-def test_validation_loss_that_rises(well: Findings):
+def test_validation_loss_that_rises(well: StudyAnalysis):
     """More than five percent above its minimum while train loss falls is overfitting; with train loss it is not."""
     accuracy, rising, falling = [0.9] * 4, [1.0, 0.5, 0.52, 0.6], [1.0, 0.5, 0.3, 0.2]
     said = say(curved(well, 2, accuracy, rising, falling), "OVERFIT_CURVE")
@@ -449,14 +451,14 @@ def test_validation_loss_that_rises(well: Findings):
         assert "OVERFIT_CURVE" not in codes(curved(well, 2, accuracy, *others))
 
 
-def test_a_curve_that_still_rises(well: Findings):
+def test_a_curve_that_still_rises(well: StudyAnalysis):
     """A rise beyond the sampling error of 120 images is said; a flat end is not."""
     said = say(curved(well, 2, [0.5, 0.6, 0.7, 0.8]), "STILL_IMPROVING")
     assert "(row 2: by 20.0 pp over the last 3 epochs; sampling error 3.7 pp)" in said.fact
     assert "STILL_IMPROVING" not in codes(curved(well, 2, [0.5, 0.8, 0.81, 0.82]))
 
 
-def test_a_curve_that_is_flat_early(well: Findings):
+def test_a_curve_that_is_flat_early(well: StudyAnalysis):
     """A plateau before half of the epochs is said; curves of few epochs say nothing."""
     early = curved(well, 2, [0.5, 0.7, *[0.9] * 8])
     assert "(row 2: at epoch 3 of 10)" in say(early, "SATURATED_EARLY").fact
@@ -465,11 +467,11 @@ def test_a_curve_that_is_flat_early(well: Findings):
         assert 2 not in _rows(curved(well, 2, other), "SATURATED_EARLY")
 
 
-def _rows(found: Findings, code: str) -> tuple[int, ...]:
-    return next((c.rows for c in caveats.find(found) if c.code == code), ())
+def _rows(found: StudyAnalysis, code: str) -> tuple[int, ...]:
+    return next((c.rows for c in warnings.find(found) if c.code == code), ())
 
 
-def test_the_luck_of_the_last_epoch(well: Findings):
+def test_the_luck_of_the_last_epoch(well: StudyAnalysis):
     """Jumps beyond the sampling error are luck; a steady rise is none."""
     said = say(curved(well, 2, [0.9, 0.7, 0.9, 0.7, 0.9]), "LATE_VARIANCE")
     assert "row 2: standard deviation 12.6 pp, sampling error 2.8 pp" in said.fact
@@ -485,7 +487,7 @@ def test_classes_of_other_sizes(tmp_path: Path):
     assert "IMBALANCE" not in codes(tiny(tmp_path / "even", support=(60, 50, 40)))
 
 
-def _apart(found: Findings, row: int, **counts: tuple[int, ...]) -> Findings:
+def _apart(found: StudyAnalysis, row: int, **counts: tuple[int, ...]) -> StudyAnalysis:
     """With a row on images of its own."""
     rows = list(found.record.grid.rows)
     rows[row - 1] = rows[row - 1].replace(split="class")
@@ -532,7 +534,7 @@ def test_rows_below_the_baseline(tmp_path: Path):
     assert said.rows == (2, 3)
 
 
-def test_small_and_absent_classes(tmp_path: Path, well: Findings):
+def test_small_and_absent_classes(tmp_path: Path, well: StudyAnalysis):
     """Fewer than thirty images are said, and none at all."""
     assert not {"SMALL_CLASS", "CLASS_ABSENT"} & set(codes(well))
     said = say(tiny(tmp_path / "small", support=(30, 29)), "SMALL_CLASS")
@@ -543,7 +545,7 @@ def test_small_and_absent_classes(tmp_path: Path, well: Findings):
     assert "SMALL_CLASS" not in codes(recorded(well, counts=counts))
 
 
-def test_a_class_that_is_never_predicted(well: Findings):
+def test_a_class_that_is_never_predicted(well: StudyAnalysis):
     """By none of a row's networks; the rows are named."""
     said = well.test[2].columns
     silent = replace(well.test[2], columns={**said, "predicted": np.zeros_like(said["predicted"])})
@@ -553,13 +555,13 @@ def test_a_class_that_is_never_predicted(well: Findings):
     assert "NEVER_PREDICTED" not in codes(well)
 
 
-def _published(found: Findings, *published: dict[str, str]) -> Findings:
+def _published(found: StudyAnalysis, *published: dict[str, str]) -> StudyAnalysis:
     record: Record = found.record
     numbers = tuple({k: Decimal(v) for k, v in p.items()} for p in published)
     return recorded(found, grid=record.grid.model_copy(update={"published": numbers}))
 
 
-def test_rounding_explains_small_gaps_of_f1(well: Findings):
+def test_rounding_explains_small_gaps_of_f1(well: StudyAnalysis):
     """Half a unit of the last digit of each is allowed, and no more; an F1 below accuracy is no wonder."""
     numbers = {"test_accuracy": "0.9450", "f1": "0.95"}
     assert "PUBLISHED_F1" not in codes(_published(well, numbers, {"test_accuracy": "0.95", "f1": "0.93"}))
@@ -575,7 +577,7 @@ def test_longer_trainings_are_compared_with_equal_rows_alone(tmp_path: Path):
     assert "PUBLISHED_ODD" not in codes(_published(found, worse, better, worse))
 
 
-def test_studies_that_publish_other_numbers_of_one_row(well: Findings):
+def test_studies_that_publish_other_numbers_of_one_row(well: StudyAnalysis):
     """Both are named with their values."""
     conflict = Conflict(2, "test_accuracy", (("heads", Decimal("0.9608")), ("paper", Decimal("0.94"))))
     found = say(

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from conftest import STUDY, Silent, ablate, options
 
-from ablation.results import clean
-from ablation.workflows import sweep
-from ablation.workspace import TEMPORARY, Workspace
+from ablation.store.files import TEMPORARY
+from ablation.store.workspace import Workspace
+from ablation.workflows import clean, sweep
 
 
 @pytest.fixture(scope="module")

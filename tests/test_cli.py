@@ -13,20 +13,20 @@ from PIL import Image
 import ablation
 from ablation import cli
 from ablation.api import arguments as as_options
-from ablation.backbones import BACKBONES
-from ablation.commands import options
-from ablation.console import doctor
-from ablation.datasets import is_demo
+from ablation.cli.commands import options
+from ablation.cli.terminal import doctor
 from ablation.errors import AblateError
-from ablation.grids import study_file
-from ablation.training import front
+from ablation.experiments import is_demo
+from ablation.experiments.keras_head.backbones import BACKBONES
+from ablation.experiments.keras_head.training import input_layers
+from ablation.study import study_file
 
 GOOD = '[fixed]\nfc_units = 8\nepochs = 1\nweights = "random"\n[[rows]]\ndropout = 0.0\n[[rows]]\ndropout = 0.5\n'
 
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
     """Exit code and what stood on stderr, in this process."""
-    code = cli._guarded([*map(str, arguments)])
+    code = cli.run([*map(str, arguments)])
     return code, capsys.readouterr().err
 
 
@@ -171,7 +171,7 @@ def test_a_network_file_system_needs_servers(
     capsys: pytest.CaptureFixture[str], here: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """SQLite loses data there: databases are asked for."""
-    monkeypatch.setattr("ablation.workspace.file_system", lambda path: "nfs4")
+    monkeypatch.setattr("ablation.store.files.file_system", lambda path: "nfs4")
     assert "--storage and --tracking" in refused(capsys, here, "--grid", "smoke")
 
 
@@ -194,7 +194,7 @@ def test_a_workspace_that_cannot_be_written(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "runs/study.json")
 
-    monkeypatch.setattr("ablation.grids.study_file.read", full)
+    monkeypatch.setattr("ablation.study.study_file.read", full)
     assert "runs/study.json: No space left on device" in refused(capsys, here, "--grid", "smoke")
 
 
@@ -223,7 +223,7 @@ def test_a_bug_is_exit_3_with_a_log(capsys: pytest.CaptureFixture[str], monkeypa
     def bug(*_: object) -> None:
         raise ZeroDivisionError("secret of ours")
 
-    monkeypatch.setattr("ablation.grids.study_file.read", bug)
+    monkeypatch.setattr("ablation.study.study_file.read", bug)
     code, error = call(capsys, "run", "--grid", "smoke", "--workspace", "elsewhere")
     assert code == 3
     assert "Traceback" not in error
@@ -239,7 +239,7 @@ def test_an_interrupt_is_exit_130_and_says_how_to_go_on(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ablation.grids.study_file.read", interrupt)
+    monkeypatch.setattr("ablation.study.study_file.read", interrupt)
     code, error = call(capsys, "run", "--grid", "smoke")
     assert (code, error.strip()) == (130, "interrupted; go on with: ablate run --grid smoke")
 
@@ -254,7 +254,7 @@ def test_new_writes_a_study_that_runs(capsys: pytest.CaptureFixture[str]):
 
 def test_data_says_what_is_there(capsys: pytest.CaptureFixture[str], npz: Path):
     """Counts by class and split, and a sheet of faces."""
-    assert cli._guarded(["data", str(npz), "--sheet", "faces.png"]) == 0
+    assert cli.run(["data", str(npz), "--sheet", "faces.png"]) == 0
     out = capsys.readouterr().out
     assert "class0" in out
     assert "84" in out
@@ -268,11 +268,11 @@ def test_data_looks_at_broken_sets(capsys: pytest.CaptureFixture[str], tmp_path:
         (place / name).mkdir(parents=True)
         Image.fromarray(np.zeros((40, 40), np.uint8)).save(place / name / "good.png")
     (place / "a/broken.png").write_text("no image")
-    assert cli._guarded(["data", str(place), "--sheet", str(tmp_path / "sheet.png")]) == 0
+    assert cli.run(["data", str(place), "--sheet", str(tmp_path / "sheet.png")]) == 0
     assert "cannot be decoded: 1 (a/broken.png)" in capsys.readouterr().out
     for name in ("a", "b"):
         (place / name / "good.png").write_text("no image")
-    assert cli._guarded(["data", str(place)]) == 0
+    assert cli.run(["data", str(place)]) == 0
     assert "cannot be decoded: 3" in capsys.readouterr().out
 
 
@@ -289,7 +289,7 @@ def test_names_that_are_no_text_are_refused(capsys: pytest.CaptureFixture[str], 
 
 def test_doctor_says_what_is_there(capsys: pytest.CaptureFixture[str]):
     """Packages, extras, backend, GPUs, weights, workspace; exit 0 where nothing is missing."""
-    assert cli._guarded(["doctor", "--json"]) == 0
+    assert cli.run(["doctor", "--json"]) == 0
     found = {c["what"]: c["found"] for c in json.loads(capsys.readouterr().out)}
     assert {"Python", "Keras backend", "GPUs", "ImageNet weights of vgg16", "workspace", "file system"} <= set(found)
     assert "keras 3" in found["extra keras"]
@@ -312,7 +312,7 @@ COMMANDS = ["run", "plan", "status", "table", "clean", "worker", "new", "data", 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_an_example(capsys: pytest.CaptureFixture[str], command: str):
     """--help shows how a command is used."""
-    assert cli._guarded([command, "--help"]) == 0
+    assert cli.run([command, "--help"]) == 0
     assert f"ablate {command}" in capsys.readouterr().out.split("Usage:")[1].split("\n", 1)[1]
 
 
@@ -367,7 +367,7 @@ def test_doctor_finds_the_weights_that_keras_keeps(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("keras.src.utils.file_utils.get_file", get_file)
     for backbone in BACKBONES:
         with pytest.raises(LookupError):
-            front.backbone(backbone, "imagenet", 32)
+            input_layers.backbone(backbone, "imagenet", 32)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     found = [check for check in doctor.examine(tmp_path) if check.what.startswith("ImageNet weights")]
     assert [check.state for check in found] == ["good"] * len(BACKBONES)

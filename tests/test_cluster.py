@@ -16,52 +16,51 @@ import psutil
 import pytest
 from conftest import until
 
-from ablation.engine import job
+from ablation.engine import dask_cluster, dask_pool, job, pool, slots
+from ablation.engine.pool import Channel, Listener, ProcessSetup, Task
 from ablation.errors import AblateError
+from ablation.experiments.keras_head.training import devices
 from ablation.outcomes import JobOutcome, Status
-from ablation.training import devices
-from ablation.workers import cluster, pool, slots
-from ablation.workers.pool import Link, Listener, Setup, Task
 
 KERAS = job.setup("keras_head")
 SAVED = JobOutcome(Status.INTERRUPTED, "saved")
 
 
-def double(x: int, link: Link) -> JobOutcome[int]:
+def double(x: int, link: Channel) -> JobOutcome[int]:
     link.begin()
     link.report({"seen": x})
     return JobOutcome(Status.DONE, 2 * x)
 
 
-def die(link: Link) -> None:
+def die(link: Channel) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def fail(link: Link) -> None:
+def fail(link: Channel) -> None:
     raise ValueError("no")
 
 
-def hang(signal_number: int, link: Link) -> None:
+def hang(signal_number: int, link: Channel) -> None:
     if signal_number:
         time.sleep(0.5)  # until the orchestrator knows that the job began
         os.kill(os.getpid(), signal_number)
     time.sleep(600)
 
 
-def patient(link: Link) -> JobOutcome[str]:
+def patient(link: Channel) -> JobOutcome[str]:
     link.begin()
     while not link.stopping():
         time.sleep(0.05)
     return SAVED
 
 
-def surroundings(link: Link) -> JobOutcome[dict[str, str]]:
+def surroundings(link: Channel) -> JobOutcome[dict[str, str]]:
     print("a line that must not reach the terminal")
     at_start = Path("/proc/self/environ").read_text().split("\0") if sys.platform == "linux" else []
     return JobOutcome(Status.DONE, dict(os.environ) | {"at_start": " ".join(at_start)})
 
 
-def occupy(folder: str, link: Link) -> JobOutcome[dict[str, str]]:
+def occupy(folder: str, link: Channel) -> JobOutcome[dict[str, str]]:
     """Hold the slot's GPU share for a moment; a file that must be nobody else's says so."""
     name = os.environ["TEST_SLOT"]
     mine = Path(folder) / name
@@ -89,16 +88,16 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def workers(log: Path) -> Iterator[cluster.Dask]:
+def workers(log: Path) -> Iterator[dask_pool.DaskPool]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(Path(__file__).parent))  # the workers import this file's jobs
         patch.setenv("TF_SET_ONEDNN_FPMATH_MODE", "BF16")
         patch.setenv("MLFLOW_RUN_ID", "somebody-else")
-        with cluster.local([slots.Slot("cpu:0", 1), slots.Slot("cpu:1", 1)], log, print, KERAS) as found:
+        with dask_cluster.local([slots.Slot("cpu:0", 1), slots.Slot("cpu:1", 1)], log, print, KERAS) as found:
             yield found
 
 
-def test_each_job_reports_and_returns(workers: cluster.Dask):
+def test_each_job_reports_and_returns(workers: dask_pool.DaskPool):
     """Every job ends once with its outcome; starts and reports reach the listener, in the orchestrator's thread."""
     began, reported = [], []
     listener = Listener(lambda key, slot: began.append((key, slot)), lambda key, m: reported.append((key, m)))
@@ -109,7 +108,7 @@ def test_each_job_reports_and_returns(workers: cluster.Dask):
     assert ("3", {"seen": 3}) in reported
 
 
-def test_a_killed_worker_costs_its_own_job_alone(workers: cluster.Dask):
+def test_a_killed_worker_costs_its_own_job_alone(workers: dask_pool.DaskPool):
     """SIGKILL loses one job; the others end, and the slot works again."""
     tasks = [Task("0", double, (0,)), Task("dies", die), *(Task(str(i), double, (i,)) for i in range(1, 5))]
     found = dict(workers.run(each(*tasks), Listener()))
@@ -118,7 +117,7 @@ def test_a_killed_worker_costs_its_own_job_alone(workers: cluster.Dask):
 
 
 @pytest.mark.parametrize("how", [0, signal.SIGSTOP])
-def test_a_job_that_hangs_is_killed(workers: cluster.Dask, how: int):
+def test_a_job_that_hangs_is_killed(workers: dask_pool.DaskPool, how: int):
     """After its time a job is lost, even where its process is stopped; the slot works again."""
     tasks = [Task("hangs", hang, (how,), seconds=1), *(Task(str(i), double, (i,)) for i in range(4))]
     found = dict(workers.run(each(*tasks), Listener()))
@@ -126,14 +125,14 @@ def test_a_job_that_hangs_is_killed(workers: cluster.Dask, how: int):
     assert found == {str(i): done(2 * i) for i in range(4)}
 
 
-def has(module: str, link: Link) -> JobOutcome[bool]:
+def has(module: str, link: Channel) -> JobOutcome[bool]:
     return JobOutcome(Status.DONE, module in sys.modules)
 
 
 def test_workers_load_what_they_are_told_to(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     """Each process loads a module as it starts, the one that takes the place of a killed one too. What that prints
     does not reach the terminal."""
-    with cluster.local([slots.Slot("cpu:0", 1)], tmp_path, print, Setup(loads="this")) as workers:
+    with dask_cluster.local([slots.Slot("cpu:0", 1)], tmp_path, print, ProcessSetup(loads="this")) as workers:
         for _ in range(2):
             until(lambda: dict(workers.run(each(Task("asks", has, ("this",))), Listener()))["asks"].value)
             assert dict(workers.run(each(Task("dies", die)), Listener())) == {"dies": JobOutcome(Status.KILLED)}
@@ -142,11 +141,11 @@ def test_workers_load_what_they_are_told_to(tmp_path: Path, capfd: pytest.Captur
 
 def test_what_cannot_be_loaded_is_for_the_jobs_to_say(tmp_path: Path):
     """A worker whose module is not there works."""
-    with cluster.local([slots.Slot("cpu:0", 1)], tmp_path, print, Setup(loads="no_such_module")) as workers:
+    with dask_cluster.local([slots.Slot("cpu:0", 1)], tmp_path, print, ProcessSetup(loads="no_such_module")) as workers:
         assert dict(workers.run(each(Task("a", double, (4,))), Listener())) == {"a": done(8)}
 
 
-def test_jobs_are_asked_to_stop(workers: cluster.Dask):
+def test_jobs_are_asked_to_stop(workers: dask_pool.DaskPool):
     """Those that run save and return. The next run of the pool is not told to stop."""
     running = set()
 
@@ -160,7 +159,7 @@ def test_jobs_are_asked_to_stop(workers: cluster.Dask):
     assert dict(workers.run(each(Task("a", double, (4,))), Listener())) == {"a": done(8)}
 
 
-def test_an_exception_is_data(workers: cluster.Dask, log: Path):
+def test_an_exception_is_data(workers: dask_pool.DaskPool, log: Path):
     """What a job raises does not travel as an exception: the outcome holds its traceback, and so does the log."""
     found = dict(workers.run(each(Task("bad", fail), Task("good", double, (1,))), Listener()))
     assert found["good"] == done(2)
@@ -169,7 +168,7 @@ def test_an_exception_is_data(workers: cluster.Dask, log: Path):
     assert any('raise ValueError("no")' in f.read_text() for f in log.iterdir())
 
 
-def test_a_worker_sees_its_slots_environment(workers: cluster.Dask, log: Path):
+def test_a_worker_sees_its_slots_environment(workers: dask_pool.DaskPool, log: Path):
     """Threads, backend and cleared precision variables stand before a backend could be loaded; output goes to a log."""
     env = dict(workers.run(each(Task("env", surroundings)), Listener()))["env"].value
     assert env["TF_NUM_INTRAOP_THREADS"] == "1"
@@ -183,7 +182,7 @@ def test_a_worker_sees_its_slots_environment(workers: cluster.Dask, log: Path):
     assert any("must not reach the terminal" in f.read_text() for f in log.iterdir())
 
 
-def test_a_signal_to_the_process_group_reaches_no_worker(workers: cluster.Dask):
+def test_a_signal_to_the_process_group_reaches_no_worker(workers: dask_pool.DaskPool):
     """Ctrl-C goes to all processes of a terminal: jobs go on until the orchestrator asks them."""
     pid = dict(workers.run(each(Task("pid", getpid)), Listener()))["pid"].value
     os.kill(pid, signal.SIGINT)
@@ -193,11 +192,11 @@ def test_a_signal_to_the_process_group_reaches_no_worker(workers: cluster.Dask):
     os.kill(pid, 0)
 
 
-def getpid(link: Link) -> JobOutcome[int]:
+def getpid(link: Channel) -> JobOutcome[int]:
     return JobOutcome(Status.DONE, os.getpid())
 
 
-def others(pid: int, workers: cluster.Dask) -> set[int]:
+def others(pid: int, workers: dask_pool.DaskPool) -> set[int]:
     return set(workers.client.run(os.getpid).values()) - {pid}
 
 
@@ -212,7 +211,7 @@ def test_jobs_on_faked_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     setup = replace(KERAS, environment=lambda slot: KERAS.environment(slot) | {"TEST_SLOT": slot.name})
     found = slots.parse("gpu:0x3,1")
     assert [slot.name for slot in found] == ["gpu:0.0", "gpu:0.1", "gpu:0.2", "gpu:1"]
-    with cluster.local(found, tmp_path / "log", print, setup) as workers:
+    with dask_cluster.local(found, tmp_path / "log", print, setup) as workers:
         ran = list(workers.run(each(*(Task(str(i), occupy, (str(tmp_path),)) for i in range(24))), Listener()))
     seen = [outcome.value for _, outcome in ran]
     assert len(seen) == 24
@@ -225,7 +224,7 @@ def test_jobs_on_faked_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         assert env.get("TF_FORCE_GPU_ALLOW_GROWTH") == (None if packed else "true")
 
 
-def test_workers_with_another_backend_are_refused(workers: cluster.Dask, monkeypatch: pytest.MonkeyPatch):
+def test_workers_with_another_backend_are_refused(workers: dask_pool.DaskPool, monkeypatch: pytest.MonkeyPatch):
     """A training's id holds the orchestrator's backend: another one's numbers must not lie under it."""
     monkeypatch.setattr(workers, "required", {"KERAS_BACKEND": "theano"})
     with pytest.raises(AblateError, match=r"KERAS_BACKEND is .*: start its workers with theano"):
@@ -236,16 +235,16 @@ def test_workers_with_another_backend_are_refused(workers: cluster.Dask, monkeyp
 
 def test_a_worker_without_a_scheduler_says_so(monkeypatch: pytest.MonkeyPatch):
     """A wrong address is the user's to mend, and no bug."""
-    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
+    monkeypatch.setattr(dask_cluster, "CONNECT_SECONDS", 1)
     with pytest.raises(AblateError, match=r"--scheduler tcp://127\.0\.0\.1:9: cannot be reached"):
-        cluster.serve("tcp://127.0.0.1:9", [slots.Slot("cpu:0", 1)], pool.Tls(), Setup())
+        dask_cluster.serve("tcp://127.0.0.1:9", [slots.Slot("cpu:0", 1)], pool.Tls(), ProcessSetup())
 
 
 def test_inline_runs_here(monkeypatch: pytest.MonkeyPatch):
     """--inline needs no process: the same jobs, one after the other; it can be asked to stop."""
     monkeypatch.setattr(os, "environ", dict(os.environ))
     reported = []
-    with pool.inline(slots.Slot("cpu:0", 2), Setup()) as here:
+    with pool.inline(slots.Slot("cpu:0", 2), ProcessSetup()) as here:
         listener = Listener(reported=lambda key, m: reported.append((key, m)))
         found = dict(here.run(each(Task("a", double, (1,))), listener))
         stopped = dict(here.run(each(Task("b", patient)), Listener(began=lambda key, slot: here.stop())))
@@ -265,9 +264,9 @@ def test_tls_files_are_looked_at(tmp_path: Path):
 
 def test_a_scheduler_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A wrong address is the user's to mend."""
-    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
+    monkeypatch.setattr(dask_cluster, "CONNECT_SECONDS", 1)
     for address in ("tcp://127.0.0.1:9", "nonsense"):
-        opened: Any = cluster.remote(address, pool.Tls(), tmp_path, tmp_path, print, Setup())
+        opened: Any = dask_cluster.remote(address, pool.Tls(), tmp_path, tmp_path, print, ProcessSetup())
         with pytest.raises(AblateError, match=f"--scheduler {address}: cannot be reached"), opened:
             pass
 

@@ -17,11 +17,15 @@ from sklearn.metrics import f1_score
 from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.weightstats import DescrStatsW, ttost_paired
 
+from ablation.analysis import study_statistics
 from ablation.measures import classes
-from ablation.statistics import analysis, comparison
-from ablation.statistics.comparison import Interval
+from ablation.statistics import bootstrap, intervals, linear_models, tests
+from ablation.statistics.intervals import Interval
 
-pytestmark = pytest.mark.filterwarnings("error")  # numpy's and statsmodels' would stand in a user's terminal
+pytestmark = [
+    pytest.mark.unit,
+    pytest.mark.filterwarnings("error"),
+]  # numpy's and statsmodels' would stand in a user's terminal
 
 STUDIES = 4_000
 RIGHT = st.lists(st.booleans(), min_size=1, max_size=60)
@@ -49,14 +53,14 @@ def alike(rng: np.random.Generator, shares: list[float], *shape: int, agreement:
 def test_wilson_covers(n: int, share: float):
     """An accuracy's interval holds the truth in 95 % of test sets: computed over all numbers of right images."""
     likely = np.arange(*(int(stats.binom.ppf(q, n, share)) for q in (1e-6, 1 - 1e-6)))
-    holds = [comparison.wilson(int(k), n).holds(share) for k in likely]
+    holds = [intervals.wilson(int(k), n).holds(share) for k in likely]
     assert fair(float(stats.binom.pmf(likely, n, share)[holds].sum()))
 
 
 @given(RIGHT)
 def test_wilson_is_scipys(right: list[bool]):
     """Both libraries give the same interval, at 0 and N right ones too."""
-    found = comparison.wilson(sum(right), len(right))
+    found = intervals.wilson(sum(right), len(right))
     expected = stats.binomtest(sum(right), len(right)).proportion_ci(method="wilson")
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
     assert found.holds(found.value)
@@ -65,7 +69,7 @@ def test_wilson_is_scipys(right: list[bool]):
 def test_an_accuracy_needs_an_image():
     """Nothing is said of no images."""
     with pytest.raises(ValueError, match="at least one example"):
-        comparison.wilson(0, 0)
+        intervals.wilson(0, 0)
 
 
 # Over seeds
@@ -75,13 +79,13 @@ def test_an_accuracy_needs_an_image():
 def test_a_mean_over_seeds_covers(seeds: int):
     """The interval over seeds holds the recipe's mean in 95 % of studies, with three seeds too."""
     values = np.random.default_rng(0).normal(0.94, 0.01, (STUDIES, seeds))
-    assert fair(covered(comparison.means(values), 0.94))
+    assert fair(covered(intervals.means(values), 0.94))
 
 
 def test_a_mean_is_the_t_interval_of_both_libraries():
     """scipy and statsmodels give the same bounds."""
     values = np.random.default_rng(0).normal(0.94, 0.01, 5)
-    found = comparison.mean(values)
+    found = intervals.mean(values)
     theirs = stats.ttest_1samp(values, 0).confidence_interval(0.95)
     assert (found.low, found.high) == pytest.approx(tuple(theirs), rel=1e-12)
     assert (found.low, found.high) == pytest.approx(DescrStatsW(values).tconfint_mean(), rel=1e-12)
@@ -89,7 +93,7 @@ def test_a_mean_is_the_t_interval_of_both_libraries():
 
 def test_one_seed_has_no_bounds():
     """A spread cannot be seen in one value."""
-    found = comparison.mean(np.array([0.9]))
+    found = intervals.mean(np.array([0.9]))
     assert found.value == 0.9
     assert np.isnan([found.low, found.high]).all()
     assert not found.holds(0.9)
@@ -98,9 +102,9 @@ def test_one_seed_has_no_bounds():
 def test_a_paired_difference_over_seeds_is_statsmodels():
     """The t interval and the t test of the differences, seed by seed."""
     a, b = np.random.default_rng(0).normal(0.94, 0.01, (2, 7))
-    found, theirs = comparison.paired(a[None], b[None])[0], DescrStatsW(b - a)
+    found, theirs = intervals.paired(a[None], b[None])[0], DescrStatsW(b - a)
     assert (found.low, found.high) == pytest.approx(theirs.tconfint_mean(), rel=1e-10)
-    assert comparison.paired_p(a[None], b[None]) == pytest.approx([theirs.ttest_mean(0)[1]], rel=1e-10)
+    assert tests.paired_p(a[None], b[None]) == pytest.approx([theirs.ttest_mean(0)[1]], rel=1e-10)
 
 
 def test_sign_flips_are_scipys_permutation_test():
@@ -110,35 +114,35 @@ def test_sign_flips_are_scipys_permutation_test():
         stats.permutation_test((y - x,), np.mean, permutation_type="samples", n_resamples=np.inf, vectorized=True)
         for x, y in zip(a, b + 0.01, strict=True)
     ]
-    assert comparison.sign_flip(a, b + 0.01) == pytest.approx([each.pvalue for each in theirs])
+    assert tests.sign_flip(a, b + 0.01) == pytest.approx([each.pvalue for each in theirs])
 
 
 @given(st.lists(st.integers(-9, 9), min_size=1, max_size=8))
 def test_no_sign_flip_test_says_more_than_its_seeds_allow(points: list[int]):
     """p is never below 2 / 2^S, and it is that where all seeds agree."""
     difference = np.array([points]) / 100
-    p = comparison.sign_flip(0 * difference, difference)[0]
-    assert comparison.smallest_p(len(points)) <= p <= 1
+    p = tests.sign_flip(0 * difference, difference)[0]
+    assert tests.smallest_attainable_p(len(points)) <= p <= 1
     if all(d > 0 for d in points):
-        assert p == comparison.smallest_p(len(points))
+        assert p == tests.smallest_attainable_p(len(points))
 
 
 def test_many_seeds_are_flipped_at_random():
     """2^40 flips would never end: so many as are drawn say nearly what the t test says."""
     a, b = np.random.default_rng(0).normal(0, 1, (2, 1, 40))
     b = b + 0.4
-    assert comparison.sign_flip(a, b) == pytest.approx(comparison.paired_p(a, b), abs=0.02)
+    assert tests.sign_flip(a, b) == pytest.approx(tests.paired_p(a, b), abs=0.02)
 
 
 def test_smallest_p():
     """Five seeds cannot go below 0.0625; one cannot say anything."""
-    assert [comparison.smallest_p(s) for s in (1, 2, 5, 9)] == [1.0, 0.5, 0.0625, 2 / 512]
+    assert [tests.smallest_attainable_p(s) for s in (1, 2, 5, 9)] == [1.0, 0.5, 0.0625, 2 / 512]
 
 
 def test_the_same_difference_in_all_seeds_is_no_certainty():
     """Three seeds of a small test set can differ by the very same number of images: p is the sign-flip test's."""
     a = np.array([[0.90, 0.91, 0.92], [0.90, 0.91, 0.92]])
-    assert comparison.paired_p(a, a + np.array([[0.01], [0.0]])) == [0.25, 1.0]
+    assert tests.paired_p(a, a + np.array([[0.01], [0.0]])) == [0.25, 1.0]
 
 
 # Over images, two rows
@@ -148,7 +152,7 @@ def test_the_same_difference_in_all_seeds_is_no_certainty():
 def test_a_paired_difference_over_images_covers(shares: tuple[float, float]):
     """The interval of a difference on the same images holds the truth in 95 % of test sets."""
     a, b = alike(np.random.default_rng(0), list(shares), STUDIES, 500)
-    assert fair(covered(comparison.paired_right(a, b), shares[1] - shares[0]))
+    assert fair(covered(intervals.bonett_price(a, b), shares[1] - shares[0]))
 
 
 def test_few_discordant_images_do_not_narrow_the_interval():
@@ -156,14 +160,14 @@ def test_few_discordant_images_do_not_narrow_the_interval():
     no width wherever they happen to agree on all), the two images more bring it to 95 % or above."""
     one_wrong = np.random.default_rng(0).random((STUDIES, 100)) < 0.02
     a, b = np.ones_like(one_wrong), ~one_wrong
-    assert covered(comparison.paired(a, b), -0.02) < 0.9
-    assert covered(comparison.paired_right(a, b), -0.02) > 0.935
+    assert covered(intervals.paired(a, b), -0.02) < 0.9
+    assert covered(intervals.bonett_price(a, b), -0.02) > 0.935
 
 
 def test_a_paired_difference_over_images_is_statsmodels_with_two_more_images():
     """The t interval, after one image for each side; with thousands of images it is the plain one."""
     a, b = alike(np.random.default_rng(0), [0.94, 0.96], 1, 5431)
-    found, plain = comparison.paired_right(a, b)[0], comparison.paired(a, b)[0]
+    found, plain = intervals.bonett_price(a, b)[0], intervals.paired(a, b)[0]
     expected = DescrStatsW(np.append(b[0].astype(float) - a[0], [1, -1])).tconfint_mean()
     assert (found.low, found.high) == pytest.approx(expected, rel=1e-10)
     assert found.value == plain.value
@@ -173,45 +177,45 @@ def test_a_paired_difference_over_images_is_statsmodels_with_two_more_images():
 def test_paired_intervals_are_narrower_where_rows_agree():
     """Knowing that both saw the same images is worth much: the unpaired interval is a third wider and more."""
     a, b = alike(np.random.default_rng(0), [0.94, 0.95], 1, 5431)
-    found = comparison.paired_right(a, b)[0]
-    unpaired = comparison.independent(float(b.mean()), float(a.mean()), 5431, 5431)
+    found = intervals.bonett_price(a, b)[0]
+    unpaired = intervals.newcombe(float(b.mean()), float(a.mean()), 5431, 5431)
     assert unpaired.high - unpaired.low > 1.33 * (found.high - found.low)
 
 
 def test_differences_are_possible_ones():
     """With few images an interval ends where no difference could lie."""
     one, wrong, right = np.ones((1, 1)), np.zeros((1, 10)), np.ones((1, 10))
-    assert comparison.paired_right(one, one) == [comparison.Interval(0.0, -1.0, 1.0)]
-    assert comparison.paired_right(wrong, right)[0].high == 1.0
-    assert np.isnan(comparison.paired(one, one)[0].low)
+    assert intervals.bonett_price(one, one) == [intervals.Interval(0.0, -1.0, 1.0)]
+    assert intervals.bonett_price(wrong, right)[0].high == 1.0
+    assert np.isnan(intervals.paired(one, one)[0].low)
 
 
 def test_identical_rows_do_not_differ():
     """A difference of 0, p = 1, and an interval as narrow as their agreement on so many images allows."""
     right = np.random.default_rng(0).random((1, 5431)) < 0.9
-    found = comparison.paired_right(right, right)[0]
+    found = intervals.bonett_price(right, right)[0]
     assert found.value == 0
     assert found.high == pytest.approx(-found.low)
     assert 0 < found.high < 0.001
-    assert comparison.paired_p(right, right) == [1.0]
-    assert comparison.discordance(right[0], right[0]) == comparison.Discordance(0, 0, 1.0)
+    assert tests.paired_p(right, right) == [1.0]
+    assert tests.discordance(right[0], right[0]) == tests.Discordance(0, 0, 1.0)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
 def test_mcnemar_is_the_binomial_test(pairs: list[tuple[bool, bool]]):
     """Of the images that only one row got right, each is as likely to be the one's as the other's."""
     a, b = np.array(pairs).T
-    found = comparison.discordance(a, b)
+    found = tests.discordance(a, b)
     assert (found.only_a, found.only_b) == (sum(x > y for x, y in pairs), sum(y > x for x, y in pairs))
     n = found.only_a + found.only_b
     assert found.p == pytest.approx(stats.binomtest(found.only_a, n).pvalue if n else 1.0)
-    assert comparison.discordance(b, a).p == found.p
+    assert tests.discordance(b, a).p == found.p
 
 
 def test_equivalence_is_two_one_sided_tests():
     """statsmodels' p, below 5 %; over images with the two more."""
     a, b = alike(np.random.default_rng(0), [0.9, 0.9], 40, 300, agreement=0.99)
-    found = comparison.equivalent(a, b, 0.03)
+    found = tests.equivalent(a, b, 0.03)
     more = np.tile([1.0, 0.0], (40, 1))
     a, b = np.hstack([a, more]), np.hstack([b, 1 - more])
     assert found == [ttost_paired(y, x, -0.03, 0.03)[0] < 0.05 for x, y in zip(a, b, strict=True)]
@@ -221,16 +225,16 @@ def test_equivalence_is_two_one_sided_tests():
 def test_rows_that_differ_by_the_margin_are_seldom_called_equivalent():
     """At the boundary, the test errs in 5 % of studies at most (its Monte-Carlo error is 0.5 points)."""
     a, b = alike(np.random.default_rng(0), [0.92, 0.90], 2_000, 2_000)
-    assert 0.035 < np.mean(comparison.equivalent(a, b, 0.02)) <= 0.065
+    assert 0.035 < np.mean(tests.equivalent(a, b, 0.02)) <= 0.065
 
 
 def test_what_a_test_set_can_show():
     """A difference of the detectable size is found in 80 % of test sets."""
     n, discordant = 2_000, 0.1
-    size = comparison.detectable(discordant, n)
+    size = tests.minimum_detectable_effect(discordant, n)
     only_a, only_b = (discordant - size) / 2, (discordant + size) / 2
     drawn = np.random.default_rng(0).choice(3, (1_000, n), p=[only_a, only_b, 1 - discordant])
-    found = [comparison.discordance(each == 0, each == 1).p < 0.05 for each in drawn]
+    found = [tests.discordance(each == 0, each == 1).p < 0.05 for each in drawn]
     assert np.mean(found) == pytest.approx(0.8, abs=0.04)  # three times the Monte-Carlo error of 1.3 points
 
 
@@ -239,11 +243,9 @@ def test_what_a_test_set_can_show():
 
 def test_holm_counted_by_hand():
     """The smallest p times the number of tests, the next times one fewer, never falling; a nan does not count."""
-    assert comparison.holm([0.01, float("nan"), 0.04, 0.03]) == pytest.approx(
-        [0.03, float("nan"), 0.06, 0.06], nan_ok=True
-    )
-    assert comparison.holm([]) == []
-    assert comparison.holm([0.9, 0.8]) == [1.0, 1.0]
+    assert tests.holm([0.01, float("nan"), 0.04, 0.03]) == pytest.approx([0.03, float("nan"), 0.06, 0.06], nan_ok=True)
+    assert tests.holm([]) == []
+    assert tests.holm([0.9, 0.8]) == [1.0, 1.0]
 
 
 def test_holm_keeps_the_errors_of_a_family(monkeypatch: pytest.MonkeyPatch):
@@ -255,8 +257,8 @@ def test_holm_keeps_the_errors_of_a_family(monkeypatch: pytest.MonkeyPatch):
     rng, errors, plain = np.random.default_rng(0), 0, 0
     for _ in range(2_000):
         reference, *rows = alike(rng, [0.9] * 9, 1_000)
-        p = [comparison.discordance(reference, row).p for row in rows]
-        errors += min(comparison.holm(p)) < 0.05
+        p = [tests.discordance(reference, row).p for row in rows]
+        errors += min(tests.holm(p)) < 0.05
         plain += min(p) < 0.05
     assert 0.01 < errors / 2_000 <= 0.055
     assert plain / 2_000 > 0.15
@@ -267,14 +269,14 @@ def test_cochrans_q_is_its_formula():
     right = np.stack(alike(np.random.default_rng(0), [0.8, 0.85, 0.82, 0.84], 300), axis=1)
     columns, lines, k = right.sum(axis=0), right.sum(axis=1), 4
     q = (k - 1) * (k * (columns**2).sum() - columns.sum() ** 2) / (k * columns.sum() - (lines**2).sum())
-    assert comparison.cochran(right) == pytest.approx(stats.chi2.sf(q, k - 1))
+    assert tests.cochran_q(right) == pytest.approx(stats.chi2.sf(q, k - 1))
 
 
 def test_cochrans_q_of_identical_rows_says_nothing():
     """Nor does it of one row."""
     right = np.random.default_rng(0).random((50, 1)) < 0.9
-    assert comparison.cochran(np.hstack([right, right])) is None
-    assert comparison.cochran(right) is None
+    assert tests.cochran_q(np.hstack([right, right])) is None
+    assert tests.cochran_q(right) is None
 
 
 # Published numbers
@@ -284,16 +286,16 @@ def test_measured_minus_published_covers():
     """Two test sets of other images, of other sizes."""
     rng = np.random.default_rng(0)
     ours, theirs = rng.binomial(800, 0.92, STUDIES) / 800, rng.binomial(600, 0.95, STUDIES) / 600
-    found = [comparison.independent(float(a), float(b), 800, 600) for a, b in zip(ours, theirs, strict=True)]
+    found = [intervals.newcombe(float(a), float(b), 800, 600) for a, b in zip(ours, theirs, strict=True)]
     assert fair(covered(found, -0.03))
 
 
 def test_measured_minus_published_is_newcombes():
     """From the two Wilson intervals (Newcombe 1998, method 10)."""
     found, one, other = (
-        comparison.independent(0.9, 0.85, 500, 400),
-        comparison.wilson(450, 500),
-        comparison.wilson(340, 400),
+        intervals.newcombe(0.9, 0.85, 500, 400),
+        intervals.wilson(450, 500),
+        intervals.wilson(340, 400),
     )
     low = 0.05 - np.hypot(0.9 - one.low, other.high - 0.85)
     high = 0.05 + np.hypot(one.high - 0.9, 0.85 - other.low)
@@ -302,8 +304,8 @@ def test_measured_minus_published_is_newcombes():
 
 def test_rank_agreement():
     """Concordant minus discordant pairs; undefined where one side does not vary."""
-    assert comparison.kendall([1, 2, 3, 4], [1, 2, 4, 3]) == pytest.approx(4 / 6)
-    assert comparison.kendall([1, 1, 1], [1, 2, 3]) is None
+    assert tests.kendall([1, 2, 3, 4], [1, 2, 4, 3]) == pytest.approx(4 / 6)
+    assert tests.kendall([1, 1, 1], [1, 2, 3]) is None
 
 
 # F1
@@ -315,13 +317,13 @@ def test_f1_intervals_cover():
     500 resamples of 600 images of three classes, one of which is rare; the truth is that of four million images.
     """
     rng, truth = np.random.default_rng(0), np.array([_f1(*_said(np.random.default_rng(1), 4_000_000))])[0]
-    weights = np.vstack(list(comparison.example_weights(600, 500)))
+    weights = np.vstack(list(bootstrap.example_weights(600, 500)))
     found, paired = [], []
     for _ in range(STUDIES):
         labels, said = _said(rng, 600)
         values, drawn = _f1(labels, said), classes.f1(weights, labels, said, 3)
-        found += comparison.percentiles(values[:1], drawn[:1])
-        paired += comparison.percentiles(values[1:] - values[:1], drawn[1:] - drawn[:1])
+        found += bootstrap.percentiles(values[:1], drawn[:1])
+        paired += bootstrap.percentiles(values[1:] - values[:1], drawn[1:] - drawn[:1])
     assert fair(covered(found, truth[0]))
     assert fair(covered(paired, truth[1] - truth[0]))
 
@@ -357,8 +359,8 @@ def test_f1_of_weights_is_that_of_repeated_images():
 def test_the_bootstrap_is_scipys():
     """The ends of the interval around scikit-learn's macro-F1 are the same within their Monte-Carlo error."""
     labels, said = _said(np.random.default_rng(0), 120)
-    draws = comparison.draws(lambda weights: classes.f1(weights, labels, said[:1], 3), 1, len(labels))
-    found = comparison.percentiles(_f1(labels, said)[:1], draws)[0]
+    draws = bootstrap.draws(lambda weights: classes.f1(weights, labels, said[:1], 3), 1, len(labels))
+    found = bootstrap.percentiles(_f1(labels, said)[:1], draws)[0]
     theirs = stats.bootstrap(
         (labels, said[0]), lambda y, p: f1_score(y, p, average="macro"),
         paired=True, vectorized=False, method="percentile", n_resamples=2_000, rng=np.random.default_rng(0),
@@ -368,11 +370,11 @@ def test_the_bootstrap_is_scipys():
 
 def test_the_bootstrap_draws_as_many_images():
     """Every sample has N images, each image once on average; the same seed gives the same samples."""
-    weights = np.vstack(list(comparison.example_weights(50, 1_000)))
+    weights = np.vstack(list(bootstrap.example_weights(50, 1_000)))
     assert weights.shape == (1_000, 50)
     assert (weights.sum(axis=1) == 50).all()
     assert weights.mean(axis=0) == pytest.approx(np.ones(50), abs=0.15)
-    assert (weights == np.vstack(list(comparison.example_weights(50, 1_000)))).all()
+    assert (weights == np.vstack(list(bootstrap.example_weights(50, 1_000)))).all()
 
 
 # Effects
@@ -386,7 +388,7 @@ def test_main_effects_cover():
     rng = np.random.default_rng(0)
     for _ in range(STUDIES):
         rows = np.stack(alike(rng, [0.88, 0.92, 0.86, 0.90, 0.88], 300))
-        found.append(comparison.means(comparison.main_effects(DESIGN, rows)))
+        found.append(intervals.means(linear_models.main_effects(DESIGN, rows)))
     for place, truth in enumerate([0.88, 0.04, -0.02]):
         assert fair(covered([each[place] for each in found], truth))
 
@@ -399,7 +401,7 @@ def test_main_effects_are_statsmodels_with_images_as_clusters():
         cov_type="cluster", cov_kwds={"groups": images, "use_correction": False}
     )
     for found, value, error in zip(
-        comparison.means(comparison.main_effects(DESIGN, rows)), theirs.params, theirs.bse, strict=True
+        intervals.means(linear_models.main_effects(DESIGN, rows)), theirs.params, theirs.bse, strict=True
     ):
         assert found.value == pytest.approx(value, abs=1e-12)
         reach = stats.t.ppf(0.975, n - 1) * error * np.sqrt(n / (n - 1))
@@ -410,16 +412,16 @@ def test_the_fit_over_rows_covers():
     """With one value a row, the interval over rows holds the truth, seed noise included."""
     rng = np.random.default_rng(0)
     truth = DESIGN @ [0.88, 0.04, -0.02]
-    found = [comparison.line_fit(DESIGN, truth + rng.normal(0, 0.01, 5))[1] for _ in range(STUDIES)]
+    found = [linear_models.ordinary_least_squares(DESIGN, truth + rng.normal(0, 0.01, 5))[1] for _ in range(STUDIES)]
     assert fair(covered(found, 0.04))
 
 
 def test_what_can_be_estimated():
     """A column is told from the others where it adds to their rank."""
     one, a, b = DESIGN[:, :1], DESIGN[:, 1:2], DESIGN[:, 2:]
-    assert comparison.estimable(np.hstack([one, a]), b)
-    assert not comparison.estimable(np.hstack([one, a]), 1 - a)
-    assert comparison.basis(np.hstack([one, a, 1 - a, b])) == [0, 1, 3]
+    assert linear_models.estimable(np.hstack([one, a]), b)
+    assert not linear_models.estimable(np.hstack([one, a]), 1 - a)
+    assert linear_models.basis(np.hstack([one, a, 1 - a, b])) == [0, 1, 3]
 
 
 # One more training of the reference
@@ -433,7 +435,7 @@ def test_the_range_of_one_more_training_covers_it():
         right = np.round(n * rng.normal(0.9, 0.01, 6)).astype(int)
         said = (np.arange(n) >= right[:5, None]).astype(np.int16)
         accuracies = synthetic.evidence("images", labels, range(5), said, said).sample(classes.of_classes()["accuracy"])
-        noise = analysis._noise(accuracies)
+        noise = study_statistics._noise(accuracies)
         assert noise
         inside += noise.range.holds(right[5] / n)
     assert fair(inside / STUDIES)

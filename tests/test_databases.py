@@ -11,9 +11,13 @@ from conftest import ablate
 
 from ablation import cli
 from ablation.errors import AblateError
-from ablation.views import databases, tracking
-from ablation.views import study as views_study
-from ablation.workspace import TEMPORARY, Workspace
+from ablation.store.files import TEMPORARY
+from ablation.store.workspace import Workspace
+from ablation.trackers import databases
+from ablation.trackers import mlflow_sender as tracking
+from ablation.trackers import optuna_study as views_study
+
+pytestmark = pytest.mark.services
 
 ONE = "are one database"
 
@@ -95,7 +99,7 @@ def test_a_database_that_the_other_program_uses_is_refused(workspace: Workspace,
         ((*run, "--storage", mlflows), "belongs to MLflow, which Optuna cannot share"),
         ((*run, "--tracking", optunas), "belongs to Optuna, which MLflow cannot share"),
     ):
-        code, said = cli._guarded([*arguments]), capsys.readouterr().err
+        code, said = cli.run([*arguments]), capsys.readouterr().err
         assert (code, whose in said) == (2, True), said
     assert not list(Path().glob("runs/trained/*"))
     with pytest.raises(AblateError, match="belongs to Optuna"):

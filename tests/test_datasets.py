@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ablation.datasets import LAYOUTS, affwild2, arrays, fer2013, folders
-from ablation.datasets.images import choose_classes, decode, load
 from ablation.errors import AblateError
+from ablation.experiments.keras_head.datasets import LAYOUTS, affwild2, arrays, fer2013, folders
+from ablation.experiments.keras_head.datasets.images import choose_classes, decode, load
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 RNG = np.random.default_rng(0)

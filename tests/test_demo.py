@@ -5,9 +5,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from ablation.datasets import demo
-from ablation.datasets.images import SPLITS, Images
 from ablation.errors import AblateError
+from ablation.experiments.keras_head.datasets import demo
+from ablation.experiments.keras_head.datasets.images import SPLITS, Images
+
+pytestmark = pytest.mark.unit
 
 SHARES = np.array([1058, 369, 953, 1593, 1124, 334]) / 5431
 

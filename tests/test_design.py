@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablation.grids import design, study_file
-from ablation.grids.grid import Grid
-from ablation.statistics import comparison
+from ablation.statistics import linear_models
+from ablation.study import design, study_file
+from ablation.study.grid import Grid
+
+pytestmark = pytest.mark.unit
 
 PAPER = study_file.read("paper")
 ALL = range(1, 10)
@@ -79,8 +81,8 @@ def test_the_papers_main_effects_leave_three_degrees_of_freedom():
     """Six columns of rank six, for nine rows."""
     found = matrix(PAPER, list(ALL))
     assert found.shape == (9, 6)
-    assert comparison.basis(found) == list(range(6))
-    assert all(comparison.estimable(np.delete(found, c, axis=1), found[:, [c]]) for c in range(6))
+    assert linear_models.basis(found) == list(range(6))
+    assert all(linear_models.estimable(np.delete(found, c, axis=1), found[:, [c]]) for c in range(6))
 
 
 def test_a_level_that_no_row_has_gives_no_column():
@@ -94,7 +96,7 @@ def test_one_at_a_time_is_saturated(tmp_path: Path):
     """Each level is one row away from the reference: as many effects as rows, and no interaction."""
     grid = read(tmp_path, "[one_at_a_time]\ndropout = [0.0, 0.5]\nbatch_size = [128]\n")
     rows = list(range(1, len(grid.rows) + 1))
-    assert len(comparison.basis(matrix(grid, rows))) == len(rows)
+    assert len(linear_models.basis(matrix(grid, rows))) == len(rows)
     assert sorted((p.factor, p.first, p.second) for p in design.pairs(grid, rows)) == [
         ("batch_size", 1, 4), ("dropout", 1, 2), ("dropout", 1, 3), ("dropout", 2, 3),
     ]  # fmt: skip

@@ -6,10 +6,10 @@ import pytest
 import trainer
 from conftest import STUDY, Silent, options, rows
 
-from ablation.grids import record
-from ablation.planning import attempts
+from ablation.engine import attempts
+from ablation.store import record
+from ablation.store.workspace import Workspace
 from ablation.workflows import sweep
-from ablation.workspace import Workspace
 
 
 @pytest.fixture

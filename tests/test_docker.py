@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from services import COMPOSE, SECRET, compose
 
+pytestmark = pytest.mark.services
+
 DOCKER = COMPOSE.parent
 DOCKERFILE = DOCKER / "Dockerfile"
 

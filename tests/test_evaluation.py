@@ -9,6 +9,8 @@ from sklearn import metrics
 from ablation.measures import classes
 from ablation.statistics.evaluation import class_scores, macro_f1, scores
 
+pytestmark = pytest.mark.unit
+
 PAIRS = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), min_size=1, max_size=60)
 
 

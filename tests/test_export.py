@@ -18,20 +18,20 @@ import synthetic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ablation.grids import study_file
-from ablation.grids.grid import Grid
-from ablation.grids.levels import Condition
-from ablation.grids.record import Record
+from ablation.analysis.selection import Selection
+from ablation.experiments.keras_head import factors
+from ablation.experiments.keras_head.inputs import Weights
 from ablation.measures.classes import of_classes
+from ablation.model.table import Cell, Column, Table
 from ablation.outcomes import Status
-from ablation.results.result import Result
-from ablation.results.selection import Selection
-from ablation.tables import escape, export, frames, html, table
-from ablation.tables.latex import latex as draw_latex
-from ablation.tables.table import Cell, Column, Table
-from ablation.templates import HTML
-from ablation.training import factors
-from ablation.training.inputs import Weights
+from ablation.report.tables import dataframes, escape, html, markdown_csv, table
+from ablation.report.tables.latex import latex as draw_latex
+from ablation.report.templates import HTML
+from ablation.store.record import Record
+from ablation.store.result import Result
+from ablation.study import study_file
+from ablation.study.grid import Grid
+from ablation.study.levels import Condition
 
 COUNTS = {
     "train": (4000, 1500, 3600, 6000, 4200, 1300),
@@ -83,7 +83,9 @@ def outcomes(record: Record, failed: dict[tuple[int, int], str]) -> tuple[dict, 
     results, tests = {}, {}
     for trial in record.grid.trials():
         if outcome := failed.get((trial.row, trial.seed)):
-            results[trial] = None if outcome == frames.NOT_RUN else Result(Status(outcome), trial.step, error="=1\nx")
+            results[trial] = (
+                None if outcome == dataframes.NOT_RUN else Result(Status(outcome), trial.step, error="=1\nx")
+            )
             continue
         value = accuracy(trial.row, trial.seed)
         scores = {"train": dict.fromkeys(of_classes(), value + 0.1), "val": dict.fromkeys(of_classes(), value)}
@@ -102,7 +104,7 @@ def drawn(found: Grid, failed: dict | None = None, selected: int | None = 5, **o
     record = record_of(found, **other)
     chosen = selection(selected) if selected else None
     results, tests = outcomes(record, failed or {})
-    rows = frames.rows(record, frames.trials(record, results, tests), chosen)
+    rows = dataframes.rows(record, dataframes.trials(record, results, tests), chosen)
     return table.build(record, rows, MAJORITY, chosen), rows
 
 
@@ -156,7 +158,7 @@ def markdown_rows(text: str) -> list[list[str]]:
 
 
 def csv_rows(frame: pd.DataFrame) -> list[dict[str, str]]:
-    text = export.csv(frame)
+    text = markdown_csv.csv(frame)
     lines = list(csv.reader(io.StringIO(text, newline="")))
     assert {len(line) for line in lines} == {len(lines[0])}
     assert len(lines) == text.count("\n") == len(text.splitlines())
@@ -212,7 +214,7 @@ def test_rows_stand_in_study_order(paper):
     model, rows = paper
     assert [line["row"] for line in csv_rows(rows)] == [str(n) for n in range(1, 10)]
     assert [re.match(r"\d+", line[0])[0] for line in tex_rows(draw_latex(model))] == [str(n) for n in range(1, 10)]
-    numbers = [line[0].strip("*°★") for line in markdown_rows(export.markdown_table(model))]
+    numbers = [line[0].strip("*°★") for line in markdown_rows(markdown_csv.markdown_table(model))]
     assert numbers == [str(n) for n in range(1, 10)]
     assert [line[4] for line in tex_rows(draw_latex(model))][5:8] == ["4096", "2048", "8192"]
 
@@ -220,7 +222,7 @@ def test_rows_stand_in_study_order(paper):
 def test_reference_and_selected_are_marked_by_the_row_number(paper):
     """Marks stand where they leave numbers aligned, and a note says what each means."""
     model, rows = paper
-    latex, markdown = draw_latex(model), export.markdown_table(model)
+    latex, markdown = draw_latex(model), markdown_csv.markdown_table(model)
     assert [line[0] for line in tex_rows(latex)][1] == r"2$^{\circ}$"
     assert [line[0] for line in tex_rows(latex)][4] == r"5$^{\star}$"
     assert [line[0] for line in markdown_rows(markdown)][1:5] == ["2°", "3", "4", "**5★**"]
@@ -234,7 +236,7 @@ def test_a_row_may_be_both_reference_and_selected():
     """Both marks stand on one row."""
     model, _ = drawn(study_file.read("paper"), selected=2)
     assert tex_rows(draw_latex(model))[1][0] == r"2$^{\circ\star}$"
-    assert markdown_rows(export.markdown_table(model))[1][0] == "**2°★**"
+    assert markdown_rows(markdown_csv.markdown_table(model))[1][0] == "**2°★**"
 
 
 def test_bold_is_what_was_selected_and_why(paper):
@@ -246,7 +248,7 @@ def test_bold_is_what_was_selected_and_why(paper):
     assert [c for row in tex_rows(draw_latex(model)) for c in row if "textbf" in c] == [
         r"\textbf{256}", r"\textbf{\boldmath $10^{-4}$}", r"\textbf{100}", r"\textbf{4096}", r"\textbf{65.2}",
     ]  # fmt: skip
-    assert [c for row in markdown_rows(export.markdown_table(model)) for c in row if "**" in c] == [
+    assert [c for row in markdown_rows(markdown_csv.markdown_table(model)) for c in row if "**" in c] == [
         "**5★**", "**256**", "**1e-4**", "**100**", "**4096**", "**65.2**",
     ]  # fmt: skip
 
@@ -256,13 +258,13 @@ def test_without_a_selection_nothing_is_bold():
     model, _ = drawn(study_file.read("paper"), selected=None)
     assert not any(cell.bold for row in model.rows for cell in row)
     assert "textbf" not in draw_latex(model)
-    assert "★" not in export.markdown_table(model)
+    assert "★" not in markdown_csv.markdown_table(model)
 
 
 def test_failed_rows_stay_and_say_why():
     """A row without results keeps its place, its levels and its published numbers, in every format."""
-    model, rows = drawn(study_file.read("paper"), {(3, 0): "diverged", (4, 0): "killed", (9, 0): frames.NOT_RUN})
-    latex, markdown, lines = draw_latex(model), export.markdown_table(model), csv_rows(rows)
+    model, rows = drawn(study_file.read("paper"), {(3, 0): "diverged", (4, 0): "killed", (9, 0): dataframes.NOT_RUN})
+    latex, markdown, lines = draw_latex(model), markdown_csv.markdown_table(model), csv_rows(rows)
     assert tex_rows(latex)[2] == [
         "3",
         "128",
@@ -272,7 +274,7 @@ def test_failed_rows_stay_and_say_why():
         *["diverged"] * 4,
     ]
     assert r"\multicolumn{4}{c}{killed}" in latex
-    assert markdown_rows(markdown)[8][:9] == ["9", "256", "1e-4", "100", "8192", *[frames.NOT_RUN] * 4]
+    assert markdown_rows(markdown)[8][:9] == ["9", "256", "1e-4", "100", "8192", *[dataframes.NOT_RUN] * 4]
     assert [line["outcome"] for line in lines] == ["done", "done", "diverged", "killed", *["done"] * 4, "not run"]
     assert (lines[2]["val_accuracy"], lines[2]["n_seeds"]) == ("", "0")
     for text in (latex, markdown):
@@ -291,7 +293,7 @@ def test_means_and_deviations_are_over_seeds():
     assert list(rows.n_seeds) == [3, 3, 3, 2, 3, 0, 3, 3, 3]
     mean, sd = f"{100 * statistics.mean(three):.1f}", f"{100 * statistics.stdev(three):.1f}"
     assert tex_rows(draw_latex(model))[0][6] == rf"{mean}$_{{\pm{sd}}}$"
-    assert markdown_rows(export.markdown_table(model))[0][6] == f"{mean} ± {sd}"
+    assert markdown_rows(markdown_csv.markdown_table(model))[0][6] == f"{mean} ± {sd}"
     assert "Incomplete: row 4 (diverged; numbers from 2 of 3 seeds), row 6 (killed)." in model.notes
     assert model.caption.endswith("Mean ± standard deviation over seeds 0, 1 and 2.")
 
@@ -306,7 +308,7 @@ def test_published_numbers_are_as_printed(printed, percent):
     assert table.as_percent(Decimal(printed)) == percent
     shown = one_cell("published", Decimal(printed))
     assert tex_rows(draw_latex(shown))[0][1] == percent
-    assert markdown_rows(export.markdown_table(shown))[0][1] == percent
+    assert markdown_rows(markdown_csv.markdown_table(shown))[0][1] == percent
 
 
 def test_what_is_constant_is_said_once(paper):
@@ -359,8 +361,8 @@ def test_csv_holds_raw_numbers():
 def test_csv_of_trials_has_a_line_a_trial():
     """With seed, outcome and why it failed; the reason is a traceback's last line, made safe."""
     record = record_of(study(seeds=(0, 1)))
-    results, tests = outcomes(record, {(2, 1): "failed", (1, 1): frames.NOT_RUN})
-    lines = csv_rows(frames.trials(record, results, tests))
+    results, tests = outcomes(record, {(2, 1): "failed", (1, 1): dataframes.NOT_RUN})
+    lines = csv_rows(dataframes.trials(record, results, tests))
     found = [(line["row"], line["seed"], line["outcome"], line["reason"]) for line in lines]
     assert found == [
         ("1", "0", "done", ""),
@@ -374,7 +376,7 @@ def test_csv_of_trials_has_a_line_a_trial():
 def test_csv_leaves_numbers_alone():
     """A negative number is no formula; a text that looks like one gets an apostrophe."""
     frame = pd.DataFrame({"n": [-1.5, 2.0], "k": [-1, 2], "mixed": [-3, "-3"], "t": ["-1.5", "=1"], "b": [True, False]})
-    assert export.csv(frame) == "n,k,mixed,t,b\n-1.5,-1,-3,'-1.5,True\n2.0,2,'-3,'=1,False\n"
+    assert markdown_csv.csv(frame) == "n,k,mixed,t,b\n-1.5,-1,-3,'-1.5,True\n2.0,2,'-3,'=1,False\n"
 
 
 # ---- LaTeX and Markdown
@@ -420,13 +422,15 @@ def test_words_stand_left_and_numbers_right():
     """A factor whose levels are names is no column of numbers."""
     model, _ = drawn(study(factors.condition(), factors.condition(optimizer="sgd")), selected=None)
     assert "{@{}llrrrr@{}}" in draw_latex(model)
-    assert re.search(r"(?m)^\| :-+ \| :-+ \| -+: ", export.markdown_table(model))
+    assert re.search(r"(?m)^\| :-+ \| :-+ \| -+: ", markdown_csv.markdown_table(model))
 
 
 def test_the_papers_table_compiles(pdflatex, tmp_path, paper):
     """Nine rows with published columns fit an article's column: no error, nothing that sticks out."""
     seeds, _ = drawn(study_file.read("paper", seeds=[0, 1, 2]), {(3, s): "diverged" for s in range(3)})
-    failed, _ = drawn(study_file.read("paper"), {(3, 0): "out of memory", (4, 0): "diverged", (9, 0): frames.NOT_RUN})
+    failed, _ = drawn(
+        study_file.read("paper"), {(3, 0): "out of memory", (4, 0): "diverged", (9, 0): dataframes.NOT_RUN}
+    )
     smoke, _ = drawn(study_file.read("smoke"), selected=3)
     log = compiled(pdflatex, tmp_path, *map(draw_latex, (paper[0], seeds, failed, smoke)))
     assert "Overfull" not in log
@@ -435,7 +439,7 @@ def test_the_papers_table_compiles(pdflatex, tmp_path, paper):
 
 def test_markdown_reads_as_a_table_too(paper):
     """Raw lines are padded to one width, under one heading."""
-    lines = [line for line in export.markdown_table(paper[0]).splitlines() if line.startswith("|")]
+    lines = [line for line in markdown_csv.markdown_table(paper[0]).splitlines() if line.startswith("|")]
     assert len({len(line) for line in lines}) == 1
     assert len(lines) == 11
     assert lines[0].split(" | ")[0] == "| #     "
@@ -502,7 +506,7 @@ class Page(HTMLParser):
 
 def check(name: str) -> None:
     model, rows = hostile(name)
-    latex, markdown, lines = draw_latex(model), export.markdown_table(model), csv_rows(rows)
+    latex, markdown, lines = draw_latex(model), markdown_csv.markdown_table(model), csv_rows(rows)
 
     assert SAFE_TEX.fullmatch(escape.tex(name))
     assert balanced(latex)
@@ -514,7 +518,7 @@ def check(name: str) -> None:
     assert {len(row) for row in cells} == {len(model.columns)}
     if name:
         assert cells[0][1] == (f"**{short(name)}**" if short(name) else "")
-    assert len(markdown.splitlines()) == len(export.markdown_table(plain()).splitlines())
+    assert len(markdown.splitlines()) == len(markdown_csv.markdown_table(plain()).splitlines())
 
     if name:  # without one, there is no column of names
         assert Page(page(model, name)).elements == Page(page(plain(), "a")).elements
@@ -572,7 +576,7 @@ def test_markdown_renders_names_as_text():
     renderer = pytest.importorskip("markdown_it").MarkdownIt("commonmark").enable("table")
     for name in HOSTILE:
         model, _ = hostile(name)
-        html = re.sub(r"<!--.*?-->", "", renderer.render(export.markdown_table(model)))  # the ids, hidden
+        html = re.sub(r"<!--.*?-->", "", renderer.render(markdown_csv.markdown_table(model)))  # the ids, hidden
         tags = set(re.findall(r"<([a-z!][a-z0-9]*)", html))
         assert tags <= {"p", "strong", "table", "thead", "tbody", "tr", "th", "td", "br"}, name
         assert html.count("<td") == 2 * len(model.columns)
@@ -582,7 +586,7 @@ def test_markdown_renders_names_as_text():
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>", "a & b", '"><img src=x>', "</table>", "α✓"])
 def test_a_confusion_page_shows_class_names_as_text(name):
     """The page has no script, and a class is called what it is called."""
-    page = Page(export.confusion_page(name, [name, "b"], [[3, 1], [0, 0]]))
+    page = Page(markdown_csv.confusion_page(name, [name, "b"], [[3, 1], [0, 0]]))
     assert set(page.tags) == {"html", "meta", "title", "style", "table", "caption", "tr", "td", "th", "small"}
     assert page.headings == [name, "b", name, "b"]
     assert page.tags.count("td") == 5

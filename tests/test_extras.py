@@ -13,17 +13,16 @@ import pytest
 from conftest import ablate
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from test_layers import MODULES, room
+from test_architecture import MODULES, K
 
 from ablation import extras
 from ablation.errors import AblateError
+from ablation.experiments.keras_head.training import installed
 from ablation.extras import EXTRAS
-from ablation.training import installed
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-OF_KERAS = {"backbones", "datasets", "training"}  # rooms in which modules of the Keras experiment stand
-NEEDS_KERAS = {"views.registrar"}
+NEEDS_KERAS = {"workflows.register_process"}
 
 
 def brought(requirements: Iterable[str]) -> set[str]:
@@ -124,7 +123,7 @@ def imported(python: Path) -> dict[str, str]:
     return found
 
 
-CORE = sorted(name for name in MODULES if room(name) not in OF_KERAS and name not in NEEDS_KERAS)
+CORE = sorted(name for name in MODULES if not name.startswith(f"{K}.") and name not in NEEDS_KERAS)
 
 
 @pytest.mark.parametrize("name", CORE)

@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ablation.errors import AblateError
-from ablation.grids import levels, study_file
-from ablation.grids.grid import Grid
-from ablation.training.cost import units
-from ablation.training.factors import HeadFactors
+from ablation.experiments.keras_head.factors import HeadFactors
+from ablation.experiments.keras_head.training.cost import units
+from ablation.study import levels, study_file
+from ablation.study.grid import Grid
+
+pytestmark = pytest.mark.unit
 
 FACTORS = tuple(HeadFactors.model_fields)
 

@@ -6,8 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from ablation.grids.levels import Condition
-from ablation.training import batches, factors, head
+from ablation.experiments.keras_head import factors
+from ablation.experiments.keras_head.training import batches, head
+from ablation.study.levels import Condition
 
 CONDITION = factors.condition(fc_units=32, dropout=0.5, batch_size=16, learning_rate=1e-3, epochs=7)
 

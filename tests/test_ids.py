@@ -11,15 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
+from ablation.engine import attempts
 from ablation.errors import AblateError
-from ablation.grids import levels
-from ablation.grids.levels import Condition, Schema, schema_of
-from ablation.grids.record import training_id
-from ablation.planning import attempts
-from ablation.training import experiment, inputs
-from ablation.training.factors import HeadFactors
+from ablation.experiments.keras_head import experiment, inputs
+from ablation.experiments.keras_head.factors import HeadFactors
+from ablation.store.record import training_id
+from ablation.store.workspace import Workspace
+from ablation.study import levels
+from ablation.study.levels import Condition, Schema, schema_of
 from ablation.workflows import sweep
-from ablation.workspace import Workspace
 
 
 def keras_with(factors: type[BaseModel], **changes: Any) -> SimpleNamespace:

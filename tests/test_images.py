@@ -8,9 +8,9 @@ import psutil
 import pytest
 from PIL import Image
 
-from ablation.datasets import decoding
-from ablation.datasets.images import Images, Index, check, choose_classes, decode, limit
 from ablation.errors import AblateError
+from ablation.experiments.keras_head.datasets import decoding
+from ablation.experiments.keras_head.datasets.images import Images, Index, check, choose_classes, decode, limit
 
 GREY = np.random.default_rng(0).integers(0, 256, (12, 10, 10), dtype=np.uint8)
 CLASSES = ("Anger", "Fear", "Joy")

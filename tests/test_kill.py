@@ -18,8 +18,8 @@ import pytest
 from conftest import until, write_npz
 from mlflow import MlflowClient
 
-from ablation.results import checkpoint
-from ablation.views.databases import sqlite_url
+from ablation.store import checkpoint
+from ablation.trackers.databases import sqlite_url
 
 KILLS = 10 if os.environ.get("ABLATE_TEST_KILLS") == "all" else 2  # ten take a quarter of an hour
 PAUSE = 4 * KILLS / 5  # seconds until a kill, at most

@@ -10,12 +10,14 @@ from PIL import Image
 from synthetic import CLASSES, study
 from test_tables import published, sealed
 
-from ablation.datasets import decoding, images, leaks
-from ablation.datasets.images import Index
-from ablation.datasets.leaks import Leaks
-from ablation.datasets.splits import Split
-from ablation.grids import study_file
-from ablation.tables.outcome import Look, drawn_again
+from ablation.experiments.keras_head.datasets import decoding, images, leaks
+from ablation.experiments.keras_head.datasets.images import Index
+from ablation.experiments.keras_head.datasets.leaks import Leaks
+from ablation.experiments.keras_head.datasets.stored_splits import Split
+from ablation.report.build import RenderOptions, rebuild
+from ablation.study import study_file
+
+pytestmark = pytest.mark.unit
 
 SIX = range(6)
 
@@ -141,7 +143,7 @@ def test_a_study_says_what_its_data_leak(tmp_path):
                   exact=none | {"test": tuple(range(100))}, similar=none | {"test": (200,)}, series=1)  # fmt: skip
     path = workspace.images(record.inputs.images).leaks(record.inputs.splits["given"])
     path.write_text(known.model_dump_json())
-    told = {caveat.code: caveat.fact for caveat in drawn_again(workspace, "paper", Look()).caveats}
+    told = {caveat.code: caveat.fact for caveat in rebuild(workspace, "paper", RenderOptions()).caveats}
     assert told["LEAK_EXACT"].startswith("100 test images and 0 validation images stand pixel by pixel in an earlier")
     assert "row 2: 94.0% with them, " in told["LEAK_EXACT"]
     assert "% on the 5,331 others; row 5: 96.6% with them" in told["LEAK_EXACT"]
@@ -151,6 +153,6 @@ def test_a_study_says_what_its_data_leak(tmp_path):
     assert told["LEAK_AUGMENT"].startswith("1 test image has two near copies")
     assert "NO_GROUPS" not in told
     path.write_text(known.model_copy(update={"subjects": None, "exact": none}).model_dump_json())
-    told = {caveat.code: caveat.fact for caveat in drawn_again(workspace, "paper", Look()).caveats}
+    told = {caveat.code: caveat.fact for caveat in rebuild(workspace, "paper", RenderOptions()).caveats}
     assert "NO_GROUPS" in told
     assert not told.keys() & {"LEAK_EXACT", "LEAK_SUBJECT"}

@@ -2,7 +2,11 @@
 
 import gc
 
-from ablation.loading import loading
+import pytest
+
+from ablation.fast_imports import loading
+
+pytestmark = pytest.mark.unit
 
 
 def test_what_is_loaded_is_never_searched():

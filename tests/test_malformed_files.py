@@ -11,7 +11,7 @@ from conftest import rows, write_npz
 
 from ablation import cli
 from ablation.errors import AblateError
-from ablation.grids import study_file
+from ablation.study import study_file
 
 # ---- study files
 
@@ -57,7 +57,7 @@ def test_a_wrong_study_file_is_refused(tmp_path: Path, form: str, capsys: pytest
     """By the command, in one line, exit 2."""
     content, message = STUDIES_REFUSED[form]
     (tmp_path / "s.toml").write_bytes(content)
-    assert cli._guarded(["run", "--grid", str(tmp_path / "s.toml"), "--data", "demo"]) == 2
+    assert cli.run(["run", "--grid", str(tmp_path / "s.toml"), "--data", "demo"]) == 2
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 1
     assert said[0].startswith(f"error: {tmp_path / 's.toml'}: {message}")
@@ -101,7 +101,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
             f'[fixed]\nfc_units = 8\nepochs = 1\nweights = "random"\n[[rows]]\ndropout = {level}\n'
         )
         run = ["run", "--grid", f"{place}/{name}.toml", "--data", f"{place}/data.npz", "--inline", "--quiet"]
-        assert cli._guarded([*run, "--workspace", f"{place}/runs"]) == 0
+        assert cli.run([*run, "--workspace", f"{place}/runs"]) == 0
     return place
 
 
@@ -116,7 +116,7 @@ def tried(runs: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[tuple[int,
     grid = ("--grid", f"{runs.parent}/one.toml")
     for command in (("table", *grid), ("status", *grid), ("verify", f"{runs}/one/table.md")):
         capsys.readouterr()
-        code = cli._guarded([*command, "--workspace", str(runs)])
+        code = cli.run([*command, "--workspace", str(runs)])
         yield code, capsys.readouterr().err.strip().rpartition("\n")[2]
 
 
@@ -169,7 +169,7 @@ def test_a_cache_that_was_deleted_is_written_again(copied: Path, capsys: pytest.
     code, line = next(tried(copied, capsys))
     assert (code, line.endswith(": missing; the same `ablate run` writes it again")) == (2, True), line
     run = ["run", "--grid", f"{copied.parent}/one.toml", "--data", f"{copied.parent}/data.npz", "--inline", "--quiet"]
-    assert cli._guarded([*run, "--workspace", str(copied)]) == 0
+    assert cli.run([*run, "--workspace", str(copied)]) == 0
     assert all(code == 0 for code, _ in tried(copied, capsys))
 
 

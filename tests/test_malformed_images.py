@@ -13,8 +13,8 @@ from malformed import refused
 from PIL import Image
 
 from ablation import cli
-from ablation.datasets.images import SUFFIXES, decode, load
 from ablation.errors import AblateError
+from ablation.experiments.keras_head.datasets.images import SUFFIXES, decode, load
 
 NOISE = np.random.default_rng(0).integers(0, 256, (12, 10, 3), dtype=np.uint8)
 RGB, GREY = Image.fromarray(NOISE), Image.fromarray(NOISE[..., 0])
@@ -189,7 +189,7 @@ def test_nothing_of_this_hangs_or_crashes_the_command(tmp_path: Path, capsys: py
     for name, write in (READABLE | BROKEN | PASSED_OVER).items():
         write(root / "train/a" / name)
     shutil.copytree(root / "train/a", root / "train/b", ignore=lambda *_: [*BROKEN, *PASSED_OVER])
-    assert cli._guarded(["data", str(root)]) == 0
+    assert cli.run(["data", str(root)]) == 0
     out = capsys.readouterr().out
     assert f"cannot be decoded: {len(BROKEN)} (" in out
     assert f"{2 * (1 + len(READABLE)) + len(BROKEN)}" in out
@@ -217,7 +217,7 @@ def test_classes_of_any_name_are_read(tmp_path: Path, capsys: pytest.CaptureFixt
         (tmp_path / name).mkdir()
         RGB.save(tmp_path / name / "1.png")
     assert set(load(str(tmp_path)).classes) == set(CLASSES)
-    assert cli._guarded(["data", str(tmp_path)]) == 0
+    assert cli.run(["data", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert all(name in out for name in CLASSES)
 
@@ -228,7 +228,7 @@ def test_names_do_not_break_lines(tmp_path: Path, capsys: pytest.CaptureFixture[
         (tmp_path / name).mkdir()
         RGB.save(tmp_path / name / "1.png")
         (tmp_path / name / "bad\n.png").touch()
-    assert cli._guarded(["data", str(tmp_path)]) == 0
+    assert cli.run(["data", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert [line.partition(" ")[0] for line in out.splitlines()][:4] == ["class", "a", "c", "all"]

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from malformed import refused
 
-from ablation.datasets.images import check, choose_classes, load
+from ablation.experiments.keras_head.datasets.images import check, choose_classes, load
+
+pytestmark = pytest.mark.unit
 
 # ---- tables of faces
 

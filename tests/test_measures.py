@@ -16,21 +16,25 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import mean_absolute_error, roc_auc_score, root_mean_squared_error
 
+from ablation.analysis import selection, study_analysis
+from ablation.analysis.held_out import held_out
 from ablation.errors import AblateError
-from ablation.grids import study_file
-from ablation.grids.grid import Grid, Trial
-from ablation.grids.record import Record
 from ablation.measures import classes, regression
 from ablation.measures.classes import AUC
 from ablation.measures.measure import Measure, scalar
 from ablation.outcomes import Status
-from ablation.results import findings, result, selection
-from ablation.results.examples import Examples
-from ablation.results.result import Result
-from ablation.statistics import comparison
-from ablation.tables import latex, outcome
-from ablation.tables.outcome import Drawing, Look, draw
-from ablation.workspace import Workspace
+from ablation.report.build import RenderOptions, Report, build
+from ablation.report.tables import latex
+from ablation.statistics import bootstrap, intervals, tests
+from ablation.store import result
+from ablation.store.examples import Examples
+from ablation.store.record import Record
+from ablation.store.result import Result
+from ablation.store.workspace import Workspace
+from ablation.study import study_file
+from ablation.study.grid import Grid, Trial
+
+pytestmark = pytest.mark.unit
 
 FACTORIAL = "[factorial]\ndropout = [0.0, 0.25]\nepochs = [1, 3]\n"
 N = 60
@@ -58,35 +62,35 @@ def scored(trial: Trial, split: str) -> Examples:
     return Examples({}, {"score": 5.0 + trial.row + luck})
 
 
-def concluded(folder: Path, record: Record) -> Drawing:
+def concluded(folder: Path, record: Record) -> Report:
     """A study, selected, sealed and drawn."""
     place = Workspace(folder)
-    results = findings.collect(place, record)
+    results = study_analysis.collect(place, record)
     chosen = selection.select(place, record, results)
     sealed = selection.seal(place.study(record.name), chosen) if chosen else None
-    return draw(place, record, results, sealed, Look())
+    return build(place, record, results, sealed, RenderOptions())
 
 
-def numbers(folder: Path, **more: Any) -> Drawing:
+def numbers(folder: Path, **more: Any) -> Report:
     """A regression study, drawn."""
     record = synthetic.without_classes(synthetic.Numbers, grid(folder, **more), {"train": 90, "val": N, "test": N})
     synthetic.stated(folder, record, predicted)
     return concluded(folder, record)
 
 
-def scalars(folder: Path, **more: Any) -> Drawing:
+def scalars(folder: Path, **more: Any) -> Report:
     """A study of numbers alone, drawn."""
     record = synthetic.without_classes(synthetic.Scalars, grid(folder, **{"select_on": "val_score"} | more), {})
     synthetic.stated(folder, record, scored)
     return concluded(folder, record)
 
 
-def lines(drawing: Drawing, name: str) -> list[dict[str, str]]:
+def lines(drawing: Report, name: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(drawing.files[name])))
 
 
 @pytest.fixture(scope="module")
-def regressed(tmp_path_factory: pytest.TempPathFactory) -> Drawing:
+def regressed(tmp_path_factory: pytest.TempPathFactory) -> Report:
     return numbers(tmp_path_factory.mktemp("numbers"))
 
 
@@ -124,7 +128,7 @@ def test_errors_are_scikit_learns():
     mae, rmse = regression.mae(), regression.rmse()
     assert mae.value(columns) == pytest.approx(mean_absolute_error(*columns.values()))
     assert rmse.value(columns) == pytest.approx(root_mean_squared_error(*columns.values()))
-    weights = np.vstack(list(comparison.example_weights(N, 20)))
+    weights = np.vstack(list(bootstrap.example_weights(N, 20)))
     one_by_one = replace(rmse, resampled=None).resample([columns], weights)
     assert rmse.resample([columns], weights) == pytest.approx(one_by_one)
 
@@ -153,7 +157,7 @@ def test_an_unknown_measure_is_an_error(tmp_path: Path, name: str):
 # ---- examples with a score each
 
 
-def test_the_lowest_error_is_selected(regressed: Drawing):
+def test_the_lowest_error_is_selected(regressed: Report):
     """The direction of the measure holds wherever rows are ranked."""
     found = regressed.findings
     assert found.sealed
@@ -165,7 +169,7 @@ def test_the_lowest_error_is_selected(regressed: Drawing):
     assert found.analysis.stability.corrected == pytest.approx(found.analysis.stability.value, rel=0.1)
 
 
-def test_columns_bear_the_names_of_measures(regressed: Drawing):
+def test_columns_bear_the_names_of_measures(regressed: Report):
     """Table, contrasts and trials; nothing of classes, and no points of a percentage."""
     table, contrasts, trials = (lines(regressed, f"{name}.csv")[0].keys() for name in ("table", "contrasts", "trials"))
     bounds = [f"test_mae{over}_{bound}" for over in ("", "_seeds") for bound in ("low", "high")]
@@ -184,7 +188,7 @@ def test_columns_bear_the_names_of_measures(regressed: Drawing):
         assert not [name for name in columns if "accuracy" in name or "f1" in name or "_pp" in name or "right" in name]
 
 
-def test_intervals_are_over_examples(regressed: Drawing):
+def test_intervals_are_over_examples(regressed: Report):
     """Student's t of the absolute errors; the paired t test of their differences; the bootstrap of the RMSE."""
     rows, test = lines(regressed, "table.csv"), regressed.findings.test
     errors = {r: np.abs(test[r].predicted[0] - test[r].labels) for r in test}
@@ -201,7 +205,7 @@ def test_intervals_are_over_examples(regressed: Drawing):
             assert line["ci_over"] == "examples"
 
 
-def test_the_table_names_its_statistics(regressed: Drawing):
+def test_the_table_names_its_statistics(regressed: Report):
     """Unit and decimals are the measure's; captions and notes speak of examples."""
     text = regressed.files["table.md"]
     header = next(line for line in text.splitlines() if line.startswith("| #"))
@@ -217,7 +221,7 @@ def test_the_table_names_its_statistics(regressed: Drawing):
     assert "%" not in text.replace("95%", "").replace("95 %", "")
 
 
-def test_nothing_of_images_is_said(regressed: Drawing):
+def test_nothing_of_images_is_said(regressed: Report):
     """No table, figure, warning or claim speaks of images, classes or accuracy; all are there that can be."""
     assert set(regressed.tables) == {"ablation", "contrasts", "effects", "selection"}
     words = json.dumps([c.__dict__ for c in regressed.caveats]) + " ".join(regressed.claims)
@@ -230,7 +234,7 @@ def test_nothing_of_images_is_said(regressed: Drawing):
     assert "NaN" not in regressed.files["report.html"].partition("application/json")[2].partition("</script>")[0]
 
 
-def test_claims_have_the_unit(regressed: Drawing):
+def test_claims_have_the_unit(regressed: Report):
     """A difference in metres is no percentage."""
     assert any(claim.startswith("On test its MAE is 0.") and "m (" in claim for claim in regressed.claims)
     assert any(
@@ -238,7 +242,7 @@ def test_claims_have_the_unit(regressed: Drawing):
     )
 
 
-def test_numbers_for_prose_have_the_measures_decimals(regressed: Drawing):
+def test_numbers_for_prose_have_the_measures_decimals(regressed: Report):
     """A difference has its sign, and none of them is a percentage."""
     text = regressed.files["macros.tex"]
     mae = regressed.findings.analysis.rows[4].primary.value
@@ -282,15 +286,15 @@ def test_the_bootstrap_test_is_level():
     for _ in range(400):
         errors = np.abs(rng.normal(size=(2, 50)))
         columns = [{"label": np.zeros(50), "predicted": each} for each in errors]
-        weights = np.vstack(list(comparison.example_weights(50, 500)))
+        weights = np.vstack(list(bootstrap.example_weights(50, 500)))
         one, other = regression.rmse().resample(columns, weights)
-        rejected += comparison.bootstrap_p((other - one)[None])[0] < 0.05
+        rejected += tests.bootstrap_p((other - one)[None])[0] < 0.05
     assert 0.03 <= rejected / 400 <= 0.08
 
 
 def test_equal_errors_have_no_interval():
     """A width of 0 would claim certainty."""
-    (found,) = comparison.of_scores(np.full((1, 20), 3.7e8))
+    (found,) = intervals.of_scores(np.full((1, 20), 3.7e8))
     assert found.value == 3.7e8
     assert np.isnan(found.low)
 
@@ -299,7 +303,7 @@ def test_a_measure_that_predictions_can_give_is_scored_again(tmp_path: Path):
     """A result that states MAE alone, because RMSE came later, has both, and can be selected by either."""
     record = synthetic.without_classes(synthetic.Numbers, grid(tmp_path, select_on="val_rmse"), {"val": N, "test": N})
     synthetic.stated(tmp_path, record, predicted, keep=["mae"])
-    found = findings.done(findings.collect(Workspace(tmp_path), record))
+    found = study_analysis.done(study_analysis.collect(Workspace(tmp_path), record))
     for trial, each in found.items():
         columns = predicted(trial, "val").columns
         assert each.scores["val"] == {name: pytest.approx(m.value(columns)) for name, m in record.measures.items()}
@@ -369,7 +373,7 @@ def test_numbers_that_no_seed_moves_have_no_interval(tmp_path: Path):
         if facts.row != reference:
             assert facts.delta
             assert np.isnan(facts.delta.value.low)
-            assert facts.delta.p == comparison.smallest_p(3)
+            assert facts.delta.p == tests.smallest_attainable_p(3)
     assert "NaN" not in drawing.files["report.html"].partition("application/json")[2].partition("</script>")[0]
 
 
@@ -378,7 +382,7 @@ def test_test_numbers_are_sealed(tmp_path: Path):
     record = synthetic.without_classes(synthetic.Scalars, grid(tmp_path, select_on="val_score"), {})
     synthetic.stated(tmp_path, record, scored)
     place = Workspace(tmp_path)
-    drawing = draw(place, record, findings.collect(place, record), None, Look())
+    drawing = build(place, record, study_analysis.collect(place, record), None, RenderOptions())
     assert {line["test_score"] for line in lines(drawing, "table.csv")} == {""}
     assert {line["val_score"] for line in lines(drawing, "table.csv")} != {""}
     trial = next(record.grid.trials())
@@ -412,7 +416,7 @@ def test_without_a_selection_test_is_opened_at_the_end(tmp_path: Path, kind: typ
     assert "Nothing is selected: test is opened when every trial has ended." in drawing.files["table.md"]
     assert drawing.claims[0] == "Nothing is selected: test is opened when every trial has ended."
     assert "★" not in drawing.files["table.md"]
-    opened = outcome.tests(place, drawing.findings)
+    opened = held_out(place, drawing.findings)
     assert opened
     assert opened.selected is None
 
@@ -459,7 +463,7 @@ def test_labels_are_tested_as_right_or_wrong(tmp_path: Path):
     drawing = concluded(tmp_path, record)
     for facts in drawing.findings.analysis.rows.values():
         right = round(facts.primary.value * N)
-        assert facts.primary.over_examples == comparison.wilson(right, N)
+        assert facts.primary.over_examples == intervals.wilson(right, N)
         assert facts.delta is None or facts.delta.against
         assert all(score.over_examples for score in facts.others.values())
     text = drawing.files["table.md"]

@@ -17,10 +17,12 @@ from conftest import ablate
 from synthetic import study
 from test_tables import published, sealed
 
-from ablation.grids import study_file
-from ablation.grids.levels import short
-from ablation.views import sync
-from ablation.workspace import Workspace
+from ablation.store.workspace import Workspace
+from ablation.study import study_file
+from ablation.study.levels import short
+from ablation.workflows import sync
+
+pytestmark = pytest.mark.services
 
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 NAMES = ["lr 1e-3", "reference", "batch 128", "batch 128, lr 1e-3", "epochs 100", "batch 128, epochs 100", "fc 2048",

@@ -13,16 +13,16 @@ from conftest import ablate, rows
 from PIL import Image
 
 from ablation import cli
-from ablation.datasets import affwild2, arrays, folders, images, names
-from ablation.datasets.images import Images, choose_classes, matched
+from ablation.analysis import selection
+from ablation.analysis.study_analysis import collect, done
 from ablation.errors import AblateError
-from ablation.figures import confusion as figure
-from ablation.grids import study_file
-from ablation.results import selection
-from ablation.results.findings import collect, done
-from ablation.tables.outcome import Drawing, Look, drawn_again
-from ablation.workflows import production
-from ablation.workspace import Workspace
+from ablation.experiments.keras_head.datasets import affwild2, arrays, folders, images, names
+from ablation.experiments.keras_head.datasets.images import Images, choose_classes, matched
+from ablation.report.build import RenderOptions, Report, rebuild
+from ablation.report.figures import confusion as figure
+from ablation.store.workspace import Workspace
+from ablation.study import study_file
+from ablation.workflows import evaluation
 
 COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "über") for form in ("NFC", "NFD"))
 SPELLINGS = [(COMPOSED, DECOMPOSED), ("happy", "happy "), ("Happy", "happy"), (" JOY", "joy"), (DECOMPOSED, " ÜBER")]
@@ -165,7 +165,7 @@ def test_long_lists_of_names_are_cut():
 # ---- names beside numbers
 
 
-def made(place: Path, classes: Sequence[str]) -> Drawing:
+def made(place: Path, classes: Sequence[str]) -> Report:
     """A study of two rows whose predictions are the same whatever its classes are called."""
     place.mkdir()
     (place / "g.toml").write_text("[factorial]\ndropout = [0.0, 0.5]\n")
@@ -176,28 +176,28 @@ def made(place: Path, classes: Sequence[str]) -> Drawing:
     chosen = selection.select(workspace, record, done(collect(workspace, record)))
     assert chosen
     selection.seal(workspace.study("g"), chosen)
-    return drawn_again(workspace, "g", Look())
+    return rebuild(workspace, "g", RenderOptions())
 
 
-def cells(drawing: Drawing) -> list[list[str]]:
+def cells(drawing: Report) -> list[list[str]]:
     """The lines of the selected row's table, less what stands in the first column."""
     lines = drawing.files["tables/selected.md"].splitlines()
     return [line.split("|")[2:] for line in lines if line.startswith("|")][2:]
 
 
 @pytest.fixture(scope="module")
-def called(tmp_path_factory: pytest.TempPathFactory) -> Drawing:
+def called(tmp_path_factory: pytest.TempPathFactory) -> Report:
     return made(tmp_path_factory.mktemp("called") / "g", STATISTICS)
 
 
-def test_the_name_of_a_class_changes_no_number(tmp_path: Path, called: Drawing):
+def test_the_name_of_a_class_changes_no_number(tmp_path: Path, called: Report):
     """A class called like a key of a report, a column or an average has its own precision, recall, F1 and images."""
     plain = made(tmp_path / "g", [f"class {k}" for k in range(len(STATISTICS))])
     found = dict(zip(STATISTICS, cells(called), strict=False))
     assert found == dict(zip(STATISTICS, cells(plain), strict=False))
 
 
-def test_a_class_called_like_an_average_is_told_from_it(called: Drawing):
+def test_a_class_called_like_an_average_is_told_from_it(called: Report):
     """The class stands in quotes, the average does not."""
     page = called.files["tables/selected.md"]
     first = [line.split("|")[1].strip() for line in page.splitlines() if line.startswith("|")][2:]
@@ -209,7 +209,7 @@ def test_a_class_called_like_an_average_is_told_from_it(called: Drawing):
 def test_class_names_that_begin_alike_are_drawn_apart():
     """Labels of a figure are cut; the cells of two classes do not fall on each other."""
     alike = tuple(f"a long name of class {k}" for k in range(3))
-    drawn = figure.draw(figure.Confusion(np.eye(3, dtype=int), alike, 1, 0))
+    drawn = figure.plot(figure.Confusion(np.eye(3, dtype=int), alike, 1, 0))
     assert len(set(drawn["data"][0]["x"])) == len(set(drawn["data"][0]["y"])) == 3
     assert len(set(drawn["layout"]["xaxis"]["ticktext"])) == 1
 
@@ -250,7 +250,7 @@ def test_what_was_merged_stands_in_the_caption(odd: Path):
 
 def test_data_says_what_was_merged(odd: Path, capsys: pytest.CaptureFixture[str]):
     """Before anything is trained."""
-    assert cli._guarded(["data", str(odd / "data")]) == 0
+    assert cli.run(["data", str(odd / "data")]) == 0
     assert "note: Taken as one class: 'label', 'LABEL '." in capsys.readouterr().out
 
 
@@ -290,7 +290,7 @@ def test_confusion_csv_keeps_its_columns():
     class Found:
         classes, confusion = ("a", "b"), ((3, 1), (0, 4))
 
-    frame = production._confusion(Found())  # type: ignore[arg-type]
+    frame = evaluation._confusion(Found())  # type: ignore[arg-type]
     text = io.StringIO()
     frame.to_csv(text, index=False)
     assert text.getvalue().split() == [

@@ -12,7 +12,7 @@ from conftest import ablate, rows
 from mlflow import MlflowClient
 
 from ablation import cli
-from ablation.views.databases import sqlite_url
+from ablation.trackers.databases import sqlite_url
 
 FINISHED = {"tiny": 8, "other": 2}  # trials with a result, as 0.1.0 left them
 Say = Callable[..., str]
@@ -25,7 +25,7 @@ def say(old_workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: py
 
     def run(*arguments: object) -> str:
         capsys.readouterr()
-        code = cli._guarded([*map(str, arguments)])
+        code = cli.run([*map(str, arguments)])
         said = capsys.readouterr()
         assert code == 0, said.err
         return said.out

@@ -19,24 +19,31 @@ from synthetic import study
 from test_tables import published, sealed
 
 from ablation import cli
-from ablation.addresses import first_line
-from ablation.grids import study_file
-from ablation.views import sync, tracking
-from ablation.views.tracking import PARENT, Sender, Tracker
-from ablation.workspace import Workspace
+from ablation.store.workspace import Workspace
+from ablation.study import study_file
+from ablation.trackers import mlflow_messages, mlflow_sender
+from ablation.trackers.mlflow_messages import PARENT
+from ablation.trackers.mlflow_sender import Sender
+from ablation.trackers.mlflow_tracker import Tracker
+from ablation.urls import first_line
+from ablation.workflows import sync
 
-PARENT_RUN = tracking.run(PARENT, "s", 1.0, {}, {})
+PARENT_RUN = mlflow_messages.run(PARENT, "s", 1.0, {}, {})
 LONG = {
-    "name": tracking.run("t", "L" * 300, 1.0, {"weights": "w" * 9000}, {"ablate.reason": "r" * 9000, "t" * 300: "x"}),
-    "nul": tracking.run("t", "a\0b", 1.0, {"weights": "a\0b"}, {"ablate.reason": "\udcff\0"}),
-    "key": tracking.metrics("t", 2.0, 1, {f"production/{'x' * 300}/{score}": 0.5 for score in ("loss", "accuracy")}),
+    "name": mlflow_messages.run(
+        "t", "L" * 300, 1.0, {"weights": "w" * 9000}, {"ablate.reason": "r" * 9000, "t" * 300: "x"}
+    ),
+    "nul": mlflow_messages.run("t", "a\0b", 1.0, {"weights": "a\0b"}, {"ablate.reason": "\udcff\0"}),
+    "key": mlflow_messages.metrics(
+        "t", 2.0, 1, {f"production/{'x' * 300}/{score}": 0.5 for score in ("loss", "accuracy")}
+    ),
 }
 BAD = {  # what MLflow refuses of a server and of a database alike
-    "metrics": tracking.metrics("t", 2.0, 1, {"no: such * key": 0.5}),
-    "text": tracking.text("t", "../page.html", "x"),
-    "file": tracking.text("t", "x" * 300, "x"),
-    "run": tracking.run("u", "name", 1.0, {"no * key": "x"}, {}),
-    "value": tracking.metrics("t", 2.0, 1, {"loss": "no number"}),  # type: ignore[dict-item]
+    "metrics": mlflow_messages.metrics("t", 2.0, 1, {"no: such * key": 0.5}),
+    "text": mlflow_messages.text("t", "../page.html", "x"),
+    "file": mlflow_messages.text("t", "x" * 300, "x"),
+    "run": mlflow_messages.run("u", "name", 1.0, {"no * key": "x"}, {}),
+    "value": mlflow_messages.metrics("t", 2.0, 1, {"loss": "no number"}),  # type: ignore[dict-item]
     "kind": {"kind": "of a later version", "key": PARENT},
     "line": "no JSON",
 }
@@ -58,7 +65,7 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A database in SQLite, each test with a study of its own in it."""
-    return tracking.create(tmp_path_factory.mktemp("mlflow") / "m.db")
+    return mlflow_sender.create(tmp_path_factory.mktemp("mlflow") / "m.db")
 
 
 @pytest.fixture
@@ -94,8 +101,11 @@ def test_what_is_refused_for_good_is_set_aside_and_the_rest_goes_on(
 ):
     """It is named with its reason, kept in a file, and tried again by the next one that sends."""
     outbox = tmp_path / "outbox.jsonl"
-    child, end = tracking.run("t", "lr 1e-3", 1.0, {"epochs": "2"}, {}), tracking.end("t", 4.0, "FINISHED", "digest")
-    points = tracking.metrics("t", 2.0, 1, {"val_loss": 0.25})
+    child, end = (
+        mlflow_messages.run("t", "lr 1e-3", 1.0, {"epochs": "2"}, {}),
+        mlflow_messages.end("t", 4.0, "FINISHED", "digest"),
+    )
+    points = mlflow_messages.metrics("t", 2.0, 1, {"val_loss": 0.25})
     put(outbox, PARENT_RUN, child, BAD[kind], points, end)
     for _ in range(2):
         tracker = Tracker(outbox, connect)
@@ -108,7 +118,7 @@ def test_what_is_refused_for_good_is_set_aside_and_the_rest_goes_on(
     sender = connect()
     assert sender.states["t"] == "digest"
     assert (told(sender).data.metrics["val_loss"], told(sender).info.status) == (0.25, "FINISHED")
-    kept["message"] = tracking.text("t", "page.html", "taken by a later version")
+    kept["message"] = mlflow_messages.text("t", "page.html", "taken by a later version")
     put(tmp_path / "outbox-refused.jsonl", kept)
     assert (Tracker(outbox, connect).close(), [p.name for p in tmp_path.glob("outbox*")]) == (0, [])
 
@@ -143,7 +153,7 @@ def test_what_may_pass_later_waits(
 ):
     """Networks, locks, full and busy servers, missing rights: nothing is set aside, and all of it waits."""
     path = tmp_path / "outbox.jsonl"
-    put(path, PARENT_RUN, tracking.end(PARENT, 2.0, "FINISHED", "digest"))
+    put(path, PARENT_RUN, mlflow_messages.end(PARENT, 2.0, "FINISHED", "digest"))
 
     def fail(*_: object) -> None:
         raise trouble
@@ -161,7 +171,7 @@ def test_errors_of_databases_are_told_apart(server: str):
     client = MlflowClient(server)
     with pytest.raises(MlflowException) as refused:
         client.create_run("0", run_name="L" * 300)
-    assert tracking.is_final(refused.value)
+    assert mlflow_sender.is_final(refused.value)
     assert "autoflush" not in first_line(refused.value)
     assert "value too long for type character varying(250)" in first_line(refused.value)
 
@@ -174,15 +184,17 @@ def test_errors_of_databases_are_told_apart(server: str):
 @pytest.mark.parametrize("kind", [MlflowException, RestException])
 def test_what_a_database_says_of_data_is_final(name: str, kind: type[MlflowException]):
     """Whichever driver raises it, here or on MLflow's server."""
-    assert tracking.is_final(error("BAD_REQUEST", SQL.format(name), kind))
+    assert mlflow_sender.is_final(error("BAD_REQUEST", SQL.format(name), kind))
 
 
 def test_runs_that_were_deleted_meanwhile_stop_nothing(connect: Callable[[], Sender], tmp_path: Path):
     """A user deletes a run in MLflow's page while messages for it are on their way."""
     path, sender = tmp_path / "outbox.jsonl", connect()
-    sender.send([PARENT_RUN, tracking.run("t", "one", 1.0, {}, {}), tracking.run("u", "two", 1.0, {}, {})])
+    sender.send(
+        [PARENT_RUN, mlflow_messages.run("t", "one", 1.0, {}, {}), mlflow_messages.run("u", "two", 1.0, {}, {})]
+    )
     sender._client.delete_run(sender.runs["t"])
-    put(path, tracking.metrics("t", 2.0, 1, {"loss": 0.5}), tracking.end("u", 2.0, "FINISHED", "digest"))
+    put(path, mlflow_messages.metrics("t", 2.0, 1, {"loss": 0.5}), mlflow_messages.end("u", 2.0, "FINISHED", "digest"))
     senders = iter([sender, connect()])
     tracker = Tracker(path, lambda: next(senders))
     assert (tracker.close(), tracker.refusal) == (0, "")
@@ -203,32 +215,32 @@ def test_an_experiment_in_the_trash_is_restored_by_the_command_that_is_said(
 ):
     """All of it waits; the sentence holds the whole command, after which `sync` sends what waits."""
     workspace = Workspace(place)
-    client = MlflowClient(tracking.create(workspace.mlflow))
+    client = MlflowClient(mlflow_sender.create(workspace.mlflow))
     client.delete_experiment(client.get_experiment_by_name("ablate").experiment_id)
     at = ["--workspace", str(place)]
-    assert cli._guarded(["sync", *at]) == 1
+    assert cli.run(["sync", *at]) == 1
     said = capsys.readouterr().err
     assert "experiment 'ablate' is in MLflow's trash; restore it: MLFLOW_TRACKING_URI=" in said
     assert ("then: ablate sync" in said, "try again later" in said) == (True, False)
     assert (list(place.glob("*/*refused*")), workspace.study("paper").outbox.is_file()) == ([], True)
-    assert cli._guarded(["ui", "--no-open", *at]) == 2
+    assert cli.run(["ui", "--no-open", *at]) == 2
     assert "mlflow experiments restore --experiment-id" in capsys.readouterr().err
     variable, *command = shlex.split(re.search(r"(MLFLOW_TRACKING_URI=.* restore --experiment-id \d+);", said)[1])
     name, _, uri = variable.partition("=")
     subprocess.run([sys.executable, "-m", *command], env={"PATH": "/usr/bin:/bin", name: uri}, check=True)
-    assert cli._guarded(["sync", *at]) == 0
+    assert cli.run(["sync", *at]) == 0
     assert not workspace.study("paper").outbox.exists()
 
 
 def test_sync_names_what_was_set_aside_and_exits_with_1(place: Path, capsys: pytest.CaptureFixture[str]):
     """Until MLflow takes it, or the file of it is removed."""
     outbox = Workspace(place).study("paper").outbox
-    put(outbox, tracking.metrics(PARENT, 2.0, 1, {"no: such * key": 0.5}))
+    put(outbox, mlflow_messages.metrics(PARENT, 2.0, 1, {"no: such * key": 0.5}))
     for _ in range(2):
-        assert cli._guarded(["sync", "--workspace", str(place)]) == 1
+        assert cli.run(["sync", "--workspace", str(place)]) == 1
         said = capsys.readouterr().err
         assert re.match(
             r"paper: 1 refused, the rest is sent: metrics \(no: such \* key\): MlflowException: .*Invalid", said
         )
     outbox.with_name("outbox-refused.jsonl").unlink()
-    assert cli._guarded(["sync", "--workspace", str(place)]) == 0
+    assert cli.run(["sync", "--workspace", str(place)]) == 0

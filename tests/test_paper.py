@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import ablate, rows
 
-from ablation.grids import study_file
+from ablation.study import study_file
 
 SIX = "anger,disgust,fear,happiness,sadness,surprise"
 MORE = """

@@ -13,15 +13,16 @@ from conftest import STUDY, ablate, write_npz
 from mlflow import MlflowClient
 
 from ablation import cli
+from ablation.analysis import external_evaluation
+from ablation.analysis.external_evaluation import ExternalEvaluation
 from ablation.errors import AblateError
-from ablation.results import elsewhere
-from ablation.results.elsewhere import Elsewhere
-from ablation.views import study as views_study
-from ablation.views import tracking
-from ablation.views.databases import sqlite_url
-from ablation.views.tracking import PARENT
-from ablation.workflows import production
-from ablation.workspace import MAX_NAME, StudyFolder, Workspace, check_name, read_json, short_name, write_json
+from ablation.store.files import MAX_NAME, read_json, short_name, write_json
+from ablation.store.workspace import StudyFolder, Workspace, check_name
+from ablation.trackers import mlflow_messages, mlflow_sender
+from ablation.trackers import optuna_study as views_study
+from ablation.trackers.databases import sqlite_url
+from ablation.trackers.mlflow_messages import PARENT
+from ablation.workflows import evaluation as production
 
 ODD = ["a?b", "a#b", "a%b", "a%3Fb", "a%%(x)s", "a b ", "a'b", 'a"b', "a+b", "a&b=c", "a;b", "a:b@c", "a\\b", "a{b}$X",
        "a[b", "h\u00fc", "hu\u0308", "\u8868\U0001f600", "a\nb", ":memory:", "file:a", "?", "~"]  # fmt: skip
@@ -32,7 +33,7 @@ ALL = "a?b#c%d%3F e'f\"g+h\u00fc&i=j;k:l@m[n]{o}$"
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty database of MLflow's, which takes seconds to make."""
     path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    tracking.create(path)
+    mlflow_sender.create(path)
     return path
 
 
@@ -48,8 +49,8 @@ def test_databases_lie_in_the_workspace_whatever_it_is_called(
         optuna.create_study(storage=views_study.create(workspace.optuna), study_name="s", load_if_exists=True)
     shutil.copy(database, workspace.mlflow)
     for text in ("first", "second"):
-        sender = tracking.connect(workspace, None, "s")
-        sender.send([tracking.run(PARENT, "s", 1.0, {}, {}), tracking.text(PARENT, "page.md", text)])
+        sender = mlflow_sender.connect(workspace, None, "s")
+        sender.send([mlflow_messages.run(PARENT, "s", 1.0, {}, {}), mlflow_messages.text(PARENT, "page.md", text)])
     files = [path.read_text() for path in workspace.artifacts.rglob("page.md")]
     assert (files, [p.name for p in tmp_path.iterdir()]) == (["second"], [name])
     assert {p.name for p in workspace.root.iterdir()} == {"mlartifacts", "mlflow.db", "optuna.db"}
@@ -116,7 +117,7 @@ def test_a_study_name_that_no_folder_can_have_is_refused(name: str):
     check_name("\u8868" * 85)
 
 
-def evaluation(name: str, data: str) -> Elsewhere:
+def evaluation(name: str, data: str) -> ExternalEvaluation:
     of = {
         "name": name,
         "data": data,
@@ -128,7 +129,7 @@ def evaluation(name: str, data: str) -> Elsewhere:
         "train": (1, 1),
     }
     labels, probabilities = np.array([0, 1]), np.array([[0.9, 0.1], [0.2, 0.8]])
-    return elsewhere.measure(of, ("a", "b"), labels, probabilities, (labels, labels))
+    return external_evaluation.measure(of, ("a", "b"), labels, probabilities, (labels, labels))
 
 
 @pytest.mark.parametrize("letter", ["x", "\u8868"])
@@ -138,11 +139,11 @@ def test_long_names_of_data_become_names_of_files(tmp_path: Path, letter: str):
     names = {}
     for data in (f"/a/{longest}", f"/b/{longest}", f"/a/{longest[:-1]}y", "/a/faces", "/b/faces"):
         names[data] = production._name(folder, data, "test", 12)
-        elsewhere.write(folder, evaluation(names[data], data))
+        external_evaluation.write(folder, evaluation(names[data], data))
         assert production._name(folder, data, "test", 12) == names[data]
-    assert len({elsewhere.key_of(name) for name in names.values()}) == 5
+    assert len({external_evaluation.key_of(name) for name in names.values()}) == 5
     for name in names.values():
-        assert len(f".tmp-4194304-{elsewhere.key_of(name)}.tex".encode()) <= MAX_NAME
+        assert len(f".tmp-4194304-{external_evaluation.key_of(name)}.tex".encode()) <= MAX_NAME
         assert len(f"production/{name}/weighted_f1") <= 250
     assert names["/a/faces"] == "faces-test-row-12"
 
@@ -154,7 +155,7 @@ def test_evaluate_takes_data_with_a_long_name(place: Path, tmp_path: Path, capsy
     done = ablate("evaluate", "--grid", grid, "--inline", "--workspace", runs, "--data", other)
     assert (done.returncode, "MLflow" in done.stderr) == (0, False), done.stderr
     (table,) = (runs / "tiny/tables").glob("production_x*.tex")
-    assert cli._guarded(["verify", str(table)]) == 0, capsys.readouterr()
+    assert cli.run(["verify", str(table)]) == 0, capsys.readouterr()
 
 
 @pytest.mark.parametrize(
@@ -169,6 +170,6 @@ def test_a_name_that_no_file_can_have_is_refused(
 ):
     """One line before any work, and exit code 2."""
     monkeypatch.chdir(tmp_path)
-    code, said = cli._guarded(arguments), capsys.readouterr()
+    code, said = cli.run(arguments), capsys.readouterr()
     assert (code, said.out, len(said.err.splitlines())) == (2, "", 1), said
     assert list(tmp_path.iterdir()) == []

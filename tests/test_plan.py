@@ -20,29 +20,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ablation import cli, durations
-from ablation.backbones import PARAMETERS
-from ablation.console import planned
+from ablation.cli.terminal import plan_text
+from ablation.engine import plan, slots, total_cost
+from ablation.engine.cost import Speed
+from ablation.engine.plan import Job
+from ablation.engine.pool import Channel, Task
+from ablation.engine.slots import Slot
+from ablation.engine.total_cost import Costs
 from ablation.errors import AblateError
-from ablation.grids import record
-from ablation.grids.study_file import read as read_study
+from ablation.experiments.keras_head.backbones import PARAMETERS
+from ablation.experiments.keras_head.inputs import Weights
+from ablation.experiments.keras_head.training import cost, estimate, features, input_layers, profiling
+from ablation.experiments.keras_head.training.cost import Extraction, Shape
+from ablation.experiments.keras_head.training.jobs import Features
 from ablation.outcomes import JobOutcome, Status
-from ablation.planning import plan, schedule
-from ablation.planning.cost import Speed
-from ablation.planning.plan import Job
-from ablation.planning.schedule import Costs
-from ablation.results.result import Result, write
-from ablation.training import cost, estimate, features, front, measuring
-from ablation.training.cost import Extraction, Shape
-from ablation.training.inputs import Weights
-from ablation.training.jobs import Features
-from ablation.workers import slots
-from ablation.workers.pool import Link, Task
-from ablation.workers.slots import Slot
+from ablation.store import record
+from ablation.store.result import Result, write
+from ablation.store.workspace import Workspace
+from ablation.study.study_file import read as read_study
 from ablation.workflows import forecast, sweep
 from ablation.workflows.bench import bench
 from ablation.workflows.forecast import Forecast
-from ablation.workflows.options import Options
-from ablation.workspace import Workspace
+from ablation.workflows.run_options import RunOptions
 
 PAPER = read_study("paper")
 RECORD = synthetic.of_images(
@@ -81,7 +80,7 @@ def costs(slots: int = 1, epoch: float = 1.0) -> Costs:
     return Costs(slots, 20.0, {FEATURES: 30.0}, speeds, {})
 
 
-def files(ran: Options) -> dict[Path, int]:
+def files(ran: RunOptions) -> dict[Path, int]:
     return {p: p.stat().st_mtime_ns for p in ran.workspace.rglob("*")}
 
 
@@ -94,13 +93,13 @@ def paper(tmp_path_factory: pytest.TempPathFactory) -> tuple[Forecast, Fake]:
     """The paper's grid on demo faces, with speeds that are made up; a plan writes nothing into a fresh place."""
     fake, place = Fake(), tmp_path_factory.mktemp("paper")
     grid = read_study("paper", {"weights": "random"})
-    found = forecast.forecast(Options(grid, "demo", place / "runs", "paper-demo"), 260.0, fake.opened, Silent())
+    found = forecast.forecast(RunOptions(grid, "demo", place / "runs", "paper-demo"), 260.0, fake.opened, Silent())
     assert not list(place.iterdir())
     return found, fake
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory, npz: Path) -> Options:
+def ran(tmp_path_factory: pytest.TempPathFactory, npz: Path) -> RunOptions:
     """A study that was run, in this process."""
     place = tmp_path_factory.mktemp("planned")
     (place / "tiny.toml").write_text(STUDY)
@@ -111,7 +110,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory, npz: Path) -> Options:
 
 def test_nine_rows_are_six_trainings(paper: tuple[Forecast, Fake]):
     """Rows, trials, trainings and epochs are added up; trainings that differ in the learning rate are measured once."""
-    said = planned.as_json(paper[0])
+    said = plan_text.as_json(paper[0])
     assert (said["rows"], said["trials"], said["trials_done"], len(said["trainings"])) == (9, 9, 0, 6)
     assert (said["epochs"], said["epochs_without_sharing"], said["epochs_left"]) == (330, 360, 330)
     assert len(paper[1].measured) == 4
@@ -123,12 +122,12 @@ def test_nine_rows_are_six_trainings(paper: tuple[Forecast, Fake]):
 def test_the_whole_is_the_sum_of_its_parts(paper: tuple[Forecast, Fake]):
     """On one slot: what comes once, the features of all images, and each training."""
     found = paper[0]
-    said = planned.as_json(found)
+    said = plan_text.as_json(found)
     assert said["features"] == [{"key": said["features"][0]["key"], "images": 760, "seconds": 765.0}]
     assert said["seconds"] == pytest.approx(found.costs.once + 765 + sum(t["seconds"] for t in said["trainings"]))
     assert found.costs.once > Fake.start
     last = said["trainings"][-1]
-    assert last["seconds"] == pytest.approx(1 + 100 * 7.1368710 + 2 * 0.5 + schedule.BETWEEN)
+    assert last["seconds"] == pytest.approx(1 + 100 * 7.1368710 + 2 * 0.5 + total_cost.BETWEEN)
     assert said["memory"]["workers"] == 40 * 71_368_710
     assert said["disk"]["features"] == 760 * 512 * 4
     assert said["disk"]["pixels"] == 760 * 32 * 32 * 3
@@ -137,7 +136,7 @@ def test_the_whole_is_the_sum_of_its_parts(paper: tuple[Forecast, Fake]):
 
 def test_the_table_marks_what_does_not_fit(paper: tuple[Forecast, Fake]):
     """A line a training; the budget that holds no row says what the reference takes."""
-    text = planned.draw(paper[0])
+    text = plan_text.draw(paper[0])
     lines = text.splitlines()
     assert lines[0].split("  ")[0] == "rows (epochs)"
     assert [line.split()[0] for line in lines[1:7]] == ["1", "2", "3", "4", "7", "8"]
@@ -149,24 +148,24 @@ def test_the_table_marks_what_does_not_fit(paper: tuple[Forecast, Fake]):
 @pytest.mark.parametrize(("slots", "ends"), [(1, 10.0), (2, 7.0), (3, 5.0), (9, 4.0)])
 def test_jobs_go_in_order_to_the_slot_that_is_free_first(slots: int, ends: float):
     """List scheduling: 3 1 2 4 seconds on one to nine slots."""
-    assert schedule.wall([3, 1, 2, 4], slots) == ends
+    assert total_cost.makespan([3, 1, 2, 4], slots) == ends
 
 
 def test_a_training_is_cut_at_a_milestone():
     """A 10-epoch row inside a 100-epoch training costs 10 epochs: the long row does not fit, the short one does."""
-    fits = schedule.fitting(JOBS, costs(), PAPER.reference, 64.0)
+    fits = total_cost.fit_budget(JOBS, costs(), PAPER.reference, 64.0)
     assert fits == {2}
-    assert schedule.seconds(JOBS, fits, costs()) == pytest.approx(20 + 30 + 2 + 10 + 1 + schedule.BETWEEN)
-    assert schedule.fitting(JOBS, costs(), PAPER.reference, 63.0) == frozenset()
+    assert total_cost.seconds(JOBS, fits, costs()) == pytest.approx(20 + 30 + 2 + 10 + 1 + total_cost.BETWEEN)
+    assert total_cost.fit_budget(JOBS, costs(), PAPER.reference, 63.0) == frozenset()
 
 
 def test_cheap_rows_come_before_long_ones():
     """Most rows an hour: all six 10-epoch rows, then the first of those that go on to 100."""
     short = {row for row in range(1, 10) if PAPER.rows[row - 1].epochs == 10}
-    at_most = schedule.seconds(JOBS, short, costs())
-    assert schedule.fitting(JOBS, costs(), PAPER.reference, at_most) == short
-    assert schedule.fitting(JOBS, costs(), PAPER.reference, at_most + 92) == short | {5}
-    assert schedule.fitting(JOBS, costs(), PAPER.reference, inf) == set(range(1, 10))
+    at_most = total_cost.seconds(JOBS, short, costs())
+    assert total_cost.fit_budget(JOBS, costs(), PAPER.reference, at_most) == short
+    assert total_cost.fit_budget(JOBS, costs(), PAPER.reference, at_most + 92) == short | {5}
+    assert total_cost.fit_budget(JOBS, costs(), PAPER.reference, inf) == set(range(1, 10))
 
 
 @given(
@@ -177,8 +176,8 @@ def test_a_budget_is_kept(most: float, slots: int, speeds: list[float], referenc
     """Whatever the speeds: what is said to fit ends within the budget, and holds the reference or nothing."""
     found = {job.training.key: Speed(1.0, epoch, 0.1, 1) for job, epoch in zip(JOBS, speeds, strict=True)}
     priced = Costs(slots, 20.0, {FEATURES: 30.0}, found, {})
-    fits = schedule.fitting(JOBS, priced, reference, most)
-    assert schedule.seconds(JOBS, fits, priced) <= most
+    fits = total_cost.fit_budget(JOBS, priced, reference, most)
+    assert total_cost.seconds(JOBS, fits, priced) <= most
     assert reference in fits or not fits
 
 
@@ -187,7 +186,7 @@ def test_a_training_that_goes_on_costs_what_is_left_of_it():
     job = JOBS[1]
     going = Job(job.training, job.answers, (job.answers[1],), start=40)
     assert (going.epochs_left, going.state) == (60, "continues from epoch 40")
-    assert schedule.of_job(going, {5}, costs()) == pytest.approx(2 + 60 + 1 + schedule.BETWEEN)
+    assert total_cost.of_job(going, {5}, costs()) == pytest.approx(2 + 60 + 1 + total_cost.BETWEEN)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +196,7 @@ def test_kept_heads(keep: str, seeds: int, heads: int):
     """All of them, none, or two a slot: with several seeds, a row is selected when all heads are there."""
     shape = JOBS[1].training.shape((1, 1, 512), 100, 20, 30)
     priced = Costs(2, 0.0, {}, {}, {job.training.key: cost.size(shape) for job in JOBS})
-    found = schedule.disk(JOBS, priced, seeds, keep, "head")
+    found = total_cost.disk(JOBS, priced, seeds, keep, "head")
     assert found["heads"] == heads * 4 * shape.parameters
     assert found["checkpoints"] == (2 + (len(JOBS) if keep == "all" else 0)) * 12 * shape.parameters
 
@@ -214,8 +213,8 @@ def test_what_is_frozen_lies_in_a_file_too():
 def test_pixels_are_measured_as_they_are_stored():
     """A byte a value: a plan's memory is that of the run."""
     shape = JOBS[1].training.shape((32, 32, 3), 100, 20, 30)
-    assert measuring._images(shape, 5)[0].dtype == np.uint8
-    assert measuring._images(JOBS[1].training.shape((1, 1, 512), 100, 20, 30), 5)[0].dtype == np.float32
+    assert profiling._images(shape, 5)[0].dtype == np.uint8
+    assert profiling._images(JOBS[1].training.shape((1, 1, 512), 100, 20, 30), 5)[0].dtype == np.float32
 
 
 def test_a_night_between_two_epochs_is_no_epoch():
@@ -238,7 +237,7 @@ def test_a_budget_is_read(text: str, seconds: float):
 @pytest.mark.parametrize("text", ["", "2", "h", "0h", "2 h 3", "-1h", "30m1h", "nan", "1e3s"])
 def test_a_wrong_budget_is_refused(capsys: pytest.CaptureFixture[str], text: str):
     """One line that says what is allowed, before anything is read."""
-    assert cli._guarded(["plan", "--grid", "no-such-study", "--budget", text]) == 2
+    assert cli.run(["plan", "--grid", "no-such-study", "--budget", text]) == 2
     assert capsys.readouterr().err == (
         f"error: --budget {text}: takes hours, minutes and seconds: 2h, 30m, 90s or 1h30m\n"
     )
@@ -255,11 +254,11 @@ def test_plan_takes_all_that_run_takes():
 
 def test_wrong_input_is_refused_as_by_run(capsys: pytest.CaptureFixture[str], tmp_path: Path):
     """Exit 2 and one line."""
-    assert cli._guarded(["plan", "--grid", "smoke", "--data", str(tmp_path / "missing")]) == 2
+    assert cli.run(["plan", "--grid", "smoke", "--data", str(tmp_path / "missing")]) == 2
     assert "missing: no such file or folder" in capsys.readouterr().err
 
 
-def test_a_real_worker_measures(ran: Options):
+def test_a_real_worker_measures(ran: RunOptions):
     """On a Dask worker: JSON with positive, finite figures of every piece, and files are left as they are."""
     before = files(ran)
     done = ablate("plan", "--grid", ran.workspace.parent / "tiny.toml", "--data", ran.data, "--name", "wider",
@@ -279,8 +278,8 @@ def test_a_real_worker_measures(ran: Options):
 def test_a_backbone_is_measured(monkeypatch: pytest.MonkeyPatch):
     """Seconds to build it and for each image, and the shape of its outputs."""
     tiny = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.AveragePooling2D(16)])
-    monkeypatch.setattr(front, "backbone", lambda *_: (tiny, lambda pixels: pixels))
-    found = measuring.extraction(JOBS[0].training.artifacts()["train"])
+    monkeypatch.setattr(input_layers, "backbone", lambda *_: (tiny, lambda pixels: pixels))
+    found = profiling.extraction(JOBS[0].training.artifacts()["train"])
     assert found.shape == (2, 2, 3)
     assert 0 < found.image < 1
     assert found.build > 0
@@ -291,27 +290,27 @@ def test_a_head_is_measured(train: int, batch: int):
     """Whatever the last batch is: none, smaller than the others, or the only one."""
     condition = PAPER.rows[0].replace(fc_units=8, batch_size=batch)
     training = JOBS[0].training.model_copy(update={"condition": condition})
-    found = measuring.speed(training.shape((1, 1, 4), train, 5, 6))
+    found = profiling.speed(training.shape((1, 1, 4), train, 5, 6))
     assert all(isfinite(value) and value > 0 for value in vars(found).values())
 
 
-def test_a_finished_study_costs_nothing(ran: Options):
+def test_a_finished_study_costs_nothing(ran: RunOptions):
     """Zero, and no worker is started."""
     found = forecast.forecast(ran, 60.0, no_bench, Silent())
-    said = planned.as_json(found)
+    said = plan_text.as_json(found)
     assert (said["trials_done"], said["epochs_left"], said["seconds"]) == (4, 0, 0)
     assert (said["memory"]["workers"], said["disk"]["total"]) == (0, 0)
     assert {t["state"] for t in said["trainings"]} == {"done"}
-    assert "nothing to train: every row is there" in planned.draw(found)
+    assert "nothing to train: every row is there" in plan_text.draw(found)
 
 
-def test_a_plan_that_measures_nothing_loads_nothing_heavy(ran: Options):
+def test_a_plan_that_measures_nothing_loads_nothing_heavy(ran: RunOptions):
     """A finished study is answered without Dask and without a backend; a folder of results is left as it is."""
     before = files(ran)
     arguments = ["plan", "--grid", str(ran.workspace.parent / "tiny.toml"), "--data", ran.data]
     code = (
         f"import sys\nfrom ablation import cli\n"
-        f"assert cli._guarded({[*arguments, '--workspace', str(ran.workspace)]!r}) == 0\n"
+        f"assert cli.run({[*arguments, '--workspace', str(ran.workspace)]!r}) == 0\n"
         "heavy = {'tensorflow', 'keras', 'dask', 'distributed', 'optuna', 'mlflow'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
@@ -320,18 +319,18 @@ def test_a_plan_that_measures_nothing_loads_nothing_heavy(ran: Options):
     assert before == files(ran)
 
 
-def test_past_trainings_say_how_long_the_next_ones_take(ran: Options):
+def test_past_trainings_say_how_long_the_next_ones_take(ran: RunOptions):
     """Another seed and another learning rate have the speed of the trainings that are there: nothing is measured."""
     grid = read_study(str(ran.workspace.parent / "tiny.toml"), seeds=[0, 1])
     found = forecast.forecast(replace(ran, grid=grid), None, no_bench, Silent())
-    said = planned.as_json(found)
+    said = plan_text.as_json(found)
     assert (said["trials"], said["trials_done"], len(said["trainings"])) == (8, 4, 4)
     assert sorted(t["state"] for t in said["trainings"]) == ["done", "done", "new", "new"]
     assert all(t["seconds"] > 0 for t in said["trainings"] if t["state"] == "new")
     assert said["memory"]["workers"] > 100 * 2**20
 
 
-def shapes_left(options: Options) -> set[Shape]:
+def shapes_left(options: RunOptions) -> set[Shape]:
     jobs = forecast.forecast(options, None, no_bench, Silent()).jobs
     left = [job.training for job in jobs if job.missing]
     workspace = Workspace(options.workspace)
@@ -339,26 +338,26 @@ def shapes_left(options: Options) -> set[Shape]:
     return set(estimate.shapes_of(left, {f.key: features.shape(workspace, f)[1:] for f in wanted}).values())
 
 
-def test_speeds_of_another_environment_do_not_count(ran: Options):
+def test_speeds_of_another_environment_do_not_count(ran: RunOptions):
     """A training on other threads tells nothing of this one."""
     grid = read_study(str(ran.workspace.parent / "tiny.toml"), seeds=[5])
     shapes = shapes_left(replace(ran, grid=grid))
     workspace = Workspace(ran.workspace)
-    assert cost.past(workspace, shapes, {"processor": slots.processor()}).keys() == shapes
-    assert cost.past(workspace, shapes, {"processor": "another"}) == {}
+    assert cost.measured_speeds(workspace, shapes, {"processor": slots.processor()}).keys() == shapes
+    assert cost.measured_speeds(workspace, shapes, {"processor": "another"}) == {}
 
 
-def test_a_gpus_speed_is_not_the_cpus(ran: Options):
+def test_a_gpus_speed_is_not_the_cpus(ran: RunOptions):
     """Both may have as many threads: what was trained on is part of where."""
     cpu, gpu = slots.Slot("cpu:0", 2), slots.Slot("gpu:0", 2, gpu=slots.Gpu("GPU-1", "H100", 80_000))
     grid = read_study(str(ran.workspace.parent / "tiny.toml"), seeds=[5])
     shapes = shapes_left(replace(ran, grid=grid))
     where = [estimate.environment(slot) | {"threads": estimate.environment(slots.parse("auto")[0])["threads"]}
              for slot in (cpu, gpu)]  # fmt: skip
-    assert [bool(cost.past(Workspace(ran.workspace), shapes, each)) for each in where] == [True, False]
+    assert [bool(cost.measured_speeds(Workspace(ran.workspace), shapes, each)) for each in where] == [True, False]
 
 
-def test_a_row_that_diverged_is_not_done(ran: Options, tmp_path: Path):
+def test_a_row_that_diverged_is_not_done(ran: RunOptions, tmp_path: Path):
     """Nor is it trained, unless that is asked for."""
     shutil.copytree(ran.workspace.parent, tmp_path, dirs_exist_ok=True)
     workspace = Workspace(tmp_path / "runs")
@@ -369,19 +368,19 @@ def test_a_row_that_diverged_is_not_done(ran: Options, tmp_path: Path):
     write(folder, Result(Status.DIVERGED, trial.step))
     there = replace(ran, workspace=workspace.root)
     said = forecast.forecast(there, None, no_bench, Silent())
-    assert planned.as_json(said)["trials_done"] == 3
-    assert "done already: 3 of 4 trials; 1 diverged (--retry diverged)\nnothing to train" in planned.draw(said)
-    assert "every row is there" not in planned.draw(said)
+    assert plan_text.as_json(said)["trials_done"] == 3
+    assert "done already: 3 of 4 trials; 1 diverged (--retry diverged)\nnothing to train" in plan_text.draw(said)
+    assert "every row is there" not in plan_text.draw(said)
     assert sum(job.epochs_left for job in plan.jobs(workspace, found, ("diverged",))) > 0
 
 
-def test_replicates_are_no_seeds_of_the_rows(ran: Options):
+def test_replicates_are_no_seeds_of_the_rows(ran: RunOptions):
     """They are told beside them."""
-    said = planned.draw(forecast.forecast(replace(ran, replicates=3), None, no_bench, Silent()))
+    said = plan_text.draw(forecast.forecast(replace(ran, replicates=3), None, no_bench, Silent()))
     assert "4 rows and 3 replicates of the reference are 7 trials, in " in said
 
 
-def test_trials_tell_their_memory(ran: Options):
+def test_trials_tell_their_memory(ran: RunOptions):
     """trials.csv has the peak of each trial's worker; table.csv, which holds nothing of where, has not."""
     folder = Workspace(ran.workspace).study("tiny")
     header, *lines = [line.split(",") for line in folder.trials.read_text().splitlines()]
@@ -389,11 +388,11 @@ def test_trials_tell_their_memory(ran: Options):
     assert "memory" not in folder.table("csv").read_text().splitlines()[0].split(",")
 
 
-def fails(link: Link) -> JobOutcome[Speed]:
+def fails(link: Channel) -> JobOutcome[Speed]:
     return JobOutcome(Status.FAILED, error="Traceback ...\nValueError: no such layer")
 
 
-def test_what_cannot_be_measured_is_said(monkeypatch: pytest.MonkeyPatch, ran: Options):
+def test_what_cannot_be_measured_is_said(monkeypatch: pytest.MonkeyPatch, ran: RunOptions):
     """A measurement that fails is one line with its reason."""
     monkeypatch.setattr(os, "environ", dict(os.environ))
     with (

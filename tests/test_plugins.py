@@ -10,10 +10,10 @@ from conftest import ablate, rows
 from mlflow import MlflowClient
 
 from ablation.engine.run import Run
-from ablation.grids.levels import Condition
-from ablation.planning.plan import Training
-from ablation.views.databases import sqlite_url
-from ablation.workspace import Workspace
+from ablation.store.training import Training
+from ablation.store.workspace import Workspace
+from ablation.study.levels import Condition
+from ablation.trackers.databases import sqlite_url
 
 PLUGINS = Path(__file__).parent / "plugins"
 POLYNOMIAL = """

@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 from PIL import Image
 
 from ablation import cli
-from ablation.views.databases import sqlite_url
+from ablation.trackers.databases import sqlite_url
 
 STUDY = '[fixed]\nfc_units = 16\nbatch_size = 16\nweights = "random"\nlearning_rate = 1e-3\nepochs = 2\n'
 
@@ -52,7 +52,7 @@ def say(study: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
 
     def run(*arguments: object) -> Said:
         capsys.readouterr()
-        return Said(cli._guarded([*map(str, arguments)]), *capsys.readouterr())
+        return Said(cli.run([*map(str, arguments)]), *capsys.readouterr())
 
     return run
 

@@ -8,23 +8,25 @@ import pytest
 from conftest import on_a_terminal
 from rich.console import Console
 
-from ablation.console import progress
+from ablation.cli.terminal import progress
 from ablation.durations import duration
-from ablation.watching.status import Noted
-from ablation.watching.watch import Board, Line
-from ablation.workspace import StudyFolder
+from ablation.progress.listener import SlotState, Snapshot
+from ablation.progress.recorder import Recorder
+from ablation.store.workspace import StudyFolder
+
+pytestmark = pytest.mark.process
 
 STORY = """
 import sys
 from pathlib import Path
-from ablation.console import progress
-from ablation.watching.status import Noted
-from ablation.workspace import StudyFolder
+from ablation.cli.terminal import progress
+from ablation.progress.recorder import Recorder
+from ablation.store.workspace import StudyFolder
 
 def draw():
     watch._console.print(end="")  # as the next tick would
 
-with progress.watch() as watch, Noted(watch, StudyFolder(Path(sys.argv[1])), ["cpu:0", "cpu:1"]) as noted:
+with progress.watch() as watch, Recorder(watch, StudyFolder(Path(sys.argv[1])), ["cpu:0", "cpu:1"]) as noted:
     noted.step("reading images", 1, 2)
     draw()
     noted.step("reading images", 2, 2)
@@ -99,17 +101,17 @@ def test_the_end_leaves_plain_lines(written: str):
     assert ["reading images: 1 of 2"] in seen(written)
 
 
-def lines(board: Board | None, height: int = 24, doing: str = "", width: int = 100) -> list[str]:
+def lines(board: Snapshot | None, height: int = 24, doing: str = "", width: int = 100) -> list[str]:
     console = Console(file=io.StringIO(), width=width, force_terminal=False)
     with console.capture() as shown:
         console.print(progress.drawn(board, doing, 65.0, width, height))
     return [line.rstrip() for line in shown.get().splitlines() if line.strip()]
 
 
-def board(n: int, **more: object) -> Board:
-    busy = [Line(slot=f"gpu:{i}", key=f"k{i}", label=f"row {i}", epoch=1, epochs=3) for i in range(n)]
+def board(n: int, **more: object) -> Snapshot:
+    busy = [SlotState(slot=f"gpu:{i}", key=f"k{i}", label=f"row {i}", epoch=1, epochs=3) for i in range(n)]
     given = {"study": "s", "host": "h", "pid": 1, "started": 0.0, "updated": 0.0, "total": 100, "slots": busy}
-    return Board.model_validate(given | more)
+    return Snapshot.model_validate(given | more)
 
 
 def test_the_whole_always_fits():
@@ -118,7 +120,7 @@ def test_the_whole_always_fits():
     assert len(shown) == 8
     assert shown[-2] == "and 58 slots more, 58 of them at work"
     assert shown[-1].startswith("all ")
-    long = Line(slot="gpu:0", key="k", label="rows " + ", ".join(map(str, range(50))), epoch=1, epochs=3)
+    long = SlotState(slot="gpu:0", key="k", label="rows " + ", ".join(map(str, range(50))), epoch=1, epochs=3)
     for width in (40, 60, 80, 120):
         first, whole = lines(board(0, slots=[long.model_copy(update={"ends": 75.0})]), width=width)
         assert re.search(r"row.*…  .*epoch 1 of 3  +0:10 left$", first)
@@ -141,7 +143,7 @@ def test_a_log_gets_plain_lines(monkeypatch: pytest.MonkeyPatch, tmp_path):
     with progress.watch() as watch:
         assert isinstance(watch, progress.Plain)
         watch._clock = lambda: now[0]
-        noted = Noted(watch, StudyFolder(tmp_path), ["cpu:0"], clock=lambda: now[0])
+        noted = Recorder(watch, StudyFolder(tmp_path), ["cpu:0"], clock=lambda: now[0])
         noted.step("reading images", 1, 2)
         noted.step("reading images", 2, 2)
         noted.trials(0, 0, 2)
@@ -170,7 +172,7 @@ def test_durations():
 
 def test_an_end_says_why():
     """Done with its accuracy, a failure with its reason, cut where it is endless."""
-    line = Line(slot="s", key="k", label="row 1", epoch=3, epochs=3, val_accuracy=0.5)
+    line = SlotState(slot="s", key="k", label="row 1", epoch=3, epochs=3, val_accuracy=0.5)
     assert progress.end_line(line, "k", "done", "") == "row 1: done, val 50.0 %"
     assert progress.end_line(line, "k", "killed", "") == "row 1: killed"
     assert progress.end_line(None, "k", "done", "") == "k: done"

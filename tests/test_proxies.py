@@ -16,10 +16,10 @@ from conftest import ablate
 from synthetic import study
 from test_tables import published, sealed
 
-from ablation.addresses import LOOPBACK, PROXIES, reach_loopback_directly
-from ablation.grids import study_file
-from ablation.views import sync
-from ablation.workspace import Workspace
+from ablation.store.workspace import Workspace
+from ablation.study import study_file
+from ablation.urls import LOOPBACK, PROXIES, reach_loopback_directly
+from ablation.workflows import sync
 
 ODD = "a?b#c%d%3F e'f\"g+h\u00fc&i=j"  # a workspace of any name, too: its server is started and asked here
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))

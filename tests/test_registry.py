@@ -10,18 +10,18 @@ from conftest import Silent, options, write_npz
 from mlflow import MlflowClient
 
 from ablation import cli
-from ablation.datasets import splits
+from ablation.analysis import selection
 from ablation.errors import AblateError
-from ablation.grids import record as records
-from ablation.grids.grid import Trial
-from ablation.grids.record import Record
-from ablation.planning import plan
-from ablation.results import result, selection
-from ablation.training import whole
-from ablation.views import registry
-from ablation.views.databases import sqlite_url
-from ablation.workflows import sweep
-from ablation.workspace import Workspace
+from ablation.experiments.keras_head.datasets import stored_splits
+from ablation.experiments.keras_head.training import full_model
+from ablation.store import record as records
+from ablation.store import result
+from ablation.store.record import Record
+from ablation.store.training import trainings
+from ablation.store.workspace import Workspace
+from ablation.study.grid import Trial
+from ablation.trackers.databases import sqlite_url
+from ablation.workflows import register, sweep
 
 RUN = '[fixed]\nweights = "random"\nfc_units = 16\nbatch_size = 16\nlearning_rate = 1e-3\nepochs = 1\n'
 KINDS = {
@@ -59,7 +59,7 @@ def answers(workspace: Workspace, record: Record, trial: Trial) -> tuple[np.ndar
     found = result.read(folder, epochs)
     said = result.Predictions.read(folder.predictions("test", epochs), found.predictions["test"])
     images = workspace.images(record.inputs.images)
-    rows, _ = splits.read(images, record.inputs.splits[trial.condition.split])
+    rows, _ = stored_splits.read(images, record.inputs.splits[trial.condition.split])
     return np.load(images.pixels(trial.condition.image_size))[rows["test"]], said.probabilities
 
 
@@ -68,8 +68,8 @@ def test_the_whole_network_says_what_the_trial_said(ran, row):
     """Images in: preprocessing, backbone and head give the predictions that training gave, whatever was trained."""
     workspace, record = ran
     trial = next(record.grid.seeded(row))
-    training = next(iter(plan.trainings(record, [trial])))
-    model = whole.build(training, workspace.training(training.key).head(trial.step))
+    training = next(iter(trainings(record, [trial])))
+    model = full_model.build(training, workspace.training(training.key).head(trial.step))
     images, said = answers(workspace, record, trial)
     np.testing.assert_allclose(model.predict(images, verbose=0), said, atol=1e-3)
     assert len(np.unique(said, axis=0)) > 1
@@ -80,7 +80,7 @@ def test_the_registered_model_predicts_the_same_elsewhere(ran, tmp_path, capsys)
     """Loaded by mlflow.keras and by pyfunc, in a process without ablate, it says the same of ten images."""
     workspace, record = ran
     where = ["--grid", "kinds", "--workspace", str(workspace.root)]
-    assert cli._guarded(["register", "faces", *where]) == 0
+    assert cli.run(["register", "faces", *where]) == 0
     trial = next(record.grid.seeded(selection.read(workspace, record).row))
     assert f"model of row {trial.row}, seed 0: registered as faces version 1" in capsys.readouterr().err
     images, said = answers(workspace, record, trial)
@@ -110,7 +110,7 @@ def test_the_registered_model_predicts_the_same_elsewhere(ran, tmp_path, capsys)
     assert {pin.partition("==")[0] for pin in pins} == {"keras", "tensorflow", "numpy", "mlflow"}
     assert all("==" in pin for pin in pins)
 
-    assert cli._guarded(["register", "faces", *where]) == 0
+    assert cli.run(["register", "faces", *where]) == 0
     assert "is faces version 1 already" in capsys.readouterr().err
     assert len(client.search_model_versions("name = 'faces'")) == 1
     assert client.get_run(model.source_run_id).info.status == "FINISHED"
@@ -120,23 +120,23 @@ def test_what_cannot_be_registered_says_the_way_out(ran, tmp_path):
     """No selection, no head, a server out of reach, a name that MLflow would not take."""
     workspace, record = ran
     with pytest.raises(AblateError, match=r"MLflow cannot be reached .*`ablate register faces --grid kinds`"):
-        registry.register(workspace, "kinds", "http://127.0.0.1:1", "faces")
+        register.register(workspace, "kinds", "http://127.0.0.1:1", "faces")
     with pytest.raises(AblateError, match="is not allowed"):
-        registry.register(workspace, "kinds", None, "a/b")
+        register.register(workspace, "kinds", None, "a/b")
     trial = next(record.grid.seeded(selection.read(workspace, record).row))
     head = workspace.training(record.training_key(trial)).head(trial.step)
     head.rename(tmp_path / "head")
     with pytest.raises(AblateError, match="was not kept"):
-        registry.register(workspace, "kinds", None, "other")
+        register.register(workspace, "kinds", None, "other")
     (tmp_path / "head").rename(head)
     other = Workspace(tmp_path)
     record.write(other.study("kinds"))
     with pytest.raises(AblateError, match="no row is selected yet"):
-        registry.register(other, "kinds", None, "faces")
+        register.register(other, "kinds", None, "faces")
 
 
 def test_a_head_that_is_kept_nowhere_is_refused_before_training(capsys, npz):
     """--register with --keep none ends at once."""
     study = ["--grid", "smoke", "--data", str(npz), "--keep", "none"]
-    assert cli._guarded(["run", *study, "--register", "faces"]) == 2
+    assert cli.run(["run", *study, "--register", "faces"]) == 2
     assert "--register needs the selected row's head" in capsys.readouterr().err

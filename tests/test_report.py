@@ -10,26 +10,28 @@ import pytest
 from synthetic import CLASSES, study
 from test_tables import published, sealed
 
-from ablation import figures
-from ablation.figures import confusion, cost, curves, dumbbell, forest, levels
-from ablation.grids import study_file
-from ablation.tables.claims import claims
-from ablation.tables.outcome import Drawing, Look, drawn_again
-from ablation.workspace import Workspace
+from ablation.report import figures
+from ablation.report.build import RenderOptions, Report, rebuild
+from ablation.report.figures import confusion, cost, curves, dumbbell, forest, levels
+from ablation.report.tables.summary import claims
+from ablation.store.workspace import Workspace
+from ablation.study import study_file
+
+pytestmark = pytest.mark.services
 
 HOSTILE = "</script><img src=x onerror=window.harm=1><b>b</b>"
 
 
-def paper(place: Path, **more: Any) -> Drawing:
+def paper(place: Path, **more: Any) -> Report:
     grid = study_file.read("paper")
     name = more.pop("label", "")
     if name:
         grid = grid.model_copy(update={"labels": (name, *grid.labels[1:]), "title": name})
-    return drawn_again(sealed(place, study(place, grid, published(grid), **more)), "paper", Look())
+    return rebuild(sealed(place, study(place, grid, published(grid), **more)), "paper", RenderOptions())
 
 
 @pytest.fixture(scope="module")
-def drawing(tmp_path_factory) -> Drawing:
+def drawing(tmp_path_factory) -> Report:
     return paper(tmp_path_factory.mktemp("paper"))
 
 
@@ -38,16 +40,16 @@ def drawing(tmp_path_factory) -> Drawing:
 
 def test_every_contrast_is_in_the_forest(drawing):
     """Twelve, by factor; the largest is said to those who cannot see it."""
-    seen = forest.info(drawing.findings)
+    seen = forest.compute(drawing.findings)
     assert len(seen.data) == 12
     assert list(dict.fromkeys(seen.data.factor)) == ["Batch", "LR", "Epochs", "FC"]
     assert ((seen.data.low <= seen.data.pp) & (seen.data.pp <= seen.data.high)).all()
-    assert "rows 5 to 9" in forest.drawn(drawing.findings).alt
+    assert "rows 5 to 9" in forest.render(drawing.findings).alt
 
 
 def test_every_row_has_its_three_accuracies(drawing):
     """In percent, with the share of the largest class to be beaten."""
-    seen = dumbbell.info(drawing.findings)
+    seen = dumbbell.compute(drawing.findings)
     assert list(seen.data.row) == list(range(1, 10))
     assert seen.data.test[4] == pytest.approx(96.6, abs=0.02)
     assert seen.majority == pytest.approx(100 * 1593 / 5431)
@@ -55,23 +57,23 @@ def test_every_row_has_its_three_accuracies(drawing):
 
 def test_every_row_has_its_curves(drawing):
     """Nine panels with one scale, the best epoch marked."""
-    seen = curves.info(drawing.findings)
+    seen = curves.compute(drawing.findings)
     assert seen.best[5] == 100 or seen.data[seen.data.row == 5].val_accuracy.max() > 96
-    layout = curves.draw(seen)["layout"]
+    layout = curves.plot(seen)["layout"]
     ranges = {tuple(v["range"]) for key, v in layout.items() if key.startswith("yaxis")}
     assert ranges == {(0.0, 100.0)}
 
 
 def test_matched_pairs_are_joined(drawing):
     """As many lines as one-factor contrasts."""
-    seen = levels.info(drawing.findings)
+    seen = levels.compute(drawing.findings)
     assert sum(map(len, seen.pairs.values())) == 12
     assert seen.order["learning_rate"] == ["1e-4", "1e-3"]
 
 
 def test_the_confusion_matrix_is_of_the_selected_row(drawing):
     """All test images, true classes down; mistakes in words."""
-    seen = confusion.info(drawing.findings)
+    seen = confusion.compute(drawing.findings)
     assert (seen.row, seen.counts.sum()) == (5, 5431)
     assert seen.counts.sum(axis=1).tolist() == [1058, 369, 953, 1593, 1124, 334]
     assert " taken for " in confusion.said(confusion.pairs(seen))
@@ -92,7 +94,7 @@ def test_pairs_without_a_change_are_not_counted_as_one(tmp_path):
     grid = study_file.read(str(tmp_path / "g.toml"))
     accuracy = {row: (0.9, value, value) for row, value in enumerate((0.5, 0.5, 0.7, 0.5), start=1)}
     record = study(tmp_path / "runs", grid, accuracy, support=(20, 30), classes=("a", "b"))
-    said = claims(drawn_again(sealed(tmp_path / "runs", record), "g", Look()).findings)
+    said = claims(rebuild(sealed(tmp_path / "runs", record), "g", RenderOptions()).findings)
     assert any(
         line.startswith("Dropout 0 to 0.5 raised test accuracy in 1 of 2 matched pairs (+20.0, +0.0") for line in said
     )
@@ -106,7 +108,7 @@ def test_a_report_before_a_selection_is_drawn(tmp_path):
     grid = study_file.read("paper")
     place = Workspace(tmp_path)
     study(tmp_path, grid, {1: (0.9, 0.8, 0.7), 2: (0.9, 0.7, 0.7)})
-    text = drawn_again(place, "paper", Look()).files["report.html"]
+    text = rebuild(place, "paper", RenderOptions()).files["report.html"]
     found = re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.S)
     assert found
 
@@ -122,11 +124,13 @@ def test_rows_that_were_not_compared_are_not_called_told_apart(tmp_path):
     grid = study_file.read("paper")
     place = Workspace(tmp_path / "a")
     study(place.root, grid, published(grid))
-    before = cost.info(drawn_again(place, "paper", Look()).findings)
+    before = cost.compute(rebuild(place, "paper", RenderOptions()).findings)
     assert set(before.data.kind) == {cost.UNKNOWN}
     on_test = grid.model_copy(update={"select_on": "test_accuracy"})
-    after = cost.info(
-        drawn_again(sealed(tmp_path / "b", study(tmp_path / "b", on_test, published(grid))), "paper", Look()).findings
+    after = cost.compute(
+        rebuild(
+            sealed(tmp_path / "b", study(tmp_path / "b", on_test, published(grid))), "paper", RenderOptions()
+        ).findings
     )
     assert list(after.data.kind).count(cost.SELECTED) == 1
     assert set(after.data.kind) == {cost.SELECTED, cost.UNKNOWN}
@@ -149,9 +153,9 @@ def test_levels_of_weights_are_told_apart(tmp_path):
         }
     )
     record.write(Workspace(tmp_path / "runs").study("g"))
-    found = drawn_again(sealed(tmp_path / "runs", record), "g", Look()).findings
-    seen = levels.info(found)
-    dots = [trace for trace in levels.draw(seen, found)["data"] if trace["mode"] == "markers"]
+    found = rebuild(sealed(tmp_path / "runs", record), "g", RenderOptions()).findings
+    seen = levels.compute(found)
+    dots = [trace for trace in levels.plot(seen, found)["data"] if trace["mode"] == "markers"]
     assert sorted(x for trace in dots for x in trace["x"]) == [0, 1]
 
 
@@ -164,7 +168,7 @@ def test_large_studies_are_cut_and_say_so(tmp_path):
     grid = study_file.read(str(tmp_path / "many.toml"))
     accuracy = {r: (0.9, 0.5 + r / 1000, 0.5) for r in range(1, 151)}
     record = study(tmp_path / "runs", grid, accuracy, support=(20, 30), classes=("a", "b"))
-    drawn = figures.every(drawn_again(sealed(tmp_path / "runs", record), "many", Look()).findings)
+    drawn = figures.every(rebuild(sealed(tmp_path / "runs", record), "many", RenderOptions()).findings)
     cut = {each.key: each for each in drawn}
     assert len(cut["gap"].data) == 60
     assert "Drawn are 60 of 150 rows: the selected one" in " ".join(cut["gap"].notes)

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from ablation.training import devices
+from ablation.experiments.keras_head.training import devices
 
 SCRIPT = """
 import json, os, sys
 import numpy as np
-from ablation.grids.levels import Condition
-from ablation.training import factors
-from ablation.training import head, worker
-from ablation.workers import slots
+from ablation.engine import slots
+from ablation.experiments.keras_head import factors
+from ablation.experiments.keras_head.training import head, worker
+from ablation.study.levels import Condition
 
 worker.set_up()
 rng = np.random.default_rng(0)

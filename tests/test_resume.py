@@ -13,15 +13,14 @@ import numpy as np
 import pytest
 from conftest import STUDY, Silent, options, rows
 
-from ablation.engine import job, run
+from ablation.engine import attempts, job, run
 from ablation.errors import AblateError
+from ablation.experiments.keras_head.training import features, fit, head
 from ablation.outcomes import Status, status_of
-from ablation.planning import attempts
-from ablation.planning.plan import Training, trainings
-from ablation.results import checkpoint, result
-from ablation.training import features, fit, head
+from ablation.store import checkpoint, result
+from ablation.store.training import Training, trainings
+from ablation.store.workspace import TrainingFolder, Workspace
 from ablation.workflows import prepare, sweep
-from ablation.workspace import TrainingFolder, Workspace
 
 
 @dataclass
@@ -86,7 +85,7 @@ def upto(training: Training, *milestones: int) -> Training:
 
 
 def train(workspace: Workspace, training: Training, link: Direct | None = None, keep: str = "all") -> Status:
-    return job.train(workspace.root, training, job.Orders("run", keep), link or Direct()).status
+    return job.train(workspace.root, training, job.JobSettings("run", keep), link or Direct()).status
 
 
 def numbers(folder: TrainingFolder, epochs: int) -> dict[str, object]:
@@ -261,7 +260,7 @@ def test_tries_are_counted_in_the_folder(place: Place, training: Training):
     for _ in range(attempts.TRIES):
         attempts.add(folder, "run", training.milestones)
     assert train(workspace, training) == Status.KILLED
-    assert job.train(workspace.root, training, job.Orders("other", "all"), Direct()).status == Status.DONE
+    assert job.train(workspace.root, training, job.JobSettings("other", "all"), Direct()).status == Status.DONE
     with open(folder.attempts, "a") as file:
         file.write('{"run": "torn')
     assert len(attempts.read(folder)) == attempts.TRIES + 1
@@ -297,7 +296,7 @@ def test_who_gets_further_has_three_tries_more(tmp_path: Path):
     folder.checkpoint(2).touch()
     assert not attempts.used_up(folder, "run", (3, 7))
     folder.result(3).touch()
-    assert attempts.standing(folder, (3, 7)) == (2, 1)
+    assert attempts.progress_of(folder, (3, 7)) == (2, 1)
 
 
 def test_checkpoints_cost_little(monkeypatch: pytest.MonkeyPatch):

@@ -13,18 +13,21 @@ from mlflow import MlflowClient
 from synthetic import study
 from test_tables import published, sealed
 
-from ablation import addresses, cli
-from ablation.grids import study_file
+from ablation import cli, urls
+from ablation.analysis.held_out import held_out
 from ablation.outcomes import Status
-from ablation.results import result
-from ablation.results.result import Result
-from ablation.tables import outcome
-from ablation.views import sync, tracking
-from ablation.views.databases import sqlite_url
-from ablation.views.runs import Runs
-from ablation.views.tracking import Sender, Tracker
-from ablation.workflows import sweep
-from ablation.workspace import Workspace
+from ablation.report import build
+from ablation.store import result
+from ablation.store.result import Result
+from ablation.store.workspace import Workspace
+from ablation.study import study_file
+from ablation.trackers import mlflow_sender, mlflow_tracker
+from ablation.trackers.databases import sqlite_url
+from ablation.trackers.mlflow_runs import MlflowRuns
+from ablation.trackers.mlflow_sender import Sender
+from ablation.trackers.mlflow_tracker import Tracker
+from ablation.workflows import sweep, sync
+from ablation.workflows.publish import for_trackers
 
 
 class Held:
@@ -58,7 +61,7 @@ SMALL = {"support": (200, 300), "classes": ("anger", "fear")}
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database without runs: made once, for that takes seconds."""
     path = tmp_path_factory.mktemp("empty") / "mlflow.db"
-    tracking.create(path)
+    mlflow_sender.create(path)
     return path
 
 
@@ -76,7 +79,7 @@ def told(tmp_path_factory: pytest.TempPathFactory, empty: Path) -> SimpleNamespa
     """The paper's study, whose last row failed, in MLflow."""
     workspace = paper(tmp_path_factory.mktemp("told"), empty, without=9)
     grid = study_file.read("paper")
-    found = outcome.records.need(workspace, "paper")
+    found = build.records.need(workspace, "paper")
     last = next(grid.seeded(9))
     error = "Traceback:\nRuntimeError: the disk is on fire"
     result.write(
@@ -165,7 +168,7 @@ def test_sync_fills_an_empty_server(tmp_path, empty, capsys, monkeypatch):
     workspace = paper(tmp_path / "runs", empty)
     monkeypatch.chdir(tmp_path)
     for _ in range(2):
-        assert cli._guarded(["sync"]) == 0
+        assert cli.run(["sync"]) == 0
         assert capsys.readouterr().out == "paper: MLflow holds all of it\n"
     held = Held(workspace.root)
     assert (held.count, len(set(held.points())), len(held.points())) == (10, ALL, ALL)
@@ -176,11 +179,11 @@ def test_sync_where_mlflow_is_down_says_so(tmp_path, empty, capsys, monkeypatch)
     """Exit code 1; what waits is kept; another run in the workspace is refused."""
     workspace = paper(tmp_path / "runs", empty)
     monkeypatch.chdir(tmp_path)
-    assert cli._guarded(["sync", "--tracking", "http://127.0.0.1:1"]) == 1
+    assert cli.run(["sync", "--tracking", "http://127.0.0.1:1"]) == 1
     assert "messages wait" in capsys.readouterr().err
     assert workspace.study("paper").outbox.exists()
     with workspace.lock():
-        assert cli._guarded(["sync"]) == 2
+        assert cli.run(["sync"]) == 2
     assert "another ablate works here" in capsys.readouterr().err
 
 
@@ -205,12 +208,12 @@ def test_a_server_that_fails_in_the_middle_has_nothing_twice(tmp_path, empty, mo
 def test_a_server_that_never_answers_holds_nothing_up(tmp_path, empty, monkeypatch):
     """Nothing waits for it but the end of a run, once, for PATIENCE; what it lacks is sent later."""
     workspace, for_ever = paper(tmp_path / "runs", empty), threading.Event()
-    drawing = outcome.drawn_again(workspace, "paper", outcome.Look())
+    drawing = build.rebuild(workspace, "paper", build.RenderOptions())
     with monkeypatch.context() as patched:
-        patched.setattr(tracking, "PATIENCE", 0.2)
+        patched.setattr(mlflow_tracker, "PATIENCE", 0.2)
         tracker = Tracker(workspace.study("paper").outbox, lambda: for_ever.wait() and None)
-        runs = Runs(drawing.findings.record, tracker)
-        runs.agree(drawing, outcome.tests(workspace, drawing.findings))
+        runs = MlflowRuns(drawing.findings.record, tracker)
+        runs.agree(for_trackers(drawing), held_out(workspace, drawing.findings))
         assert (runs.close(), tracker.error) == (3, "it does not answer")
     for_ever.set()
     assert sync.sync(workspace, "paper", None).waiting == 0
@@ -252,7 +255,7 @@ def test_a_secret_of_the_environment_is_written_nowhere(npz, tmp_path, monkeypat
 )
 def test_a_password_in_a_servers_address_is_refused(command, capsys):
     """It would be in the list of processes and in shells' histories; the variables are named instead."""
-    assert cli._guarded([*command, "--tracking", f"http://me:{SECRET}@127.0.0.1:1"]) == 2
+    assert cli.run([*command, "--tracking", f"http://me:{SECRET}@127.0.0.1:1"]) == 2
     said = capsys.readouterr().err
     assert "MLFLOW_TRACKING_PASSWORD" in said
     assert SECRET not in said
@@ -263,7 +266,7 @@ def test_a_password_in_a_databases_address_is_written_nowhere(npz, tmp_path, cap
     url = f"postgresql://me:{SECRET}@127.0.0.1:1/optuna"
     (tmp_path / "tiny.toml").write_text(STUDY)
     study = ["--grid", str(tmp_path / "tiny.toml"), "--data", str(npz), "--workspace", str(tmp_path / "runs")]
-    assert cli._guarded(["run", *study, "--inline", "--storage", url]) == 2
+    assert cli.run(["run", *study, "--inline", "--storage", url]) == 2
     said = capsys.readouterr().err
     assert "--storage: Optuna's database cannot be opened" in said
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
@@ -283,4 +286,4 @@ def test_a_password_in_a_databases_address_is_written_nowhere(npz, tmp_path, cap
 )
 def test_passwords_are_masked(text, shown):
     """In addresses alone."""
-    assert addresses.masked(text) == shown
+    assert urls.masked(text) == shown

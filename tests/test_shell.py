@@ -10,9 +10,9 @@ import pytest
 from conftest import Silent, ablate
 from rich.console import Console
 
-from ablation.console.progress import Quiet, Verbose
-from ablation.watching import status
-from ablation.workspace import StudyFolder
+from ablation.cli.terminal.progress import Quiet, Verbose
+from ablation.progress import recorder
+from ablation.store.workspace import StudyFolder
 
 ABLATE = Path(sys.executable).parent / "ablate"
 
@@ -72,7 +72,7 @@ def test_how_much_is_said(capsys: pytest.CaptureFixture[str]):
 def test_what_was_said_stays(tmp_path: Path):
     """In run.log beside the study, with times, without passwords."""
     (tmp_path / "tiny").mkdir()
-    with status.Noted(
+    with recorder.Recorder(
         Silent(), StudyFolder(tmp_path / "tiny"), command=["run", "--storage", "postgresql://me:pw@db"]
     ) as w:
         w.say("note: mind this")

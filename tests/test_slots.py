@@ -6,9 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from ablation.engine import slots
 from ablation.errors import AblateError
-from ablation.training import devices, worker
-from ablation.workers import slots
+from ablation.experiments.keras_head.training import devices, worker
+
+pytestmark = pytest.mark.unit
 
 GPUS = [slots.Gpu("GPU-aa1", "A", 1000), slots.Gpu("GPU-ab2", "B", 2000)]
 
@@ -76,11 +78,11 @@ def test_what_cuda_may_not_see_is_not_taken(monkeypatch: pytest.MonkeyPatch, vis
 def test_alone_is_the_whole_device():
     """What ran out of memory gets its device for itself, with as many threads as before."""
     packed = [slots.Slot(f"gpu:0.{i}", 2, GPUS[0], 3) for i in range(3)] + [slots.Slot("gpu:1", 2, GPUS[1])]
-    assert slots.alone(packed) == [
+    assert slots.one_job_per_device(packed) == [
         slots.Slot("gpu:0.0 alone", 2, GPUS[0]),
         slots.Slot("gpu:1 alone", 2, GPUS[1]),
     ]
-    assert slots.alone(slots.parse("cpu:2")) == [slots.Slot("cpu:0 alone", max(1, slots.cores() // 2))]
+    assert slots.one_job_per_device(slots.parse("cpu:2")) == [slots.Slot("cpu:0 alone", max(1, slots.cores() // 2))]
 
 
 def test_a_share_of_memory_is_set_by_the_backends_own_call(monkeypatch: pytest.MonkeyPatch):

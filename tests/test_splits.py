@@ -7,10 +7,13 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from ablation.datasets import splits
-from ablation.datasets.images import Index
 from ablation.errors import AblateError
-from ablation.workspace import ImagesFolder, write_text
+from ablation.experiments.keras_head.datasets import splits, stored_splits
+from ablation.experiments.keras_head.datasets.images import Index
+from ablation.store.files import write_text
+from ablation.store.workspace import ImagesFolder
+
+pytestmark = pytest.mark.unit
 
 
 def index(given: list[str], labels: list[int] | None = None) -> Index:
@@ -53,7 +56,7 @@ def test_class_draws_whatever_the_data_say():
 def test_splits_are_seeded():
     """The same split_seed draws the same rows, another one others; the digest says which."""
     one, same, other = (splits.make(index([""] * 100), "given", seed) for seed in (0, 0, 1))
-    assert splits.digest(one) == splits.digest(same) != splits.digest(other)
+    assert stored_splits.digest(one) == stored_splits.digest(same) != stored_splits.digest(other)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +90,7 @@ def crowd(subjects: int, seed: int = 0) -> Index:
     return people([clip for clip in clips for _ in range(6)])
 
 
-def shared_subjects(index: Index, split: splits.Split) -> set[str]:
+def shared_subjects(index: Index, split: stored_splits.Split) -> set[str]:
     sides = [set(index.subjects[r].tolist()) for r in split.values()]
     return set.union(*(a & b for i, a in enumerate(sides) for b in sides[:i]))
 
@@ -99,7 +102,7 @@ SOME_PEOPLE = st.lists(st.tuples(st.sampled_from(["", *"pqrstuvwxyz"]), st.integ
 def test_no_subject_is_on_two_sides(pairs: list[tuple[str, int]], seed: int):
     """Whatever the data: all images once, nobody on two sides, every class in train; or an error that says why not."""
     index = people(pairs)
-    found: splits.Split = {}
+    found: stored_splits.Split = {}
     refused = ""
     try:
         found = splits.make(index, "subject", seed)
@@ -154,8 +157,10 @@ def test_subject_draws_whatever_the_data_say():
 def test_subject_splits_are_seeded():
     """The same split_seed draws the same subjects; another one may draw others."""
     index = crowd(60)
-    assert splits.digest(splits.make(index, "subject", 3)) == splits.digest(splits.make(index, "subject", 3))
-    assert len({splits.digest(splits.make(index, "subject", seed)) for seed in range(4)}) > 1
+    assert stored_splits.digest(splits.make(index, "subject", 3)) == stored_splits.digest(
+        splits.make(index, "subject", 3)
+    )
+    assert len({stored_splits.digest(splits.make(index, "subject", seed)) for seed in range(4)}) > 1
 
 
 @pytest.mark.parametrize(
@@ -178,6 +183,6 @@ def test_rows_and_labels_come_back(tmp_path: Path):
     folder, found = ImagesFolder(tmp_path), index([""] * 40)
     write_text(folder.index, found.to_json())
     made = splits.make(found, "given", 0)
-    rows, labels = splits.read(folder, splits.write(folder, made))
+    rows, labels = stored_splits.read(folder, stored_splits.write(folder, made))
     assert {k: v.tolist() for k, v in rows.items()} == {k: v.tolist() for k, v in made.items()}
     assert labels["test"].tolist() == found.labels[made["test"]].tolist()

@@ -13,6 +13,8 @@ from mlflow import MlflowClient
 from services import SECRET, Stack, postgres
 from test_kill import epochs_trained
 
+pytestmark = pytest.mark.services
+
 TOKEN = "hunter2-hunter2"
 STUDY = """
 [fixed]

@@ -15,33 +15,33 @@ import synthetic
 from conftest import STUDY, Silent, until
 
 from ablation import cli
-from ablation.grids import study_file
-from ablation.grids.record import Record
+from ablation.experiments.keras_head.inputs import Weights
 from ablation.outcomes import Status
-from ablation.results import result
-from ablation.results.result import Result
-from ablation.training.inputs import Weights
-from ablation.watching import standing, status
-from ablation.watching.watch import Board
-from ablation.workspace import Holder, StudyFolder, Workspace
+from ablation.progress import recorder, study_status
+from ablation.progress.listener import Snapshot
+from ablation.store import result
+from ablation.store.record import Record
+from ablation.store.result import Result
+from ablation.store.workspace import Holder, StudyFolder, Workspace
+from ablation.study import study_file
 
 HOLD = """
 import io, sys, time
 from pathlib import Path
 from rich.console import Console
-from ablation.watching import status
-from ablation.console.progress import Plain
-from ablation.workspace import Workspace
+from ablation.progress import recorder
+from ablation.cli.terminal.progress import Plain
+from ablation.store.workspace import Workspace
 
-status.WRITE_SECONDS = 0.05
+recorder.WRITE_SECONDS = 0.05
 place, key = Workspace(Path(sys.argv[1])), sys.argv[2]
 folder, watch = place.study("tiny"), Plain(Console(file=io.StringIO()))
-with place.lock(), status.Noted(watch, folder, ["cpu:0", "cpu:1"], ["run", "--grid", "my study"]) as noted:
+with place.lock(), recorder.Recorder(watch, folder, ["cpu:0", "cpu:1"], ["run", "--grid", "my study"]) as noted:
     noted.trials(0, 0, 4)
     noted.started(key, "rows 1, 2", "cpu:1")
     for epoch in (1, 2):
         noted.epoch(key, {"epoch": epoch, "val_accuracy": 0.5, "time": 100.0 * epoch}, 3)
-    while status.read(folder) != noted.board:
+    while recorder.read(folder) != noted.board:
         time.sleep(0.01)
     print("held", flush=True)
     time.sleep(60)
@@ -64,21 +64,21 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def noted(tmp_path: Path, clock: Clock) -> status.Noted:
-    return status.Noted(Silent(), StudyFolder(tmp_path / "tiny"), ["cpu:0", "cpu:1"], clock=clock)
+def noted(tmp_path: Path, clock: Clock) -> recorder.Recorder:
+    return recorder.Recorder(Silent(), StudyFolder(tmp_path / "tiny"), ["cpu:0", "cpu:1"], clock=clock)
 
 
 def epoch(number: int, when: float | None = None) -> dict[str, float]:
     return {"epoch": float(number), "val_accuracy": 0.5} | ({} if when is None else {"time": when})
 
 
-def left(noted: status.Noted, key: str, clock: Clock) -> float | None:
+def left(noted: recorder.Recorder, key: str, clock: Clock) -> float | None:
     line = noted.board.of(key)
     assert line is not None
     return None if line.ends is None else line.ends - clock.now
 
 
-def test_a_trainings_time_left_is_that_of_its_own_epochs(noted: status.Noted, clock: Clock):
+def test_a_trainings_time_left_is_that_of_its_own_epochs(noted: recorder.Recorder, clock: Clock):
     """The first epoch, which also loads, does not count; one that is slow by chance does not matter."""
     noted.started("k", "row 1", "cpu:0")
     found = []
@@ -88,7 +88,7 @@ def test_a_trainings_time_left_is_that_of_its_own_epochs(noted: status.Noted, cl
     assert found == [None, 16.0, 14.0, 12.0, 10.0]
 
 
-def test_a_resumed_training_has_only_the_rest_before_it(noted: status.Noted, clock: Clock):
+def test_a_resumed_training_has_only_the_rest_before_it(noted: recorder.Recorder, clock: Clock):
     """It begins at a later epoch; a second try forgets the pace of the first."""
     noted.started("k", "row 1", "cpu:0")
     for number, when in ((1, 0.0), (2, 50.0)):
@@ -101,7 +101,7 @@ def test_a_resumed_training_has_only_the_rest_before_it(noted: status.Noted, clo
     assert [line.key for line in noted.board.slots] == ["", "k"]
 
 
-def test_the_whole_is_judged_by_what_this_run_did(noted: status.Noted, clock: Clock):
+def test_the_whole_is_judged_by_what_this_run_did(noted: recorder.Recorder, clock: Clock):
     """Work done before the start has no part in the pace: half was there, a tenth more in 10 s, 40 s are left."""
     for share in (0.5, 0.5, 0.6, 0.7):
         noted.work(share, before=0.5)
@@ -109,7 +109,7 @@ def test_the_whole_is_judged_by_what_this_run_did(noted: status.Noted, clock: Cl
     assert noted.board.ends == pytest.approx(1030 + 30)
 
 
-def test_work_found_during_the_run_is_not_of_its_pace(noted: status.Noted, clock: Clock):
+def test_work_found_during_the_run_is_not_of_its_pace(noted: recorder.Recorder, clock: Clock):
     """A training that goes on from its checkpoint raises the share and `before` alike."""
     noted.work(0.1)
     clock.now += 10
@@ -117,7 +117,7 @@ def test_work_found_during_the_run_is_not_of_its_pace(noted: status.Noted, clock
     assert noted.board.ends == pytest.approx(clock.now + 40)
 
 
-def test_the_whole_ends_no_sooner_than_any_training(noted: status.Noted, clock: Clock):
+def test_the_whole_ends_no_sooner_than_any_training(noted: recorder.Recorder, clock: Clock):
     """With several slots, the last training may run alone."""
     noted.started("k", "row 1", "cpu:0")
     noted.work(0.1)
@@ -128,7 +128,7 @@ def test_the_whole_ends_no_sooner_than_any_training(noted: status.Noted, clock: 
     assert noted.board.ends == 1000 + 800
 
 
-def test_a_slots_line_stays_in_its_place(noted: status.Noted):
+def test_a_slots_line_stays_in_its_place(noted: recorder.Recorder):
     """One training ends and the next begins on the same line; a slot that is not listed comes last."""
     noted.started("a", "row 1", "cpu:0")
     noted.started("b", "row 2", "cpu:1")
@@ -143,7 +143,7 @@ def test_a_slots_line_stays_in_its_place(noted: status.Noted):
     assert [line.label for line in noted.board.slots] == ["row 4", "row 2", "row 3"]
 
 
-def test_every_event_is_passed_on(noted: status.Noted):
+def test_every_event_is_passed_on(noted: recorder.Recorder):
     """Who is told of an end still sees the line of what ended."""
     with noted:
         noted.step("computing features", 1, 2)
@@ -164,38 +164,38 @@ def test_every_event_is_passed_on(noted: status.Noted):
     assert watch.lines[-3:] == ["rows 2, 5: done, val 50.0 %", "no such: failed: ValueError: no", "a note"]
 
 
-def test_the_board_is_in_a_file_and_comes_back(noted: status.Noted):
+def test_the_board_is_in_a_file_and_comes_back(noted: recorder.Recorder):
     """Written at the start, from time to time, and at the end, when the run is over."""
     folder = noted._folder
     with noted:
         noted.trials(1, 1, 4)
         noted.started("k", "row 1", "cpu:0")
-    assert status.read(folder) == noted.board
+    assert recorder.read(folder) == noted.board
     assert noted.board.over
     assert noted.board.slots[0].key == ""
     folder.progress.write_text("{")
-    assert status.read(folder) is None
+    assert recorder.read(folder) is None
 
 
-def test_a_board_is_written_while_the_run_goes_on(noted: status.Noted, monkeypatch: pytest.MonkeyPatch):
+def test_a_board_is_written_while_the_run_goes_on(noted: recorder.Recorder, monkeypatch: pytest.MonkeyPatch):
     """The last event reaches the file without another one after it."""
-    monkeypatch.setattr(status, "WRITE_SECONDS", 0.01)
+    monkeypatch.setattr(recorder, "WRITE_SECONDS", 0.01)
     with noted:
         noted.trials(2, 0, 4)
-        until(lambda: (board := status.read(noted._folder)) and board.done == 2)
+        until(lambda: (board := recorder.read(noted._folder)) and board.done == 2)
 
 
 def test_a_board_that_cannot_be_written_stops_nothing(tmp_path: Path):
     """A full disk or a lost file system costs the file alone, for as long as it lasts."""
     folder = StudyFolder(tmp_path / "tiny")
     folder.path.write_text("in the way")
-    with status.Noted(Silent(), folder) as noted:
+    with recorder.Recorder(Silent(), folder) as noted:
         with pytest.raises(OSError, match="exists"):
-            status.write_json(folder.progress, {})
+            recorder.write_json(folder.progress, {})
         noted.trials(1, 0, 4)
         time.sleep(0.1)  # for the thread to have tried
         folder.path.unlink()
-    assert status.read(folder) == noted.board
+    assert recorder.read(folder) == noted.board
 
 
 @pytest.fixture
@@ -224,7 +224,7 @@ def key(record: Record, row: int) -> str:
 
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
-    assert cli._guarded(["status", *arguments]) == 0
+    assert cli.run(["status", *arguments]) == 0
     return capsys.readouterr().out.splitlines()
 
 
@@ -232,7 +232,7 @@ def test_status_of_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path, m
     """A workspace that is not there has no study, and is not made; a study that is asked for is missed."""
     monkeypatch.chdir(tmp_path)
     assert said(capsys) == ["runs: no study yet"]
-    assert cli._guarded(["status", "--grid", "paper"]) == 2
+    assert cli.run(["status", "--grid", "paper"]) == 2
     assert "no study 'paper'; run `ablate run`" in capsys.readouterr().err
     assert not Path("runs").exists()
 
@@ -282,9 +282,11 @@ def test_status_of_an_unfinished_study(capsys: pytest.CaptureFixture[str], tiny:
 
 def test_many_rows_that_wait_are_counted(tiny: tuple[Workspace, Record]):
     """Failures are always listed; a hundred lines of "not run" would hide them."""
-    lacks = [standing.Lack(n, 0, standing.NOT_RUN) for n in range(1, 100)] + [standing.Lack(100, 0, "failed", "why")]
-    running = standing.Lack(101, 0, standing.RUNNING)
-    assert list(standing._lack_lines([*lacks, running])) == [
+    lacks = [study_status.MissingTrial(n, 0, study_status.NOT_RUN) for n in range(1, 100)] + [
+        study_status.MissingTrial(100, 0, "failed", "why")
+    ]
+    running = study_status.MissingTrial(101, 0, study_status.RUNNING)
+    assert list(study_status._lack_lines([*lacks, running])) == [
         "row 100, seed 0: failed: why",
         "and 99 trials not run yet, 1 running",
     ]
@@ -332,9 +334,9 @@ def test_status_of_a_run(
 def test_status_of_a_run_on_another_host(tiny: tuple[Workspace, Record], holder: subprocess.Popen[str]):
     """The lock's file names it."""
     workspace, _ = tiny
-    found = standing.read(workspace, "tiny")
+    found = study_status.read(workspace, "tiny")
     assert found.running
-    lines = list(standing._running_lines(found, "elsewhere", time.time()))
+    lines = list(study_status._running_lines(found, "elsewhere", time.time()))
     assert lines[0].startswith(f"runs (on {found.board.host}, pid {holder.pid})")  # type: ignore[union-attr]
 
 
@@ -342,9 +344,9 @@ def test_a_run_that_is_over_does_not_run(tiny: tuple[Workspace, Record]):
     """Its process may hold the lock a little longer, or for another study."""
     workspace, _ = tiny
     with workspace.lock():
-        with status.Noted(Silent(), workspace.study("tiny")):
+        with recorder.Recorder(Silent(), workspace.study("tiny")):
             pass
-        assert not standing.read(workspace, "tiny").running
+        assert not study_status.read(workspace, "tiny").running
 
 
 def test_status_of_a_run_that_was_killed(
@@ -367,7 +369,7 @@ def test_who_asks_is_in_nobodys_way(tiny: tuple[Workspace, Record], monkeypatch:
     with open(workspace.lock_file) as asking:
         fcntl.flock(asking, fcntl.LOCK_SH)
         assert workspace.holder() is None
-        monkeypatch.setattr("ablation.workspace.time.sleep", lambda _: fcntl.flock(asking, fcntl.LOCK_UN))
+        monkeypatch.setattr("ablation.store.workspace.time.sleep", lambda _: fcntl.flock(asking, fcntl.LOCK_UN))
         with workspace.lock():
             assert workspace.holder() == Holder(socket.gethostname(), os.getpid())
 
@@ -382,7 +384,7 @@ def test_watching_ends_with_the_run(
         holder.kill()
         holder.wait()
 
-    monkeypatch.setattr("ablation.console.progress.time.sleep", sleep)
+    monkeypatch.setattr("ablation.cli.terminal.progress.time.sleep", sleep)
     first, second = (json.loads(line) for line in said(capsys, "--name", "tiny", "--watch", "--json"))
     assert (first["running"]["pid"], second["running"]) == (holder.pid, None)
 
@@ -395,15 +397,15 @@ def test_watching_can_be_interrupted(
     def interrupt(_: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ablation.console.progress.time.sleep", interrupt)
-    assert cli._guarded(["status", "--name", "tiny", "--watch"]) == 130
+    monkeypatch.setattr("ablation.cli.terminal.progress.time.sleep", interrupt)
+    assert cli.run(["status", "--name", "tiny", "--watch"]) == 130
     assert "Traceback" not in capsys.readouterr().err
 
 
 def test_status_loads_nothing_slow():
     """It is asked again and again, on a machine that is busy."""
     code = (
-        "import sys\nfrom ablation.watching import standing\n"
+        "import sys\nfrom ablation.progress import study_status\n"
         "slow = {'tensorflow', 'keras', 'optuna', 'mlflow', 'distributed', 'pandas', 'scipy', 'rich', 'PIL'}\n"
         "assert not slow & set(sys.modules), slow & set(sys.modules)\n"
     )
@@ -413,5 +415,5 @@ def test_status_loads_nothing_slow():
 
 def test_a_board_without_trials_says_that_it_starts():
     """Nothing is said of shares and times that are not known."""
-    board = Board(study="s", host="h", pid=1, started=0, updated=0)
+    board = Snapshot(study="s", host="h", pid=1, started=0, updated=0)
     assert board.whole(65) == "starting, 1:05 elapsed"

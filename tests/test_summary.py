@@ -9,7 +9,7 @@ from conftest import ablate, on_a_terminal
 from synthetic import study
 from test_tables import published, sealed
 
-from ablation.grids import study_file
+from ablation.study import study_file
 
 ASKED = ("-m", "ablation", "table", "--grid", "paper", "--workspace")
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from conftest import rows, until, write_npz
 
-from ablation import process_setup
+from ablation.cli import process_setup
 
 STUDY = """
 [fixed]

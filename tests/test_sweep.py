@@ -15,20 +15,21 @@ import synthetic
 from conftest import STUDY, Silent, ablate, options, rows, until
 from mlflow import MlflowClient
 
+from ablation.analysis import selection
+from ablation.engine import pool
+from ablation.engine.plan import trainings
 from ablation.errors import AblateError
-from ablation.grids.record import Record, refuse_other
-from ablation.grids.study_file import read as read_study
+from ablation.experiments.keras_head.inputs import Weights
+from ablation.experiments.keras_head.training import fit
 from ablation.outcomes import JobOutcome, Status
-from ablation.planning.plan import trainings
-from ablation.results import result, selection
-from ablation.tables import export
-from ablation.training import fit
-from ablation.training.inputs import Weights
-from ablation.views.databases import sqlite_url
-from ablation.workers import pool
+from ablation.report.tables import markdown_csv
+from ablation.store import result
+from ablation.store.record import Record, refuse_other
+from ablation.store.workspace import StudyFolder, Workspace
+from ablation.study.study_file import read as read_study
+from ablation.trackers.databases import sqlite_url
 from ablation.workflows import prepare, sweep
-from ablation.workflows.pools import Ahead
-from ablation.workspace import StudyFolder, Workspace
+from ablation.workflows.warm_pool import WarmPool
 
 ROWS = 4
 
@@ -230,7 +231,7 @@ def test_what_goes_wrong_in_a_training_is_data(
     """An exception in one training marks its rows as failed, with the reason; the next run trains them."""
     real = fit.run
 
-    def broken(one: fit.Fit, link: pool.Link) -> Status:
+    def broken(one: fit.Fit, link: pool.Channel) -> Status:
         if one.training.condition.dropout:
             raise RuntimeError("the disk is on fire")
         return real(one, link)
@@ -263,7 +264,7 @@ def test_rows_and_seeds_may_grow(study_file: Path, npz: Path, tmp_path: Path):
     assert other.trained == 0
     spread = rows(more.folder)[0]["val_accuracy_sd"]
     assert float(spread) >= 0
-    said = export.markdown_table(more.table)
+    said = markdown_csv.markdown_table(more.table)
     assert "±" in said
     assert "Images: 54 train, 6 validation, 24 test." in said
 
@@ -365,7 +366,7 @@ def workers(pid: int | None = None) -> list[psutil.Process]:
 def test_workers_ahead_are_those_of_the_run(study_file: Path, npz: Path, tmp_path: Path):
     """Workers that were opened before anything was known train what is missing; they end when that is done."""
     found = options(study_file, npz, tmp_path / "runs", inline=False, slots="cpu:1")
-    with Ahead(found, Silent()) as ahead:
+    with WarmPool(found, Silent()) as ahead:
         (worker,) = workers()
         said = sweep.run(found, Silent(), ahead)
         assert not worker.is_running()
@@ -375,7 +376,7 @@ def test_workers_ahead_are_those_of_the_run(study_file: Path, npz: Path, tmp_pat
 def test_workers_ahead_of_bad_input_go(study_file: Path, npz: Path, tmp_path: Path):
     """Where the images turn out to be wrong, workers that were opened ahead end with the run; nothing is written."""
     found = options(study_file, npz, tmp_path / "runs", inline=False, slots="cpu:1", own={"classes": ["no such"]})
-    with Ahead(found, Silent()) as ahead:
+    with WarmPool(found, Silent()) as ahead:
         (worker,) = workers()
         with pytest.raises(AblateError, match="no class 'no such'"):
             sweep.run(found, Silent(), ahead)
@@ -399,10 +400,10 @@ def test_a_signal_ends_workers_ahead(study_file: Path, npz: Path, tmp_path: Path
 def test_nothing_is_opened_ahead_of_what_is_refused(study_file: Path, npz: Path, tmp_path: Path):
     """A name that is no name, and images that are not there: no worker starts."""
     found = options(study_file, tmp_path / "nowhere", tmp_path / "runs", inline=False)
-    with Ahead(found, Silent()):
+    with WarmPool(found, Silent()):
         assert workers() == []
     found = options(study_file, npz, tmp_path / "runs", inline=False)
-    with pytest.raises(AblateError, match="is not allowed"), Ahead(replace(found, name="log"), Silent()):
+    with pytest.raises(AblateError, match="is not allowed"), WarmPool(replace(found, name="log"), Silent()):
         pass
     assert workers() == []
 

@@ -15,17 +15,17 @@ from sklearn.metrics import balanced_accuracy_score
 from synthetic import study
 from test_export import compiled, markdown_rows, pdflatex, tex_rows  # noqa: F401 (pdflatex is a fixture)
 
+from ablation.analysis import selection
+from ablation.analysis.study_analysis import collect, done
 from ablation.errors import AblateError
-from ablation.grids import study_file
 from ablation.outcomes import Status
-from ablation.results import selection
-from ablation.results.findings import collect, done
-from ablation.results.result import Result, read, write
-from ablation.tables import beside, latex, provenance
-from ablation.tables.outcome import Drawing, Look, drawn_again, redraw
-from ablation.tables.verify import check
-from ablation.views.study import importances
-from ablation.workspace import Workspace
+from ablation.report.build import RenderOptions, Report, rebuild, rebuild_and_write
+from ablation.report.tables import latex, per_class, provenance
+from ablation.report.verify import check
+from ablation.store.result import Result, read, write
+from ablation.store.workspace import Workspace
+from ablation.study import study_file
+from ablation.trackers.optuna_study import importances
 
 
 def published(grid) -> dict[int, tuple[float, float, float]]:
@@ -45,13 +45,13 @@ def workspace(tmp_path_factory) -> Workspace:
     """The paper's nine rows, with the published numbers as if they had been measured."""
     place, grid = tmp_path_factory.mktemp("paper"), study_file.read("paper")
     found = sealed(place, study(place, grid, published(grid)))
-    redraw(found, "paper", Look())
+    rebuild_and_write(found, "paper", RenderOptions())
     return found
 
 
 @pytest.fixture(scope="module")
-def drawing(workspace) -> Drawing:
-    return drawn_again(workspace, "paper", Look())
+def drawing(workspace) -> Report:
+    return rebuild(workspace, "paper", RenderOptions())
 
 
 def lines(text: str) -> list[dict[str, str]]:
@@ -105,7 +105,7 @@ def test_all_tables_compile(pdflatex, tmp_path, drawing):  # noqa: F811
 @pytest.mark.parametrize("form", ["standalone", "fragment"])
 def test_a_table_stands_alone_or_in_a_float_of_its_own(pdflatex, tmp_path, workspace, form):  # noqa: F811
     """--standalone compiles as it is; --fragment is a tabular for a float that the user writes."""
-    text = drawn_again(workspace, "paper", Look(latex={"form": form})).files["table.tex"]
+    text = rebuild(workspace, "paper", RenderOptions(latex={"form": form})).files["table.tex"]
     if form == "fragment":
         assert "caption" not in text
         compiled(pdflatex, tmp_path, f"\\begin{{table}}\\tiny\n{text}\n\\end{{table}}")
@@ -140,7 +140,7 @@ def test_many_rows_break_over_pages(tmp_path, pdflatex):  # noqa: F811
     workspace = sealed(
         place, study(place, grid, dict.fromkeys(range(1, 46), (0.9, 0.5, 0.5)), support=(20, 30), classes=("a", "b"))
     )
-    found = drawn_again(workspace, "many", Look(latex={"form": "standalone"})).files["table.tex"]
+    found = rebuild(workspace, "many", RenderOptions(latex={"form": "standalone"})).files["table.tex"]
     assert "longtable" in found
     (tmp_path / "t.tex").write_text(found)
     done = subprocess.run([pdflatex, "-interaction=nonstopmode", "-halt-on-error", "t.tex"], cwd=tmp_path,
@@ -152,7 +152,7 @@ def test_a_study_without_a_selection_is_drawn(tmp_path):
     """No test number is opened or shown, and nothing breaks."""
     grid = study_file.read("paper")
     study(tmp_path, grid, published(grid))
-    drawing = drawn_again(Workspace(tmp_path), "paper", Look())
+    drawing = rebuild(Workspace(tmp_path), "paper", RenderOptions())
     assert {row["test_accuracy"] for row in lines(drawing.files["table.csv"])} == {""}
     assert lines(drawing.files["contrasts.csv"]) == []
 
@@ -161,7 +161,7 @@ def test_replicates_mark_what_a_seed_alone_does(tmp_path):
     """Rows within the range of the reference's replicates carry the symbol; replicates are no part of a row."""
     grid = study_file.read("paper").replicated(4)
     workspace = sealed(tmp_path, study(tmp_path, grid, published(grid), jitter=0.01))
-    drawing = drawn_again(workspace, "paper", Look())
+    drawing = rebuild(workspace, "paper", RenderOptions())
     rows = lines(drawing.files["table.csv"])
     assert {row["n_seeds"] for row in rows} == {"1"}
     assert any(row["within_replicates"] == "True" for row in rows)
@@ -172,7 +172,7 @@ def test_replicates_mark_what_a_seed_alone_does(tmp_path):
 def test_averages_are_over_the_classes_that_have_images():
     """As balanced accuracy is: a class that is not there has no recall that could be averaged."""
     labels, said = np.array([0, 0, 1, 1, 1, 1]), np.array([0, 2, 1, 1, 1, 0])
-    *_, macro, weighted = beside._class_rows(labels, said, ("a", "b", "c"))
+    *_, macro, weighted = per_class._class_rows(labels, said, ("a", "b", "c"))
     assert macro[2].value == pytest.approx(balanced_accuracy_score(labels, said)) == 0.625
     assert macro[1:2] + weighted[1:2] == pytest.approx([(0.5 + 1) / 2, (2 * 0.5 + 4 * 1) / 6])
     assert weighted[2].value == pytest.approx(4 / 6)
@@ -181,7 +181,7 @@ def test_averages_are_over_the_classes_that_have_images():
 def test_two_seeds_are_tested_over_images_and_say_so(tmp_path):
     """Notes name the test that was made."""
     grid = study_file.read("paper").model_copy(update={"seeds": (0, 1)})
-    drawing = drawn_again(sealed(tmp_path, study(tmp_path, grid, published(grid), jitter=0.01)), "paper", Look())
+    drawing = rebuild(sealed(tmp_path, study(tmp_path, grid, published(grid), jitter=0.01)), "paper", RenderOptions())
     assert "p: paired t test over images against °" in drawing.files["table.md"]
     assert "p: paired t test over images; Holm" in drawing.files["tables/contrasts.md"]
     assert "over seeds (" not in drawing.files["table.md"] + drawing.files["tables/contrasts.md"]
@@ -193,7 +193,7 @@ def test_a_row_that_failed_is_not_called_not_run(tmp_path):
     record = study(tmp_path, grid, {r: a for r, a in published(grid).items() if r not in (1, 3)})
     trial = next(record.grid.seeded(1))
     write(Workspace(tmp_path).training(record.training_key(trial)), Result(Status.DIVERGED, 7))
-    cells = markdown_rows(drawn_again(sealed(tmp_path, record), "paper", Look()).files["tables/reproduction.md"])
+    cells = markdown_rows(rebuild(sealed(tmp_path, record), "paper", RenderOptions()).files["tables/reproduction.md"])
     assert [cells[row - 1][2] for row in (1, 3)] == ["diverged", "not run"]
 
 
@@ -206,7 +206,7 @@ def test_replicates_do_not_speak_for_a_reference_that_failed(tmp_path):
     for path in folder.results():
         path.unlink()
     write(folder, Result(Status.DIVERGED, 7))
-    cells = markdown_rows(drawn_again(sealed(tmp_path, record), "paper", Look()).files["tables/reproduction.md"])
+    cells = markdown_rows(rebuild(sealed(tmp_path, record), "paper", RenderOptions()).files["tables/reproduction.md"])
     assert cells[grid.reference - 1][2] == "diverged"
 
 
@@ -215,7 +215,9 @@ def test_a_study_that_grew_does_not_say_that_its_test_was_sealed(tmp_path):
     grid = study_file.read("paper")
     results = published(grid)
     sealed(tmp_path, study(tmp_path, grid, {row: results[row] for row in (1, 2)}))
-    text = drawn_again(sealed(tmp_path, study(tmp_path, grid, results)), "paper", Look()).files["tables/selection.md"]
+    text = rebuild(sealed(tmp_path, study(tmp_path, grid, results)), "paper", RenderOptions()).files[
+        "tables/selection.md"
+    ]
     assert "Sealed anew after test predictions were opened." in text
     assert "Sealed before" not in text
 
@@ -232,7 +234,7 @@ def test_the_cheapest_row_has_the_fewest_parameters(tmp_path):
     for trial, parameters in zip(record.grid.trials(), (500, 400), strict=True):
         folder = Workspace(tmp_path).training(record.training_key(trial))
         write(folder, replace(read(folder, trial.step), parameters=parameters))
-    found = drawn_again(sealed(tmp_path, record), "g", Look()).findings
+    found = rebuild(sealed(tmp_path, record), "g", RenderOptions()).findings
     assert (found.sealed.row, found.analysis.stability.cheapest) == (2, 2)
 
 
@@ -243,9 +245,9 @@ def test_a_rule_that_was_changed_is_not_called_growth(tmp_path):
     workspace = sealed(tmp_path, record)
     now = record.model_copy(update={"grid": grid.model_copy(update={"select_on": "val_accuracy"})})
     now.write(workspace.study("paper"))
-    text = drawn_again(workspace, "paper", Look()).files["table.md"]
+    text = rebuild(workspace, "paper", RenderOptions()).files["table.md"]
     assert "SELECTED ON TEST" in text
-    text = drawn_again(sealed(tmp_path, now), "paper", Look()).files["table.md"]
+    text = rebuild(sealed(tmp_path, now), "paper", RenderOptions()).files["table.md"]
     assert "Selected anew: test results were seen with row 5 selected, and the rule was changed since." in text
     assert "SELECTED ON TEST" not in text
 
@@ -257,7 +259,7 @@ def test_a_row_with_too_few_seeds_says_what_its_numbers_are(tmp_path):
     for trial in record.grid.seeded(7):
         if trial.seed:
             Workspace(tmp_path).training(record.training_key(trial)).result(trial.step).unlink()
-    drawing = drawn_again(sealed(tmp_path, record), "paper", Look())
+    drawing = rebuild(sealed(tmp_path, record), "paper", RenderOptions())
     assert "Too few common seeds in row 7: brackets, Δ or p there are over test images" in drawing.files["table.md"]
     assert "p: paired t test over seeds or exact McNemar" in drawing.files["tables/contrasts.md"]
 
@@ -270,7 +272,7 @@ def test_importances_are_of_the_rows_own_trials(tmp_path):
     grid = study_file.read(str(tmp_path / "g.toml")).replicated(4)
     accuracy = {r: (0.9, 0.5 + r / 1000, 0.5) for r in range(1, 49)}
     place = sealed(tmp_path, study(tmp_path, grid, accuracy, support=(20, 30), classes=("a", "b")))
-    drawing = drawn_again(place, "g", Look(importances=importances))
+    drawing = rebuild(place, "g", RenderOptions(importances=importances))
     assert "tables/importance.md" not in drawing.files
     assert "IMPORTANCE_SUPPRESSED" in {caveat.code for caveat in drawing.caveats}
 
@@ -280,7 +282,7 @@ def test_a_study_in_a_renamed_folder_is_that_study(tmp_path):
     grid = study_file.read("paper")
     workspace = sealed(tmp_path, study(tmp_path, grid, published(grid)))
     workspace.study("paper").path.rename(workspace.study("first").path)
-    redraw(workspace, "first", Look())
+    rebuild_and_write(workspace, "first", RenderOptions())
     rows = lines((workspace.study("first").path / "table.csv").read_text())
     assert [row["row"] for row in rows if row["selected"] == "True"] == ["5"]
     assert {row["study"] for row in rows} == {"first"}
@@ -371,7 +373,7 @@ def test_a_large_table_follows_from_the_files_however_it_was_drawn(tmp_path):
     accuracy = {r: (0.9, 0.5 + r / 1000, 0.5) for r in range(1, 109)}
     place = sealed(tmp_path, study(tmp_path, grid, accuracy, support=(20, 30), classes=("a", "b")))
     for everything in (True, False):
-        redraw(place, "g", Look(all_intervals=everything, importances=importances))
+        rebuild_and_write(place, "g", RenderOptions(all_intervals=everything, importances=importances))
         for name in ("table.md", "table.csv", "tables/importance.tex"):
             found = check(place, place.study("g").path / name, importances)
             assert (found.mismatches, found.cells > 0) == ((), True)
@@ -391,7 +393,7 @@ def small(place: Path, accuracy: float) -> Workspace:
     grid = study_file.read(str(place / "s.toml"))
     found = study(place, grid, dict.fromkeys((1, 2), (accuracy,) * 3), support=(20, 30), classes=("a", "b"))
     workspace = sealed(place, found)
-    redraw(workspace, "s", Look())
+    rebuild_and_write(workspace, "s", RenderOptions())
     return workspace
 
 

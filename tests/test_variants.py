@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from conftest import Silent, ablate, options, rows, write_npz
 
-from ablation.grids.levels import Condition
-from ablation.results import result
-from ablation.training import factors, front, head
-from ablation.training.batches import class_weights, even_order
-from ablation.training.front import augmentation
+from ablation.experiments.keras_head import factors
+from ablation.experiments.keras_head.training import head, input_layers
+from ablation.experiments.keras_head.training.batches import class_weights, even_order
+from ablation.experiments.keras_head.training.input_layers import augmentation
+from ablation.store import result
+from ablation.store.workspace import Workspace
+from ablation.study.levels import Condition
 from ablation.workflows import sweep
-from ablation.workspace import Workspace
 
 HEAD = {"fc_units": 8, "batch_size": 16, "weights": "random", "epochs": 2}
 RUN = """
@@ -34,7 +35,7 @@ def images(n: int = 20, size: int = 32) -> tuple[np.ndarray, np.ndarray]:
 
 def built(**levels: Any) -> tuple[keras.Model, list[Any], Condition]:
     condition = factors.condition(**(HEAD | levels))
-    before = front.build(condition, "random") if front.is_needed(condition) else []
+    before = input_layers.build(condition, "random") if input_layers.is_needed(condition) else []
     shape = (condition.image_size, condition.image_size, 3)
     if condition.trainable == "block5" and condition.augment == "none":
         shape = before[0].input_shape[1:]
@@ -105,7 +106,7 @@ def test_augmentation_is_off_in_evaluation_and_on_in_training():
     x = images(8)[0].astype(np.float32)
 
     def seen(training: bool, epoch: int) -> np.ndarray:
-        front.seed_augmentation(model.layers, 0, epoch)
+        input_layers.seed_augmentation(model.layers, 0, epoch)
         return keras.ops.convert_to_numpy(model(x, training=training))
 
     np.testing.assert_array_equal(seen(False, 1), x)

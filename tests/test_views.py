@@ -16,23 +16,27 @@ from optuna.trial import TrialState
 from synthetic import study
 from test_tables import published
 
+from ablation.analysis.selection import read, seal, select
+from ablation.analysis.study_analysis import StudyAnalysis, analysed, collect
+from ablation.analysis.study_analysis import done as done_of
 from ablation.errors import AblateError
-from ablation.grids import study_file
-from ablation.grids.record import Record
+from ablation.experiments.keras_head.inputs import Weights
 from ablation.outcomes import Status
-from ablation.results.findings import Findings, analysed, collect
-from ablation.results.findings import done as done_of
-from ablation.results.result import Result
-from ablation.results.selection import read, seal, select
-from ablation.tables.outcome import Drawing
-from ablation.training.inputs import Weights
-from ablation.views import study as views_study
-from ablation.views import tracking
-from ablation.views.databases import sqlite_url
-from ablation.views.runs import Runs
-from ablation.views.study import Study, create, distributions
-from ablation.views.tracking import PARENT, Outbox, Sender, Tracker
-from ablation.workspace import StudyFolder, Workspace
+from ablation.report.build import Report
+from ablation.store.record import Record
+from ablation.store.result import Result
+from ablation.store.workspace import StudyFolder, Workspace
+from ablation.study import study_file
+from ablation.trackers import mlflow_messages, mlflow_outbox
+from ablation.trackers import optuna_study as views_study
+from ablation.trackers.databases import sqlite_url
+from ablation.trackers.mlflow_messages import PARENT
+from ablation.trackers.mlflow_outbox import Outbox
+from ablation.trackers.mlflow_runs import MlflowRuns
+from ablation.trackers.mlflow_sender import Sender
+from ablation.trackers.mlflow_tracker import Tracker
+from ablation.trackers.optuna_study import OptunaStudy, create, distributions
+from ablation.workflows.publish import for_trackers
 
 
 def record(text: str, path: Path) -> Record:
@@ -62,10 +66,10 @@ def test_a_process_that_died_leaves_nothing_running(tmp_path: Path):
     """RUNNING and WAITING trials of a dead process are failed at the next start, and each row is COMPLETE once."""
     found, url = record(TWO, tmp_path), sqlite_url(tmp_path / "o.db")
     first, second = found.grid.trials()
-    died = Study(url, found)
+    died = OptunaStudy(url, found)
     died.begin(first, "one")
     died._study.enqueue_trial({"dropout": 0.1})
-    again = Study(url, found)
+    again = OptunaStudy(url, found)
     assert {t.state for t in again._study.get_trials()} == {TrialState.FAIL}
     again.begin(first, "one")
     again.report("one", {"epoch": 1, "val_accuracy": 0.5})
@@ -80,7 +84,7 @@ def test_a_process_that_died_leaves_nothing_running(tmp_path: Path):
 def test_lists_and_paths_are_attributes(tmp_path: Path):
     """What Optuna's distributions cannot hold is a canonical text in a user attribute; the rest are parameters."""
     found = record(TWO, tmp_path)
-    study = Study(sqlite_url(tmp_path / "o.db"), found)
+    study = OptunaStudy(sqlite_url(tmp_path / "o.db"), found)
     study.agree([(t, str(t.row), done(0.5)) for t in found.grid.trials()])
     one, two = study._study.get_trials()
     assert two.user_attrs["fc_units"] == "8+4"
@@ -92,7 +96,7 @@ def test_lists_and_paths_are_attributes(tmp_path: Path):
 def test_a_failed_attempt_stays(tmp_path: Path):
     """A failure is FAIL with its outcome; the study opens in Optuna's own tools."""
     found = record(TWO, tmp_path)
-    study = Study(sqlite_url(tmp_path / "o.db"), found)
+    study = OptunaStudy(sqlite_url(tmp_path / "o.db"), found)
     for trial in found.grid.trials():
         study.begin(trial, str(trial.row))
     study.finish("1", Result(Status.FAILED, 1, error="ValueError: no"))
@@ -105,14 +109,14 @@ def test_a_failed_attempt_stays(tmp_path: Path):
 def test_the_study_minimises_a_loss(tmp_path: Path):
     """select_on = val_loss looks for the lowest value."""
     found = record('select_on = "val_loss"\n' + TWO, tmp_path)
-    assert Study(sqlite_url(tmp_path / "o.db"), found)._study.direction.name == "MINIMIZE"
+    assert OptunaStudy(sqlite_url(tmp_path / "o.db"), found)._study.direction.name == "MINIMIZE"
 
 
 def test_scores_on_the_test_set_stand_on_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Test scores are attributes of the study, those of a hundred rows in one, written where they changed."""
     levels = [i / 1000 for i in range(101)]
     found, url = record(f"seeds = [0, 7]\n[factorial]\ndropout = {levels}\n", tmp_path), sqlite_url(tmp_path / "o.db")
-    study = Study(url, found)
+    study = OptunaStudy(url, found)
     tested = [(t, f"{t.row}-{t.seed}", {"accuracy": t.row / 1000}) for t in found.grid.trials()]
     study.note_tests(tested)
     attributes = {k: v for k, v in study._study.user_attrs.items() if k.startswith("test/")}
@@ -130,7 +134,9 @@ def nine(tmp_path_factory: pytest.TempPathFactory) -> str:
     place, grid = tmp_path_factory.mktemp("nine"), study_file.read("paper")
     found = study(place, grid, published(grid), support=(20, 30), classes=("a", "b"))
     url = create(place / "optuna.db")
-    Study(url, found).agree((t, found.trial_key(t), r) for t, r in done_of(collect(Workspace(place), found)).items())
+    OptunaStudy(url, found).agree(
+        (t, found.trial_key(t), r) for t, r in done_of(collect(Workspace(place), found)).items()
+    )
     return url
 
 
@@ -169,12 +175,12 @@ def sender(tmp_path: Path) -> Sender:
 
 
 MESSAGES = [
-    tracking.run(PARENT, "s", 1.0, {}, {}),
-    tracking.run("t", "lr 1e-3", 1.0, {"epochs": "2"}, {"ablate.row": "1"}),
-    tracking.metrics("t", 2.0, 1, {"loss": 0.5}),
-    tracking.metrics("t", 3.0, 2, {"loss": 0.25}),
-    tracking.text("t", "page.html", "<p>"),
-    tracking.end("t", 4.0, "FINISHED", "digest"),
+    mlflow_messages.run(PARENT, "s", 1.0, {}, {}),
+    mlflow_messages.run("t", "lr 1e-3", 1.0, {"epochs": "2"}, {"ablate.row": "1"}),
+    mlflow_messages.metrics("t", 2.0, 1, {"loss": 0.5}),
+    mlflow_messages.metrics("t", 3.0, 2, {"loss": 0.25}),
+    mlflow_messages.text("t", "page.html", "<p>"),
+    mlflow_messages.end("t", 4.0, "FINISHED", "digest"),
 ]
 
 
@@ -220,10 +226,10 @@ def test_messages_of_a_crashed_process_survive_and_new_ones_follow(tmp_path: Pat
 
 def test_an_outbox_is_read_a_part_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """However much waits, a part of it is in memory, a message longer than a part included; all of it is sent."""
-    monkeypatch.setattr(tracking, "PART", 10)
+    monkeypatch.setattr(mlflow_outbox, "PART", 10)
     path = tmp_path / "outbox.jsonl"
     outbox = Outbox(path)
-    outbox.put([*MESSAGES[:4], tracking.text("t", "page.html", "x" * 1000), MESSAGES[-1]])
+    outbox.put([*MESSAGES[:4], mlflow_messages.text("t", "page.html", "x" * 1000), MESSAGES[-1]])
     first, end = outbox.read(0)
     assert (first, outbox.count(0), outbox.count(end)) == (MESSAGES[:1], 6, 5)
     assert outbox.states([], 0) == {"t": "digest"}
@@ -247,8 +253,10 @@ def test_a_database_that_is_lost_is_told_what_it_can_be(tmp_path: Path):
     Outbox(path).put(MESSAGES[2:])  # its first messages had been sent
     tracker = Tracker(path, lambda: sender(tmp_path))
     assert tracker.states() == {}
-    tracker.tell(tracking.run("orphan", "x", 1.0, {}, {}), MESSAGES[0], tracking.run("u", "x", 1.0, {}, {}))
-    tracker.tell(tracking.end("u", 2.0, "FINISHED", "new"))
+    tracker.tell(
+        mlflow_messages.run("orphan", "x", 1.0, {}, {}), MESSAGES[0], mlflow_messages.run("u", "x", 1.0, {}, {})
+    )
+    tracker.tell(mlflow_messages.end("u", 2.0, "FINISHED", "new"))
     assert tracker.close() == 0
     assert not path.exists()
     assert sender(tmp_path).states == {PARENT: "", "u": "new"}
@@ -258,14 +266,16 @@ def test_a_database_that_is_lost_while_a_run_goes_on_is_told_all_at_its_end(tmp_
     """The study's own run too."""
     found = record("[factorial]\ndropout = [0.0, 0.1]\n", tmp_path)
     results = {trial: Result(Status.FAILED, 1, error="no") for trial in found.grid.trials()}
-    findings = Findings(found, results, None, {}, {}, None, analysed(found, {}, {}, {}, {}, None, None), None, (), ())
+    findings = StudyAnalysis(
+        found, results, None, {}, {}, None, analysed(found, {}, {}, {}, {}, None, None), None, (), ()
+    )
     (tmp_path / "first").mkdir()
     places = iter([tmp_path / "first", tmp_path])
     tracker = Tracker(tmp_path / "outbox.jsonl", lambda: sender(next(places)))
-    runs = Runs(found, tracker)
+    runs = MlflowRuns(found, tracker)
     until(lambda: not (tmp_path / "outbox.jsonl").exists())
     tracker._sender = None  # as after a message that failed: the next database knows nothing
-    runs.agree(Drawing(findings, {}, (), (), {"table.csv": "row", "report.html": ""}), None)
+    runs.agree(for_trackers(Report(findings, {}, (), (), {"table.csv": "row", "report.html": ""})), None)
     assert runs.close() == 0
     assert set(sender(tmp_path).states) == {PARENT, *map(found.trial_key, found.grid.trials())}
     assert all(sender(tmp_path).states.values())
@@ -282,7 +292,8 @@ def test_a_workspace_with_any_name_is_found_again(tmp_path: Path):
 def test_a_disk_that_was_full_spoils_no_later_message(tmp_path: Path):
     """A message that did not fit (here: a file may not grow) leaves nothing behind."""
     code = (
-        "import resource, signal, sys\nfrom pathlib import Path\nfrom ablation.views.tracking import Outbox, text\n"
+        "import resource, signal, sys\nfrom pathlib import Path\n"
+        "from ablation.trackers.mlflow_messages import text\nfrom ablation.trackers.mlflow_outbox import Outbox\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nresource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "outbox = Outbox(Path(sys.argv[1]))\noutbox.put([text('k', 'a', 'small')])\n"
         "try:\n    outbox.put([text('k', 'a', 'x' * 5000)])\nexcept OSError as error:\n    print(error)\n"
@@ -306,14 +317,14 @@ def test_a_database_that_goes_away_at_the_end_is_asked_again(tmp_path: Path, mon
     """What the views lack is added once it is back."""
     monkeypatch.setattr(views_study, "PAUSE", 0.0)
     found, url = record("[factorial]\ndropout = [0.1, 0.2]\n", tmp_path), sqlite_url(tmp_path / "o.db")
-    view, real, lost = Study(url, found), Study._tested, [StorageInternalError("gone")]
+    view, real, lost = OptunaStudy(url, found), OptunaStudy._tested, [StorageInternalError("gone")]
 
-    def tested(self: Study) -> set[str]:
+    def tested(self: OptunaStudy) -> set[str]:
         if lost:
             raise lost.pop()
         return real(self)
 
-    monkeypatch.setattr(Study, "_tested", tested)
+    monkeypatch.setattr(OptunaStudy, "_tested", tested)
     view.agree((t, found.trial_key(t), done(0.5)) for t in found.grid.trials())
     assert [t.state for t in optuna.load_study(study_name="s", storage=url).get_trials()] == [TrialState.COMPLETE] * 2
 
@@ -321,20 +332,20 @@ def test_a_database_that_goes_away_at_the_end_is_asked_again(tmp_path: Path, mon
 def test_a_study_of_that_name_on_other_images_is_left_alone(tmp_path: Path):
     """In a database that several workspaces use; a trial that another one failed costs a run nothing."""
     found, url = record("[factorial]\ndropout = [0.1, 0.2]\n", tmp_path), sqlite_url(tmp_path / "o.db")
-    mine = Study(url, found)
+    mine = OptunaStudy(url, found)
     trial = next(found.grid.trials())
     mine.begin(trial, "k")
     with pytest.raises(AblateError, match="with other images or another metric; pass another --name"):
-        Study(url, synthetic.changed(found, images="others"), shared=True)
+        OptunaStudy(url, synthetic.changed(found, images="others"), shared=True)
     assert [t.state for t in mine._study.get_trials()] == [TrialState.RUNNING]
-    Study(url, found)  # takes what runs for abandoned
+    OptunaStudy(url, found)  # takes what runs for abandoned
     mine.report("k", {"epoch": 1, "val_accuracy": 0.5})
     mine.finish("k", done(0.5))
     optuna.delete_study(study_name="s", storage=url)
     with pytest.raises(AblateError, match="results and tables are complete"):
         mine.agree([(trial, "k", done(0.5))])
-    Study(url, found)
-    Study(url, synthetic.changed(found, images="others"))  # in a database of its own, a name is taken anew
+    OptunaStudy(url, found)
+    OptunaStudy(url, synthetic.changed(found, images="others"))  # in a database of its own, a name is taken anew
 
 
 def test_importances_of_equal_values_are_none(tmp_path: Path):
@@ -375,18 +386,20 @@ def test_what_a_server_out_of_reach_lacks_does_not_pile_up(tmp_path: Path):
     """Each start without MLflow adds three messages, however many trials; the next one that reaches it tells it all."""
     found = record("[factorial]\ndropout = [0.0, 0.1, 0.2]\n", tmp_path)
     results = {trial: Result(Status.FAILED, 1, error="no") for trial in found.grid.trials()}
-    findings = Findings(found, results, None, {}, {}, None, analysed(found, {}, {}, {}, {}, None, None), None, (), ())
-    drawing = Drawing(findings, {}, (), (), {"table.csv": "row", "report.html": ""})
+    findings = StudyAnalysis(
+        found, results, None, {}, {}, None, analysed(found, {}, {}, {}, {}, None, None), None, (), ()
+    )
+    drawing = for_trackers(Report(findings, {}, (), (), {"table.csv": "row", "report.html": ""}))
     path = tmp_path / "outbox.jsonl"
 
     def refuse() -> Sender:
         raise ConnectionError
 
     for waiting in (3, 6):
-        runs = Runs(found, Tracker(path, refuse))
+        runs = MlflowRuns(found, Tracker(path, refuse))
         runs.agree(drawing, None)
         assert runs.close() == waiting
-    runs = Runs(found, Tracker(path, lambda: sender(tmp_path)))
+    runs = MlflowRuns(found, Tracker(path, lambda: sender(tmp_path)))
     runs.agree(drawing, None)
     assert runs.close() == 0
     states = sender(tmp_path).states
@@ -446,9 +459,9 @@ def test_another_metric_is_another_optuna_study(tmp_path: Path):
     text, url = "{}[factorial]\ndropout = [0.1, 0.2]\n", sqlite_url(tmp_path / "o.db")
     first = record(text.format(""), tmp_path)
     finished = [(t, first.trial_key(t), done(0.5)) for t in first.grid.trials()]
-    Study(url, first).agree(finished)
+    OptunaStudy(url, first).agree(finished)
     for _ in range(2):
-        by_loss = Study(url, record(text.format('select_on = "val_loss"\n'), tmp_path))
+        by_loss = OptunaStudy(url, record(text.format('select_on = "val_loss"\n'), tmp_path))
         by_loss.agree(finished[:1])
     found = optuna.load_study(study_name="s", storage=url)
     assert found.direction == optuna.study.StudyDirection.MINIMIZE
@@ -459,8 +472,8 @@ def test_another_metric_is_another_optuna_study(tmp_path: Path):
 def test_weights_in_a_file_of_another_name_hold_nothing_up(tmp_path: Path):
     """MLflow takes no other value of a parameter: what is told again keeps the first, and gains what is new."""
     send = sender(tmp_path)
-    send.send([tracking.run(PARENT, "s", 1.0, {}, {})])
+    send.send([mlflow_messages.run(PARENT, "s", 1.0, {}, {})])
     for params in ({"weights": "vgg.h5"}, {"weights": "vgg16.h5", "dropout": "0.5"}):
-        send.send([tracking.run("k", "row 1", 1.0, params, {})])
+        send.send([mlflow_messages.run("k", "row 1", 1.0, params, {})])
     known = MlflowClient(send.uri).get_run(send.runs["k"]).data.params
     assert known == {"weights": "vgg.h5", "dropout": "0.5"}

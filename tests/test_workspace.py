@@ -11,8 +11,9 @@ import pytest
 
 from ablation.errors import AblateError
 from ablation.outcomes import Status
-from ablation.results.result import Predictions, Result, is_done, read, write
-from ablation.workspace import TEMPORARY, Workspace, atomic, check_name, on_network, read_json, write_json, write_text
+from ablation.store.files import TEMPORARY, atomic, on_network, read_json, write_json, write_text
+from ablation.store.result import Predictions, Result, is_done, read, write
+from ablation.store.workspace import Workspace, check_name
 
 
 def write_half(path: Path) -> None:
@@ -49,7 +50,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path):
     path = tmp_path / "file.txt"
     write_text(path, "old")
     code = (
-        "import resource, signal, sys\nfrom pathlib import Path\nfrom ablation.workspace import write_text\n"
+        "import resource, signal, sys\nfrom pathlib import Path\nfrom ablation.store.files import write_text\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nresource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "write_text(Path(sys.argv[1]), 'x' * 5000)\n"
     )
@@ -72,7 +73,7 @@ def test_broken_json_is_named(tmp_path: Path):
 def test_the_lock_dies_with_its_holder(tmp_path: Path):
     """One orchestrator at a time; the kernel frees the lock when its holder is killed."""
     code = (
-        "import sys, time\nfrom pathlib import Path\nfrom ablation.workspace import Workspace\n"
+        "import sys, time\nfrom pathlib import Path\nfrom ablation.store.workspace import Workspace\n"
         "with Workspace(Path(sys.argv[1])).lock():\n    print('held', flush=True)\n    time.sleep(60)\n"
     )
     holder = subprocess.Popen([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE, text=True)

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 import numpy as np
 
 from ablation.engine.run import Run
+from ablation.engine.slots import Slot
+from ablation.experiments.keras_head import experiment
 from ablation.experiments.protocol import Prepared, Request
 from ablation.outcomes import Status
-from ablation.planning.plan import Training
-from ablation.results import result
-from ablation.results.result import Result
-from ablation.training import experiment
-from ablation.watching.watch import Watch
-from ablation.workers.slots import Slot
+from ablation.progress.listener import ProgressListener
+from ablation.store import result
+from ablation.store.result import Result
+from ablation.store.training import Training
 
 CLASSES = 3  # of the tiny image set
 PLUGIN = '\n[experiment]\nplugin = "trainer:fake"\n'  # at the end of a study file
@@ -40,7 +40,7 @@ class Fake:
     def environment(self, slot: Slot) -> dict[str, str]:
         return {"TEST_SLOT": slot.name}
 
-    def prepare(self, request: Request, watch: Watch) -> Prepared:
+    def prepare(self, request: Request, watch: ProgressListener) -> Prepared:
         return experiment.prepare(request, watch)
 
     def train(self, training: Training, run: Run) -> Status | None:

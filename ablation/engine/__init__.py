@@ -1,1 +1,1 @@
-"""The child's side: what a worker does for one training, whatever its experiment."""
+"""Execution of trainings: slots, worker pools, plans, costs, attempts, and the worker's side of a job."""

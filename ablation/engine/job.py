@@ -1,4 +1,4 @@
-"""One training in a worker: locked, counted, and answered by an outcome. Nothing is raised across processes."""
+"""Job of one training in a worker: locked, counted, and ended with an outcome. No exception crosses processes."""
 
 from dataclasses import dataclass
 from importlib import import_module
@@ -6,65 +6,77 @@ from pathlib import Path
 from typing import Any
 
 from ablation import experiments
+from ablation.engine import attempts
+from ablation.engine.pool import Channel, ProcessSetup
 from ablation.engine.run import Run
 from ablation.outcomes import JobOutcome, Status
-from ablation.planning import attempts
-from ablation.planning.plan import Training
-from ablation.results import result
-from ablation.workers.pool import Link, Setup
-from ablation.workspace import Workspace
+from ablation.store import result
+from ablation.store.training import Training
+from ablation.store.workspace import Workspace
 
 
-def setup(plugin: str) -> Setup:
-    """Return what an experiment needs of the processes of its workers."""
+def setup(plugin: str) -> ProcessSetup:
+    """Return the requirements of an experiment for its worker processes."""
     experiment = experiments.load(plugin)
     required = getattr(experiment, "required", dict)
-    return Setup(getattr(experiment, "environment", lambda slot: {}), required(), getattr(experiment, "loads", ""))
+    return ProcessSetup(
+        getattr(experiment, "environment", lambda slot: {}), required(), getattr(experiment, "loads", "")
+    )
 
 
-def load(plugin: str, link: Link) -> JobOutcome[str]:
-    """Load an experiment, and the module that its jobs need, in a worker; the experiment's name."""
+def load(plugin: str, channel: Channel) -> JobOutcome[str]:
+    """Load an experiment, and the module that its jobs need, in a worker. Return the experiment's name."""
     import_module(setup(plugin).loads or __name__)
     return JobOutcome(Status.DONE, plugin)
 
 
 class Stopped(Exception):
-    """The orchestrator asked for it."""
+    """Raised in a job that the orchestrator asked to stop."""
 
 
 @dataclass(frozen=True)
-class Orders:
-    """What a command wants of its jobs beside numbers. `run`: its own name. `keep`: all, selected or none of the heads.
+class JobSettings:
+    """Settings of a command for its jobs, besides numbers.
 
-    With `all`, the last checkpoint stays too, so that more epochs can follow.
+    `run`: id of the command. `keep`: all, selected or none of the heads. With `all`, the last checkpoint stays too, so
+    that more epochs can follow.
     """
 
     run: str
     keep: str
 
 
-def train(root: Path, training: Training, orders: Orders, link: Link) -> JobOutcome[None]:
-    """Run one training, which writes a result at each milestone, or that it diverged. Other failures are the
-    orchestrator's to write: a process that is killed could not.
+def train(root: Path, training: Training, settings: JobSettings, channel: Channel) -> JobOutcome[None]:
+    """Run one training, which writes a result at each milestone, or the fact that it diverged.
 
-    At most one process does so at a time, whoever started it, and what another has done is not done again.
+    The orchestrator writes other failures, since a killed process could not. At most one process at a time runs a
+    training, no matter who started it. Results of another process are not computed again.
+
+    Args:
+        root: Folder of the workspace.
+        training: The training.
+        settings: Settings of the command.
+        channel: Channel to the orchestrator.
     """
     folder = Workspace(root).training(training.key)
-    with folder.lock(give_up=link.stopping) as held:
+    with folder.lock(give_up=channel.stopping) as held:
         if not held:
             return JobOutcome(Status.INTERRUPTED)
         if all(result.is_done(folder, step) for step in training.milestones):
             return JobOutcome(Status.DONE)
-        if attempts.used_up(folder, orders.run, training.milestones):
-            return JobOutcome(Status.KILLED)  # a scheduler started it again by itself, until its tries were used up
-        attempts.add(folder, orders.run, training.milestones)  # before anything that could kill this process
-        link.begin()
-        run = Run(Workspace(root), training, orders.keep, link)
+        if attempts.used_up(folder, settings.run, training.milestones):
+            return JobOutcome(Status.KILLED)  # a scheduler restarted this job by itself: its attempts are used up
+        attempts.add(folder, settings.run, training.milestones)  # before anything that could kill this process
+        channel.begin()
+        run = Run(Workspace(root), training, settings.keep, channel)
         return JobOutcome(experiments.load(training.plugin).train(training, run) or _ended(run))
 
 
 def _ended(run: Run) -> Status:
-    """Return how an experiment ended that does not say it: done, where all results are there. Raises ValueError."""
+    """Return how an experiment ended that returned no status: done, where all results are written.
+
+    Raises ValueError.
+    """
     if missing := run.milestones:
         if run.stopping():
             return Status.INTERRUPTED
@@ -73,18 +85,25 @@ def _ended(run: Run) -> Status:
     return Status.DONE
 
 
-def make(root: Path, plugin: str, artifact: Any, link: Link) -> JobOutcome[None]:
-    """Make what trainings share, where it is not there yet."""
+def make(root: Path, plugin: str, artifact: Any, channel: Channel) -> JobOutcome[None]:
+    """Make an artifact that trainings share, unless it is ready.
+
+    Args:
+        root: Folder of the workspace.
+        plugin: Name of the experiment.
+        artifact: The artifact.
+        channel: Channel to the orchestrator.
+    """
 
     def report(message: dict[str, Any]) -> None:
-        link.report(message)
-        if link.stopping():
+        channel.report(message)
+        if channel.stopping():
             raise Stopped
 
     try:
-        found = experiments.load(plugin)
-        if not found.is_ready(Workspace(root), artifact):
-            found.make(Workspace(root), artifact, report)
+        experiment = experiments.load(plugin)
+        if not experiment.is_ready(Workspace(root), artifact):
+            experiment.make(Workspace(root), artifact, report)
     except Stopped:
         return JobOutcome(Status.INTERRUPTED)
     return JobOutcome(Status.DONE)

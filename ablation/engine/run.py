@@ -1,69 +1,76 @@
-"""What an experiment is given to train: where its files lie, what is known, and where its numbers go."""
+"""Run of a training: the object that gives an experiment its files and settings, and takes its metrics and results."""
 
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from ablation import experiments
+from ablation.engine import attempts
+from ablation.engine.cost import peak_memory
+from ablation.engine.pool import Channel
 from ablation.outcomes import Status
-from ablation.planning import attempts
-from ablation.planning.cost import peak_memory
-from ablation.planning.plan import Training
-from ablation.results import result
-from ablation.results.examples import Examples
-from ablation.results.result import Result
-from ablation.workers.pool import Link
-from ablation.workspace import TrainingFolder, Workspace
+from ablation.store import result
+from ablation.store.examples import Examples
+from ablation.store.result import Result
+from ablation.store.training import Training
+from ablation.store.workspace import TrainingFolder, Workspace
 
-REPORT_SECONDS = 0.5  # at least so long between two reports of steps
+REPORT_SECONDS = 0.5  # minimum seconds between two reports of steps
 
 
-class Reports:
-    """Steps that the orchestrator was not told of yet: quick ones are told together."""
+class StepReports:
+    """Buffer of steps that are not yet reported to the orchestrator: quick steps are sent together."""
 
-    def __init__(self, link: Link) -> None:
-        self._link, self._last = link, 0.0
+    def __init__(self, channel: Channel) -> None:
+        self._link, self._last = channel, 0.0
         self._steps: list[dict[str, float]] = []
 
     def add(self, step: dict[str, float], hold: bool = False) -> None:
-        """Report a step. `hold`: with the next one, or by `send`."""
+        """Report a step. With `hold`, the step is sent with the next one, or by `send`."""
         self._steps.append(step)
         if not hold and time.monotonic() - self._last > REPORT_SECONDS:
             self.send()
 
     def send(self) -> None:
+        """Send the buffered steps."""
         if self._steps:
             self._link.report({"epochs": self._steps})
             self._steps, self._last = [], time.monotonic()
 
 
 class Run:
-    """A training under way. `keep`: all, selected or none of the weights (or whatever is heavy) stay on disk."""
+    """Running training.
 
-    def __init__(self, workspace: Workspace, training: Training, keep: str, link: Link) -> None:
-        self.workspace, self.training, self.keep, self.link = workspace, training, keep, link
+    `keep`: all, selected or none of the weights (or other large files) stay on disk.
+    """
+
+    def __init__(self, workspace: Workspace, training: Training, keep: str, channel: Channel) -> None:
+        self.workspace, self.training, self.keep, self.link = workspace, training, keep, channel
         self.history: list[dict[str, float]] = []
-        self._started, self._reports = time.time(), Reports(link)
+        self._started, self._reports = time.time(), StepReports(channel)
 
     @property
     def folder(self) -> TrainingFolder:
-        """This training's own files."""
+        """Folder with this training's own files."""
         return self.workspace.training(self.training.key)
 
     @property
     def milestones(self) -> list[int]:
-        """The steps after which a result is missing."""
+        """Steps after which a result is missing."""
         return [step for step in self.training.milestones if not result.is_done(self.folder, step)]
 
     def stopping(self) -> bool:
-        """Whether the training should save what it has and return."""
+        """Return whether the training should save its state and return."""
         return self.link.stopping()
 
     def report(self, **numbers: float) -> None:
-        """Note one step's numbers ("loss", "val_mae", ...): they are in the history of every later result."""
+        """Record the numbers of one step ("loss", "val_mae", ...).
+
+        The history of every later result contains these numbers.
+        """
         step = len(self.history) + 1
         self.history.append({"epoch": step, **{k: float(v) for k, v in numbers.items()}, "time": time.time()})
-        # Who is told of a milestone looks for its result.
+        # The orchestrator reads the result as soon as a milestone is reported: the report waits for the result.
         self._reports.add(self.history[-1], hold=step in self.training.milestones)
 
     def result(
@@ -79,23 +86,27 @@ class Run:
         """Write the result of a milestone, once, as the last of its files.
 
         Args:
-            val, test: columns of equal length, one value an example ("label", "predicted", ...), or numbers of the
+            val, test: Columns of equal length, one value per example ("label", "predicted", ...), or numbers of the
                 whole split. Those of test are written, and opened only once a row is selected.
-            scores: numbers of "train" and "val", by measure; those of "val" follow from its columns otherwise.
-            step: after how many steps; default: as many as were reported, or the last milestone.
+            scores: Numbers of "train" and "val", by measure. Default: those of "val" are computed from its columns.
+            parameters: Number of the model's parameters.
+            step: Number of steps. Default: the number of reported steps, or the last milestone.
+            environment: Description of the environment, stored with the result.
         """
         step = step or len(self.history) or self.training.steps
         given = {split: columns for split, columns in (("val", val), ("test", test)) if columns is not None}
         for split, columns in given.items():
             result.check_columns(split, columns)
-        said = {split: Examples.of(columns) for split, columns in given.items()}
-        files = {split: each.write(self.folder.predictions(split, step)) for split, each in said.items()}
+        examples = {split: Examples.of(columns) for split, columns in given.items()}
+        files = {
+            split: example_set.write(self.folder.predictions(split, step)) for split, example_set in examples.items()
+        }
         measures = experiments.load(self.training.plugin).measures
-        followed = {"val": said["val"].scored(measures)} if "val" in said else {}
-        found = Result(
+        derived = {"val": examples["val"].scored(measures)} if "val" in examples else {}
+        record = Result(
             Status.DONE,
             step,
-            scores=followed | {split: dict(numbers) for split, numbers in (scores or {}).items()},
+            scores=derived | {split: dict(numbers) for split, numbers in (scores or {}).items()},
             history=self.history[:step],
             predictions=files,
             parameters=parameters,
@@ -105,5 +116,5 @@ class Run:
             finished=time.time(),
             environment=dict(environment or {}),
         )
-        result.write(self.folder, found)
+        result.write(self.folder, record)
         self._reports.send()

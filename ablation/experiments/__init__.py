@@ -1,4 +1,4 @@
-"""The experiments that can be run: those of this package by import string, others by entry point or by their module.
+"""Registry of experiments: built-in ones, those of installed packages (entry points), and import strings.
 
 An experiment is a module or an object with the names of `protocol.Experiment`.
 """
@@ -11,20 +11,26 @@ from typing import Any
 from ablation.errors import AblateError
 
 DEFAULT = "keras_head"
-BUILT_IN = {DEFAULT: "ablation.training.experiment"}
+BUILT_IN = {DEFAULT: "ablation.experiments.keras_head.experiment"}
 GROUP = "ablate.experiments"  # entry points of other packages: name = "package.module" or "package.module:object"
 
 
+def is_demo(data: str) -> bool:
+    """Return whether `--data` names examples that an experiment generates itself: demo, or demo:NAME."""
+    return data == "demo" or data.startswith("demo:")
+
+
 def names() -> list[str]:
-    """Return the names of all experiments that are installed."""
+    """Return the sorted names of all installed experiments."""
     return sorted({*BUILT_IN, *(point.name for point in entry_points(group=GROUP))})
 
 
 @functools.cache
 def load(name: str) -> Any:
-    """Return the experiment called `name`; a name with a dot or a colon is an import string.
+    """Return the experiment called `name`. A name with a dot or a colon is an import string.
 
-    Raises AblateError where there is none, or where its module cannot be imported.
+    Raises:
+        AblateError: No experiment has this name, or the experiment's module cannot be imported.
     """
     points = {point.name: point.value for point in entry_points(group=GROUP)}
     target = BUILT_IN.get(name) or points.get(name) or (name if set(".:") & set(name) else None)
@@ -32,7 +38,7 @@ def load(name: str) -> Any:
         raise AblateError(f"[experiment] plugin: unknown experiment {name!r}; known: {', '.join(names())}")
     module, _, attribute = target.partition(":")
     try:
-        found = import_module(module)
-        return functools.reduce(getattr, attribute.split(".") if attribute else [], found)
+        imported = import_module(module)
+        return functools.reduce(getattr, attribute.split(".") if attribute else [], imported)
     except (ImportError, AttributeError) as error:
         raise AblateError(f"[experiment] plugin {name!r}: {target} cannot be imported ({error})") from None

@@ -1,1 +1,1 @@
-"""What a number means: its title, unit, direction and kind, and how it follows from examples."""
+"""Measures: title, unit, direction and kind of a number, and its computation from examples."""

@@ -1,4 +1,4 @@
-"""One measure: what its numbers mean, and how they follow from the examples of a split."""
+"""A measure: the meaning of a number, and its computation from the examples of a split."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -8,42 +8,43 @@ import numpy as np
 
 from ablation.errors import AblateError
 
-Columns = Mapping[str, np.ndarray]  # of N examples: name -> (N, ...), "label" among them
+Columns = Mapping[str, np.ndarray]  # columns of N examples: name -> (N, ...); "label" is one of them
 Resampled = Callable[[Sequence[Columns], np.ndarray], np.ndarray]
 
 SPLITS = ("train", "val", "test")
 
-BINARY = "binary"  # each example is right or wrong: 0 or 1
+BINARY = "binary"  # each example is wrong or correct: 0 or 1
 BOUNDED = "bounded"  # each example has a score from 0 to 1
 REAL = "real"  # each example has a score
-AGGREGATE = "aggregate"  # a number of all examples that is no mean of scores
-SCALAR = "scalar"  # a number that a trial states; nothing is known of its examples
+AGGREGATE = "aggregate"  # number computed from all examples, not a mean of scores
+SCALAR = "scalar"  # number that a trial states, without examples
 KINDS = (BINARY, BOUNDED, REAL, AGGREGATE, SCALAR)
 
-SHARE = (0.0, 1.0)  # what a fraction can be
+SHARE = (0.0, 1.0)  # range of a fraction
 PER_EXAMPLE = (BINARY, BOUNDED, REAL)
 
 
 @dataclass(frozen=True)
 class Measure:
-    """What a number means.
+    """Meaning of a number, and its computation from examples.
 
     Args:
-        name: of its columns: `test_<name>`.
-        title: in a sentence, "macro-F1".
-        unit: "%" shows a fraction as 100 times as much, and its differences in pp; another one is printed behind the
-            number; "" is none.
-        decimals: of the number as it is shown; percentages take the decimals of their table.
-        best: "high" or "low".
-        kind: one of KINDS, what its intervals and tests rest on.
-        needs: the columns of the examples that it reads.
-        per_example: score of each of N examples, (N,), of the kinds binary, bounded and real.
-        aggregate: the number of all examples, of the kind aggregate.
-        resampled: the aggregate of A answers to the same examples, each under B samples of them, from how often each
-            example occurs in a sample (B, N): (A, B). Without it, samples are computed one by one.
-        bounds: what the number can be, at least and at most.
-        heading: over a column, where space is short; the title otherwise.
-        splits: those on which it is measured.
+        name: name in columns: `test_<name>`.
+        title: title in a sentence, "macro-F1".
+        unit: "%" shows a fraction multiplied by 100, and its differences in pp; any other unit is printed behind the
+            number; "" is no unit.
+        decimals: decimals of the number as shown; percentages take the decimals of their table.
+        best: "high" or "low", the direction of better values.
+        kind: one of KINDS, which decides the intervals and tests.
+        needs: columns of the examples that the computation reads.
+        per_example: score of each of N examples, (N,); for the kinds binary, bounded and real.
+        aggregate: number computed from all examples; for the kind aggregate.
+        resampled: aggregate of A sets of predictions for the same examples, each under B samples of the examples,
+            (A, B), from how often each example occurs in a sample, (B, N). Without this function, samples are computed
+            one by one.
+        bounds: smallest and largest possible value.
+        heading: heading of a column, where space is short; the title otherwise.
+        splits: splits on which the measure is computed.
     """
 
     name: str
@@ -73,63 +74,68 @@ class Measure:
 
     @property
     def lowest(self) -> bool:
-        """Whether the lowest value is the best."""
+        """True where the lowest value is the best."""
         return self.best == "low"
+
+    def compact(self, value: float, decimals: int = 1) -> str:
+        """Return a value with unit in short form: 96.6%, 3.21 m."""
+        return f"{100 * value:.{decimals}f}%" if self.is_share else self.shown(value)
 
     @property
     def is_share(self) -> bool:
-        """Whether it is shown in percent, and its differences in percentage points."""
+        """True where values are shown in percent, and differences in percentage points."""
         return self.unit == "%"
 
     @property
     def scale(self) -> float:
-        """What a value is multiplied with where it is shown."""
+        """Factor that a value is multiplied with for display."""
         return 100.0 if self.is_share else 1.0
 
     @property
     def short(self) -> str:
-        """Its heading over a column."""
+        """Heading of a column of this measure."""
         return self.heading or self.title
 
     @property
     def change_unit(self) -> str:
-        """The unit of its differences: of percentages, percentage points."""
+        """Unit of differences of this measure: percentage points for percentages."""
         return "pp" if self.is_share else self.unit
 
     def follows_from(self, columns: Columns) -> bool:
-        """Return whether its value can be computed from examples with these columns, of which there is at least one."""
+        """Return whether the value can be computed from these columns, with at least one example."""
         return self.kind != SCALAR and all(len(columns.get(name, ())) for name in self.needs)
 
     def scores(self, columns: Columns) -> np.ndarray:
-        """Return the score of each of N examples, (N,). Of a measure that has such."""
+        """Return the score of each of N examples, (N,), for a measure that has `per_example`."""
         assert self.per_example is not None, self.name
         return self.per_example(columns)
 
     def value(self, columns: Columns) -> float:
-        """Return the number that all examples give; of scores per example, their mean."""
+        """Return the value of the measure for all examples: the aggregate, or the mean of the scores per example."""
         if self.aggregate is not None:
             return float(self.aggregate(columns))
         return float(self.scores(columns).mean())
 
-    def resample(self, answers: Sequence[Columns], weights: np.ndarray) -> np.ndarray:
-        """Return the aggregate of A answers to the same N examples under B samples of them: (A, B).
+    def resample(self, predictions: Sequence[Columns], weights: np.ndarray) -> np.ndarray:
+        """Return the aggregate of A sets of predictions for the same N examples under B samples, (A, B).
 
         `weights`: how often each example occurs in a sample, (B, N); a sample without any example gives nan.
         """
         if self.resampled is not None:
-            return self.resampled(answers, weights)
-        return np.array([[self._of(columns, drawn) for drawn in weights] for columns in answers])
+            return self.resampled(predictions, weights)
+        return np.array([[self._of(columns, counts) for counts in weights] for columns in predictions])
 
-    def _of(self, columns: Columns, drawn: np.ndarray) -> float:
-        places = np.repeat(np.arange(len(drawn)), drawn.astype(int))
-        return self.value({name: columns[name][places] for name in self.needs}) if len(places) else float("nan")
+    def _of(self, columns: Columns, counts: np.ndarray) -> float:
+        """Return the value in a sample with `counts[i]` copies of example i; nan for a sample without examples."""
+        positions = np.repeat(np.arange(len(counts)), counts.astype(int))
+        return self.value({name: columns[name][positions] for name in self.needs}) if len(positions) else float("nan")
 
     def number(self, value: float, decimals: int | None = None) -> str:
-        """Return a value as it is shown, without its unit: 0.9661 of a percentage is 96.6."""
+        """Return a value as shown, without unit: 0.9661 of a percentage is 96.6."""
         return f"{self.scale * value:.{self.places(decimals)}f}"
 
     def shown(self, value: float, decimals: int | None = None) -> str:
-        """Return a value with its unit: "96.6 %", "3.21 m"."""
+        """Return a value with unit: "96.6 %", "3.21 m"."""
         return f"{self.number(value, decimals)} {self.unit}".rstrip()
 
     def change(self, value: float, decimals: int | None = None) -> str:
@@ -137,21 +143,41 @@ class Measure:
         return f"{self.scale * value:+.{self.places(decimals)}f} {self.change_unit}".rstrip()
 
     def size(self, value: float, decimals: int | None = None) -> str:
-        """Return the size of a difference, or a deviation, with its unit: "1.5 pp"."""
+        """Return the size of a difference or of a deviation, with unit: "1.5 pp"."""
         return f"{self.number(value, decimals)} {self.change_unit}".rstrip()
 
     def places(self, decimals: int | None = None) -> int:
-        """Return how many decimals are shown: of percentages `decimals`, where a table or sentence has its own."""
+        """Return the number of decimals shown.
+
+        Percentages take `decimals`, the number of a table or sentence, where given; all other measures take their own.
+        """
         return self.decimals if decimals is None or not self.is_share else decimals
 
 
 def scalar(name: str, title: str = "", unit: str = "", decimals: int = 3, best: str = "high") -> Measure:
-    """Return a number that each trial states by itself: no example is known behind it."""
+    """Return a measure that each trial states as a number, without examples.
+
+    Args:
+        name: name in columns: `test_<name>`.
+        title: title in a sentence; by default the name, with spaces.
+        unit: unit behind the number; "%" shows a fraction multiplied by 100; "" is no unit.
+        decimals: decimals of the number as shown.
+        best: "high" or "low", the direction of better values.
+    """
     return Measure(name, title or name.replace("_", " "), unit, decimals, best, SCALAR)
 
 
 def known(measures: Mapping[str, Measure], name: str, where: str) -> Measure:
-    """Return the measure of this name. Raises AblateError, which begins with `where`, where there is none."""
+    """Return the measure called `name`.
+
+    Args:
+        measures: measures by name.
+        name: name to look up.
+        where: beginning of the error message, such as the file and the key.
+
+    Raises:
+        AblateError: no measure has this name.
+    """
     if name not in measures:
         raise AblateError(f"{where}: unknown measure {name!r}; known: {', '.join(measures) or 'none'}")
     return measures[name]

@@ -10,24 +10,31 @@ FROM_0 = (0.0, np.inf)
 
 
 def _error(columns: Columns) -> np.ndarray:
-    found: np.ndarray = columns["predicted"].astype(float) - columns["label"].astype(float)
-    return found
+    """Return the signed error of each of N examples, prediction minus label, (N,)."""
+    errors: np.ndarray = columns["predicted"].astype(float) - columns["label"].astype(float)
+    return errors
 
 
 def _absolute(columns: Columns) -> np.ndarray:
-    found: np.ndarray = np.abs(_error(columns))
-    return found
+    """Return the absolute error of each of N examples, (N,)."""
+    errors: np.ndarray = np.abs(_error(columns))
+    return errors
 
 
 def _root(columns: Columns) -> float:
+    """Return the root mean squared error of the examples."""
     return float(np.sqrt((_error(columns) ** 2).mean()))
 
 
-def _roots(answers: Sequence[Columns], weights: np.ndarray) -> np.ndarray:
-    squares = np.stack([_error(columns) ** 2 for columns in answers])
+def _roots(predictions: Sequence[Columns], weights: np.ndarray) -> np.ndarray:
+    """Return the root mean squared error of A sets of predictions under B samples of the N examples, (A, B).
+
+    `weights`: how often each example occurs in a sample, (B, N); a sample without examples gives nan.
+    """
+    squares = np.stack([_error(columns) ** 2 for columns in predictions])
     with np.errstate(invalid="ignore"):
-        found: np.ndarray = np.sqrt(squares @ weights.T.astype(float) / weights.sum(axis=1))
-    return found
+        values: np.ndarray = np.sqrt(squares @ weights.T.astype(float) / weights.sum(axis=1))
+    return values
 
 
 def mae(unit: str = "", decimals: int = 3) -> Measure:

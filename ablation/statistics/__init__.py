@@ -1,1 +1,1 @@
-"""Numbers of rows to what may be said of them: scores, intervals, tests, agreement. No file is read here."""
+"""Scores, intervals, tests and agreement, computed from arrays. No module of this package reads a file."""

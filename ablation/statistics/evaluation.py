@@ -5,13 +5,16 @@ from typing import NamedTuple
 import numpy as np
 from sklearn import metrics
 
-from ablation.measures.classes import losses, macro_f1, scores
+from ablation.statistics.classification import losses, macro_f1, scores
 
 __all__ = ["ClassScores", "class_scores", "confusion", "losses", "macro_f1", "scores"]
 
 
 def confusion(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
-    """Counts (K, K): true classes down, predicted ones across."""
+    """Return the confusion matrix, counts (K, K): true classes down, predicted classes across.
+
+    `labels`, `predictions`: (N,), counted from 0. `classes`: K, the number of classes.
+    """
     matrix: np.ndarray = metrics.confusion_matrix(labels, predictions, labels=range(classes))
     return matrix
 
@@ -26,9 +29,10 @@ class ClassScores(NamedTuple):
 
 
 def class_scores(labels: np.ndarray, predictions: np.ndarray, classes: int) -> ClassScores:
-    """Return precision, recall, F1 and support of each class, by its position: names play no part.
+    """Return precision, recall, F1 and support of each of K classes, by the position of the class, not by its name.
 
-    What cannot be divided is 0: the precision of a class that is never predicted, the recall of one without images.
+    A quotient with the denominator 0 is 0: the precision of a class that is never predicted, the recall of a class
+    without images. `labels`, `predictions`: (N,), counted from 0. `classes`: K, the number of classes.
     """
-    found = metrics.precision_recall_fscore_support(labels, predictions, labels=range(classes), zero_division=0)
-    return ClassScores(*found)
+    per_class = metrics.precision_recall_fscore_support(labels, predictions, labels=range(classes), zero_division=0)
+    return ClassScores(*per_class)

@@ -1,1 +1,1 @@
-"""The work of whole commands, from what was asked to what is on disk: prepare, run, forecast, evaluate."""
+"""Workflows of whole commands, from their options to the files on disk: prepare, run, forecast, evaluate."""

@@ -1,39 +1,40 @@
-"""What `ablate run` was asked for, checked, and turned into a study's record."""
+"""Preparation of a run: checks the options and turns them into the record of a study."""
 
 from dataclasses import dataclass
 
+from ablation.engine import plan
 from ablation.errors import AblateError
 from ablation.experiments.protocol import Prepared
-from ablation.grids import record as records
-from ablation.grids.grid import Trial
-from ablation.grids.record import Record
-from ablation.planning import plan
-from ablation.watching.watch import Watch
-from ablation.workflows.options import Options, check
-from ablation.workspace import Workspace, write_json
+from ablation.progress.listener import ProgressListener
+from ablation.store import record as records
+from ablation.store.files import write_json
+from ablation.store.record import Record
+from ablation.store.workspace import Workspace
+from ablation.study.grid import Trial
+from ablation.workflows.run_options import RunOptions, check
 
 
 @dataclass(frozen=True)
-class Study:
-    """A study that can be run: its record, and what its experiment has prepared."""
+class PreparedStudy:
+    """Study that can be run: its record, and the preparation of its experiment."""
 
     record: Record
     prepared: Prepared
 
     def store(self, workspace: Workspace) -> None:
-        """Write what workers and later commands read; the record is the last."""
+        """Write the files that workers and later commands read; the record is written last."""
         self.prepared.store()
-        if not workspace.aliases.is_file():  # as every workspace has from this version on
+        if not workspace.aliases.is_file():  # every workspace of this version has the file
             write_json(workspace.aliases, {})
         self.record.write(workspace.study(self.record.name))
 
 
-def prepare(options: Options, watch: Watch) -> Study:
-    """Read and check everything that a run rests on. Writes nothing. Raises AblateError where the input is wrong."""
+def prepare(options: RunOptions, watch: ProgressListener) -> PreparedStudy:
+    """Read and check all inputs of a run, without writing. Raises AblateError where an input is wrong."""
     check(options)
     workspace = Workspace(options.workspace)
     old = records.read(workspace.study(options.name))
-    if old:  # before anything is read or fetched
+    if old:  # before any data are read or downloaded
         records.refuse_other_grid(old, options.name, options.grid)
     prepared = options.experiment.prepare(options.request(old.inputs if old else None), watch)
     record = Record(
@@ -48,11 +49,14 @@ def prepare(options: Options, watch: Watch) -> Study:
     if old:
         records.refuse_other(old, record)
     plan.refuse_unlike(workspace, record)
-    return Study(record, prepared)
+    return PreparedStudy(record, prepared)
 
 
 def _refuse_doubles(record: Record) -> None:
-    """Levels that differ in words can be the same thing: two paths of one file, `given` splits that were not given."""
+    """Raise AblateError where two rows are the same trial.
+
+    Levels with different names can be equal: two paths of one file, or `given` splits of data without given splits.
+    """
     first: dict[str, Trial] = {}
     for trial in record.grid.trials():
         double = first.setdefault(record.trial_key(trial), trial)

@@ -1,4 +1,4 @@
-"""The workflow: run a study, from its images to its table."""
+"""Workflow of `ablate run`: from the inputs of a study to its table."""
 
 import uuid
 from collections import Counter, deque
@@ -6,41 +6,50 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from ablation.addresses import first_line, with_driver
-from ablation.engine import job
-from ablation.engine.job import Orders
+from ablation.analysis import selection
+from ablation.analysis.held_out import held_out
+from ablation.analysis.retention import Retention
+from ablation.analysis.study_analysis import collect
+from ablation.engine import attempts, job, plan, pool, slots
+from ablation.engine.job import JobSettings
 from ablation.errors import AblateError
-from ablation.grids.record import Record
 from ablation.outcomes import Status
-from ablation.planning import attempts, plan
-from ablation.planning.upgrade import opened
-from ablation.results import aliases, selection
-from ablation.results.findings import collect
-from ablation.results.keep import Heads
-from ablation.tables.outcome import Look, Outcome, draw, outcome, tests, write
-from ablation.views import databases, study, tracking
-from ablation.views.runs import Runs
-from ablation.views.study import Study
-from ablation.views.tracking import Tracker
-from ablation.views.trials import Views
-from ablation.watching import status
-from ablation.watching.watch import Watch
-from ablation.workers import pool, slots
-from ablation.workers.interrupts import Interrupts
-from ablation.workflows.dispatch import Dispatch
-from ablation.workflows.options import Options
-from ablation.workflows.pools import Ahead, open_pool
+from ablation.progress import recorder
+from ablation.progress.listener import ProgressListener
+from ablation.report.build import RenderOptions, RunSummary, build, summarize, write
+from ablation.signals import Interrupts
+from ablation.store import aliases
+from ablation.store.record import Record
+from ablation.store.training import trainings
+from ablation.store.upgrade import opened
+from ablation.store.workspace import Workspace
+from ablation.trackers import databases, mlflow_sender
+from ablation.trackers import optuna_study as study
+from ablation.trackers.mlflow_runs import MlflowRuns
+from ablation.trackers.mlflow_tracker import Tracker
+from ablation.trackers.optuna_study import OptunaStudy
+from ablation.trackers.trackers import Trackers
+from ablation.urls import first_line, with_driver
 from ablation.workflows.prepare import prepare
-from ablation.workspace import Workspace
+from ablation.workflows.publish import for_trackers
+from ablation.workflows.run_options import RunOptions
+from ablation.workflows.scheduler import Scheduler
+from ablation.workflows.warm_pool import WarmPool, open_pool
 
 
-def run(options: Options, watch: Watch, ahead: Ahead | None = None) -> Outcome:
-    """Run a study: what is missing is trained, then a row is selected on validation, then the table is drawn. `ahead`:
-    holds workers that are loading already.
+def run(options: RunOptions, watch: ProgressListener, ahead: WarmPool | None = None) -> RunSummary:
+    """Run a study: train the missing trials, select a row on validation, and draw the table.
 
-    Raises AblateError before anything is written where the input is wrong, KeyboardInterrupt where a signal came.
+    Args:
+        options: Options of the command.
+        watch: Listener for progress and notes.
+        ahead: Pool of workers that are loading already.
+
+    Raises:
+        AblateError: The input is wrong; raised before anything is written.
+        KeyboardInterrupt: A signal arrived.
     """
-    workspace, ahead = opened(options.workspace, watch.say), ahead or Ahead(options, watch)
+    workspace, ahead = opened(options.workspace, watch.say), ahead or WarmPool(options, watch)
     workspace.refuse_locked()
     databases.refuse_foreign_storage(workspace, options.storage)
     databases.refuse_foreign_tracking(workspace, options.tracking)
@@ -51,48 +60,48 @@ def run(options: Options, watch: Watch, ahead: Ahead | None = None) -> Outcome:
             watch.say(f"note: {note}")
         with workspace.lock():
             study.store(workspace)
-            del study  # its pixels: workers map them from disk
+            del study  # frees the pixels, which workers map from disk
             with (
-                status.Noted(watch, workspace.study(record.name), _slot_names(options), options.command) as watch,
-                _views(options, workspace, record, watch) as views,
+                recorder.Recorder(watch, workspace.study(record.name), _slot_names(options), options.command) as watch,
+                _trackers(options, workspace, record, watch) as trackers,
             ):
                 interrupts.say = watch.say
-                heads = Heads(workspace, record)
-                trained = _train_missing(options, ahead, workspace, record, heads, views, watch, interrupts)
+                heads = Retention(workspace, record)
+                trained = _train_missing(options, ahead, workspace, record, heads, trackers, watch, interrupts)
                 if interrupts.asked:
                     raise KeyboardInterrupt
-                return _conclude(workspace, record, heads, views, trained, watch)
+                return _conclude(workspace, record, heads, trackers, trained, watch)
 
 
-def _slot_names(options: Options) -> list[str]:
-    """[] where workers come and go."""
+def _slot_names(options: RunOptions) -> list[str]:
+    """Return the names of the slots; [] on a Dask scheduler, where the number of workers changes."""
     if options.scheduler:
         return []
     return ["inline"] if options.inline else [slot.name for slot in slots.parse(options.slots)]
 
 
-def _open_study(options: Options, workspace: Workspace, record: Record) -> Study:
+def _open_study(options: RunOptions, workspace: Workspace, record: Record) -> OptunaStudy:
     try:
         url = with_driver(options.storage) if options.storage else study.create(workspace.optuna)
-        return Study(url, record, options.storage is not None, aliases.read(workspace))
+        return OptunaStudy(url, record, options.storage is not None, aliases.read(workspace))
     except AblateError:
         raise
-    except Exception as error:  # whatever SQLAlchemy and its drivers raise; an address may hold a password: not named
+    except Exception as error:  # any error of SQLAlchemy and its drivers; the URL may contain a password: not shown
         reason = first_line(error) or type(error).__name__
         raise AblateError(f"--storage: Optuna's database cannot be opened ({reason[:200]})") from None
 
 
 @contextmanager
-def _views(options: Options, workspace: Workspace, record: Record, watch: Watch) -> Iterator[Views]:
+def _trackers(options: RunOptions, workspace: Workspace, record: Record, watch: ProgressListener) -> Iterator[Trackers]:
     opened = _open_study(options, workspace, record)
     tracker = Tracker(
-        workspace.study(record.name).outbox, lambda: tracking.connect(workspace, options.tracking, record.name)
+        workspace.study(record.name).outbox, lambda: mlflow_sender.connect(workspace, options.tracking, record.name)
     )
-    views = Views(record, opened, Runs(record, tracker))
+    trackers = Trackers(record, opened, MlflowRuns(record, tracker))
     try:
-        yield views
+        yield trackers
     finally:
-        unsent = views.close()
+        unsent = trackers.close()
         if unsent:
             later = "" if tracker.waits_for_user else "; send them with: ablate sync"
             watch.say(f"MLflow: {unsent} messages wait for it ({tracker.error}){later}")
@@ -101,26 +110,26 @@ def _views(options: Options, workspace: Workspace, record: Record, watch: Watch)
 
 
 def _train_missing(
-    options: Options, ahead: Ahead, workspace: Workspace, record: Record, heads: Heads, views: Views,
-    watch: Watch, interrupts: Interrupts,
+    options: RunOptions, ahead: WarmPool, workspace: Workspace, record: Record, heads: Retention, trackers: Trackers,
+    watch: ProgressListener, interrupts: Interrupts,
 ) -> int:  # fmt: skip
-    """Train what has no result yet; the number of trials trained."""
+    """Train the trials without a result, and return the number of these trials."""
     missing = plan.missing(workspace, record, record.grid.trials(), options.retry)
     total = record.grid.size
     watch.trials(total - len(missing), 0, total)
     if not missing:
         return 0
-    trainings = plan.trainings(record, missing)
+    to_do = trainings(record, missing)
     with ahead.pool(watch) as workers:
-        wanted = {artifact.key: artifact for t in trainings for artifact in t.artifacts().values()}
+        wanted = {artifact.key: artifact for t in to_do for artifact in t.artifacts().values()}
         with interrupts.softly(workers.stop):
             make(workspace, workers, record, wanted, watch, lambda: interrupts.asked)
         if interrupts.asked:
             return 0
         effort = getattr(record.experiment, "effort", lambda training: training.steps)
-        work = {t.key: float(effort(t)) for t in trainings}
-        orders = Orders(uuid.uuid4().hex, record.keep)
-        dispatch = Dispatch(workspace, record, heads, views, watch, trainings, work, orders, options.timeout)
+        work = {t.key: float(effort(t)) for t in to_do}
+        orders = JobSettings(uuid.uuid4().hex, record.keep)
+        dispatch = Scheduler(workspace, record, heads, trackers, watch, to_do, work, orders, options.timeout)
         _dispatch(dispatch, workers, interrupts)
     if dispatch.alone():
         with open_pool(options, watch, alone=True) as workers:
@@ -128,7 +137,7 @@ def _train_missing(
     return len(missing)
 
 
-def _dispatch(dispatch: Dispatch, workers: pool.Pool, interrupts: Interrupts) -> None:
+def _dispatch(dispatch: Scheduler, workers: pool.Pool, interrupts: Interrupts) -> None:
     def stop() -> None:
         dispatch.stop()
         workers.stop()
@@ -138,24 +147,36 @@ def _dispatch(dispatch: Dispatch, workers: pool.Pool, interrupts: Interrupts) ->
 
 
 def make(
-    workspace: Workspace, workers: pool.Pool, record: Record, wanted: Mapping[str, Any], watch: Watch,
+    workspace: Workspace, workers: pool.Pool, record: Record, wanted: Mapping[str, Any], watch: ProgressListener,
     asked: Callable[[], bool] = lambda: False,
 ) -> None:  # fmt: skip
-    """Make what is lacking of the artifacts that trainings share, until all is there, or it is `asked` to stop."""
+    """Make the missing ones of the artifacts that trainings share.
+
+    Args:
+        workspace: Workspace of the study.
+        workers: Pool that makes the artifacts.
+        record: Record of the study.
+        wanted: Key -> artifact.
+        watch: Listener for progress.
+        asked: Function that returns whether to stop early.
+
+    Raises:
+        AblateError: An artifact could not be computed.
+    """
     plugin, experiment = record.grid.factors.plugin, record.experiment
-    lacking = {key: wanted[key] for key in sorted(wanted) if not experiment.is_ready(workspace, wanted[key])}
-    waiting, tries = deque(lacking), Counter[str]()
-    what = getattr(experiment, "making", "preparing")
+    missing = {key: wanted[key] for key in sorted(wanted) if not experiment.is_ready(workspace, wanted[key])}
+    waiting, tries = deque(missing), Counter[str]()
+    title = getattr(experiment, "making", "preparing")
 
     def take() -> pool.Task | None:
         key = waiting.popleft() if waiting and not asked() else None
-        return pool.Task(key, job.make, (workspace.root.absolute(), plugin, lacking[key])) if key else None
+        return pool.Task(key, job.make, (workspace.root.absolute(), plugin, missing[key])) if key else None
 
     def reported(_: str, message: dict[str, Any]) -> None:
-        watch.step(what, message["done"], message["of"])
+        watch.step(title, message["done"], message["of"])
 
     if waiting:
-        watch.step(what, 0, 1)  # until a worker has loaded its backend, nothing else is said
+        watch.step(title, 0, 1)  # a worker that loads its backend reports nothing else
     for key, ended in workers.run(take, pool.Listener(reported=reported)):
         tries[key] += 1
         if asked() or ended.status is Status.INTERRUPTED:
@@ -169,15 +190,17 @@ def make(
             )
 
 
-def _conclude(workspace: Workspace, record: Record, heads: Heads, views: Views, trained: int, watch: Watch) -> Outcome:
-    """Select, seal, and only then open the test predictions; draw the tables and tell the views."""
+def _conclude(
+    workspace: Workspace, record: Record, heads: Retention, trackers: Trackers, trained: int, watch: ProgressListener
+) -> RunSummary:
+    """Select and seal, and only then open the test predictions; draw the tables and update the trackers."""
     results = collect(workspace, record)
-    found = selection.select(workspace, record, results)
-    sealed = selection.seal(workspace.study(record.name), found) if found else None
+    selected = selection.select(workspace, record, results)
+    sealed = selection.seal(workspace.study(record.name), selected) if selected else None
     kept = record.kept if record.keep != "none" else ""
     if sealed and sealed.row and not heads.selected(sealed.row) and kept:
         watch.say(f"note: the {kept} of row {sealed.row}, selected now, was not kept when it was trained")
-    drawing = draw(workspace, record, results, sealed, Look(importances=study.importances))
+    drawing = build(workspace, record, results, sealed, RenderOptions(importances=study.importances))
     write(workspace, drawing)
-    views.agree(drawing, tests(workspace, drawing.findings))
-    return outcome(workspace, drawing, trained)
+    trackers.agree(for_trackers(drawing), held_out(workspace, drawing.findings))
+    return summarize(workspace, drawing, trained)

@@ -16,9 +16,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
-from ablation.training import features, front, worker
-from ablation.training.jobs import Features
-from ablation.workspace import Workspace
+from ablation.experiments.keras_head.training import features, input_layers, worker
+from ablation.experiments.keras_head.training.jobs import Features
+from ablation.store.workspace import Workspace
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -37,7 +37,7 @@ def main(weights: str, images: int, place: Path) -> None:
     path = workspace.images("random").pixels(32, "")
     path.parent.mkdir(parents=True)
     np.save(path, pixels)
-    model, preprocess = front.backbone("vgg16", weights, 32)
+    model, preprocess = input_layers.backbone("vgg16", weights, 32)
     x = preprocess(pixels.astype(np.float32))
     model.predict(x[:64], verbose=0)
 

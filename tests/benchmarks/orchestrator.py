@@ -24,19 +24,20 @@ from typing import Any, NamedTuple
 import numpy as np
 import psutil
 
-from ablation.datasets import splits
 from ablation.engine.run import Run
-from ablation.grids import study_file
+from ablation.experiments.keras_head import experiment
+from ablation.experiments.keras_head.datasets import stored_splits
+from ablation.experiments.keras_head.training import features
+from ablation.experiments.keras_head.training.jobs import HeadTraining
 from ablation.outcomes import Status
-from ablation.results import result
-from ablation.results.result import Predictions, Result
 from ablation.statistics import evaluation
-from ablation.training import experiment, features
-from ablation.training.jobs import HeadTraining
-from ablation.views.databases import sqlite_url
+from ablation.store import result
+from ablation.store.result import Predictions, Result
+from ablation.store.workspace import Workspace
+from ablation.study import study_file
+from ablation.trackers.databases import sqlite_url
 from ablation.workflows import sweep
-from ablation.workflows.options import Options
-from ablation.workspace import Workspace
+from ablation.workflows.run_options import RunOptions
 
 CLASSES, IMAGES = 7, 210
 HEADINGS = (
@@ -121,7 +122,7 @@ def _train(training: HeadTraining, run: Run) -> Status:
 
 def _labels(workspace: Workspace, training: HeadTraining, _known: dict[str, Any] = {}) -> dict[str, np.ndarray]:  # noqa: B006
     if training.split not in _known:
-        _known[training.split] = splits.read(workspace.images(training.images), training.split)[1]
+        _known[training.split] = stored_splits.read(workspace.images(training.images), training.split)[1]
     return _known[training.split]
 
 
@@ -161,7 +162,7 @@ def _run(place: Path, path: Path) -> tuple[Moment, Moment, Watch]:
     grid = study_file.read(str(path))
     more = {"inline": True, "tracking": "http://127.0.0.1:9"}
     more["storage"] = sqlite_url(place / "optuna.db")
-    sweep.run(Options(grid, str(place / "tiny.npz"), place / "runs", "many", **more), watch)
+    sweep.run(RunOptions(grid, str(place / "tiny.npz"), place / "runs", "many", **more), watch)
     return began, now(), watch
 
 

@@ -11,7 +11,8 @@ import sys
 import careful
 import keras
 
-from ablation.training import factors, head, worker
+from ablation.experiments.keras_head import factors
+from ablation.experiments.keras_head.training import head, worker
 
 ROW = {"fc_units": 1024, "batch_size": 128, "epochs": 10, "learning_rate": 1e-4}
 CONDITION = factors.condition(**ROW, fc_layers=2, dropout=0.25)

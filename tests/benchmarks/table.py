@@ -19,9 +19,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import synthetic
 
-from ablation.grids import record, study_file
-from ablation.results import findings, selection
-from ablation.workspace import Workspace
+from ablation.analysis import selection, study_analysis
+from ablation.store import record
+from ablation.store.workspace import Workspace
+from ablation.study import study_file
 
 NAME = "many"
 HEADINGS = ("rows", "contrasts", "make s", "table s", "table MiB", "gather s", "gather MiB")
@@ -36,7 +37,7 @@ def _write_study(place: Path, rows: int) -> None:
     accuracy = {row: (0.99, 0.93 + 0.03 * (row % 17) / 17, 0.93 + 0.03 * (row % 13) / 13) for row in range(1, rows + 1)}
     found = synthetic.study(place / "runs", study_file.read(str(path)), accuracy)
     workspace = Workspace(place / "runs")
-    chosen = selection.select(workspace, found, findings.done(findings.collect(workspace, found)))
+    chosen = selection.select(workspace, found, study_analysis.done(study_analysis.collect(workspace, found)))
     assert chosen
     selection.seal(workspace.study(NAME), chosen)
 
@@ -46,7 +47,7 @@ def _gather(place: Path) -> None:
     workspace = Workspace(place)
     found = record.need(workspace, NAME)
     sealed = selection.read(workspace, found)
-    said = findings.gather(workspace, found, findings.collect(workspace, found), sealed).analysis
+    said = study_analysis.gather(workspace, found, study_analysis.collect(workspace, found), sealed).analysis
     print(len(said.contrasts))
 
 

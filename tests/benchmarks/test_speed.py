@@ -28,11 +28,11 @@ import pytest
 from numpy.typing import ArrayLike
 from PIL import Image
 
-from ablation.datasets import images
-from ablation.grids import study_file
-from ablation.statistics import comparison
-from ablation.training import devices
-from ablation.workers import slots
+from ablation.engine import slots
+from ablation.experiments.keras_head.datasets import images
+from ablation.experiments.keras_head.training import devices
+from ablation.statistics import intervals
+from ablation.study import study_file
 
 pytestmark = pytest.mark.benchmark
 HERE = Path(__file__).parent
@@ -165,7 +165,7 @@ def compared(mine: ArrayLike, theirs: ArrayLike) -> str:
     apart = 100 * (np.array(mine) - np.array(theirs)).mean(axis=1)
     if len(apart) < 2:
         return f"{apart.mean():+.1f} points"
-    found = comparison.mean(apart)
+    found = intervals.mean(apart)
     return f"{found.value:+.1f} ± {found.high - found.value:.1f} points"
 
 

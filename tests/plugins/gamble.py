@@ -5,8 +5,8 @@ import random
 from pydantic import BaseModel, Field
 
 from ablation.experiments.protocol import Prepared
-from ablation.grids.record import Inputs
 from ablation.measures.measure import scalar
+from ablation.store.record import Inputs
 
 name, version = "gamble", 1
 measures = {"score": scalar("score", "score", "points", 1), "minutes": scalar("minutes", "time", "min", 1, best="low")}

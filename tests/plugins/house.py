@@ -7,10 +7,10 @@ import pandas as pd
 from gamble import factors, measures, prepare
 from gamble import train as play
 
-from ablation.caveats.caveat import Caveat
-from ablation.figures.canvas import Drawn
-from ablation.planning.cost import Estimate, Speed
-from ablation.tables.table import Cell, Column, Table
+from ablation.engine.cost import Estimate, Speed
+from ablation.model.diagnostic import Diagnostic
+from ablation.model.figure import Figure
+from ablation.model.table import Cell, Column, Table
 
 name, version = "house", 1
 __all__ = ["factors", "measures", "prepare"]
@@ -32,7 +32,7 @@ def estimate(request):
 
 
 def the_house_wins(known):
-    return Caveat("HOUSE_WINS", "The house wins.", "Whoever plays long loses.", "Stop.", (1,))
+    return Diagnostic("HOUSE_WINS", "The house wins.", "Whoever plays long loses.", "Stop.", (1,))
 
 
 def odds(found):
@@ -44,7 +44,11 @@ def odds(found):
 def wheel(found):
     trace = {"type": "scatter", "x": [1, 2], "y": [1, 2]}
     data = pd.DataFrame({"x": [1, 2]})
-    return Drawn("wheel", "The wheel", "It turns.", "A line.", data, (), {"data": [trace], "layout": {}})
+    return Figure("wheel", "The wheel", "It turns.", "A line.", data, (), {"data": [trace], "layout": {}})
 
 
-diagnostics, tables, figures = {"HOUSE_WINS": the_house_wins}, (odds,), (wheel,)
+def diagnostics():
+    return {"HOUSE_WINS": the_house_wins}
+
+
+tables, figures = (odds,), (wheel,)

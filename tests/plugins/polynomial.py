@@ -4,8 +4,8 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from ablation.experiments.protocol import Prepared
-from ablation.grids.record import Inputs
 from ablation.measures.regression import mae, rmse
+from ablation.store.record import Inputs
 
 name, version = "polynomial", 1
 measures = {"mae": mae("m"), "rmse": rmse("m")}

@@ -1,0 +1,1 @@
+"""Analysis of a study: selection and its seal, evidence, comparisons between rows."""

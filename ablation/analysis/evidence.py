@@ -1,0 +1,165 @@
+"""Evidence of one row on one split: the examples and scores of its trials, as samples for the statistics."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from ablation.analysis.facts import Sample
+from ablation.measures.measure import AGGREGATE, PER_EXAMPLE, Columns, Measure
+from ablation.statistics import bootstrap
+from ablation.store.examples import Examples
+
+SHARED = ("id", "label")  # columns that identify the examples: the same for all seeds
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Predictions and scores of the trainings of one row on the N examples of a split.
+
+    Attributes:
+        split: digest of the examples. Rows are compared only where the digest is the same.
+        seeds: seeds of the S trainings.
+        columns: name -> (S, N, ...), one entry per seed; the columns of SHARED are (N,). Empty where the examples are
+            unknown, or differ between seeds.
+        numbers: measure -> the score that each training states itself, (S,).
+    """
+
+    split: str
+    seeds: tuple[int, ...]
+    columns: Mapping[str, np.ndarray]
+    numbers: Mapping[str, np.ndarray]
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Labels of the examples, (N,)."""
+        return self.columns["label"]
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """Predictions of each seed, (S, N)."""
+        return self.columns["predicted"]
+
+    @property
+    def n(self) -> int:
+        """Number of examples; 0 where the examples are unknown."""
+        name, column = next(iter(self.columns.items()), ("", np.empty((0, 0))))
+        return len(column) if name in SHARED else column.shape[1]
+
+    @property
+    def shared(self) -> dict[str, np.ndarray]:
+        """Columns that identify the examples."""
+        return {name: column for name, column in self.columns.items() if name in SHARED}
+
+    def of(self, place: int) -> dict[str, np.ndarray]:
+        """Return the columns of the seed at this position in `seeds`."""
+        return {name: column if name in SHARED else column[place] for name, column in self.columns.items()}
+
+    @cached_property
+    def _each(self) -> list[dict[str, np.ndarray]]:
+        return [self.of(place) for place in range(len(self.seeds))]
+
+    @cached_property
+    def _samples(self) -> dict[str, Sample | None]:
+        """Cache of `sample`: name of the measure -> sample."""
+        return {}
+
+    def sample(self, measure: Measure) -> Sample | None:
+        """Return the scores of all seeds by a measure; None where the scores are not available."""
+        if measure.name not in self._samples:
+            self._samples[measure.name] = self._sample(measure)
+        return self._samples[measure.name]
+
+    def _sample(self, measure: Measure) -> Sample | None:
+        identity = (self.split, self.seeds, measure.kind, measure.bounds)
+        if self.columns and measure.follows_from(self.columns):
+            values = np.array([measure.value(columns) for columns in self._each])
+            if measure.kind == AGGREGATE:
+                return Sample(*identity, values, self.n, resample=lambda weights: measure.resample(self._each, weights))
+            return Sample(*identity, values, self.n, np.stack([measure.scores(columns) for columns in self._each]))
+        values = self.numbers.get(measure.name, np.empty(0))
+        return Sample(*identity, values) if len(values) else None
+
+    def share(self, measure: Measure) -> np.ndarray:
+        """Return the score of each example, the mean over seeds: (N,)."""
+        sample = self.sample(measure)
+        assert sample is not None
+        return sample.share
+
+
+def of_row(split: str, seeds: Sequence[int], opened: Sequence[Examples], measures: Iterable[Measure]) -> Evidence:
+    """Return the evidence of one row.
+
+    Args:
+        split: digest of the examples.
+        seeds: seeds of the trials.
+        opened: examples of each trial, in the order of `seeds`.
+        measures: measures to score by; only the columns that they need are kept.
+    """
+    measures, first = tuple(measures), opened[0].columns
+    needed = {*SHARED, *(name for m in measures for name in m.needs)}
+    same_examples = all(_same(first, examples.columns) for examples in opened)
+    columns = {
+        name: first[name] if name in SHARED else np.array([examples.columns[name] for examples in opened])
+        for name in (first if same_examples else ())
+        if name in needed
+    }
+    values = {m.name: [examples.score(m) for examples in opened] for m in measures if not m.follows_from(columns)}
+    numbers = {name: np.array(scores, float) for name, scores in values.items() if None not in scores}
+    return Evidence(split, tuple(seeds), columns, numbers)
+
+
+def _same(a: Columns, b: Columns) -> bool:
+    """Return whether two sets of columns belong to the same examples."""
+    return a.keys() == b.keys() and all(
+        np.array_equal(a[name], b[name]) if name in SHARED else len(a[name]) == len(b[name]) for name in a
+    )
+
+
+def told_apart(rows: Mapping[int, Evidence], reference: int) -> dict[int, Evidence]:
+    """Return the rows, with a new split for each row whose examples differ from those of its split.
+
+    The reference defines the examples of its split; in a split without the reference, the first row does.
+    """
+    bases: dict[str, Evidence] = {}
+    separated = {}
+    for row in sorted(rows, key=lambda r: (r != reference, r)):
+        evidence = rows[row]
+        base = bases.setdefault(evidence.split, evidence) if evidence.columns else evidence
+        same = all(np.array_equal(evidence.shared[k], base.shared.get(k, ())) for k in evidence.shared)
+        if same and evidence.n == base.n:
+            separated[row] = evidence
+        else:
+            content = b"".join(np.ascontiguousarray(column).tobytes() for column in evidence.shared.values())
+            separated[row] = replace(evidence, split=f"{evidence.split}/{hashlib.sha256(content).hexdigest()[:16]}")
+    return {row: separated[row] for row in rows}
+
+
+def samples(rows: Mapping[int, Evidence], measure: Measure) -> dict[int, Sample]:
+    """Return row -> sample by a measure, for the rows that have scores."""
+    return {row: sample for row, evidence in rows.items() if (sample := evidence.sample(measure))}
+
+
+def drawn(rows: Mapping[int, Evidence], measure: Measure) -> dict[int, Sample]:
+    """Return the output of `samples`, with bootstrap draws of an aggregate. Rows on the same examples share the
+    bootstrap samples."""
+    row_samples = samples(rows, measure)
+    if measure.kind in PER_EXAMPLE:
+        return row_samples
+    for split in dict.fromkeys(sample.split for sample in row_samples.values()):
+        aggregates = {r: s for r, s in row_samples.items() if s.split == split and s.resample}
+        if aggregates:
+            predictions = [columns for r in aggregates for columns in rows[r]._each]
+            draws = bootstrap.draws(
+                _resampling(measure, predictions), len(predictions), next(iter(aggregates.values())).n
+            )
+            parts = np.split(draws, np.cumsum([len(s.seeds) for s in aggregates.values()])[:-1])
+            row_samples |= {r: replace(s, draws=part) for (r, s), part in zip(aggregates.items(), parts, strict=True)}
+    return row_samples
+
+
+def _resampling(measure: Measure, predictions: Sequence[Columns]) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function from example weights (B, N) to the aggregate of each prediction under B samples, (A, B)."""
+    return lambda weights: measure.resample(predictions, weights)

@@ -1,0 +1,123 @@
+"""Comparison of measured with published numbers: a verdict for each row, and the agreement of ranks and signs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from ablation.analysis.facts import Contrast
+from ablation.experiments import is_demo
+from ablation.measures.measure import BINARY
+from ablation.statistics import intervals, tests
+from ablation.statistics.intervals import Interval
+from ablation.store.record import Record
+
+SAME, OTHER, UNKNOWN = "≈", "≠", "?"
+
+
+@dataclass(frozen=True)
+class Reproduced:
+    """Test accuracy of one row and its published accuracy, as fractions.
+
+    Attributes:
+        verdict: SAME where the interval of the difference contains 0, OTHER where it does not, UNKNOWN where the two
+            cannot be compared.
+    """
+
+    row: int
+    published: Decimal
+    measured: float | None
+    difference: Interval | None
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Agreement of measured and published accuracy over all rows that have both.
+
+    Attributes:
+        rows: number of these rows.
+        tau: Kendall's tau-b of test accuracy; None where it is not defined.
+        same_signs: number of one-factor contrasts that were measured with their published sign.
+        signs: number of one-factor contrasts with a published sign.
+        within_noise: number of contrasts with a published difference too small for test sets of this size.
+    """
+
+    rows: int
+    tau: float | None
+    same_signs: int
+    signs: int
+    within_noise: int
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """Comparison of a study with published numbers.
+
+    Attributes:
+        other: why measured minus published is meaningless here; "" where it is not.
+    """
+
+    rows: tuple[Reproduced, ...]
+    agreement: Agreement
+    other: str
+
+
+def _other(record: Record, images: int) -> str:
+    """Return the reason why the published numbers belong to other data; "" where there is none."""
+    if is_demo(record.data):
+        return "drawn faces stand in for the published data"
+    stated = record.grid.published_test_images
+    if stated and images and stated != images:
+        return f"{images:,} test images, {stated:,} in the source"
+    return "random weights stand in for ImageNet's" if record.inputs.replaced else ""
+
+
+def _reproduced(
+    row: int, published: Decimal, measured: float | None, n: int, published_n: int, other: str
+) -> Reproduced:
+    """Return the comparison of one row; UNKNOWN where it was not measured, or `other` gives a reason."""
+    if measured is None or other:
+        return Reproduced(row, published, measured, None, UNKNOWN)
+    difference = intervals.newcombe(measured, float(published), n, published_n)
+    return Reproduced(row, published, measured, difference, SAME if difference.holds() else OTHER)
+
+
+def _agreement(
+    published: Mapping[int, Decimal], measured: Mapping[int, float], contrasts: Sequence[Contrast], n: int
+) -> Agreement:
+    """Return the agreement over all rows with both numbers; `n` is the size of the published test set."""
+    both = [r for r in published if r in measured]
+    pairs = [c.pair for c in contrasts if c.pair.first in both and c.pair.second in both]
+    published_changes = [published[p.second] - published[p.first] for p in pairs]
+    measured_changes = [measured[p.second] - measured[p.first] for p in pairs]
+    signs = [(a, b) for a, b in zip(published_changes, measured_changes, strict=True) if a]
+    within_noise = [
+        intervals.newcombe(float(published[p.second]), float(published[p.first]), n, n).holds() for p in pairs
+    ]
+    return Agreement(
+        len(both),
+        tests.kendall([float(published[r]) for r in both], [measured[r] for r in both]) if len(both) > 1 else None,
+        sum((a > 0) == (b > 0) and b != 0 for a, b in signs),
+        len(signs),
+        sum(within_noise),
+    )
+
+
+def reproduce(record: Record, measured: Mapping[int, float], contrasts: Sequence[Contrast]) -> Reproduction | None:
+    """Return the comparison with published numbers; None where no share of examples was published.
+
+    Args:
+        record: the study.
+        measured: row -> primary measure on test.
+        contrasts: pairs of rows that differ in one factor.
+    """
+    key = f"test_{record.primary.name}"
+    published = {r: p[key] for r, p in enumerate(record.grid.published, start=1) if key in p}
+    if not published or record.primary.kind != BINARY:
+        return None
+    n = {r: record.examples(record.grid.rows[r - 1]).get("test", 0) for r in published}
+    first = next(iter(published))
+    other = _other(record, n[first])
+    published_n = record.grid.published_test_images
+    rows = [_reproduced(r, p, measured.get(r), n[r], published_n or n[r], other) for r, p in published.items()]
+    return Reproduction(tuple(rows), _agreement(published, measured, contrasts, published_n or n[first]), other)

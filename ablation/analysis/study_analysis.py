@@ -1,0 +1,223 @@
+"""Analysis of a study, made once from its files: tables, figures and warnings are made from this value and read no
+file."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from statistics import fmean
+
+from ablation.analysis import evidence, published, selection
+from ablation.analysis import external_evaluation as elsewhere
+from ablation.analysis import study_statistics as analysis
+from ablation.analysis.evidence import Evidence
+from ablation.analysis.external_evaluation import ExternalEvaluation
+from ablation.analysis.facts import Analysis
+from ablation.analysis.published import Reproduction
+from ablation.analysis.selection import Selection
+from ablation.store import result
+from ablation.store.examples import Opener
+from ablation.store.files import read_json
+from ablation.store.record import Record
+from ablation.store.result import Result
+from ablation.store.workspace import Workspace
+from ablation.study.grid import Trial
+
+Results = Mapping[Trial, Result | None]
+BOOTSTRAP_ROWS = 100  # above so many rows, bootstrap intervals are made only on request
+
+
+@dataclass(frozen=True)
+class StudyAnalysis:
+    """Results of a study, with all statistics computed from them. Rows without a finished trial are missing from `val`
+    and `test`.
+
+    Attributes:
+        results: trial -> its result, None where the trial was not run.
+        sealed: the selection; None until one is sealed.
+        val: row -> evidence on validation.
+        test: row -> evidence on test; empty until a selection is sealed, as are the parts of `analysis` about test.
+        replicates: evidence of the reference with more seeds, on test.
+        twins: groups of rows that state different settings, but were the same in the trainer.
+        elsewhere: evaluations of rows on other images.
+    """
+
+    record: Record
+    results: Results
+    sealed: Selection | None
+    val: Mapping[int, Evidence]
+    test: Mapping[int, Evidence]
+    replicates: Evidence | None
+    analysis: Analysis
+    reproduction: Reproduction | None
+    twins: tuple[tuple[int, ...], ...]
+    elsewhere: tuple[ExternalEvaluation, ...]
+
+    def finished(self, row: int) -> list[tuple[Trial, Result]]:
+        """Return the finished trials of a row, by seed, without replicates."""
+        return list(self._finished.get(row, {}).items())
+
+    @property
+    def selected(self) -> int | None:
+        """Number of the selected row; None before selection, and where the study selects nothing."""
+        return self.sealed.row if self.sealed else None
+
+    @cached_property
+    def _finished(self) -> dict[int, dict[Trial, Result]]:
+        return _rows(of_rows(self.record, self.results))
+
+
+def collect(workspace: Workspace, record: Record) -> dict[Trial, Result | None]:
+    """Return the result of every trial from its files: a success, a failure of the training, or None where the trial
+    was not run."""
+    results = {t: result.read(workspace.training(record.training_key(t)), t.step) for t in record.grid.trials()}
+    return results | _scored_anew(workspace, record, done(results))
+
+
+def _scored_anew(workspace: Workspace, record: Record, finished: Mapping[Trial, Result]) -> dict[Trial, Result]:
+    """Return trials whose validation scores lack a measure that follows from their predictions, with that measure.
+
+    Where a validation split has no image of a class, macro-F1 counts as missing: version 0.1.0 counted a class that was
+    predicted, but had no images, as 0. No train split has a missing class.
+    """
+    incomplete = {t: names for t, r in finished.items() if (names := _lacking(record, t, r))}
+    open_val = selection.validation(workspace, record) if incomplete else None
+    rescored = {}
+    for trial, names in incomplete.items():
+        assert open_val is not None
+        stored, measures = finished[trial], {name: record.measures[name] for name in names}
+        val = {**stored.scores.get("val", {}), **open_val(trial, stored).scored(measures)}
+        rescored[trial] = replace(stored, scores={**stored.scores, "val": val})
+    return rescored
+
+
+def _lacking(record: Record, trial: Trial, result: Result) -> list[str]:
+    """Return the measures with no validation score, or with an invalid one, that may follow from the trial's
+    predictions."""
+    if "val" not in result.predictions:
+        return []
+    val, measures = result.scores.get("val", {}), record.measures.values()
+    absent = record.inputs.classes and not all(record.inputs.counts[trial.condition.split]["val"])
+    names = [m.name for m in measures if m.needs and "val" in m.splits and m.name not in val]
+    return [*names, *(["macro_f1"] if absent and "macro_f1" in val else [])]
+
+
+def done(results: Results) -> dict[Trial, Result]:
+    """Return the finished trials, replicates included."""
+    return {t: r for t, r in results.items() if r and r.done}
+
+
+def of_rows(record: Record, results: Results) -> dict[Trial, Result]:
+    """Return the finished trials, without replicates of the reference."""
+    return {t: r for t, r in done(results).items() if not record.grid.is_replicate(t)}
+
+
+def _evidence(record: Record, trials: Mapping[Trial, Result], open_split: Opener) -> Evidence | None:
+    """Return the evidence of one row from its trials; None where there are no trials."""
+    if not trials:
+        return None
+    split = record.split_of(next(iter(trials)).condition)
+    examples = [open_split(trial, result) for trial, result in trials.items()]
+    return evidence.of_row(split, [t.seed for t in trials], examples, record.measures.values())
+
+
+def _rows(finished: Mapping[Trial, Result]) -> dict[int, dict[Trial, Result]]:
+    """Return the results by row: row -> trial -> result."""
+    rows: dict[int, dict[Trial, Result]] = {}
+    for trial, stored in finished.items():
+        rows.setdefault(trial.row, {})[trial] = stored
+    return rows
+
+
+def _by_row(record: Record, finished: Mapping[Trial, Result], open_split: Opener) -> dict[int, Evidence]:
+    """Return the evidence of each row; rows on different examples have different splits."""
+    ordered = sorted(finished.items(), key=lambda item: (item[0].row, item[0].seed))
+    by_row = {row: _evidence(record, trials, open_split) for row, trials in _rows(dict(ordered)).items()}
+    return evidence.told_apart({row: e for row, e in by_row.items() if e}, record.grid.reference)
+
+
+def _twins(workspace: Workspace, record: Record, finished: Iterable[Trial]) -> Iterator[tuple[int, ...]]:
+    """Return groups of rows with the same fingerprint, which the trainer notes before its first step. Rows of one
+    training differ in epochs and are no twins."""
+    same_fingerprint: dict[str, dict[str, int]] = {}
+    for trial in finished:
+        key = record.training_key(trial)
+        witness = read_json(workspace.training(key).witness)
+        if witness:  # trainings of versions that stored no fingerprint have no file
+            fingerprint = json.dumps([witness, trial.step, trial.seed], sort_keys=True)
+            same_fingerprint.setdefault(fingerprint, {}).setdefault(key, trial.row)
+    return (tuple(sorted(rows.values())) for rows in same_fingerprint.values() if len(rows) > 1)
+
+
+def _elsewhere(workspace: Workspace, record: Record) -> tuple[ExternalEvaluation, ...]:
+    """Return the evaluations of trials that the study still has, with the current numbers of their rows."""
+    rows = {record.trial_key(t): t.row for t in record.grid.trials()}
+    evaluations = elsewhere.read_all(workspace.study(record.name))
+    return tuple(e.model_copy(update={"row": rows[e.trial]}) for e in evaluations if e.trial in rows)
+
+
+def analysed(
+    record: Record, train: Mapping[int, float], parameters: Mapping[int, int], val: Mapping[int, Evidence],
+    test: Mapping[int, Evidence], replicates: Evidence | None, selected: int | None, all_intervals: bool = False,
+) -> Analysis:  # fmt: skip
+    """Return all statistics of a study.
+
+    Args:
+        train: row -> primary measure on train.
+        parameters: row -> number of trained parameters.
+        val: row -> evidence on validation.
+        test: row -> evidence on test; empty until a selection is sealed.
+        replicates: evidence of the reference with other seeds, on test.
+        selected: number of the selected row.
+        all_intervals: compute bootstrap intervals for any number of rows.
+    """
+    bootstrapped = all_intervals or len(record.grid.rows) <= BOOTSTRAP_ROWS
+    sampled = evidence.drawn if bootstrapped else evidence.samples
+    primary, selecting = record.primary, record.selected_by or record.primary
+    return analysis.analyse(
+        record,
+        train,
+        parameters,
+        {selecting.name: evidence.samples(val, selecting), primary.name: sampled(val, primary)},
+        {measure.name: sampled(test, measure) for measure in record.detailed},
+        replicates.sample(primary) if replicates else None,
+        selected,
+        bootstrapped,
+    )
+
+
+def _trained(record: Record, rows: Mapping[int, Mapping[Trial, Result]]) -> dict[int, float]:
+    """Return row -> primary measure on train, for the rows whose trials all have one."""
+    name = record.primary.name
+    stated = {row: [r.scores.get("train", {}).get(name) for r in trials.values()] for row, trials in rows.items()}
+    return {row: fmean(v for v in scores if v is not None) for row, scores in stated.items() if None not in scores}
+
+
+def gather(
+    workspace: Workspace, record: Record, results: Results, sealed: Selection | None, all_intervals: bool = False
+) -> StudyAnalysis:
+    """Read the predictions and return the analysis. Test predictions are opened only where a selection is sealed.
+
+    Args:
+        results: trial -> its result, None where the trial was not run.
+        sealed: the sealed selection; None where none is sealed.
+        all_intervals: compute bootstrap intervals for any number of rows.
+
+    Raises:
+        AblateError: a file is missing or changed.
+    """
+    finished = of_rows(record, results)
+    replicate_results = {t: r for t, r in done(results).items() if record.grid.is_replicate(t)}
+    val = _by_row(record, finished, selection.validation(workspace, record))
+    open_test = selection.unseal(workspace, record, sealed) if sealed else None
+    test = _by_row(record, finished, open_test) if open_test else {}
+    replicates = _evidence(record, replicate_results, open_test) if open_test else None
+    rows = _rows(finished)
+    parameters = {row: next(iter(trials.values())).parameters for row, trials in rows.items()}
+    selected = sealed.row if sealed else None
+    statistics = analysed(record, _trained(record, rows), parameters, val, test, replicates, selected, all_intervals)
+    measured = {row: facts.primary.value for row, facts in statistics.rows.items()}
+    reproduction = published.reproduce(record, measured, statistics.contrasts)
+    twins = tuple(dict.fromkeys(_twins(workspace, record, finished)))
+    evaluations = _elsewhere(workspace, record) if sealed else ()
+    return StudyAnalysis(record, results, sealed, val, test, replicates, statistics, reproduction, twins, evaluations)

@@ -1,0 +1,111 @@
+"""Command line: the group of commands, and the handling of errors."""
+
+import shlex
+import sys
+import tempfile
+import traceback
+
+import click
+
+from ablation import __version__
+from ablation.cli import process_setup
+from ablation.cli.commands import COMMANDS
+from ablation.errors import AblateError
+from ablation.store import disk
+from ablation.urls import masked
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class _Commands(click.Group):
+    """Group whose help shows the whole first sentence of each command; click cuts it at the terminal's width."""
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        sentences = [(name, _first_sentence(command.help or "")) for name, command in self.commands.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(sentences)
+
+
+def _first_sentence(text: str) -> str:
+    paragraph = " ".join(text.split("\n\n")[0].split())
+    return paragraph.partition(". ")[0].rstrip(".")
+
+
+@click.group(cls=_Commands, context_settings=CONTEXT)
+@click.version_option(__version__, prog_name="ablate")
+def cli() -> None:
+    """Fill an ablation table and stand behind it.
+
+    \b
+    ablate run --grid paper                      the nine rows of the paper, on demo faces
+    ablate run --grid paper --data faces/        on your own images
+    ablate plan --grid paper                     what would run, and what it would cost
+    ablate status                                how far every study is, and what runs
+    ablate table --grid paper                    draw the table again, from files
+    ablate ui                                    compare the rows in MLflow
+    ablate new mine.toml                         a study of your own to start from
+    """
+
+
+for _command in COMMANDS:
+    cli.add_command(_command)
+
+
+def main() -> None:
+    """Run the `ablate` command line and exit.
+
+    Exit codes: 0 all done, 1 rows failed, 2 the input or environment is wrong, 3 a bug of ablate, 130 interrupted.
+    """
+    process_setup.prepare(sys.argv[1:])
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command and return its exit code; errors are printed. `arguments`: the words typed after `ablate`."""
+    try:
+        return int(cli.main(arguments, prog_name="ablate", standalone_mode=False, obj=arguments) or 0)
+    except AblateError as error:
+        click.echo(f"error: {error}", err=True)
+        return 2
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 0
+    except click.ClickException as error:
+        click.echo(
+            f"error: {error.format_message().rstrip('.')}; see `ablate {' '.join(arguments[:1])} --help`", err=True
+        )
+        return 2
+    except OSError as error:
+        reason = disk.explain(error) or _no_temporary_folder()
+        if reason is None:
+            return _bug(arguments)
+        click.echo(f"error: {reason}", err=True)
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        click.echo(f"interrupted; go on with: ablate {masked(shlex.join(arguments))}", err=True)
+        return 130
+    except Exception:
+        return _bug(arguments)
+
+
+def _no_temporary_folder() -> str | None:
+    """Return what to do where no folder takes temporary files; None where one does."""
+    try:
+        tempfile.gettempdir()
+    except OSError:
+        return "TMPDIR: no folder for temporary files can be written; set it to one that can"
+    return None
+
+
+def _bug(arguments: list[str]) -> int:
+    """Write the traceback to a file that the user can send, and return the exit code. Users see no traceback."""
+    text = masked(f"ablate {' '.join(arguments)}\n{traceback.format_exc()}")
+    path = process_setup.workspace_of(arguments) / "log" / "crash.log"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError:  # a full or read-only disk may be the cause
+        click.echo(text, err=True)
+        return 3
+    click.echo(f"error: this is a bug of ablate's; please report it with {path.absolute()}", err=True)
+    return 3

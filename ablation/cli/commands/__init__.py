@@ -1,0 +1,42 @@
+"""Commands of `ablate`, one file each: options in, text out.
+
+Large libraries are imported inside the functions, so that --help is quick.
+"""
+
+from ablation.cli.commands import (
+    clean,
+    data,
+    doctor,
+    evaluate,
+    new,
+    plan,
+    predict,
+    register,
+    report,
+    run,
+    status,
+    sync,
+    table,
+    ui,
+    verify,
+    worker,
+)
+
+COMMANDS = (
+    run.run,
+    plan.plan,
+    table.table,
+    report.report,
+    verify.verify,
+    data.data,
+    evaluate.evaluate,
+    predict.predict,
+    ui.ui,
+    sync.sync,
+    register.register,
+    new.new,
+    status.status,
+    clean.clean,
+    worker.worker,
+    doctor.doctor,
+)

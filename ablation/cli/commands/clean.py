@@ -1,0 +1,41 @@
+"""`ablate clean`: list what can be deleted in a workspace, and delete it."""
+
+from pathlib import Path
+
+import click
+
+from ablation.cli.commands.options import opened, workspace_option
+from ablation.errors import AblateError
+
+
+@click.command()
+@click.argument("kinds", nargs=-1, metavar="[KIND]...")
+@workspace_option
+@click.option("--yes", is_flag=True, help="Delete it.")
+def clean(kinds: tuple[str, ...], workspace: Path, yes: bool) -> int:
+    """Say what could be deleted: checkpoints, heads, features, trainings that no study uses. With --yes, delete it.
+
+    Tables, results and predictions of your studies stay.
+
+    \b
+    ablate clean
+    ablate clean features checkpoints --yes
+    """
+    from ablation.workflows import clean as cleaning
+
+    unknown = [kind for kind in kinds if kind not in cleaning.KINDS]
+    if unknown:
+        raise AblateError(f"{unknown[0]}: takes {', '.join(cleaning.KINDS)}")
+    if not workspace.is_dir():
+        raise AblateError(f"--workspace {workspace}: there is no such folder")
+    opened_workspace = opened(workspace)
+    with opened_workspace.lock():
+        items = cleaning.find(opened_workspace, kinds or cleaning.KINDS)
+        click.echo(cleaning.draw(items, opened_workspace))
+        if yes:
+            for item in items:
+                item.delete()
+    size = cleaning.megabytes(sum(item.size for item in items))
+    if items:
+        click.echo(f"deleted {size}" if yes else f"{size} in all; to delete it: --yes")
+    return 0

@@ -1,0 +1,76 @@
+"""`ablate evaluate`: apply a trained row to other labelled images."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ablation.cli.commands.options import (
+    OUTPUT_FILE,
+    existing_name,
+    output_file,
+    row_options,
+    study_options,
+    tracking_option,
+    workspace_option,
+)
+from ablation.fast_imports import loading
+
+
+@click.command()
+@study_options
+@workspace_option
+@click.option("--data", required=True, help="Labelled images, in any layout that `run` takes; demo:production.")
+@click.option(
+    "--split",
+    type=click.Choice(["all", "train", "val", "test"]),
+    default="all",
+    show_default=True,
+    help="Which of them, where the data have splits.",
+)
+@row_options
+@tracking_option
+@click.option("--predictions", type=OUTPUT_FILE, callback=output_file, help="A CSV file, a line an image.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def evaluate(
+    grid: str, name: str | None, workspace: Path, data: str, split: str, row: int | None, predictions: Path | None,
+    as_json: bool, limit: int | None, skip_bad: bool, **rest: Any,
+) -> int:  # fmt: skip
+    """Try the selected row on other images: production data, another data set.
+
+    Classes are matched by name; images of others are counted and left out. Results and selection stay as they are; the
+    study's tables and report are drawn again, with these images in them, and MLflow is told. Where the row's head was
+    not kept, it is trained again, and compared with what it predicted before.
+
+    \b
+    ablate evaluate --grid paper --data demo:production
+    ablate evaluate --grid paper --data affwild2/ --split test --predictions said.csv
+    ablate evaluate --grid paper --data faces/ --row 3
+    """
+    from ablation import urls
+    from ablation.study import study_file
+
+    urls.refuse_credentials("--tracking", rest["tracking"])
+    name = name or existing_name(grid, workspace)
+    study = study_file.read(grid)
+    from ablation.cli.terminal import progress
+
+    with loading():
+        from ablation.cli.terminal import summary
+        from ablation.report.tables import markdown_csv
+        from ablation.workflows import evaluation as production
+        from ablation.workflows.run_options import RunOptions
+
+    options = RunOptions(study, data, workspace, name, {"limit": limit, "skip_bad": skip_bad}, **rest)
+    with progress.watch() as watch:
+        evaluation = production.evaluate(options, split, row, watch)
+    if predictions:
+        predictions.write_text(markdown_csv.csv(evaluation.predictions), encoding="utf-8")
+    if as_json:
+        click.echo(evaluation.found.model_dump_json())
+        return 0
+    summary.print_table(evaluation.table)
+    click.echo(
+        f"table: {evaluation.tables}.md, .tex; images, confusion matrix: {evaluation.folder}; also in the report"
+    )
+    return 0

@@ -1,0 +1,292 @@
+"""Options that several commands share, and the selection of studies."""
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ablation.errors import AblateError
+from ablation.experiments import is_demo
+
+DEMO = "demo"
+OUTPUT_FILE = click.Path(dir_okay=False, path_type=Path)
+GRID = "A shipped study (paper, heads, baseline, preprocessing, split, smoke), a .toml file, or several with commas."
+
+
+def workspace_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--workspace",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=Path("runs"),
+        show_default=True,
+        help="The folder that holds all your results.",
+    )(command)
+
+
+def _not_empty(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value == "":
+        raise AblateError(f"--{parameter.name}: is empty; leave it out, or say which study")
+    return value
+
+
+NAME = click.option(
+    "--name", callback=_not_empty, help="The study's name. Default: the grid's; with -demo on demo data."
+)
+
+
+def output_file(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
+    """Return the path of an output file. Raises AblateError before any work where the file cannot be written."""
+    if value is None:
+        return None
+    try:
+        value.lstat()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise AblateError(f"{parameter.opts[-1]} {value}: {error.strerror}; take a shorter name") from None
+    if not value.absolute().parent.is_dir():
+        raise AblateError(f"{parameter.opts[-1]} {value}: there is no folder {value.parent}; make it first")
+    return value
+
+
+def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    command = NAME(command)
+    return click.option("--grid", required=True, callback=_not_empty, help=GRID)(command)
+
+
+def some_study_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    command = NAME(command)
+    return click.option("--grid", callback=_not_empty, help=f"{GRID} Default: all studies.")(command)
+
+
+def tls_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for name, description in (("key", "this side's key"), ("cert", "this side's certificate"), ("ca", "the authority")):
+        command = click.option(f"--tls-{name}", metavar="FILE", help=f"TLS to the scheduler: {description}.")(command)
+    return command
+
+
+def tracking_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--tracking",
+        metavar="URI",
+        envvar="MLFLOW_TRACKING_URI",
+        show_envvar=True,
+        help="MLflow's server or database. Default: SQLite in the workspace.",
+    )(command)
+
+
+def strict_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--strict", multiple=True, metavar="CODE", help="Exit with 1 where this warning is given. Repeatable."
+    )(command)
+
+
+# Options of both `run` and `plan`: one list, so that the commands stay equal.
+RUN_OPTIONS: tuple[Callable[..., Any], ...] = (
+    study_options,
+    workspace_option,
+    click.option(
+        "--data",
+        help="Folders of classes, fer2013.csv, an Aff-Wild2 folder, an .npz file, or demo "
+        "(default of shipped studies).",
+    ),
+    click.option("--classes", help="Which classes, in which order: anger,fear,happiness. Default: all."),
+    click.option(
+        "--seeds", help="How many (5: seeds 0 to 4), or a list (0,7,11; seed 7 alone: 7,). Default: the study's."
+    ),
+    click.option(
+        "--set", "changes", multiple=True, metavar="FACTOR=LEVEL", help="Change what all rows share. Repeatable."
+    ),
+    click.option(
+        "--limit", type=click.IntRange(min=1), help="Use a seeded part of each split: at most this many images."
+    ),
+    click.option("--skip-bad", is_flag=True, help="Leave out images that cannot be decoded."),
+    click.option("--option", multiple=True, metavar="NAME=VALUE", help="An option of the study's own experiment."),
+    click.option(
+        "--slots",
+        default="auto",
+        show_default=True,
+        help="auto: each GPU, else the CPU; cpu:N shares the cores; gpu:0,1 or gpu:0x3 (three on one).",
+    ),
+    click.option("--scheduler", metavar="ADDR", help="A Dask scheduler with `ablate worker`s: tcp://HOST:8786."),
+    tls_options,
+    click.option("--inline", is_flag=True, help="Train in this process, without workers: for debugging."),
+    click.option(
+        "--timeout", metavar="TIME", help="How long one try of a training may take: 90s, 30m, 2h. Default: no end."
+    ),
+    click.option(
+        "--retry", type=click.Choice(["diverged"]), multiple=True, help="Try again what a run else leaves alone."
+    ),
+    click.option(
+        "--keep",
+        type=click.Choice(["all", "selected", "none"]),
+        default="selected",
+        show_default=True,
+        help="Whose heads stay on disk; with all, more epochs can go on from there.",
+    ),
+    click.option(
+        "--replicate-reference",
+        "replicates",
+        type=click.IntRange(min=2),
+        metavar="N",
+        help="First train the reference N times more, with other seeds; rows within that noise are marked.",
+    ),
+    click.option("--storage", metavar="URL", help="Optuna's database. Default: SQLite in the workspace."),
+    tracking_option,
+    click.option(
+        "--register", metavar="NAME", help="Log the model of the selected row, images in, and register it in MLflow."
+    ),
+)
+
+
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(RUN_OPTIONS):
+        command = option(command)
+    return command
+
+
+def row_options(command: Any) -> Any:
+    """Add the options of commands that apply a trained row to other images."""
+    for option in (
+        click.option("--row", type=int, metavar="N", help="Another row than the selected one."),
+        click.option(
+            "--limit", type=click.IntRange(min=1), help="A seeded part of each split: at most so many images."
+        ),
+        click.option("--skip-bad", is_flag=True, help="Leave out images that cannot be decoded."),
+        click.option("--slots", default="auto", show_default=True, help="As for `run`."),
+        click.option("--inline", is_flag=True, help="In this process, without a worker."),
+    ):
+        command = option(command)
+    return command
+
+
+def asked_for(
+    grid: str, name: str | None, workspace: Path, data: str | None, classes: str | None, seeds: str | None,
+    changes: tuple[str, ...], timeout: str | None, tls_ca: str | None, tls_cert: str | None, tls_key: str | None,
+    limit: int | None, skip_bad: bool, option: tuple[str, ...], **other_options: Any,
+) -> Any:  # fmt: skip
+    """Return the settings of a run from RUN_OPTIONS, as click passes them. The study file is checked first."""
+    from ablation import durations, urls
+    from ablation.study import study_file
+
+    urls.refuse_credentials("--tracking", other_options["tracking"])
+    if other_options["register"]:
+        from ablation.workflows import register  # slow
+
+        register.check_name(other_options["register"])
+        if other_options["keep"] == "none":
+            raise AblateError("--register needs the selected row's head; leave --keep none out")
+    seed_list = study_file.seed_list(seeds) if seeds else None
+    study = study_file.read(grid, study_file.settings(changes), seed_list)
+    experiment_options = _own_options(study.factors, {"classes": classes, "limit": limit, "skip_bad": skip_bad}, option)
+    data = _data(grid, study.factors, data)
+    seconds = durations.parse("--timeout", timeout) if timeout else None
+    from ablation.engine.pool import Tls
+    from ablation.workflows.run_options import RunOptions  # slow
+
+    return RunOptions(
+        study,
+        data,
+        workspace,
+        name or default_name(study.stem, data),
+        experiment_options,
+        timeout=seconds,
+        tls=Tls(tls_ca, tls_cert, tls_key),
+        command=tuple(map(urls.masked, click.get_current_context().find_root().obj or ())),
+        **other_options,
+    )
+
+
+def _data(grid: str, schema: Any, data: str | None) -> str:
+    """Return the value of `--data`, or its default; "" for an experiment without data."""
+    from ablation import experiments
+    from ablation.study import merge, study_file
+
+    takes = getattr(experiments.load(schema.plugin), "takes_data", "")
+    if not takes:
+        if data is not None:
+            raise AblateError(f"--data: experiment {schema.experiment!r} takes none; leave it out")
+        return ""
+    if data is None and not set(merge.parts(grid)) <= set(study_file.shipped()):
+        raise AblateError(f"--data: {grid} needs {takes}")
+    return DEMO if data is None else data
+
+
+def _own_options(schema: Any, named_options: dict[str, Any], extra_options: tuple[str, ...]) -> dict[str, Any]:
+    """Return the options of the study's experiment. Raises AblateError for an unknown option."""
+    from ablation import experiments
+
+    accepted = getattr(experiments.load(schema.plugin), "options", ())
+    options = {name: value for name, value in named_options.items() if value}
+    for text in extra_options:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise AblateError(f"--option {text}: takes name=value")
+        options[name] = value
+    for name in options:
+        if name not in accepted:
+            takes = f"takes {', '.join(accepted)}" if accepted else "takes no options"
+            flag = f"--{name.replace('_', '-')}" if name in named_options else f"--option {name}"
+            raise AblateError(f"{flag}: experiment {schema.experiment!r} {takes}")
+    if isinstance(classes := options.get("classes"), str):
+        options["classes"] = classes.split(",")
+    return options
+
+
+def opened(workspace: Path) -> Any:
+    """Return the workspace in a folder. Results of version 0.1.0 get the ids of this version, with a message."""
+    from ablation.store import upgrade
+
+    return upgrade.opened(workspace, lambda text: click.echo(text, err=True))
+
+
+def default_name(stem: str, data: str) -> str:
+    return f"{stem}-{data.replace(':', '-')}" if is_demo(data) else stem
+
+
+def existing_name(grid: str, workspace: Path) -> str:
+    """Return the name of a stored study, where --name is not given.
+
+    The study on the user's data comes first, then the study on demo data. The name is printed.
+    """
+    from ablation.store import record
+    from ablation.store.workspace import Workspace
+    from ablation.study import study_file
+
+    stem = study_file.stem(grid)
+    names = [n for n in (stem, f"{stem}-demo") if (workspace / n / "study.json").is_file()]
+    if not names:
+        raise record.no_study(Workspace(workspace), stem)
+    alternative = f"; there is also --name {names[1]}" if len(names) > 1 else ""
+    click.echo(f"study {names[0]}{alternative}", err=True)
+    return names[0]
+
+
+def named(grid: str | None, name: str | None, workspace: Path) -> list[str]:
+    """Return the name of the chosen study, or the names of all studies of the workspace.
+
+    Raises AblateError where there is none.
+    """
+    from ablation.store.workspace import Workspace, check_name
+
+    if name:
+        check_name(name)
+    if grid and not name:
+        name = existing_name(grid, workspace)
+    names = [name] if name else Workspace(workspace).studies()
+    if not names:
+        raise AblateError(f"--workspace {workspace}: no study yet; run `ablate run` first")
+    return names
+
+
+def check_codes(strict: tuple[str, ...], experiment: Any) -> None:
+    """Raise AblateError where `--strict` names a warning that studies of this experiment cannot have."""
+    if not strict:
+        return
+    from ablation.report.warnings import checks
+
+    codes = checks(experiment)
+    for code in strict:
+        if code not in codes:
+            raise AblateError(f"--strict {code}: no such warning; known: {', '.join(codes)}")

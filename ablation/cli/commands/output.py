@@ -1,0 +1,54 @@
+"""Output of a study's table and warnings that several commands print, and the resulting exit code."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ablation.cli.commands.options import check_codes, existing_name, opened
+from ablation.fast_imports import loading
+
+
+def drawn(grid: str, name: str | None, workspace: Path, strict: tuple[str, ...], **render_options: Any) -> Any:
+    with loading():
+        from ablation.report.build import RenderOptions, rebuild_and_write
+        from ablation.store import record
+
+    opened_workspace, study = opened(workspace), name or existing_name(grid, workspace)
+    check_codes(strict, record.need(opened_workspace, study).experiment)
+    return rebuild_and_write(opened_workspace, study, RenderOptions(importances=importances, **render_options))
+
+
+def importances(*arguments: Any) -> Any:
+    from ablation.trackers.optuna_study import importances  # loads Optuna, only where there are enough trials
+
+    return importances(*arguments)
+
+
+def fatal(codes: list[str], strict: tuple[str, ...]) -> bool:
+    """Return whether a warning was raised that --strict names, or that is an error by itself.
+
+    These warnings are printed.
+    """
+    from ablation.report.warnings import ERRORS
+
+    errors, named = ([code for code in codes if code in group] for group in (ERRORS, strict))
+    if errors:
+        click.echo(f"error: {', '.join(errors)}: the report says which rows, and why", err=True)
+    if named:
+        click.echo(f"--strict: {', '.join(named)}", err=True)
+    return bool(errors or named)
+
+
+def say_table(outcome: Any) -> None:
+    """Print the table, the supported claims, and the most severe warnings."""
+    from ablation.cli.terminal import summary  # slow to load
+
+    summary.print_table(outcome.table)
+    summary.print_claims(outcome.claims)
+    summary.print_warnings(outcome.caveats, outcome.folder / "report.html")
+    click.echo()
+
+
+def say_files(outcome: Any) -> None:
+    click.echo(f"table: {outcome.folder}/table.csv, .tex, .md; report: {outcome.folder}/report.html")

@@ -1,0 +1,57 @@
+"""`ablate predict`: classify images without labels."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ablation.cli.commands.options import (
+    OUTPUT_FILE,
+    existing_name,
+    output_file,
+    row_options,
+    study_options,
+    workspace_option,
+)
+from ablation.fast_imports import loading
+
+
+@click.command()
+@click.argument("path")
+@study_options
+@workspace_option
+@row_options
+@click.option("-o", "--output", type=OUTPUT_FILE, callback=output_file, help="A CSV file; else the screen.")
+def predict(
+    path: str, grid: str, name: str | None, workspace: Path, row: int | None, output: Path | None,
+    limit: int | None, skip_bad: bool, **rest: Any,
+) -> int:  # fmt: skip
+    """Say the class of images whose labels are not known: one file, or a folder of them.
+
+    A CSV line an image: its file, the class, and each class' probability.
+
+    \b
+    ablate predict photos/ --grid paper -o said.csv
+    ablate predict face.png --grid paper --row 3
+    """
+    from ablation.study import study_file
+
+    name = name or existing_name(grid, workspace)
+    study = study_file.read(grid)
+    from ablation.cli.terminal import progress
+
+    with loading():
+        from ablation.report.tables import markdown_csv
+        from ablation.workflows import evaluation as production
+        from ablation.workflows.run_options import RunOptions
+
+    with progress.watch() as watch:
+        options = RunOptions(study, path, workspace, name, {"limit": limit, "skip_bad": skip_bad}, **rest)
+        predictions = production.predict(options, row, watch)
+    text = markdown_csv.csv(predictions)
+    if output is None:
+        click.echo(text, nl=False)
+        return 0
+    output.write_text(text, encoding="utf-8")
+    click.echo(f"{len(predictions):,} image{'s' if len(predictions) != 1 else ''}: {output}")
+    return 0

@@ -1,0 +1,27 @@
+"""`ablate report`: write the HTML report of a study again."""
+
+from pathlib import Path
+
+import click
+
+from ablation.cli.commands.options import strict_option, study_options, workspace_option
+from ablation.cli.commands.output import drawn, fatal
+
+
+@click.command()
+@study_options
+@workspace_option
+@strict_option
+@click.option("--open", "show", is_flag=True, help="Open it in the browser.")
+def report(grid: str, name: str | None, workspace: Path, strict: tuple[str, ...], show: bool) -> int:
+    """Write the report of a study again: one HTML file with warnings, tables and figures, that needs no network. The
+    tables are drawn with it, as `ablate table` draws them without options.
+
+    \b
+    ablate report --grid paper --open
+    """
+    outcome = drawn(grid, name, workspace, strict)
+    click.echo(f"report: {outcome.folder}/report.html")
+    if show:
+        click.launch(str(outcome.folder / "report.html"))
+    return 1 if fatal(outcome.codes, strict) else 0

@@ -1,0 +1,67 @@
+"""`ablate run`: train the missing trials of a study and write its table."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ablation.cli.commands.options import asked_for, check_codes, run_options, strict_option
+from ablation.cli.commands.output import fatal, say_files, say_table
+from ablation.cli.commands.register import log_and_register
+from ablation.fast_imports import loading
+
+
+@click.command()
+@run_options
+@strict_option
+@click.option("--json", "as_json", is_flag=True, help="Say how it ended as JSON, on standard output.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no table: notes, and what did not end well.")
+@click.option("-v", "--verbose", is_flag=True, help="A line for every epoch.")
+def run(as_json: bool, quiet: bool, verbose: bool, strict: tuple[str, ...], **asked: Any) -> int:
+    """Train every row of a study and write its table.
+
+    Run it again at any time: what is there is not trained twice. Rows and seeds may be added to a study. Ctrl-C lets
+    trainings save and stop; the same command goes on from there.
+
+    \b
+    ablate run --grid paper
+    ablate run --grid paper --data faces/ --classes anger,fear,happiness
+    ablate run --grid smoke --seeds 3 --set learning_rate=1e-4
+    ablate run --grid mine.toml --data fer2013.csv --set weights=vgg16_notop.weights.h5
+    ablate run --grid paper --slots gpu:0x3,1 --timeout 2h
+    ablate run --grid heads,baseline,paper     several studies as one table, what they share trained once; or all-paper
+    """
+    from ablation import signals
+
+    signals.shield_tracker()
+    options = asked_for(**asked)
+    check_codes(strict, options.experiment)
+    from ablation.cli.terminal import progress
+    from ablation.workflows.warm_pool import WarmPool
+
+    with progress.watch(quiet, verbose) as watch, signals.Interrupts(watch.say), WarmPool(options, watch) as warm_pool:
+        with loading():  # the workers import at the same time
+            from ablation.workflows import sweep
+
+        outcome = sweep.run(options, watch, warm_pool)
+    if as_json:
+        summary = {"trained": outcome.trained, "unfinished": outcome.unfinished, "warnings": outcome.codes}
+        click.echo(json.dumps({"folder": str(outcome.folder), **summary}))
+    elif not quiet:
+        _say(outcome, options.workspace)
+    if options.register:
+        log_and_register(options.workspace, options.name, options.tracking, options.register)
+    return 1 if outcome.unfinished or fatal(outcome.codes, strict) else 0
+
+
+def _say(outcome: Any, workspace: Path) -> None:
+    say_table(outcome)
+    trials = "1 trial" if outcome.trained == 1 else f"{outcome.trained} trials"
+    click.echo(f"trained {trials}" if outcome.trained else "nothing to train: every row was there")
+    for row, seed, status, reason in outcome.unfinished:
+        click.echo(f"row {row}, seed {seed}: {status}" + (f": {reason}" if reason else ""), err=True)
+    say_files(outcome)
+    workspace_option = "" if workspace == Path("runs") else f" --workspace {shlex.quote(str(workspace))}"
+    click.echo(f"compare in MLflow: ablate ui{workspace_option}")

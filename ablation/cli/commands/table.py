@@ -1,0 +1,54 @@
+"""`ablate table`: write the tables and the report of a study again, from its files alone."""
+
+from pathlib import Path
+
+import click
+
+from ablation.cli.commands.options import strict_option, study_options, workspace_option
+from ablation.cli.commands.output import drawn, fatal, say_files, say_table
+from ablation.errors import AblateError
+
+
+@click.command()
+@study_options
+@workspace_option
+@click.option(
+    "--latex-style",
+    "style",
+    type=click.Choice(["plain", "siunitx"]),
+    default="plain",
+    show_default=True,
+    help="Columns of table.tex: plain needs booktabs alone, and longtable above 40 rows.",
+)
+@click.option("--standalone", is_flag=True, help="table.tex as a document that compiles by itself.")
+@click.option("--fragment", is_flag=True, help="table.tex as a tabular alone, without float, caption and notes.")
+@click.option(
+    "--wide", is_flag=True, help="table.tex as table*, across both columns of a two-column page; up to 40 rows."
+)
+@click.option(
+    "--intervals",
+    type=click.Choice(["auto", "all"]),
+    default="auto",
+    show_default=True,
+    help="auto leaves out bootstrap intervals above 100 rows.",
+)
+@strict_option
+def table(
+    grid: str, name: str | None, workspace: Path, style: str, standalone: bool, fragment: bool, wide: bool,
+    intervals: str, strict: tuple[str, ...],
+) -> int:  # fmt: skip
+    """Draw the tables and the report of a study again, from its files alone.
+
+    \b
+    ablate table --grid paper
+    ablate table --grid paper --standalone --latex-style siunitx
+    ablate table --grid paper --strict LEAK_EXACT --strict SINGLE_SEED
+    """
+    if standalone and fragment:
+        raise AblateError("--standalone and --fragment exclude each other; pass one")
+    form = "standalone" if standalone else "fragment" if fragment else "float"
+    latex = {"style": style, "form": form, "float": "table*" if wide else "table"}
+    outcome = drawn(grid, name, workspace, strict, latex=latex, all_intervals=intervals == "all")
+    say_table(outcome)
+    say_files(outcome)
+    return 1 if fatal(outcome.codes, strict) else 0

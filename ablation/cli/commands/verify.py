@@ -1,0 +1,32 @@
+"""`ablate verify`: recompute every number of a printed table."""
+
+from pathlib import Path
+
+import click
+
+from ablation.cli.commands.options import opened, workspace_option
+from ablation.cli.commands.output import importances
+from ablation.fast_imports import loading
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False, exists=True, path_type=Path))
+@workspace_option
+def verify(files: tuple[Path, ...], workspace: Path) -> int:
+    """Derive every number of a table again, from the files of its study, and say which do not follow.
+
+    Takes .csv, .tex and .md tables that ablate has drawn, and macros.tex, wherever they lie by now.
+
+    \b
+    ablate verify runs/paper/table.tex
+    ablate verify article/table.tex article/contrasts.csv --workspace runs
+    """
+    with loading():
+        from ablation.report import verify as verifying
+
+    wrong, opened_workspace = 0, opened(workspace)
+    for file in files:
+        verification = verifying.check(opened_workspace, file, importances)
+        wrong += bool(verification.mismatches)
+        click.echo(verification.say(), err=bool(verification.mismatches))
+    return 1 if wrong else 0

@@ -1,0 +1,72 @@
+"""Attempts of a training: one line in the training's folder before each start.
+
+Attempts are counted for every kind of restart, by a command or by a scheduler.
+"""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from ablation.store import result
+from ablation.store.files import cut_torn_end, understood
+from ablation.store.workspace import TrainingFolder
+
+TRIES = 3  # attempts from the same epoch; a training that gets further starts a new count
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Start of a training by one command, from `epoch` on and with `milestones` results.
+
+    `run` is the id of the command. `started` is in unix seconds.
+    """
+
+    run: str
+    epoch: int
+    milestones: int
+    host: str
+    pid: int
+    started: float
+
+
+def progress_of(folder: TrainingFolder, milestones: Sequence[int]) -> tuple[int, int]:
+    """Return the epoch from which the next attempt of a training starts, and the number of its results."""
+    todo = [m for m in milestones if not result.is_done(folder, m)]
+    epoch = next((e for e in folder.checkpoints() if todo and e < todo[0]), 0)
+    return epoch, len(milestones) - len(todo)
+
+
+def read(folder: TrainingFolder) -> list[Attempt]:
+    """Return all attempts of a training, oldest first.
+
+    A process that died during its write left an incomplete last line, which is left out.
+    """
+    try:
+        lines = folder.attempts.read_text(encoding="utf-8").split("\n")[:-1]
+    except FileNotFoundError:
+        return []
+    with understood(folder.attempts):
+        return [Attempt(**json.loads(line)) for line in lines]
+
+
+def add(folder: TrainingFolder, run: str, milestones: Sequence[int]) -> None:
+    """Record that this process starts an attempt now.
+
+    Args:
+        folder: The training's folder.
+        run: Id of the command.
+        milestones: Epochs after which the training writes a result.
+    """
+    attempt = Attempt(run, *progress_of(folder, milestones), socket.gethostname(), os.getpid(), time.time())
+    cut_torn_end(folder.attempts)
+    with open(folder.attempts, "a", encoding="utf-8") as file:
+        file.write(json.dumps(asdict(attempt)) + "\n")
+
+
+def used_up(folder: TrainingFolder, run: str, milestones: Sequence[int]) -> bool:
+    """Return whether `run` has made TRIES attempts from the current progress of the training."""
+    now = progress_of(folder, milestones)
+    return sum(a.run == run and (a.epoch, a.milestones) == now for a in read(folder)) >= TRIES

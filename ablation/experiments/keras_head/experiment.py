@@ -1,0 +1,123 @@
+"""Experiment of the paper: a dense head on a convolutional backbone, trained with Keras on images.
+
+The orchestrator loads this file. The functions below import the modules that load a backend or decode images.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from ablation.engine import slots
+from ablation.engine.cost import Estimate, EstimateRequest
+from ablation.engine.run import Run
+from ablation.errors import AblateError
+from ablation.experiments.keras_head.factors import HeadFactors
+from ablation.experiments.keras_head.inputs import ImageInputs
+from ablation.experiments.keras_head.training import devices, installed, jobs
+from ablation.experiments.keras_head.training.jobs import Features, HeadTraining
+from ablation.experiments.protocol import Prepared, Request
+from ablation.measures.classes import of_classes
+from ablation.measures.measure import SPLITS
+from ablation.model.diagnostic import Diagnostic
+from ablation.outcomes import Status
+from ablation.progress.listener import ProgressListener
+from ablation.store.record import Record
+from ablation.store.workspace import Workspace
+from ablation.study.levels import Condition
+
+name = "keras_head"
+version = 2  # version of the training recipe: count up whenever the same trial would give different numbers
+factors = HeadFactors
+Inputs = ImageInputs
+measures = of_classes(None, SPLITS)
+primary, detailed, noun = "accuracy", ("accuracy", "macro_f1"), "image"
+Training = HeadTraining
+loads = "ablation.experiments.keras_head.training.fit"
+environment = devices.environment
+takes_data = "images: pass a path, or demo for faces that ablate draws"
+options = ("classes", "limit", "skip_bad")
+kept = "head"
+making, made = "computing features", "features"
+
+
+def required() -> dict[str, str]:
+    """Return the environment variables that every worker must have: another backend gives different numbers."""
+    return {"KERAS_BACKEND": devices.backend()}
+
+
+def check(request: Request) -> None:
+    """Raise AblateError where a precision, a package or a file of weights is not available on this machine."""
+    from ablation.experiments.keras_head.training import features
+
+    for precision in (
+        request.levels("precision") if request.slots else ()
+    ):  # no slots: a cluster, whose devices are unknown here
+        if reason := devices.lacking(precision, slots.parse(request.slots)):
+            raise AblateError(f"precision {precision}: {reason}; take float32, or other --slots")
+    installed.check()
+    for backbone, level in {(row.backbone, row.weights) for row in request.grid.rows}:
+        features.locate(backbone, level)
+
+
+def prepare(request: Request, watch: ProgressListener) -> Prepared:
+    """Read and check images, splits and weights. Raises AblateError where one of them is wrong."""
+    from ablation.experiments.keras_head.training import prepare as preparation
+
+    return preparation.prepare(request, watch)
+
+
+def train(training: HeadTraining, run: Run) -> Status:
+    """Train a head in this worker. Return the outcome."""
+    from ablation.experiments.keras_head.training import worker
+
+    worker.set_up(training.condition.precision)
+    from ablation.experiments.keras_head.training import fit
+
+    return fit.run(fit.open_fit(run.workspace, training, run.keep), run.link)
+
+
+def is_ready(workspace: Workspace, artifact: Features) -> bool:
+    """Return whether features are stored."""
+    from ablation.experiments.keras_head.training import features
+
+    return features.is_ready(workspace, artifact)
+
+
+def make(workspace: Workspace, artifact: Features, report: Callable[[dict[str, Any]], None]) -> None:
+    """Compute and store features in this worker. `report` gets {"done": n, "of": n}, in images."""
+    from ablation.experiments.keras_head.training import features, worker
+
+    worker.set_up()
+    features.extract(workspace, artifact, report)
+
+
+def effort(training: HeadTraining) -> float:
+    """Return the duration of a training relative to other trainings, in arbitrary units."""
+    return jobs.work(training)
+
+
+def examine(workspace: Workspace, record: Record) -> dict[str, Any]:
+    """Return the leaks of each split of a study, by level of `split`: copies, labels, subjects."""
+    from ablation.experiments.keras_head.datasets import leaks
+    from ablation.experiments.keras_head.training import features
+
+    has_images = isinstance(record.inputs, ImageInputs)
+    return dict(leaks.of_all(workspace, record, features.pretrained(workspace, record))) if has_images else {}
+
+
+def diagnostics() -> dict[str, Callable[[Any], Diagnostic | None]]:
+    """Return the checks for warnings of this experiment, by code of the warning."""
+    from ablation.experiments.keras_head.report import leakage
+
+    return dict(leakage.CHECKS)
+
+
+def estimate(request: EstimateRequest) -> Estimate:
+    """Return the cost of the remaining trainings."""
+    from ablation.experiments.keras_head.training import estimate as estimating
+
+    return estimating.estimate(request)
+
+
+def updates(condition: Condition, examples: dict[str, int]) -> int:
+    """Return the number of optimizer updates of a training: epochs x batches."""
+    return int(condition.epochs * -(-examples["train"] // condition.batch_size))

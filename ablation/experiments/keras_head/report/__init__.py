@@ -1,0 +1,1 @@
+"""Warnings that apply to image data only."""

@@ -1,0 +1,135 @@
+"""Warnings about leaks between splits (copies, near copies, subjects) and about copies with different labels."""
+
+from ablation.analysis.check_context import CheckContext
+from ablation.experiments.keras_head.datasets.leaks import Leaks, without
+from ablation.model.diagnostic import Diagnostic
+from ablation.model.phrases import listed, percent, plural
+
+
+def _named_leaks(context: CheckContext) -> list[tuple[str, Leaks]]:
+    """Return (name, leaks) of each split level; the name is "" where there is one level only."""
+    has_several = len(context.examined) > 1
+    return [(f" of split {level}" if has_several else "", leaks) for level, leaks in context.examined.items()]
+
+
+def _accuracies(context: CheckContext, level: str, positions: list[int]) -> str:
+    """Return, as text, the test accuracy of the reference and the selected row with and without the leaked images.
+
+    Args:
+        context: what the checks are made from.
+        level: split level; rows with other levels are left out.
+        positions: positions of the leaked images within test.
+    """
+    selected = context.findings.selected
+    rows = dict.fromkeys([context.grid.reference, *([selected] if selected else [])])
+    texts = []
+    for row in rows:
+        evidence = context.findings.test.get(row)
+        if evidence and context.grid.rows[row - 1].split == level:
+            accuracy, accuracy_without, n_others = without(evidence.share(context.record.primary), positions)
+            without_text = f"{percent(accuracy_without)} on the {n_others:,} others" if n_others else "no other image"
+            texts.append(f"row {row}: {percent(accuracy)} with them, {without_text}")
+    return f" ({'; '.join(texts)})" if texts else ""
+
+
+def exact(context: CheckContext) -> Diagnostic | None:
+    """Warn where test or validation images are copies, pixel by pixel, of images in an earlier split."""
+    facts = []
+    for level, leaks in context.examined.items():
+        positions, val = list(leaks.exact["test"]), leaks.exact["val"]
+        if positions or val:
+            facts.append(
+                f"{plural(len(positions), 'test image')} and {plural(len(val), 'validation image')} stand "
+                f"pixel by pixel in an earlier split too{_accuracies(context, level, positions) if positions else ''}"
+            )
+    if not facts:
+        return None
+    return Diagnostic(
+        "LEAK_EXACT",
+        f"{listed(facts)}.",
+        "A head may have learnt these images by heart: accuracy on them says nothing of new ones.",
+        "Remove the copies from train (`ablate data` counts them), or split by subject.",
+    )
+
+
+def near(context: CheckContext) -> Diagnostic | None:
+    """Warn where test images are near copies of images in an earlier split."""
+    facts = []
+    for level, leaks in context.examined.items():
+        positions = list(leaks.similar["test"])
+        if positions:
+            facts.append(
+                f"{plural(len(positions), 'test image')} nearly equal one of an earlier split (perceptual hash and "
+                f"correlation, mirrored copies included){_accuracies(context, level, positions)}"
+            )
+    if not facts:
+        return None
+    return Diagnostic(
+        "LEAK_NEAR",
+        f"{listed(facts)}.",
+        "Crops, re-encodings and neighbouring frames of trained images flatter accuracy as copies do.",
+        "Keep all versions of an image in one split; where they are frames of one person, split by subject.",
+    )
+
+
+def labels(context: CheckContext) -> Diagnostic | None:
+    """Warn where equal images have different labels."""
+    leaks = next(iter(context.examined.values()), None)
+    if not leaks or not leaks.conflict:
+        return None
+    return Diagnostic(
+        "LEAK_LABEL",
+        f"{plural(leaks.conflict, 'group')} of equal images {'carry' if leaks.conflict > 1 else 'carries'} different "
+        "labels.",
+        "No head can be right on all of them; the highest accuracy that can be reached is below 100 %.",
+        "Look at them and mend the labels, or leave these images out.",
+    )
+
+
+def subjects(context: CheckContext) -> Diagnostic | None:
+    """Warn where subjects have images in two splits."""
+    facts = [f"{plural(leaks.subjects, 'subject')}{name} {'stand' if leaks.subjects > 1 else 'stands'} in two splits"
+             for name, leaks in _named_leaks(context) if leaks.subjects]  # fmt: skip
+    if not facts:
+        return None
+    return Diagnostic(
+        "LEAK_SUBJECT",
+        f"{listed(facts)}.",
+        "A head can recognise the person instead of the expression: accuracy on new people will be lower.",
+        'Run the rows with split = "subject" beside these; on new people, expect what that says.',
+    )
+
+
+def no_groups(context: CheckContext) -> Diagnostic | None:
+    """Warn where the data do not name subjects."""
+    if not context.examined or any(leaks.subjects is not None for leaks in context.examined.values()):
+        return None
+    return Diagnostic(
+        "NO_GROUPS",
+        "The data name no subjects.",
+        "Whether one person stands in two splits cannot be seen, and intervals take all images as independent.",
+        "Bring subjects with the data (folders per subject, subject_train in an .npz) where they are known.",
+    )
+
+
+def series(context: CheckContext) -> Diagnostic | None:
+    """Warn where test images have two or more near copies in train, as after augmentation before the split."""
+    leaked = max((leaked.series for leaked in context.examined.values()), default=0)
+    if not leaked:
+        return None
+    return Diagnostic(
+        "LEAK_AUGMENT",
+        f"{plural(leaked, 'test image')} {'have' if leaked > 1 else 'has'} two near copies or more in train.",
+        "So it looks where images were augmented, or cut into frames, before they were split.",
+        'Split first, and augment in training (augment = "light").',
+    )
+
+
+CHECKS = {
+    "LEAK_EXACT": exact,
+    "LEAK_NEAR": near,
+    "LEAK_SUBJECT": subjects,
+    "LEAK_AUGMENT": series,
+    "LEAK_LABEL": labels,
+    "NO_GROUPS": no_groups,
+}

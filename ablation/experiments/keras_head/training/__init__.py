@@ -1,0 +1,1 @@
+"""Computations of a worker: features, heads, epochs. These modules load a backend."""

@@ -1,0 +1,1 @@
+"""Typed values shared by all packages: tables, figures, warnings. Nothing is drawn or computed here."""

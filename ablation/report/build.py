@@ -1,0 +1,179 @@
+"""Output files of a study: tables, warnings and report, rendered from stored files without database or backend."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ablation.analysis import held_out, selection, study_statistics
+from ablation.analysis import study_analysis as findings
+from ablation.analysis.selection import Selection
+from ablation.analysis.study_analysis import Results, StudyAnalysis
+from ablation.model.table import Table
+from ablation.report import html_report
+from ablation.report import warnings as caveats
+from ablation.report.tables import dataframes, importance, latex, markdown_csv, provenance, secondary, table
+from ablation.report.tables import summary as claims
+from ablation.report.tables.dataframes import NOT_RUN
+from ablation.report.warnings import Diagnostic
+from ablation.store import record as records
+from ablation.store.files import write_text
+from ablation.store.record import Record
+from ablation.store.result import Result
+from ablation.store.workspace import Workspace, check_name
+from ablation.study.grid import Trial
+
+Importances = Callable[[Record, Mapping[Trial, Result]], dict[str, tuple[float, float]]]
+REPORT = "report.html"
+DATED = ("trials.csv", REPORT)  # have times, machines and attempts; equal results give equal other files
+
+
+@dataclass(frozen=True)
+class RenderOptions:
+    """Options for rendering tables.
+
+    `latex`: keyword arguments of `latex.latex`. `all_intervals`: bootstrap intervals for studies of more than 100 rows
+    too. `importances`: function that computes the importances of the factors, called if there are enough trials; None
+    leaves the importances out.
+    """
+
+    latex: Mapping[str, Any] = field(default_factory=dict)
+    all_intervals: bool = False
+    importances: Importances | None = None
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """State of a study after a run. `unfinished`: (row, seed, outcome, reason) of each trial without a result."""
+
+    folder: Path
+    table: Table
+    trained: int
+    unfinished: tuple[tuple[int, int, str, str], ...]
+    claims: tuple[str, ...]
+    caveats: tuple[Diagnostic, ...]
+
+    @property
+    def codes(self) -> list[str]:
+        """The codes of the warnings."""
+        return [caveat.code for caveat in self.caveats]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Rendered study. `tables`: key -> table, the ablation table first; `files`: name in the study folder -> text."""
+
+    findings: StudyAnalysis
+    tables: dict[str, Table]
+    claims: tuple[str, ...]
+    caveats: tuple[Diagnostic, ...]
+    files: dict[str, str]
+
+    @property
+    def undated(self) -> dict[str, str]:
+        """The files without times and machines."""
+        return {name: content for name, content in self.files.items() if name not in DATED}
+
+
+def _majority(study: StudyAnalysis) -> float | None:
+    """Return the majority class's share of the test images of the rows whose test predictions are opened.
+
+    The result is None if the rows differ in it, or if there are no classes.
+    """
+    if not study.record.inputs.classes:
+        return None
+    share: float | None = study.record.inputs.majority(study.record.grid.rows[row - 1].split for row in study.test)
+    return share
+
+
+def build(
+    workspace: Workspace, record: Record, results: Results, sealed: Selection | None, look: RenderOptions
+) -> Report:
+    """Return the tables, warnings and files of a study. Nothing is written.
+
+    Args:
+        workspace: workspace of the study.
+        record: record of the study.
+        results: result of each trial; None for a trial that was not run.
+        sealed: sealed selection; None before a selection.
+        look: options for rendering.
+    """
+    study = findings.gather(workspace, record, results, sealed, look.all_intervals)
+    examine = getattr(record.experiment, "examine", lambda workspace, record: None)
+    diagnostics = tuple(caveats.find(study, _looks(workspace, record), examine(workspace, record)))
+    trials = dataframes.trials(record, results, held_out.scores(study))
+    rows = dataframes.rows(record, trials, sealed, study.analysis.rows)
+    ablation_table = table.build(record, rows, _majority(study), sealed, study.analysis)
+    files = {
+        "table.csv": markdown_csv.csv(rows),
+        "trials.csv": markdown_csv.csv(trials),
+        "contrasts.csv": markdown_csv.csv(dataframes.contrasts(record, study.analysis.contrasts)),
+        "table.tex": latex.latex(ablation_table, **look.latex),
+        "table.md": markdown_csv.markdown_table(ablation_table),
+        "macros.tex": latex.macros(rows, ablation_table.decimals, record.detailed),
+        "warnings.json": json.dumps(caveats.as_json(diagnostics), indent=1, ensure_ascii=False) + "\n",
+    }
+    secondary_tables = secondary.every(study)
+    finished = findings.of_rows(record, results)
+    if (
+        look.importances
+        and study_statistics.can_weigh(record, finished)
+        and (shares := look.importances(record, finished))
+    ):
+        secondary_tables.append(importance.importance(study, shares))
+    for secondary_table in secondary_tables:
+        files[f"tables/{secondary_table.key}.tex"] = latex.latex(secondary_table, **look.latex)
+        files[f"tables/{secondary_table.key}.md"] = markdown_csv.markdown_table(secondary_table)
+    tables = {secondary_table.key: secondary_table for secondary_table in (ablation_table, *secondary_tables)}
+    sentences = tuple(claims.claims(study))
+    files[REPORT] = html_report.report(study, sentences, diagnostics, [*tables.values()], provenance.provenance(study))
+    return Report(study, tables, sentences, diagnostics, files)
+
+
+def _sets(record: Record) -> set[str]:
+    """Return the digests of the test examples of all rows."""
+    return {record.split_of(row) for row in record.grid.rows}
+
+
+def _looks(workspace: Workspace, record: Record) -> int:
+    """Return how many studies of this workspace, this one included, have opened these test images."""
+    n_studies = 1
+    for name in workspace.studies():
+        other = records.read(workspace.study(name)) if name != record.name else None
+        same_test = other and other.inputs.digest == record.inputs.digest and _sets(other) & _sets(record)
+        n_studies += bool(same_test and workspace.study(name).selection.is_file())
+    return n_studies
+
+
+def write(workspace: Workspace, drawing: Report) -> None:
+    """Write the files of a rendered study into the folder of the study."""
+    folder = workspace.study(drawing.findings.record.name)
+    for name, content in drawing.files.items():
+        write_text(folder.path / name, content)
+
+
+def summarize(workspace: Workspace, drawing: Report, trained: int) -> RunSummary:
+    """Return the summary of a rendered study. `trained`: number of trials trained in this run."""
+    unfinished = [
+        (t.row, t.seed, r.outcome if r else NOT_RUN, r.reason if r else "")
+        for t, r in drawing.findings.results.items()
+        if not (r and r.done)
+    ]
+    folder = workspace.study(drawing.findings.record.name).path
+    ablation_table = next(iter(drawing.tables.values()))
+    return RunSummary(folder, ablation_table, trained, tuple(unfinished), drawing.claims, drawing.caveats)
+
+
+def rebuild(workspace: Workspace, name: str, look: RenderOptions) -> Report:
+    """Return a study rendered from its files; nothing is written. Raise AblateError if there is no such study."""
+    check_name(name)
+    record = records.need(workspace, name)
+    return build(workspace, record, findings.collect(workspace, record), selection.read(workspace, record), look)
+
+
+def rebuild_and_write(workspace: Workspace, name: str, look: RenderOptions) -> RunSummary:
+    """Render a study from its files, write the output files, and return the summary."""
+    drawing = rebuild(workspace, name, look)
+    write(workspace, drawing)
+    return summarize(workspace, drawing, 0)

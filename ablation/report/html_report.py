@@ -1,0 +1,92 @@
+"""HTML report of a study: one file that needs no network."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from ablation.analysis.study_analysis import StudyAnalysis
+from ablation.model.figure import Figure
+from ablation.model.table import Table
+from ablation.report import figures
+from ablation.report.tables import html
+from ablation.report.templates import HTML
+from ablation.report.warnings import Diagnostic
+
+MOST_LINES = 400  # lines of a figure's data that the report lists
+TITLES = {
+    "ablation": "The ablation table",
+    "contrasts": "One-factor contrasts",
+    "effects": "Factors",
+    "selection": "Selection",
+    "selected": "The selected row",
+    "reproduction": "Published numbers",
+    "importance": "Importance of the factors",
+}
+
+
+def _number(value: object) -> str:
+    if isinstance(value, float):
+        return "" if pd.isna(value) else f"{value:.4g}"
+    return str(value)
+
+
+def _finite(value: Any) -> Any:
+    """Return a part of a figure with None for NaN and infinite values, which JSON cannot represent."""
+    if isinstance(value, Mapping):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    if isinstance(value, str) or value is None:
+        return value
+    return value if math.isfinite(value) else None
+
+
+def _json(figure: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(figure, default=float, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(figure), default=float)
+
+
+def _figure(figure: Figure) -> dict[str, Any]:
+    lines = figure.data.head(MOST_LINES)
+    return {
+        "key": figure.key,
+        "title": figure.title,
+        "says": figure.says,
+        "alt": figure.alt,
+        "notes": figure.notes,
+        "json": _json(figure.figure).replace("<", "\\u003c"),  # a text must not close the script element
+        "columns": [str(c).replace("_", " ") for c in lines.columns],
+        "lines": [[_number(v) for v in line] for line in lines.itertuples(index=False)],
+        "more": len(figure.data) - len(lines),
+    }
+
+
+def report(
+    study: StudyAnalysis, claims: Sequence[str], caveats: Sequence[Diagnostic], tables: Sequence[Table],
+    provenance: Sequence[tuple[str, str]],
+) -> str:  # fmt: skip
+    """Return the HTML of the report: warnings first, then tables, figures and provenance.
+
+    Args:
+        study: analysis of the study, from which the figures are made.
+        claims: sentences of the summary.
+        caveats: warnings of the study.
+        tables: tables in the order of the report.
+        provenance: (name, value) lines.
+    """
+    record = study.record
+    return HTML.get_template("report.html").render(
+        title=record.grid.title,
+        name=record.name,
+        claims=claims,
+        caveats=caveats,
+        tables=[html.view(table) | {"title": TITLES.get(table.key, table.caption.rstrip("."))} for table in tables],
+        figures=[_figure(figure) for figure in figures.every(study)],
+        provenance=provenance,
+        plotly=figures.script(),
+    )

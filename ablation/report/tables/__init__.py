@@ -1,0 +1,1 @@
+"""Tables: one model of typed cells, rendered in every format."""

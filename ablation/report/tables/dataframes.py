@@ -1,0 +1,243 @@
+"""Tidy data frames behind the CSV files: one line per trial, per row or per contrast, with unrounded floats."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+
+from ablation.analysis.facts import Contrast, Difference, RowFacts, Score
+from ablation.analysis.selection import Selection
+from ablation.measures.measure import BINARY, SPLITS, Measure
+from ablation.outcomes import Status
+from ablation.statistics.intervals import LEVEL, Interval
+from ablation.store.record import Record
+from ablation.store.result import Result
+from ablation.study.grid import PUBLISHED, Trial
+from ablation.study.levels import short
+
+NOT_RUN = "not run"
+Scores = dict[str, dict[str, float]]  # train, val, test -> measure -> value
+
+
+def measured(record: Record) -> list[str]:
+    """Return the names of the columns of measures: train_accuracy, train_macro_f1, ..."""
+    return [f"{split}_{m.name}" for split in SPLITS for m in record.measures.values() if split in m.splits]
+
+
+def _scores(result: Result | None, test: dict[str, float] | None) -> Scores:
+    if result is None or not result.done:
+        return {}
+    return result.scores | ({"test": test} if test else {})
+
+
+def _levels(record: Record, row: int) -> dict[str, Any]:
+    levels = record.shown(record.grid.rows[row - 1])
+    return {f: short(f, v) if isinstance(v, tuple) else v for f, v in levels.items()}
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds") if seconds else ""
+
+
+def trials(
+    record: Record, results: Mapping[Trial, Result | None], tests: Mapping[Trial, dict[str, float]]
+) -> pd.DataFrame:
+    """Return one line per trial, with start time, environment and duration.
+
+    Args:
+        record: record of the study.
+        results: result of each trial; None for a trial that was not run.
+        tests: test scores of each trial, measure -> value; {} before a selection is sealed.
+
+    Returns:
+        A frame of len(results) lines. Losses are in nats, times in seconds, memory in bytes.
+    """
+    return pd.DataFrame([_trial_line(record, t, result, tests.get(t)) for t, result in results.items()])
+
+
+def _trial_line(record: Record, trial: Trial, result: Result | None, test: dict[str, float] | None) -> dict[str, Any]:
+    scores = _scores(result, test)
+    values = {name: scores.get(split, {}).get(m) for name in measured(record) for split, _, m in [name.partition("_")]}
+    ran = {
+        "parameters": result.parameters if result else None,
+        "started": _time(result.started) if result else "",
+        "seconds": round(result.seconds, 3) if result else None,
+        "attempts": result.attempts if result else None,
+        "memory": result.memory if result else None,
+        "reason": result.reason if result else "",
+        **(result.environment if result else {}),
+    }
+    return {
+        "study": record.name,
+        "trial": record.trial_key(trial),
+        "row": trial.row,
+        "seed": trial.seed,
+        "replicate": record.grid.is_replicate(trial),
+        **_levels(record, trial.row),
+        "outcome": result.outcome if result else NOT_RUN,
+        **values,
+        **_best(record.primary, result),
+        **ran,
+    }
+
+
+def _best(measure: Measure, result: Result | None) -> dict[str, float | None]:
+    """Return the first epoch with the best validation value of a measure, and this value; None without a history."""
+    key = f"val_{measure.name}"
+    epochs = [epoch for epoch in result.history if key in epoch] if result and result.done else []
+    best = (min if measure.lowest else max)(epochs, key=lambda epoch: epoch[key], default={})
+    return {"best_epoch": best.get("epoch"), f"best_{key}": best.get(key)}
+
+
+def rows(
+    record: Record, trials: pd.DataFrame, selected: Selection | None, facts: Mapping[int, RowFacts] | None = None
+) -> pd.DataFrame:
+    """Return one line per row of the table. Means are over seeds; differences are against the reference row.
+
+    The frame has no times, environments or numbers of attempts, so equal results give equal frames.
+
+    Args:
+        record: record of the study.
+        trials: frame that `trials` returns.
+        selected: sealed selection; None before a selection.
+        facts: row -> statistics on test, for the rows with results; None before a selection.
+    """
+    trials = trials[~trials.replicate]
+    outcomes = trials.groupby("row").outcome.agg(list).to_dict()
+    keys = trials.groupby("row").trial.agg(" ".join).to_dict()
+    columns = measured(record)
+    done = trials[trials.outcome == Status.DONE].astype(dict.fromkeys(columns, float)).groupby("row")[columns]
+    means = done.mean()
+    if len(record.grid.seeds) > 1:
+        means = means.join(done.std().add_suffix("_sd"))
+    numbers = range(1, len(record.grid.rows) + 1)
+    scores: list[dict[str, float]] = means.reindex(list(numbers)).to_dict("records")  # type: ignore[assignment]
+    facts_of_rows = facts or {}
+    return pd.DataFrame(
+        [_row_line(record, n, outcomes[n], keys[n], scores[n - 1], selected, facts_of_rows.get(n)) for n in numbers]
+    )
+
+
+def _row_line(
+    record: Record, row: int, outcomes: list[str], keys: str, scores: dict[str, float], selected: Selection | None,
+    facts: RowFacts | None,
+) -> dict[str, Any]:  # fmt: skip
+    failed = [o for o in outcomes if o != Status.DONE]
+    examples = record.examples(record.grid.rows[row - 1])
+    published = record.grid.published[row - 1]
+    return {
+        "study": record.name,
+        "row": row,
+        "label": record.grid.labels[row - 1],
+        **_levels(record, row),
+        "outcome": failed[0] if failed else Status.DONE,
+        "reference": row == record.grid.reference,
+        "selected": selected is not None and row == selected.row,
+        "n_seeds": len(outcomes) - len(failed),
+        **scores,
+        **_facts(record, facts),
+        **{f"n_{s}": examples.get(s) for s in SPLITS},
+        **{f"published_{k}": float(published[k]) if k in published else None for k in _stated(record)},
+        "trials": keys,
+    }
+
+
+def _stated(record: Record) -> Sequence[str]:
+    """Return the keys of published numbers with a column: all for studies with classes, otherwise those stated."""
+    return (
+        PUBLISHED if record.inputs.classes else list(dict.fromkeys(key for row in record.grid.published for key in row))
+    )
+
+
+def _bounds(name: str, interval: Interval | None) -> dict[str, float | None]:
+    return {f"{name}_low": interval.low if interval else None, f"{name}_high": interval.high if interval else None}
+
+
+def _facts(record: Record, facts: RowFacts | None) -> dict[str, Any]:
+    scores = {m.name: score_of(record, facts, m) for m in record.detailed}
+    bounds: dict[str, float | None] = {}
+    for name, score in scores.items():
+        bounds |= _bounds(f"test_{name}", score.over_examples if score else None)
+    for name, score in scores.items():
+        bounds |= _bounds(f"test_{name}_seeds", score.over_seeds if score else None)
+    return {
+        **bounds,
+        **_difference(record, facts.delta if facts else None),
+        "alike": facts.alike if facts else None,
+        "within_replicates": facts.within_replicates if facts else None,
+        "ci_level": LEVEL,
+    }
+
+
+def score_of(record: Record, facts: RowFacts | None, measure: Measure) -> Score | None:
+    """Return the test score of a row by a measure that has intervals; None if there is none."""
+    if facts is None:
+        return None
+    return facts.primary if measure.name == record.primary.name else facts.others.get(measure.name)
+
+
+def _change(measure: Measure, interval: Interval | None) -> dict[str, float | None]:
+    """Return the columns of a difference and its bounds, in percentage points if the measure is a share."""
+    scaled = interval.scaled(measure.scale) if interval else None
+    name = f"delta_test_{measure.name}{'_pp' if measure.is_share else ''}"
+    return {name: scaled.value if scaled else None, **_bounds(name, scaled)}
+
+
+def _difference(record: Record, difference: Difference | None) -> dict[str, Any]:
+    changes: dict[str, float | None] = {}
+    for m in record.detailed:
+        primary = m.name == record.primary.name
+        changes |= _change(m, (difference.value if primary else difference.others.get(m.name)) if difference else None)
+    against = difference.against if difference else None
+    discordant = {
+        "only_first_right": against.only_a if against else None,
+        "only_second_right": against.only_b if against else None,
+    }
+    return {
+        **changes,
+        "ci_over": (difference and over(record, difference.over)) or None,
+        **(discordant if record.primary.kind == BINARY else {}),
+        "p": difference.p if difference else None,
+        "p_holm": difference.p_holm if difference else None,
+        "p_exact": difference.p_exact if difference else None,
+        "equivalent": difference.equivalent if difference else None,
+    }
+
+
+def over(record: Record, over: str) -> str:
+    """Return the units that intervals are over, in the study's words: images, examples or seeds."""
+    return f"{record.noun}s" if over == "examples" else over
+
+
+def _published_change(record: Record, first: int, second: int) -> dict[str, float | None]:
+    """Return the published difference of two rows in percentage points; {} if the primary measure is no share."""
+    if not record.primary.is_share:
+        return {}
+    one, other = (record.grid.published[r - 1].get(f"test_{record.primary.name}") for r in (first, second))
+    return {"published_pp": float(100 * (other - one)) if one is not None and other is not None else None}
+
+
+def _contrast_line(record: Record, contrast: Contrast) -> dict[str, Any]:
+    pair = contrast.pair
+    return {
+        "study": record.name,
+        "factor": pair.factor,
+        "from_level": short(pair.factor, pair.levels[0]),
+        "to_level": short(pair.factor, pair.levels[1]),
+        "from_row": pair.first,
+        "to_row": pair.second,
+        **_difference(record, contrast.difference),
+        **_published_change(record, pair.first, pair.second),
+        "ci_level": LEVEL,
+    }
+
+
+def contrasts(record: Record, one_factor_contrasts: Sequence[Contrast]) -> pd.DataFrame:
+    """Return one line per pair of rows that differ in one factor.
+
+    Differences are second row minus first, in percentage points for measures that are shares.
+    """
+    pair = ("study", "factor", "from_level", "to_level", "from_row", "to_row")
+    columns = [*pair, *_difference(record, None), *_published_change(record, 1, 1), "ci_level"]
+    return pd.DataFrame([_contrast_line(record, c) for c in one_factor_contrasts], columns=columns)

@@ -1,0 +1,21 @@
+"""The table of factor importances."""
+
+from collections.abc import Mapping
+
+from ablation.analysis.study_analysis import StudyAnalysis
+from ablation.model.table import Column, Table
+from ablation.report.tables.secondary_table import secondary_table
+
+
+def importance(study: StudyAnalysis, shares: Mapping[str, tuple[float, float]]) -> Table:
+    """Return the table of factor importances.
+
+    Args:
+        study: analysis of the study.
+        shares: factor -> (mean, standard deviation) of its share of variance.
+    """
+    columns = [Column("factor", "Factor", "text"), Column("share", "Share (%)", "percent")]
+    rows = [[study.record.grid.titles[f], share] for f, share in sorted(shares.items(), key=lambda item: -item[1][0])]
+    notes = ["Share of variance on validation explained by a surrogate forest (fANOVA), mean ± SD over ten forests; "
+             "not an effect size: the contrasts are."]  # fmt: skip
+    return secondary_table(study, "importance", "Importance of the factors.", columns, rows, notes)

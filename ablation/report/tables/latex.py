@@ -1,0 +1,207 @@
+"""Tables in LaTeX, with booktabs alone unless the siunitx style is chosen."""
+
+import re
+from collections.abc import Sequence
+from itertools import groupby
+
+import pandas as pd
+
+from ablation.measures.measure import Measure
+from ablation.model.table import Cell, Column, Table
+from ablation.report.tables import cells
+from ablation.report.tables.cells import LONGEST, MINUS, NUMBERS, Parts
+from ablation.report.tables.escape import cut, one_line, tex
+from ablation.report.templates import LATEX
+
+MARKS = {"reference": r"\circ", "selected": r"\star", "alike": "=", "gap": r"\dagger", "noise": r"\ddagger"}
+LONGEST_CAPTION = 1000  # LaTeX first sets a caption in one line, and a line may be at most 5.7 m long
+LONG = 40  # tables with more rows break over pages
+FORMS = ("float", "standalone", "fragment")
+STYLES = ("plain", "siunitx")
+
+
+def _power(text: str) -> str:
+    """Return a number in scientific notation, as 1e-4, as LaTeX mathematics."""
+    mantissa, _, exponent = text.partition("e")
+    return f"$10^{{{exponent}}}$" if mantissa == "1" else rf"${mantissa}\times10^{{{exponent}}}$"
+
+
+def _signs(text: str) -> str:
+    """Return a number, or two in brackets, with mathematical minus and less-than signs."""
+    signed = re.sub(rf"[{MINUS}+<][\d.]+", lambda m: f"${m[0].replace(MINUS, '-')}$", text)
+    return f"{{[}}{signed[1:-1]}{{]}}" if signed.startswith("[") else signed
+
+
+def _number(parts: Parts, column: Column) -> Parts:
+    value, bracket = parts
+    if column.kind == "percent":
+        return (rf"{value}$_{{\pm{bracket.removeprefix('± ')}}}$" if bracket else value), ""
+    return _signs(value.replace(",", r"\,") if column.kind == "count" else value), _signs(bracket)
+
+
+def _value(table: Table, column: Column, cell: Cell) -> Parts:
+    value_parts = cells.parts(column, cell, table.decimals)
+    if column.kind in NUMBERS and not isinstance(cell.value, str):
+        return _number(value_parts, column)
+    if isinstance(cell.value, float) and "e" in value_parts[0]:
+        return _power(value_parts[0]), ""
+    return tex(value_parts[0]), ""
+
+
+def _marked_row(table: Table, row: int, cell: Cell) -> str:
+    marks = "".join(MARKS[m] for m in MARKS if m in table.marks[row])
+    number = tex(cell.value)
+    return f"{number}$^{{{marks}}}$" if marks else number
+
+
+def _cell(table: Table, row: int, k: int) -> list[str]:
+    """Return the text of a cell in each LaTeX column that the cell takes: one, or two where the column has brackets."""
+    column, cell = table.columns[k], table.rows[row][k]
+    if column.kind == "row":
+        return [_marked_row(table, row, cell)]
+    empty_bracket = [""] if cells.is_double(table, k) else []
+    if cells.is_empty(column, cell):
+        return ["--", *empty_bracket]
+    value, bracket = _value(table, column, cell)
+    mathematics = r"\boldmath " if "$" in value else ""
+    rendered = rf"\textbf{{{mathematics}{value}}}" if cell.bold else value
+    return [rendered, bracket] if empty_bracket else [rendered]
+
+
+def _row(table: Table, row: int) -> str:
+    """Return one line of the tabular. The reason for missing results is printed once, across the empty columns."""
+
+    def reason(k: int) -> object:
+        return table.rows[row][k].value if cells.is_reason(table.columns[k], table.rows[row][k]) else None
+
+    tex_cells: list[str] = []
+    for why_empty, members in groupby(range(len(table.columns)), key=reason):
+        columns = list(members)
+        if why_empty is None:
+            tex_cells += [part for k in columns for part in _cell(table, row, k)]
+        else:
+            width = sum(_width(table, k) for k in columns)
+            tex_cells.append(rf"\multicolumn{{{width}}}{{c}}{{{tex(cut(str(why_empty), LONGEST))}}}")
+    ids = f" % {table.ids[row]}" if table.ids else ""
+    return " & ".join(tex_cells) + r" \\" + ids
+
+
+def _width(table: Table, k: int) -> int:
+    return 2 if cells.is_double(table, k) else 1
+
+
+def _align(table: Table, style: str) -> str:
+    def one(k: int) -> str:
+        if cells.is_double(table, k):
+            return "S[table-format=-2.1]l" if style == "siunitx" else "rl"
+        return "l" if cells.is_left(table, k) else "r"
+
+    return "".join(one(k) for k in range(len(table.columns)))
+
+
+def _titles(table: Table) -> str:
+    titles = []
+    for k, column in enumerate(table.columns):
+        title = tex(column.title).replace("F1", "$F_1$")
+        title = f"${title[0]}${title[1:]}" if column.kind == "p" else title
+        width = _width(table, k)
+        titles.append(rf"\multicolumn{{{width}}}{{c}}{{{title}}}" if width > 1 else title)
+    return " & ".join(titles)
+
+
+def _groups(table: Table) -> list[tuple[str, int, int]]:
+    """Return (heading, first LaTeX column, last LaTeX column) of each group of columns, counted from 1."""
+    headings, first = [], 1
+    for group, members in cells.groups(table):
+        last = first + sum(_width(table, k) for k in members) - 1
+        headings.append((tex(group).replace("F1", "$F_1$"), first, last))
+        first = last + 1
+    return headings
+
+
+def _size(table: Table) -> tuple[str, str]:
+    """Return font size command and \\tabcolsep with which the table fits a page with margins of one inch."""
+    spreads = {k for row in table.rows for k, cell in enumerate(row) if isinstance(cell.value, tuple) and k}
+    n_columns = sum(_width(table, k) for k in range(len(table.columns))) + len(spreads)
+    return ("footnotesize", "4pt") if n_columns <= 14 else ("scriptsize", "3pt") if n_columns <= 17 else ("tiny", "2pt")
+
+
+def latex(table: Table, style: str = "plain", form: str = "float", float: str = "table") -> str:
+    """Return a table as LaTeX source.
+
+    Args:
+        table: table to render.
+        style: "plain" or "siunitx".
+        form: "float" with caption and notes, "standalone" for a document that compiles by itself, or "fragment" for a
+            bare tabular.
+        float: environment of the float, "table" or "table*".
+    """
+    marks = {name: f"${mark}$" for name, mark in MARKS.items()}
+    template = LATEX.get_template("table.tex")
+    return template.render(
+        study=re.sub(r"[^\w.+-]", "", table.name),
+        key=table.key,
+        style=style,
+        form=form,
+        float=float,
+        long=len(table.rows) > LONG and form != "fragment",
+        label=re.sub(r"[^a-z0-9]+", "-", f"{table.name}-{table.key}".lower()).strip("-"),
+        caption=tex(cut(table.caption, LONGEST_CAPTION)),
+        align=_align(table, style),
+        groups=_groups(table),
+        titles=_titles(table),
+        size=_size(table),
+        rows=[_row(table, i) for i in range(len(table.rows))],
+        notes=[cells.noted(note, marks, tex) for note in table.notes],
+    )
+
+
+BOUNDS = ("_low", "_high")
+
+
+def _macro_keys(measures: Sequence[Measure]) -> dict[str, Measure | None]:
+    """Return the columns of table.csv that have a macro, with the measure of each; None for p and counts."""
+    primary = measures[0]
+    change = f"delta_test_{primary.name}{'_pp' if primary.is_share else ''}"
+    keys: dict[str, Measure | None] = {f"{split}_{primary.name}": primary for split in ("train", "val")}
+    keys |= {f"test_{m.name}": m for m in measures}
+    keys |= {f"test_{m.name}{over}{bound}": m for over in ("", "_seeds") for m in measures for bound in BOUNDS}
+    keys |= {f"{change}{bound}": primary for bound in ("", *BOUNDS)}
+    return {**keys, "p_holm": None, "n_test": None, "n_seeds": None}
+
+
+def _macro(key: str, value: object, decimals: int, measure: Measure | None = None) -> str:
+    if not isinstance(value, int | float):
+        return "n/a"
+    if value != value:
+        return "--"
+    if key.startswith("n_"):
+        return f"{value:.0f}"
+    if key.startswith("p_"):
+        return _signs(cells.p_value(value))
+    places = measure.decimals if measure and not measure.is_share else decimals
+    if not key.startswith("delta_"):
+        return f"{(measure.scale if measure else 100) * value:.{places}f}"
+    signed = f"{value:+.{places}f}"
+    return _signs(signed.replace("-", MINUS)) if float(signed) else signed.lstrip("+-")
+
+
+def macros(rows: pd.DataFrame, decimals: int, measures: Sequence[Measure]) -> str:
+    r"""Return macros for numbers in prose: \ablate{5.test_accuracy} prints 96.6.
+
+    Args:
+        rows: data frame of table.csv.
+        decimals: decimals of percentages and of their differences.
+        measures: measures that have intervals, the primary one first.
+    """
+    keys = _macro_keys(measures)
+    lines = [
+        (int(line["row"]), key, _macro(key, line[key], decimals, measure))
+        for line in rows.to_dict("records")
+        for key, measure in keys.items()
+        if key in line
+    ]
+    name, title, share = measures[0].name, one_line(measures[0].title), measures[0].is_share
+    return LATEX.get_template("macros.tex").render(
+        study=rows["study"].iloc[0], keys=tuple(keys), lines=lines, name=name, title=title, share=share
+    )

@@ -1,0 +1,66 @@
+"""Provenance of the numbers: everything that a reader needs to judge or to reproduce a study."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+
+from ablation.analysis.study_analysis import StudyAnalysis
+from ablation.report.tables.dataframes import NOT_RUN
+from ablation.study.levels import short
+
+
+def study_digest(study: StudyAnalysis) -> str:
+    """Return a digest of the study as it was requested: 16 hexadecimal digits of its record's SHA-256."""
+    return hashlib.sha256(study.record.model_dump_json().encode()).hexdigest()[:16]
+
+
+def _data(study: StudyAnalysis) -> Iterator[tuple[str, str]]:
+    record = study.record
+    yield "data", record.data
+    yield from record.inputs.provenance()
+
+
+def _design(study: StudyAnalysis) -> Iterator[tuple[str, str]]:
+    grid = study.record.grid
+    yield "rows", f"{len(grid.rows):,}"
+    yield "seeds", ", ".join(map(str, grid.seeds)) + (f"; replicates {grid.replicates}" if grid.replicates else "")
+    yield "split seed", str(grid.split_seed)
+    for factor in grid.factors.names:
+        levels = list(dict.fromkeys(short(factor, study.record.shown(row)[factor]) for row in grid.rows))
+        yield factor.replace("_", " "), ", ".join(levels[:20]) + (" ..." if len(levels) > 20 else "")
+    yield "set on the command line", ", ".join(f"{k}={v}" for k, v in grid.settings.items()) or "nothing"
+
+
+def _runs(study: StudyAnalysis) -> Iterator[tuple[str, str]]:
+    outcomes = Counter(r.outcome if r else NOT_RUN for r in study.results.values())
+    yield "trials", ", ".join(f"{n:,} {outcome}" for outcome, n in outcomes.most_common())
+    ran = [r for r in study.results.values() if r]
+    # Starts of each training. The largest number counts: an early row of a shared training may have an earlier number.
+    starts: dict[str, int] = {}
+    for trial, result in study.results.items():
+        key = study.record.training_key(trial)
+        starts[key] = max(starts.get(key, 0), result.attempts if result else 0)
+    yield "training starts, retries included", f"{sum(starts.values()):,}"
+    yield "trainable parameters", ", ".join(f"{n:,}" for n in sorted({r.parameters for r in ran if r.parameters})[:20])
+    yield "seconds of training, as if each row was trained alone", f"{sum(r.seconds for r in ran):,.0f}"
+    environments: dict[str, Counter[str]] = {}
+    for result in ran:
+        for key, value in result.environment.items():
+            environments.setdefault(key, Counter())[str(value)] += 1
+    for key, values in environments.items():
+        yield key, "; ".join(f"{v} ({n} trials)" if values.keys() - {v} else v for v, n in values.most_common(5))
+
+
+def provenance(study: StudyAnalysis) -> list[tuple[str, str]]:
+    """Return the (name, value) lines of the provenance section, in the order of the report."""
+    sealed = study.sealed
+    rule = (
+        f"{sealed.rule}; sealed {sealed.sealed}, validation predictions {sealed.validation}" if sealed else "none yet"
+    )
+    head = [("study", study.record.name), ("title", study.record.grid.title), ("study (sha256)", study_digest(study))]
+    backend = [
+        ("backend", study.record.inputs.backend),
+        ("training recipe", f"version {study.record.grid.factors.version}"),
+        ("selection", rule),
+    ]
+    return [*head, *_data(study), *_design(study), *backend, *_runs(study)]

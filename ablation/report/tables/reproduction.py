@@ -1,0 +1,91 @@
+"""The table of measured against published numbers."""
+# ruff: noqa: RUF001 (the tables contain these signs)
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ablation.analysis.published import Reproduction
+from ablation.analysis.study_analysis import StudyAnalysis
+from ablation.model.table import Column, Table
+from ablation.report.tables.dataframes import NOT_RUN
+from ablation.report.tables.secondary_table import marked_rows, secondary_table
+from ablation.report.tables.table import OVER, lacks_a_class
+
+F1 = ("macro_f1", "weighted_f1")  # both are shown, as sources do not state the average of their F1
+
+
+def reproduction(study: StudyAnalysis) -> Table | None:
+    """Return the table of measured and published numbers; None without published numbers or without classes."""
+    if not study.reproduction or not study.record.inputs.classes:
+        return None
+    compared = not study.reproduction.other
+    columns = [
+        Column("row", "#", "row"),
+        Column("published", "Published", "published", "Test accuracy (%)"),
+        Column("measured", "Measured", "estimate", "Test accuracy (%)"),
+        *(
+            [Column("difference", "Δ", "change", "Measured − published (pp)"), Column("verdict", "", "text")]
+            if compared
+            else []
+        ),
+        Column("f1", "Published", "published", "F1 (%)"),
+        *(Column(m, m.removesuffix("_f1"), "percent", "F1 (%)") for m in F1),
+        Column("val_published", "Published", "published", "Validation accuracy (%)"),
+        Column("val", "Measured", "percent", "Validation accuracy (%)"),
+    ]
+    rows = [_reproduced_row(study, r, compared) for r in study.reproduction.rows]
+    header = "Measured beside published." if compared else "Same protocol, other data: measured beside published."
+    table = secondary_table(
+        study, "reproduction", header, columns, rows, list(_reproduction_notes(study, study.reproduction))
+    )
+    return marked_rows(table, study, [r.row for r in study.reproduction.rows])
+
+
+def _reproduced_row(study: StudyAnalysis, reproduced: Any, compared: bool) -> list[Any]:
+    row = reproduced.row
+    facts, published = study.analysis.rows.get(row), study.record.grid.published[row - 1]
+    predictions = study.test.get(row)
+    reason = None if facts else _missing_reason(study, row)
+    f1 = {m: predictions.sample(study.record.measures[m]) for m in F1} if predictions else {}
+    val = [r.scores["val"]["accuracy"] for _, r in study.finished(row)]
+    return [
+        row, reproduced.published, facts.primary.over_examples if facts else reason,
+        *([reproduced.difference or reason, reproduced.verdict] if compared else []),
+        published.get("f1"),
+        *(sample.mean if (sample := f1.get(m)) else reason for m in F1),
+        published.get("val_accuracy"), float(np.mean(val)) if val else reason,
+    ]  # fmt: skip
+
+
+def _missing_reason(study: StudyAnalysis, row: int) -> str:
+    """Return the reason why a row has no test numbers."""
+    if study.finished(row):
+        return "sealed"
+    outcomes = [r.outcome for t, r in study.results.items() if r and t in study.record.grid.seeded(row)]
+    return outcomes[0] if outcomes else NOT_RUN
+
+
+def _reproduction_notes(study: StudyAnalysis, reproduction: Reproduction) -> Iterator[str]:
+    agreement = reproduction.agreement
+    if reproduction.other:
+        yield f"Other data: {reproduction.other}. Numbers are not compared; ranks and signs are."
+    else:
+        yield (
+            "≈ / ≠: the 95 % interval of the difference does / does not hold 0, the published accuracy taken as k/n on "
+            "an independent test set (Newcombe); ?: not comparable. Without its predictions, no test can be paired."
+        )
+    yield "The source does not say which average its F1 is; micro-F1 equals accuracy."
+    if lacks_a_class(study.record):
+        yield f"Macro-F1 is {OVER}."
+    tau = f"Kendall's tau-b {agreement.tau:.2f}; " if agreement.tau is not None else ""
+    if agreement.rows > 1:
+        yield (
+            f"Agreement over {agreement.rows} rows: {tau}{agreement.same_signs} of {agreement.signs} one-factor "
+            f"contrasts have the published sign; {agreement.within_noise} published contrasts are within noise at this "
+            "size."
+        )
+    settings = [f"{k.replace('_', ' ')} {v}" for k, v in study.record.grid.settings.items()]
+    if settings:
+        yield f"Set otherwise than in the study file: {', '.join(settings)}."

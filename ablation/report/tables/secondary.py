@@ -1,0 +1,16 @@
+"""The secondary tables, which follow the ablation table, in their order."""
+
+from ablation.analysis.study_analysis import StudyAnalysis
+from ablation.model.table import Table
+from ablation.report.tables.contrasts import contrasts
+from ablation.report.tables.effects import effects
+from ablation.report.tables.per_class import elsewhere, selected
+from ablation.report.tables.reproduction import reproduction
+from ablation.report.tables.selection import selection
+
+
+def every(study: StudyAnalysis) -> list[Table]:
+    """Return all secondary tables that this study has."""
+    builders = (contrasts, effects, selection, selected, reproduction, *getattr(study.record.experiment, "tables", ()))
+    tables = [table for build in builders if (table := build(study))]
+    return [*tables, *(elsewhere(study, evaluation) for evaluation in study.elsewhere)]

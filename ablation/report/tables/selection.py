@@ -1,0 +1,47 @@
+"""The table of the selection: how often each row would have been chosen."""
+# ruff: noqa: RUF001 (the table contains these signs)
+
+import numpy as np
+
+from ablation.analysis.study_analysis import StudyAnalysis
+from ablation.model.table import Column, Table
+from ablation.report.tables.contrasts import MOST
+from ablation.report.tables.per_class import _named
+from ablation.report.tables.secondary_table import marked_rows, secondary_table
+
+
+def selection(study: StudyAnalysis) -> Table | None:
+    """Return the table of the selection's stability on validation; None without a selection by the current rule."""
+    stability, sealed, measure = study.analysis.stability, study.sealed, study.record.selected_by
+    # A different metric means that the rule has changed since the selection.
+    if not stability or not sealed or not measure or sealed.metric != study.record.grid.select_on:
+        return None
+    values = {
+        row: float(np.mean([r.scores["val"][measure.name] for _, r in study.finished(row)])) for row in stability.shares
+    }
+    order = sorted(values, key=lambda r: (r != sealed.row, values[r] if measure.lowest else -values[r]))
+    kind = "percent" if measure.is_share else "number"
+    columns = [
+        Column("row", "Row", "row"),
+        Column("value", _named(measure, bool(study.record.inputs.classes)), kind, "Validation"),
+        Column("share", "Best in (%)", "percent", "Validation"),
+        Column("alike", "Told from the selected", "text"),
+    ]
+    rows = [
+        [row, values[row], stability.shares[row],
+         "–" if row == sealed.row else "no" if row in stability.alike else "yes"]
+        for row in order[:MOST]
+    ]  # fmt: skip
+    noun, primary = study.record.noun, study.record.primary
+    notes = [
+        f"Rule: {sealed.rule}. Sealed {'anew after' if sealed.earlier else 'before'} test predictions were opened.",
+        f"Best in: share of bootstrap samples of the validation {noun}s in which the row would have been selected.",
+        f"Validation {primary.title} of the selected row {primary.shown(stability.value, 1)}; of each sample's winner "
+        f"on the {noun}s that the sample left out {primary.shown(stability.corrected, 1)} (bootstrap bias correction).",
+    ]
+    if stability.cheapest != sealed.row:
+        notes.append(
+            f"Recommended where cost matters: row {stability.cheapest}, the cheapest that is not told from it."
+        )
+    table = secondary_table(study, "selection", "Selection on validation.", columns, rows, notes)
+    return marked_rows(table, study, order[:MOST])

@@ -1,0 +1,77 @@
+"""Summary of a study in sentences that its numbers support."""
+
+from collections.abc import Iterator
+
+from ablation.analysis.facts import Contrast
+from ablation.analysis.study_analysis import StudyAnalysis
+from ablation.model.phrases import listed, plural, which
+from ablation.report.tables.table import capital
+from ablation.statistics.intervals import ALPHA
+from ablation.store.record import Record
+from ablation.study.levels import short
+
+MOST = 6  # changes of a factor that get a sentence
+
+
+def claims(study: StudyAnalysis) -> list[str]:
+    """Return the sentences, the most important first; [] until a selection is sealed."""
+    return [*_selected(study), *_factors(study), *_seeds(study)] if study.sealed and study.test else []
+
+
+def _selected(study: StudyAnalysis) -> Iterator[str]:
+    assert study.sealed is not None
+    row, primary = study.sealed.row, study.record.primary
+    if row is None:
+        yield f"{capital(study.sealed.rule)}."
+        return
+    facts = study.analysis.rows.get(row)
+    yield f"Row {row} was selected: {study.sealed.rule.partition(' (')[0]}."
+    if facts:
+        interval = facts.primary.interval
+        bounds = f" ({primary.number(interval.low, 1)} to {primary.number(interval.high, 1)})"
+        scored = "it scored" if primary.is_share else f"its {primary.title} is"
+        yield f"On test {scored} {primary.shown(interval.value, 1)}{bounds if interval.low == interval.low else ''}."
+    alike = [r for r, facts in study.analysis.rows.items() if facts.alike]
+    if alike:
+        yield f"Test does not tell {which(alike)} from it."
+    stability = study.analysis.stability
+    if stability and stability.cheapest != row:
+        yield f"Validation does not tell row {stability.cheapest} from it, and that one is the cheapest of those."
+
+
+def _factors(study: StudyAnalysis) -> Iterator[str]:
+    groups: dict[tuple[str, object, object], list[Contrast]] = {}
+    for contrast in study.analysis.contrasts:
+        pair = contrast.pair
+        groups.setdefault((pair.factor, *pair.levels), []).append(contrast)
+    for (factor, first, second), contrasts in list(groups.items())[:MOST]:
+        yield _factor(study.record, factor, first, second, contrasts, len(study.analysis.contrasts))
+
+
+def _significance(contrasts: list[Contrast], family: int) -> str:
+    """Return which contrasts differ significantly from 0 after the Holm adjustment over `family` contrasts."""
+    significant = [f"{c.pair.first} → {c.pair.second}" for c in contrasts if c.difference.p_holm < ALPHA]
+    test = f"Holm over {plural(family, 'contrast')}"
+    if not any(c.difference.over for c in contrasts):
+        return "numbers alone, untested"
+    return f"told from 0: rows {listed(significant)} ({test})" if significant else f"not told from 0 ({test})"
+
+
+def _factor(record: Record, factor: str, first: object, second: object, contrasts: list[Contrast], family: int) -> str:
+    measure, title = record.primary, record.grid.titles[factor]
+    values = [c.difference.value.value for c in contrasts]
+    numbers = ", ".join(f"{measure.scale * v:+.{measure.places(1)}f}" for v in values[:8])
+    shown = f"{numbers}{', ...' if values[8:] else ''} {measure.change_unit}".rstrip()
+    change = f"{title} {short(factor, first)} to {short(factor, second)}"
+    significance = _significance(contrasts, family)
+    up, down = sum(v > 0 for v in values), sum(v < 0 for v in values)
+    if up and down:
+        return f"{change}: {len(contrasts)} pairs, signs disagree ({shown}); {significance}."
+    direction, n_pairs = ("raised", up) if up else ("lowered", down) if down else ("did not change", len(contrasts))
+    pairs = f"{n_pairs} of {len(contrasts)} matched pairs" if contrasts[1:] else "the one matched pair"
+    return f"{change} {direction} test {measure.title} in {pairs} ({shown}); {significance}."
+
+
+def _seeds(study: StudyAnalysis) -> Iterator[str]:
+    if len(study.record.grid.seeds) == 1:
+        yield "One training per row: nothing here speaks of seeds."

@@ -1,0 +1,244 @@
+"""Verification of tables: each cell of a printed table is compared with the value that the study's files give now."""
+
+import csv
+import io
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ablation.errors import AblateError
+from ablation.report.build import Importances, RenderOptions, Report, rebuild
+from ablation.store import aliases
+from ablation.store.upgrade import opened
+from ablation.store.workspace import Workspace
+
+MOST = 20  # mismatches that are listed individually
+KEYS = ("row", "trial")  # columns of CSV files whose value identifies a line
+
+
+@dataclass(frozen=True)
+class Content:
+    """Content of a table file: names of the columns, lines (name, cells), caption and notes, trial ids of each line."""
+
+    columns: tuple[str, ...]
+    lines: tuple[tuple[str, tuple[str, ...]], ...]
+    texts: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Verified:
+    """Result of a verification. `cells`: number of cells compared; `mismatches`: one sentence each, naming the cell."""
+
+    file: Path
+    study: str
+    cells: int
+    mismatches: tuple[str, ...]
+
+    def say(self) -> str:
+        """Return the result as text for users, with at most `MOST` mismatches."""
+        if not self.mismatches:
+            return f"{self.file}: all {self.cells:,} cells follow from the files of study {self.study}"
+        overflow = [f"and {len(self.mismatches) - MOST:,} more"] if len(self.mismatches) > MOST else []
+        return "\n".join(f"{self.file}: {line}" for line in [*self.mismatches[:MOST], *overflow])
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _read_csv(text: str) -> Content:
+    lines = list(csv.reader(io.StringIO(text)))
+    if not lines:
+        return Content((), ())
+    columns, *rows = lines
+    key = next((k for name in KEYS for k, column in enumerate(columns) if column == name), None)
+    ids = [k for k, column in enumerate(columns) if column in ("trial", "trials")]
+    named = [
+        (f"row {r[key]}" if key is not None and key < len(r) else f"line {n}") for n, r in enumerate(rows, start=2)
+    ]
+    return Content(
+        tuple(columns),
+        tuple(zip(named, map(tuple, rows), strict=True)),
+        ids=tuple(" ".join(r[k] for k in ids if k < len(r)) for r in rows),
+    )
+
+
+def _tex_cells(line: str) -> tuple[str, ...]:
+    """Return the cells of a LaTeX row. A cell that spans columns is repeated in each, so that positions are columns."""
+    cells: list[str] = []
+    for cell in re.split(r"(?<!\\)&", line):
+        span = re.fullmatch(r"\s*\\multicolumn\{(\d+)\}\{\w*\}\{(.*)\}\s*", cell, re.S)
+        cells += [_flat(span[2] if span else cell)] * (int(span[1]) if span else 1)
+    return tuple(cells)
+
+
+def _read_tex(text: str) -> Content:
+    """Return the rows between the rules, the caption and the notes. Labels, sizes and the float's place are ignored."""
+    head, _, below_rule = text.partition(r"\midrule")
+    body, _, footer = below_rule.partition(r"\bottomrule")
+    body = body.replace(r"\endhead", "").replace(r"\addlinespace", "")
+    titles = _tex_cells(head.rpartition(r"\cmidrule")[2].rpartition("}\n")[2] if r"\cmidrule" in head else
+                        head.partition(r"\toprule")[2])  # fmt: skip
+    rows = re.findall(r"(.*?)\\\\[^\S\n]*(?:%\s*([^\n]*))?(?:\n|\Z)", body, re.S)
+    lines = [_tex_cells(cells) for cells, _ in rows]
+    caption = re.search(r"\\caption\{(.*?)\}\s*(?:\\label|\n|\\\\)", head, re.S)
+    notes = re.search(r"\\begin\{minipage\}.*?\\footnotesize(.*?)\\end\{minipage\}", footer, re.S)
+    texts = [_flat(m[1]) for m in (caption, notes) if m]
+    return Content(
+        tuple(t.removesuffix(r"\\").strip() for t in titles),
+        tuple((f"row {re.sub(r'[^0-9].*', '', cells[0]) or cells[0]}", cells) for cells in lines),
+        tuple(texts),
+        tuple(ids.strip() for _, ids in rows),
+    )
+
+
+def _read_macros(text: str) -> Content:
+    """Return every number of macros.tex with its row and key."""
+    numbers = re.findall(r"\\csname ablate@(\d+)\.(\w+)\\endcsname\{(.*)\}", text)
+    return Content(("macro",), tuple((f"row {row}, {key}", (value,)) for row, key, value in numbers))
+
+
+def _read_md(text: str) -> Content:
+    lines = [line.strip() for line in text.splitlines()]
+    table = [tuple(_flat(c) for c in re.split(r"(?<!\\)\|", line)[1:-1]) for line in lines if line.startswith("|")]
+    comment = next((line for line in lines if line.startswith("<!-- ablate:")), "")
+    texts = [_flat(line) for line in lines if line and not line.startswith(("|", "<!--"))]
+    ids = re.findall(r"row \d+: ([^;]*?)(?=;| -->)", comment)
+    columns, _, *rows = table or [(), ()]
+    return Content(
+        columns,
+        tuple((f"row {re.sub(r'[^0-9].*', '', r[0].strip('*')) or r[0]}", r) for r in rows),
+        tuple(texts),
+        tuple(ids),
+    )
+
+
+READERS = {".csv": _read_csv, ".tex": _read_tex, ".md": _read_md}
+
+
+def _origin(path: Path, text: str) -> tuple[str, str, dict[str, Any]]:
+    """Return the study named in a table, the file name of the table, and the LaTeX options; "" without a study."""
+    if path.suffix == ".csv":
+        columns, *rows = list(csv.reader(io.StringIO(text))) or [[]]
+        kind = "contrasts.csv" if "from_row" in columns else "trials.csv" if "trial" in columns else "table.csv"
+        lines = (dict(zip(columns, row, strict=False)) for row in rows)
+        return next((line["study"] for line in lines if "study" in line), ""), kind, {}
+    comment = re.search(r"ablate: study (\S+?), table (\w+)(?:, drawn with style=(\w+) form=(\w+) float=(\S+))?", text)
+    if not comment:
+        return "", "", {}
+    latex = dict(zip(("style", "form", "float"), comment.groups()[2:], strict=True)) if comment[3] else {}
+    stem = {"ablation": "table", "macros": "macros"}.get(comment[2], f"tables/{comment[2]}")
+    return comment[1], f"{stem}{path.suffix}", latex
+
+
+def _foreign_trials(content: Content, drawing: Report) -> Iterator[str]:
+    """Yield the lines whose trials do not belong to the study."""
+    record = drawing.findings.record
+    trial_keys = {record.trial_key(t) for t in record.grid.trials()}
+    for (name, _), ids in zip(content.lines, content.ids, strict=False):
+        foreign = [i for i in ids.split() if i not in trial_keys]
+        if foreign:
+            yield f"{name} comes from other data: its trial {foreign[0]} is none of study {record.name}'s"
+
+
+def _column(content: Content, k: int) -> str:
+    return content.columns[k] if k < len(content.columns) else f"column {k + 1}"
+
+
+def _compare(stored: Content, fresh: Content) -> Iterator[str]:
+    yield from _compare_columns(stored.columns, fresh.columns)
+    rows = dict(fresh.lines) if len(dict(fresh.lines)) == len(fresh.lines) else {}
+    for n, (name, cells) in enumerate(stored.lines):
+        expected = rows.get(name) if rows else (fresh.lines[n][1] if n < len(fresh.lines) else None)
+        if expected is None:
+            yield f"{name}: no such line follows from the files"
+            continue
+        for k in range(max(len(cells), len(expected))):
+            a, b = (line[k] if k < len(line) else "nothing" for line in (cells, expected))
+            if a != b:
+                yield f"{name}, {_column(fresh, k)}: {a or 'nothing'} stands there, {b or 'nothing'} follows"
+    stored_rows = dict(stored.lines)
+    missing = (
+        [name for name in rows if name not in stored_rows] if rows else [n for n, _ in fresh.lines[len(stored.lines) :]]
+    )
+    yield from (f"{name}: is missing" for name in missing)
+    for a, b in zip(stored.texts, fresh.texts, strict=False):
+        if a != b:
+            yield f"caption or notes: {_first_difference(a, b)}"
+    if len(stored.texts) != len(fresh.texts):
+        yield f"caption or notes: {len(stored.texts)} stand there, {len(fresh.texts)} follow"
+
+
+def _compare_columns(stored: Sequence[str], fresh: Sequence[str]) -> Iterator[str]:
+    if stored != fresh:
+        unknown = [f"{c} is not one" for c in stored if c not in fresh]
+        missing = [f"{c} is missing" for c in fresh if c not in stored]
+        yield f"columns: {', '.join([*unknown, *missing]) or 'in another order'}"
+
+
+def _first_difference(a: str, b: str) -> str:
+    """Return where two texts begin to differ, with up to 50 characters of each."""
+    first = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    start = max(0, first - 20)
+    return f"{a[start : first + 30]!r} stands there, {b[start : first + 30]!r} follows"
+
+
+def _enclosing_workspace(path: Path, study: str) -> Workspace | None:
+    """Return the workspace that contains a table file and the table's study; None if there is no such workspace."""
+    places = (Path(os.path.abspath(path)), path.resolve())  # the study folder or the table file may be a symbolic link
+    folders = (folder for place in places for folder in place.parents if folder.name == study)
+    return next((Workspace(f.parent) for f in folders if study in Workspace(f.parent).studies()), None)
+
+
+def _with_new_ids(workspace: Workspace, text: str) -> str:
+    """Return the text of a table with the current ids of its trials."""
+    new_ids = aliases.read(workspace)
+    return re.sub(r"\b[0-9a-f]{16}(?=-\d)", lambda match: new_ids.get(match[0], match[0]), text) if new_ids else text
+
+
+def check(workspace: Workspace, path: Path, importances: Importances | None = None) -> Verified:
+    """Compare a table file with the table that the study's files give now, and return the mismatches.
+
+    Args:
+        workspace: workspace of the study, used if the table is not inside a workspace that has the study.
+        path: table file: .csv, .tex or .md.
+        importances: function that computes the importances of the factors; None leaves their table out.
+
+    Raises:
+        AblateError: if the file is not a table of ablate, or its study is missing.
+    """
+    if path.suffix not in READERS:
+        raise AblateError(f"{path}: no table of ablate's; verify takes {', '.join(READERS)}")
+    try:
+        text = path.read_bytes().decode().replace("\r\n", "\n")
+    except UnicodeDecodeError:
+        raise AblateError(f"{path}: no text in UTF-8") from None
+    study, name, latex = _origin(path, text)
+    if not study:
+        raise AblateError(f"{path}: does not say which study it is of; verify takes tables that ablate has drawn")
+    workspace = opened((_enclosing_workspace(path, study) or workspace).root)
+    if study not in workspace.studies():
+        studies = ", ".join(workspace.studies()) or "no study"
+        raise AblateError(
+            f"{path}: the table belongs to study {study}, which is not in this workspace "
+            f"({workspace.root} has {studies}); "
+            "pass --workspace with the one that holds it"
+        )
+    look = RenderOptions(latex=latex, importances=importances)
+    drawing = rebuild(workspace, study, look)
+    if name not in drawing.files:
+        raise AblateError(f"{path}: study {study} has no {name} (any more)")
+    read = _read_macros if name == "macros.tex" else READERS[path.suffix]
+    stored = read(_with_new_ids(workspace, text))
+    foreign = list(_foreign_trials(stored, drawing))
+    mismatches = foreign or list(_compare(stored, read(drawing.files[name])))
+    # The table may have been rendered with all intervals.
+    if mismatches and not foreign and not drawing.findings.analysis.bootstrapped:
+        with_intervals = rebuild(workspace, study, replace(look, all_intervals=True))
+        mismatches = min(mismatches, list(_compare(stored, read(with_intervals.files[name]))), key=len)
+    cells = sum(len(line) for _, line in stored.lines)
+    return Verified(path, study, cells, tuple(dict.fromkeys(mismatches)))

@@ -1,0 +1,145 @@
+"""Warnings from the learning curves about the numbers of the last epoch, which are the reported numbers.
+
+Train accuracy is evaluated with dropout off and is never read from the fit's history. Dropout thus needs no warning.
+"""
+
+from statistics import fmean
+
+import numpy as np
+
+from ablation.analysis.check_context import CheckContext
+from ablation.analysis.facts import GAP
+from ablation.model.diagnostic import Diagnostic
+from ablation.model.phrases import extreme, percent, points, which
+from ablation.store.result import Result
+
+RISE = 0.05  # rise of validation loss above its minimum, as a share of the minimum
+LAST = 5  # number of last epochs whose validation accuracy is checked for jumps
+TAIL, FEWEST = 0.10, 3  # the end of a curve: this share of its epochs, and at least this many epochs
+SHORT = 10  # curves with fewer epochs cannot show a plateau
+
+
+def _train_val_gap(result: Result, name: str) -> float | None:
+    """Return the train score minus the validation score of a measure; None where one of the two is not known."""
+    train, val = (result.scores.get(split, {}).get(name) for split in ("train", "val"))
+    return None if train is None or val is None else train - val
+
+
+def overfit_gap(context: CheckContext) -> Diagnostic | None:
+    """Warn where the primary measure, a share, is more than GAP higher on train than on validation."""
+    primary = context.record.primary
+    if not primary.is_share:
+        return None
+    seed_gaps = {
+        row: [_train_val_gap(result, primary.name) for _, result in per_seed]
+        for row, per_seed in context.finished.items()
+    }
+    gaps = {
+        row: fmean(gap for gap in per_seed if gap is not None)
+        for row, per_seed in seed_gaps.items()
+        if None not in per_seed
+    }
+    rows = [row for row, gap in gaps.items() if gap > GAP]
+    if not rows:
+        return None
+    return Diagnostic(
+        "OVERFIT_GAP",
+        f"In {which(rows)} train {primary.title} lies more than {points(GAP)} above validation {primary.title} "
+        f"({extreme(gaps, rows, points)}).",
+        "These heads have learnt much of their train images that does not carry over to new ones.",
+        "Try more dropout, fewer units, fewer epochs or augmentation.",
+        tuple(rows),
+    )
+
+
+def overfit_curve(context: CheckContext) -> Diagnostic | None:
+    """Warn where validation loss rises while train loss falls."""
+    rises, lowest_epochs = {}, {}
+    for row, curve in context.curves.items():
+        lowest = int(curve.val_loss.argmin())
+        if curve.train_loss[-1] < curve.train_loss[lowest]:
+            rises[row], lowest_epochs[row] = float(curve.val_loss[-1] / curve.val_loss[lowest] - 1), lowest + 1
+    rows = [row for row, rise in rises.items() if rise > RISE]
+    if not rows:
+        return None
+    worst = max(rows, key=rises.__getitem__)
+    return Diagnostic(
+        "OVERFIT_CURVE",
+        f"In {which(rows)} validation loss rises from its minimum to the last epoch while train loss falls (row "
+        f"{worst}: by {percent(rises[worst])} since epoch {lowest_epochs[worst]}).",
+        "The last epoch, whose numbers are reported, is not the best of these trainings; they have become too sure of "
+        "themselves.",
+        f"Add rows with fewer epochs (about {lowest_epochs[worst]} for row {worst}): "
+        "they are read off the same trainings.",
+        tuple(rows),
+    )
+
+
+def still_improving(context: CheckContext) -> Diagnostic | None:
+    """Warn where validation accuracy rises, over the last tenth of the epochs, by more than its sampling error."""
+    rises, windows = {}, {}
+    for row, curve in context.curves.items():
+        window = max(FEWEST, round(TAIL * len(curve.val_accuracy)))
+        if len(curve.val_accuracy) >= window:
+            slope = np.polyfit(np.arange(window), curve.val_accuracy[-window:], 1)[0]
+            if slope * (window - 1) > curve.error:
+                rises[row], windows[row] = float(slope * (window - 1)), window
+    if not rises:
+        return None
+    steepest = max(rises, key=rises.__getitem__)
+    return Diagnostic(
+        "STILL_IMPROVING",
+        f"Validation accuracy still rises at the end of {which(rises)} (row {steepest}: by "
+        f"{points(rises[steepest])} over the last {windows[steepest]} epochs; "
+        f"sampling error {points(context.curves[steepest].error)}).",
+        "With more epochs these rows may overtake others; what they have now depends on where they were stopped.",
+        "Add rows with more epochs.",
+        tuple(rises),
+    )
+
+
+def saturated_early(context: CheckContext) -> Diagnostic | None:
+    """Warn where validation accuracy is within a sampling error of its best before half of the epochs."""
+    reached = {}
+    for row, curve in context.curves.items():
+        first = int((curve.val_accuracy >= curve.val_accuracy.max() - curve.error).argmax()) + 1
+        if len(curve.val_accuracy) >= SHORT and first < len(curve.val_accuracy) / 2:
+            reached[row] = first
+    if not reached:
+        return None
+    row = min(reached, key=lambda r: reached[r] / len(context.curves[r].val_accuracy))
+    return Diagnostic(
+        "SATURATED_EARLY",
+        f"Validation accuracy comes within a sampling error of its best before half of the epochs in {which(reached)} "
+        f"(row {row}: at epoch {reached[row]} of {len(context.curves[row].val_accuracy)}).",
+        "The epochs after that cost time and add nothing that this validation set can show.",
+        f"Fewer epochs will do (about {reached[row]} for row {row}): such rows are read off the same trainings.",
+        tuple(reached),
+    )
+
+
+def late_variance(context: CheckContext) -> Diagnostic | None:
+    """Warn where validation accuracy varies over the last epochs by more than its sampling error.
+
+    The deviation is measured around a line fitted to the last epochs, so that a steady rise is not counted as chance.
+    """
+    spreads = {}
+    for row, curve in context.curves.items():
+        if len(curve.val_accuracy) >= LAST:
+            epochs, last = np.arange(LAST), curve.val_accuracy[-LAST:]
+            residuals = last - np.polyval(np.polyfit(epochs, last, 1), epochs)
+            spread = float((residuals**2).sum() / (LAST - 2)) ** 0.5
+            if spread > curve.error:
+                spreads[row] = spread
+    if not spreads:
+        return None
+    worst = max(spreads, key=spreads.__getitem__)
+    return Diagnostic(
+        "LATE_VARIANCE",
+        f"Over the last {LAST} epochs validation accuracy jumps by more than its sampling error in {which(spreads)} "
+        f"(row {worst}: standard deviation {points(spreads[worst])}, "
+        f"sampling error {points(context.curves[worst].error)}).",
+        "What these rows score at the last epoch is in part the luck of that epoch.",
+        "Try a lower learning rate or a larger batch, and several seeds.",
+        tuple(spreads),
+    )

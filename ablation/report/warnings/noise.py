@@ -1,0 +1,118 @@
+"""Warnings about how far chance moves the numbers: the seeds, and the images of a split."""
+
+from statistics import variance
+
+from ablation.analysis.check_context import CheckContext
+from ablation.model.diagnostic import Diagnostic
+from ablation.model.phrases import percent, plural, sentence, which
+from ablation.statistics.intervals import ALPHA
+
+SURE = 0.9  # share of bootstrap samples of validation in which the selected row should be the best
+CLAIM = 0.5  # share of a claimed difference: a larger standard deviation over seeds makes the claim doubtful
+
+
+def single_seed(context: CheckContext) -> Diagnostic | None:
+    """Warn where a row has one finished trial only, so one seed."""
+    rows = [row for row, trials in context.finished.items() if len(trials) == 1]
+    if not rows:
+        return None
+    return Diagnostic(
+        "SINGLE_SEED",
+        f"{sentence(which(rows, 'was', 'were'))} trained with one seed.{_replicates_text(context)}",
+        _interval_scope(context),
+        "Run with --seeds 5, or at least repeat the reference (--replicate-reference 5), before a setting is called "
+        "better.",
+        tuple(rows),
+    )
+
+
+def _replicates_text(context: CheckContext) -> str:
+    """Return a sentence on the range of the reference's replicates on test; "" where there are none."""
+    noise, primary = context.findings.analysis.noise, context.record.primary
+    if not noise:
+        return ""
+    noun = "accuracies" if primary.name == "accuracy" else f"values of {primary.title}"
+    return (
+        f" The reference, trained with {plural(len(noise.values), 'more seed')}, has test {noun} "
+        f"from {primary.compact(min(noise.values))} to {primary.compact(max(noise.values))}."
+    )
+
+
+def _interval_scope(context: CheckContext) -> str:
+    """Return a sentence on what the intervals and tests of one seed refer to."""
+    rows = context.findings.analysis.rows.values()
+    if rows and not any(facts.primary.over_examples for facts in rows):
+        return "There are no intervals and no tests: another seed can move these numbers by more than they differ."
+    networks = "networks" if context.record.inputs.classes else "models"
+    return (
+        f"Intervals and tests are over {context.record.noun}s: they speak of these trained {networks}, not of their "
+        "settings, which another seed can move further."
+    )
+
+
+def _deviation(context: CheckContext) -> float | None:
+    """Return the standard deviation of the primary measure on test between seeds.
+
+    The deviation is pooled over all rows, and the replicates of the reference, that have more than one seed.
+    Returns None where there are no such rows or replicates.
+    """
+    all_evidence = [*context.findings.test.values(), *filter(None, [context.findings.replicates])]
+    samples = [sample for evidence in all_evidence if (sample := evidence.sample(context.record.primary))]
+    replicated = [sample.values.tolist() for sample in samples if len(sample.seeds) > 1]
+    dof = sum(len(values) - 1 for values in replicated)
+    return (sum((len(values) - 1) * variance(values) for values in replicated) / dof) ** 0.5 if dof else None
+
+
+def _claims(context: CheckContext) -> dict[tuple[int, int], float]:
+    """Return the differences that a table marks as significant: pair of rows -> absolute difference.
+
+    The pairs are rows with the reference, and rows that differ in one factor.
+    """
+    analysis, reference = context.findings.analysis, context.grid.reference
+    differences = [((row, reference), facts.delta) for row, facts in analysis.rows.items() if facts.delta]
+    differences += [((c.pair.first, c.pair.second), c.difference) for c in analysis.contrasts]
+    return {(min(rows), max(rows)): abs(d.value.value) for rows, d in differences if d.p_holm < ALPHA}
+
+
+def seed_noise(context: CheckContext) -> Diagnostic | None:
+    """Warn where a significant difference is less than twice the standard deviation between seeds."""
+    deviation, claims = _deviation(context), _claims(context)
+    doubtful = {rows: size for rows, size in claims.items() if deviation and deviation > CLAIM * size}
+    if not deviation or not doubtful:
+        return None
+    (first, second), smallest = min(doubtful.items(), key=lambda item: item[1])
+    primary = context.record.primary
+    claims_text = plural(len(claims), "significant difference")
+    return Diagnostic(
+        "SEED_NOISE",
+        f"Between seeds, test {primary.title} has a standard deviation of {primary.size(deviation, 2)}; "
+        f"{len(doubtful)} of {claims_text} {'is' if len(doubtful) == 1 else 'are'} below twice that, the smallest "
+        f"{primary.size(smallest, 2)} (rows {first} and {second}).",
+        "A difference of this size between two trainings can come from their seeds alone.",
+        "Run more seeds of these rows, or leave these differences unclaimed.",
+        tuple(sorted({row for rows in doubtful for row in rows})),
+    )
+
+
+def within_noise(context: CheckContext) -> Diagnostic | None:
+    """Warn where validation does not separate the selected row from other rows, or does so only by chance."""
+    sealed, stability = context.findings.sealed, context.findings.analysis.stability
+    if not sealed or not sealed.row or not stability:
+        return None
+    noun, primary = context.record.noun, context.record.primary
+    others, share = [row for row in stability.alike if row != sealed.row], stability.shares[sealed.row]
+    if not others and share >= SURE:
+        return None
+    alike_text = f"; validation does not tell it from {which(others)}" if others else ""
+    cheapest = "the selected row" if stability.cheapest == sealed.row else f"row {stability.cheapest}"
+    return Diagnostic(
+        "WITHIN_NOISE",
+        f"Row {sealed.row} was selected, and would be in {percent(share)} of bootstrap samples of the validation "
+        f"{noun}s{alike_text}.",
+        f"The choice is in part luck: the validation {primary.title} of {primary.compact(stability.value)} is "
+        f"{primary.compact(stability.corrected)} when corrected for it.",
+        f"Call these rows equal; {cheapest} is the cheapest of them."
+        if others
+        else f"More validation {noun}s or more seeds would make the choice surer.",
+        tuple(sorted(stability.alike)),
+    )

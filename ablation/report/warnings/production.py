@@ -1,0 +1,35 @@
+"""Warning about the accuracy of a row on images that the study has never seen."""
+
+from ablation.analysis.check_context import CheckContext
+from ablation.analysis.external_evaluation import ExternalEvaluation
+from ablation.model.diagnostic import Diagnostic
+from ablation.model.phrases import listed, percent, points, sentence
+
+
+def shift(context: CheckContext) -> Diagnostic | None:
+    """Warn where accuracy on external data is below test accuracy, beyond sampling error.
+
+    The upper limit of the interval of the difference, external minus test, is then below 0.
+    """
+    worse = [evaluation for evaluation in context.findings.elsewhere if evaluation.drop.high < 0]
+    if not worse:
+        return None
+    return Diagnostic(
+        "SHIFT",
+        f"{sentence(listed(_evaluation_text(evaluation) for evaluation in worse))}.",
+        "The test images are nearer to the train images than these are: test accuracy does not say what the network "
+        "does there.",
+        "State this number beside test accuracy; look for subjects that cross splits, for other light and cropping, "
+        "and for another mix of classes.",
+        tuple(sorted({evaluation.row for evaluation in worse})),
+    )
+
+
+def _evaluation_text(evaluation: ExternalEvaluation) -> str:
+    """Return an evaluation as text: the data, the row, its accuracy there, and its drop from test in points."""
+    accuracy, drop = evaluation.accuracy, evaluation.drop
+    return (
+        f"on {evaluation.place}, row {evaluation.row} is right for {percent(accuracy.value)} of "
+        f"{evaluation.images:,} images, {points(-drop.value)} less than on test "
+        f"(95% interval {points(-drop.high)} to {points(-drop.low)})"
+    )

@@ -1,0 +1,107 @@
+"""Warnings about the outcomes of the trials, and about the environments of the trainings."""
+
+from collections import Counter
+from collections.abc import Hashable
+
+from ablation.analysis.check_context import CheckContext
+from ablation.model.diagnostic import Diagnostic
+from ablation.model.phrases import MANY, listed, plural, sentence, which
+from ablation.outcomes import Status
+from ablation.store.checkpoint import RECORDED
+
+NOT_RUN = "not run"
+
+
+def failed(context: CheckContext) -> Diagnostic | None:
+    """Warn where trials have no result. Replicates of the reference are not counted."""
+    rows_by_outcome: dict[str, list[int]] = {}
+    trials = [(t, r) for t, r in context.findings.results.items() if not context.grid.is_replicate(t)]
+    for trial, result in trials:
+        if not (result and result.done):
+            rows_by_outcome.setdefault(result.outcome if result else NOT_RUN, []).append(trial.row)
+    if not rows_by_outcome:
+        return None
+    rows = sorted({row for row_numbers in rows_by_outcome.values() for row in row_numbers})
+    partial_rows = [row for row in rows if row in context.finished]
+    n_failed = sum(map(len, rows_by_outcome.values()))
+    outcomes_text = "; ".join(f"{outcome}: {which(row_numbers)}" for outcome, row_numbers in rows_by_outcome.items())
+    partial_text = f" {sentence(which(partial_rows, 'stands', 'stand'))} on fewer seeds." if partial_rows else ""
+    retry = " (`--retry diverged` for what diverged)" if Status.DIVERGED in rows_by_outcome else ""
+    return Diagnostic(
+        "FAILED_ROWS",
+        f"{n_failed:,} of {plural(len(trials), 'trial')} {'has' if n_failed == 1 else 'have'} no result "
+        f"({outcomes_text}).{partial_text}",
+        "The best of the rows that are left need not be the best of all, and what failed may have failed because of "
+        "its setting.",
+        f"`ablate run` tries again{retry}; else keep the rows in the table, as they are.",
+        tuple(rows),
+    )
+
+
+def not_ablated(context: CheckContext) -> Diagnostic | None:
+    """Report rows that state different settings and had the same in the trainer: one row under two names.
+
+    This is an error even without --strict.
+    """
+    groups = context.findings.twins
+    if not groups:
+        return None
+    rows = sorted({row for group in groups for row in group})
+    return Diagnostic(
+        "NOT_ABLATED",
+        f"{listed([f'rows {listed(group)}' for group in groups])} state different settings, but the trainer had "
+        "the same: network, weights, optimizer, batches, validation and test images.",
+        "What they claim to vary changes nothing here, so that their difference says nothing.",
+        "Look whether the factor acts on these data (class weights do not where classes are even), or drop one.",
+        tuple(rows),
+    )
+
+
+def mixed(context: CheckContext) -> Diagnostic | None:
+    """Warn where trials ran in environments that differ in what changes bits: processor, threads, device, versions."""
+    results = [(row, result) for row, finished in context.finished.items() for _, result in finished]
+    names = sorted({name for _, result in results for name in result.environment} - set(RECORDED))
+    environments = [
+        (row, tuple(str(result.environment.get(name, "not known")) for name in names)) for row, result in results
+    ]
+    kinds: Counter[Hashable] = Counter(environment for _, environment in environments)
+    if len(kinds) < 2:
+        return None
+    usual = kinds.most_common(1)[0][0]
+    rows = sorted({row for row, environment in environments if environment != usual})
+    differing = []
+    for position, name in enumerate(names):
+        values = sorted({environment[position] or "unset" for _, environment in environments})
+        if len(values) > 1:
+            differing.append(f"{name} ({', '.join(values[:MANY])})")
+    return Diagnostic(
+        "MIXED_ENVIRONMENT",
+        f"The trials ran in {len(kinds)} environments, which differ in {listed(differing)}; "
+        f"{which(rows, 'was', 'were')} not trained in the most frequent one.",
+        "Another processor, number of threads or version gives other last bits, so a small part of a difference "
+        "between rows can come from there.",
+        "For equal bits, run the study in a new --workspace on one kind of machine with one kind of slot.",
+        tuple(rows),
+    )
+
+
+def nondeterministic(context: CheckContext) -> Diagnostic | None:
+    """Warn where rows were trained on a GPU without op determinism.
+
+    JAX computes the same bits each time on GPUs; TensorFlow's op determinism is not turned on.
+    """
+    devices_by_row = {
+        row: {r.environment.get("device", "cpu") for _, r in group if not r.environment.get("deterministic")} - {"cpu"}
+        for row, group in context.finished.items()
+    }
+    rows = [row for row, devices in devices_by_row.items() if devices]
+    if not rows:
+        return None
+    devices = sorted({str(device) for group in devices_by_row.values() for device in group})
+    return Diagnostic(
+        "NONDETERMINISTIC",
+        f"{sentence(which(rows, 'was', 'were'))} trained on a GPU ({listed(devices)}) without op determinism.",
+        "The same trial, run again, gives slightly other numbers, and rows that share a training share its chance.",
+        "Count differences as real only where they exceed those between seeds; a CPU gives equal bits.",
+        tuple(rows),
+    )

@@ -1,0 +1,155 @@
+"""Warnings about the protocol: the selection, earlier use of the test set, and the inputs of the study."""
+
+from ablation.analysis.check_context import CheckContext
+from ablation.analysis.selection import before
+from ablation.measures.measure import Measure
+from ablation.model.diagnostic import Diagnostic
+from ablation.model.phrases import listed, plural, sentence, which
+from ablation.statistics.intervals import ROUNDING
+
+
+def selected_on_test(context: CheckContext) -> Diagnostic | None:
+    """Warn where the row was selected by its test results."""
+    sealed = context.findings.sealed
+    if not sealed or not sealed.on_test or not sealed.row:
+        return None
+    metric = sealed.metric.removeprefix("test_")
+    measure = context.record.measures.get(metric)
+    return Diagnostic(
+        "SELECTED_ON_TEST",
+        f"Row {sealed.row} was selected by its test {measure.title if measure else metric}, out of "
+        f"{plural(len(context.findings.test), 'row')}.",
+        "Its test numbers are too good: the best of several is in part the luckiest.",
+        "Select on validation, or report the selected row on images that played no part in the choice.",
+        (sealed.row,),
+    )
+
+
+def opened_before(context: CheckContext) -> Diagnostic | None:
+    """Warn where the study grew, or its selection rule changed, after its test results had been seen."""
+    sealed = context.findings.sealed
+    if not sealed or not sealed.earlier:
+        return None
+    code, fact = "TEST_OPENED_BEFORE_SELECTION", sentence(before(context.record, sealed))
+    if sealed.row is None:
+        return Diagnostic(
+            code,
+            f"{fact}; nothing is selected now.",
+            "What was added or changed may have been chosen in view of the test set.",
+            f"State what was, and report the rows on {context.record.noun}s that nobody has looked at.",
+        )
+    return Diagnostic(
+        code,
+        f"{fact}; row {sealed.row} is selected now.",
+        "What was added or changed may have been chosen in view of the test set, so the selected row's test numbers "
+        "can be too good.",
+        f"State what was, and report the selected row on {context.record.noun}s that nobody has looked at.",
+        (sealed.row,),
+    )
+
+
+def disagree(context: CheckContext) -> Diagnostic | None:
+    """Warn where validation selected one row and another row is the best on test."""
+    sealed, test = context.findings.sealed, context.findings.test
+    if not sealed or sealed.on_test or sealed.row is None or sealed.row not in test:
+        return None
+    selected = test[sealed.row]
+    rows = [row for row, evidence in test.items() if evidence.split == selected.split]
+    firsts = {}
+    for measure in context.record.detailed:
+        values = {row: _on_test(context, row, measure) for row in rows}
+        sign = -1 if measure.lowest else 1
+        best = max(rows, key=lambda row: sign * values[row])
+        if sign * (values[best] - values[sealed.row]) > ROUNDING:
+            firsts[measure] = (best, values[best], values[sealed.row])
+    if not firsts:
+        return None
+    others = sorted({best for best, _, _ in firsts.values()})
+    alike = [row for row in others if context.findings.analysis.rows[row].alike]
+    alike_text = f"; test does not tell {which(alike)} from it" if alike else ""
+    firsts_text = listed(
+        f"row {b} by test {m.title} ({m.compact(x, 2)}, row {sealed.row} has {m.compact(y, 2)})"
+        for m, (b, x, y) in firsts.items()
+    )
+    return Diagnostic(
+        "VAL_TEST_DISAGREE",
+        f"Row {sealed.row} was selected, but test puts another row first: {firsts_text}{alike_text}.",
+        f"To report {which(others)} as the best instead would be selection on test, and its numbers too good.",
+        f"Keep row {sealed.row}; call the rows different only where a test on them says so.",
+        (sealed.row, *others),
+    )
+
+
+def _on_test(context: CheckContext, row: int, measure: Measure) -> float:
+    """Return the mean over seeds of a measure of a row whose test predictions are opened; nan for unknown values."""
+    if measure.name == context.record.primary.name:
+        return context.test_values.get(row, float("nan"))
+    sample = context.findings.test[row].sample(measure)
+    return sample.mean if sample else float("nan")
+
+
+def reused(context: CheckContext) -> Diagnostic | None:
+    """Warn where other studies of the workspace have seen the same test examples."""
+    n_others = context.looks - 1
+    if n_others < 1:
+        return None
+    return Diagnostic(
+        "REUSED_TEST",
+        f"{plural(n_others, 'other study', 'other studies')} of this workspace {'has' if n_others == 1 else 'have'} "
+        f"seen the same test {context.record.noun}s.",
+        "Each look at a test set lets it guide what is tried next, and it becomes less of a test.",
+        f"Confirm the final row on {context.record.noun}s that no study has seen.",
+    )
+
+
+def other_data(context: CheckContext) -> Diagnostic | None:
+    """Warn where the published numbers belong to other data or weights."""
+    reproduction = context.findings.reproduction
+    if not reproduction or not reproduction.other:
+        return None
+    agreement = reproduction.agreement
+    tau = f"Kendall's tau {agreement.tau:.2f} over {plural(agreement.rows, 'row')}" if agreement.tau is not None else ""
+    signs = (
+        f"{agreement.same_signs} of {plural(agreement.signs, 'one-factor contrast')} with the published sign"
+        if agreement.signs
+        else ""
+    )
+    comparable = " and ".join(part for part in (tau, signs) if part)
+    return Diagnostic(
+        "OTHER_DATA",
+        f"The published numbers are of other data or weights: {reproduction.other}.",
+        "Measured minus published says nothing here"
+        + (f"; what can be compared is ranks and signs: {comparable}." if comparable else "."),
+        "To reproduce the numbers, give the source's images with --data, and its weights.",
+    )
+
+
+def weights_replaced(context: CheckContext) -> Diagnostic | None:
+    """Warn where random weights replace pretrained weights that were not available."""
+    replaced = context.record.inputs.replaced
+    if not replaced:
+        return None
+    rows = [n for n, r in enumerate(context.grid.rows, start=1) if f"{r.backbone}/{r.weights}" in replaced]
+    backbones = sorted({name.partition("/")[0] for name in replaced})
+    return Diagnostic(
+        "WEIGHTS_REPLACED",
+        f"{sentence(which(rows, 'rests', 'rest'))} on random weights: the ImageNet weights of "
+        f"{listed(backbones)} could not be had.",
+        "A random backbone extracts other features, so these accuracies say nothing of pretrained ones.",
+        "Connect to the internet once, or pass --set weights=PATH, under a --name of its own.",
+        tuple(rows),
+    )
+
+
+def left_out(context: CheckContext) -> Diagnostic | None:
+    """Warn where images were left out because they could not be decoded."""
+    n_images = len(context.record.inputs.left_out)
+    if not n_images:
+        return None
+    return Diagnostic(
+        "LEFT_OUT",
+        f"{plural(n_images, 'image was', 'images were')} left out because {'it' if n_images == 1 else 'they'} could "
+        "not be decoded.",
+        "The numbers are of the images that are left, and others may count them otherwise.",
+        "Repair the files, or state how many were left out.",
+    )

@@ -1,0 +1,87 @@
+"""Bootstrap samples of examples, and percentile intervals."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from ablation.statistics.classification import average_f1, class_f1
+from ablation.statistics.intervals import TAILS, Interval
+
+RESAMPLES = 10_000
+
+CHUNK = 256  # pairs or resamples computed at a time, which bounds the memory
+
+
+def example_weights(n: int, resamples: int, seed: int = 0) -> Iterator[np.ndarray]:
+    """Yield how often each of n examples occurs in each bootstrap sample (Efron 1979).
+
+    Args:
+        n: number of examples.
+        resamples: number of bootstrap samples.
+        seed: seed of the random generator; one seed always gives the same samples.
+
+    Yields:
+        Counts of CHUNK samples at a time, (CHUNK, n), float32; the last chunk may be smaller. Each row sums to n.
+    """
+    rng = np.random.default_rng(seed)
+    for start in range(0, resamples, CHUNK):
+        size = min(CHUNK, resamples - start)
+        indices = rng.integers(0, n, (size, n)) + n * np.arange(size)[:, None]
+        yield np.bincount(indices.ravel(), minlength=size * n).reshape(size, n).astype(np.float32)
+
+
+def draws(
+    resample: Callable[[np.ndarray], np.ndarray], n_predictions: int, n: int, resamples: int = RESAMPLES, seed: int = 0
+) -> np.ndarray:
+    """Return an aggregate of A sets of predictions for the same N examples, all under the same bootstrap samples.
+
+    The difference of two rows of the returned array is a bootstrap of the paired difference.
+
+    Args:
+        resample: function that returns the aggregate in B samples, (A, B), from how often each example occurs in each
+            sample, (B, N).
+        n_predictions: A, the number of sets of predictions.
+        n: N, the number of examples.
+        resamples: number of bootstrap samples.
+        seed: seed of the random generator.
+
+    Returns:
+        The aggregates, (A, resamples), float32.
+    """
+    aggregates = np.empty((n_predictions, resamples), np.float32)
+    for chunk, weights in enumerate(example_weights(n, resamples, seed)):
+        aggregates[:, chunk * CHUNK : chunk * CHUNK + len(weights)] = resample(weights)
+    return aggregates
+
+
+def class_f1_draws(
+    labels: np.ndarray, predictions: np.ndarray, classes: int, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the F1 of each of K classes, and macro-F1, under RESAMPLES bootstrap samples of the N images.
+
+    Args:
+        labels: true classes, (N,), counted from 0.
+        predictions: predicted classes, (N,), counted from 0.
+        classes: K, the number of classes.
+        seed: seed of the random generator; samples equal those of `draws` with the same seed.
+
+    Returns:
+        F1 of each class, (K, RESAMPLES), and macro-F1, (RESAMPLES,) float32. All are fractions.
+    """
+    class_indices = np.arange(classes)[:, None]
+    is_true, is_predicted = ((values == class_indices).astype(np.float32) for values in (labels, predictions))
+    per_class, macro = [], []
+    for weights in example_weights(len(labels), RESAMPLES, seed):
+        support = (weights @ is_true.T).astype(float)
+        per_class.append(class_f1(weights, support, is_true, is_predicted))
+        macro.append(average_f1(per_class[-1], support, "macro"))
+    return np.concatenate(per_class).T, np.concatenate(macro).astype(np.float32)
+
+
+def percentiles(values: np.ndarray, draws: np.ndarray) -> list[Interval]:
+    """Return the 95 % percentile interval of the bootstrap for each of P measured values.
+
+    `values`: (P,). `draws`: (P, resamples).
+    """
+    low, high = np.percentile(draws, TAILS, axis=1)
+    return [Interval(*map(float, bounds)) for bounds in zip(values, low, high, strict=True)]

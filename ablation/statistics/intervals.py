@@ -1,0 +1,158 @@
+"""Confidence intervals of means, accuracies and paired differences."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
+
+LEVEL = 0.95  # confidence level of every interval
+
+ALPHA = 1 - LEVEL
+
+ROUNDING = 1e-12  # smaller differences of fractions count as 0
+
+Quantiles = tuple[float, float]
+
+TAILS: Quantiles = (100 * ALPHA / 2, 100 - 100 * ALPHA / 2)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Value and the bounds of its 95 % interval, all in one unit."""
+
+    value: float
+    low: float
+    high: float
+
+    def holds(self, value: float = 0.0) -> bool:
+        """Return whether `value` lies within the bounds, which are included."""
+        return self.low <= value <= self.high
+
+    def scaled(self, factor: float) -> "Interval":
+        """Return the interval in another unit: value and bounds multiplied by `factor`, which is positive."""
+        return Interval(factor * self.value, factor * self.low, factor * self.high)
+
+
+def wilson(correct: int, n: int) -> Interval:
+    """Return the Wilson (1927) interval of an accuracy, as fractions in [0, 1].
+
+    Args:
+        correct: number of examples that are predicted correctly.
+        n: number of examples.
+
+    Raises:
+        ValueError: n is 0.
+    """
+    if n == 0:
+        raise ValueError("a share needs at least one example")
+    low, high = proportion_confint(correct, n, alpha=ALPHA, method="wilson")
+    value = correct / n  # where all are wrong or all are correct, it equals a bound but for rounding
+    return Interval(value, min(value, float(low)), max(value, float(high)))
+
+
+def means(values: np.ndarray) -> list[Interval]:
+    """Return Student's t interval of the mean of each row of `values`, (P, N), in the unit of the values.
+
+    The N columns are examples or seeds. The bounds are nan where N < 2.
+    """
+    n, centers = values.shape[1], _row_means(values)
+    half_width = stats.t.ppf(1 - ALPHA / 2, n - 1) * values.std(axis=1, ddof=1) / np.sqrt(n) if n > 1 else np.nan
+    return [
+        Interval(*map(float, bounds))
+        for bounds in zip(centers, centers - half_width, centers + half_width, strict=True)
+    ]
+
+
+def _rounding(values: np.ndarray) -> float:
+    """Return the size below which a difference of values of this magnitude is rounding alone."""
+    return ROUNDING * max(1.0, float(np.abs(values).max(initial=0.0)))
+
+
+def _row_means(values: np.ndarray) -> np.ndarray:
+    """Return the mean of each row, (P,); a mean that is rounding alone becomes 0."""
+    row_means: np.ndarray = values.mean(axis=1)
+    row_means[np.abs(row_means) < ROUNDING] = 0.0
+    return row_means
+
+
+def mean(values: np.ndarray) -> Interval:
+    """Return Student's t interval of the mean of `values`, (N,), as `means` does."""
+    return means(values[None])[0]
+
+
+def within(interval: Interval, low: float, high: float) -> Interval:
+    """Return the interval with both bounds clipped to [low, high], the range of possible values."""
+    return Interval(interval.value, *(float(np.clip(bound, low, high)) for bound in (interval.low, interval.high)))
+
+
+def paired(a: np.ndarray, b: np.ndarray, largest: float = 1.0) -> list[Interval]:
+    """Return the paired t interval of the mean of b - a for each of P pairs of rows, over the same N seeds.
+
+    Args:
+        a, b: scores of the first and the second row of each pair, (P, N).
+        largest: the largest possible difference, 1 for fractions; bounds are clipped to it.
+    """
+    return [within(interval, -largest, largest) for interval in means(b.astype(float) - a)]
+
+
+def bonett_price(a: np.ndarray, b: np.ndarray) -> list[Interval]:
+    """Return the Bonett & Price (2012) interval of the mean of b - a for each of P pairs of rows.
+
+    The interval is the paired t interval with two added examples: one that only the first row predicts correctly, and
+    one that only the second row does. With thousands of examples, these two change nothing. With few examples on which
+    the rows disagree, the interval without them is too narrow. Where the rows agree on all examples, that interval has
+    no width.
+
+    Args:
+        a, b: the first and the second row of each pair on the same N examples, (P, N); 1 is correct, 0 is wrong.
+
+    Returns:
+        P intervals of the difference of accuracies, as fractions in [-1, 1].
+    """
+    return [within(interval, -1, 1) for interval in bonett_price_of_differences(b.astype(float) - a)]
+
+
+def bonett_price_of_differences(differences: np.ndarray) -> list[Interval]:
+    """Return the Bonett & Price (2012) interval, as `bonett_price` does, from differences (P, N).
+
+    Differences may be of any combination of rows. The bounds are not clipped.
+    """
+    pairs = zip(_row_means(differences), means(_widened(differences)), strict=True)
+    return [Interval(float(value), interval.low, interval.high) for value, interval in pairs]
+
+
+def of_scores(differences: np.ndarray) -> list[Interval]:
+    """Return Student's t interval of the mean of scores, or of their differences, (P, N), over N examples.
+
+    The bounds are nan where all N values are equal, because an interval without width would claim certainty.
+    """
+    constant = np.ptp(differences, axis=1) < _rounding(differences)
+    return [
+        Interval(interval.value, float("nan"), float("nan")) if is_constant else interval
+        for interval, is_constant in zip(means(differences), constant, strict=True)
+    ]
+
+
+def _widened(differences: np.ndarray) -> np.ndarray:
+    """Return differences (P, N) with the two examples that Bonett & Price (2012) add, +1 and -1: (P, N + 2)."""
+    return np.hstack([differences, np.tile([1.0, -1.0], (len(differences), 1))])
+
+
+def newcombe(correct: float, published: float, n: int, published_n: int) -> Interval:
+    """Return the Newcombe (1998) interval of measured minus published accuracy, as if on independent test sets.
+
+    Args:
+        correct: measured accuracy, a fraction.
+        published: published accuracy, a fraction.
+        n: number of examples of the measured accuracy.
+        published_n: number of examples of the published accuracy.
+
+    Returns:
+        The difference and its bounds, as fractions in [-1, 1].
+    """
+    n_correct, n_published_correct = round(correct * n), round(published * published_n)
+    low, high = confint_proportions_2indep(
+        n_correct, n, n_published_correct, published_n, method="newcomb", compare="diff", alpha=ALPHA
+    )
+    return Interval(correct - published, float(low), float(high))

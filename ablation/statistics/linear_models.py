@@ -1,0 +1,59 @@
+"""Linear models of rows: estimable terms, main effects, ordinary least squares."""
+
+import numpy as np
+from statsmodels.regression.linear_model import OLS
+
+from ablation.statistics.intervals import ALPHA, Interval
+
+
+def estimable(design: np.ndarray, term: np.ndarray) -> bool:
+    """Return whether every column of `term` is linearly independent of `design` and of the other columns of `term`.
+
+    `design`: (R, p). `term`: (R, q), q >= 1.
+    """
+    rank = np.linalg.matrix_rank
+    return bool(rank(np.hstack([design, term])) == rank(design) + term.shape[1])
+
+
+def basis(design: np.ndarray) -> list[int]:
+    """Return the indices of linearly independent columns of `design`, (R, p); their number is the rank.
+
+    A column is left out where the columns before it add up to it.
+    """
+    independent_columns: list[int] = []
+    for column in range(design.shape[1]):
+        if np.linalg.matrix_rank(design[:, [*independent_columns, column]]) > len(independent_columns):
+            independent_columns.append(column)
+    return independent_columns
+
+
+def main_effects(design: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Return the least-squares coefficients of a linear model of the scores, for each of N examples: (p, N).
+
+    Columns of the scores may be examples, seeds or bootstrap draws. All columns have the same design, so the model is
+    fitted to each column alone. `means` of a coefficient over examples is the cluster-robust interval with examples as
+    clusters (Liang & Zeger 1986), except for its correction for few rows.
+
+    Args:
+        design: design matrix of rank p, (R, p).
+        scores: scores of R rows on the same N examples, (R, N).
+    """
+    coefficients: np.ndarray = np.linalg.pinv(design) @ scores.astype(float)
+    return coefficients
+
+
+def ordinary_least_squares(design: np.ndarray, values: np.ndarray) -> list[Interval]:
+    """Return the coefficients of an ordinary least squares fit of R values, with Student's t intervals over rows.
+
+    What the model does not describe widens the intervals: interactions, and the noise of a seed.
+
+    Args:
+        design: design matrix of rank p < R, (R, p).
+        values: one value per row, (R,).
+
+    Returns:
+        p intervals, in the unit of the values.
+    """
+    fitted = OLS(values, design).fit()
+    bounds = fitted.conf_int(ALPHA)
+    return [Interval(*map(float, estimate)) for estimate in zip(fitted.params, *bounds.T, strict=True)]

@@ -1,0 +1,108 @@
+"""Files: atomic writes, reads with clear errors, and file systems."""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from zipfile import BadZipFile
+
+import psutil
+
+from ablation.errors import AblateError
+from ablation.store import disk
+
+NETWORK = "9p afs beegfs ceph cifs fuse.sshfs glusterfs gpfs lustre nfs nfs4 smb3 smbfs"  # types of file systems
+
+MAX_NAME = 255  # bytes of a file name, on nearly every file system
+
+TEMPORARY = ".tmp-"  # prefix of the name of a file that is being written
+
+
+def short_name(name: str, limit: int = MAX_NAME) -> str:
+    """Return a file name of at most `limit` bytes. A longer name is cut, and a digest keeps the result unique."""
+    if len(os.fsencode(name)) <= limit:
+        return name
+    digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
+    return f"{os.fsencode(name)[: limit - len(digest) - 1].decode(errors='ignore')}-{digest}"
+
+
+def file_system(path: Path) -> str:
+    """Return the type of the file system of `path`, which need not exist ("ext4", "nfs4"); "" where unknown."""
+    mounts = {Path(p.mountpoint): p.fstype for p in psutil.disk_partitions(all=True)}
+    target = path.resolve()  # follows links
+    return next((mounts[p] for p in (target, *target.parents) if p in mounts), "")
+
+
+def on_network(path: Path) -> bool:
+    """Return whether `path` is on a network file system, where SQLite and file locks are not reliable."""
+    return file_system(path).lower() in NETWORK.split()
+
+
+@contextlib.contextmanager
+def atomic(path: Path, size: int | None = None) -> Iterator[Path]:
+    """Yield a temporary path in the folder of `path`, and replace `path` by it afterwards, complete and synced to disk.
+
+    `size`: the bytes that the file needs, where known. Raises OSError with `path` where the disk refuses the write.
+    """
+    start = f"{TEMPORARY}{os.getpid()}-"
+    stem = short_name(path.stem, MAX_NAME - len(os.fsencode(start + path.suffix)))
+    temporary = path.with_name(f"{start}{stem}{path.suffix}")  # the suffix stays: writers check it
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        temporary.unlink(missing_ok=True)  # of a process that died: in containers, process ids repeat
+        yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the rename too must survive a power failure
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise disk.located(error, path, size) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def cut_torn_end(path: Path) -> None:
+    """Cut an incomplete last line, left by a process that died during a write, so that the next line starts cleanly."""
+    with contextlib.suppress(FileNotFoundError), open(path, "rb+") as file:
+        file.truncate(sum(len(line) for line in file if line.endswith(b"\n")))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` so that a reader sees the old file or the new one, never a part of a file."""
+    content = text.encode()
+    with atomic(path, len(content)) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_json(path: Path, value: object) -> None:
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, object] | None:
+    """Return the JSON object in a file; None where the file is missing. Raises AblateError where the file is broken."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (ValueError, RecursionError):
+        raise AblateError(f"{path}: broken (no JSON); remove it and run again") from None
+    if not isinstance(value, dict):
+        raise AblateError(f"{path}: broken (no table of names and values); remove it and run again")
+    return value
+
+
+@contextlib.contextmanager
+def understood(path: Path) -> Iterator[None]:
+    """Raise AblateError, naming the file, where the file is missing or has content that the block cannot read."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise AblateError(f"{path}: missing; the same `ablate run` writes it again") from None
+    except (AttributeError, BadZipFile, EOFError, IndexError, KeyError, RecursionError, TypeError, ValueError):
+        raise AblateError(f"{path}: not what this version reads; remove it and run again") from None

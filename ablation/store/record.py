@@ -1,0 +1,274 @@
+"""The record of a study: its grid, and the inputs of its trainings."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from ablation import experiments
+from ablation.errors import AblateError
+from ablation.measures import measure
+from ablation.measures.measure import Measure
+from ablation.store.files import read_json, write_json
+from ablation.store.workspace import StudyFolder, Workspace
+from ablation.study.grid import Grid, Trial
+from ablation.study.levels import Condition, Schema, schema_of, text
+
+
+class Inputs(BaseModel):
+    """Inputs of the trainings of a study, in addition to their levels. An experiment may define a subclass.
+
+    `digests`: name of an input -> its digest; all digests are part of every training id. `sizes`: train, val, test ->
+    number of examples.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    same_place: ClassVar[str] = "data (the same place, but other content)"
+
+    digests: dict[str, str] = {}
+    sizes: dict[str, int] = {}
+    classes: tuple[str, ...] = ()  # where examples have classes
+    left_out: tuple[str, ...] = ()  # names of examples that could not be read
+    backend: str = ""
+
+    def identity(self, condition: Condition) -> dict[str, Any]:
+        """Return the part of a training id that is not a level: the digest of every input of the training."""
+        return dict(self.digests)
+
+    def examples(self, condition: Condition) -> dict[str, int]:
+        """Return the number of examples of each split: train, val, test."""
+        return self.sizes
+
+    @property
+    def replaced(self) -> tuple[str, ...]:
+        """Names of the inputs that were replaced by others."""
+        return ()
+
+    @property
+    def digest(self) -> str:
+        """Digest of all inputs; "" where there are none."""
+        return hashlib.sha256(text(self.digests).encode()).hexdigest()[:16] if self.digests else ""
+
+    def example_set(self, condition: Condition) -> str:
+        """Return a name for the validation and test examples: rows are compared where this name is the same."""
+        return ""
+
+    def shown(self, condition: Condition) -> dict[str, Any]:
+        """Return the levels of a condition as shown in tables and databases."""
+        return dict(condition)
+
+    def labels(self, workspace: Workspace, split: str) -> Callable[[Condition], np.ndarray] | None:
+        """Return a function from a condition to the labels (N,) of its examples, where labels are stored once for all
+        trainings. Return None where the files of each training hold the labels."""
+        return None
+
+    def given(self, condition: Condition) -> dict[str, Any]:
+        """Return the extra fields of the experiment's own subclass of Training."""
+        return {}
+
+    def measures(self, declared: Mapping[str, Measure]) -> Mapping[str, Measure]:
+        """Return the experiment's measures, adapted to these inputs."""
+        return declared
+
+    def provenance(self) -> Iterator[tuple[str, str]]:
+        """Yield the provenance of the inputs for a reader, as pairs of a name and a value."""
+        yield from ((f"{name} (digest)", digest) for name, digest in self.digests.items())
+        yield from ((f"examples, {split}", f"{n:,}") for split, n in self.sizes.items())
+
+    def profile(self) -> dict[str, Any]:
+        """Return the profile that MLflow's page of the data set shows."""
+        return {"examples": self.sizes}
+
+    def changes(self, new: "Inputs") -> Iterator[tuple[str, object, object]]:
+        """Yield the options that may not change under a study's name: option, value before, value now."""
+        yield "--data", self.digests, new.digests
+
+
+class Record(BaseModel):
+    """The content of study.json."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    grid: Grid
+    data: str  # as the user named it
+    inputs: Any  # an Inputs, or the experiment's own subclass
+    notes: tuple[str, ...] = ()  # sentences about replaced inputs
+    keep: str = "selected"  # the rows whose weights are kept on disk
+
+    @property
+    def experiment(self) -> Any:
+        """The experiment of the study: see experiments/protocol.py."""
+        return experiments.load(self.grid.factors.plugin)
+
+    @property
+    def measures(self) -> Mapping[str, Measure]:
+        """The measures by name, in the order of the tables."""
+        measures: Mapping[str, Measure] = self.inputs.measures(self.experiment.measures)
+        return measures
+
+    @property
+    def primary(self) -> Measure:
+        """The measure whose differences are tested."""
+        named = getattr(self.experiment, "primary", "") or (self.selected_by.name if self.selected_by else "")
+        return self.measures[named or next(iter(self.measures))]
+
+    @property
+    def detailed(self) -> tuple[Measure, ...]:
+        """The measures that have intervals on test, the primary one first."""
+        secondary = (name for name in getattr(self.experiment, "detailed", ()) if name != self.primary.name)
+        return self.primary, *(self.measures[name] for name in secondary)
+
+    @property
+    def noun(self) -> str:
+        """The word for one example."""
+        return getattr(self.experiment, "noun", "example")
+
+    @property
+    def kept(self) -> str:
+        """The word for the artifact of a training that `--keep` retains; "" where there is none."""
+        return getattr(self.experiment, "kept", "")
+
+    @property
+    def selected_by(self) -> Measure | None:
+        """The measure that selects a row; None without selection. Raises AblateError for an unknown measure."""
+        if not self.grid.selects:
+            return None
+        return measure.known(self.measures, self.grid.metric, f"study {self.name!r}: select_on")
+
+    def split_of(self, condition: Condition) -> str:
+        """Return the digest of the evaluation examples of a condition: rows of equal digest are compared."""
+        return str(self.inputs.example_set(condition))
+
+    def examples(self, condition: Condition) -> dict[str, int]:
+        """Return the number of examples of each split of a condition."""
+        return dict(self.inputs.examples(condition))
+
+    @property
+    def home(self) -> str:
+        """Digest of the reference row's examples: other rows are neither compared nor fitted."""
+        return self.split_of(self.grid.rows[self.grid.reference - 1])
+
+    def shown(self, condition: Condition) -> dict[str, Any]:
+        """Return the levels of a condition as shown in tables and records."""
+        return dict(self.inputs.shown(condition))
+
+    @cached_property
+    def _keys(self) -> dict[tuple[Condition, int], str]:
+        """Cache of training ids: each id is requested many times."""
+        return {}
+
+    def training_key(self, trial: Trial) -> str:
+        """Return the id of the training that answers `trial`: a hash of everything that can change its numbers."""
+        cache_key = (trial.condition, trial.seed)
+        if cache_key not in self._keys:
+            identity = self.inputs.identity(trial.condition)
+            self._keys[cache_key] = training_id(self.grid.factors, trial.condition, trial.seed, identity)
+        return self._keys[cache_key]
+
+    def trial_key(self, trial: Trial) -> str:
+        return f"{self.training_key(trial)}-{trial.step}"
+
+    def write(self, folder: StudyFolder) -> None:
+        write_json(folder.record, self.model_dump(mode="json"))
+
+
+def training_id(schema: Schema, condition: Condition, seed: int, identity: Mapping[str, Any]) -> str:
+    """Return the id of a training: a hash of the experiment and its version, levels, seed and inputs.
+
+    The hash covers the levels that differ from their defaults; the level of the shared factor is left out. Adding a
+    factor with a default changes no id. `plan.refuse_unlike` checks that a stored training of the same id had the same
+    levels.
+
+    Args:
+        schema: the factors of the experiment.
+        condition: a level for every factor.
+        seed: the seed of the trial.
+        identity: the digest of every input; where a level names an input, its digest has the factor's name as key.
+    """
+    content = {
+        "experiment": schema.experiment,
+        "version": schema.version,
+        "levels": {name: level for name, level in schema.stated(condition).items() if name not in identity},
+        "seed": seed,
+        "inputs": identity,
+    }
+    return hashlib.sha256(text(content).encode()).hexdigest()[:16]
+
+
+def read(folder: StudyFolder) -> Record | None:
+    """Return the record of a study; None where the study was never run.
+
+    Raises AblateError where the file is broken, or where its experiment is not installed.
+    """
+    raw = read_json(folder.record)
+    if raw is None:
+        return None
+    try:
+        content = _current(raw) | {"name": folder.path.name}  # the folder may have been renamed
+        kind = experiments.load(content["grid"]["factors"]["plugin"])
+        inputs = getattr(kind, "Inputs", Inputs).model_validate_json(json.dumps(content["inputs"]))
+        return Record.model_validate_json(json.dumps(content | {"inputs": {}})).model_copy(update={"inputs": inputs})
+    except (ValueError, KeyError, TypeError):
+        raise AblateError(f"{folder.record}: not a record that this version reads; take another --name") from None
+
+
+def _current(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of study.json in the current form.
+
+    Version 0.1.0 had one experiment only, and stored the fields of its inputs at the top level.
+    """
+    if "inputs" in raw:
+        return raw
+    kind = experiments.load(experiments.DEFAULT)
+    input_names = kind.Inputs.model_fields.keys() & raw.keys()
+    grid = {**raw["grid"], "factors": schema_of(kind, experiments.DEFAULT).model_dump(mode="json")}
+    record_fields = {name: value for name, value in raw.items() if name not in input_names}
+    return {**record_fields, "grid": grid, "inputs": {name: raw[name] for name in input_names}}
+
+
+def need(workspace: Workspace, name: str) -> Record:
+    """Return the record of a study. Raise AblateError, listing the available studies, where it is missing."""
+    record = read(workspace.study(name))
+    if record is None:
+        raise no_study(workspace, name)
+    return record
+
+
+def no_study(workspace: Workspace, name: str) -> AblateError:
+    """Return the error for a missing study."""
+    studies = workspace.studies()
+    advice = f"--name takes one of: {', '.join(studies)}" if studies else "run `ablate run` first"
+    return AblateError(f"{workspace.root}: no study {name!r}; {advice}")
+
+
+def refuse_other(old: Record, new: Record) -> None:
+    """Raise AblateError where data or settings changed under a study's name. Rows and seeds may be added."""
+    refuse_other_grid(old, new.name, new.grid)
+    for option, before, now in old.inputs.changes(new.inputs):
+        if before != now and option == "--data":
+            raise _other(new.name, option if old.data != new.data else old.inputs.same_place, old.data, new.data)
+        if before != now:
+            raise _other(new.name, option, before, now)
+
+
+def refuse_other_grid(old: Record, name: str, new: Grid) -> None:
+    """Raise AblateError where the study of this name had another experiment or another --set."""
+    for option, before, now in (
+        ("experiment", old.grid.factors.experiment, new.factors.experiment),
+        ("--set", old.grid.settings, new.settings),
+    ):
+        if before != now:
+            detail = f" ({before or 'nothing'} before, {now or 'nothing'} now)"
+            raise AblateError(f"study {name!r} was run with other {option}{detail}; give this one a --name of its own")
+
+
+def _other(name: str, option: str, before: object, now: object) -> AblateError:
+    has_words = before != now and not isinstance(before, dict)
+    detail = f" ({before} before, {now} now)" if has_words else ""
+    return AblateError(f"study {name!r} was run with other {option}{detail}; give this one a --name of its own")

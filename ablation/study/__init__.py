@@ -1,0 +1,1 @@
+"""Content of a study: factors, conditions, designs and study files. Immutable values, no side effects."""

@@ -1,0 +1,118 @@
+"""Trials and grids: the rows of a table with their seeds."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from functools import cached_property
+from itertools import count, islice
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from ablation.study.levels import Condition, Schema, text
+
+NOTHING = "none"  # value of select_on: no row is selected, and test results are opened when every trial has ended
+PUBLISHED = ("train_accuracy", "train_loss", "val_accuracy", "val_loss", "test_accuracy", "test_loss", "f1")
+
+
+class Trial(BaseModel):
+    """One condition with one seed. `row`: from 1, as in the table; `step`: the milestone that gives its result."""
+
+    model_config = ConfigDict(frozen=True)
+
+    row: int
+    condition: Condition
+    seed: int
+    step: int
+
+
+class Conflict(NamedTuple):
+    """Different published values of one row's metric in two studies. `said`: (study, value) of each."""
+
+    row: int
+    metric: str
+    said: tuple[tuple[str, Decimal], tuple[str, Decimal]]
+
+
+class Grid(BaseModel):
+    """Conditions x seeds of one study file, in the order of its rows."""
+
+    model_config = ConfigDict(frozen=True)
+
+    stem: str
+    title: str
+    factors: Schema
+    rows: tuple[Condition, ...]
+    labels: tuple[str, ...]  # labels of the rows in the study file; "" where a row has none
+    published: tuple[dict[str, Decimal], ...]
+    reference: int
+    select_on: str
+    seeds: tuple[int, ...]
+    split_seed: int
+    settings: dict[str, Any]  # levels of --set
+    stated: tuple[str, ...] = ()  # factors that rows set, in the order of the study file
+    published_test_images: int | None = None  # test images of the published source: other data have a different number
+    margin: float | None = None  # equivalence margin, a fraction: smaller differences in accuracy count as none
+    conflicts: tuple[Conflict, ...] = ()  # between published numbers of merged studies
+    replicates: tuple[int, ...] = ()  # extra seeds of the reference, which show the effect of the seed alone
+
+    @property
+    def selects(self) -> bool:
+        """True if the study selects a row. Without validation, no row is selected."""
+        return self.select_on != NOTHING
+
+    @property
+    def metric(self) -> str:
+        """Metric that selects rows, without the name of its split."""
+        return self.select_on.partition("_")[2]
+
+    @property
+    def on_test(self) -> bool:
+        """True if the study file selects rows by their test results."""
+        return self.select_on.startswith("test_")
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """Headings by factor."""
+        return self.factors.titles
+
+    @cached_property
+    def varying(self) -> tuple[str, ...]:
+        """Factors that differ between rows, in the order of the study file."""
+        order = dict.fromkeys((*self.stated, *self.factors.names))
+        return tuple(f for f in order if len({text(row[f]) for row in self.rows}) > 1)
+
+    def trials(self) -> Iterator[Trial]:
+        """Yield the reference's replicates, then every row with the first seed, then with the second, and so on."""
+        yield from (self.trial(self.reference, seed) for seed in self.replicates)
+        yield from (self.trial(row, seed) for seed in self.seeds for row in range(1, len(self.rows) + 1))
+
+    def trial(self, row: int, seed: int) -> Trial:
+        """Return the trial of `row` (from 1) with `seed`."""
+        condition = self.rows[row - 1]
+        return Trial(row=row, condition=condition, seed=seed, step=self.factors.step(condition))
+
+    @property
+    def size(self) -> int:
+        """Number of trials, replicates included."""
+        return len(self.rows) * len(self.seeds) + len(self.replicates)
+
+    def replicated(self, n_replicates: int) -> "Grid":
+        """Return a copy with `n_replicates` extra trainings of the reference, each with an unused seed."""
+        unused_seeds = (seed for seed in count() if seed not in self.seeds)
+        return self.model_copy(update={"replicates": tuple(islice(unused_seeds, n_replicates))})
+
+    def is_replicate(self, trial: Trial) -> bool:
+        """Return whether a trial is a replicate.
+
+        A replicate shows the effect of the seed on the reference, and is not part of the reference's row.
+        """
+        return trial.seed in self.replicates
+
+    def seeded(self, row: int) -> Iterator[Trial]:
+        """Yield the trials of one row (from 1), one for each seed of the study."""
+        return (self.trial(row, seed) for seed in self.seeds)
+
+    def difference(self, row: int) -> dict[str, Any]:
+        """Return the levels of `row` (from 1) that differ from the reference: factor -> level."""
+        condition, reference = self.rows[row - 1], self.rows[self.reference - 1]
+        return {f: condition[f] for f in self.varying if text(condition[f]) != text(reference[f])}

@@ -1,1 +1,0 @@
-"""Findings to tables, report and exports; and back again: every number of a table is verified."""

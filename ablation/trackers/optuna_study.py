@@ -1,0 +1,361 @@
+"""Optuna tracker: one study with one COMPLETE trial for each trial of the grid; failed attempts are kept."""
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.trial import TrialState
+from sqlalchemy.exc import SQLAlchemyError
+
+from ablation.errors import AblateError
+from ablation.outcomes import Status
+from ablation.store import aliases
+from ablation.store.files import atomic
+from ablation.store.record import Record
+from ablation.store.result import Result
+from ablation.study.grid import Trial
+from ablation.study.levels import Condition, Schema, short
+from ablation.trackers.databases import sqlite_url
+from ablation.urls import first_line
+
+KEY, METRIC, IMAGES = "ablate.trial", "ablate.metric", "ablate.images"
+FORESTS, TREES = 10, 8  # for the importances: a single forest is unstable, and does not show that
+PATIENCE, PAUSE = 120.0, 1.0  # seconds: to wait for an unavailable database at the end; between retries
+CHUNK = 100  # rows whose test scores share one attribute: short enough for the text columns of all databases
+
+
+def _distribution(declared: dict[str, Any]) -> BaseDistribution | None:
+    """Return the distribution of a factor's declared range; None where the factor is open-ended.
+
+    The levels of a grid are not used, because Optuna raises an error when choices are added later.
+    """
+    if "anyOf" in declared:
+        return _distribution(declared["anyOf"][0])
+    if "enum" in declared:
+        return CategoricalDistribution(declared["enum"])
+    if declared.get("type") == "boolean":
+        return CategoricalDistribution([False, True])
+    low, high = declared.get("minimum"), declared.get("maximum", declared.get("exclusiveMaximum"))
+    if low is None or high is None:
+        return None  # open-ended: texts, paths, numbers without a range
+    if declared.get("type") == "integer":
+        return IntDistribution(low, high, log=high > 1000)
+    return FloatDistribution(low, high, log=0 < low < 0.001)
+
+
+def distributions(schema: Schema) -> dict[str, BaseDistribution]:
+    """Return the distribution of each factor that has a declared range or choices."""
+    candidates = {factor.name: _distribution(factor.declared) for factor in schema.factors}
+    return {name: candidate for name, candidate in candidates.items() if candidate is not None}
+
+
+def parameters(condition: Condition, ranges: Mapping[str, BaseDistribution]) -> dict[str, Any]:
+    """Return the levels that Optuna can store as parameters. Lists and paths are stored as user attributes.
+
+    Args:
+        condition: Row of the table.
+        ranges: Factor -> distribution, as returned by `distributions`.
+    """
+    return {f: condition[f] for f in ranges if not isinstance(condition[f], tuple)}
+
+
+def _attributes(record: Record, trial: Trial, key: str) -> dict[str, Any]:
+    params = parameters(trial.condition, distributions(record.grid.factors))
+    open_ended = {f: short(f, v) for f, v in record.shown(trial.condition).items() if f not in params}
+    return {KEY: key, "row": trial.row, "seed": trial.seed, **open_ended}
+
+
+def _in_order(levels: Set[Any]) -> list[Any]:
+    """Return levels in order: numbers by size; names and lists of units by their text."""
+    return sorted(levels, key=lambda v: (v, "") if isinstance(v, int | float) else (math.inf, str(v)))
+
+
+def importances(record: Record, finished: Mapping[Trial, Result]) -> dict[str, tuple[float, float]]:
+    """Return the importance of each varying factor for the selection metric (fANOVA, Hutter et al. 2014).
+
+    The importance is the share of the metric's variance that random forests explain by the factor. A level is encoded
+    as its position among the levels. With a declared range, its unused part would get nearly all of the weight; names
+    would cost 2^levels times as much.
+
+    Args:
+        record: Record of the study.
+        finished: Results of the finished trials.
+
+    Returns:
+        Factor -> mean and standard deviation over FORESTS seeds; {} where all values are the same.
+    """
+    metric, varying = (record.selected_by or record.primary).name, record.grid.varying
+    if len({result.scores["val"][metric] for result in finished.values()}) < 2:
+        return {}
+    levels = {f: _in_order({getattr(r, f) for r in record.grid.rows}) for f in varying}
+    places: dict[str, BaseDistribution] = {f: IntDistribution(0, len(values) - 1) for f, values in levels.items()}
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for trial, result in finished.items():
+        params = {f: levels[f].index(getattr(trial.condition, f)) for f in varying}
+        value = result.scores["val"][metric]
+        study.add_trial(optuna.trial.create_trial(params=params, distributions=places, value=value))
+    values = [_importance(study, seed) for seed in range(FORESTS)]
+    return {f: (fmean(shares[f] for shares in values), stdev(shares[f] for shares in values)) for f in varying}
+
+
+def _importance(study: optuna.Study, seed: int) -> dict[str, float]:
+    evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=TREES, seed=seed)
+    return optuna.importance.get_param_importances(study, evaluator=evaluator)
+
+
+def create(path: Path) -> str:
+    """Return the URL of the SQLite database at `path`, and create the database where it is missing.
+
+    The database is created atomically, because a database that is half made would never open again.
+    """
+    if not path.exists():
+        with atomic(path) as temporary:
+            optuna.storages.RDBStorage(sqlite_url(temporary)).engine.dispose()
+    return sqlite_url(path)
+
+
+def _away(error: Exception) -> AblateError:
+    reason = (first_line(error) or type(error).__name__)[:200]
+    return AblateError(
+        f"--storage: Optuna's database is away ({reason}); results and tables are complete, and the same command tells "
+        "it when it is back"
+    )
+
+
+class OptunaStudy:
+    """Client of one Optuna study. The orchestrator alone writes to the study: starts, epochs and ends of trials."""
+
+    def __init__(
+        self, url: str, record: Record, shared: bool = False, renamed: Mapping[str, str] | None = None
+    ) -> None:
+        """Open the study of a record, and create the study where it is missing.
+
+        Args:
+            url: URL of the database.
+            record: Record of the study.
+            shared: Whether other workspaces may use the database too.
+            renamed: Old id -> new id of trainings that the database may store under the old id.
+
+        Raises:
+            AblateError: A shared database has a study of this name with other images or another metric.
+        """
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        arguments: dict[str, Any] = (
+            {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
+        )  # a restarted server has closed its connections
+        by = record.selected_by or record.primary
+        self._record, self._metric, self._lowest = record, f"val_{by.name}", by.lowest  # the selection metric
+        self._renamed = renamed or {}
+        self._distributions = distributions(record.grid.factors)
+        self._storage = optuna.storages.RDBStorage(url, engine_kwargs=arguments)
+        self._study = self._opened(shared)
+        self._id = self._storage.get_study_id_from_name(record.name)
+        self._open: dict[str, int] = {}  # trial id -> Optuna's id
+        self._reported: dict[str, set[int]] = {}  # trial id -> epochs that were sent to Optuna
+        self._complete: set[str] = set()  # ids of the trials that this process completed
+        self._behind = False  # whether the database was unavailable and has missed updates
+        self._fail_abandoned()
+
+    def _opened(self, shared: bool) -> optuna.Study:
+        """Return the study, and delete an older study with other images or another metric first.
+
+        `agree` adds the trials again from the files.
+        """
+        name = self._record.name
+        while True:
+            opened = optuna.create_study(
+                storage=self._storage,
+                study_name=name,
+                direction="minimize" if self._lowest else "maximize",
+                sampler=optuna.samplers.RandomSampler(),  # unused: every parameter is fixed
+                load_if_exists=True,
+            )
+            expected, stored = {METRIC: self._metric, IMAGES: self._record.inputs.digest}, opened.user_attrs
+            if all(stored.get(attribute, value) == value for attribute, value in expected.items()):
+                for attribute in expected.keys() - stored.keys():
+                    opened.set_user_attr(attribute, expected[attribute])
+                return opened
+            if shared:
+                raise AblateError(
+                    f"--storage: has a study {name!r} with other images or another metric; pass another --name"
+                )
+            optuna.delete_study(study_name=name, storage=self._storage)
+
+    def _fail_abandoned(self) -> None:
+        """Mark all trials that are stored as running or waiting as failed.
+
+        This process holds the lock of the workspace, so a process that died must have left these trials.
+        """
+        for trial in self._trials(TrialState.WAITING):
+            self._storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)  # this sets its start time
+        for trial in self._trials(TrialState.RUNNING):
+            self._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+
+    def _trials(self, state: TrialState) -> list[optuna.trial.FrozenTrial]:
+        """Return the trials in one state.
+
+        The database filters the trials; `get_trials` would read all trials, which takes a second per thousand.
+        """
+        return self._storage.get_all_trials(self._id, deepcopy=False, states=(state,))
+
+    @contextmanager
+    def _in_passing(self) -> Iterator[None]:
+        """Ignore that the database is unavailable, so that training continues; `agree` adds the missed updates."""
+        try:
+            yield
+        except (StorageInternalError, SQLAlchemyError, UpdateFinishedTrialError, KeyError):  # KeyError: study deleted
+            self._behind = True
+
+    def begin(self, trial: Trial, key: str) -> None:
+        """Create a RUNNING trial with its parameters in one transaction.
+
+        Optuna's `ask` would write each parameter in a transaction of its own.
+        """
+        with self._in_passing():
+            template = self._frozen(trial, key, state=TrialState.RUNNING)
+            self._open[key] = self._storage.create_new_trial(self._id, template)
+
+    def report(self, key: str, epoch: dict[str, float]) -> None:
+        """Store the selection metric of one epoch of an open trial."""
+        if key in self._open and self._metric in epoch:
+            with self._in_passing():
+                self._point(self._open[key], epoch)
+                self._reported.setdefault(key, set()).add(int(epoch["epoch"]))
+
+    def _point(self, trial: int, epoch: dict[str, float]) -> None:
+        self._storage.set_trial_intermediate_value(trial, int(epoch["epoch"]), epoch[self._metric])
+
+    def finish(self, key: str, result: Result | None) -> None:
+        """End an open trial: as COMPLETE with the selection metric, or as FAIL with the outcome.
+
+        Args:
+            key: Id of the trial.
+            result: Result of the trial; None where the trial was interrupted.
+        """
+        trial = self._open.pop(key, None)
+        if trial is None:
+            return
+        with self._in_passing():
+            if result is not None and result.done:
+                for epoch in self._unreported(key, result):
+                    self._point(trial, epoch)
+                self._storage.set_trial_state_values(trial, TrialState.COMPLETE, [self._value(result)])
+                self._complete.add(key)
+                return
+            self._storage.set_trial_user_attr(trial, "outcome", result.outcome if result else Status.INTERRUPTED)
+            self._storage.set_trial_state_values(trial, TrialState.FAIL)
+
+    def _unreported(self, key: str, result: Result) -> list[dict[str, float]]:
+        """Return the epochs that were not sent to Optuna: a resumed training does not report its earlier epochs."""
+        reported = self._reported.pop(key, set())
+        return [e for e in result.history if self._metric in e and int(e["epoch"]) not in reported]
+
+    def _value(self, result: Result) -> float:
+        """Return the selection metric; 0 where nothing was validated, because Optuna requires a number."""
+        return result.scores.get("val", {}).get(self._metric.removeprefix("val_"), 0.0)
+
+    def agree(self, finished: Iterable[tuple[Trial, str, Result]]) -> None:
+        """Add the finished trials that are missing in the study: trained for another study, or lost with a database.
+
+        Args:
+            finished: Trial, its id and its result.
+
+        Raises:
+            AblateError: The database stays unavailable.
+        """
+        finished = list(finished)
+        self._retried(lambda: self._add(finished))
+
+    def _add(self, finished: Sequence[tuple[Trial, str, Result]]) -> None:
+        stored = self._complete | self._tested()
+        missing = [(trial, key, result) for trial, key, result in finished if key not in stored]
+        if missing:
+            stored |= self._current(t.user_attrs.get(KEY, "") for t in self._trials(TrialState.COMPLETE))
+        for trial, key, result in missing:
+            if key not in stored:
+                values = {int(e["epoch"]): e[self._metric] for e in result.history if self._metric in e}
+                self._study.add_trial(self._frozen(trial, key, value=self._value(result), intermediate_values=values))
+
+    def _retried(self, write: Callable[[], None]) -> None:
+        """Write to the database, with one retry where the database becomes unavailable meanwhile."""
+        for last in (False, True):
+            try:
+                if self._behind:
+                    self._catch_up()
+                return write()
+            except (StorageInternalError, SQLAlchemyError, KeyError) as error:
+                if last or isinstance(error, KeyError):  # another workspace has deleted the study
+                    raise _away(error) from None
+                self._behind = True
+
+    def _catch_up(self) -> None:
+        """Wait until the database is available, and mark all trials that are stored as running as failed.
+
+        No trial is running at this point: updates on the ends of these trials were missed.
+        """
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self._fail_abandoned()
+                self._behind = False
+                return
+            except (StorageInternalError, SQLAlchemyError) as error:
+                if time.monotonic() > end:
+                    raise _away(error) from None
+                time.sleep(PAUSE)
+
+    def _tested(self) -> set[str]:
+        """Return the ids of the trials whose test scores are stored in the study.
+
+        These trials are COMPLETE, because test scores are stored last.
+        """
+        noted = (keys for name, keys in self._study.user_attrs.items() if name.startswith("test/"))
+        return self._current(key for keys in noted for key in keys)
+
+    def _current(self, keys: Iterable[str]) -> set[str]:
+        return {aliases.current(self._renamed, key) for key in keys}
+
+    def _frozen(self, trial: Trial, key: str, **fields: Any) -> optuna.trial.FrozenTrial:
+        fixed = parameters(trial.condition, self._distributions)
+        return optuna.trial.create_trial(
+            params=fixed,
+            distributions={f: self._distributions[f] for f in fixed},
+            user_attrs=_attributes(self._record, trial, key),
+            **fields,
+        )
+
+    def note_tests(self, tested: Iterable[tuple[Trial, str, dict[str, float]]]) -> None:
+        """Store test scores as attributes of the study, because a finished trial accepts no more attributes.
+
+        One attribute stores the scores of CHUNK rows: "test/seed 0, rows 1-100" -> id of the trial -> metric -> value.
+
+        Args:
+            tested: Trial, its id and its test scores (metric -> value).
+        """
+        chunks: dict[str, dict[str, dict[str, float]]] = {}
+        for trial, key, scores in tested:
+            first = trial.row - (trial.row - 1) % CHUNK
+            chunks.setdefault(f"test/seed {trial.seed}, rows {first}-{first + CHUNK - 1}", {})[key] = scores
+        self._retried(lambda: self._note(chunks))
+
+    def _note(self, chunks: Mapping[str, dict[str, dict[str, float]]]) -> None:
+        stored = self._study.user_attrs
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for name, chunk in chunks.items():
+                if stored.get(name) != chunk:
+                    self._study.set_user_attr(name, chunk)
+
+    def close(self) -> None:
+        """End the trials that are still open as interrupted."""
+        for key in list(self._open):
+            self.finish(key, None)

@@ -1,1 +1,0 @@
-"""Optuna and MLflow, told what the files hold. Nothing is read from them that a table rests on."""

@@ -1,0 +1,83 @@
+"""Files of a workspace that can be deleted, and the cost of deleting them. No table depends on these files."""
+
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ablation.analysis import retention
+from ablation.store import record as records
+from ablation.store import result
+from ablation.store.files import TEMPORARY
+from ablation.store.workspace import Workspace
+
+KINDS = {
+    "checkpoints": "of trainings that were cut: they would begin again",
+    "heads": "of rows that no study keeps: evaluating one would need its training again",
+    "features": "and decoded images: computed again by the next `ablate run`",
+    "trainings": "that no study here uses: trained again when one does",
+    "leftovers": "half-written files of processes that died",
+}
+
+
+@dataclass(frozen=True)
+class Item:
+    """File or folder that can be deleted. `size` is in bytes."""
+
+    kind: str
+    path: Path
+    size: int
+
+    def delete(self) -> None:
+        shutil.rmtree(self.path) if self.path.is_dir() else self.path.unlink(missing_ok=True)
+
+
+def _size(path: Path) -> int:
+    return sum(p.stat().st_size for p in path.rglob("*") if p.is_file()) if path.is_dir() else path.stat().st_size
+
+
+def _trainings(workspace: Workspace) -> Iterator[tuple[str, Path]]:
+    used, heads, kept = set(), set(), set()
+    for name in workspace.studies():
+        if record := records.read(workspace.study(name)):
+            keys = {record.training_key(trial) for trial in record.grid.trials()}
+            used |= keys
+            heads |= retention.wanted(workspace, record)
+            kept |= keys if record.keep == "all" else set()
+    for training in workspace.trainings():
+        key = training.path.name
+        if key not in used:
+            yield "trainings", training.path
+            continue
+        yield from (("heads", path) for epochs, path in training.heads().items() if (key, epochs) not in heads)
+        finished = any(result.is_done(training, e) for e in training.checkpoints())
+        if not (finished and key in kept):
+            yield from (("checkpoints", path) for path in training.checkpoints().values())
+
+
+def _paths(workspace: Workspace) -> Iterator[tuple[str, Path]]:
+    yield from _trainings(workspace)
+    yield from (("features", p) for p in sorted(workspace.root.glob("cache/features/*.*")))
+    yield from (("features", p) for p in sorted(workspace.root.glob("cache/images/*/pixels-*.npy")))
+    yield from (("leftovers", p) for p in sorted(workspace.root.rglob(f"{TEMPORARY}*")))
+
+
+def find(workspace: Workspace, kinds: Iterable[str] = tuple(KINDS)) -> list[Item]:
+    """Return the files of these kinds that can be deleted. Raises AblateError where a study's record is broken."""
+    return [Item(kind, path, _size(path)) for kind, path in _paths(workspace) if kind in set(kinds)]
+
+
+def megabytes(size: int) -> str:
+    return f"{size / 2**20:,.1f} MiB"
+
+
+def draw(items: Iterable[Item], workspace: Workspace) -> str:
+    """Return one line per kind: number of files, size, and the cost of deleting them."""
+    items = list(items)
+    groups = {kind: [i for i in items if i.kind == kind] for kind in KINDS}
+    lines = [
+        f"{kind:<12} {len(group):>6}  {megabytes(sum(i.size for i in group)):>14}  {KINDS[kind]}"
+        for kind, group in groups.items()
+        if group
+    ]
+    return "\n".join(lines) or f"{workspace.root}: nothing that could be deleted"

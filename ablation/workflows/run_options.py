@@ -1,0 +1,65 @@
+"""Options of `ablate run` and related commands, and the checks that need no input data."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ablation import experiments
+from ablation.engine.pool import Tls
+from ablation.errors import AblateError
+from ablation.experiments.protocol import Request
+from ablation.store.files import on_network
+from ablation.store.record import Inputs
+from ablation.store.workspace import Workspace, check_name
+from ablation.study.grid import Grid
+from ablation.trackers import databases
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Options of `ablate run`."""
+
+    grid: Grid
+    data: str
+    workspace: Path
+    name: str
+    own: Mapping[str, Any] = field(default_factory=dict)  # the experiment's options
+    slots: str = "auto"
+    scheduler: str | None = None
+    tls: Tls = field(default_factory=Tls)
+    inline: bool = False
+    timeout: float | None = None  # limit of one attempt of a training, in seconds
+    retry: Collection[str] = ()  # outcomes to retry, in addition to those that are always retried
+    keep: str = "selected"  # rows whose heads are kept on disk: all, selected, none
+    storage: str | None = None
+    tracking: str | None = None
+    register: str | None = None  # name in MLflow's registry for the model of the selected row
+    replicates: int | None = None  # number of additional trainings of the reference, with other seeds
+    command: Sequence[str] = ()  # command line after `ablate`, shown as the command that resumes the run
+
+    @property
+    def experiment(self) -> Any:
+        """Experiment of the study."""
+        return experiments.load(self.grid.factors.plugin)
+
+    def request(self, earlier: Inputs | None = None) -> Request:
+        """Return the request to prepare the experiment. `earlier`: inputs of the last run of the study."""
+        used = "" if self.scheduler else self.slots
+        return Request(self.grid, self.data, Workspace(self.workspace), self.own, earlier, used)
+
+
+def check(options: RunOptions) -> None:
+    """Raise AblateError where this machine, or the location of the workspace, does not support the options."""
+    root = Workspace(options.workspace).root
+    check_name(options.name)
+    databases.need_driver("--storage", options.storage)
+    databases.need_driver("--tracking", options.tracking)
+    databases.refuse_shared(Workspace(options.workspace), options.storage, options.tracking)
+    if refuse := getattr(options.experiment, "check", None):
+        refuse(options.request())
+    if on_network(root) and not (options.storage and options.tracking):
+        raise AblateError(
+            f"{root} lies on a network file system, where SQLite loses data; "
+            "pass --storage and --tracking (a database and a server), or a local --workspace"
+        )

@@ -1,0 +1,206 @@
+"""Scheduler of trainings: hands trainings to workers, retries where a retry can help, and reports progress."""
+
+import time
+from collections import defaultdict, deque
+from collections.abc import Mapping
+from typing import Any, assert_never
+
+from ablation.analysis.retention import Retention
+from ablation.engine import attempts, job, pool
+from ablation.engine.job import JobSettings
+from ablation.outcomes import JobOutcome, Status
+from ablation.progress.listener import ProgressListener
+from ablation.store import result
+from ablation.store.record import Record
+from ablation.store.result import Result
+from ablation.store.training import Training
+from ablation.store.workspace import TrainingFolder, Workspace
+from ablation.study.grid import Trial
+from ablation.trackers.trackers import Trackers
+
+
+class Scheduler:
+    """Scheduler of all trainings of one command.
+
+    Args:
+        workspace: Workspace of the study.
+        record: Record of the study.
+        heads: Retention of head weights.
+        views: Trackers that receive each trial.
+        watch: Listener for progress.
+        trainings: Training -> the trials that the training answers.
+        work: Key of a training -> its duration relative to the other trainings, in any unit.
+        orders: Settings of all jobs.
+        timeout: Limit of one attempt in seconds; None for no limit.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        record: Record,
+        heads: Retention,
+        views: Trackers,
+        watch: ProgressListener,
+        trainings: Mapping[Training, list[Trial]],
+        work: Mapping[str, float],
+        orders: JobSettings,
+        timeout: float | None,
+    ) -> None:
+        self._workspace, self._record, self._views, self._watch = workspace, record, views, watch
+        self._trainings = {t.key: t for t in trainings}
+        self._trials = {t.key: trials for t, trials in trainings.items()}
+        self._orders, self._timeout = orders, timeout
+        self._heads = heads
+        self._waiting = deque(self._trainings)
+        self._memory: list[str] = []  # keys of trainings that ran out of memory once
+        self._ends: dict[str, list[tuple[int, int]]] = defaultdict(list)  # progress at the end of each lost attempt
+        self._work, self._all = work, sum(work.values()) or 1.0
+        self._done, self._sum = dict.fromkeys(work, 0.0), 0.0
+        self._before = 0.0  # part of the sum that earlier commands did
+        self._open = {(t.row, t.seed) for trials in trainings.values() for t in trials}
+        self._trials_in_all, self._failed = record.grid.size, 0
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Stop handing out trainings."""
+        self._stopping = True
+
+    def run(self, workers: pool.Pool) -> None:
+        """Run trainings until none is waiting. Trainings that ran out of memory are left to `alone`."""
+        for key, outcome in workers.run(self._take, pool.Listener(self._began, self._reported)):
+            self._ended(key, outcome)
+
+    def alone(self) -> bool:
+        """Queue the trainings that ran out of memory again, for a pool with one job per device.
+
+        Returns:
+            Whether there are such trainings.
+        """
+        again = [key for key in self._memory if not self._stopping]
+        self._waiting.extend(again)
+        return bool(again)
+
+    def _take(self) -> pool.Task | None:
+        if self._stopping or not self._waiting:
+            return None
+        key = self._waiting.popleft()
+        arguments = self._workspace.root.absolute(), self._trainings[key], self._orders
+        return pool.Task(key, job.train, arguments, self._timeout)
+
+    def _folder(self, key: str) -> TrainingFolder:
+        return self._workspace.training(key)
+
+    def _label(self, key: str) -> str:
+        trials = self._trials[key]
+        numbers = ", ".join(str(t.row) for t in trials)
+        seed = f", seed {trials[0].seed}" if len(self._record.grid.seeds) > 1 else ""
+        return f"row {numbers}{seed}" if len(trials) == 1 else f"rows {numbers}{seed}"
+
+    def _began(self, key: str, slot: str) -> None:
+        self._watch.started(key, self._label(key), slot)
+        training = self._trainings[key]
+        behind = attempts.progress_of(self._folder(key), training.milestones)[0] / training.steps
+        if not self._done[key]:  # work of an earlier command; a retry resumes from work of this command
+            self._before += behind * self._work[key]
+        self._progress(key, behind)
+        for trial in self._trials[key]:
+            if not result.is_done(self._folder(key), trial.step):
+                self._views.started(trial)
+
+    def _reported(self, key: str, message: dict[str, Any]) -> None:
+        epochs = self._trainings[key].steps
+        for epoch in message["epochs"]:
+            for trial in self._trials[key]:
+                if trial.step >= epoch["epoch"]:
+                    self._views.epoch(trial, epoch)
+                if trial.step == epoch["epoch"]:
+                    self._tell_end(trial)
+        last = message["epochs"][-1]
+        self._watch.epoch(key, last, epochs)
+        self._progress(key, last["epoch"] / epochs)
+
+    def _progress(self, key: str, share: float) -> None:
+        self._sum += (share - self._done[key]) * self._work[key]
+        self._done[key] = share
+        self._watch.work(self._sum / self._all, self._before / self._all)
+
+    def _tell_end(self, trial: Trial) -> None:
+        trial_result = result.read(self._folder(self._record.training_key(trial)), trial.step)
+        if trial_result:
+            self._views.ended(trial, trial_result)
+        if trial_result and trial_result.done:
+            self._count(trial, 0)
+            self._heads.ended(trial.row)
+
+    def _count(self, trial: Trial, failed: int) -> None:
+        if (trial.row, trial.seed) in self._open:
+            self._open.remove((trial.row, trial.seed))
+            self._failed += failed
+            self._watch.trials(self._trials_in_all - len(self._open) - self._failed, self._failed, self._trials_in_all)
+
+    def _ended(self, key: str, outcome: JobOutcome[None]) -> None:
+        status = outcome.status
+        if error := self._error(outcome):
+            self._write_failure(key, status, error)
+        if status is not Status.INTERRUPTED:
+            for trial in self._trials[key]:
+                self._tell_end(trial)
+        again = "" if self._stopping else self._again(key, status)
+        failure = None if status in (Status.DONE, Status.INTERRUPTED) else result.failure(self._folder(key))
+        self._watch.ended(key, f"{status}; {again}" if again else status, failure.reason if failure else "")
+        if not again and status is not Status.INTERRUPTED:
+            self._progress(key, 1.0)
+            for trial in self._trials[key]:
+                self._count(trial, 1)
+
+    def _error(self, outcome: JobOutcome[None]) -> str:
+        """Return why an attempt failed; "" where the trainer has written the outcome, or was interrupted."""
+        match outcome.status:
+            case Status.DONE | Status.DIVERGED | Status.INTERRUPTED:
+                return ""
+            case Status.KILLED:
+                return "its worker was killed"
+            case Status.TIMED_OUT:
+                return f"not done after {self._timeout} s"
+            case Status.FAILED | Status.OUT_OF_MEMORY:
+                return outcome.error or outcome.status
+        assert_never(outcome.status)
+
+    def _write_failure(self, key: str, status: Status, error: str) -> None:
+        tries = attempts.read(self._folder(key))
+        failure = Result(
+            status,
+            self._trainings[key].steps,
+            error=error,
+            attempts=len(tries),
+            started=tries[-1].started if tries else time.time(),
+            finished=time.time(),
+        )
+        result.write(self._folder(key), failure)
+
+    def _used_up(self, key: str) -> bool:
+        """Return whether a training has used all its attempts from its current progress.
+
+        The folder of the training counts the attempts that started. This method also counts attempts that died before.
+        """
+        folder, milestones = self._folder(key), self._trainings[key].milestones
+        self._ends[key].append(attempts.progress_of(folder, milestones))
+        same = self._ends[key].count(self._ends[key][-1])
+        return same >= attempts.TRIES or attempts.used_up(folder, self._orders.run, milestones)
+
+    def _again(self, key: str, status: Status) -> str:
+        """Queue a training for a retry within this command. Return a description of the retry; "" without a retry."""
+        match status:
+            case Status.KILLED | Status.TIMED_OUT | Status.INTERRUPTED:
+                if self._used_up(key):
+                    return ""
+                self._waiting.append(key)
+                return "tried again"
+            case Status.OUT_OF_MEMORY:
+                if key in self._memory:
+                    return ""
+                self._memory.append(key)
+                return "tried again later, alone on its device"
+            case Status.DONE | Status.DIVERGED | Status.FAILED:
+                return ""
+        assert_never(status)

@@ -1,0 +1,69 @@
+"""Pool of workers for the jobs of a command, opened on demand or early."""
+
+import contextlib
+from collections.abc import Generator
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+
+from ablation.engine import dask_cluster, job, plan, pool, slots
+from ablation.experiments import is_demo
+from ablation.progress.listener import ProgressListener
+from ablation.store import record as records
+from ablation.store.upgrade import opened
+from ablation.store.workspace import Workspace
+from ablation.workflows.run_options import RunOptions, check
+
+
+def open_pool(options: RunOptions, watch: ProgressListener, alone: bool = False) -> AbstractContextManager[pool.Pool]:
+    """Return a pool for the jobs of a command. `alone`: whether no two jobs share a device."""
+    workspace = Workspace(options.workspace)
+    log, setup = workspace.log("").parent, job.setup(options.grid.factors.plugin)
+    if options.scheduler:
+        one = 1 if alone else None
+        return dask_cluster.remote(options.scheduler, options.tls, workspace.root, log, watch.say, setup, one)
+    used = slots.parse(options.slots)
+    used = slots.one_job_per_device(used) if alone else used
+    return pool.inline(used[0], setup) if options.inline else dask_cluster.local(used, log, watch.say, setup)
+
+
+class WarmPool:
+    """Pool that is opened before the orchestrator loads its own libraries and reads images.
+
+    The workers load their backend meanwhile. No pool is opened where nothing seems to be missing. A pool that is not
+    used is closed at the end.
+
+    Entering raises AblateError where a run would raise an error at once.
+    """
+
+    def __init__(self, options: RunOptions, watch: ProgressListener) -> None:
+        self._options, self._watch = options, watch
+        self._open = ExitStack()
+        self._workers: pool.Pool | None = None
+
+    def __enter__(self) -> "WarmPool":
+        Workspace(self._options.workspace).refuse_locked()
+        check(self._options)
+        opened(self._options.workspace, self._watch.say)
+        if _is_worthwhile(self._options):
+            self._workers = self._open.enter_context(open_pool(self._options, self._watch))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    @contextlib.contextmanager
+    def pool(self, watch: ProgressListener) -> Generator[pool.Pool]:
+        """Yield the open pool, otherwise a new pool; close the pool at the end. To be called once."""
+        with self._open.pop_all() as held:
+            yield self._workers or held.enter_context(open_pool(self._options, watch))
+
+
+def _is_worthwhile(options: RunOptions) -> bool:
+    """Return whether workers of this machine are likely to be needed, according to the study's last record."""
+    missing = options.data and not is_demo(options.data) and not Path(options.data).exists()
+    if options.inline or options.scheduler or missing:
+        return False
+    workspace = Workspace(options.workspace)
+    old = records.read(workspace.study(options.name))
+    wanted = options.grid.replicated(options.replicates or 0)
+    return not (old and old.grid == wanted and not plan.missing(workspace, old, wanted.trials(), options.retry))

@@ -1,0 +1,120 @@
+"""Plain technical English: docstrings begin with their subject or a verb, and names name things."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.unit
+
+PACKAGE = Path(__file__).parents[1] / "ablation"
+
+# A docstring that begins with one of these does not name its subject: "Of one trial, which ...", "Whether it ...".
+FUNCTION_WORDS = frozenset(
+    """
+    about above after all along among and another any anything are around as at because been before behind below
+    beside besides between both but by can could do does down during each either else enough even ever every
+    everything except few for from had has have he here how however if in inside into is it its just last less like
+    many may might mine more most much must neither never next no nobody none nor not nothing now of off on once one
+    only or other others our out outside over own per perhaps rather same several she should since so some something
+    such than that the their them then there these they this those though through till to too toward under until up
+    upon was we were what whatever when where wherever whether which while who whoever whom whose why will with
+    within without would yet you
+    """.split()  # noqa: SIM905 (a list of as many strings would be a page)
+)
+NAMES = {"found", "known", "told", "said", "mine", "seen", "many", "some", "each", "rest", "what"}  # name nothing
+KEPT = {  # fields that files and commands have by these names
+    ("cli/commands/evaluate.py", "rest"), ("cli/commands/predict.py", "rest"), ("cli/terminal/doctor.py", "found"),
+    ("cli/terminal/doctor.py", "what"), ("report/figures/forest.py", "many"), ("study/grid.py", "said"),
+    ("workflows/evaluation.py", "found"),
+}  # fmt: skip
+
+# Words of the Keras experiment, which no other package knows; these files have them still, in texts and file names.
+OF_IMAGES = re.compile(r"\b(images?|pixels?|faces?|keras|backbones?|heads?)\b", re.IGNORECASE)
+STILL = frozenset(
+    """
+    analysis/external_evaluation.py analysis/published.py analysis/retention.py cli/commands/data.py
+    cli/commands/evaluate.py cli/commands/options.py cli/commands/predict.py cli/terminal/doctor.py
+    cli/terminal/plan_text.py experiments/__init__.py extras.py report/html_report.py report/tables/html.py
+    report/tables/per_class.py report/tables/provenance.py report/tables/secondary_table.py report/tables/table.py
+    report/verify.py report/warnings/classes.py report/warnings/curves.py report/warnings/production.py
+    report/warnings/study_protocol.py report/warnings/runs.py report/warnings/source.py store/workspace.py study/grid.py
+    study/merge.py study/study_file.py trackers/mlflow_sender.py trackers/mlflow_runs.py trackers/optuna_study.py
+    workflows/clean.py workflows/evaluation.py workflows/register.py workflows/register_process.py
+    workflows/scheduler.py workflows/sweep.py workflows/trained_row.py
+    """.split()  # noqa: SIM905
+)
+
+
+def violations(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """Yield (kind, text) of each docstring and each bound name that breaks the rules."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            first = re.match(r"\W*([A-Za-z']+)", ast.get_docstring(node) or "")
+            words = (
+                FUNCTION_WORDS - {"one", "the"} if isinstance(node, ast.ClassDef) else FUNCTION_WORDS
+            )  # "The trial."
+            if first and first[1].lower() in words and not _is_property(node):
+                yield "docstring", f"{node.name}: {first[1]} ..."
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in NAMES:
+            yield "name", node.id
+        if isinstance(node, ast.arg) and node.arg in NAMES:
+            yield "name", node.arg
+
+
+def _is_property(node: ast.AST) -> bool:
+    return any("property" in ast.unparse(decorator) for decorator in getattr(node, "decorator_list", []))
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_docstrings_and_names(path: Path):
+    """No docstring begins with a function word, and no name says nothing of its thing."""
+    place = path.relative_to(PACKAGE).as_posix()
+    broken = [(kind, text) for kind, text in violations(ast.parse(path.read_text())) if (place, text) not in KEPT]
+    assert not broken
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ('def f():\n    """Of one trial, which is done."""\n', "docstring"),
+        ('def f():\n    """Whether it is done."""\n', "docstring"),
+        ('class A:\n    """What was asked for."""\n', "docstring"),
+        ("def f(known):\n    return known\n", "name"),
+        ("found = 1\n", "name"),
+        ('def f(trials):\n    """Return the finished trials."""\n    return trials\n', ""),
+    ],
+)
+def test_a_planted_violation_is_found(code: str, kind: str):
+    """The check can fail."""
+    assert next((kind for kind, _ in violations(ast.parse(code))), "") == kind
+
+
+def words_of_images(tree: ast.Module) -> set[str]:
+    """Return the words of images in identifiers and texts; docstrings are left out."""
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    texts = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=text) | ast.Attribute(attr=text) | ast.arg(arg=text) | ast.keyword(arg=str(text)):
+                texts.add(text)
+            case ast.FunctionDef(name=text) | ast.ClassDef(name=text):
+                texts.add(text)
+            case ast.Constant(value=str(text)) if id(node) not in docstrings:
+                texts.add(text)
+    split = (re.sub(r"([a-z])([A-Z])", r"\1 \2", text.replace("_", " ")) for text in texts)
+    return {word.lower() for text in split for word in OF_IMAGES.findall(text)}
+
+
+def test_no_other_package_speaks_of_images():
+    """A file that begins to, or that has stopped, is named."""
+    files = {p.relative_to(PACKAGE).as_posix(): p for p in PACKAGE.rglob("*.py") if "keras_head" not in p.parts}
+    assert {name for name, path in files.items() if words_of_images(ast.parse(path.read_text()))} == STILL
+
+
+def test_a_planted_word_is_found():
+    """In an identifier, in a text, in a name in camel case; not in a docstring."""
+    code = 'def f(n_images):\n    """Pixels."""\n    return "a face", HeadCount\n'
+    assert words_of_images(ast.parse(code)) == {"images", "face", "head"}
