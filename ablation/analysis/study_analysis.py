@@ -7,9 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean
 
-from ablation.analysis import evidence, published, selection
-from ablation.analysis import external_evaluation as elsewhere
-from ablation.analysis import study_statistics as analysis
+from ablation.analysis import evidence, external_evaluation, published, selection, study_statistics
 from ablation.analysis.evidence import Evidence
 from ablation.analysis.external_evaluation import ExternalEvaluation
 from ablation.analysis.facts import Analysis
@@ -152,7 +150,7 @@ def _twins(workspace: Workspace, record: Record, finished: Iterable[Trial]) -> I
 def _elsewhere(workspace: Workspace, record: Record) -> tuple[ExternalEvaluation, ...]:
     """Return the evaluations of trials that the study still has, with the current numbers of their rows."""
     rows = {record.trial_key(t): t.row for t in record.grid.trials()}
-    evaluations = elsewhere.read_all(workspace.study(record.name))
+    evaluations = external_evaluation.read_all(workspace.study(record.name))
     return tuple(e.model_copy(update={"row": rows[e.trial]}) for e in evaluations if e.trial in rows)
 
 
@@ -174,7 +172,7 @@ def analysed(
     bootstrapped = all_intervals or len(record.grid.rows) <= BOOTSTRAP_ROWS
     sampled = evidence.drawn if bootstrapped else evidence.samples
     primary, selecting = record.primary, record.selected_by or record.primary
-    return analysis.analyse(
+    return study_statistics.analyse(
         record,
         train,
         parameters,

@@ -26,7 +26,8 @@ def setup(plugin: str) -> ProcessSetup:
 
 def load(plugin: str, channel: Channel) -> JobOutcome[str]:
     """Load an experiment, and the module that its jobs need, in a worker. Return the experiment's name."""
-    import_module(setup(plugin).loads or __name__)
+    if module := setup(plugin).loads:
+        import_module(module)
     return JobOutcome(Status.DONE, plugin)
 
 

@@ -6,15 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ablation.analysis import held_out, selection, study_statistics
-from ablation.analysis import study_analysis as findings
+from ablation.analysis import held_out, selection, study_analysis, study_statistics
 from ablation.analysis.selection import Selection
 from ablation.analysis.study_analysis import Results, StudyAnalysis
 from ablation.model.table import Table
-from ablation.report import html_report
-from ablation.report import warnings as caveats
-from ablation.report.tables import dataframes, importance, latex, markdown_csv, provenance, secondary, table
-from ablation.report.tables import summary as claims
+from ablation.report import html_report, warnings
+from ablation.report.tables import dataframes, importance, latex, markdown_csv, provenance, secondary, summary, table
 from ablation.report.tables.dataframes import NOT_RUN
 from ablation.report.warnings import Diagnostic
 from ablation.store import record as records
@@ -99,9 +96,9 @@ def build(
         sealed: sealed selection; None before a selection.
         look: options for rendering.
     """
-    study = findings.gather(workspace, record, results, sealed, look.all_intervals)
+    study = study_analysis.gather(workspace, record, results, sealed, look.all_intervals)
     examine = getattr(record.experiment, "examine", lambda workspace, record: None)
-    diagnostics = tuple(caveats.find(study, _looks(workspace, record), examine(workspace, record)))
+    diagnostics = tuple(warnings.find(study, _looks(workspace, record), examine(workspace, record)))
     trials = dataframes.trials(record, results, held_out.scores(study))
     rows = dataframes.rows(record, trials, sealed, study.analysis.rows)
     ablation_table = table.build(record, rows, _majority(study), sealed, study.analysis)
@@ -112,10 +109,10 @@ def build(
         "table.tex": latex.latex(ablation_table, **look.latex),
         "table.md": markdown_csv.markdown_table(ablation_table),
         "macros.tex": latex.macros(rows, ablation_table.decimals, record.detailed),
-        "warnings.json": json.dumps(caveats.as_json(diagnostics), indent=1, ensure_ascii=False) + "\n",
+        "warnings.json": json.dumps(warnings.as_json(diagnostics), indent=1, ensure_ascii=False) + "\n",
     }
     secondary_tables = secondary.every(study)
-    finished = findings.of_rows(record, results)
+    finished = study_analysis.of_rows(record, results)
     if (
         look.importances
         and study_statistics.can_weigh(record, finished)
@@ -126,7 +123,7 @@ def build(
         files[f"tables/{secondary_table.key}.tex"] = latex.latex(secondary_table, **look.latex)
         files[f"tables/{secondary_table.key}.md"] = markdown_csv.markdown_table(secondary_table)
     tables = {secondary_table.key: secondary_table for secondary_table in (ablation_table, *secondary_tables)}
-    sentences = tuple(claims.claims(study))
+    sentences = tuple(summary.claims(study))
     files[REPORT] = html_report.report(study, sentences, diagnostics, [*tables.values()], provenance.provenance(study))
     return Report(study, tables, sentences, diagnostics, files)
 
@@ -169,7 +166,7 @@ def rebuild(workspace: Workspace, name: str, look: RenderOptions) -> Report:
     """Return a study rendered from its files; nothing is written. Raise AblateError if there is no such study."""
     check_name(name)
     record = records.need(workspace, name)
-    return build(workspace, record, findings.collect(workspace, record), selection.read(workspace, record), look)
+    return build(workspace, record, study_analysis.collect(workspace, record), selection.read(workspace, record), look)
 
 
 def rebuild_and_write(workspace: Workspace, name: str, look: RenderOptions) -> RunSummary:

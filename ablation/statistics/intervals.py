@@ -64,7 +64,7 @@ def means(values: np.ndarray) -> list[Interval]:
     ]
 
 
-def _rounding(values: np.ndarray) -> float:
+def rounding(values: np.ndarray) -> float:
     """Return the size below which a difference of values of this magnitude is rounding alone."""
     return ROUNDING * max(1.0, float(np.abs(values).max(initial=0.0)))
 
@@ -118,7 +118,7 @@ def bonett_price_of_differences(differences: np.ndarray) -> list[Interval]:
 
     Differences may be of any combination of rows. The bounds are not clipped.
     """
-    pairs = zip(_row_means(differences), means(_widened(differences)), strict=True)
+    pairs = zip(_row_means(differences), means(with_added_examples(differences)), strict=True)
     return [Interval(float(value), interval.low, interval.high) for value, interval in pairs]
 
 
@@ -127,14 +127,14 @@ def of_scores(differences: np.ndarray) -> list[Interval]:
 
     The bounds are nan where all N values are equal, because an interval without width would claim certainty.
     """
-    constant = np.ptp(differences, axis=1) < _rounding(differences)
+    constant = np.ptp(differences, axis=1) < rounding(differences)
     return [
         Interval(interval.value, float("nan"), float("nan")) if is_constant else interval
         for interval, is_constant in zip(means(differences), constant, strict=True)
     ]
 
 
-def _widened(differences: np.ndarray) -> np.ndarray:
+def with_added_examples(differences: np.ndarray) -> np.ndarray:
     """Return differences (P, N) with the two examples that Bonett & Price (2012) add, +1 and -1: (P, N + 2)."""
     return np.hstack([differences, np.tile([1.0, -1.0], (len(differences), 1))])
 

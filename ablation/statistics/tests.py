@@ -12,7 +12,7 @@ from statsmodels.stats.power import TTestPower
 from statsmodels.stats.weightstats import ttost_paired
 
 from ablation.statistics.bootstrap import CHUNK
-from ablation.statistics.intervals import ALPHA, _rounding, _widened
+from ablation.statistics.intervals import ALPHA, rounding, with_added_examples
 
 MOST_FLIPS = 2**13  # sign flips of one test
 
@@ -51,7 +51,7 @@ def paired_p(a: np.ndarray, b: np.ndarray) -> list[float]:
     `a`, `b`: the first and the second row of each pair over N seeds or examples, (P, N).
     """
     differences, n = b.astype(float) - a, a.shape[1]
-    tolerance = _rounding(a)
+    tolerance = rounding(a)
     constant = np.ptp(differences, axis=1) < tolerance
     p = np.where(np.abs(differences).max(axis=1) < tolerance, 1.0, smallest_attainable_p(n))
     if not constant.all():
@@ -68,7 +68,7 @@ def sign_flip(a: np.ndarray, b: np.ndarray) -> list[float]:
     `a`, `b`: the first and the second row of each pair, (P, S).
     """
     differences = b.astype(float) - a
-    seeds, tolerance = differences.shape[1], _rounding(a)
+    seeds, tolerance = differences.shape[1], rounding(a)
     if 2**seeds <= MOST_FLIPS:
         flips = np.array(list(product((1.0, -1.0), repeat=seeds)))
     else:  # random flips; the measured signs count as one of them
@@ -128,7 +128,7 @@ def equivalent(a: np.ndarray, b: np.ndarray, margin: float, right: bool = True) 
         right: whether values are correct (1) or wrong (0) examples; then the two examples that `bonett_price` adds are
             added here too.
     """
-    differences = _widened(b.astype(float) - a) if right else b.astype(float) - a
+    differences = with_added_examples(b.astype(float) - a) if right else b.astype(float) - a
     if differences.shape[1] < 2:
         return [False] * len(differences)
     with np.errstate(divide="ignore", invalid="ignore"):  # zero variance: certainly within the margin or not

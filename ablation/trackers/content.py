@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from ablation.analysis.study_analysis import StudyAnalysis
 
+MakePage = Callable[[str, Sequence[str], list[list[int]]], str]  # title, classes and counts to an HTML page
+
 
 @dataclass(frozen=True)
 class Published:
@@ -22,4 +24,4 @@ class Published:
     files: Mapping[str, str]
     report: Mapping[str, str]
     warnings: Sequence[str]
-    confusion_page: Callable[[str, Sequence[str], list[list[int]]], str]
+    confusion_page: MakePage

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from ablation.analysis.external_evaluation import ExternalEvaluation
 from ablation.analysis.held_out import HeldOutScores
-from ablation.analysis.study_analysis import Results, done
+from ablation.analysis.study_analysis import done
 from ablation.experiments import is_demo
 from ablation.statistics.evaluation import confusion
 from ablation.store.record import Record
@@ -19,7 +19,7 @@ from ablation.store.result import Result
 from ablation.study.grid import Trial
 from ablation.study.levels import short
 from ablation.trackers import mlflow_messages
-from ablation.trackers.content import Published
+from ablation.trackers.content import MakePage, Published
 from ablation.trackers.mlflow_messages import PARENT, Message
 from ablation.trackers.mlflow_tracker import Tracker
 
@@ -54,7 +54,6 @@ class MlflowRuns:
     def __init__(self, record: Record, tracker: Tracker) -> None:
         self._record, self._tracker = record, tracker
         self._agreed = False
-        self._confusion_page: Callable[[str, Sequence[str], list[list[int]]], str]
         name = record.data if is_demo(record.data) else Path(record.data).name
         inputs = record.inputs
         self._dataset = mlflow_messages.dataset(name or record.name, inputs.digest, record.data, inputs.profile())
@@ -109,7 +108,6 @@ class MlflowRuns:
             published: Report and files of the study.
             tests: Test scores; None until a selection is sealed.
         """
-        self._confusion_page = published.confusion_page
         results = published.findings.results
         status = "FINISHED" if len(done(results)) == len(results) else "FAILED"
         states = self._tracker.states()
@@ -118,15 +116,15 @@ class MlflowRuns:
         else:
             if PARENT not in states:  # deleted in MLflow meanwhile
                 self._tell(self._parent)
-            self._send_missing(states, results, tests)
+            self._send_missing(states, published, tests)
             self._send_study(states, published, status)
         self._agreed = True
 
-    def _send_missing(self, states: Mapping[str, str], results: Results, tests: HeldOutScores | None) -> None:
-        for trial, result in results.items():
+    def _send_missing(self, states: Mapping[str, str], published: Published, tests: HeldOutScores | None) -> None:
+        for trial, result in published.findings.results.items():
             key = self._record.trial_key(trial)
             if result and states.get(key) != self._state(trial, result, tests):
-                self._tell(*self._trial_messages(trial, key, result, tests))
+                self._tell(*self._trial_messages(trial, key, result, tests, published.confusion_page))
 
     def _send_study(self, states: Mapping[str, str], published: Published, status: str) -> None:
         """Send the parent run. The dated report is sent only when another file has changed."""
@@ -156,18 +154,18 @@ class MlflowRuns:
         if findings.selected is None or evidence is None or not self._record.inputs.classes:
             return {}
         trial = next(t for t, _ in findings.finished(findings.selected))
-        return {CONFUSION: self._page(trial, evidence.labels, evidence.predicted[0])}
+        return {CONFUSION: self._page(published.confusion_page, trial, evidence.labels, evidence.predicted[0])}
 
     def _is_selected(self, trial: Trial, tests: HeldOutScores | None) -> bool:
         return bool(tests and trial.row == tests.selected and not self._record.grid.is_replicate(trial))
 
-    def _page(self, trial: Trial, labels: np.ndarray, predicted: np.ndarray) -> str:
+    def _page(self, make_page: MakePage, trial: Trial, labels: np.ndarray, predicted: np.ndarray) -> str:
         counts = confusion(labels, predicted, len(self._record.inputs.classes))
-        return self._confusion_page(
-            f"{run_name(self._record, trial)}: test", self._record.inputs.classes, counts.tolist()
-        )
+        return make_page(f"{run_name(self._record, trial)}: test", self._record.inputs.classes, counts.tolist())
 
-    def _trial_messages(self, trial: Trial, key: str, result: Result, tests: HeldOutScores | None) -> Iterator[Message]:
+    def _trial_messages(
+        self, trial: Trial, key: str, result: Result, tests: HeldOutScores | None, make_page: MakePage
+    ) -> Iterator[Message]:
         """Yield all messages of one finished trial. The last message contains the digest of all of them."""
         *messages, end = self._ending(key, result)
         yield self._run(trial, key, result.started)
@@ -178,7 +176,9 @@ class MlflowRuns:
             yield mlflow_messages.metrics(key, result.finished, result.epochs, final)
             if self._record.inputs.classes:
                 columns = tests.opened(trial, result).columns
-                yield mlflow_messages.text(key, CONFUSION, self._page(trial, columns["label"], columns["predicted"]))
+                yield mlflow_messages.text(
+                    key, CONFUSION, self._page(make_page, trial, columns["label"], columns["predicted"])
+                )
         tags = {**end["tags"], "ablate.selected": str(self._is_selected(trial, tests))}
         yield {**end, "state": self._state(trial, result, tests), "tags": tags}
 

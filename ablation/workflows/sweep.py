@@ -23,8 +23,7 @@ from ablation.store.record import Record
 from ablation.store.training import trainings
 from ablation.store.upgrade import opened
 from ablation.store.workspace import Workspace
-from ablation.trackers import databases, mlflow_sender
-from ablation.trackers import optuna_study as study
+from ablation.trackers import databases, mlflow_sender, optuna_study
 from ablation.trackers.mlflow_runs import MlflowRuns
 from ablation.trackers.mlflow_tracker import Tracker
 from ablation.trackers.optuna_study import OptunaStudy
@@ -82,7 +81,7 @@ def _slot_names(options: RunOptions) -> list[str]:
 
 def _open_study(options: RunOptions, workspace: Workspace, record: Record) -> OptunaStudy:
     try:
-        url = with_driver(options.storage) if options.storage else study.create(workspace.optuna)
+        url = with_driver(options.storage) if options.storage else optuna_study.create(workspace.optuna)
         return OptunaStudy(url, record, options.storage is not None, aliases.read(workspace))
     except AblateError:
         raise
@@ -200,7 +199,7 @@ def _conclude(
     kept = record.kept if record.keep != "none" else ""
     if sealed and sealed.row and not heads.selected(sealed.row) and kept:
         watch.say(f"note: the {kept} of row {sealed.row}, selected now, was not kept when it was trained")
-    drawing = build(workspace, record, results, sealed, RenderOptions(importances=study.importances))
+    drawing = build(workspace, record, results, sealed, RenderOptions(importances=optuna_study.importances))
     write(workspace, drawing)
     trackers.agree(for_trackers(drawing), held_out(workspace, drawing.findings))
     return summarize(workspace, drawing, trained)

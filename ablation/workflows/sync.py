@@ -6,8 +6,7 @@ from ablation.analysis.held_out import held_out
 from ablation.report import build
 from ablation.report.build import RenderOptions
 from ablation.store.workspace import Workspace
-from ablation.trackers import databases, mlflow_sender
-from ablation.trackers import optuna_study as study
+from ablation.trackers import databases, mlflow_sender, optuna_study
 from ablation.trackers.mlflow_runs import MlflowRuns
 from ablation.trackers.mlflow_tracker import Tracker
 from ablation.workflows.publish import for_trackers
@@ -45,7 +44,7 @@ def sync(workspace: Workspace, name: str, uri: str | None) -> Synced:
     databases.refuse_foreign_tracking(workspace, uri)
     workspace.refuse_locked()
     with workspace.lock():
-        drawing = build.rebuild(workspace, name, RenderOptions(importances=study.importances))
+        drawing = build.rebuild(workspace, name, RenderOptions(importances=optuna_study.importances))
         record = drawing.findings.record
         tracker = Tracker(workspace.study(name).outbox, lambda: mlflow_sender.connect(workspace, uri, name))
         runs = MlflowRuns(record, tracker)

@@ -58,19 +58,17 @@ def evaluate(
     with loading():
         from ablation.cli.terminal import summary
         from ablation.report.tables import markdown_csv
-        from ablation.workflows import evaluation as production
+        from ablation.workflows import evaluation
         from ablation.workflows.run_options import RunOptions
 
     options = RunOptions(study, data, workspace, name, {"limit": limit, "skip_bad": skip_bad}, **rest)
     with progress.watch() as watch:
-        evaluation = production.evaluate(options, split, row, watch)
+        evaluated = evaluation.evaluate(options, split, row, watch)
     if predictions:
-        predictions.write_text(markdown_csv.csv(evaluation.predictions), encoding="utf-8")
+        predictions.write_text(markdown_csv.csv(evaluated.predictions), encoding="utf-8")
     if as_json:
-        click.echo(evaluation.found.model_dump_json())
+        click.echo(evaluated.found.model_dump_json())
         return 0
-    summary.print_table(evaluation.table)
-    click.echo(
-        f"table: {evaluation.tables}.md, .tex; images, confusion matrix: {evaluation.folder}; also in the report"
-    )
+    summary.print_table(evaluated.table)
+    click.echo(f"table: {evaluated.tables}.md, .tex; images, confusion matrix: {evaluated.folder}; also in the report")
     return 0

@@ -42,12 +42,12 @@ def predict(
 
     with loading():
         from ablation.report.tables import markdown_csv
-        from ablation.workflows import evaluation as production
+        from ablation.workflows import evaluation
         from ablation.workflows.run_options import RunOptions
 
     with progress.watch() as watch:
         options = RunOptions(study, path, workspace, name, {"limit": limit, "skip_bad": skip_bad}, **rest)
-        predictions = production.predict(options, row, watch)
+        predictions = evaluation.predict(options, row, watch)
     text = markdown_csv.csv(predictions)
     if output is None:
         click.echo(text, nl=False)

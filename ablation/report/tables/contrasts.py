@@ -7,11 +7,9 @@ from ablation.analysis.study_analysis import StudyAnalysis
 from ablation.measures.measure import AGGREGATE, Measure
 from ablation.model.table import Column, Table
 from ablation.report.tables.dataframes import over
-from ablation.report.tables.secondary_table import secondary_table
+from ablation.report.tables.secondary_table import MOST, secondary_table
 from ablation.report.tables.table import measured
 from ablation.study.levels import short
-
-MOST = 60  # contrasts in the table; contrasts.csv has all of them
 
 
 def contrasts(study: StudyAnalysis) -> Table | None:

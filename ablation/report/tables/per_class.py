@@ -8,19 +8,12 @@ import numpy as np
 
 from ablation.analysis.external_evaluation import ExternalEvaluation, answers, sentences
 from ablation.analysis.study_analysis import StudyAnalysis
-from ablation.measures.measure import Measure
 from ablation.model.table import Column, Table
 from ablation.report.tables.secondary_table import secondary_table
-from ablation.report.tables.table import OVER, capital
+from ablation.report.tables.table import OVER
 from ablation.statistics import evaluation
 from ablation.statistics.bootstrap import RESAMPLES, class_f1_draws, percentiles
 from ablation.statistics.intervals import Interval, newcombe, wilson
-
-
-def _named(measure: Measure, of_classes: bool) -> str:
-    """Return the heading of a measure's values in the table of the selection."""
-    title = measure.name.replace("_", " ").capitalize() if of_classes else capital(measure.title)
-    return f"{title} ({measure.unit})" if measure.unit and not of_classes else title
 
 
 def _class_columns(group: str) -> list[Column]:

@@ -7,6 +7,8 @@ from ablation.analysis.study_analysis import StudyAnalysis
 from ablation.model.table import Cell, Column, Table
 from ablation.report.tables.table import MANY_IMAGES
 
+MOST = 60  # contrasts or rows in a table; the CSV files have all of them
+
 
 def secondary_table(
     study: StudyAnalysis, key: str, caption: str, columns: Sequence[Column], rows: Sequence[Sequence[Any]],

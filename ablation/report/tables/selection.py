@@ -4,10 +4,16 @@
 import numpy as np
 
 from ablation.analysis.study_analysis import StudyAnalysis
+from ablation.measures.measure import Measure
 from ablation.model.table import Column, Table
-from ablation.report.tables.contrasts import MOST
-from ablation.report.tables.per_class import _named
-from ablation.report.tables.secondary_table import marked_rows, secondary_table
+from ablation.report.tables.secondary_table import MOST, marked_rows, secondary_table
+from ablation.report.tables.table import capital
+
+
+def _named(measure: Measure, of_classes: bool) -> str:
+    """Return the heading of a measure's values in the table of the selection."""
+    title = measure.name.replace("_", " ").capitalize() if of_classes else capital(measure.title)
+    return f"{title} ({measure.unit})" if measure.unit and not of_classes else title
 
 
 def selection(study: StudyAnalysis) -> Table | None:
