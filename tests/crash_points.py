@@ -37,6 +37,8 @@ from mlflow import MlflowClient
 from sqlalchemy.engine import Engine
 
 from ablation import cli, signals
+from ablation.engine import run as run_of_training
+from ablation.progress import recorder
 from ablation.store import result
 from ablation.store.result import Predictions
 from ablation.store.workspace import Workspace
@@ -225,6 +227,12 @@ def _tell_at_the_end() -> None:
     mlflow_tracker.Tracker._work = work  # type: ignore[method-assign]
 
 
+def _same_operations_each_time() -> None:
+    """What is written by the clock is written by what is done: on a slow machine a point would be missed."""
+    run_of_training.REPORT_SECONDS = -1.0  # each step alone
+    recorder.WRITE_SECONDS = 1e6  # the progress at the start and at the end
+
+
 def _watch_the_seal(place: Path) -> None:
     read = Predictions.read.__func__  # type: ignore[attr-defined]
 
@@ -249,6 +257,7 @@ def run(place: Path, arguments: list[str], die: str | None, told: str, template:
     if template:
         _tables_from(Path(template))
     {"at once": _tell_at_once, "at the end": _tell_at_the_end}[told]()
+    _same_operations_each_time()
     _watch_the_seal(place)
     points = Points(place, die)
     _hear_commits(points)
