@@ -25,11 +25,11 @@ VALUES = ("data", "keep", "limit", "name", "register", "replicate_reference", "s
 OPTIONS = tuple(sorted((*FLAGS, *LISTS, *REPEATED, *VALUES, "seeds", "set")))
 ALLOWED = {
     **dict.fromkeys(FLAGS, "True or False"),
-    **dict.fromkeys((*LISTS, *REPEATED), "a text, or a list of texts"),
-    **dict.fromkeys(VALUES, "one text, number or path"),
+    **dict.fromkeys((*LISTS, *REPEATED), "a string, or a list of strings"),
+    **dict.fromkeys(VALUES, "a string, a number or a path"),
     "grid": "the name of a study, a path, or a list of them",
     "seeds": "how many (5), or a list of whole numbers, at most 10,000",
-    "set": "a dict of factor and level, {'dropout': 0.5}; a level is a number, a text, a path or a list of numbers",
+    "set": "a dict of factor and level, {'dropout': 0.5}; a level is a number, a string, a path or a list of numbers",
 }
 MOST = 10_000  # maximum number of values in one list: the maximum number of seeds of a study
 
@@ -192,7 +192,7 @@ def run(grid: str, **options: Any) -> pd.DataFrame:
         child = subprocess.run(command, capture_output=True, text=True)
     except (OSError, ValueError) as error:  # ValueError: a NUL, or half a surrogate pair
         raise AblateError(
-            f"the options cannot be passed on ({error}); leave out what no path or text can hold"
+            f"the options cannot be passed on ({error}); remove characters that paths cannot hold"
         ) from None
     if child.returncode not in (0, 1):
         lines = child.stderr.strip().splitlines() or ["no message"]

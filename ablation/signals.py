@@ -67,7 +67,7 @@ class Interrupts:
             os._exit(EXIT_CODE)
         if self._times > 1 or self._stop is None:
             raise KeyboardInterrupt
-        self.say(f"{signal.Signals(number).name}: trainings save and stop; once more stops now")
+        self.say(f"{signal.Signals(number).name}: saving and stopping trainings; send it again to stop at once")
         self._stop()
 
     def __enter__(self) -> "Interrupts":

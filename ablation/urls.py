@@ -33,8 +33,8 @@ def refuse_credentials(option: str, uri: str | None) -> None:
     """
     if uri and re.match(r"https?://[^/]*@", uri):
         raise AblateError(
-            f"{option}: leave user and password out of the address; "
-            "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+            f"{option}: pass credentials in the environment, not in the URL: set MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
         )
 
 

@@ -134,14 +134,14 @@ def test_what_the_papers_table_gives_cause_for(paper: StudyAnalysis):
         ("INCOMPLETE_GRID", "The grid has 9 of the 24 combinations of its levels.", ()),
         (
             "UNBALANCED",
-            "Levels stand in unequal numbers of rows: batch size (256: 6, 128: 3), learning rate (1e-4: 7, 1e-3: 2), "
+            "Levels occur in unequal numbers of rows: batch size (256: 6, 128: 3), learning rate (1e-4: 7, 1e-3: 2), "
             "epochs (10: 6, 100: 3) and fc units (4096: 6, 2048: 1, 8192: 2).",
             (),
         ),
         ("BATCH_CONFOUNDED", "In 10 epochs, batch size 128 makes 1,700 updates, batch size 256 850.", ()),
         (
             "BOUNDARY",
-            "Row 5, the selected one, stands at the edge of what was tried: batch size 256 (highest), "
+            "Row 5, the selected one, is at the edge of the levels that were tried: batch size 256 (highest), "
             "learning rate 1e-4 (lowest) and epochs 100 (highest).",
             (5,),
         ),
@@ -160,8 +160,8 @@ def test_what_the_papers_table_gives_cause_for(paper: StudyAnalysis):
         ),
         (
             "F1_UNDEFINED_AVERAGE",
-            "The published F1 of rows 1 to 9 comes without its average; in rows 1 and 3 to 8 it equals the published "
-            "accuracy within rounding.",
+            "The published F1 of rows 1 to 9 does not name its average (macro, weighted or micro); in rows 1 and "
+            "3 to 8 it equals the published accuracy within rounding.",
             tuple(range(1, 10)),
         ),
         (
@@ -209,7 +209,7 @@ def test_before_a_selection_nothing_is_said_of_test(tmp_path: Path):
     """An unsealed study has warnings too, from validation alone."""
     found = tiny(tmp_path, [{}, {"dropout": 0.5}], [(0.9, 0.8, 0.1), (0.9, 0.4, 0.1)], seal=False)
     assert say(found, "BELOW_BASELINE").fact == (
-        "Row 2 is no better in validation accuracy than to guess class 0 always (50.0%): 40.0%."
+        "Row 2 is no better in validation accuracy than always guessing class 0 (50.0%): 40.0%."
     )
 
 
@@ -259,11 +259,11 @@ def test_a_choice_within_noise(well: StudyAnalysis):
     """Rows that validation does not tell apart are named, with the cheapest; so is a choice that is unsure."""
     alike = say(_stable(well, 0.7, (1, 2), 2), "WITHIN_NOISE")
     assert alike.fact == (
-        "Row 1 was selected, and would be in 70.0% of bootstrap samples of the validation images; validation does not "
-        "tell it from row 2."
+        "Row 1 was selected; it would be in 70.0% of bootstrap samples of the validation images; on validation, row 2 "
+        "does not differ significantly from it."
     )
     assert "90.0% is 88.0% when corrected" in alike.consequence
-    assert alike.remedy == "Call these rows equal; row 2 is the cheapest of them."
+    assert alike.remedy == "Treat these rows as equal; row 2 is the cheapest of them."
     alone = say(_stable(well, 0.89, (1,), 1), "WITHIN_NOISE")
     assert alone.fact.endswith("images.")
     assert alone.rows == (1,)
@@ -303,7 +303,7 @@ def test_test_puts_another_row_first(tmp_path: Path):
     found = tiny(tmp_path / "a", rows, [(0.9, 0.9, 0.8), (0.9, 0.85, 0.85), (0.9, 0.3, 0.3)])
     said = say(found, "VAL_TEST_DISAGREE")
     assert "row 2 by test accuracy (85.00%, row 1 has 80.00%)" in said.fact
-    assert "test does not tell row 2 from it" in said.fact
+    assert "on test, row 2 does not differ significantly from it" in said.fact
     assert said.rows == (1, 2)
     agreed = tiny(tmp_path / "b", rows, [(0.9, 0.9, 0.9), (0.9, 0.85, 0.8), (0.9, 0.3, 0.3)])
     assert "VAL_TEST_DISAGREE" not in codes(agreed)
@@ -331,7 +331,7 @@ def test_replaced_weights_and_images_left_out(well: StudyAnalysis):
     assert not {"WEIGHTS_REPLACED", "LEFT_OUT"} & set(codes(well))
     weights = {"vgg16/imagenet": Weights(level="imagenet", source="random", digest="d")}
     assert say(recorded(well, weights=weights), "WEIGHTS_REPLACED").fact == (
-        "Rows 1 and 2 rest on random weights: the ImageNet weights of vgg16 could not be had."
+        "Rows 1 and 2 use random weights: the ImageNet weights of vgg16 were not available."
     )
     chosen = {"vgg16/imagenet": Weights(level="random", source="random", digest="d")}
     assert "WEIGHTS_REPLACED" not in codes(recorded(well, weights=chosen))
@@ -346,7 +346,7 @@ def test_rows_that_failed(tmp_path: Path):
     assert "FAILED_ROWS" not in codes(found)
     lost = {t: Result(Status.DIVERGED, 10) if (t.row, t.seed) == (2, 1) else r for t, r in found.results.items()}
     said = say(replace(found, results=lost), "FAILED_ROWS")
-    assert said.fact == "1 of 4 trials has no result (diverged: row 2). Row 2 stands on fewer seeds."
+    assert said.fact == "1 of 4 trials has no result (diverged: row 2). Row 2 has results of fewer seeds."
     assert "--retry diverged" in said.remedy
     assert said.rows == (2,)
 
@@ -504,7 +504,7 @@ def test_rows_on_other_images_have_another_baseline(tmp_path: Path):
     accuracy = [(0.9, 0.9, 0.9), (0.9, 0.8, 0.5), (0.9, 0.8, 0.4)]
     found = tiny(tmp_path, [{"dropout": d} for d in (0.25, 0.3, 0.4)], accuracy)
     said = say(_apart(found, 3, test=(20, 80)), "BELOW_BASELINE").fact
-    assert said.startswith("Rows 2 and 3 are no better in test accuracy than to guess the largest class always: row 3 ")
+    assert said.startswith("Rows 2 and 3 are no better in test accuracy than always guessing the largest class: row 3 ")
 
 
 def test_a_model_has_the_rows_that_it_is_fitted_to(tmp_path: Path):
@@ -520,7 +520,7 @@ def test_a_choice_by_test_is_not_said_to_be_validations(tmp_path: Path):
     found = tiny(tmp_path, rows, [(0.9, 0.9, 0.8), (0.9, 0.85, 0.85), (0.9, 0.3, 0.3)])
     assert "VAL_TEST_DISAGREE" in codes(found)
     assert "VAL_TEST_DISAGREE" not in codes(_sealed(found, metric="test_accuracy"))
-    assert say(found, "BOUNDARY").fact.startswith("Row 1, the selected one, stands at the edge")
+    assert say(found, "BOUNDARY").fact.startswith("Row 1, the selected one, is at the edge")
 
 
 def test_rows_below_the_baseline(tmp_path: Path):
@@ -529,7 +529,7 @@ def test_rows_below_the_baseline(tmp_path: Path):
     found = tiny(tmp_path, [{"dropout": d} for d in (0.25, 0.3, 0.4)], accuracy)
     said = say(found, "BELOW_BASELINE")
     assert said.fact == (
-        "Rows 2 and 3 are no better in test accuracy than to guess class 0 always (50.0%): row 3 the worst, 40.0%."
+        "Rows 2 and 3 are no better in test accuracy than always guessing class 0 (50.0%): row 3 the worst, 40.0%."
     )
     assert said.rows == (2, 3)
 

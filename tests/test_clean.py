@@ -37,7 +37,7 @@ def test_without_yes_nothing_is_deleted(ran: Path):
     done = ablate("clean", cwd=ran)
     assert done.returncode == 0
     assert "trainings" in done.stdout
-    assert "to delete it: --yes" in done.stdout
+    assert "to delete: --yes" in done.stdout
     assert kinds(ran / "runs")["trainings"] == 1
 
 

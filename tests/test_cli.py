@@ -67,7 +67,7 @@ def refused(capsys: pytest.CaptureFixture[str], here: Path, *arguments: object) 
         ("[[rows]]\nbatch_size = 256.0\n", "allowed: a whole number"),
         ("[[rows]]\ndropout = 1.0\n", "dropout: 1.0 is not allowed; allowed: a number from 0 to below 1"),
         ("[[rows]]\nepochs = 3\n[[rows]]\nepochs = 3\n", "rows 1 and 2 (rows[2]) are the same trial; remove one"),
-        ("rows = [", "no valid TOML"),
+        ("rows = [", "not valid TOML"),
         ('[[rows]]\nalign = "some"\n', "align: 'some' is not allowed; allowed: one of none, train, all"),
     ],
 )
@@ -128,7 +128,7 @@ def test_a_used_name_with_other_data(capsys: pytest.CaptureFixture[str], here: P
     Path("good.toml").write_text(GOOD)
     assert call(capsys, "run", "--grid", "good.toml", "--data", npz, "--inline")[0] == 0
     other = write_npz(tmp_path / "other.npz", train=48)
-    assert f"other --data ({npz} before, {other} now); give this one a --name" in refused(
+    assert f"other --data ({npz} before, {other} now); give this run its own --name" in refused(
         capsys, here, "--grid", "good.toml", "--data", other
     )
     run = ("--grid", "good.toml", "--data", npz)
@@ -241,7 +241,7 @@ def test_an_interrupt_is_exit_130_and_says_how_to_go_on(
 
     monkeypatch.setattr("ablation.study.study_file.read", interrupt)
     code, error = call(capsys, "run", "--grid", "smoke")
-    assert (code, error.strip()) == (130, "interrupted; go on with: ablate run --grid smoke")
+    assert (code, error.strip()) == (130, "interrupted; resume with: ablate run --grid smoke")
 
 
 def test_new_writes_a_study_that_runs(capsys: pytest.CaptureFixture[str]):
@@ -284,7 +284,7 @@ def test_names_that_are_no_text_are_refused(capsys: pytest.CaptureFixture[str], 
         Image.fromarray(np.zeros((40, 40), np.uint8)).save(os.path.join(os.fsdecode(folder), "0.png"))
     for command in (["data", str(tmp_path / "faces")], ["run", "--grid", "smoke", "--data", str(tmp_path / "faces")]):
         code, error = call(capsys, *command)
-        assert (code, "?berraschung: a name that is no UTF-8; rename it" in error) == (2, True), error
+        assert (code, "?berraschung: a name that is not UTF-8; rename it" in error) == (2, True), error
 
 
 def test_doctor_says_what_is_there(capsys: pytest.CaptureFixture[str]):
@@ -344,9 +344,9 @@ def test_options_from_python():
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["data", "demo", "--sheet", "nowhere/faces.png"], "--sheet nowhere/faces.png: there is no folder nowhere"),
-        (["data", "demo", "--sheet", "faces"], "--sheet faces: is no name of an image; allowed: .bmp, "),
-        (["predict", "demo", "--grid", "paper", "-o", "a/b.csv"], "--output a/b.csv: there is no folder a; make it"),
+        (["data", "demo", "--sheet", "nowhere/faces.png"], "--sheet nowhere/faces.png: no folder nowhere"),
+        (["data", "demo", "--sheet", "faces"], "--sheet faces: is not the name of an image; allowed: .bmp, "),
+        (["predict", "demo", "--grid", "paper", "-o", "a/b.csv"], "--output a/b.csv: no folder a; create it"),
         (["evaluate", "--data", "demo", "--grid", "paper", "--predictions", "a/b.csv"], "--predictions a/b.csv: "),
     ],
 )  # fmt: skip

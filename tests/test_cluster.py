@@ -227,7 +227,7 @@ def test_jobs_on_faked_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_workers_with_another_backend_are_refused(workers: dask_pool.DaskPool, monkeypatch: pytest.MonkeyPatch):
     """A training's id holds the orchestrator's backend: another one's numbers must not lie under it."""
     monkeypatch.setattr(workers, "required", {"KERAS_BACKEND": "theano"})
-    with pytest.raises(AblateError, match=r"KERAS_BACKEND is .*: start its workers with theano"):
+    with pytest.raises(AblateError, match=r"KERAS_BACKEND is .*; start the workers there with KERAS_BACKEND=theano"):
         dict(workers.run(each(Task("a", double, (1,))), Listener()))
     monkeypatch.undo()
     assert dict(workers.run(each(Task("a", double, (4,))), Listener())) == {"a": done(8)}

@@ -142,7 +142,7 @@ def test_images_beside_the_splits_are_refused(tmp_path):
     (tmp_path / "notes").mkdir()
     assert len(folders.load(str(tmp_path))) == 1
     save(tmp_path / "more" / "1.png")
-    assert f"{tmp_path / 'more'}: a folder of images beside train/" in refused(folders, tmp_path)
+    assert f"{tmp_path / 'more'}: a folder of images next to train/" in refused(folders, tmp_path)
 
 
 # ---- fer2013.csv
@@ -233,7 +233,7 @@ def test_fer2013_refuses_a_row(tmp_path, row, message):
 def test_fer2013_refuses_other_tables(tmp_path, header, missing):
     """A csv without the columns is refused: the error names those that it lacks."""
     path = write_text(tmp_path / "a.csv", header)
-    needed = "emotion, pixels; Usage, where it is there, gives the splits"
+    needed = "emotion, pixels; Usage, if present, gives the splits"
     assert refused(fer2013, path) == f"{path}: no column {missing}; needed: {needed}"
 
 
@@ -412,14 +412,14 @@ def test_a_file_that_is_no_npz_is_refused(tmp_path, content):
     """A file that only bears the suffix is refused, a pickle too: nothing is ever unpickled."""
     path = tmp_path / "a.npz"
     path.write_bytes(content)
-    assert "no .npz file; write one with np.savez" in refused(arrays, path)
+    assert "not an .npz file; write one with np.savez" in refused(arrays, path)
 
 
 def test_a_renamed_npy_is_refused(tmp_path):
     """One bare array under the suffix .npz is refused."""
     np.save(tmp_path / "a.npy", FACES)
     (tmp_path / "a.npy").rename(tmp_path / "a.npz")
-    assert "no .npz file" in refused(arrays, tmp_path / "a.npz")
+    assert "not an .npz file" in refused(arrays, tmp_path / "a.npz")
 
 
 def test_a_damaged_npz_is_refused(tmp_path):

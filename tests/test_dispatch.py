@@ -59,7 +59,7 @@ def test_a_job_that_runs_out_of_memory_has_one_more_try_alone(place: Path, npz: 
     watch = Silent()
     assert run(place, npz, "memory unless alone", watch) == ["done"] * 4
     assert tries(place) == {0.0: 1, 0.5: 2}
-    assert any("out of memory; tried again later, alone on its device" in line for line in watch.lines)
+    assert any("out of memory; will be retried alone on its device" in line for line in watch.lines)
 
 
 def test_a_job_that_never_has_enough_memory_is_given_up(place: Path, npz: Path):

@@ -206,9 +206,9 @@ SEEDS = "a list of one or more whole numbers from 0 to 4294967295"
         ("select_on = 'train_loss'\n" + ROW, "select_on: unknown measure 'train_loss'; allowed: val_accuracy, "),
         (
             "select_on = 'test_loss'\n" + ROW,
-            "select_on: 'test_loss' would choose by the test set; allowed: val_accuracy, val_macro_f1, "
-            "val_weighted_f1, val_micro_f1, val_loss, none, or select_on_test = true beside it, which every table "
-            "then says",
+            "select_on: 'test_loss' would select on the test set; allowed: val_accuracy, val_macro_f1, "
+            "val_weighted_f1, val_micro_f1, val_loss, none, or select_on_test = true, which every table "
+            "then states",
         ),
         ("seeds = [0, 7, 0]\n" + ROW, "seeds: 0 is named twice; name each once"),
         ("seeds = [0, -1]\n" + ROW, f"seeds[2]: -1 is not allowed; allowed: {SEEDS}"),
@@ -216,11 +216,11 @@ SEEDS = "a list of one or more whole numbers from 0 to 4294967295"
         ("seeds = []\n" + ROW, f"seeds: [] is not allowed; allowed: {SEEDS}"),
         ("seeds = 3\n" + ROW, f"seeds: 3 is not allowed; allowed: {SEEDS}"),
         ("fixed.split_seed = -1\n" + ROW, "fixed.split_seed: -1 is not allowed; allowed: a whole number from 0 to "),
-        ("title = 'a'\ntitle =\n" + ROW, "no valid TOML: Invalid value (at line 2, column 8)"),
-        (b"\x89PNG\r\n\x1a\n\0\xff", "no valid TOML: it is no text in UTF-8"),
-        ("reference = " + "9" * 5000, "no valid TOML: it holds a number that is too long"),
-        ("title = 1e" + "9" * 30, "no valid TOML: it holds a number that is too long"),
-        ("title = " + "[" * 5000, "no valid study: lists or tables lie too deep in each other"),
+        ("title = 'a'\ntitle =\n" + ROW, "not valid TOML: Invalid value (at line 2, column 8)"),
+        (b"\x89PNG\r\n\x1a\n\0\xff", "not valid TOML: it is not UTF-8 text"),
+        ("reference = " + "9" * 5000, "not valid TOML: a number in it is too long"),
+        ("title = 1e" + "9" * 30, "not valid TOML: a number in it is too long"),
+        ("title = " + "[" * 5000, "not a valid study: lists or tables are nested too deeply"),
         ("[factorial]\n" + "".join(f"{f} = {[1] * 99}\n" for f in FACTORS), "factorial: more than 10000 rows"),
     ],
 )
@@ -313,7 +313,7 @@ def test_the_same_trial_is_not_stated_twice(tmp_path, first, second):
 def test_weights_that_tables_could_not_tell_apart_are_refused(tmp_path):
     rows = "".join(f"[[rows]]\nweights = '{folder}/w.h5'\n" for folder in "ab")
     both = " and ".join(str(tmp_path.resolve() / folder / "w.h5") for folder in "ab")
-    assert refused(tmp_path, rows) == f"weights: {both} have one name, and tables show no folders; rename one"
+    assert refused(tmp_path, rows) == f"weights: {both} have the same file name, and tables show no folders; rename one"
     assert len(read(tmp_path, rows + "backbone = 'mobilenetv2'\n").rows) == 2  # another column tells them apart
 
 

@@ -127,7 +127,7 @@ def test_an_id_says_what_its_levels_are(one, other):
 
 def test_nan_is_no_level():
     """It equals nothing, itself included."""
-    with pytest.raises(ValueError, match="NaN is no level"):
+    with pytest.raises(ValueError, match="NaN is not a level"):
         Condition({"size": float("nan")})
 
 

@@ -169,8 +169,8 @@ def test_a_sweep_that_is_asked_to_stop(tmp_path: Path, undisturbed: Path, number
     os.killpg(sweep.pid, number)  # as a terminal does: to all processes
     assert sweep.wait() == 130
     said = (place / "said.log").read_text()
-    assert f"{signal.Signals(number).name}: trainings save and stop" in said
-    assert "interrupted; go on with: ablate run --grid long.toml" in said
+    assert f"{signal.Signals(number).name}: saving and stopping trainings" in said
+    assert "interrupted; resume with: ablate run --grid long.toml" in said
     assert "Traceback" not in said
     assert len(list((place / "runs").glob("trained/*/checkpoint-*"))) == 1
     assert start(place).wait() == 0, (place / "said.log").read_text()

@@ -24,21 +24,24 @@ STUDIES = {
     "5 MB": b"# " + b"x" * 5_000_000 + b"\n" + ROW.encode(),
 }
 STUDIES_REFUSED = {
-    "utf-16": (ROW.encode("utf-16"), "no valid TOML: it is no text in UTF-8"),
-    "latin-1": ("title = 'Gr\xf6\xdfe'\n".encode("latin-1"), "no valid TOML: it is no text in UTF-8"),
-    "lone cr": (ROW.replace("\n", "\r").encode(), "no valid TOML: "),
-    "a key twice": (b"title = 'a'\ntitle = 'b'\n", "no valid TOML: Cannot overwrite a value (at line 2, "),
-    "a table twice": (b"[fixed]\n[fixed]\n", "no valid TOML: Cannot declare ('fixed',) twice (at line 2, "),
+    "utf-16": (ROW.encode("utf-16"), "not valid TOML: it is not UTF-8 text"),
+    "latin-1": ("title = 'Gr\xf6\xdfe'\n".encode("latin-1"), "not valid TOML: it is not UTF-8 text"),
+    "lone cr": (ROW.replace("\n", "\r").encode(), "not valid TOML: "),
+    "a key twice": (b"title = 'a'\ntitle = 'b'\n", "not valid TOML: Cannot overwrite a value (at line 2, "),
+    "a table twice": (b"[fixed]\n[fixed]\n", "not valid TOML: Cannot declare ('fixed',) twice (at line 2, "),
     "a design twice": (
         b"[factorial]\nepochs = [1]\n[factorial]\n",
-        "no valid TOML: Cannot declare ('factorial',) twice",
+        "not valid TOML: Cannot declare ('factorial',) twice",
     ),
     "an unknown table": (b"[settings]\n" + ROW.encode(), "unknown key 'settings'; known: title, "),
-    "a cut file": (b"[[rows]]\nlabel = 'a", "no valid TOML: "),
+    "a cut file": (b"[[rows]]\nlabel = 'a", "not valid TOML: "),
     "nothing": (b"", "one design is needed, found none; allowed: rows, "),
-    "JSON": (b'{"rows": []}', "no valid TOML: "),
-    "zero bytes": (b"\0" * 100, "no valid TOML: "),
-    "deep tables": (b"a = " + b"{a=" * 3000 + b"1" + b"}" * 3000, "no valid study: lists or tables lie too deep"),
+    "JSON": (b'{"rows": []}', "not valid TOML: "),
+    "zero bytes": (b"\0" * 100, "not valid TOML: "),
+    "deep tables": (
+        b"a = " + b"{a=" * 3000 + b"1" + b"}" * 3000,
+        "not a valid study: lists or tables are nested too deep",
+    ),
     "dotted keys": (b".".join([b"a"] * 3000) + b" = 1\n", "unknown key 'a'; known: title, "),
     "no number": (b"equivalence_margin = nan\n" + ROW.encode(), "equivalence_margin: nan is not allowed; allowed: "),
     "no end": (b"equivalence_margin = inf\n" + ROW.encode(), "equivalence_margin: inf is not allowed; allowed: "),
@@ -83,7 +86,7 @@ def test_what_is_no_regular_file_is_no_study(tmp_path: Path):
     """A pipe is not opened: nothing waits."""
     os.mkfifo(tmp_path / "s.toml")
     with pytest.raises(
-        AblateError, match=r"s\.toml: is no regular file that ends in \.toml; --grid takes a study file"
+        AblateError, match=r"s\.toml: is not a regular file that ends in \.toml; --grid takes a study file"
     ):
         study_file.read(str(tmp_path / "s.toml"))
 
@@ -137,7 +140,7 @@ def test_a_broken_file_of_a_workspace_is_named(copied: Path, content: str, capsy
                 assert code in (0, 1, 2), (path, line)
                 if code == 2 and content not in ("null", "{}"):
                     assert line.startswith(f"error: {path}: "), (path, line)
-                    assert "remove it and run again" in line or "take another --name" in line
+                    assert "delete it and run again" in line or "take another --name" in line
             path.write_bytes(whole)
     assert all(code == 0 for code, _ in tried(copied, capsys))
 
@@ -151,7 +154,7 @@ def test_a_file_of_another_study_is_not_taken(copied: Path, capsys: pytest.Captu
     shutil.copy(copied / f"trained/{other}/result-1.json", copied / f"trained/{own}/result-1.json")
     code, line = next(tried(copied, capsys))
     assert code == 2
-    assert f"trained/{own}/val-1.npz: missing or changed since it was written; remove " in line
+    assert f"trained/{own}/val-1.npz: missing or changed since it was written; delete " in line
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\3\4", b"\x93NUMPY"])
@@ -160,7 +163,7 @@ def test_a_broken_split_is_named(copied: Path, content: bytes, capsys: pytest.Ca
     (path,) = copied.glob("cache/images/*/split-*.npz")
     path.write_bytes(content)
     code, line = next(tried(copied, capsys))
-    assert (code, line) == (2, f"error: {path}: not what this version reads; remove it and run again")
+    assert (code, line) == (2, f"error: {path}: this version cannot read it; delete it and run again")
 
 
 def test_a_cache_that_was_deleted_is_written_again(copied: Path, capsys: pytest.CaptureFixture[str]):
@@ -178,4 +181,4 @@ def test_an_archive_of_other_arrays_is_no_split(copied: Path, capsys: pytest.Cap
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("train.npy", b"")
     code, line = next(tried(copied, capsys))
-    assert (code, line) == (2, f"error: {path}: not what this version reads; remove it and run again")
+    assert (code, line) == (2, f"error: {path}: this version cannot read it; delete it and run again")

@@ -104,7 +104,7 @@ def test_an_image_that_cannot_be_read_is_named(tmp_path: Path, name: str):
     """The message names it, counts it and says what to do; --skip-bad leaves it out."""
     root = faces(tmp_path)
     BROKEN[name](root / "train/a" / name)
-    with pytest.raises(AblateError, match=f"1 of 2 images cannot be decoded: train/a/{name}; mend or remove them, or"):
+    with pytest.raises(AblateError, match=f"1 of 2 images cannot be decoded: train/a/{name}; fix or delete them, or"):
         decoded(root)
     left = decode(load(str(root)), [8], skip_bad=True)
     assert (left.bad, left.index.names) == ([f"train/a/{name}"], (WHOLE,))

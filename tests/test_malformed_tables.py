@@ -62,11 +62,11 @@ def test_a_folder_of_tables_says_which_to_pass(tmp_path: Path):
     (tmp_path / "a-test.csv").write_text("pixels\n1 2 3 4\n")
     path = tmp_path / "train.csv"
     assert refused(tmp_path) == f"{tmp_path}: no class folders, but train.csv holds faces; pass {path}"
-    needed = "emotion, pixels; Usage, where it is there, gives the splits"
+    needed = "emotion, pixels; Usage, if present, gives the splits"
     assert refused(tmp_path / "a-test.csv").endswith(f"a-test.csv: no column emotion; needed: {needed}")
 
 
-WRONG = "a pixel out of range or no number; allowed: whole numbers of 0 to 255"
+WRONG = "a pixel is out of range or not a number; allowed: whole numbers of 0 to 255"
 TABLES_REFUSED = {
     "a quote never closed": (
         [*TABLE[:2], '3,"9 9 9 9,Training', *TABLE[2:] * 50],
@@ -107,7 +107,7 @@ def test_a_wrong_table_of_faces_is_refused(tmp_path: Path, form: str):
 def test_another_file_is_no_table(tmp_path: Path, content: bytes):
     """What --data takes is said."""
     (tmp_path / "file").write_bytes(content)
-    assert "no image set; --data takes a folder of class folders, fer2013.csv, " in refused(tmp_path / "file")
+    assert "not a set of images; --data takes a folder of class folders, fer2013.csv, " in refused(tmp_path / "file")
 
 
 # ---- arrays

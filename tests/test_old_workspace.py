@@ -79,7 +79,7 @@ def test_status_says_what_is_done(say: Say):
         "tiny": (8, 8), "other": (2, 3), "cut": (2, 3),
     }  # fmt: skip
     assert [one["outcome"] for one in found["other"]["unfinished"]] == ["diverged"]
-    assert [one["reason"] for one in found["cut"]["unfinished"]] == ["stopped; it goes on from epoch 3"]
+    assert [one["reason"] for one in found["cut"]["unfinished"]] == ["stopped; will resume from epoch 3"]
 
 
 def test_printed_tables_verify(old_workspace: Path, say: Say):

@@ -113,7 +113,7 @@ def test_what_is_refused_for_good_is_set_aside_and_the_rest_goes_on(
         assert not outbox.exists()
         (kept,) = map(json.loads, (tmp_path / "outbox-refused.jsonl").read_text().splitlines())
         assert kept["message"] == (BAD[kind] if kind != "line" else kept["message"])
-        assert tracker.refusal.startswith("1 refused, the rest is sent: ")
+        assert tracker.refusal.startswith("1 messages refused, the others sent: ")
         assert str(tmp_path / "outbox-refused.jsonl") in tracker.refusal
     sender = connect()
     assert sender.states["t"] == "digest"
@@ -240,7 +240,7 @@ def test_sync_names_what_was_set_aside_and_exits_with_1(place: Path, capsys: pyt
         assert cli.run(["sync", "--workspace", str(place)]) == 1
         said = capsys.readouterr().err
         assert re.match(
-            r"paper: 1 refused, the rest is sent: metrics \(no: such \* key\): MlflowException: .*Invalid", said
+            r"paper: 1 messages refused, the others sent: metrics \(no: such \* key\): MlflowException: .*Invalid", said
         )
     outbox.with_name("outbox-refused.jsonl").unlink()
     assert cli.run(["sync", "--workspace", str(place)]) == 0

@@ -185,7 +185,7 @@ def test_a_training_that_goes_on_costs_what_is_left_of_it():
     """From epoch 40 of 100 there are 60 to go; the state says so."""
     job = JOBS[1]
     going = Job(job.training, job.answers, (job.answers[1],), start=40)
-    assert (going.epochs_left, going.state) == (60, "continues from epoch 40")
+    assert (going.epochs_left, going.state) == (60, "resumes from epoch 40")
     assert total_cost.of_job(going, {5}, costs()) == pytest.approx(2 + 60 + 1 + total_cost.BETWEEN)
 
 
@@ -301,7 +301,7 @@ def test_a_finished_study_costs_nothing(ran: RunOptions):
     assert (said["trials_done"], said["epochs_left"], said["seconds"]) == (4, 0, 0)
     assert (said["memory"]["workers"], said["disk"]["total"]) == (0, 0)
     assert {t["state"] for t in said["trainings"]} == {"done"}
-    assert "nothing to train: every row is there" in plan_text.draw(found)
+    assert "nothing to train: every row has its result" in plan_text.draw(found)
 
 
 def test_a_plan_that_measures_nothing_loads_nothing_heavy(ran: RunOptions):
@@ -370,7 +370,7 @@ def test_a_row_that_diverged_is_not_done(ran: RunOptions, tmp_path: Path):
     said = forecast.forecast(there, None, no_bench, Silent())
     assert plan_text.as_json(said)["trials_done"] == 3
     assert "done already: 3 of 4 trials; 1 diverged (--retry diverged)\nnothing to train" in plan_text.draw(said)
-    assert "every row is there" not in plan_text.draw(said)
+    assert "every row has its result" not in plan_text.draw(said)
     assert sum(job.epochs_left for job in plan.jobs(workspace, found, ("diverged",))) > 0
 
 

@@ -83,8 +83,8 @@ def test_a_rows_own_test_images_give_its_test_scores(study: Path, evaluate: Call
     found = said.found
     assert found["scores"]["accuracy"] == pytest.approx(float(line["test_accuracy"]))
     assert found["scores"]["loss"] == pytest.approx(float(line["test_loss"]), abs=1e-4)
-    assert ("was not kept: it is trained again" in said.err) == (line["selected"] != "True")
-    assert "not the same bit for bit" not in said.err
+    assert ("was not kept; retraining it" in said.err) == (line["selected"] != "True")
+    assert "not bit-equal" not in said.err
     assert {p: p.read_bytes() for p in before} == before
 
 
@@ -96,7 +96,7 @@ def test_other_classes_are_counted_and_left_out(study: Path, evaluate: Callable[
     assert (found["images"], found["left_out"]) == (4, {"joy": 2})
     assert np.array(found["confusion"]).sum(axis=1).tolist() == [1, 3, 0]
     page = (study / "runs/tiny/tables/production_other.md").read_text()
-    assert "Left out, for the study has no such class: joy (2)." in page
+    assert "Left out, because the study has no such class: joy (2)." in page
     assert "No images of class2 here." in page
     with open(tmp_path / "said.csv", newline="") as file:
         said = list(csv.DictReader(file))
@@ -122,10 +122,10 @@ def test_wrong_input_is_one_line(evaluate: Callable[..., Said], tmp_path: Path):
     (tmp_path / "empty").mkdir()
     none = folders(tmp_path / "none", joy=grey, rage=grey)
     cases = [
-        ((none,), "no image of a class of this study (class0, class1, class2); there are joy, rage"),
+        ((none,), "no image of the study's classes (class0, class1, class2); there are joy, rage"),
         ((tmp_path / "empty",), f"{tmp_path}/empty: "),
         ((deep,), "1 of 2 images cannot be decoded: "),
-        ((none / "joy/0.png",), "no image set; --data takes"),
+        ((none / "joy/0.png",), "not a set of images; --data takes"),
         (("data.npz", "--row", 3), "--row 3: no such row; allowed: 1 to 2"),
         (("data.npz", "--split", "val"), "--split val: the data have none; they have train, test"),
     ]

@@ -118,7 +118,7 @@ def test_the_whole_always_fits():
     """More slots than a terminal has lines: the last ones are counted. Long labels are cut, not wrapped."""
     shown = lines(board(64), height=10)
     assert len(shown) == 8
-    assert shown[-2] == "and 58 slots more, 58 of them at work"
+    assert shown[-2] == "and 58 more slots, 58 of them busy"
     assert shown[-1].startswith("all ")
     long = SlotState(slot="gpu:0", key="k", label="rows " + ", ".join(map(str, range(50))), epoch=1, epochs=3)
     for width in (40, 60, 80, 120):

@@ -151,7 +151,7 @@ def test_a_shorter_row_leaves_what_a_longer_one_left(place: Place, training: Tra
     workspace, rest = place("shared"), Direct()
     folder = workspace.training(training.key)
     train(workspace, upto(training, 7), Direct(lambda epoch: epoch == 5), keep="none")
-    result.write(folder, result.Result(Status.DIVERGED, 6, error="the loss is no number"))
+    result.write(folder, result.Result(Status.DIVERGED, 6, error="the loss is not finite"))
     assert train(workspace, upto(training, 3), keep="none") == Status.DONE
     assert list(folder.checkpoints()) == [5]
     failed = result.failure(folder)

@@ -169,7 +169,7 @@ def test_sync_fills_an_empty_server(tmp_path, empty, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for _ in range(2):
         assert cli.run(["sync"]) == 0
-        assert capsys.readouterr().out == "paper: MLflow holds all of it\n"
+        assert capsys.readouterr().out == "paper: MLflow is up to date\n"
     held = Held(workspace.root)
     assert (held.count, len(set(held.points())), len(held.points())) == (10, ALL, ALL)
     assert not workspace.study("paper").outbox.exists()
@@ -180,11 +180,11 @@ def test_sync_where_mlflow_is_down_says_so(tmp_path, empty, capsys, monkeypatch)
     workspace = paper(tmp_path / "runs", empty)
     monkeypatch.chdir(tmp_path)
     assert cli.run(["sync", "--tracking", "http://127.0.0.1:1"]) == 1
-    assert "messages wait" in capsys.readouterr().err
+    assert "messages not sent yet" in capsys.readouterr().err
     assert workspace.study("paper").outbox.exists()
     with workspace.lock():
         assert cli.run(["sync"]) == 2
-    assert "another ablate works here" in capsys.readouterr().err
+    assert "in use by another ablate" in capsys.readouterr().err
 
 
 def test_a_server_that_fails_in_the_middle_has_nothing_twice(tmp_path, empty, monkeypatch):
@@ -214,7 +214,7 @@ def test_a_server_that_never_answers_holds_nothing_up(tmp_path, empty, monkeypat
         tracker = Tracker(workspace.study("paper").outbox, lambda: for_ever.wait() and None)
         runs = MlflowRuns(drawing.findings.record, tracker)
         runs.agree(for_trackers(drawing), held_out(workspace, drawing.findings))
-        assert (runs.close(), tracker.error) == (3, "it does not answer")
+        assert (runs.close(), tracker.error) == (3, "no answer")
     for_ever.set()
     assert sync.sync(workspace, "paper", None).waiting == 0
     assert Held(workspace.root).count == 10

@@ -50,7 +50,7 @@ def test_the_help_has_whole_sentences():
     """What a command is for is not cut at the width of a terminal."""
     said = ablate("--help").stdout
     assert "..." not in said.partition("Commands:")[2]
-    assert "images by class and split, copies, and what crosses the splits" in " ".join(said.split())
+    assert "classes, splits, copies and leaks" in " ".join(said.split())
 
 
 def test_how_much_is_said(capsys: pytest.CaptureFixture[str]):

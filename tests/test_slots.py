@@ -37,7 +37,7 @@ def test_cpu_slots():
 
 def test_more_slots_than_cores_can_serve_are_refused():
     """A slip of the finger would start hundreds of processes."""
-    with pytest.raises(AblateError, match=f"this machine has {slots.cores()} cores; at most 4 slots a core"):
+    with pytest.raises(AblateError, match=f"this machine has {slots.cores()} cores; at most 4 slots per core"):
         slots.parse(f"cpu:{4 * slots.cores() + 1}")
 
 

@@ -169,7 +169,7 @@ def test_subject_splits_are_seeded():
         ([("", 0), ("", 1)] * 9, "the data have no subjects; demo data, an Aff-Wild2 folder, and an .npz"),
         ([("p", 0), ("p", 1)] * 9, r"too few subjects to draw a test split \(1 in all"),
         ([("p", 0), ("p", 1), ("q", 0), ("q", 1)] * 9, r"to draw a validation split \(1 in all, 1 with a\)"),
-        ([("p", 0), ("q", 1), ("r", 2)] * 9, r"\(3 in all, 1 with a\), for train must keep one of each class"),
+        ([("p", 0), ("q", 1), ("r", 2)] * 9, r"\(3 in all, 1 with a\), because train must keep one of each class"),
     ],
 )
 def test_too_few_subjects_are_refused(pairs: list[tuple[str, int]], says: str):

@@ -108,7 +108,7 @@ def test_mlflow_that_is_stopped(stack: Stack):
             server.enter_context(stack.mlflow_server())
             wait(stack, run, "server")
             sent = ablate("sync", "--name", "server", "--workspace", stack.runs, "--tracking", stack.tracking)
-            assert (sent.returncode, sent.stdout) == (0, "server: MLflow holds all of it\n"), sent.stderr
+            assert (sent.returncode, sent.stdout) == (0, "server: MLflow is up to date\n"), sent.stderr
             assert_all_is_there_once(stack, "server", 4)
     assert epochs_trained(stack.runs) == before + 2 * EPOCHS  # the other two rows are those of the study before
 

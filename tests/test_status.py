@@ -242,7 +242,7 @@ def test_status_of_a_finished_study(capsys: pytest.CaptureFixture[str], tiny: tu
     finish(*tiny, {1, 2, 3, 4})
     assert said(capsys, "--grid", "tiny.toml") == [
         "tiny: 4 of 4 trials done",
-        "nothing is missing; table: runs/tiny/table.md",
+        "complete; table: runs/tiny/table.md",
     ]
     assert said(capsys) == ["tiny  4 of 4 trials done"]
 
@@ -257,7 +257,7 @@ def test_a_row_that_was_stopped_says_from_where_it_goes_on(
     workspace.training(key(record, 2)).checkpoint(row.epochs - 1).touch()
     assert (
         said(capsys, "--grid", "tiny.toml")[1]
-        == f"row 2, seed 0: not run: stopped; it goes on from epoch {row.epochs - 1}"
+        == f"row 2, seed 0: not run: stopped; will resume from epoch {row.epochs - 1}"
     )
 
 
@@ -265,11 +265,11 @@ def test_status_of_an_unfinished_study(capsys: pytest.CaptureFixture[str], tiny:
     """A line for each row that is not done, with its reason, and how to go on."""
     workspace, record = tiny
     finish(workspace, record, {1})
-    failure = Result(Status.DIVERGED, 3, error="Traceback\nthe loss is no number after epoch 2")
+    failure = Result(Status.DIVERGED, 3, error="Traceback\nthe loss is not finite after epoch 2")
     result.write(workspace.training(key(record, 2)), failure)
     assert said(capsys, "--grid", "tiny.toml") == [
         "tiny: 1 of 4 trials done, 1 failed, 2 missing",
-        "row 2, seed 0: diverged: the loss is no number after epoch 2",
+        "row 2, seed 0: diverged: the loss is not finite after epoch 2",
         "row 3, seed 0: not run",
         "row 4, seed 0: not run",
         "go on: ablate run --grid tiny.toml --workspace runs",
@@ -318,7 +318,7 @@ def test_status_of_a_run(
         "row 3, seed 0: not run",
         "row 4, seed 0: not run",
     ]
-    assert lines[5].startswith(f"runs (pid {holder.pid}); last sign 0:")
+    assert lines[5].startswith(f"runs (pid {holder.pid}); last update 0:")
     assert lines[6] == "cpu:0  free"
     assert lines[7].startswith("cpu:1  rows 1, 2  epoch 2 of 3  val 50.0 %  1:")
     assert lines[8].startswith("all: 0 of 4 trials done, 0:0")
@@ -328,7 +328,7 @@ def test_status_of_a_run(
     assert 0 < run["slots"][1]["left"] <= 100
     other = workspace.study("other")
     tiny[1].model_copy(update={"name": "other"}).write(other)
-    assert said(capsys, "--name", "other")[-2:-1] == [f"another run holds the workspace (pid {holder.pid})"]
+    assert said(capsys, "--name", "other")[-2:-1] == [f"another run is using the workspace (pid {holder.pid})"]
 
 
 def test_status_of_a_run_on_another_host(tiny: tuple[Workspace, Record], holder: subprocess.Popen[str]):
@@ -357,7 +357,7 @@ def test_status_of_a_run_that_was_killed(
     holder.wait()
     lines = said(capsys, "--grid", "tiny.toml")
     assert lines[1] == "row 1, seed 0: not run"
-    assert lines[-2].startswith("the last run ended without a word (killed?); its last sign was 0:0")
+    assert lines[-2].startswith("the last run ended unexpectedly (killed?); its last update was 0:0")
     assert lines[-1] == "go on: ablate run --grid 'my study'"
 
 

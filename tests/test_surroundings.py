@@ -198,10 +198,10 @@ def test_a_closed_terminal(here: Path):
         child.send_signal(signal.SIGHUP)
         assert child.wait() == 130
     said = Path("said").read_text()
-    assert "SIGHUP: trainings save and stop" in said
-    assert "go on with: ablate run --grid tiny.toml" in said
+    assert "SIGHUP: saving and stopping trainings" in said
+    assert "resume with: ablate run --grid tiny.toml" in said
     assert "leaked" not in said
-    assert "SIGHUP: trainings save and stop" in Path("runs/tiny/run.log").read_text()
+    assert "SIGHUP: saving and stopping trainings" in Path("runs/tiny/run.log").read_text()
 
 
 def test_an_ignored_hangup_stays_ignored(here: Path):

@@ -219,7 +219,7 @@ def test_a_row_that_diverges_stays_in_the_table(npz: Path, tmp_path: Path):
     assert [line["outcome"] for line in found] == ["done", "diverged"]
     assert found[1]["test_accuracy"] == ""
     assert "diverged" in (tmp_path / "runs/wild/table.tex").read_text()
-    assert "row 2, seed 0: diverged: the loss is no number after epoch" in done.stderr
+    assert "row 2, seed 0: diverged: the loss is not finite after epoch" in done.stderr
     assert {t.state.name for t in study(tmp_path / "runs", "wild").get_trials()} == {"COMPLETE", "FAIL"}
     failed = next(r for r in children(tmp_path / "runs")[2] if r.info.status == "FAILED")
     assert failed.data.tags["ablate.outcome"] == "diverged"
@@ -270,14 +270,14 @@ def test_rows_and_seeds_may_grow(study_file: Path, npz: Path, tmp_path: Path):
 
 
 def test_mlflow_that_cannot_be_reached_costs_nothing(study_file: Path, npz: Path, tmp_path: Path):
-    """Training goes on, messages wait in the outbox, and the next run sends them."""
+    """Training goes on, messages not sent yet in the outbox, and the next run sends them."""
     watch = Silent()
     down = options(
         study_file, npz, tmp_path / "runs", tracking="http://127.0.0.1:9", storage=sqlite_url(tmp_path / "o.db")
     )
     outcome = sweep.run(down, watch)
     assert outcome.unfinished == ()
-    assert any("messages wait" in line for line in watch.lines)
+    assert any("messages not sent yet" in line for line in watch.lines)
     assert (outcome.folder / "outbox.jsonl").exists()
     sweep.run(options(study_file, npz, tmp_path / "runs"), Silent())
     assert not (outcome.folder / "outbox.jsonl").exists()
@@ -392,7 +392,7 @@ def test_a_signal_ends_workers_ahead(study_file: Path, npz: Path, tmp_path: Path
     until(lambda: workers(child.pid))
     found = workers(child.pid)
     child.terminate()
-    assert "interrupted; go on with: ablate run" in child.communicate(timeout=60)[1]
+    assert "interrupted; resume with: ablate run" in child.communicate(timeout=60)[1]
     assert child.returncode == 130
     assert all(not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE for worker in found)
 
@@ -413,5 +413,5 @@ def test_a_workspace_in_use_is_refused(study_file: Path, npz: Path, tmp_path: Pa
     with Workspace(tmp_path / "runs").lock():
         done = ablate("run", "--grid", study_file, "--data", npz, cwd=tmp_path)
     assert done.returncode == 2
-    assert "another ablate works here (host " in done.stderr
+    assert "in use by another ablate (host " in done.stderr
     assert not (tmp_path / "runs/tiny").exists()

@@ -360,7 +360,7 @@ def test_a_table_with_an_empty_line_is_read(workspace, tmp_path):
     (tmp_path / "table.csv").write_text(f"{header}\n\n{rest}")
     assert check(workspace, tmp_path / "table.csv").study == "paper"
     (tmp_path / "table.csv").write_text(f"{header}\n\n")
-    with pytest.raises(AblateError, match="does not say which study"):
+    with pytest.raises(AblateError, match="does not name its study"):
         check(workspace, tmp_path / "table.csv")
 
 

@@ -129,7 +129,7 @@ def test_a_scheduler_that_dies_is_said(tmp_path: Path):
         listener = pool.Listener(began=lambda key, slot: lives.close())
         ends = workers.run(each(*(pool.Task(str(i), patient) for i in range(9))), listener)
         assert next(ends) == ("0", JobOutcome(Status.KILLED))
-        with pytest.raises(AblateError, match="the scheduler is gone"):
+        with pytest.raises(AblateError, match="the scheduler has ended"):
             list(ends)
 
 
@@ -142,5 +142,5 @@ def test_a_workspace_that_is_not_shared_is_refused(tmp_path: Path):
     with scheduler(place) as address, process(place, "worker", *hidden, *serve(address)):
         done = subprocess.run(run(address), cwd=place, capture_output=True, text=True)
     assert done.returncode == 2
-    assert f"runs: not seen by the workers on {socket.gethostname()}; a cluster needs a folder" in done.stderr
+    assert f"runs: not visible to the workers on {socket.gethostname()}; a cluster needs a folder" in done.stderr
     assert not list(runs.glob("trained/*/*"))

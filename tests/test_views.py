@@ -335,7 +335,7 @@ def test_a_study_of_that_name_on_other_images_is_left_alone(tmp_path: Path):
     mine = OptunaStudy(url, found)
     trial = next(found.grid.trials())
     mine.begin(trial, "k")
-    with pytest.raises(AblateError, match="with other images or another metric; pass another --name"):
+    with pytest.raises(AblateError, match="with other images or another metric; choose another --name"):
         OptunaStudy(url, synthetic.changed(found, images="others"), shared=True)
     assert [t.state for t in mine._study.get_trials()] == [TrialState.RUNNING]
     OptunaStudy(url, found)  # takes what runs for abandoned
@@ -450,7 +450,7 @@ def test_a_selection_follows_its_row(tmp_path: Path):
     again = seal(workspace.study("s"), select(workspace, moved, {a: done(0.6), b: done(0.5)}))
     assert (again.row, again.earlier) == (1, ())
     workspace.study("s").selection.write_text('{"row": 1}')
-    with pytest.raises(AblateError, match="remove it and run again"):
+    with pytest.raises(AblateError, match="delete it and run again"):
         read(workspace, found)
 
 

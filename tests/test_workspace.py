@@ -111,7 +111,7 @@ def test_names_of_the_workspaces_own_files_are_no_studys():
 def test_a_workspace_that_cannot_be_made_is_named(tmp_path: Path):
     """A path that no folder can have is the user's to mend."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(AblateError, match="cannot be written"), Workspace(tmp_path / "file" / "runs").lock():
+    with pytest.raises(AblateError, match="not writable"), Workspace(tmp_path / "file" / "runs").lock():
         pass
 
 
@@ -177,5 +177,5 @@ def test_an_unknown_status_is_refused_by_file(tmp_path: Path, outcome: str):
     folder = Workspace(tmp_path).training("k")
     folder.path.mkdir(parents=True)
     folder.failure.write_text(f'{{"outcome": {outcome}, "epochs": 10}}')
-    with pytest.raises(AblateError, match=r"failure\.json: not what this version reads"):
+    with pytest.raises(AblateError, match=r"failure\.json: this version cannot read it"):
         read(folder, 10)

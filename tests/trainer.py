@@ -52,7 +52,7 @@ class Fake:
         if how == "hang":
             time.sleep(600)
         if how == "diverge":
-            result.write(run.folder, Result(Status.DIVERGED, 1, error="the loss is no number after epoch 1"))
+            result.write(run.folder, Result(Status.DIVERGED, 1, error="the loss is not finite after epoch 1"))
             return Status.DIVERGED
         if how == "memory" or (how == "memory unless alone" and not alone):
             raise MemoryError

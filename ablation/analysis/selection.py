@@ -69,10 +69,10 @@ def validated(record: Record, result: Result) -> float:
     trial has no such score."""
     name, scores = _measure(record).name, result.scores.get("val", {})
     if name not in scores:
-        available = ", ".join(f"val_{measure}" for measure in scores) or "nothing on validation"
+        available = ", ".join(f"val_{measure}" for measure in scores) or "no measure on validation"
         raise AblateError(
-            f"study {record.name!r}: select_on: a finished trial has no val_{name}, and it does not follow from its "
-            f"predictions; the trial has {available}"
+            f"study {record.name!r}: select_on: a finished trial has no val_{name}, and its predictions do not "
+            f"give it; the trial has {available}"
         )
     return scores[name]
 
@@ -174,7 +174,7 @@ def _sealed(folder: StudyFolder) -> Selection | None:
     try:
         return _renamed(folder, Selection.model_validate(content)) if content else None
     except ValidationError:
-        raise AblateError(f"{folder.selection}: not what this version reads; remove it and run again") from None
+        raise AblateError(f"{folder.selection}: this version cannot read it; delete it and run again") from None
 
 
 def _renamed(folder: StudyFolder, stored: Selection) -> Selection:

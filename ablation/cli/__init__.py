@@ -34,16 +34,16 @@ def _first_sentence(text: str) -> str:
 @click.group(cls=_Commands, context_settings=CONTEXT)
 @click.version_option(__version__, prog_name="ablate")
 def cli() -> None:
-    """Fill an ablation table and stand behind it.
+    """Run an ablation study and write its table.
 
     \b
     ablate run --grid paper                      the nine rows of the paper, on demo faces
     ablate run --grid paper --data faces/        on your own images
-    ablate plan --grid paper                     what would run, and what it would cost
-    ablate status                                how far every study is, and what runs
-    ablate table --grid paper                    draw the table again, from files
+    ablate plan --grid paper                     what would run, and its cost
+    ablate status                                progress of all studies
+    ablate table --grid paper                    redraw the table from its files
     ablate ui                                    compare the rows in MLflow
-    ablate new mine.toml                         a study of your own to start from
+    ablate new mine.toml                         a study file to start from
     """
 
 
@@ -82,7 +82,7 @@ def run(arguments: list[str]) -> int:
         click.echo(f"error: {reason}", err=True)
         return 2
     except (KeyboardInterrupt, click.Abort):
-        click.echo(f"interrupted; go on with: ablate {masked(shlex.join(arguments))}", err=True)
+        click.echo(f"interrupted; resume with: ablate {masked(shlex.join(arguments))}", err=True)
         return 130
     except Exception:
         return _bug(arguments)
@@ -93,7 +93,7 @@ def _no_temporary_folder() -> str | None:
     try:
         tempfile.gettempdir()
     except OSError:
-        return "TMPDIR: no folder for temporary files can be written; set it to one that can"
+        return "TMPDIR: no folder for temporary files is writable; set it to one that is"
     return None
 
 

@@ -55,8 +55,7 @@ def _quiet() -> None:
 
 def _cannot_start(reason: str) -> AblateError:
     return AblateError(
-        f"workers cannot be started on this machine: {reason}; mend that, or train in this process, without workers: "
-        "--inline"
+        f"workers cannot be started on this machine: {reason}; fix that, or train without workers: --inline"
     )
 
 
@@ -167,7 +166,7 @@ def _refuse_unshared(client: Client, workspace: Path) -> None:
         token.unlink()
     if blind_hosts:
         raise AblateError(
-            f"--workspace {workspace.absolute()}: not seen by the workers on {', '.join(blind_hosts)}; "
+            f"--workspace {workspace.absolute()}: not visible to the workers on {', '.join(blind_hosts)}; "
             "a cluster needs a folder that all machines share, under the same path"
         )
 
@@ -199,7 +198,7 @@ def remote(
         except (OSError, ValueError, TypeError, RuntimeError) as error:  # RuntimeError: TLS to an address without TLS
             raise _unreachable(address, error) from None
         if not client.scheduler_info(n_workers=-1)["workers"]:
-            say(f"no worker at {address} yet; start some with: ablate worker --scheduler {address}")
+            say(f"no worker at {address} yet; start one with: ablate worker --scheduler {address}")
             client.wait_for_workers(1)
         _refuse_unshared(client, workspace)
 

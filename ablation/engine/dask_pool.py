@@ -180,7 +180,7 @@ class DaskPool:
             return
         self._looked = now
         if self.client.status in ("closing", "closed"):
-            raise AblateError("the scheduler is gone; when it is back, the same command goes on")
+            raise AblateError("the scheduler has ended; start it again and run the same command to resume")
         present = self.client.scheduler_info(n_workers=-1).get("workers", {})  # empty while the client reconnects
         self._workers = {address: int(w["resources"].get("slot", 0)) for address, w in present.items()}
         self._condemned &= set(self._workers)
@@ -200,4 +200,4 @@ class DaskPool:
             self._worker_seen = now
             if not self.patient:
                 raise AblateError(f"no worker could be started in {NO_WORKER_SECONDS} s; see {self.log}")
-            self.say("no worker is there; waiting: start some with `ablate worker --scheduler ...`")
+            self.say("waiting for workers; start one with `ablate worker --scheduler ...`")

@@ -76,7 +76,9 @@ def run_on_worker(
     for name, value in required.items():
         if (actual := os.environ.get(name)) != value:
             host, actual = socket.gethostname(), actual or "not set"
-            raise AblateError(f"{name} is {actual} on {host}, and {value} here: start its workers with {value}")
+            raise AblateError(
+                f"{name} is {actual} on {host}, but {value} here; start the workers there with {name}={value}"
+            )
     outcome = pool.outcome(job, arguments, channel)
     if outcome.error:
         LOG.error("%s: %s: %s", key, outcome.status, outcome.error)

@@ -60,14 +60,14 @@ def _refuse(folder: TrainingFolder, record: Record, factor: Factor, old: Conditi
     name, experiment = factor.name, record.grid.factors.experiment
     if name not in old and factor.since is None:
         raise AblateError(
-            f"{folder.path}: was trained before experiment {experiment!r} had the factor {name}; declare since = "
-            f"{record.grid.factors.version} with it where its default {text(factor.default)} is what was done before, "
-            "or count up the experiment's version"
+            f"{folder.path}: was trained before experiment {experiment!r} had the factor {name}; if its "
+            f"default {text(factor.default)} is how that training worked, declare "
+            f"since = {record.grid.factors.version} for it; otherwise increase the experiment's version"
         )
     if name in old and text(old[name]) != text(level):
         raise AblateError(
             f"{folder.path}: was trained with {name} = {text(old[name])}, the default then; experiment {experiment!r} "
-            f"has {text(factor.default)} now: count up its version, or state {name} in the study"
+            f"has {text(factor.default)} now; increase its version, or set {name} in the study"
         )
 
 
@@ -100,7 +100,7 @@ class Job:
         """State in words: done, diverged, new, or the epoch from which the training continues."""
         if not self.missing:
             return "diverged" if self.diverged else "done"
-        return f"continues from epoch {self.start}" if self.start else "new"
+        return f"resumes from epoch {self.start}" if self.start else "new"
 
 
 def jobs(workspace: Workspace, record: Record, retry: Collection[str] = ()) -> list[Job]:

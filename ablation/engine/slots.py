@@ -132,7 +132,7 @@ def parse(text: str) -> list[Slot]:
         return _gpu(",".join(map(str, range(len(devices)))), devices) if devices else _cpu(1)
     if match := re.fullmatch(r"cpu:([1-9]\d{0,3})", text):
         if int(match[1]) > MOST_A_CORE * cores():
-            raise AblateError(f"--slots {text}: this machine has {cores()} cores; at most {MOST_A_CORE} slots a core")
+            raise AblateError(f"--slots {text}: this machine has {cores()} cores; at most {MOST_A_CORE} slots per core")
         return _cpu(int(match[1]))
     if match := re.fullmatch(r"gpu:(\d{1,3}(?:x[1-9]\d?)?(?:,\d{1,3}(?:x[1-9]\d?)?)*)", text):
         return _gpu(match[1], gpus())

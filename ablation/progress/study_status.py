@@ -77,7 +77,7 @@ def _missing_trial(workspace: Workspace, record: Record, trial: Trial, running: 
     if failure := result.failure(folder):
         return MissingTrial(trial.row, trial.seed, failure.outcome, failure.reason)
     saved = max((epoch for epoch in folder.checkpoints() if epoch < trial.step), default=0)
-    return MissingTrial(trial.row, trial.seed, NOT_RUN, f"stopped; it goes on from epoch {saved}" if saved else "")
+    return MissingTrial(trial.row, trial.seed, NOT_RUN, f"stopped; will resume from epoch {saved}" if saved else "")
 
 
 def read(workspace: Workspace, name: str) -> StudyStatus:
@@ -102,7 +102,7 @@ def _counts(status: StudyStatus) -> str:
 
 def _who(holder: Holder, host: str) -> str:
     if not holder.host:
-        return "started this moment"
+        return "just started"
     return f"pid {holder.pid}" if holder.host == host else f"on {holder.host}, pid {holder.pid}"
 
 
@@ -110,7 +110,7 @@ def _running_lines(status: StudyStatus, host: str, now: float) -> Iterator[str]:
     board, holder = status.board, status.holder
     assert board is not None
     assert holder is not None
-    yield f"runs ({_who(holder, host)}); last sign {duration(max(0.0, now - board.updated))} ago"
+    yield f"running ({_who(holder, host)}); last update {duration(max(0.0, now - board.updated))} ago"
     if board.doing:
         yield board.doing
     table = [line.cells(now) for line in board.slots]
@@ -124,9 +124,9 @@ def _resting_lines(status: StudyStatus, host: str, now: float) -> Iterator[str]:
     board = status.board
     if board and not board.over:
         since = duration(max(0.0, now - board.updated))
-        yield f"the last run ended without a word (killed?); its last sign was {since} ago"
+        yield f"the last run ended unexpectedly (killed?); its last update was {since} ago"
     if status.holder:
-        yield f"another run holds the workspace ({_who(status.holder, host)})"
+        yield f"another run is using the workspace ({_who(status.holder, host)})"
 
 
 def _lack_lines(trials: Iterable[MissingTrial]) -> Iterator[str]:
@@ -168,7 +168,7 @@ def draw(status: StudyStatus, workspace: Workspace, grid: str | None, now: float
     if status.running:
         return "\n".join([*lines, *_running_lines(status, host, now)])
     table = workspace.study(status.name).table("md")
-    end = f"go on: {go_on(status, workspace, grid)}" if status.lacking else f"nothing is missing; table: {table}"
+    end = f"resume: {go_on(status, workspace, grid)}" if status.lacking else f"complete; table: {table}"
     return "\n".join([*lines, *_resting_lines(status, host, now), end])
 
 
@@ -180,12 +180,14 @@ def draw_all(statuses: Sequence[StudyStatus], workspace: Workspace, now: float) 
         f"{workspace.root}: no study yet"
     ]
     if holder and not any(status.running for status in statuses):
-        lines.append(f"a run prepares its study ({_who(holder, host)})")
+        lines.append(f"a run is preparing its study ({_who(holder, host)})")
     return "\n".join(lines)
 
 
 def _short(status: StudyStatus, now: float) -> str:
-    return f"{_counts(status)}; runs, {status.board.whole(now)}" if status.board and status.running else _counts(status)
+    return (
+        f"{_counts(status)}; running, {status.board.whole(now)}" if status.board and status.running else _counts(status)
+    )
 
 
 def as_json(status: StudyStatus, workspace: Workspace, grid: str | None, now: float) -> dict[str, Any]:

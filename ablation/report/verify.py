@@ -41,7 +41,7 @@ class Verified:
     def say(self) -> str:
         """Return the result as text for users, with at most `MOST` mismatches."""
         if not self.mismatches:
-            return f"{self.file}: all {self.cells:,} cells follow from the files of study {self.study}"
+            return f"{self.file}: all {self.cells:,} cells agree with the results of study {self.study}"
         overflow = [f"and {len(self.mismatches) - MOST:,} more"] if len(self.mismatches) > MOST else []
         return "\n".join(f"{self.file}: {line}" for line in [*self.mismatches[:MOST], *overflow])
 
@@ -142,7 +142,7 @@ def _foreign_trials(content: Content, drawing: Report) -> Iterator[str]:
     for (name, _), ids in zip(content.lines, content.ids, strict=False):
         foreign = [i for i in ids.split() if i not in trial_keys]
         if foreign:
-            yield f"{name} comes from other data: its trial {foreign[0]} is none of study {record.name}'s"
+            yield f"{name} comes from other data: its trial {foreign[0]} is not in study {record.name}'s"
 
 
 def _column(content: Content, k: int) -> str:
@@ -155,28 +155,28 @@ def _compare(stored: Content, fresh: Content) -> Iterator[str]:
     for n, (name, cells) in enumerate(stored.lines):
         expected = rows.get(name) if rows else (fresh.lines[n][1] if n < len(fresh.lines) else None)
         if expected is None:
-            yield f"{name}: no such line follows from the files"
+            yield f"{name}: the results give no such line"
             continue
         for k in range(max(len(cells), len(expected))):
             a, b = (line[k] if k < len(line) else "nothing" for line in (cells, expected))
             if a != b:
-                yield f"{name}, {_column(fresh, k)}: {a or 'nothing'} stands there, {b or 'nothing'} follows"
+                yield f"{name}, {_column(fresh, k)}: {a or 'nothing'} in the file, {b or 'nothing'} expected"
     stored_rows = dict(stored.lines)
     missing = (
         [name for name in rows if name not in stored_rows] if rows else [n for n, _ in fresh.lines[len(stored.lines) :]]
     )
-    yield from (f"{name}: is missing" for name in missing)
+    yield from (f"{name}: missing" for name in missing)
     for a, b in zip(stored.texts, fresh.texts, strict=False):
         if a != b:
             yield f"caption or notes: {_first_difference(a, b)}"
     if len(stored.texts) != len(fresh.texts):
-        yield f"caption or notes: {len(stored.texts)} stand there, {len(fresh.texts)} follow"
+        yield f"caption or notes: {len(stored.texts)} in the file, {len(fresh.texts)} expected"
 
 
 def _compare_columns(stored: Sequence[str], fresh: Sequence[str]) -> Iterator[str]:
     if stored != fresh:
-        unknown = [f"{c} is not one" for c in stored if c not in fresh]
-        missing = [f"{c} is missing" for c in fresh if c not in stored]
+        unknown = [f"unknown column {c}" for c in stored if c not in fresh]
+        missing = [f"missing column {c}" for c in fresh if c not in stored]
         yield f"columns: {', '.join([*unknown, *missing]) or 'in another order'}"
 
 
@@ -184,7 +184,7 @@ def _first_difference(a: str, b: str) -> str:
     """Return where two texts begin to differ, with up to 50 characters of each."""
     first = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
     start = max(0, first - 20)
-    return f"{a[start : first + 30]!r} stands there, {b[start : first + 30]!r} follows"
+    return f"{a[start : first + 30]!r} in the file, {b[start : first + 30]!r} expected"
 
 
 def _enclosing_workspace(path: Path, study: str) -> Workspace | None:
@@ -212,14 +212,14 @@ def check(workspace: Workspace, path: Path, importances: Importances | None = No
         AblateError: if the file is not a table of ablate, or its study is missing.
     """
     if path.suffix not in READERS:
-        raise AblateError(f"{path}: no table of ablate's; verify takes {', '.join(READERS)}")
+        raise AblateError(f"{path}: not a table that ablate has drawn; verify takes {', '.join(READERS)}")
     try:
         text = path.read_bytes().decode().replace("\r\n", "\n")
     except UnicodeDecodeError:
-        raise AblateError(f"{path}: no text in UTF-8") from None
+        raise AblateError(f"{path}: not UTF-8 text") from None
     study, name, latex = _origin(path, text)
     if not study:
-        raise AblateError(f"{path}: does not say which study it is of; verify takes tables that ablate has drawn")
+        raise AblateError(f"{path}: does not name its study; verify takes tables that ablate has drawn")
     workspace = opened((_enclosing_workspace(path, study) or workspace).root)
     if study not in workspace.studies():
         studies = ", ".join(workspace.studies()) or "no study"

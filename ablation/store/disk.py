@@ -9,7 +9,7 @@ from pathlib import Path
 ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no more bytes can be written
 REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG)
 HANDLES = (errno.EMFILE, errno.ENFILE)
-GOES_ON = "what is complete is kept"
+GOES_ON = "completed work is kept"
 
 
 def located(error: OSError, path: Path, size: int | None = None) -> OSError:
@@ -39,9 +39,9 @@ def explain(error: OSError) -> str | None:
         limit_text = f", the limit is {limit:,} bytes" if limit is not None else ""
         return f"{path}: {error.strerror}{limit_text}; raise it (`ulimit -f unlimited`) and run again: {GOES_ON}"
     if error.errno in ROOM:
-        return f"{path}: {error.strerror}{_free(path)}; make room there and run again: {GOES_ON}"
+        return f"{path}: {error.strerror}{_free(path)}; free space there and run again: {GOES_ON}"
     if error.errno in REFUSED:
-        return f"{path}: {error.strerror}; mend that and run again"
+        return f"{path}: {error.strerror}; fix that and run again"
     if error.errno in HANDLES:
         return f"{path}: {error.strerror}; raise the limit (`ulimit -n 4096`) and run again: {GOES_ON}"
     return None

@@ -91,9 +91,9 @@ def read_json(path: Path) -> dict[str, object] | None:
     except FileNotFoundError:
         return None
     except (ValueError, RecursionError):
-        raise AblateError(f"{path}: broken (no JSON); remove it and run again") from None
+        raise AblateError(f"{path}: not valid JSON; delete it and run again") from None
     if not isinstance(value, dict):
-        raise AblateError(f"{path}: broken (no table of names and values); remove it and run again")
+        raise AblateError(f"{path}: not a JSON object; delete it and run again")
     return value
 
 
@@ -105,4 +105,4 @@ def understood(path: Path) -> Iterator[None]:
     except FileNotFoundError:
         raise AblateError(f"{path}: missing; the same `ablate run` writes it again") from None
     except (AttributeError, BadZipFile, EOFError, IndexError, KeyError, RecursionError, TypeError, ValueError):
-        raise AblateError(f"{path}: not what this version reads; remove it and run again") from None
+        raise AblateError(f"{path}: this version cannot read it; delete it and run again") from None

@@ -28,7 +28,7 @@ class Inputs(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    same_place: ClassVar[str] = "data (the same place, but other content)"
+    same_place: ClassVar[str] = "data (same path, different content)"
 
     digests: dict[str, str] = {}
     sizes: dict[str, int] = {}
@@ -265,10 +265,10 @@ def refuse_other_grid(old: Record, name: str, new: Grid) -> None:
     ):
         if before != now:
             detail = f" ({before or 'nothing'} before, {now or 'nothing'} now)"
-            raise AblateError(f"study {name!r} was run with other {option}{detail}; give this one a --name of its own")
+            raise AblateError(f"study {name!r} was run with different {option}{detail}; give this run its own --name")
 
 
 def _other(name: str, option: str, before: object, now: object) -> AblateError:
     has_words = before != now and not isinstance(before, dict)
     detail = f" ({before} before, {now} now)" if has_words else ""
-    return AblateError(f"study {name!r} was run with other {option}{detail}; give this one a --name of its own")
+    return AblateError(f"study {name!r} was run with different {option}{detail}; give this run its own --name")

@@ -59,7 +59,7 @@ def read_columns(path: Path, sha256: str) -> dict[str, np.ndarray]:
     """Return the columns of an .npz file. Raises AblateError where it is missing or has another sha256."""
     content = path.read_bytes() if path.is_file() else b""
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise AblateError(f"{path}: missing or changed since it was written; remove {path.parent} and run again")
+        raise AblateError(f"{path}: missing or changed since it was written; delete {path.parent} and run again")
     with np.load(BytesIO(content), allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
 

@@ -23,7 +23,7 @@ def opened(root: Path, say: Callable[[str], None] = lambda text: None) -> Worksp
     with workspace.lock():
         renamed = _upgrade(workspace)
     if renamed:
-        say(f"note: {root}: {renamed} trainings of version 0.1.0 have the ids of this one now ({workspace.aliases})")
+        say(f"note: {root}: {renamed} trainings of version 0.1.0 were renamed to their new ids ({workspace.aliases})")
     return workspace
 
 

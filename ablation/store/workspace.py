@@ -253,8 +253,8 @@ class Workspace:
         """Raise AblateError where another ablate holds the lock of this workspace."""
         if holder := self.holder():
             raise AblateError(
-                f"{self.root}: another ablate works here (host {holder.host}, pid {holder.pid}); "
-                "wait for it, or take another --workspace"
+                f"{self.root}: in use by another ablate (host {holder.host}, pid {holder.pid}); "
+                "wait for it, or choose another --workspace"
             )
 
     @contextlib.contextmanager
@@ -268,7 +268,7 @@ class Workspace:
             self.root.mkdir(parents=True, exist_ok=True)
             file = open(self.lock_file, "a+")  # noqa: SIM115 (closed below by `with file`)
         except OSError as error:
-            raise AblateError(f"--workspace {self.root}: cannot be written: {error.strerror}; take another") from None
+            raise AblateError(f"--workspace {self.root}: not writable: {error.strerror}; choose another") from None
         with file:
             while not _try_lock(file):
                 time.sleep(0.2)  # `holder` takes a shared lock for a moment

@@ -26,7 +26,7 @@ def canonical(level: Level) -> Level:
         return {str(key): canonical(value) for key, value in level.items()}
     if isinstance(level, float):
         if level != level:
-            raise ValueError("NaN is no level")
+            raise ValueError("NaN is not a level")
         return level + 0.0
     return level
 

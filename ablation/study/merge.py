@@ -27,12 +27,14 @@ def together(stem: str, grids: Sequence[Grid]) -> Grid:
     largest = max(grids, key=lambda grid: len(grid.rows))
     if len({grid.factors.experiment for grid in grids}) > 1:
         stated_values = ", ".join(f"{grid.stem}: {grid.factors.experiment}" for grid in grids)
-        raise AblateError(f"--grid: the experiment differs ({stated_values}); studies that are run as one share it")
+        raise AblateError(f"--grid: the experiment differs ({stated_values}); studies that run together must share it")
     for name, option in (("seeds", "; pass --seeds"), ("select_on", ""), ("split_seed", "; pass --set split_seed=N")):
         values = [(grid.stem, getattr(grid, name)) for grid in grids]
         if len({value for _, value in values}) > 1:
             stated_values = ", ".join(f"{stem}: {value}" for stem, value in values)
-            raise AblateError(f"--grid: {name} differs ({stated_values}); studies that are run as one share it{option}")
+            raise AblateError(
+                f"--grid: {name} differs ({stated_values}); studies that run together must share it{option}"
+            )
     rows: dict[Condition, str] = {}
     published: dict[Condition, dict[str, Decimal]] = {}
     stated_by: dict[tuple[Condition, str], str] = {}

@@ -118,7 +118,7 @@ def _no_file(grid: str) -> AblateError:
         holds = f" (in it: {', '.join(inside[:5])}{', ...' if inside[5:] else ''})" if inside else ""
         return AblateError(f"--grid {grid}: is a folder{holds}; {takes}")
     if os.path.exists(grid):
-        return AblateError(f"--grid {grid}: is no regular file that ends in .toml; {takes}")
+        return AblateError(f"--grid {grid}: is not a regular file that ends in .toml; {takes}")
     hint = f"`ablate new {grid}` writes one to start from" if grid.endswith(".toml") else "a study file ends in .toml"
     return AblateError(f"--grid {grid}: no such file; {hint}")
 
@@ -147,11 +147,11 @@ def _parse(path: Path) -> _StudyFile:
     except OSError as error:
         raise AblateError(f"{path}: cannot be read: {error.strerror}") from None
     except tomllib.TOMLDecodeError as error:
-        raise AblateError(f"{path}: no valid TOML: {error}") from None
+        raise AblateError(f"{path}: not valid TOML: {error}") from None
     except UnicodeDecodeError:
-        raise AblateError(f"{path}: no valid TOML: it is no text in UTF-8") from None
+        raise AblateError(f"{path}: not valid TOML: it is not UTF-8 text") from None
     except (ValueError, ArithmeticError):
-        raise AblateError(f"{path}: no valid TOML: it holds a number that is too long") from None
+        raise AblateError(f"{path}: not valid TOML: a number in it is too long") from None
     try:
         return _StudyFile.model_validate(content)
     except ValidationError as error:
@@ -212,7 +212,7 @@ def _design(path: Path, file: _StudyFile) -> list[_Row]:
         raise AblateError(f"{path}: {[*empty, name][0]}: empty; state at least one {'level' if empty else 'row'}")
     rows = list(itertools.islice(_rows_of(file), MAX_ROWS + 1))
     if len(rows) > MAX_ROWS:
-        raise AblateError(f"{path}: {name}: more than {MAX_ROWS} rows; take levels out")
+        raise AblateError(f"{path}: {name}: more than {MAX_ROWS} rows; remove levels")
     return rows
 
 
@@ -254,7 +254,7 @@ class _Factors:
             return f"{name}: unknown factor {_quote(name)}; known: {names}, split_seed in [fixed]"
         allowed = self.schema.by_name[name].allowed
         if first["type"] == "missing":
-            return f"{name}: every row needs a level of it; allowed: {allowed}"
+            return f"{name}: every row needs a level; allowed: {allowed}"
         return f"{name}: {_quote(levels.get(name))} is not allowed; allowed: {allowed}"
 
     def located(self, levels: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -326,7 +326,8 @@ def _refuse_ambiguous_paths(grid: Grid, name: str) -> None:
             other = first.setdefault((row[qualifier] if qualifier else "", short(factor.name, level)), level)
             if other != level:
                 raise AblateError(
-                    f"{name}: {factor.name}: {other} and {level} have one name, and tables show no folders; rename one"
+                    f"{name}: {factor.name}: {other} and {level} have the same file name, and tables show no "
+                    "folders; rename one"
                 )
 
 
@@ -368,8 +369,8 @@ def _select_on(path: Path, file: _StudyFile, experiment: Any) -> str:
         )
     if split == "test" and not file.select_on_test:
         raise AblateError(
-            f"{path}: select_on: {stated!r} would choose by the test set; allowed: {', '.join(allowed)}, {NOTHING}, or "
-            "select_on_test = true beside it, which every table then says"
+            f"{path}: select_on: {stated!r} would select on the test set; allowed: {', '.join(allowed)}, {NOTHING}, or "
+            "select_on_test = true, which every table then states"
         )
     return stated
 
@@ -459,7 +460,7 @@ def _read_one(grid: str, changes: Mapping[str, Any] | None, seeds: Sequence[int]
     try:
         return _read(path, changes or {}, seeds)
     except RecursionError:
-        raise AblateError(f"{path}: no valid study: lists or tables lie too deep in each other") from None
+        raise AblateError(f"{path}: not a valid study: lists or tables are nested too deeply") from None
 
 
 def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -> Grid:
@@ -527,7 +528,7 @@ select_on = "val_accuracy"  # chooses a row, on validation only: {", ".join(f"va
 seeds = [0]
 
 [fixed]  # what rows share, unless a row says otherwise; every factor has a default:
-{factors}# split_seed = 0  # for splits that the data do not bring
+{factors}# split_seed = 0  # for splits that the data do not define
 
 # One design: [[rows]], each row stated ...
 [[rows]]
@@ -535,7 +536,7 @@ learning_rate = 1e-4
 
 [[rows]]
 learning_rate = 1e-3
-# published = {{ val_accuracy = 0.94, test_accuracy = 0.941, f1 = 0.94 }}  # printed beside yours
+# published = {{ val_accuracy = 0.94, test_accuracy = 0.941, f1 = 0.94 }}  # printed next to yours
 
 # ... or the full product:                [factorial]      fc_units = [2048, 4096]   dropout = [0.0, 0.25]
 # ... or each level alone against [fixed]:  [one_at_a_time]  fc_units = [2048, 8192]

@@ -26,14 +26,14 @@ def sqlite_url(path: Path) -> str:
     """Return the URL of the SQLite database at `path`, with special characters quoted.
 
     The URL names the driver, because MLflow creates the parent folders of a plain sqlite:/// URL without unquoting.
-    Raises AblateError where the path is no text in UTF-8, because no URL of SQLAlchemy can contain such a path.
+    Raises AblateError where the path is not UTF-8 text, because no URL of SQLAlchemy can contain such a path.
     """
     try:
         return URL.create("sqlite+pysqlite", database=str(path.absolute())).render_as_string(hide_password=False)
     except UnicodeEncodeError:
         raise AblateError(
-            f"{os.fsencode(path)!r}: no database can be opened there, for the path is no text in UTF-8; "
-            "take another --workspace"
+            f"{os.fsencode(path)!r}: no database can be opened there, because the path is not UTF-8; choose "
+            "another --workspace"
         ) from None
 
 

@@ -163,7 +163,7 @@ class Sender:
             folder = Path(unquote(urlsplit(experiment.artifact_location or "").path)).parent
             if artifacts and not folder.is_dir():  # MLflow would write artifacts there
                 raise FileNotFoundError(
-                    f"mlflow.db is of a workspace in {folder}; remove it: it is made anew from files"
+                    f"mlflow.db belongs to a workspace in {folder}; delete it: it will be rebuilt from files"
                 )
             return str(experiment.experiment_id)
         location = artifacts.absolute().as_uri() if artifacts else None

@@ -123,8 +123,8 @@ class Tracker:
             return ""
         more = f"; and {len(self.refused) - MOST_NAMED} more" if len(self.refused) > MOST_NAMED else ""
         return (
-            f"{len(self.refused)} refused, the rest is sent: {'; '.join(self.refused[:MOST_NAMED])}{more}; kept in "
-            f"{self._outbox.refused}, and tried again by: ablate sync"
+            f"{len(self.refused)} messages refused, the others sent: {'; '.join(self.refused[:MOST_NAMED])}{more}; "
+            f"kept in {self._outbox.refused}; retry with: ablate sync"
         )
 
     def _moved(self) -> tuple[int, int]:
@@ -139,7 +139,7 @@ class Tracker:
             before = self._moved()
             self._thread.join(self._patience)
         if self._thread.is_alive():
-            self._given_up, self.error = True, "it does not answer"
+            self._given_up, self.error = True, "no answer"
         return self._outbox.count(self._sent)
 
 

@@ -126,8 +126,8 @@ def create(path: Path) -> str:
 def _away(error: Exception) -> AblateError:
     reason = (first_line(error) or type(error).__name__)[:200]
     return AblateError(
-        f"--storage: Optuna's database is away ({reason}); results and tables are complete, and the same command tells "
-        "it when it is back"
+        f"--storage: Optuna's database is not reachable ({reason}); results and tables are complete; "
+        "run the same command again to update it"
     )
 
 
@@ -186,7 +186,7 @@ class OptunaStudy:
                 return opened
             if shared:
                 raise AblateError(
-                    f"--storage: has a study {name!r} with other images or another metric; pass another --name"
+                    f"--storage: has a study {name!r} with other images or another metric; choose another --name"
                 )
             optuna.delete_study(study_name=name, storage=self._storage)
 

@@ -88,7 +88,7 @@ class Server:
         until = time.monotonic() + START
         while not _answers(self.base):
             if self.process.poll() is not None or time.monotonic() > until:
-                raise AblateError(f"MLflow's server does not start; its log is {self.log}")
+                raise AblateError(f"MLflow's server did not start; its log is {self.log}")
             time.sleep(0.2)
 
     def wait(self) -> None:

@@ -12,11 +12,11 @@ from ablation.store.files import TEMPORARY
 from ablation.store.workspace import Workspace
 
 KINDS = {
-    "checkpoints": "of trainings that were cut: they would begin again",
-    "heads": "of rows that no study keeps: evaluating one would need its training again",
-    "features": "and decoded images: computed again by the next `ablate run`",
-    "trainings": "that no study here uses: trained again when one does",
-    "leftovers": "half-written files of processes that died",
+    "checkpoints": "of interrupted trainings, which would start over",
+    "heads": "of rows that no study keeps; evaluating such a row would retrain it",
+    "features": "and decoded images, which the next `ablate run` computes again",
+    "trainings": "that no study here uses",
+    "leftovers": "unfinished files of processes that died",
 }
 
 
@@ -80,4 +80,4 @@ def draw(items: Iterable[Item], workspace: Workspace) -> str:
         for kind, group in groups.items()
         if group
     ]
-    return "\n".join(lines) or f"{workspace.root}: nothing that could be deleted"
+    return "\n".join(lines) or f"{workspace.root}: nothing to delete"

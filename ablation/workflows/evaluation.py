@@ -105,7 +105,7 @@ def _drawn(
         build.write(workspace, drawing)
     synced = sync.sync(workspace, options.name, options.tracking)
     if synced.waiting:
-        watch.say(f"note: MLflow could not be told ({synced.reason}); `ablate sync` does it later")
+        watch.say(f"note: not sent to MLflow ({synced.reason}); send it later with: ablate sync")
     if synced.refused:
         watch.say(f"note: MLflow: {synced.refused}")
     stem = f"tables/{evaluation.key}"
@@ -122,7 +122,7 @@ def _read(options: RunOptions, record: Record, split: str) -> tuple[images.Image
     )
     if not len(matched):
         raise AblateError(
-            f"{options.data}: no image of a class of this study ({', '.join(record.inputs.classes)}); "
+            f"{options.data}: no image of the study's classes ({', '.join(record.inputs.classes)}); "
             f"there are {names.listed(others) or 'no images'}"
         )
     return images.limit(matched, options.own.get("limit")), {name: n for name, n in others.items() if n}

@@ -21,7 +21,7 @@ from ablation.urls import masked
 def check_name(name: str) -> None:
     """Raise AblateError where MLflow would refuse the name of a model."""
     if not re.fullmatch(r"[\w][\w. +-]{0,199}", name):
-        raise AblateError(f"model name {name!r} is not allowed; take letters, digits, spaces, and . _ + -")
+        raise AblateError(f"model name {name!r} is not allowed; allowed: letters, digits, spaces, and . _ + -")
 
 
 def _selected(workspace: Workspace, record: Record) -> Trial:
@@ -55,12 +55,14 @@ def _known(workspace: Workspace, record: Record, uri: str | None, name: str, tri
             f"MLflow cannot be reached ({mlflow_sender.one_line(error)}); {_later(record, name)}"
         ) from None
     if not model_version and record.trial_key(trial) not in sender.runs:
-        raise AblateError(f"MLflow does not know row {trial.row} yet; {_later(record, name)}")
+        raise AblateError(f"row {trial.row} is not in MLflow yet; {_later(record, name)}")
     return model_version
 
 
 def _later(record: Record, name: str) -> str:
-    return f"results and tables are there: `ablate sync`, then `ablate register {name} --grid {record.grid.stem}`"
+    return (
+        f"results and tables are complete; run `ablate sync`, then `ablate register {name} --grid {record.grid.stem}`"
+    )
 
 
 def _make(workspace: Workspace, record: Record, uri: str | None, name: str) -> str:
@@ -109,5 +111,5 @@ def register(workspace: Workspace, study: str, uri: str | None, name: str) -> st
     trial = _selected(workspace, record)
     whose = f"model of row {trial.row}, seed {trial.seed}"
     if model_version := _known(workspace, record, uri, name, trial):
-        return f"{whose}: is {name} version {model_version} already"
+        return f"{whose}: is already {name} version {model_version}"
     return f"{whose}: registered as {name} version {_make(workspace, record, uri, name)}"

@@ -74,7 +74,7 @@ def _check(model: Any, workspace: Workspace, record: Record, training: HeadTrain
     pixels = np.load(stored, mmap_mode="r", allow_pickle=False)[rows["val"]]
     off = float(np.abs(model.predict(pixels, verbose=0) - probabilities.astype(np.float32)).max())
     if not off <= CLOSE.get(trial.condition.precision, LESS_CLOSE):
-        raise ValueError(f"the model does not predict what row {trial.row} did: probabilities are off by {off:.3g}")
+        raise ValueError(f"the exported model differs from row {trial.row}: probabilities are off by {off:.3g}")
 
 
 def register(workspace: Workspace, study: str, uri: str | None, name: str) -> str:

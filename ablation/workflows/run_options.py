@@ -60,6 +60,6 @@ def check(options: RunOptions) -> None:
         refuse(options.request())
     if on_network(root) and not (options.storage and options.tracking):
         raise AblateError(
-            f"{root} lies on a network file system, where SQLite loses data; "
+            f"{root} is on a network file system, where SQLite loses data; "
             "pass --storage and --tracking (a database and a server), or a local --workspace"
         )

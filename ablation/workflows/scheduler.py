@@ -200,7 +200,7 @@ class Scheduler:
                 if key in self._memory:
                     return ""
                 self._memory.append(key)
-                return "tried again later, alone on its device"
+                return "will be retried alone on its device"
             case Status.DONE | Status.DIVERGED | Status.FAILED:
                 return ""
         assert_never(status)

@@ -103,7 +103,7 @@ def _trackers(options: RunOptions, workspace: Workspace, record: Record, watch: 
         unsent = trackers.close()
         if unsent:
             later = "" if tracker.waits_for_user else "; send them with: ablate sync"
-            watch.say(f"MLflow: {unsent} messages wait for it ({tracker.error}){later}")
+            watch.say(f"MLflow: {unsent} messages not sent yet ({tracker.error}){later}")
         if tracker.refusal:
             watch.say(f"MLflow: {tracker.refusal}")
 
@@ -184,8 +184,8 @@ def make(
             waiting.append(key)
         elif ended.status is not Status.DONE:
             raise AblateError(
-                f"{getattr(experiment, 'made', 'artifact')} {key} could not be computed: {ended.reason}; "
-                f"the log is under {workspace.log('').parent}"
+                f"{getattr(experiment, 'made', 'artifact')} {key} could not be computed: {ended.reason}; see the "
+                f"logs in {workspace.log('').parent}"
             )
 
 
@@ -198,7 +198,7 @@ def _conclude(
     sealed = selection.seal(workspace.study(record.name), selected) if selected else None
     kept = record.kept if record.keep != "none" else ""
     if sealed and sealed.row and not heads.selected(sealed.row) and kept:
-        watch.say(f"note: the {kept} of row {sealed.row}, selected now, was not kept when it was trained")
+        watch.say(f"note: row {sealed.row} is selected now, but its {kept} was not kept when it was trained")
     drawing = build(workspace, record, results, sealed, RenderOptions(importances=optuna_study.importances))
     write(workspace, drawing)
     trackers.agree(for_trackers(drawing), held_out(workspace, drawing.findings))

@@ -60,7 +60,7 @@ def choose(workspace: Workspace, name: str, row: int | None) -> TrainedRow:
     record = records.need(workspace, name)
     if not isinstance(record.inputs, ImageInputs):
         name = record.grid.factors.experiment
-        raise AblateError(f"study {record.name!r}: experiment {name!r} has no way to try a row on other data")
+        raise AblateError(f"study {record.name!r}: experiment {name!r} cannot apply a row to other data")
     sealed = selection.read(workspace, record)
     if sealed is None:  # a selection is required to open test results
         raise AblateError(f"study {record.name!r}: no row is selected yet; finish `ablate run` first")
@@ -72,7 +72,7 @@ def choose(workspace: Workspace, name: str, row: int | None) -> TrainedRow:
     chosen = TrainedRow(record, sealed, next(record.grid.seeded(number)))
     done = result.read(workspace.training(chosen.training.key), chosen.trial.step)
     if not (done and done.done):
-        raise AblateError(f"row {number} has no result; finish `ablate run` first, or take another --row")
+        raise AblateError(f"row {number} has no result; finish `ablate run` first, or choose another --row")
     return chosen
 
 
@@ -139,8 +139,8 @@ def _trained_again(
     if not (place.head(epochs).is_file() and result.is_done(place, epochs)):
         if devices.backend() != chosen.record.inputs.backend:
             was = f"KERAS_BACKEND={chosen.record.inputs.backend}"
-            raise AblateError(f"row {trial.row} is to be trained again as it was, with {was}: set it so")
-        watch.say(f"the head of row {trial.row} was not kept: it is trained again, for {epochs} epochs")
+            raise AblateError(f"row {trial.row} must be retrained with the settings it had: set {was}")
+        watch.say(f"the head of row {trial.row} was not kept; retraining it for {epochs} epochs")
         again.root.mkdir(parents=True, exist_ok=True)
         link = again.root / "cache"
         if not link.exists():
@@ -153,18 +153,18 @@ def _trained_again(
         reason = _train(workers, again, training, watch).reason
     new, old = (result.read(w.training(training.key), epochs) for w in (again, workspace))
     if not (new and new.done and old):
-        raise AblateError(f"row {trial.row} could not be trained again: {new.reason if new else reason}")
+        raise AblateError(f"row {trial.row} could not be retrained: {new.reason if new else reason}")
     if new.predictions["val"] != old.predictions["val"]:
         a, b = (
             Predictions.read(w.training(training.key).predictions("val", epochs), r.predictions["val"]).classes
             for w, r in ((again, new), (workspace, old))
         )
         watch.say(
-            f"note: trained again, row {trial.row} is not the same bit for bit: {int((a != b).sum())} of {len(a)} "
+            f"note: the retrained row {trial.row} is not bit-equal: {int((a != b).sum())} of {len(a)} "
             "validation predictions differ (another processor, number of threads, or version)"
         )
     else:
-        watch.say(f"row {trial.row}, trained again, predicts as before, bit for bit")
+        watch.say(f"the retrained row {trial.row} predicts as before, bit for bit")
     return place
 
 

@@ -11,11 +11,13 @@ from ablation.errors import AblateError
 @click.command()
 @click.argument("kinds", nargs=-1, metavar="[KIND]...")
 @workspace_option
-@click.option("--yes", is_flag=True, help="Delete it.")
+@click.option("--yes", is_flag=True, help="Delete the files.")
 def clean(kinds: tuple[str, ...], workspace: Path, yes: bool) -> int:
-    """Say what could be deleted: checkpoints, heads, features, trainings that no study uses. With --yes, delete it.
+    """List files that can be deleted; with --yes, delete them.
 
-    Tables, results and predictions of your studies stay.
+    KIND is checkpoints, heads, features, trainings or leftovers; default: all kinds.
+
+    Tables, results and predictions of studies are never deleted.
 
     \b
     ablate clean
@@ -27,7 +29,7 @@ def clean(kinds: tuple[str, ...], workspace: Path, yes: bool) -> int:
     if unknown:
         raise AblateError(f"{unknown[0]}: takes {', '.join(cleaning.KINDS)}")
     if not workspace.is_dir():
-        raise AblateError(f"--workspace {workspace}: there is no such folder")
+        raise AblateError(f"--workspace {workspace}: no such folder")
     opened_workspace = opened(workspace)
     with opened_workspace.lock():
         items = cleaning.find(opened_workspace, kinds or cleaning.KINDS)
@@ -37,5 +39,5 @@ def clean(kinds: tuple[str, ...], workspace: Path, yes: bool) -> int:
                 item.delete()
     size = cleaning.megabytes(sum(item.size for item in items))
     if items:
-        click.echo(f"deleted {size}" if yes else f"{size} in all; to delete it: --yes")
+        click.echo(f"deleted {size}" if yes else f"{size} in all; to delete: --yes")
     return 0

@@ -10,10 +10,12 @@ from ablation.errors import AblateError
 
 @click.command()
 @click.argument("path")
-@click.option("--classes", help="Which classes, in which order. Default: all.")
-@click.option("--sheet", type=OUTPUT_FILE, callback=output_file, help="Write a sheet of faces, a row a class.")
+@click.option("--classes", help="Classes to use, in this order. Default: all.")
+@click.option(
+    "--sheet", type=OUTPUT_FILE, callback=output_file, help="Write an image file with some faces of each class."
+)
 def data(path: str, classes: str | None, sheet: Path | None) -> int:
-    """Say what is in a data set: images by class and split, copies, and what crosses the splits.
+    """Describe a data set: classes, splits, copies and leaks.
 
     \b
     ablate data faces/
@@ -28,7 +30,9 @@ def data(path: str, classes: str | None, sheet: Path | None) -> int:
     from ablation.experiments.keras_head.datasets import decoding, images, leaks, names
 
     if sheet and sheet.suffix.lower() not in images.SUFFIXES:
-        raise AblateError(f"--sheet {sheet}: is no name of an image; allowed: {', '.join(sorted(images.SUFFIXES))}")
+        raise AblateError(
+            f"--sheet {sheet}: is not the name of an image; allowed: {', '.join(sorted(images.SUFFIXES))}"
+        )
     image_set = images.choose_classes(images.load(path), classes.split(",") if classes else None)
     images.check(image_set, path)
     with progress.watch() as watch:

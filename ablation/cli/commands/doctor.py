@@ -10,9 +10,9 @@ from ablation.cli.commands.options import workspace_option
 
 @click.command()
 @workspace_option
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(workspace: Path, as_json: bool) -> int:
-    """Say what this machine has and lacks: packages, backend, GPUs, weights, workspace.
+    """Check this machine: packages, backend, GPUs, weights, workspace.
 
     \b
     ablate doctor

@@ -20,31 +20,33 @@ from ablation.fast_imports import loading
 @click.command()
 @study_options
 @workspace_option
-@click.option("--data", required=True, help="Labelled images, in any layout that `run` takes; demo:production.")
+@click.option(
+    "--data", required=True, help="Labelled images, in any layout that `ablate run` takes, or demo:production."
+)
 @click.option(
     "--split",
     type=click.Choice(["all", "train", "val", "test"]),
     default="all",
     show_default=True,
-    help="Which of them, where the data have splits.",
+    help="Split to evaluate, if the data have splits.",
 )
 @row_options
 @tracking_option
-@click.option("--predictions", type=OUTPUT_FILE, callback=output_file, help="A CSV file, a line an image.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--predictions", type=OUTPUT_FILE, callback=output_file, help="Write a CSV file with one line per image.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def evaluate(
     grid: str, name: str | None, workspace: Path, data: str, split: str, row: int | None, predictions: Path | None,
     as_json: bool, limit: int | None, skip_bad: bool, **rest: Any,
 ) -> int:  # fmt: skip
-    """Try the selected row on other images: production data, another data set.
+    """Evaluate the selected row on other images, such as production data.
 
-    Classes are matched by name; images of others are counted and left out. Results and selection stay as they are; the
-    study's tables and report are drawn again, with these images in them, and MLflow is told. Where the row's head was
-    not kept, it is trained again, and compared with what it predicted before.
+    Classes are matched by name; images of other classes are counted and left out. The results and the selection do not
+    change. The evaluation is added to the tables and the report of the study, and sent to MLflow. If the weights of the
+    row were deleted, the row is retrained and compared with its stored predictions.
 
     \b
     ablate evaluate --grid paper --data demo:production
-    ablate evaluate --grid paper --data affwild2/ --split test --predictions said.csv
+    ablate evaluate --grid paper --data affwild2/ --split test --predictions predictions.csv
     ablate evaluate --grid paper --data faces/ --row 3
     """
     from ablation import urls

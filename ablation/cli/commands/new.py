@@ -21,7 +21,7 @@ def new(file: Path) -> int:
     if file.suffix != ".toml":
         raise AblateError(f"{file}: a study file ends in .toml")
     if file.exists():
-        raise AblateError(f"{file}: is there already; remove it, or take another name")
+        raise AblateError(f"{file}: already exists; delete it, or choose another name")
     files.write_text(file, study_file.starter())
     click.echo(f"wrote {file}; run it: ablate run --grid {file} --data demo")
     return 0

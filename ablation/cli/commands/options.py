@@ -12,7 +12,10 @@ from ablation.experiments import is_demo
 
 DEMO = "demo"
 OUTPUT_FILE = click.Path(dir_okay=False, path_type=Path)
-GRID = "A shipped study (paper, heads, baseline, preprocessing, split, smoke), a .toml file, or several with commas."
+GRID = (
+    "Study: a shipped one (paper, heads, baseline, preprocessing, split, smoke), a .toml file, or several, separated "
+    "by commas."
+)
 
 
 def workspace_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -21,18 +24,18 @@ def workspace_option(command: Callable[..., Any]) -> Callable[..., Any]:
         type=click.Path(file_okay=False, path_type=Path),
         default=Path("runs"),
         show_default=True,
-        help="The folder that holds all your results.",
+        help="Folder of all results.",
     )(command)
 
 
 def _not_empty(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     if value == "":
-        raise AblateError(f"--{parameter.name}: is empty; leave it out, or say which study")
+        raise AblateError(f"--{parameter.name}: is empty; leave it out, or name a study")
     return value
 
 
 NAME = click.option(
-    "--name", callback=_not_empty, help="The study's name. Default: the grid's; with -demo on demo data."
+    "--name", callback=_not_empty, help="Name of the study. Default: that of the grid, with -demo on demo data."
 )
 
 
@@ -44,9 +47,9 @@ def output_file(context: click.Context, parameter: click.Parameter, value: Path 
         value.lstat()
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
-            raise AblateError(f"{parameter.opts[-1]} {value}: {error.strerror}; take a shorter name") from None
+            raise AblateError(f"{parameter.opts[-1]} {value}: {error.strerror}; choose a shorter name") from None
     if not value.absolute().parent.is_dir():
-        raise AblateError(f"{parameter.opts[-1]} {value}: there is no folder {value.parent}; make it first")
+        raise AblateError(f"{parameter.opts[-1]} {value}: no folder {value.parent}; create it first")
     return value
 
 
@@ -61,7 +64,11 @@ def some_study_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def tls_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for name, description in (("key", "this side's key"), ("cert", "this side's certificate"), ("ca", "the authority")):
+    for name, description in (
+        ("key", "your private key"),
+        ("cert", "your certificate"),
+        ("ca", "the certificate authority"),
+    ):
         command = click.option(f"--tls-{name}", metavar="FILE", help=f"TLS to the scheduler: {description}.")(command)
     return command
 
@@ -72,13 +79,13 @@ def tracking_option(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="URI",
         envvar="MLFLOW_TRACKING_URI",
         show_envvar=True,
-        help="MLflow's server or database. Default: SQLite in the workspace.",
+        help="Server or database of MLflow. Default: SQLite in the workspace.",
     )(command)
 
 
 def strict_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
-        "--strict", multiple=True, metavar="CODE", help="Exit with 1 where this warning is given. Repeatable."
+        "--strict", multiple=True, metavar="CODE", help="Exit with code 1 if this warning is given. Repeatable."
     )(command)
 
 
@@ -88,54 +95,65 @@ RUN_OPTIONS: tuple[Callable[..., Any], ...] = (
     workspace_option,
     click.option(
         "--data",
-        help="Folders of classes, fer2013.csv, an Aff-Wild2 folder, an .npz file, or demo "
-        "(default of shipped studies).",
+        help="Data set: a folder of class folders, fer2013.csv, an Aff-Wild2 folder, an .npz file, or demo (default of "
+        "shipped studies).",
     ),
-    click.option("--classes", help="Which classes, in which order: anger,fear,happiness. Default: all."),
+    click.option("--classes", help="Classes to use, in this order: anger,fear,happiness. Default: all."),
     click.option(
-        "--seeds", help="How many (5: seeds 0 to 4), or a list (0,7,11; seed 7 alone: 7,). Default: the study's."
-    ),
-    click.option(
-        "--set", "changes", multiple=True, metavar="FACTOR=LEVEL", help="Change what all rows share. Repeatable."
+        "--seeds",
+        help="Number of seeds (5: seeds 0 to 4), or a list (0,7,11; seed 7 alone: 7,). Default: the study file's.",
     ),
     click.option(
-        "--limit", type=click.IntRange(min=1), help="Use a seeded part of each split: at most this many images."
+        "--set", "changes", multiple=True, metavar="FACTOR=LEVEL", help="Set a factor that all rows share. Repeatable."
+    ),
+    click.option(
+        "--limit", type=click.IntRange(min=1), help="Use at most this many images of each split, drawn with a seed."
     ),
     click.option("--skip-bad", is_flag=True, help="Leave out images that cannot be decoded."),
-    click.option("--option", multiple=True, metavar="NAME=VALUE", help="An option of the study's own experiment."),
+    click.option(
+        "--option", multiple=True, metavar="NAME=VALUE", help="Option of the study's own experiment. Repeatable."
+    ),
     click.option(
         "--slots",
         default="auto",
         show_default=True,
-        help="auto: each GPU, else the CPU; cpu:N shares the cores; gpu:0,1 or gpu:0x3 (three on one).",
+        help="Where trainings run: auto (every GPU, or the CPU), cpu:N (N trainings share the cores), gpu:0,1, or "
+        "gpu:0x3 (three on one GPU).",
     ),
-    click.option("--scheduler", metavar="ADDR", help="A Dask scheduler with `ablate worker`s: tcp://HOST:8786."),
+    click.option(
+        "--scheduler",
+        metavar="ADDR",
+        help="Train on the workers of a Dask scheduler: tcp://HOST:8786. See `ablate worker`.",
+    ),
     tls_options,
-    click.option("--inline", is_flag=True, help="Train in this process, without workers: for debugging."),
+    click.option("--inline", is_flag=True, help="Train in this process, without workers (for debugging)."),
     click.option(
-        "--timeout", metavar="TIME", help="How long one try of a training may take: 90s, 30m, 2h. Default: no end."
+        "--timeout", metavar="TIME", help="Time limit of one attempt of a training: 90s, 30m, 2h. Default: none."
     ),
     click.option(
-        "--retry", type=click.Choice(["diverged"]), multiple=True, help="Try again what a run else leaves alone."
+        "--retry",
+        type=click.Choice(["diverged"]),
+        multiple=True,
+        help="Train diverged trials again.",
     ),
     click.option(
         "--keep",
         type=click.Choice(["all", "selected", "none"]),
         default="selected",
         show_default=True,
-        help="Whose heads stay on disk; with all, more epochs can go on from there.",
+        help="Rows whose trained weights stay on disk. With all, more epochs can resume from them.",
     ),
     click.option(
         "--replicate-reference",
         "replicates",
         type=click.IntRange(min=2),
         metavar="N",
-        help="First train the reference N times more, with other seeds; rows within that noise are marked.",
+        help="Train the reference row N more times with other seeds first, and mark the rows within that noise.",
     ),
-    click.option("--storage", metavar="URL", help="Optuna's database. Default: SQLite in the workspace."),
+    click.option("--storage", metavar="URL", help="Database of Optuna. Default: SQLite in the workspace."),
     tracking_option,
     click.option(
-        "--register", metavar="NAME", help="Log the model of the selected row, images in, and register it in MLflow."
+        "--register", metavar="NAME", help="Register the model of the selected row in MLflow, under this name."
     ),
 )
 
@@ -149,13 +167,13 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def row_options(command: Any) -> Any:
     """Add the options of commands that apply a trained row to other images."""
     for option in (
-        click.option("--row", type=int, metavar="N", help="Another row than the selected one."),
+        click.option("--row", type=int, metavar="N", help="Number of the row. Default: the selected row."),
         click.option(
-            "--limit", type=click.IntRange(min=1), help="A seeded part of each split: at most so many images."
+            "--limit", type=click.IntRange(min=1), help="Use at most this many images of each split, drawn with a seed."
         ),
         click.option("--skip-bad", is_flag=True, help="Leave out images that cannot be decoded."),
-        click.option("--slots", default="auto", show_default=True, help="As for `run`."),
-        click.option("--inline", is_flag=True, help="In this process, without a worker."),
+        click.option("--slots", default="auto", show_default=True, help="Where to run, as for `ablate run`."),
+        click.option("--inline", is_flag=True, help="Run in this process, without a worker."),
     ):
         command = option(command)
     return command
@@ -258,7 +276,7 @@ def existing_name(grid: str, workspace: Path) -> str:
     names = [n for n in (stem, f"{stem}-demo") if (workspace / n / "study.json").is_file()]
     if not names:
         raise record.no_study(Workspace(workspace), stem)
-    alternative = f"; there is also --name {names[1]}" if len(names) > 1 else ""
+    alternative = f"; there is also a study with --name {names[1]}" if len(names) > 1 else ""
     click.echo(f"study {names[0]}{alternative}", err=True)
     return names[0]
 

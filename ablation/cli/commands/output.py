@@ -34,7 +34,7 @@ def fatal(codes: list[str], strict: tuple[str, ...]) -> bool:
 
     errors, named = ([code for code in codes if code in group] for group in (ERRORS, strict))
     if errors:
-        click.echo(f"error: {', '.join(errors)}: the report says which rows, and why", err=True)
+        click.echo(f"error: {', '.join(errors)}: see the report for the rows and the reasons", err=True)
     if named:
         click.echo(f"--strict: {', '.join(named)}", err=True)
     return bool(errors or named)

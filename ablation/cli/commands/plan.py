@@ -11,13 +11,13 @@ from ablation.fast_imports import loading
 
 @click.command()
 @run_options
-@click.option("--budget", metavar="TIME", help="Say which rows fit into 2h, 30m, 90s or 1h30m.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON, on standard output: seconds and bytes.")
+@click.option("--budget", metavar="TIME", help="Also list the rows that fit into this time: 2h, 30m, 90s or 1h30m.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, in seconds and bytes.")
 def plan(budget: str | None, as_json: bool, **asked: Any) -> int:
-    """Say what `ablate run` would train, what is shared, and what it costs: time, memory, disk.
+    """Show what `ablate run` would train, and its time, memory and disk.
 
-    Takes the options of `ablate run` that say what is trained, and on which slots; trains and writes nothing. Times
-    come from past trainings of the workspace, else from some real steps on the slots.
+    Takes the options of `ablate run`. Nothing is trained, and no result is written. Times are estimated from past
+    trainings of the workspace, or else from a few real training steps on the slots.
 
     \b
     ablate plan --grid paper

@@ -21,17 +21,20 @@ from ablation.fast_imports import loading
 @study_options
 @workspace_option
 @row_options
-@click.option("-o", "--output", type=OUTPUT_FILE, callback=output_file, help="A CSV file; else the screen.")
+@click.option(
+    "-o", "--output", type=OUTPUT_FILE, callback=output_file, help="Write a CSV file. Default: print to the terminal."
+)
 def predict(
     path: str, grid: str, name: str | None, workspace: Path, row: int | None, output: Path | None,
     limit: int | None, skip_bad: bool, **rest: Any,
 ) -> int:  # fmt: skip
-    """Say the class of images whose labels are not known: one file, or a folder of them.
+    """Predict the classes of unlabelled images.
 
-    A CSV line an image: its file, the class, and each class' probability.
+    PATH is an image file, or a folder of image files. One CSV line per image is printed: its file, the predicted class,
+    and the probability of each class.
 
     \b
-    ablate predict photos/ --grid paper -o said.csv
+    ablate predict photos/ --grid paper -o predictions.csv
     ablate predict face.png --grid paper --row 3
     """
     from ablation.study import study_file

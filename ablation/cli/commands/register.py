@@ -13,10 +13,11 @@ from ablation.cli.commands.options import existing_name, study_options, tracking
 @workspace_option
 @tracking_option
 def register(model: str, grid: str, name: str | None, workspace: Path, tracking: str | None) -> int:
-    """Log the model of the selected row to MLflow, and register it under the name MODEL.
+    """Register the model of the selected row in MLflow.
 
-    It takes images (uint8, RGB) and holds preprocessing, backbone and head; it is checked against the predictions of
-    its row. mlflow.keras and mlflow.pyfunc load it, where there is no ablate too.
+    MODEL is the name in MLflow's model registry. The model takes images (uint8, RGB) and includes preprocessing,
+    backbone and head. Its predictions are compared with those of the row. mlflow.keras and mlflow.pyfunc load the
+    model, even without ablate installed.
 
     \b
     ablate register faces --grid paper

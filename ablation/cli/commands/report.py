@@ -12,10 +12,12 @@ from ablation.cli.commands.output import drawn, fatal
 @study_options
 @workspace_option
 @strict_option
-@click.option("--open", "show", is_flag=True, help="Open it in the browser.")
+@click.option("--open", "show", is_flag=True, help="Open the report in the browser.")
 def report(grid: str, name: str | None, workspace: Path, strict: tuple[str, ...], show: bool) -> int:
-    """Write the report of a study again: one HTML file with warnings, tables and figures, that needs no network. The
-    tables are drawn with it, as `ablate table` draws them without options.
+    """Rewrite the HTML report of a study.
+
+    The report is one file with warnings, tables and figures, and needs no network. The tables are redrawn too, as by
+    `ablate table` without options.
 
     \b
     ablate report --grid paper --open

@@ -16,14 +16,14 @@ from ablation.fast_imports import loading
 @click.command()
 @run_options
 @strict_option
-@click.option("--json", "as_json", is_flag=True, help="Say how it ended as JSON, on standard output.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress and no table: notes, and what did not end well.")
-@click.option("-v", "--verbose", is_flag=True, help="A line for every epoch.")
+@click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON on standard output.")
+@click.option("-q", "--quiet", is_flag=True, help="Print no progress and no table, only notes and failures.")
+@click.option("-v", "--verbose", is_flag=True, help="Print a line for every epoch.")
 def run(as_json: bool, quiet: bool, verbose: bool, strict: tuple[str, ...], **asked: Any) -> int:
     """Train every row of a study and write its table.
 
-    Run it again at any time: what is there is not trained twice. Rows and seeds may be added to a study. Ctrl-C lets
-    trainings save and stop; the same command goes on from there.
+    Finished trials are never trained twice: run the same command again to resume, or to add rows and seeds to a study.
+    Ctrl-C saves and stops the trainings.
 
     \b
     ablate run --grid paper
@@ -31,7 +31,7 @@ def run(as_json: bool, quiet: bool, verbose: bool, strict: tuple[str, ...], **as
     ablate run --grid smoke --seeds 3 --set learning_rate=1e-4
     ablate run --grid mine.toml --data fer2013.csv --set weights=vgg16_notop.weights.h5
     ablate run --grid paper --slots gpu:0x3,1 --timeout 2h
-    ablate run --grid heads,baseline,paper     several studies as one table, what they share trained once; or all-paper
+    ablate run --grid heads,baseline,paper     several studies as one table; all-paper is these three
     """
     from ablation import signals
 
@@ -59,7 +59,7 @@ def run(as_json: bool, quiet: bool, verbose: bool, strict: tuple[str, ...], **as
 def _say(outcome: Any, workspace: Path) -> None:
     say_table(outcome)
     trials = "1 trial" if outcome.trained == 1 else f"{outcome.trained} trials"
-    click.echo(f"trained {trials}" if outcome.trained else "nothing to train: every row was there")
+    click.echo(f"trained {trials}" if outcome.trained else "nothing to train: every row has its result")
     for row, seed, status, reason in outcome.unfinished:
         click.echo(f"row {row}, seed {seed}: {status}" + (f": {reason}" if reason else ""), err=True)
     say_files(outcome)

@@ -12,10 +12,10 @@ from ablation.cli.commands.options import existing_name, opened, some_study_opti
 @click.command()
 @some_study_options
 @workspace_option
-@click.option("--json", "as_json", is_flag=True, help="As JSON; with --watch, a line each time.")
-@click.option("--watch", "again", is_flag=True, help="Say it again every 2 s until the run ends.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; with --watch, a line for each refresh.")
+@click.option("--watch", "again", is_flag=True, help="Refresh every 2 s until the run ends.")
 def status(grid: str | None, name: str | None, workspace: Path, as_json: bool, again: bool) -> int:
-    """Say how far a study is, whether a run goes on, and what to do next: from its files alone.
+    """Show the progress of studies, and how to resume them.
 
     \b
     ablate status

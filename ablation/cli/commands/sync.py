@@ -12,9 +12,10 @@ from ablation.cli.commands.options import named, opened, some_study_options, tra
 @workspace_option
 @tracking_option
 def sync(grid: str | None, name: str | None, workspace: Path, tracking: str | None) -> int:
-    """Send MLflow what it lacks of the studies: because it was down, or was lost, or is another one now.
+    """Send missing results to MLflow.
 
-    Nothing is sent twice. Without --grid and --name: all studies of the workspace.
+    Use it after MLflow was down or lost, or to fill another server. Nothing is sent twice. Without --grid and --name,
+    all studies of the workspace are sent.
 
     \b
     ablate sync
@@ -32,10 +33,11 @@ def sync(grid: str | None, name: str | None, workspace: Path, tracking: str | No
         if sync_report.waiting:
             later = "" if sync_report.waits_for_user else "; try again later"
             click.echo(
-                f"{sync_report.study}: {sync_report.waiting} messages wait ({sync_report.reason}){later}", err=True
+                f"{sync_report.study}: {sync_report.waiting} messages not sent yet ({sync_report.reason}){later}",
+                err=True,
             )
         if sync_report.refused:
             click.echo(f"{sync_report.study}: {sync_report.refused}", err=True)
         if not (sync_report.waiting or sync_report.refused):
-            click.echo(f"{sync_report.study}: MLflow holds all of it")
+            click.echo(f"{sync_report.study}: MLflow is up to date")
     return 1 if any(sync_report.waiting or sync_report.refused for sync_report in reports) else 0

@@ -18,26 +18,28 @@ from ablation.errors import AblateError
     type=click.Choice(["plain", "siunitx"]),
     default="plain",
     show_default=True,
-    help="Columns of table.tex: plain needs booktabs alone, and longtable above 40 rows.",
+    help="Style of table.tex: plain (needs the package booktabs, and longtable above 40 rows) or siunitx.",
 )
-@click.option("--standalone", is_flag=True, help="table.tex as a document that compiles by itself.")
-@click.option("--fragment", is_flag=True, help="table.tex as a tabular alone, without float, caption and notes.")
+@click.option("--standalone", is_flag=True, help="Write table.tex as a document that compiles by itself.")
+@click.option("--fragment", is_flag=True, help="Write table.tex as a bare tabular, without float, caption and notes.")
 @click.option(
-    "--wide", is_flag=True, help="table.tex as table*, across both columns of a two-column page; up to 40 rows."
+    "--wide",
+    is_flag=True,
+    help="Write table.tex as table*, across both columns of a two-column page (at most 40 rows).",
 )
 @click.option(
     "--intervals",
     type=click.Choice(["auto", "all"]),
     default="auto",
     show_default=True,
-    help="auto leaves out bootstrap intervals above 100 rows.",
+    help="Intervals in the table; auto leaves out bootstrap intervals above 100 rows.",
 )
 @strict_option
 def table(
     grid: str, name: str | None, workspace: Path, style: str, standalone: bool, fragment: bool, wide: bool,
     intervals: str, strict: tuple[str, ...],
 ) -> int:  # fmt: skip
-    """Draw the tables and the report of a study again, from its files alone.
+    """Redraw the tables and the report of a study from its files.
 
     \b
     ablate table --grid paper

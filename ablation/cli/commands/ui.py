@@ -13,12 +13,12 @@ from ablation.errors import AblateError
 @some_study_options
 @workspace_option
 @tracking_option
-@click.option("--no-open", is_flag=True, help="Print the links, open no browser.")
+@click.option("--no-open", is_flag=True, help="Print the links without opening a browser.")
 def ui(grid: str | None, name: str | None, workspace: Path, tracking: str | None, no_open: bool) -> int:
-    """Look at the runs in MLflow: all rows of a study side by side, and their curves.
+    """Open MLflow's UI on the runs of a study, side by side.
 
-    Starts MLflow's server on the workspace, for this machine alone, and opens it in the browser. Ctrl-C stops it. With
-    --tracking http://... it opens that server instead.
+    Starts MLflow's server on the workspace, for this machine only, and opens the browser. Ctrl-C stops the server. With
+    --tracking http://... that server is opened instead.
 
     \b
     ablate ui
@@ -35,8 +35,8 @@ def ui(grid: str | None, name: str | None, workspace: Path, tracking: str | None
         _show(_links(opened_workspace, tracking, tracking.rstrip("/"), names), no_open)
         return 0
     if not (tracking or opened_workspace.mlflow.is_file()):
-        raise AblateError(f"{opened_workspace.mlflow}: no such database; make it with: ablate sync")
-    click.echo("MLflow's server starts ...", err=True)
+        raise AblateError(f"{opened_workspace.mlflow}: no such database; create it with: ablate sync")
+    click.echo("starting MLflow's server ...", err=True)
     try:
         with pages.serve(
             opened_workspace,
@@ -46,7 +46,7 @@ def ui(grid: str | None, name: str | None, workspace: Path, tracking: str | None
             study_links = _links(opened_workspace, tracking, server.base, names)
             server.ready()
             _show(study_links, no_open)
-            click.echo(f"MLflow answers at {server.base}, on this machine alone; Ctrl-C stops it", err=True)
+            click.echo(f"MLflow is at {server.base}, for this machine only; Ctrl-C stops it", err=True)
             server.wait()
     except KeyboardInterrupt:
         click.echo("stopped", err=True)
@@ -58,7 +58,7 @@ def _links(*arguments: Any) -> Any:
 
     study_links = links.of(*arguments)
     if not study_links:
-        raise AblateError("MLflow knows no run of these studies; send them with: ablate sync")
+        raise AblateError("MLflow has no runs of these studies; send them with: ablate sync")
     return study_links
 
 

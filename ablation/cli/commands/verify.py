@@ -13,9 +13,9 @@ from ablation.fast_imports import loading
 @click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False, exists=True, path_type=Path))
 @workspace_option
 def verify(files: tuple[Path, ...], workspace: Path) -> int:
-    """Derive every number of a table again, from the files of its study, and say which do not follow.
+    """Check every number of a table against the results of its study.
 
-    Takes .csv, .tex and .md tables that ablate has drawn, and macros.tex, wherever they lie by now.
+    Takes the .csv, .tex and .md tables that ablate has drawn, and macros.tex, also as copies in another folder.
 
     \b
     ablate verify runs/paper/table.tex

@@ -6,13 +6,16 @@ from ablation.cli.commands.options import tls_options
 
 
 @click.command()
-@click.option("--scheduler", required=True, metavar="ADDR", help="The Dask scheduler to work for: tcp://HOST:8786.")
-@click.option("--slots", default="auto", show_default=True, help="auto, cpu:N, gpu:0,1 or gpu:0x3, of this machine.")
+@click.option("--scheduler", required=True, metavar="ADDR", help="Address of the Dask scheduler: tcp://HOST:8786.")
+@click.option(
+    "--slots", default="auto", show_default=True, help="Slots of this machine: auto, cpu:N, gpu:0,1 or gpu:0x3."
+)
 @tls_options
 def worker(scheduler: str, slots: str, tls_ca: str | None, tls_cert: str | None, tls_key: str | None) -> int:
-    """Serve a cluster from this machine: a process a slot, until the scheduler ends or Ctrl-C.
+    """Run workers for a Dask scheduler, one process per slot.
 
-    The workspace must lie on a file system that all machines share, under the same path.
+    The workers stop when the scheduler ends, or on Ctrl-C. The workspace must be on a file system that all machines
+    share, under the same path.
 
     \b
     dask scheduler                                                    on one machine

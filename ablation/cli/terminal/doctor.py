@@ -89,7 +89,7 @@ def _weights() -> Iterator[Check]:
     folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
     for backbone in BACKBONES:
         paths = sorted(folder.glob(DOWNLOADS[backbone]))
-        text = str(paths[0]) if paths else "not here yet: the first run downloads them, or pass --set weights=PATH"
+        text = str(paths[0]) if paths else "not found: the first run downloads them; offline, pass --set weights=PATH"
         yield Check("good" if paths else "note", f"ImageNet weights of {backbone}", text)
 
 
@@ -97,16 +97,16 @@ def _places(workspace: Path) -> Iterator[Check]:
     folder = next(p for p in (workspace.absolute(), *workspace.absolute().parents) if p.exists())
     kind, free = file_system(workspace) or "unknown", shutil.disk_usage(folder).free / 2**30
     if on_network(workspace):
-        yield Check("note", "file system", f"{kind}, a network: pass --storage and --tracking to `ablate run`")
+        yield Check(
+            "note", "file system", f"{kind}, a network file system: pass --storage and --tracking to `ablate run`"
+        )
     else:
         yield Check("good", "file system", f"{kind}, local, {free:.0f} GiB free")
     try:
         with tempfile.TemporaryFile(dir=folder):
-            yield Check("good", "workspace", f"{workspace.absolute()} can be written")
+            yield Check("good", "workspace", f"{workspace.absolute()} is writable")
     except OSError as error:
-        yield Check(
-            "bad", "workspace", f"{workspace.absolute()} cannot be written ({error.strerror}); pass --workspace"
-        )
+        yield Check("bad", "workspace", f"{workspace.absolute()} is not writable ({error.strerror}); pass --workspace")
     latex = shutil.which("pdflatex")
     yield Check("good" if latex else "note", "pdflatex", latex or "not found: only needed to compile table.tex")
 

@@ -154,7 +154,7 @@ def _totals(plan: dict[str, Any], made: str) -> Iterator[str]:
     diverged = f"; {n_diverged} diverged (--retry diverged)" if n_diverged else ""
     yield f"done already: {plan['trials_done']} of {plan['trials']} trials{diverged}"
     if plan["trials_done"] + n_diverged == plan["trials"]:
-        yield "nothing to train" + ("" if n_diverged else ": every row is there")
+        yield "nothing to train" + ("" if n_diverged else ": every row has its result")
         return
     for artifact in plan["features"]:
         yield made.format(artifact["images"], duration(artifact["seconds"]))
@@ -179,7 +179,7 @@ def _within(budget: dict[str, Any], rows: int) -> str:
     if len(budget["rows"]) == rows:
         return f"budget {limit}: all {rows} rows fit, in {duration(budget['seconds'])}"
     if not budget["seconds"] and budget["reference_seconds"]:
-        return f"budget {limit}: not even the reference row fits, which takes {duration(budget['reference_seconds'])}"
+        return f"budget {limit}: not even the reference row fits: it takes {duration(budget['reference_seconds'])}"
     listed = ", ".join(map(str, budget["rows"]))
     return f"budget {limit}: {len(budget['rows'])} of {rows} rows fit ({listed}), in {duration(budget['seconds'])}"
 

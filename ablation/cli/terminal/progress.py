@@ -151,9 +151,7 @@ def drawn(board: Snapshot | None, doing: str, now: float, width: int, height: in
         if shown:
             parts.append(_slots(shown, now, width))
         if hidden:
-            parts.append(
-                _short(f"and {len(hidden)} slots more, {sum(bool(line.key) for line in hidden)} of them at work")
-            )
+            parts.append(_short(f"and {len(hidden)} more slots, {sum(bool(line.key) for line in hidden)} of them busy"))
         parts.append(_whole(board, now, width))
     return Group(*parts)
 

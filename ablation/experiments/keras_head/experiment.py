@@ -52,7 +52,7 @@ def check(request: Request) -> None:
         request.levels("precision") if request.slots else ()
     ):  # no slots: a cluster, whose devices are unknown here
         if reason := devices.lacking(precision, slots.parse(request.slots)):
-            raise AblateError(f"precision {precision}: {reason}; take float32, or other --slots")
+            raise AblateError(f"precision {precision}: {reason}; use float32, or other --slots")
     installed.check()
     for backbone, level in {(row.backbone, row.weights) for row in request.grid.rows}:
         features.locate(backbone, level)

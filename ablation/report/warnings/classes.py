@@ -29,9 +29,9 @@ def imbalance(context: CheckContext) -> Diagnostic | None:
         "IMBALANCE",
         f"Of {total:,} test images, {counts[largest]:,} are {largest} ({percent(counts[largest] / total)}) and "
         f"{counts[smallest]:,} {smallest} ({percent(counts[smallest] / total)}).",
-        f"Accuracy is mostly that of the large classes: to guess {largest} always scores "
+        f"Accuracy reflects mostly the large classes: always guessing {largest} scores "
         f"{percent(counts[largest] / total)}.",
-        "Read macro-F1 and the recall of each class beside accuracy.",
+        "Report macro-F1 and the recall of each class with accuracy.",
     )
 
 
@@ -54,16 +54,14 @@ def below_baseline(context: CheckContext) -> Diagnostic | None:
     guesses = {(int(np.argmax(context.counts(split, row))), shares[row]) for row in rows}
     class_index, share = next(iter(guesses))
     guess = (
-        f"{context.record.inputs.classes[class_index]} always ({percent(share)})"
-        if len(guesses) == 1
-        else "the largest class always"
+        f"{context.record.inputs.classes[class_index]} ({percent(share)})" if len(guesses) == 1 else "the largest class"
     )
     return Diagnostic(
         "BELOW_BASELINE",
-        f"{sentence(which(rows, 'is', 'are'))} no better in {SPLITS[split]} accuracy than to guess {guess}: "
+        f"{sentence(which(rows, 'is', 'are'))} no better in {SPLITS[split]} accuracy than always guessing {guess}: "
         f"{worst_text}.",
-        "Nothing that helps was learnt there, and a difference from such a row says nothing of the factor.",
-        "Look at the learning curves: the learning rate may be too high, or the epochs too few.",
+        "These rows learnt nothing useful, and a difference from such a row says nothing about the factor.",
+        "Check the learning curves: the learning rate may be too high, or the epochs too few.",
         tuple(rows),
     )
 
@@ -94,8 +92,8 @@ def small_class(context: CheckContext) -> Diagnostic | None:
     return Diagnostic(
         "SMALL_CLASS",
         f"Fewer than {FEW} images of a class ({text}).",
-        "The recall of such a class can be off by 17 pp and more, and macro-F1 weighs it like any other.",
-        "Add images of these classes, and do not read their scores one by one.",
+        "The recall of such a class can be off by 17 pp or more, and macro-F1 weights all classes equally.",
+        "Add images of these classes, and do not interpret their scores singly.",
     )
 
 
@@ -108,7 +106,7 @@ def absent(context: CheckContext) -> Diagnostic | None:
     return Diagnostic(
         "CLASS_ABSENT",
         f"Classes without an image: {text}.",
-        f"Macro-F1 is there over the classes that have images, and cannot be compared with one over all "
+        f"Macro-F1 then averages the classes that have images, and is not comparable with one over all "
         f"{len(context.record.inputs.classes)}.",
         "Add images, or leave the class out with --classes.",
     )
@@ -133,6 +131,6 @@ def never_predicted(context: CheckContext) -> Diagnostic | None:
         f"{SPLITS[split]} {'is' if len(by_class) == 1 else 'are'} never predicted: "
         f"{listed(f'{classes[k]} (by {which(rows)})' for k, rows in by_class.items())}.",
         f"{'Their F1 is' if is_plural else 'Its F1 is'} 0 by convention, which pulls macro-F1 down.",
-        "Look at the confusion matrix; more images of the class, or balanced batches, may help.",
+        "Check the confusion matrix; more images of the class, or balanced batches, may help.",
         tuple(sorted({row for rows in by_class.values() for row in rows})),
     )

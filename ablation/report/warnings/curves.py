@@ -46,7 +46,7 @@ def overfit_gap(context: CheckContext) -> Diagnostic | None:
         "OVERFIT_GAP",
         f"In {which(rows)} train {primary.title} lies more than {points(GAP)} above validation {primary.title} "
         f"({extreme(gaps, rows, points)}).",
-        "These heads have learnt much of their train images that does not carry over to new ones.",
+        "These rows overfit: much of what they learnt does not carry over to new images.",
         "Try more dropout, fewer units, fewer epochs or augmentation.",
         tuple(rows),
     )
@@ -67,8 +67,8 @@ def overfit_curve(context: CheckContext) -> Diagnostic | None:
         "OVERFIT_CURVE",
         f"In {which(rows)} validation loss rises from its minimum to the last epoch while train loss falls (row "
         f"{worst}: by {percent(rises[worst])} since epoch {lowest_epochs[worst]}).",
-        "The last epoch, whose numbers are reported, is not the best of these trainings; they have become too sure of "
-        "themselves.",
+        "The last epoch, whose numbers are reported, is not the best of these trainings; they have become "
+        "overconfident.",
         f"Add rows with fewer epochs (about {lowest_epochs[worst]} for row {worst}): "
         "they are read off the same trainings.",
         tuple(rows),
@@ -92,7 +92,7 @@ def still_improving(context: CheckContext) -> Diagnostic | None:
         f"Validation accuracy still rises at the end of {which(rises)} (row {steepest}: by "
         f"{points(rises[steepest])} over the last {windows[steepest]} epochs; "
         f"sampling error {points(context.curves[steepest].error)}).",
-        "With more epochs these rows may overtake others; what they have now depends on where they were stopped.",
+        "With more epochs these rows may overtake others; their results depend on where training stopped.",
         "Add rows with more epochs.",
         tuple(rises),
     )
@@ -113,7 +113,7 @@ def saturated_early(context: CheckContext) -> Diagnostic | None:
         f"Validation accuracy comes within a sampling error of its best before half of the epochs in {which(reached)} "
         f"(row {row}: at epoch {reached[row]} of {len(context.curves[row].val_accuracy)}).",
         "The epochs after that cost time and add nothing that this validation set can show.",
-        f"Fewer epochs will do (about {reached[row]} for row {row}): such rows are read off the same trainings.",
+        f"Fewer epochs suffice (about {reached[row]} for row {row}): such rows are read off the same trainings.",
         tuple(reached),
     )
 
@@ -139,7 +139,7 @@ def late_variance(context: CheckContext) -> Diagnostic | None:
         f"Over the last {LAST} epochs validation accuracy jumps by more than its sampling error in {which(spreads)} "
         f"(row {worst}: standard deviation {points(spreads[worst])}, "
         f"sampling error {points(context.curves[worst].error)}).",
-        "What these rows score at the last epoch is in part the luck of that epoch.",
+        "The scores of these rows at the last epoch are partly the luck of that epoch.",
         "Try a lower learning rate or a larger batch, and several seeds.",
         tuple(spreads),
     )

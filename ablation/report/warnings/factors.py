@@ -25,8 +25,8 @@ def incomplete(context: CheckContext) -> Diagnostic | None:
     return Diagnostic(
         "INCOMPLETE_GRID",
         f"The grid has {n_rows:,} of the {n_cells:,} combinations of its levels.",
-        "An effect is known only beside the levels that it was run with; for other combinations it is assumed.",
-        "Run the combinations that lack ([factorial]), or speak of pairs of rows that differ in one factor.",
+        "An effect is known only for the combinations that were run; for others it is assumed.",
+        "Run the missing combinations ([factorial]), or claim only pairs of rows that differ in one factor.",
     )
 
 
@@ -51,7 +51,7 @@ def unbalanced(context: CheckContext) -> Diagnostic | None:
         return None
     return Diagnostic(
         "UNBALANCED",
-        f"Levels stand in unequal numbers of rows: {listed(_counts_text(context, f) for f in factors)}.",
+        f"Levels occur in unequal numbers of rows: {listed(_counts_text(context, f) for f in factors)}.",
         "The mean of all rows with one level mixes in the levels of the other factors.",
         "Compare pairs of rows that differ in one factor, not means over the rows of a level.",
     )
@@ -78,11 +78,10 @@ def not_estimable(context: CheckContext) -> Diagnostic | None:
     return Diagnostic(
         "NOT_ESTIMABLE",
         f"{' and '.join(filter(None, totals))} cannot be estimated: {listed(parts)}.",
-        "Whether one factor's effect depends on the other's level is not known there, and main effects assume that it "
-        "does not."
+        "For these, main effects assume that one factor's effect does not depend on the other's level."
         if interactions
-        else "What such a factor does cannot be told from what another one does.",
-        "Add the rows that are named, or claim an effect only at the levels at which it was measured.",
+        else "The effect of such a factor cannot be separated from that of another.",
+        "Add the named rows, or claim an effect only at the levels at which it was measured.",
     )
 
 
@@ -99,7 +98,7 @@ def saturated(context: CheckContext) -> Diagnostic | None:
     return Diagnostic(
         "SATURATED",
         f"A model of main effects has {parameters_text} for {rows_text}: none is left over.",
-        "Such a model fits any numbers, and nothing can contradict it; main effects are not given.",
+        "Such a model fits any numbers exactly; main effects are not reported.",
         "Add rows that change two factors at once, or compare pairs of rows.",
     )
 
@@ -151,8 +150,8 @@ def boundary(context: CheckContext) -> Diagnostic | None:
               for f, edge in edges.items()]  # fmt: skip
     return Diagnostic(
         "BOUNDARY",
-        f"Row {row}, {'the selected one' if context.findings.sealed else 'the best on validation'}, stands at the edge "
-        "of what was tried: "
+        f"Row {row}, {'the selected one' if context.findings.sealed else 'the best on validation'}, is at the edge "
+        "of the levels that were tried: "
         f"{listed(f'{worded(f, levels[f])} ({edge})' for f, edge in edges.items())}.",
         "A better level may lie beyond the edge.",
         f"Try {listed(beyond)}, or say that the range was not searched further.",
@@ -203,6 +202,6 @@ def unimportant(context: CheckContext) -> Diagnostic | None:
         "IMPORTANCE_SUPPRESSED",
         f"{plural(len(trials), 'trial has', 'trials have')} a result{rare_level}; importances of factors need "
         f"{TRIALS}, and {TRIALS_A_LEVEL} of each level.",
-        "With fewer, importances depend on a few trials, and change with noise; none are given.",
+        "With fewer, importances depend on a few trials, and change with noise; none are reported.",
         "Read the one-factor contrasts; do not quote importances that Optuna's dashboard shows for this study.",
     )

@@ -20,7 +20,7 @@ def single_seed(context: CheckContext) -> Diagnostic | None:
         "SINGLE_SEED",
         f"{sentence(which(rows, 'was', 'were'))} trained with one seed.{_replicates_text(context)}",
         _interval_scope(context),
-        "Run with --seeds 5, or at least repeat the reference (--replicate-reference 5), before a setting is called "
+        "Run with --seeds 5, or at least repeat the reference (--replicate-reference 5), before you call a setting "
         "better.",
         tuple(rows),
     )
@@ -42,11 +42,11 @@ def _interval_scope(context: CheckContext) -> str:
     """Return a sentence on what the intervals and tests of one seed refer to."""
     rows = context.findings.analysis.rows.values()
     if rows and not any(facts.primary.over_examples for facts in rows):
-        return "There are no intervals and no tests: another seed can move these numbers by more than they differ."
+        return "There are no intervals and no tests: another seed can change these numbers by more than they differ."
     networks = "networks" if context.record.inputs.classes else "models"
     return (
-        f"Intervals and tests are over {context.record.noun}s: they speak of these trained {networks}, not of their "
-        "settings, which another seed can move further."
+        f"Intervals and tests are over {context.record.noun}s: they describe these trained {networks}, not the "
+        "settings: another seed can change the numbers further."
     )
 
 
@@ -103,16 +103,16 @@ def within_noise(context: CheckContext) -> Diagnostic | None:
     others, share = [row for row in stability.alike if row != sealed.row], stability.shares[sealed.row]
     if not others and share >= SURE:
         return None
-    alike_text = f"; validation does not tell it from {which(others)}" if others else ""
+    alike_text = f"; on validation, {which(others, 'does', 'do')} not differ significantly from it" if others else ""
     cheapest = "the selected row" if stability.cheapest == sealed.row else f"row {stability.cheapest}"
     return Diagnostic(
         "WITHIN_NOISE",
-        f"Row {sealed.row} was selected, and would be in {percent(share)} of bootstrap samples of the validation "
+        f"Row {sealed.row} was selected; it would be in {percent(share)} of bootstrap samples of the validation "
         f"{noun}s{alike_text}.",
-        f"The choice is in part luck: the validation {primary.title} of {primary.compact(stability.value)} is "
+        f"The choice is partly luck: the validation {primary.title} of {primary.compact(stability.value)} is "
         f"{primary.compact(stability.corrected)} when corrected for it.",
-        f"Call these rows equal; {cheapest} is the cheapest of them."
+        f"Treat these rows as equal; {cheapest} is the cheapest of them."
         if others
-        else f"More validation {noun}s or more seeds would make the choice surer.",
+        else f"More validation {noun}s or more seeds would make the choice more certain.",
         tuple(sorted(stability.alike)),
     )

@@ -17,10 +17,9 @@ def shift(context: CheckContext) -> Diagnostic | None:
     return Diagnostic(
         "SHIFT",
         f"{sentence(listed(_evaluation_text(evaluation) for evaluation in worse))}.",
-        "The test images are nearer to the train images than these are: test accuracy does not say what the network "
-        "does there.",
-        "State this number beside test accuracy; look for subjects that cross splits, for other light and cropping, "
-        "and for another mix of classes.",
+        "The test images are closer to the train images than these are: test accuracy does not predict accuracy there.",
+        "Report this number with test accuracy; check for subjects in two splits, different light or cropping, and "
+        "different shares of classes.",
         tuple(sorted({evaluation.row for evaluation in worse})),
     )
 
@@ -29,7 +28,7 @@ def _evaluation_text(evaluation: ExternalEvaluation) -> str:
     """Return an evaluation as text: the data, the row, its accuracy there, and its drop from test in points."""
     accuracy, drop = evaluation.accuracy, evaluation.drop
     return (
-        f"on {evaluation.place}, row {evaluation.row} is right for {percent(accuracy.value)} of "
-        f"{evaluation.images:,} images, {points(-drop.value)} less than on test "
+        f"on {evaluation.place}, row {evaluation.row} has accuracy {percent(accuracy.value)} on "
+        f"{evaluation.images:,} images, {points(-drop.value)} below test "
         f"(95% interval {points(-drop.high)} to {points(-drop.low)})"
     )

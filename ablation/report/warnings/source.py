@@ -34,8 +34,8 @@ def f1_above_accuracy(context: CheckContext) -> Diagnostic | None:
         "PUBLISHED_F1",
         f"The published F1 exceeds the published accuracy by more than rounding allows in {plural(len(gaps), 'row')}: "
         f"{listed(parts)}.",
-        "Micro-F1 equals accuracy, and weighted F1 lies close to it, so one of the two may be a slip in the source.",
-        "Check the source; do not read a measured F1 below it as a failure to reproduce.",
+        "Micro-F1 equals accuracy, and weighted F1 lies close to it, so one of the two may be an error in the source.",
+        "Check the source; do not take a measured F1 below it for a failure to reproduce.",
         tuple(gaps),
     )
 
@@ -49,9 +49,9 @@ def f1_average(context: CheckContext) -> Diagnostic | None:
     equal_text = f"; in {which(equal_rows)} it equals the published accuracy within rounding" if equal_rows else ""
     return Diagnostic(
         "F1_UNDEFINED_AVERAGE",
-        f"The published F1 of {which(rows)} comes without its average{equal_text}.",
-        "It can be macro, weighted or micro, which differ where classes do; micro-F1 equals accuracy.",
-        "Compare it with all three, which table.csv has, and say which one is meant.",
+        f"The published F1 of {which(rows)} does not name its average (macro, weighted or micro){equal_text}.",
+        "These differ for unequal classes; micro-F1 equals accuracy.",
+        "Compare it with all three in table.csv, and state which one is meant.",
         tuple(rows),
     )
 
@@ -74,8 +74,8 @@ def odd(context: CheckContext) -> Diagnostic | None:
     return Diagnostic(
         "PUBLISHED_ODD",
         f"Published: {listed(texts_by_row.values())}.",
-        "A longer training with equal settings fits its train images better; behind such a row may stand other "
-        "settings, another seed or a slip.",
+        "A longer training with equal settings fits its train images better; such a row may come from other "
+        "settings, another seed or an error.",
         f"Check the source before {which(texts_by_row, 'is', 'are')} compared with anything.",
         tuple(texts_by_row),
     )
@@ -93,7 +93,7 @@ def conflict(context: CheckContext) -> Diagnostic | None:
     return Diagnostic(
         "PUBLISHED_CONFLICT",
         f"The same training is published with different numbers: {listed(texts)}.",
-        "One of the two is of another training or a slip; measured numbers are compared with the first.",
+        "One of the two is of another training, or an error; measured numbers are compared with the first.",
         "Check the source, and state which of them is meant.",
         tuple(sorted({c.row for c in conflicts})),
     )

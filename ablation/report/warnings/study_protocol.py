@@ -19,8 +19,8 @@ def selected_on_test(context: CheckContext) -> Diagnostic | None:
         "SELECTED_ON_TEST",
         f"Row {sealed.row} was selected by its test {measure.title if measure else metric}, out of "
         f"{plural(len(context.findings.test), 'row')}.",
-        "Its test numbers are too good: the best of several is in part the luckiest.",
-        "Select on validation, or report the selected row on images that played no part in the choice.",
+        "Its test numbers are too good: the best of several is partly the luckiest.",
+        "Select on validation, or report the selected row on images that were not used to select it.",
         (sealed.row,),
     )
 
@@ -35,15 +35,15 @@ def opened_before(context: CheckContext) -> Diagnostic | None:
         return Diagnostic(
             code,
             f"{fact}; nothing is selected now.",
-            "What was added or changed may have been chosen in view of the test set.",
-            f"State what was, and report the rows on {context.record.noun}s that nobody has looked at.",
+            "The changes may have been chosen with knowledge of the test set.",
+            f"State the changes, and report the rows on {context.record.noun}s that were never used.",
         )
     return Diagnostic(
         code,
         f"{fact}; row {sealed.row} is selected now.",
-        "What was added or changed may have been chosen in view of the test set, so the selected row's test numbers "
-        "can be too good.",
-        f"State what was, and report the selected row on {context.record.noun}s that nobody has looked at.",
+        "The changes may have been chosen with knowledge of the test set, so the selected row's test numbers can "
+        "be too good.",
+        f"State the changes, and report the selected row on {context.record.noun}s that were never used.",
         (sealed.row,),
     )
 
@@ -66,16 +66,16 @@ def disagree(context: CheckContext) -> Diagnostic | None:
         return None
     others = sorted({best for best, _, _ in firsts.values()})
     alike = [row for row in others if context.findings.analysis.rows[row].alike]
-    alike_text = f"; test does not tell {which(alike)} from it" if alike else ""
+    alike_text = f"; on test, {which(alike, 'does', 'do')} not differ significantly from it" if alike else ""
     firsts_text = listed(
         f"row {b} by test {m.title} ({m.compact(x, 2)}, row {sealed.row} has {m.compact(y, 2)})"
         for m, (b, x, y) in firsts.items()
     )
     return Diagnostic(
         "VAL_TEST_DISAGREE",
-        f"Row {sealed.row} was selected, but test puts another row first: {firsts_text}{alike_text}.",
-        f"To report {which(others)} as the best instead would be selection on test, and its numbers too good.",
-        f"Keep row {sealed.row}; call the rows different only where a test on them says so.",
+        f"Row {sealed.row} was selected, but another row is best on test: {firsts_text}{alike_text}.",
+        f"Reporting {which(others)} as the best instead would be selection on test, with numbers that are too good.",
+        f"Keep row {sealed.row}; call rows different only if a significance test shows it.",
         (sealed.row, *others),
     )
 
@@ -97,7 +97,7 @@ def reused(context: CheckContext) -> Diagnostic | None:
         "REUSED_TEST",
         f"{plural(n_others, 'other study', 'other studies')} of this workspace {'has' if n_others == 1 else 'have'} "
         f"seen the same test {context.record.noun}s.",
-        "Each look at a test set lets it guide what is tried next, and it becomes less of a test.",
+        "Each look at a test set influences what is tried next, so the test becomes less independent.",
         f"Confirm the final row on {context.record.noun}s that no study has seen.",
     )
 
@@ -118,7 +118,7 @@ def other_data(context: CheckContext) -> Diagnostic | None:
     return Diagnostic(
         "OTHER_DATA",
         f"The published numbers are of other data or weights: {reproduction.other}.",
-        "Measured minus published says nothing here"
+        "Differences of measured and published numbers mean nothing here"
         + (f"; what can be compared is ranks and signs: {comparable}." if comparable else "."),
         "To reproduce the numbers, give the source's images with --data, and its weights.",
     )
@@ -133,9 +133,9 @@ def weights_replaced(context: CheckContext) -> Diagnostic | None:
     backbones = sorted({name.partition("/")[0] for name in replaced})
     return Diagnostic(
         "WEIGHTS_REPLACED",
-        f"{sentence(which(rows, 'rests', 'rest'))} on random weights: the ImageNet weights of "
-        f"{listed(backbones)} could not be had.",
-        "A random backbone extracts other features, so these accuracies say nothing of pretrained ones.",
+        f"{sentence(which(rows, 'uses', 'use'))} random weights: the ImageNet weights of {listed(backbones)} were "
+        "not available.",
+        "A random backbone extracts other features, so these accuracies say nothing about pretrained ones.",
         "Connect to the internet once, or pass --set weights=PATH, under a --name of its own.",
         tuple(rows),
     )
@@ -150,6 +150,6 @@ def left_out(context: CheckContext) -> Diagnostic | None:
         "LEFT_OUT",
         f"{plural(n_images, 'image was', 'images were')} left out because {'it' if n_images == 1 else 'they'} could "
         "not be decoded.",
-        "The numbers are of the images that are left, and others may count them otherwise.",
+        "The numbers are over the remaining images, and other software may decode more or fewer.",
         "Repair the files, or state how many were left out.",
     )

@@ -27,7 +27,9 @@ def open_file(data: str) -> NpzFile:
     except UNREADABLE:
         archive = None
     if not isinstance(archive, NpzFile):  # np.load also reads a renamed .npy file, as one array
-        raise AblateError(f"{data}: no .npz file; write one with np.savez, keys x_train, y_train, x_test, y_test, ...")
+        raise AblateError(
+            f"{data}: not an .npz file; write one with np.savez, keys x_train, y_train, x_test, y_test, ..."
+        )
     return archive
 
 

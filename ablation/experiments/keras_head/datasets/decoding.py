@@ -113,7 +113,7 @@ def decode(
     if bad and not skip_bad:
         listing = ", ".join(bad[:5]) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
         raise AblateError(
-            f"{len(bad)} of {len(ids)} images cannot be decoded: {listing}; mend or remove them, or pass --skip-bad"
+            f"{len(bad)} of {len(ids)} images cannot be decoded: {listing}; fix or delete them, or pass --skip-bad"
         )
     keys = np.array(ids, str)
     order = np.lexsort((images.subjects, keys, images.labels, images.splits))

@@ -65,7 +65,7 @@ def read_rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     separator, header = read_header(path)  # one of Kaggle's files has " Usage"
     missing = [name for name in NEEDED if name not in header]
     if missing:
-        needed = f"{', '.join(NEEDED)}; {COLUMNS[-1]}, where it is there, gives the splits"
+        needed = f"{', '.join(NEEDED)}; {COLUMNS[-1]}, if present, gives the splits"
         raise AblateError(f"{path}: no column {', '.join(missing)}; needed: {needed}")
     with path.open(newline="", encoding=read_encoding(path), errors="replace") as file:
         lines = csv.reader(file, delimiter=separator)
@@ -93,7 +93,9 @@ def parse_pixels(text: str, where: str) -> np.ndarray:
     try:  # loadtxt accepts only integers of 0 to 255, and is five times as fast as bytes(map(int, ...))
         flat = np.loadtxt([text], np.uint8, comments=None, ndmin=1) if text else np.zeros(0, np.uint8)
     except ValueError:
-        raise AblateError(f"{where}: a pixel out of range or no number; allowed: whole numbers of 0 to 255") from None
+        raise AblateError(
+            f"{where}: a pixel is out of range or not a number; allowed: whole numbers of 0 to 255"
+        ) from None
     side = isqrt(flat.size)
     if not side or side * side != flat.size:
         raise AblateError(f"{where}: {flat.size} pixels; allowed: a square number of them, such as 2304 for 48x48")

@@ -16,7 +16,7 @@ SPLIT_NAMES = {  # as people write them -> one of SPLITS; compared by `names.key
     "validation": "val",
     "test": "test",
 }
-EXPECTED = "expected CLASS/*.png, or train/CLASS/*.png and, if there, val/ and test/"
+EXPECTED = "expected CLASS/*.png, or train/CLASS/*.png and optionally val/ and test/"
 
 
 def matches(data: str) -> bool:
@@ -34,7 +34,7 @@ def split_folders(root: Path) -> list[tuple[str, Path]]:
                 raise AblateError(f"{root}: no class folders, but {folder.name}/ holds a data set; pass {folder}")
         return [("", root)]
     for folder in filter(image_files, others):  # otherwise its images would be left out without a message
-        raise AblateError(f"{folder}: a folder of images beside {splits[0][1].name}/; {EXPECTED}")
+        raise AblateError(f"{folder}: a folder of images next to {splits[0][1].name}/; {EXPECTED}")
     return sorted(splits, key=lambda pair: SPLITS.index(pair[0]))
 
 

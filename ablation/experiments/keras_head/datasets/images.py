@@ -124,7 +124,7 @@ def load(data: str) -> Images:
     if not Path(data).exists():
         raise AblateError(f"{data}: no such file or folder; --data takes a path, or 'demo'")
     raise AblateError(
-        f"{data}: no image set; --data takes a folder of class folders, fer2013.csv, an Aff-Wild2 folder, "
+        f"{data}: not a set of images; --data takes a folder of class folders, fer2013.csv, an Aff-Wild2 folder, "
         "an .npz file, or 'demo'"
     )
 
@@ -243,7 +243,7 @@ def check_names(images: Images, data: str) -> None:
     for name in (data, *images.classes):
         if name != printable(name):
             raise AblateError(
-                f"{printable(name)}: a name that is no UTF-8; rename it (convmv does so for whole folders)"
+                f"{printable(name)}: a name that is not UTF-8; rename it (convmv does so for whole folders)"
             )
     if not all(map(names.key, images.classes)):
         raise AblateError(f"{data}: a class without a name; give each class a name of more than blanks")

@@ -21,7 +21,7 @@ def _draw(index: Index, rows: np.ndarray, share: float, seed: int, target: str) 
         small = int(counts.argmin())
         raise AblateError(
             f"too few images to draw a {target} split within each class ({index.classes[small]}: {counts[small]} of "
-            f"{len(rows)}); each class takes some 10 and more: add images, raise --limit, leave the class out with "
+            f"{len(rows)}); each class needs about 10 or more: add images, raise --limit, leave the class out with "
             "--classes, or give the splits as train/ val/ test/"
         ) from None
     return np.sort(kept), np.sort(part)
@@ -87,7 +87,8 @@ def _draw_subjects(
         few = int((cells > 0).sum(axis=0).argmin())
         raise AblateError(
             f"split = subject: too few subjects to draw a {target} split ({len(names)} in all, "
-            f"{(cells[:, few] > 0).sum()} with {index.classes[present[few]]}), for train must keep one of each class; "
+            f"{(cells[:, few] > 0).sum()} with {index.classes[present[few]]}), because train must keep one of each "
+            "class; "
             "add subjects, raise --limit, or take split = class"
         )
     return rows[~part], rows[part]

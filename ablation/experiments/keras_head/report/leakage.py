@@ -39,15 +39,15 @@ def exact(context: CheckContext) -> Diagnostic | None:
         positions, val = list(leaks.exact["test"]), leaks.exact["val"]
         if positions or val:
             facts.append(
-                f"{plural(len(positions), 'test image')} and {plural(len(val), 'validation image')} stand "
-                f"pixel by pixel in an earlier split too{_accuracies(context, level, positions) if positions else ''}"
+                f"{plural(len(positions), 'test image')} and {plural(len(val), 'validation image')} have exact "
+                f"copies in an earlier split{_accuracies(context, level, positions) if positions else ''}"
             )
     if not facts:
         return None
     return Diagnostic(
         "LEAK_EXACT",
         f"{listed(facts)}.",
-        "A head may have learnt these images by heart: accuracy on them says nothing of new ones.",
+        "The model may have memorized these images; accuracy on them says nothing about new ones.",
         "Remove the copies from train (`ablate data` counts them), or split by subject.",
     )
 
@@ -59,15 +59,15 @@ def near(context: CheckContext) -> Diagnostic | None:
         positions = list(leaks.similar["test"])
         if positions:
             facts.append(
-                f"{plural(len(positions), 'test image')} nearly equal one of an earlier split (perceptual hash and "
-                f"correlation, mirrored copies included){_accuracies(context, level, positions)}"
+                f"{plural(len(positions), 'test image')} with a near-duplicate in an earlier split (perceptual hash "
+                f"and correlation, mirrored copies included){_accuracies(context, level, positions)}"
             )
     if not facts:
         return None
     return Diagnostic(
         "LEAK_NEAR",
         f"{listed(facts)}.",
-        "Crops, re-encodings and neighbouring frames of trained images flatter accuracy as copies do.",
+        "Crops, re-encodings and neighbouring frames of train images inflate accuracy as copies do.",
         "Keep all versions of an image in one split; where they are frames of one person, split by subject.",
     )
 
@@ -81,22 +81,22 @@ def labels(context: CheckContext) -> Diagnostic | None:
         "LEAK_LABEL",
         f"{plural(leaks.conflict, 'group')} of equal images {'carry' if leaks.conflict > 1 else 'carries'} different "
         "labels.",
-        "No head can be right on all of them; the highest accuracy that can be reached is below 100 %.",
-        "Look at them and mend the labels, or leave these images out.",
+        "No model can be right on all of them; the highest attainable accuracy is below 100 %.",
+        "Inspect them and correct the labels, or leave these images out.",
     )
 
 
 def subjects(context: CheckContext) -> Diagnostic | None:
     """Warn where subjects have images in two splits."""
-    facts = [f"{plural(leaks.subjects, 'subject')}{name} {'stand' if leaks.subjects > 1 else 'stands'} in two splits"
+    facts = [f"{plural(leaks.subjects, 'subject')}{name} {'are' if leaks.subjects > 1 else 'is'} in two splits"
              for name, leaks in _named_leaks(context) if leaks.subjects]  # fmt: skip
     if not facts:
         return None
     return Diagnostic(
         "LEAK_SUBJECT",
         f"{listed(facts)}.",
-        "A head can recognise the person instead of the expression: accuracy on new people will be lower.",
-        'Run the rows with split = "subject" beside these; on new people, expect what that says.',
+        "A model can recognize the person instead of the expression; accuracy on new people will be lower.",
+        'Run the rows with split = "subject" too; it estimates the accuracy on new people.',
     )
 
 
@@ -106,9 +106,9 @@ def no_groups(context: CheckContext) -> Diagnostic | None:
         return None
     return Diagnostic(
         "NO_GROUPS",
-        "The data name no subjects.",
-        "Whether one person stands in two splits cannot be seen, and intervals take all images as independent.",
-        "Bring subjects with the data (folders per subject, subject_train in an .npz) where they are known.",
+        "The data do not identify subjects.",
+        "It cannot be checked whether a person is in two splits, and intervals treat all images as independent.",
+        "Add subjects to the data (folders per subject, subject_train in an .npz) where they are known.",
     )
 
 
@@ -119,8 +119,8 @@ def series(context: CheckContext) -> Diagnostic | None:
         return None
     return Diagnostic(
         "LEAK_AUGMENT",
-        f"{plural(leaked, 'test image')} {'have' if leaked > 1 else 'has'} two near copies or more in train.",
-        "So it looks where images were augmented, or cut into frames, before they were split.",
+        f"{plural(leaked, 'test image')} {'have' if leaked > 1 else 'has'} two or more near-duplicates in train.",
+        "This is typical of images that were augmented, or cut into frames, before they were split.",
         'Split first, and augment in training (augment = "light").',
     )
 

@@ -65,9 +65,9 @@ def lacking(precision: str, used_slots: Sequence[Slot]) -> str:
         return "NVIDIA_TF32_OVERRIDE=0 forbids it"
     for slot in used_slots:
         if slot.gpu and slot.gpu.capability < NEEDED[precision]:
-            return f"{slot.gpu.name} lacks it"
+            return f"{slot.gpu.name} does not support it"
         if not slot.gpu and not set(FLAGS.get(precision, ())) & set((slots.cpuinfo("flags") or "").split()):
-            return "this machine's processor lacks it"
+            return "this machine's CPU does not support it"
     return ""
 
 

@@ -58,7 +58,7 @@ def _warn_if_busy(watch: ProgressListener) -> None:
     """Report a busy CPU: other processes slow the measurement, and the plan cannot know how long they run."""
     busy = psutil.cpu_percent(interval=1.0)
     if busy > BUSY:
-        watch.say(f"note: others use {busy:.0f} % of this machine's processor; the times hold for it as it is now")
+        watch.say(f"note: the CPU is {busy:.0f} % busy with other work; the estimates assume this load")
 
 
 def shapes_of(trainings: Iterable[HeadTraining], inputs: Mapping[str, tuple[int, ...]]) -> dict[str, Shape]:

@@ -63,7 +63,7 @@ def _known_sha256(path: Path) -> str:
 def checked(weights: Weights) -> str:
     """Return the source of weights. Raises AblateError where their file has changed since the study read it."""
     if weights.source not in ("imagenet", "random") and _known_sha256(Path(weights.source)) != weights.digest:
-        raise AblateError(f"{weights.source}: changed since the study read it, or another file on this machine")
+        raise AblateError(f"{weights.source}: changed since the study read it, or different on this machine")
     return weights.source
 
 
@@ -142,7 +142,7 @@ def load(workspace: Workspace, features: Features) -> np.ndarray:
     content = read_json(_sidecar(path))
     if not (content and path.is_file() and _known_sha256(path) == content.get("sha256")):
         _sidecar(path).unlink(missing_ok=True)  # so that the next run computes the features again
-        raise AblateError(f"{path}: damaged; run again to compute it anew")
+        raise AblateError(f"{path}: damaged; run again to recompute it")
     array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     return array
 

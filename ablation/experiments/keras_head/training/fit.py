@@ -141,7 +141,7 @@ def run(fit: Fit, channel: Channel) -> Status:
 
 
 def _diverge(fit: Fit, epoch: int) -> Status:
-    error = f"the loss is no number after epoch {epoch}"
+    error = f"the loss is not finite after epoch {epoch}"
     result.write(fit.folder, _result(fit, Status.DIVERGED, epoch, error=error))
     checkpoint.clear(fit.folder)
     return Status.DIVERGED

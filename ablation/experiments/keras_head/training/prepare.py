@@ -64,7 +64,7 @@ def _weights(request: Request, watch: ProgressListener) -> dict[str, Weights]:
 def _imagenet(request: Request, backbone: str, watch: ProgressListener) -> Weights:
     digest = (read_json(request.workspace.known_weights) or {}).get(backbone)
     if digest is None:
-        watch.say(f"fetching ImageNet weights of {backbone} through Keras ...")
+        watch.say(f"downloading ImageNet weights of {backbone} ...")
         child = subprocess.run(
             [sys.executable, "-m", "ablation.experiments.keras_head.training.worker", backbone],
             env=os.environ | devices.of_child(),
@@ -75,7 +75,7 @@ def _imagenet(request: Request, backbone: str, watch: ProgressListener) -> Weigh
         if digest is None and not is_demo(request.data):
             reason = (child.stderr.strip().splitlines() or ["no reason given"])[-1]
             raise AblateError(
-                f"ImageNet weights of {backbone} cannot be had ({reason[:200]}); connect to the internet once, "
+                f"ImageNet weights of {backbone} are not available ({reason[:200]}); connect to the internet once, "
                 "or pass --set weights=PATH (a .weights.h5 file), or --set weights=random"
             )
     if digest is None:
