@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
 from ablation.errors import AblateError
@@ -43,6 +44,14 @@ def is_installed(module: str) -> bool:
 def missing(extra: str) -> list[str]:
     """Return the packages of an extra that are not installed, under their names for pip."""
     return [name for module, name in EXTRAS[extra].packages.items() if not is_installed(module)]
+
+
+def with_version(package: str) -> str:
+    """Return a package with its version, or without, where no package of that name is installed."""
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError:
+        return package
 
 
 def way(extra: str) -> str:

@@ -22,7 +22,6 @@ from ablation.extras import EXTRAS
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-NEEDS_KERAS = {"workflows.register_process"}
 
 
 def brought(requirements: Iterable[str]) -> set[str]:
@@ -123,7 +122,7 @@ def imported(python: Path) -> dict[str, str]:
     return found
 
 
-CORE = sorted(name for name in MODULES if not name.startswith(f"{K}.") and name not in NEEDS_KERAS)
+CORE = sorted(name for name in MODULES if not name.startswith(f"{K}."))
 
 
 @pytest.mark.parametrize("name", CORE)

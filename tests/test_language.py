@@ -26,8 +26,8 @@ FUNCTION_WORDS = frozenset(
 )
 NAMES = {"found", "known", "told", "said", "mine", "seen", "many", "some", "each", "rest", "what"}  # name nothing
 KEPT = {  # fields that files and commands have by these names
-    ("cli/commands/evaluate.py", "rest"), ("cli/commands/predict.py", "rest"), ("cli/terminal/doctor.py", "found"),
-    ("cli/terminal/doctor.py", "what"), ("report/figures/forest.py", "many"), ("study/grid.py", "said"),
+    ("cli/commands/evaluate.py", "rest"), ("cli/commands/predict.py", "rest"), ("experiments/protocol.py", "found"),
+    ("experiments/protocol.py", "what"), ("report/figures/forest.py", "many"), ("study/grid.py", "said"),
     ("workflows/evaluation.py", "found"),
 }  # fmt: skip
 
@@ -36,13 +36,13 @@ OF_IMAGES = re.compile(r"\b(images?|pixels?|faces?|keras|backbones?|heads?)\b", 
 STILL = frozenset(
     """
     analysis/external_evaluation.py analysis/published.py analysis/retention.py cli/commands/data.py
-    cli/commands/evaluate.py cli/commands/options.py cli/commands/predict.py cli/terminal/doctor.py
+    cli/commands/evaluate.py cli/commands/options.py cli/commands/predict.py
     cli/terminal/plan_text.py experiments/__init__.py extras.py report/html_report.py report/tables/html.py
     report/tables/per_class.py report/tables/provenance.py report/tables/secondary_table.py report/tables/table.py
     report/verify.py report/warnings/classes.py report/warnings/curves.py report/warnings/production.py
     report/warnings/study_protocol.py report/warnings/runs.py report/warnings/source.py store/workspace.py study/grid.py
     study/merge.py study/study_file.py trackers/mlflow_sender.py trackers/mlflow_runs.py trackers/optuna_study.py
-    workflows/clean.py workflows/evaluation.py workflows/register.py workflows/register_process.py
+    workflows/clean.py workflows/evaluation.py workflows/register.py
     workflows/scheduler.py workflows/sweep.py workflows/trained_row.py
     """.split()  # noqa: SIM905
 )

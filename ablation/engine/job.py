@@ -5,6 +5,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ablation import experiments
 from ablation.engine import attempts
 from ablation.engine.pool import Channel, ProcessSetup
@@ -108,3 +110,11 @@ def make(root: Path, plugin: str, artifact: Any, channel: Channel) -> JobOutcome
     except Stopped:
         return JobOutcome(Status.INTERRUPTED)
     return JobOutcome(Status.DONE)
+
+
+def predict(training: Training, weights: Path, examples: Path, channel: Channel) -> JobOutcome[np.ndarray]:
+    """Return the probabilities (N, K) of stored examples, by trained weights: see `protocol.Application`."""
+    outcome: JobOutcome[np.ndarray] = (
+        experiments.load(training.plugin).application().predict(training, weights, examples, channel)
+    )
+    return outcome

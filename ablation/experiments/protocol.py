@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 from pydantic import BaseModel
 
+from ablation.engine.pool import Channel
 from ablation.engine.run import Run
 from ablation.measures.measure import Measure
-from ablation.outcomes import Status
+from ablation.outcomes import JobOutcome, Status
 from ablation.progress.listener import ProgressListener
-from ablation.store.record import Inputs
+from ablation.store.record import Inputs, Record
 from ablation.store.training import Training
 from ablation.store.workspace import Workspace
 from ablation.study.grid import Grid
@@ -51,6 +54,90 @@ class Prepared:
     disk: Mapping[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class NewData:
+    """Examples outside a study that a user names for `ablate evaluate` or `ablate predict`.
+
+    `classes`: classes of the study. `split`: split of the data that is read, or "all"; None where the examples have no
+    labels. `options`: the experiment's own options.
+    """
+
+    data: str
+    classes: tuple[str, ...]
+    split: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class NewExamples(Protocol):
+    """N examples outside a study, as `Application.read` returns them: nothing is decoded yet.
+
+    `notes`: sentences for the user. `others`: number of examples of each class that the study does not have.
+    """
+
+    notes: Sequence[str]
+    others: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class StoredExamples:
+    """N examples outside a study in a file that `Application.predict` reads.
+
+    `ids`, `names`: (N,) texts that identify the examples. `labels`: (N,) int, positions in the study's classes.
+    """
+
+    path: Path
+    ids: np.ndarray
+    names: tuple[str, ...]
+    labels: np.ndarray
+
+
+class Application(Protocol):
+    """Application of a trained row to other examples: `ablate evaluate` and `ablate predict`."""
+
+    def read(self, new: NewData) -> NewExamples:
+        """Read and check new examples. Raises AblateError where they are wrong."""
+
+    def store(
+        self, workspace: Workspace, training: Training, examples: Any, options: Mapping[str, Any],
+        watch: ProgressListener,
+    ) -> StoredExamples:  # fmt: skip
+        """Write what `predict` reads. Raises AblateError where examples cannot be decoded."""
+
+    def predict(self, training: Training, weights: Path, examples: Path, channel: Channel) -> JobOutcome[np.ndarray]:
+        """Return, in a worker, the probabilities (N, K) of the stored examples."""
+
+    def check_retraining(self, workspace: Workspace, record: Record, training: Training) -> None:
+        """Raise AblateError where a training whose weights were deleted cannot be repeated as it was."""
+
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """Model of a trained row, for the model registry.
+
+    `flavor`: name of MLflow's module for such models ("keras"). `inputs`, `outputs`: name, dtype and shape of the
+    model's arrays, -1 for any length. `requirements`: packages that load the model, as pip names them. `check`:
+    function of the model after it was loaded again; raises ValueError where the model does not reproduce the stored
+    predictions.
+    """
+
+    model: Any
+    flavor: str
+    inputs: tuple[str, str, tuple[int, ...]]
+    outputs: tuple[str, str, tuple[int, ...]]
+    requirements: Sequence[str]
+    metadata: Mapping[str, Any]
+    check: Callable[[Any], None]
+
+
+@dataclass(frozen=True)
+class Check:
+    """Result of one check of this machine. `state`: good, note (works, but the user should know), or bad (to fix)."""
+
+    state: str
+    what: str
+    found: str
+
+
 class Experiment(Protocol):
     """Experiment. Every process can load an experiment without loading a backend: `train` loads the backend.
 
@@ -80,6 +167,12 @@ class Experiment(Protocol):
     - `estimate(request)`: the cost of the remaining trainings, a `cost.Estimate` for a `cost.EstimateRequest`; by
       default the mean of past trainings.
     - `studies`: a folder of study files that `--grid NAME` finds.
+    - `application()`: how a trained row predicts other examples, an `Application`.
+    - `check_export(workspace, training)`, `export_model(workspace, record, trial)`: the model of a trained row, an
+      `ExportedModel`, made in a process of its own. The check comes before; it raises AblateError.
+    - `describe(data, classes, sheet, watch)`: lines on a data set, for `ablate data`. `sheet`: a file for a picture of
+      some examples, or None.
+    - `checks()`: a `Check` for each thing that the experiment needs on this machine, for `ablate doctor`.
     """
 
     name: str

@@ -12,10 +12,7 @@ import pandas as pd
 
 from ablation.analysis import external_evaluation, selection
 from ablation.analysis.external_evaluation import ExternalEvaluation
-from ablation.errors import AblateError
 from ablation.experiments import is_demo
-from ablation.experiments.keras_head.datasets import images, names
-from ablation.experiments.keras_head.training import installed
 from ablation.model.table import Table
 from ablation.progress.listener import ProgressListener
 from ablation.report import build
@@ -23,13 +20,13 @@ from ablation.report.build import RenderOptions
 from ablation.report.tables import markdown_csv
 from ablation.store import result
 from ablation.store.files import short_name, write_text
-from ablation.store.record import Record
 from ablation.store.upgrade import opened
 from ablation.store.workspace import StudyFolder, Workspace
 from ablation.trackers import databases, optuna_study
 from ablation.workflows import sync
 from ablation.workflows.run_options import RunOptions
-from ablation.workflows.trained_row import TrainedRow, answers, choose
+from ablation.workflows.trained_row import TrainedRow, choose
+from ablation.workflows.trained_row import predict as predict_examples
 
 MAX_NAME_BYTES = (
     227  # length of an evaluation's name: tables/production_<name>.tex and MLflow's key production/<name>/<score> fit
@@ -61,16 +58,14 @@ def evaluate(options: RunOptions, split: str, row: int | None, watch: ProgressLi
     Raises:
         AblateError: The input is wrong.
     """
-    installed.check()
     workspace = opened(options.workspace, watch.say)
     databases.refuse_foreign_tracking(workspace, options.tracking)
     chosen = choose(workspace, options.name, row)
     record = chosen.record
-    loaded, others = _read(options, record, split)
-    for note in loaded.notes:
+    examples = chosen.read(options, split)
+    for note in examples.notes:
         watch.say(f"note: {note}")
-    decoded, probabilities = answers(options, workspace, chosen, loaded, watch)
-    index = decoded.index
+    stored, probabilities = predict_examples(options, workspace, chosen, examples, watch)
     data = options.data if is_demo(options.data) else os.path.abspath(options.data)
     identity = {
         "name": _name(workspace.study(record.name), data, split, row),
@@ -80,14 +75,14 @@ def evaluate(options: RunOptions, split: str, row: int | None, watch: ProgressLi
         "seed": chosen.trial.seed,
         "trial": record.trial_key(chosen.trial),
         "train": record.inputs.counts[chosen.trial.condition.split]["train"],
-        "left_out": others,
+        "left_out": examples.others,
         "measured": time.time(),
     }
     evaluation = external_evaluation.measure(
-        identity, record.inputs.classes, index.labels, probabilities, _test(workspace, chosen)
+        identity, record.inputs.classes, stored.labels, probabilities, _test(workspace, chosen)
     )
-    labels = np.array(record.inputs.classes)[index.labels]
-    frame = _predictions(index.names, probabilities, record.inputs.classes, {"id": index.ids, "label": labels})
+    labels = np.array(record.inputs.classes)[stored.labels]
+    frame = _predictions(stored.names, probabilities, record.inputs.classes, {"id": stored.ids, "label": labels})
     folder = workspace.study(record.name).evaluation(evaluation.name)
     write_text(folder / "predictions.csv", markdown_csv.csv(frame))
     write_text(folder / "confusion.csv", markdown_csv.csv(_confusion(evaluation)))
@@ -112,20 +107,6 @@ def _drawn(
     return Evaluated(
         evaluation, drawing.tables[evaluation.key], folder.evaluation(evaluation.name), folder.path / stem, frame
     )
-
-
-def _read(options: RunOptions, record: Record, split: str) -> tuple[images.Images, dict[str, int]]:
-    loaded = images.load(options.data)
-    images.check_names(loaded, options.data)
-    matched, others = images.matched(
-        loaded if split == "all" else images.of_split(loaded, split), record.inputs.classes
-    )
-    if not len(matched):
-        raise AblateError(
-            f"{options.data}: no image of the study's classes ({', '.join(record.inputs.classes)}); "
-            f"there are {names.listed(others) or 'no images'}"
-        )
-    return images.limit(matched, options.own.get("limit")), {name: n for name, n in others.items() if n}
 
 
 def _name(folder: StudyFolder, data: str, split: str, row: int | None) -> str:
@@ -190,12 +171,8 @@ def predict(options: RunOptions, row: int | None, watch: ProgressListener) -> pd
     Raises:
         AblateError: The input is wrong.
     """
-    installed.check()
     workspace = opened(options.workspace, watch.say)
     chosen = choose(workspace, options.name, row)
-    unlabelled = images.unlabelled(options.data, chosen.record.inputs.classes)
-    decoded, probabilities = answers(
-        options, workspace, chosen, images.limit(unlabelled, options.own.get("limit")), watch
-    )
-    frame = _predictions(decoded.index.names, probabilities, chosen.record.inputs.classes, {})
+    stored, probabilities = predict_examples(options, workspace, chosen, chosen.read(options, None), watch)
+    frame = _predictions(stored.names, probabilities, chosen.record.inputs.classes, {})
     return frame.sort_values("image", ignore_index=True)

@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 from ablation.analysis import selection
+from ablation.engine import slots
 from ablation.errors import AblateError
-from ablation.experiments.keras_head.training import devices, installed, jobs
 from ablation.store import record as records
 from ablation.store.record import Record
 from ablation.store.training import training_of
@@ -37,10 +37,9 @@ def _selected(workspace: Workspace, record: Record) -> Trial:
             f"study {record.name!r}: the head of row {sealed.row} was not kept; "
             "train it in another --workspace, with --keep selected or all"
         )
-    training = training_of(record, trial)
-    if not isinstance(training, jobs.HeadTraining):
+    if not hasattr(record.experiment, "export_model"):
         raise AblateError(f"study {record.name!r}: its experiment has no model that MLflow could register")
-    jobs.refuse_cleaned(workspace, training)  # the check of the model needs decoded images
+    record.experiment.check_export(workspace, training_of(record, trial))
     return trial
 
 
@@ -70,6 +69,8 @@ def _make(workspace: Workspace, record: Record, uri: str | None, name: str) -> s
     patient = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "MLFLOW_HTTP_REQUEST_TIMEOUT": "120"}
     given = {"MLFLOW_TRACKING_URI": uri} if uri else {}  # not an argument: all users of a machine see arguments
     before = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
+    slot = slots.parse("auto")[0]
+    of_slot = slots.environment(slot) | getattr(record.experiment, "environment", lambda slot: {})(slot)
     child = subprocess.run(
         [
             sys.executable,
@@ -79,7 +80,7 @@ def _make(workspace: Workspace, record: Record, uri: str | None, name: str) -> s
             record.name,
             name,
         ],
-        env=before | devices.of_child() | patient | given,
+        env=before | of_slot | patient | given,
         capture_output=True,
         text=True,
     )
@@ -105,7 +106,6 @@ def register(workspace: Workspace, study: str, uri: str | None, name: str) -> st
         AblateError: The model cannot be registered.
     """
     check_name(name)
-    installed.check()
     workspace = opened(workspace.root)
     record = records.need(workspace, study)
     trial = _selected(workspace, record)

@@ -1,4 +1,4 @@
-"""Predictions of a trained row for new images, from its stored weights, or from weights that a worker retrains."""
+"""Predictions of a trained row for new examples, from its stored weights, or from weights that a worker retrains."""
 
 import uuid
 from dataclasses import dataclass
@@ -10,19 +10,14 @@ from ablation.analysis.selection import Selection
 from ablation.engine import job, pool
 from ablation.engine.job import JobSettings
 from ablation.errors import AblateError
-from ablation.experiments.keras_head.datasets import images
-from ablation.experiments.keras_head.datasets.images import Decoded, Images
-from ablation.experiments.keras_head.inputs import ImageInputs
-from ablation.experiments.keras_head.training import devices, features, worker
-from ablation.experiments.keras_head.training.jobs import HeadTraining, refuse_cleaned
-from ablation.experiments.keras_head.training.prepare import store_images
+from ablation.experiments.protocol import Application, NewData, NewExamples, StoredExamples
 from ablation.outcomes import JobOutcome
 from ablation.progress.listener import ProgressListener
 from ablation.store import record as records
 from ablation.store import result
 from ablation.store.record import Record
 from ablation.store.result import Predictions
-from ablation.store.training import training_of
+from ablation.store.training import Training, training_of
 from ablation.store.workspace import TrainingFolder, Workspace
 from ablation.study.grid import Trial
 from ablation.workflows import sweep, warm_pool
@@ -38,11 +33,19 @@ class TrainedRow:
     trial: Trial
 
     @property
-    def training(self) -> HeadTraining:
+    def training(self) -> Training:
         """Training that answers the trial."""
-        training = training_of(self.record, self.trial)
-        assert isinstance(training, HeadTraining)
-        return training
+        return training_of(self.record, self.trial)
+
+    @property
+    def application(self) -> Application:
+        """Application of trained rows of this experiment to other examples."""
+        application: Application = self.record.experiment.application()
+        return application
+
+    def read(self, options: RunOptions, split: str | None) -> NewExamples:
+        """Read the examples that a command names. `split`: see `NewData`. Raises AblateError where they are wrong."""
+        return self.application.read(NewData(options.data, self.record.inputs.classes, split, options.own))
 
 
 def choose(workspace: Workspace, name: str, row: int | None) -> TrainedRow:
@@ -58,7 +61,7 @@ def choose(workspace: Workspace, name: str, row: int | None) -> TrainedRow:
     """
     workspace.refuse_locked()
     record = records.need(workspace, name)
-    if not isinstance(record.inputs, ImageInputs):
+    if not hasattr(record.experiment, "application"):
         name = record.grid.factors.experiment
         raise AblateError(f"study {record.name!r}: experiment {name!r} cannot apply a row to other data")
     sealed = selection.read(workspace, record)
@@ -76,79 +79,63 @@ def choose(workspace: Workspace, name: str, row: int | None) -> TrainedRow:
     return chosen
 
 
-def answers(
-    options: RunOptions, workspace: Workspace, chosen: TrainedRow, given: Images, watch: ProgressListener
-) -> tuple[Decoded, np.ndarray]:
-    """Predict images with a trained row.
+def predict(
+    options: RunOptions, workspace: Workspace, chosen: TrainedRow, examples: NewExamples, watch: ProgressListener
+) -> tuple[StoredExamples, np.ndarray]:
+    """Predict examples with a trained row.
 
     Args:
         options: Options of the command.
         workspace: Workspace of the study.
         chosen: Trained row.
-        given: N images.
+        examples: N examples.
         watch: Listener for progress.
 
     Returns:
-        The decoded images and their probabilities (N, K), both in index order.
+        The examples that could be read, and their probabilities (N, K), both in one order.
 
     Raises:
-        AblateError: The images could not be predicted, or the row could not be retrained.
+        AblateError: The examples could not be predicted, or the row could not be retrained.
     """
     training, epochs = chosen.training, chosen.trial.step
-    size = training.condition.image_size
     with workspace.lock():
-        decoded = images.decode(
-            given,
-            [size],
-            options.own.get("skip_bad", False),
-            lambda done, total: watch.step("reading images", done, total),
-            [size] if training.condition.align == "all" else [],
-        )
-        store_images(workspace, decoded)
-        alignment = decoded.aligned.digest if decoded.aligned else ""
-        pixels = workspace.images(decoded.index.digest).pixels(size, alignment)
+        stored = chosen.application.store(workspace, training, examples, options.own, watch)
         with warm_pool.open_pool(options, watch) as workers:
-            head = workspace.training(training.key).head(epochs)
-            if not head.is_file():
-                head = _trained_again(workspace, chosen, workers, watch).head(epochs)
-            task = pool.Task("predicting", worker.answer, (training, head.absolute(), pixels.absolute()))
-            return decoded, _one(workers, task, watch)
+            weights = workspace.training(training.key).head(epochs)
+            if not weights.is_file():
+                weights = _retrained(workspace, chosen, workers, watch).head(epochs)
+            task = pool.Task("predicting", job.predict, (training, weights.absolute(), stored.path))
+            return stored, _one(workers, task, chosen.record.noun, watch)
 
 
-def _one(workers: pool.Pool, task: pool.Task, watch: ProgressListener) -> np.ndarray:
+def _one(workers: pool.Pool, task: pool.Task, noun: str, watch: ProgressListener) -> np.ndarray:
     def reported(key: str, message: dict[str, int]) -> None:
-        watch.step(key, message["images"], message["of"])
+        watch.step(key, message["done"], message["of"])
 
     tasks = iter([task])
     for _, outcome in workers.run(lambda: next(tasks, None), pool.Listener(reported=reported)):
         if isinstance(outcome.value, np.ndarray):
             return outcome.value
-        raise AblateError(f"the images could not be predicted: {outcome.reason[:300]}")
+        raise AblateError(f"the {noun}s could not be predicted: {outcome.reason[:300]}")
     raise AssertionError("a pool ends each task")
 
 
-def _trained_again(
-    workspace: Workspace, chosen: TrainedRow, workers: pool.Pool, watch: ProgressListener
-) -> TrainingFolder:
-    """Retrain a row whose head was deleted, in a separate workspace, and compare its predictions with the stored ones.
+def _retrained(workspace: Workspace, chosen: TrainedRow, workers: pool.Pool, watch: ProgressListener) -> TrainingFolder:
+    """Retrain a row whose weights were deleted, in a separate workspace.
 
-    The result of the study stays unchanged.
+    The row's predictions are compared with the stored ones. The result of the study stays unchanged.
     """
     trial, training, again = chosen.trial, chosen.training, workspace.again
     epochs, place, reason = trial.step, again.training(training.key), ""
     if not (place.head(epochs).is_file() and result.is_done(place, epochs)):
-        if devices.backend() != chosen.record.inputs.backend:
-            was = f"KERAS_BACKEND={chosen.record.inputs.backend}"
-            raise AblateError(f"row {trial.row} must be retrained with the settings it had: set {was}")
-        watch.say(f"the head of row {trial.row} was not kept; retraining it for {epochs} epochs")
+        chosen.application.check_retraining(workspace, chosen.record, training)
+        watch.say(f"the {chosen.record.kept} of row {trial.row} was not kept; retraining it for {epochs} epochs")
         again.root.mkdir(parents=True, exist_ok=True)
         link = again.root / "cache"
         if not link.exists():
             link.unlink(missing_ok=True)
             link.symlink_to("..")  # relative, so that the link survives a move of the workspace
-        wanted = {f.key: f for f in training.artifacts().values()}
-        if not wanted or not all(features.is_ready(workspace, f) for f in wanted.values()):
-            refuse_cleaned(workspace, training)
+        wanted = {artifact.key: artifact for artifact in training.artifacts().values()}
         sweep.make(workspace, workers, chosen.record, wanted, watch)
         reason = _train(workers, again, training, watch).reason
     new, old = (result.read(w.training(training.key), epochs) for w in (again, workspace))
@@ -168,7 +155,7 @@ def _trained_again(
     return place
 
 
-def _train(workers: pool.Pool, again: Workspace, training: HeadTraining, watch: ProgressListener) -> JobOutcome[None]:
+def _train(workers: pool.Pool, again: Workspace, training: Training, watch: ProgressListener) -> JobOutcome[None]:
     orders = JobSettings(uuid.uuid4().hex, "selected")
     task = pool.Task("training again", job.train, (again.root.absolute(), training, orders))
 

@@ -3,9 +3,11 @@
 The orchestrator loads this file. The functions below import the modules that load a backend or decode images.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
+from ablation import extras
 from ablation.engine import slots
 from ablation.engine.cost import Estimate, EstimateRequest
 from ablation.engine.run import Run
@@ -14,7 +16,7 @@ from ablation.experiments.keras_head.factors import HeadFactors
 from ablation.experiments.keras_head.inputs import ImageInputs
 from ablation.experiments.keras_head.training import devices, installed, jobs
 from ablation.experiments.keras_head.training.jobs import Features, HeadTraining
-from ablation.experiments.protocol import Prepared, Request
+from ablation.experiments.protocol import Check, ExportedModel, Prepared, Request
 from ablation.measures.classes import of_classes
 from ablation.measures.measure import SPLITS
 from ablation.model.diagnostic import Diagnostic
@@ -22,6 +24,7 @@ from ablation.outcomes import Status
 from ablation.progress.listener import ProgressListener
 from ablation.store.record import Record
 from ablation.store.workspace import Workspace
+from ablation.study.grid import Trial
 from ablation.study.levels import Condition
 
 name = "keras_head"
@@ -121,3 +124,38 @@ def estimate(request: EstimateRequest) -> Estimate:
 def updates(condition: Condition, examples: dict[str, int]) -> int:
     """Return the number of optimizer updates of a training: epochs x batches."""
     return int(condition.epochs * -(-examples["train"] // condition.batch_size))
+
+
+def application() -> Any:
+    """Return how a trained head predicts other images, a `protocol.Application`."""
+    from ablation.experiments.keras_head import application as functions
+
+    return functions
+
+
+def check_export(workspace: Workspace, training: HeadTraining) -> None:
+    """Raise AblateError where a model cannot be exported: the check of the model needs decoded images."""
+    installed.check()
+    jobs.refuse_cleaned(workspace, training)
+
+
+def export_model(workspace: Workspace, record: Record, trial: Trial) -> ExportedModel:
+    """Return the full model of a trial, from images to probabilities. Loads the backend."""
+    from ablation.experiments.keras_head import export
+
+    return export.export_model(workspace, record, trial)
+
+
+def describe(data: str, classes: Sequence[str] | None, sheet: Path | None, watch: ProgressListener) -> list[str]:
+    """Return lines on a set of images: classes, splits, copies and leaks."""
+    extras.need("keras", "`ablate data`", ("pillow", "imagehash", "joblib"))
+    from ablation.experiments.keras_head import describe as description
+
+    return description.describe(data, classes, sheet, watch)
+
+
+def checks() -> Iterator[Check]:
+    """Yield the checks of this machine: the backend, and ImageNet weights."""
+    from ablation.experiments.keras_head import checks as machine_checks
+
+    return machine_checks.checks()

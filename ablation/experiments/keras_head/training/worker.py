@@ -91,7 +91,7 @@ def answer(training: HeadTraining, head: Path, images: Path, link: Channel) -> J
     parts, batch_size = [], features.batch(training.condition.image_size)
     for start in range(0, len(pixels), batch_size):
         parts.append(np.asarray(model.predict_on_batch(np.asarray(pixels[start : start + batch_size]))))
-        link.report({"images": min(start + batch_size, len(pixels)), "of": len(pixels)})
+        link.report({"done": min(start + batch_size, len(pixels)), "of": len(pixels)})
         if link.stopping():
             return JobOutcome(Status.INTERRUPTED)
     return JobOutcome(Status.DONE, np.concatenate(parts).astype(np.float32))
