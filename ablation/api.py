@@ -28,7 +28,7 @@ ALLOWED = {
     **dict.fromkeys((*LISTS, *REPEATED), "a string, or a list of strings"),
     **dict.fromkeys(VALUES, "a string, a number or a path"),
     "grid": "the name of a study, a path, or a list of them",
-    "seeds": "how many (5), or a list of whole numbers, at most 10,000",
+    "seeds": "the number of seeds (5), or a list of whole numbers; at most 10,000 seeds",
     "set": "a dict of factor and level, {'dropout': 0.5}; a level is a number, a string, a path or a list of numbers",
 }
 MOST = 10_000  # maximum number of values in one list: the maximum number of seeds of a study
@@ -192,7 +192,7 @@ def run(grid: str, **options: Any) -> pd.DataFrame:
         child = subprocess.run(command, capture_output=True, text=True)
     except (OSError, ValueError) as error:  # ValueError: a NUL, or half a surrogate pair
         raise AblateError(
-            f"the options cannot be passed on ({error}); remove characters that paths cannot hold"
+            f"the options cannot be passed to `ablate run` ({error}); remove characters that are not allowed in paths"
         ) from None
     if child.returncode not in (0, 1):
         lines = child.stderr.strip().splitlines() or ["no message"]

@@ -12,7 +12,7 @@ def parse(option: str, text: str) -> float:
     match = re.fullmatch("".join(rf"(?:([0-9]{{1,6}}(?:\.[0-9]+)?){unit})?" for unit in UNITS), text.strip())
     seconds = sum(float(n or 0) * s for n, s in zip(match.groups(), UNITS.values(), strict=True)) if match else 0.0
     if not seconds:
-        raise AblateError(f"{option} {text}: takes hours, minutes and seconds: 2h, 30m, 90s or 1h30m")
+        raise AblateError(f"{option} {text}: expected hours, minutes and seconds, as in 2h, 30m, 90s or 1h30m")
     return seconds
 
 

@@ -28,7 +28,7 @@ EXTRAS = {  # the same as in pyproject.toml; a test compares both
     ),
     "gpu": Extra("TensorFlow on NVIDIA's GPUs", {"nvidia.cudnn": "tensorflow[and-cuda]"}),
     "jax": Extra("KERAS_BACKEND=jax", {"jax": "jax"}),
-    "align": Extra("eye detection, for data without positions of eyes", {"cv2": "opencv-python-headless"}),
+    "align": Extra("eye detection, for data without eye positions", {"cv2": "opencv-python-headless"}),
     "postgres": Extra("databases on PostgreSQL", {"psycopg": "psycopg"}),
 }
 

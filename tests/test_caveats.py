@@ -138,7 +138,7 @@ def test_what_the_papers_table_gives_cause_for(paper: StudyAnalysis):
             "epochs (10: 6, 100: 3) and fc units (4096: 6, 2048: 1, 8192: 2).",
             (),
         ),
-        ("BATCH_CONFOUNDED", "In 10 epochs, batch size 128 makes 1,700 updates, batch size 256 850.", ()),
+        ("BATCH_CONFOUNDED", "In 10 epochs, batch size 128 makes 1,700 updates, and batch size 256 makes 850.", ()),
         (
             "BOUNDARY",
             "Row 5, the selected one, is at the edge of the levels that were tried: batch size 256 (highest), "
@@ -154,19 +154,20 @@ def test_what_the_papers_table_gives_cause_for(paper: StudyAnalysis):
         ),
         (
             "PUBLISHED_ODD",
-            "Published: row 9 trains worse in 100 epochs (train accuracy 0.9528) than row 8, otherwise equal, in 10 "
-            "(0.9676).",
+            "Published: row 9 has train accuracy 0.9528 after 100 epochs; row 8, which is otherwise equal, has a "
+            "higher one after 10 (0.9676).",
             (9,),
         ),
         (
             "F1_UNDEFINED_AVERAGE",
-            "The published F1 of rows 1 to 9 does not name its average (macro, weighted or micro); in rows 1 and "
+            "The average of the published F1 of rows 1 to 9 (macro, weighted or micro) is not stated; in rows 1 and "
             "3 to 8 it equals the published accuracy within rounding.",
             tuple(range(1, 10)),
         ),
         (
             "IMPORTANCE_SUPPRESSED",
-            "9 trials have a result, fc units 2048 in 1 of them; importances of factors need 50, and 5 of each level.",
+            "9 trials have a result, fc units 2048 in 1 of them; importances of factors need 50 trials, and 5 of "
+            "each level.",
             (),
         ),
     ],
@@ -259,7 +260,7 @@ def test_a_choice_within_noise(well: StudyAnalysis):
     """Rows that validation does not tell apart are named, with the cheapest; so is a choice that is unsure."""
     alike = say(_stable(well, 0.7, (1, 2), 2), "WITHIN_NOISE")
     assert alike.fact == (
-        "Row 1 was selected; it would be in 70.0% of bootstrap samples of the validation images; on validation, row 2 "
+        "Row 1 was selected; it is best in 70.0% of bootstrap samples of the validation images; on validation, row 2 "
         "does not differ significantly from it."
     )
     assert "90.0% is 88.0% when corrected" in alike.consequence
@@ -311,8 +312,8 @@ def test_test_puts_another_row_first(tmp_path: Path):
 
 def test_other_studies_saw_the_test_set(well: StudyAnalysis):
     """Looks at the same test images are counted."""
-    assert say(well, "REUSED_TEST", 2).fact == "1 other study of this workspace has seen the same test images."
-    assert say(well, "REUSED_TEST", 4).fact == "3 other studies of this workspace have seen the same test images."
+    assert say(well, "REUSED_TEST", 2).fact == "1 other study of this workspace has used the same test images."
+    assert say(well, "REUSED_TEST", 4).fact == "3 other studies of this workspace have used the same test images."
     assert "REUSED_TEST" not in codes(well, 1)
 
 
@@ -346,7 +347,7 @@ def test_rows_that_failed(tmp_path: Path):
     assert "FAILED_ROWS" not in codes(found)
     lost = {t: Result(Status.DIVERGED, 10) if (t.row, t.seed) == (2, 1) else r for t, r in found.results.items()}
     said = say(replace(found, results=lost), "FAILED_ROWS")
-    assert said.fact == "1 of 4 trials has no result (diverged: row 2). Row 2 has results of fewer seeds."
+    assert said.fact == "1 of 4 trials has no result (diverged: row 2). Row 2 has results for fewer seeds."
     assert "--retry diverged" in said.remedy
     assert said.rows == (2,)
 
@@ -381,7 +382,10 @@ def test_an_incomplete_grid(tmp_path: Path):
     part = tiny(tmp_path / "part", rows[:3])
     assert about_design <= set(codes(part))
     assert say(part, "INCOMPLETE_GRID").fact == "The grid has 3 of the 4 combinations of its levels."
-    assert say(part, "SATURATED").fact == "A model of main effects has 3 parameters for 3 rows: none is left over."
+    assert (
+        say(part, "SATURATED").fact
+        == "A model of main effects has 3 parameters for 3 rows: no degree of freedom is left for the error."
+    )
     assert say(part, "NOT_ESTIMABLE").fact == (
         "1 of 1 interaction cannot be estimated: dropout with augment (no runs with dropout 0.5 and augment flip)."
     )
@@ -416,7 +420,7 @@ def test_batch_size_at_equal_epochs(tmp_path: Path):
     """Batches of 16 and 32 at equal epochs make other numbers of updates."""
     rows = [{"batch_size": 32}, {"batch_size": 16}]  # 480 train images
     assert say(tiny(tmp_path / "a", rows), "BATCH_CONFOUNDED").fact == (
-        "In 10 epochs, batch size 16 makes 300 updates, batch size 32 150."
+        "In 10 epochs, batch size 16 makes 300 updates, and batch size 32 makes 150."
     )
     assert "BATCH_CONFOUNDED" not in codes(tiny(tmp_path / "b", [{"batch_size": 32}, {"batch_size": 32, "epochs": 5}]))
 
@@ -538,10 +542,10 @@ def test_small_and_absent_classes(tmp_path: Path, well: StudyAnalysis):
     """Fewer than thirty images are said, and none at all."""
     assert not {"SMALL_CLASS", "CLASS_ABSENT"} & set(codes(well))
     said = say(tiny(tmp_path / "small", support=(30, 29)), "SMALL_CLASS")
-    assert said.fact == "Fewer than 30 images of a class (validation: 29 class 1; test: 29 class 1)."
+    assert said.fact == "Some classes have fewer than 30 images (validation: 29 class 1; test: 29 class 1)."
     counts = {"given": {"train": (240, 240), "val": (60, 60), "test": (120, 0)}}
     said = say(recorded(well, counts=counts), "CLASS_ABSENT")
-    assert said.fact == "Classes without an image: no class 1 in test."
+    assert said.fact == "Some classes have no image: class 1 in test."
     assert "SMALL_CLASS" not in codes(recorded(well, counts=counts))
 
 

@@ -146,7 +146,7 @@ def test_a_used_name_with_other_data(capsys: pytest.CaptureFixture[str], here: P
         (["--grid", "smoke", "--name", ""], "--name: is empty"),
         (["--grid", ""], "--grid: is empty"),
         (["--grid", "smoke", "--set", "epochs=5"], "--set epochs: the rows of"),
-        (["--grid", "smoke", "--seeds", "none"], "--seeds none: takes how many"),
+        (["--grid", "smoke", "--seeds", "none"], "--seeds none: allowed: a number of seeds"),
         (["--grid", "smoke", "--slots", "gpu"], "cpu:N"),
         (["--grid", "smoke", "--limit", "0"], "--limit"),
         (["--grid", "smoke", "--classes", "joy"], "known: anger"),
@@ -303,7 +303,7 @@ def test_a_study_that_is_not_there(capsys: pytest.CaptureFixture[str], command: 
         Path("runs", name, "study.json").touch()
     for arguments in (["--grid", "paper"], ["--grid", "paper", "--name", "papre"]):
         code, error = call(capsys, command, *arguments)
-        assert (code, error.count("--name takes one of: faces, tiny")) == (2, 1)
+        assert (code, error.count("choose a --name of: faces, tiny")) == (2, 1)
 
 
 COMMANDS = ["run", "plan", "status", "table", "clean", "worker", "new", "data", "doctor"]
@@ -345,7 +345,7 @@ def test_options_from_python():
     ("arguments", "says"),
     [
         (["data", "demo", "--sheet", "nowhere/faces.png"], "--sheet nowhere/faces.png: no folder nowhere"),
-        (["data", "demo", "--sheet", "faces"], "--sheet faces: is not the name of an image; allowed: .bmp, "),
+        (["data", "demo", "--sheet", "faces"], "--sheet faces: not the name of an image file; allowed endings: .bmp, "),
         (["predict", "demo", "--grid", "paper", "-o", "a/b.csv"], "--output a/b.csv: no folder a; create it"),
         (["evaluate", "--data", "demo", "--grid", "paper", "--predictions", "a/b.csv"], "--predictions a/b.csv: "),
     ],

@@ -142,7 +142,7 @@ def test_images_beside_the_splits_are_refused(tmp_path):
     (tmp_path / "notes").mkdir()
     assert len(folders.load(str(tmp_path))) == 1
     save(tmp_path / "more" / "1.png")
-    assert f"{tmp_path / 'more'}: a folder of images next to train/" in refused(folders, tmp_path)
+    assert f"{tmp_path / 'more'}: a folder of images next to the split folder train/" in refused(folders, tmp_path)
 
 
 # ---- fer2013.csv
@@ -210,10 +210,10 @@ def test_fer2013_large_faces(tmp_path):
         ("joy,1 2 3 4,Training", "emotion 'joy'; allowed: 0 to 6"),
         ("0,1 2 3,Training", "3 pixels; allowed: a square number"),
         ("0,,Training", "0 pixels; allowed: a square number"),
-        ("0,1 2 3 256,Training", "allowed: whole numbers of 0 to 255"),
-        ("0,1 2 3 -4,Training", "allowed: whole numbers of 0 to 255"),
-        ("0,1 2 3 x,Training", "allowed: whole numbers of 0 to 255"),
-        ("0,1 2 3 0.5,Training", "allowed: whole numbers of 0 to 255"),
+        ("0,1 2 3 256,Training", "allowed: whole numbers from 0 to 255"),
+        ("0,1 2 3 -4,Training", "allowed: whole numbers from 0 to 255"),
+        ("0,1 2 3 x,Training", "allowed: whole numbers from 0 to 255"),
+        ("0,1 2 3 0.5,Training", "allowed: whole numbers from 0 to 255"),
         ("0,1 2 3 4,Holdout", "unknown Usage 'Holdout'; allowed: Training, PublicTest, PrivateTest"),
         ("0,1 2 3 4", "unknown Usage ''"),
     ],

@@ -198,7 +198,7 @@ SEEDS = "a list of one or more whole numbers from 0 to 4294967295"
         ("fixed = 5\n" + ROW, "fixed: 5 is not allowed; allowed: a table: [fixed], then factor = level"),
         ("[factorial]\nepochs = 5", "factorial.epochs: 5 is not allowed; allowed: a table: factor = [levels]"),
         ("[leave_one_out]\na = 1", "leave_one_out.a: 1 is not allowed; allowed: a table: component = { the levels"),
-        ("title = 5\n" + ROW, "title: 5 is not allowed; allowed: a text"),
+        ("title = 5\n" + ROW, "title: 5 is not allowed; allowed: a string"),
         ("reference = 0\n" + ROW, "reference: no row 0; allowed: 1 to 1"),
         ("reference = 2\n" + ROW, "reference: no row 2; allowed: 1 to 1"),
         ("reference = 1.5\n" + ROW, "reference: 1.5 is not allowed; allowed: the number of a row, from 1"),
@@ -252,13 +252,13 @@ def test_a_wrong_study_is_refused(tmp_path, text, message):
         (f"fc_units = {[9] * 17}", "fc_units: [9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9] is not allowed"),
         ("fc_units = [1, true]", "fc_units: [1, True] is not allowed; allowed: a whole number"),
         ("fc_units = [4, 4.0]", "fc_units: [4, 4.0] is not allowed; allowed: a whole number"),
-        ("fc_units = [1, 2]\nfc_layers = 3", "fc_units: lists 2 layers, fc_layers is 3; state one number a layer"),
+        ("fc_units = [1, 2]\nfc_layers = 3", "fc_units: 2 numbers, but fc_layers is 3; state one number per layer"),
         (
             "batch_size = 0x" + "f" * 5000,
             "batch_size: a number of thousands of digits is not allowed; allowed: a whole",
         ),
         (f"batch_size = '{'long' * 99}'", f"batch_size: '{'long' * 19}... is not allowed; allowed: a whole number"),
-        ("label = ['a']", "label: ['a'] is not allowed; allowed: a text"),
+        ("label = ['a']", "label: ['a'] is not allowed; allowed: a string"),
         ("published = 'x'", "published: 'x' is not allowed; allowed: a table of train_accuracy, train_loss, "),
         ("published.recall = 0.5", "published: unknown key 'recall'; known: train_accuracy, train_loss, "),
         (
@@ -344,14 +344,16 @@ def test_set_changes_what_all_rows_share(tmp_path):
 
 def test_set_refuses_what_the_rows_set(tmp_path):
     """A factor that one row sets is no longer shared by all."""
-    with pytest.raises(AblateError, match=r"^--set epochs: the rows of .*study\.toml set it; edit them, or set "):
+    with pytest.raises(
+        AblateError, match=r"^--set epochs: the rows of .*study\.toml set this factor; edit the rows, or set "
+    ):
         read(tmp_path, "[[rows]]\n[[rows]]\nepochs = 3\n", changes={"epochs": 5})
 
 
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [("lr=1", "--set lr: unknown factor 'lr'; known factors: backbone, weights, "),
-     ("dropout", "--set dropout: takes factor=level"), ("", "--set : takes factor=level"),
+     ("dropout", "--set dropout: expected factor=level"), ("", "--set : expected factor=level"),
      ("=1", "--set : unknown factor ''"), ("title=x", "--set title: unknown factor 'title'"),
      ("a\nb=1", "--set a b: unknown factor 'a\\nb'")],
 )  # fmt: skip
@@ -395,7 +397,7 @@ def test_other_seeds_are_refused(text):
     with pytest.raises(AblateError) as caught:
         study_file.seed_list(text)
     assert str(caught.value).endswith(
-        ": takes how many, 1 or more (5: seeds 0 to 4), or a list of whole numbers (0,7,11; one: 7,)"
+        ": allowed: a number of seeds (5: seeds 0 to 4), or a list of seeds (0,7,11; only 7: 7,)"
     )
 
 

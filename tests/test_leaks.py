@@ -149,7 +149,7 @@ def test_a_study_says_what_its_data_leak(tmp_path):
     assert "% on the 5,331 others; row 5: 96.6% with them" in told["LEAK_EXACT"]
     assert told["LEAK_NEAR"].startswith("1 test image with a near-duplicate")
     assert told["LEAK_LABEL"] == "2 groups of equal images carry different labels."
-    assert told["LEAK_SUBJECT"] == "6 subjects stand in two splits."
+    assert told["LEAK_SUBJECT"] == "6 subjects are in two splits."
     assert told["LEAK_AUGMENT"].startswith("1 test image has two or more near-duplicates")
     assert "NO_GROUPS" not in told
     path.write_text(known.model_copy(update={"subjects": None, "exact": none}).model_dump_json())

@@ -140,7 +140,7 @@ def test_a_broken_file_of_a_workspace_is_named(copied: Path, content: str, capsy
                 assert code in (0, 1, 2), (path, line)
                 if code == 2 and content not in ("null", "{}"):
                     assert line.startswith(f"error: {path}: "), (path, line)
-                    assert "delete it and run again" in line or "take another --name" in line
+                    assert "delete it and run again" in line or "choose another --name" in line
             path.write_bytes(whole)
     assert all(code == 0 for code, _ in tried(copied, capsys))
 
@@ -170,7 +170,7 @@ def test_a_cache_that_was_deleted_is_written_again(copied: Path, capsys: pytest.
     """Tables need the rows of the splits: the line says how to get them back, and that helps."""
     shutil.rmtree(copied / "cache")
     code, line = next(tried(copied, capsys))
-    assert (code, line.endswith(": missing; the same `ablate run` writes it again")) == (2, True), line
+    assert (code, line.endswith(": missing; run the same `ablate run` again to write it")) == (2, True), line
     run = ["run", "--grid", f"{copied.parent}/one.toml", "--data", f"{copied.parent}/data.npz", "--inline", "--quiet"]
     assert cli.run([*run, "--workspace", str(copied)]) == 0
     assert all(code == 0 for code, _ in tried(copied, capsys))

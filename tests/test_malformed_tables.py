@@ -66,7 +66,7 @@ def test_a_folder_of_tables_says_which_to_pass(tmp_path: Path):
     assert refused(tmp_path / "a-test.csv").endswith(f"a-test.csv: no column emotion; needed: {needed}")
 
 
-WRONG = "a pixel is out of range or not a number; allowed: whole numbers of 0 to 255"
+WRONG = "a pixel is out of range or not a number; allowed: whole numbers from 0 to 255"
 TABLES_REFUSED = {
     "a quote never closed": (
         [*TABLE[:2], '3,"9 9 9 9,Training', *TABLE[2:] * 50],

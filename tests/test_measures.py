@@ -137,8 +137,8 @@ def test_errors_are_scikit_learns():
     ("wrong", "says"),
     [({"kind": "ordinal"}, "kind: 'ordinal' is not allowed; allowed: binary, bounded, real, aggregate, scalar"),
      ({"best": "most"}, "best: 'most' is not allowed; allowed: high, low"),
-     ({"kind": "real"}, "kind 'real' takes per_example of per_example and aggregate"),
-     ({"aggregate": len}, "kind 'scalar' takes neither of")],
+     ({"kind": "real"}, "of per_example and aggregate, kind 'real' takes per_example"),
+     ({"aggregate": len}, "kind 'scalar' takes neither")],
 )  # fmt: skip
 def test_a_measure_that_cannot_be_is_refused(wrong: dict[str, Any], says: str):
     """It names what is allowed."""

@@ -152,7 +152,7 @@ def test_blanks_are_no_name(tmp_path: Path):
     """A class folder called blank is refused, with what to do."""
     for name in ("a", " "):
         save(tmp_path / name / "1.png")
-    with pytest.raises(AblateError, match="a class without a name; give each class a name of more than blanks"):
+    with pytest.raises(AblateError, match="the name of a class is empty; give each class a name"):
         images.check(folders.load(str(tmp_path)), "DATA")
 
 

@@ -239,7 +239,7 @@ def test_a_wrong_budget_is_refused(capsys: pytest.CaptureFixture[str], text: str
     """One line that says what is allowed, before anything is read."""
     assert cli.run(["plan", "--grid", "no-such-study", "--budget", text]) == 2
     assert capsys.readouterr().err == (
-        f"error: --budget {text}: takes hours, minutes and seconds: 2h, 30m, 90s or 1h30m\n"
+        f"error: --budget {text}: expected hours, minutes and seconds, as in 2h, 30m, 90s or 1h30m\n"
     )
 
 

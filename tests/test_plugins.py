@@ -134,7 +134,7 @@ def test_a_milestone_is_reported_with_its_result(tmp_path: Path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("--data", "faces"), "--data: experiment 'polynomial' takes none; leave it out"),
+        (("--data", "faces"), "--data: experiment 'polynomial' takes no data; leave out --data"),
         (("--limit", "5"), "--limit: experiment 'polynomial' takes noise"),
         (("--option", "loud=1"), "--option loud: experiment 'polynomial' takes noise"),
         (("--set", "dropout=0"), "--set dropout: unknown factor 'dropout'; known factors: degree, ridge, split_seed"),

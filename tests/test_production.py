@@ -84,7 +84,7 @@ def test_a_rows_own_test_images_give_its_test_scores(study: Path, evaluate: Call
     assert found["scores"]["accuracy"] == pytest.approx(float(line["test_accuracy"]))
     assert found["scores"]["loss"] == pytest.approx(float(line["test_loss"]), abs=1e-4)
     assert ("was not kept; retraining it" in said.err) == (line["selected"] != "True")
-    assert "not bit-equal" not in said.err
+    assert "not bit-identical" not in said.err
     assert {p: p.read_bytes() for p in before} == before
 
 
@@ -127,7 +127,7 @@ def test_wrong_input_is_one_line(evaluate: Callable[..., Said], tmp_path: Path):
         ((deep,), "1 of 2 images cannot be decoded: "),
         ((none / "joy/0.png",), "not a set of images; --data takes"),
         (("data.npz", "--row", 3), "--row 3: no such row; allowed: 1 to 2"),
-        (("data.npz", "--split", "val"), "--split val: the data have none; they have train, test"),
+        (("data.npz", "--split", "val"), "--split val: the data have no such split; found: train, test"),
     ]
     for arguments, message in cases:
         said = evaluate(*arguments)
@@ -214,7 +214,7 @@ def test_a_row_is_trained_again_wherever_its_workspace_is(study: Path, tmp_path:
     assert evaluate(tmp_path / "b").returncode == 0
     assert ablate("clean", "features", "--yes", cwd=tmp_path / "b").returncode == 0
     said = evaluate(tmp_path / "b")
-    assert (said.returncode, "decoded images were deleted; the same `ablate run` stores them" in said.stderr) == (
+    assert (said.returncode, "decoded images of the study were deleted; run the same `ablate run`" in said.stderr) == (
         2,
         True,
     )

@@ -139,4 +139,4 @@ def test_a_head_that_is_kept_nowhere_is_refused_before_training(capsys, npz):
     """--register with --keep none ends at once."""
     study = ["--grid", "smoke", "--data", str(npz), "--keep", "none"]
     assert cli.run(["run", *study, "--register", "faces"]) == 2
-    assert "--register needs the selected row's head" in capsys.readouterr().err
+    assert "--register needs the head of the selected row" in capsys.readouterr().err

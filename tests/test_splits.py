@@ -166,7 +166,7 @@ def test_subject_splits_are_seeded():
 @pytest.mark.parametrize(
     ("pairs", "says"),
     [
-        ([("", 0), ("", 1)] * 9, "the data have no subjects; demo data, an Aff-Wild2 folder, and an .npz"),
+        ([("", 0), ("", 1)] * 9, "the data have no subjects; only demo data, an Aff-Wild2 folder or an .npz"),
         ([("p", 0), ("p", 1)] * 9, r"too few subjects to draw a test split \(1 in all"),
         ([("p", 0), ("p", 1), ("q", 0), ("q", 1)] * 9, r"to draw a validation split \(1 in all, 1 with a\)"),
         ([("p", 0), ("q", 1), ("r", 2)] * 9, r"\(3 in all, 1 with a\), because train must keep one of each class"),

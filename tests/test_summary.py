@@ -40,7 +40,7 @@ def test_a_table_fits_the_terminal(place: Path, columns: int):
     assert not any(line.startswith("|") for line in lines)
     (row,) = [i for i, line in enumerate(lines) if line.startswith("5★")]
     assert re.search(r"\[\d\d\.\d, \d\d\.\d\]", lines[row] if columns == 140 else lines[row + 1])
-    assert ("Not shown for lack of width: Train, Macro-F1" in text) == (columns == 80)
+    assert ("Not shown, because the terminal is too narrow: Train, Macro-F1" in text) == (columns == 80)
 
 
 def test_in_a_pipe_the_table_is_markdown(place: Path):

@@ -335,7 +335,7 @@ def test_a_study_of_that_name_on_other_images_is_left_alone(tmp_path: Path):
     mine = OptunaStudy(url, found)
     trial = next(found.grid.trials())
     mine.begin(trial, "k")
-    with pytest.raises(AblateError, match="with other images or another metric; choose another --name"):
+    with pytest.raises(AblateError, match="with other images or metric; choose another --name"):
         OptunaStudy(url, synthetic.changed(found, images="others"), shared=True)
     assert [t.state for t in mine._study.get_trials()] == [TrialState.RUNNING]
     OptunaStudy(url, found)  # takes what runs for abandoned

@@ -71,8 +71,8 @@ def validated(record: Record, result: Result) -> float:
     if name not in scores:
         available = ", ".join(f"val_{measure}" for measure in scores) or "no measure on validation"
         raise AblateError(
-            f"study {record.name!r}: select_on: a finished trial has no val_{name}, and its predictions do not "
-            f"give it; the trial has {available}"
+            f"study {record.name!r}: select_on: a finished trial has no val_{name}, which also "
+            f"cannot be computed from its predictions; the trial has {available}"
         )
     return scores[name]
 

@@ -93,7 +93,7 @@ def _no_temporary_folder() -> str | None:
     try:
         tempfile.gettempdir()
     except OSError:
-        return "TMPDIR: no folder for temporary files is writable; set it to one that is"
+        return "no folder for temporary files is writable; set TMPDIR to a writable folder"
     return None
 
 
@@ -107,5 +107,5 @@ def _bug(arguments: list[str]) -> int:
     except OSError:  # a full or read-only disk may be the cause
         click.echo(text, err=True)
         return 3
-    click.echo(f"error: this is a bug of ablate's; please report it with {path.absolute()}", err=True)
+    click.echo(f"error: this is a bug in ablate; please report it, and attach {path.absolute()}", err=True)
     return 3

@@ -149,7 +149,7 @@ def _unreachable(address: str, error: Exception) -> AblateError:
     A timeout has no text: the name of its class is the reason then.
     """
     reason = (str(error).splitlines() or [type(error).__name__])[0]
-    return AblateError(f"--scheduler {address}: cannot be reached ({reason})")
+    return AblateError(f"--scheduler {address}: cannot be reached ({reason}); check the address and the scheduler")
 
 
 def _sees(path: str) -> tuple[str, bool]:

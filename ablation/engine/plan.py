@@ -60,14 +60,14 @@ def _refuse(folder: TrainingFolder, record: Record, factor: Factor, old: Conditi
     name, experiment = factor.name, record.grid.factors.experiment
     if name not in old and factor.since is None:
         raise AblateError(
-            f"{folder.path}: was trained before experiment {experiment!r} had the factor {name}; if its "
-            f"default {text(factor.default)} is how that training worked, declare "
-            f"since = {record.grid.factors.version} for it; otherwise increase the experiment's version"
+            f"{folder.path} was trained before experiment {experiment!r} had the factor {name}; if the "
+            f"training behaved as with the default {text(factor.default)}, declare the factor with "
+            f"since = {record.grid.factors.version}; otherwise increase the experiment's version"
         )
     if name in old and text(old[name]) != text(level):
         raise AblateError(
-            f"{folder.path}: was trained with {name} = {text(old[name])}, the default then; experiment {experiment!r} "
-            f"has {text(factor.default)} now; increase its version, or set {name} in the study"
+            f"{folder.path} was trained with the old default {name} = {text(old[name])}; the default of {experiment!r} "
+            f"is now {text(factor.default)}; increase the experiment's version, or set {name} in the study"
         )
 
 

@@ -14,7 +14,7 @@ import pynvml
 from ablation.errors import AblateError
 
 MOST_A_CORE = 4  # slots per core: a larger number is a typing error, and would start hundreds of processes
-HELP = "takes auto, cpu:N (N slots share the cores), gpu:0,1 (two GPUs), or gpu:0x3 (three trials on one GPU)"
+HELP = "allowed: auto, cpu:N (N slots share the cores), gpu:0,1 (two GPUs), or gpu:0x3 (three trials on GPU 0)"
 GPU_MEMORY = 0.92  # share of a GPU's memory for slots: CUDA contexts and libraries need the remainder
 
 # Environment variables by which a slot sets the limits of its process; nothing else sets these variables.

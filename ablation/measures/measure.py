@@ -70,7 +70,7 @@ class Measure:
                 )
         if (self.kind in PER_EXAMPLE) != bool(self.per_example) or (self.kind == AGGREGATE) != bool(self.aggregate):
             needed = {AGGREGATE: "aggregate", SCALAR: "neither"}.get(self.kind, "per_example")
-            raise AblateError(f"measure {self.name!r}: kind {self.kind!r} takes {needed} of per_example and aggregate")
+            raise AblateError(f"measure {self.name!r}: of per_example and aggregate, kind {self.kind!r} takes {needed}")
 
     @property
     def lowest(self) -> bool:

@@ -142,7 +142,7 @@ def _foreign_trials(content: Content, drawing: Report) -> Iterator[str]:
     for (name, _), ids in zip(content.lines, content.ids, strict=False):
         foreign = [i for i in ids.split() if i not in trial_keys]
         if foreign:
-            yield f"{name} comes from other data: its trial {foreign[0]} is not in study {record.name}'s"
+            yield f"{name} comes from other data: its trial {foreign[0]} does not belong to study {record.name}"
 
 
 def _column(content: Content, k: int) -> str:
@@ -155,7 +155,7 @@ def _compare(stored: Content, fresh: Content) -> Iterator[str]:
     for n, (name, cells) in enumerate(stored.lines):
         expected = rows.get(name) if rows else (fresh.lines[n][1] if n < len(fresh.lines) else None)
         if expected is None:
-            yield f"{name}: the results give no such line"
+            yield f"{name}: the results contain no such line"
             continue
         for k in range(max(len(cells), len(expected))):
             a, b = (line[k] if k < len(line) else "nothing" for line in (cells, expected))
@@ -226,12 +226,12 @@ def check(workspace: Workspace, path: Path, importances: Importances | None = No
         raise AblateError(
             f"{path}: the table belongs to study {study}, which is not in this workspace "
             f"({workspace.root} has {studies}); "
-            "pass --workspace with the one that holds it"
+            "pass --workspace with the workspace of that study"
         )
     look = RenderOptions(latex=latex, importances=importances)
     drawing = rebuild(workspace, study, look)
     if name not in drawing.files:
-        raise AblateError(f"{path}: study {study} has no {name} (any more)")
+        raise AblateError(f"{path}: study {study} does not have {name} now; redraw its tables: `ablate table`")
     read = _read_macros if name == "macros.tex" else READERS[path.suffix]
     stored = read(_with_new_ids(workspace, text))
     foreign = list(_foreign_trials(stored, drawing))

@@ -103,6 +103,6 @@ def understood(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise AblateError(f"{path}: missing; the same `ablate run` writes it again") from None
+        raise AblateError(f"{path}: missing; run the same `ablate run` again to write it") from None
     except (AttributeError, BadZipFile, EOFError, IndexError, KeyError, RecursionError, TypeError, ValueError):
         raise AblateError(f"{path}: this version cannot read it; delete it and run again") from None

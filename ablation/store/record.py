@@ -215,7 +215,7 @@ def read(folder: StudyFolder) -> Record | None:
         inputs = getattr(kind, "Inputs", Inputs).model_validate_json(json.dumps(content["inputs"]))
         return Record.model_validate_json(json.dumps(content | {"inputs": {}})).model_copy(update={"inputs": inputs})
     except (ValueError, KeyError, TypeError):
-        raise AblateError(f"{folder.record}: not a record that this version reads; take another --name") from None
+        raise AblateError(f"{folder.record}: this version cannot read it; choose another --name") from None
 
 
 def _current(raw: dict[str, Any]) -> dict[str, Any]:
@@ -243,7 +243,7 @@ def need(workspace: Workspace, name: str) -> Record:
 def no_study(workspace: Workspace, name: str) -> AblateError:
     """Return the error for a missing study."""
     studies = workspace.studies()
-    advice = f"--name takes one of: {', '.join(studies)}" if studies else "run `ablate run` first"
+    advice = f"choose a --name of: {', '.join(studies)}" if studies else "run `ablate run` first"
     return AblateError(f"{workspace.root}: no study {name!r}; {advice}")
 
 

@@ -42,7 +42,7 @@ def check_columns(split: str, columns: Mapping[str, Any]) -> None:
         raise ValueError(f"{split}: columns have unequal lengths ({text})")
     for name, array in arrays.items():
         if array.dtype.kind not in "biufU":
-            raise ValueError(f"{split}: column {name!r} holds {array.dtype}; allowed: numbers and texts")
+            raise ValueError(f"{split}: column {name!r} holds {array.dtype}; allowed: numbers and strings")
         if array.dtype.kind == "f" and split == "val" and not np.isfinite(array).all():
             raise ValueError(f"{split}: column {name!r} holds a number that is not finite")
 

@@ -172,7 +172,7 @@ class Holder:
 def check_name(name: str) -> None:
     """Raise AblateError where a study's name is not allowed: the name is a folder name, and is stored in databases."""
     if not re.fullmatch(r"[\w+-][\w.+-]*", name) or name in RESERVED:
-        raise AblateError(f"study name {name!r} is not allowed; pass --name with letters, digits, and . _ + - between")
+        raise AblateError(f"study name {name!r} is not allowed; pass --name with letters, digits, _ + -, . (not first)")
     if len(name) > MAX_STUDY or len(name.encode()) > MAX_NAME:
         raise AblateError(
             f"study name {name[:30]!r}... is too long; pass --name with at most {MAX_STUDY} letters ({MAX_NAME} bytes)"

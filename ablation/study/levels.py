@@ -64,7 +64,7 @@ class Condition(Mapping[str, Level]):
             raise AttributeError(f"no factor {factor!r}") from None
 
     def __setattr__(self, factor: str, level: Level) -> None:
-        raise AttributeError(f"{factor}: a condition does not change; use `replace`")
+        raise AttributeError(f"{factor}: a condition cannot be changed; use `replace`")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._levels)

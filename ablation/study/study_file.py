@@ -38,7 +38,7 @@ class _StudyFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    title: str = Field("", description="a text")
+    title: str = Field("", description="a string")
     experiment: _Experiment = Field(
         default_factory=_Experiment, description="a table: [experiment], then plugin = the name of an experiment"
     )
@@ -48,9 +48,9 @@ class _StudyFile(BaseModel):
     seeds: list[Annotated[int, Field(ge=0, le=MAX_SEED)]] = Field(
         [0], min_length=1, description=f"a list of one or more whole numbers from 0 to {MAX_SEED}"
     )
-    published_test_images: int | None = Field(None, ge=1, description="how many test images the source had")
+    published_test_images: int | None = Field(None, ge=1, description="the number of test images of the source, from 1")
     equivalence_margin: Decimal | None = Field(
-        None, gt=0, description="a number above 0: differences in the primary measure below it count as none (0.01)"
+        None, gt=0, description="a number above 0, such as 0.01: smaller differences in the primary measure count as 0"
     )
     fixed: dict[str, Any] = Field(default_factory=dict, description="a table: [fixed], then factor = level")
     rows: list[dict[str, Any]] | None = Field(None, description="a list of tables: [[rows]], then factor = level")
@@ -115,7 +115,7 @@ def _no_file(grid: str) -> AblateError:
     takes = f"--grid takes a study file (.toml), or the name of a shipped study: {', '.join(shipped())}"
     if os.path.isdir(grid):
         inside = [path.name for path in sorted(Path(grid).glob("*.toml"))]
-        holds = f" (in it: {', '.join(inside[:5])}{', ...' if inside[5:] else ''})" if inside else ""
+        holds = f" (it contains: {', '.join(inside[:5])}{', ...' if inside[5:] else ''})" if inside else ""
         return AblateError(f"--grid {grid}: is a folder{holds}; {takes}")
     if os.path.exists(grid):
         return AblateError(f"--grid {grid}: is not a regular file that ends in .toml; {takes}")
@@ -275,7 +275,7 @@ def _factors(experiment: _Experiment) -> _Factors:
 
 def _label(path: Path, row: _Row) -> str:
     if not isinstance(row.label, str):
-        raise AblateError(f"{path}: {row.where}.label: {_quote(row.label)} is not allowed; allowed: a text")
+        raise AblateError(f"{path}: {row.where}.label: {_quote(row.label)} is not allowed; allowed: a string")
     return row.label
 
 
@@ -383,7 +383,7 @@ def _margin(path: Path, file: _StudyFile, experiment: Any) -> float | None:
     if primary.is_share and file.equivalence_margin >= 1:
         raise AblateError(
             f"{path}: equivalence_margin: {_quote(file.equivalence_margin)} is not allowed; allowed: a fraction below "
-            f"1: differences in {primary.title} below it count as none (0.01)"
+            f"1, such as 0.01: smaller differences in {primary.title} count as 0"
         )
     return float(file.equivalence_margin)
 
@@ -398,7 +398,7 @@ def settings(texts: Sequence[str]) -> dict[str, Any]:
     for stated in texts:
         name, equals, value = stated.partition("=")
         if not equals:
-            raise AblateError(f"--set {stated}: takes factor=level, as in --set dropout=0.5")
+            raise AblateError(f"--set {stated}: expected factor=level, as in dropout=0.5")
         try:
             parsed[name] = tomllib.loads(f"x = {value}")["x"]
         except (ValueError, RecursionError):
@@ -415,7 +415,7 @@ def seed_list(text: str) -> list[int]:
     seeds = numbers if "," in text else list(range(min(sum(numbers), MAX_ROWS + 1)))
     if not 0 < len(seeds) <= MAX_ROWS or min(seeds) < 0 or max(seeds) > MAX_SEED:
         raise AblateError(
-            f"--seeds {text}: takes how many, 1 or more (5: seeds 0 to 4), or a list of whole numbers (0,7,11; one: 7,)"
+            f"--seeds {text}: allowed: a number of seeds (5: seeds 0 to 4), or a list of seeds (0,7,11; only 7: 7,)"
         )
     return seeds
 
@@ -476,7 +476,7 @@ def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -
     rows = _design(path, file)
     for name in changes:
         if any(name in row.levels for row in rows):
-            raise AblateError(f"--set {name}: the rows of {path} set it; edit them, or set another factor")
+            raise AblateError(f"--set {name}: the rows of {path} set this factor; edit the rows, or set another factor")
     conditions = [
         factors.condition(f"{path}: {row.where}.", fixed | factors.located(row.levels, path.parent)) for row in rows
     ]
@@ -523,11 +523,11 @@ def starter() -> str:
     return f"""\
 # A study for ablate: state the rows, then  ablate run --grid THIS_FILE --data YOUR_IMAGES
 title = "My ablation"
-# reference = 1  # the row that the others are compared with; default: the row with most one-factor neighbours
-select_on = "val_accuracy"  # chooses a row, on validation only: {", ".join(f"val_{m}" for m in measures)}
+# reference = 1  # the row that the others are compared with; default: the row that most rows differ from in one factor
+select_on = "val_accuracy"  # measure that selects a row, on validation only: {", ".join(f"val_{m}" for m in measures)}
 seeds = [0]
 
-[fixed]  # what rows share, unless a row says otherwise; every factor has a default:
+[fixed]  # levels of all rows that do not set their own; every factor has a default:
 {factors}# split_seed = 0  # for splits that the data do not define
 
 # One design: [[rows]], each row stated ...

@@ -196,7 +196,7 @@ class Sender:
             self.handled += 1
             if message["kind"] not in KINDS:
                 content = str(message.get("line") or message["kind"])
-                raise ValueError(f"no message of this version: {content[:60]!r}")
+                raise ValueError(f"unknown kind of message: {content[:60]!r}")
             if is_lost(message, self.runs):
                 continue
             if message["kind"] == "metrics":

@@ -186,7 +186,7 @@ class OptunaStudy:
                 return opened
             if shared:
                 raise AblateError(
-                    f"--storage: has a study {name!r} with other images or another metric; choose another --name"
+                    f"--storage: the database has study {name!r} with other images or metric; choose another --name"
                 )
             optuna.delete_study(study_name=name, storage=self._storage)
 

@@ -40,7 +40,7 @@ class Bench:
         for key, outcome in self._workers.run(partial(next, iter(tasks), None), pool.Listener()):
             if not isinstance(outcome.value, kind):
                 reason = outcome.reason[:200]
-                raise AblateError(f"{title} failed: {reason}; a run would fail here too")
+                raise AblateError(f"{title} failed: {reason}; `ablate run` would fail in the same way")
             values[key] = outcome.value
             self._watch.step(title, len(values), len(tasks))
         return values

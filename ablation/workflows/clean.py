@@ -12,7 +12,7 @@ from ablation.store.files import TEMPORARY
 from ablation.store.workspace import Workspace
 
 KINDS = {
-    "checkpoints": "of interrupted trainings, which would start over",
+    "checkpoints": "of interrupted trainings, which would restart from the beginning",
     "heads": "of rows that no study keeps; evaluating such a row would retrain it",
     "features": "and decoded images, which the next `ablate run` computes again",
     "trainings": "that no study here uses",

@@ -87,7 +87,7 @@ def forecast(options: RunOptions, budget: float | None, benches: Benches, watch:
         AblateError: The input is wrong, for the same reasons as in a run.
     """
     if options.scheduler:
-        raise AblateError("--scheduler: a plan measures this machine's slots; leave it out, and pass --slots")
+        raise AblateError("--scheduler: `ablate plan` measures slots of this machine only; pass --slots instead")
     began = time.monotonic()
     check(options)
     workspace = opened(options.workspace, watch.say)

@@ -30,12 +30,12 @@ def _selected(workspace: Workspace, record: Record) -> Trial:
     if sealed is None:
         raise AblateError(f"study {record.name!r}: no row is selected yet; finish `ablate run` first")
     if sealed.row is None:
-        raise AblateError(f'study {record.name!r}: selects no row (select_on = "none"); there is none to register')
+        raise AblateError(f'study {record.name!r}: selects no row (select_on = "none"), so no model can be registered')
     trial = next(record.grid.seeded(sealed.row))
     if not workspace.training(record.training_key(trial)).head(trial.step).is_file():
         raise AblateError(
             f"study {record.name!r}: the head of row {sealed.row} was not kept; "
-            "train it in another --workspace, with --keep selected or all"
+            "run the study in another --workspace, with --keep selected or --keep all"
         )
     if not hasattr(record.experiment, "export_model"):
         raise AblateError(f"study {record.name!r}: its experiment has no model that MLflow could register")
@@ -111,5 +111,5 @@ def register(workspace: Workspace, study: str, uri: str | None, name: str) -> st
     trial = _selected(workspace, record)
     whose = f"model of row {trial.row}, seed {trial.seed}"
     if model_version := _known(workspace, record, uri, name, trial):
-        return f"{whose}: is already {name} version {model_version}"
+        return f"{whose}: already registered as {name} version {model_version}"
     return f"{whose}: registered as {name} version {_make(workspace, record, uri, name)}"

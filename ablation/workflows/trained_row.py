@@ -147,7 +147,7 @@ def _retrained(workspace: Workspace, chosen: TrainedRow, workers: pool.Pool, wat
             for w, r in ((again, new), (workspace, old))
         )
         watch.say(
-            f"note: the retrained row {trial.row} is not bit-equal: {int((a != b).sum())} of {len(a)} "
+            f"note: the retrained row {trial.row} is not bit-identical: {int((a != b).sum())} of {len(a)} "
             "validation predictions differ (another processor, number of threads, or version)"
         )
     else:

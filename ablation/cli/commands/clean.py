@@ -27,7 +27,7 @@ def clean(kinds: tuple[str, ...], workspace: Path, yes: bool) -> int:
 
     unknown = [kind for kind in kinds if kind not in cleaning.KINDS]
     if unknown:
-        raise AblateError(f"{unknown[0]}: takes {', '.join(cleaning.KINDS)}")
+        raise AblateError(f"unknown kind {unknown[0]}; allowed: {', '.join(cleaning.KINDS)}")
     if not workspace.is_dir():
         raise AblateError(f"--workspace {workspace}: no such folder")
     opened_workspace = opened(workspace)
@@ -39,5 +39,5 @@ def clean(kinds: tuple[str, ...], workspace: Path, yes: bool) -> int:
                 item.delete()
     size = cleaning.megabytes(sum(item.size for item in items))
     if items:
-        click.echo(f"deleted {size}" if yes else f"{size} in all; to delete: --yes")
+        click.echo(f"deleted {size}" if yes else f"{size} in all; to delete them, add --yes")
     return 0

@@ -35,7 +35,7 @@ def _not_empty(context: click.Context, parameter: click.Parameter, value: str | 
 
 
 NAME = click.option(
-    "--name", callback=_not_empty, help="Name of the study. Default: that of the grid, with -demo on demo data."
+    "--name", callback=_not_empty, help="Name of the study. Default: the name of the grid, plus -demo for demo data."
 )
 
 
@@ -65,9 +65,9 @@ def some_study_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def tls_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for name, description in (
-        ("key", "your private key"),
-        ("cert", "your certificate"),
-        ("ca", "the certificate authority"),
+        ("key", "your private key (PEM)"),
+        ("cert", "your certificate (PEM)"),
+        ("ca", "the certificate authority (PEM)"),
     ):
         command = click.option(f"--tls-{name}", metavar="FILE", help=f"TLS to the scheduler: {description}.")(command)
     return command
@@ -85,7 +85,7 @@ def tracking_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def strict_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
-        "--strict", multiple=True, metavar="CODE", help="Exit with code 1 if this warning is given. Repeatable."
+        "--strict", multiple=True, metavar="CODE", help="Exit with status 1 if the warning CODE is given. Repeatable."
     )(command)
 
 
@@ -101,24 +101,24 @@ RUN_OPTIONS: tuple[Callable[..., Any], ...] = (
     click.option("--classes", help="Classes to use, in this order: anger,fear,happiness. Default: all."),
     click.option(
         "--seeds",
-        help="Number of seeds (5: seeds 0 to 4), or a list (0,7,11; seed 7 alone: 7,). Default: the study file's.",
+        help="Number of seeds (5: seeds 0 to 4), or a list (0,7,11; seed 7 alone: 7,). Default: as in the study file.",
     ),
     click.option(
         "--set", "changes", multiple=True, metavar="FACTOR=LEVEL", help="Set a factor that all rows share. Repeatable."
     ),
     click.option(
-        "--limit", type=click.IntRange(min=1), help="Use at most this many images of each split, drawn with a seed."
+        "--limit", type=click.IntRange(min=1), help="Use at most this many images of each split, chosen at random."
     ),
     click.option("--skip-bad", is_flag=True, help="Leave out images that cannot be decoded."),
     click.option(
-        "--option", multiple=True, metavar="NAME=VALUE", help="Option of the study's own experiment. Repeatable."
+        "--option", multiple=True, metavar="NAME=VALUE", help="Option that the experiment defines. Repeatable."
     ),
     click.option(
         "--slots",
         default="auto",
         show_default=True,
-        help="Where trainings run: auto (every GPU, or the CPU), cpu:N (N trainings share the cores), gpu:0,1, or "
-        "gpu:0x3 (three on one GPU).",
+        help="Where trainings run: auto (all GPUs; if none, the CPU), cpu:N (N trainings share the cores), gpu:0,1, or "
+        "gpu:0x3 (three on GPU 0).",
     ),
     click.option(
         "--scheduler",
@@ -128,7 +128,7 @@ RUN_OPTIONS: tuple[Callable[..., Any], ...] = (
     tls_options,
     click.option("--inline", is_flag=True, help="Train in this process, without workers (for debugging)."),
     click.option(
-        "--timeout", metavar="TIME", help="Time limit of one attempt of a training: 90s, 30m, 2h. Default: none."
+        "--timeout", metavar="TIME", help="Time limit for each attempt at a training: 90s, 30m, 2h. Default: none."
     ),
     click.option(
         "--retry",
@@ -141,14 +141,14 @@ RUN_OPTIONS: tuple[Callable[..., Any], ...] = (
         type=click.Choice(["all", "selected", "none"]),
         default="selected",
         show_default=True,
-        help="Rows whose trained weights stay on disk. With all, more epochs can resume from them.",
+        help="Rows whose trained weights are kept. With all, a later run with more epochs can resume from them.",
     ),
     click.option(
         "--replicate-reference",
         "replicates",
         type=click.IntRange(min=2),
         metavar="N",
-        help="Train the reference row N more times with other seeds first, and mark the rows within that noise.",
+        help="First train the reference row with N more seeds, and mark the rows whose results lie in their range.",
     ),
     click.option("--storage", metavar="URL", help="Database of Optuna. Default: SQLite in the workspace."),
     tracking_option,
@@ -169,7 +169,7 @@ def row_options(command: Any) -> Any:
     for option in (
         click.option("--row", type=int, metavar="N", help="Number of the row. Default: the selected row."),
         click.option(
-            "--limit", type=click.IntRange(min=1), help="Use at most this many images of each split, drawn with a seed."
+            "--limit", type=click.IntRange(min=1), help="Use at most this many images of each split, chosen at random."
         ),
         click.option("--skip-bad", is_flag=True, help="Leave out images that cannot be decoded."),
         click.option("--slots", default="auto", show_default=True, help="Where to run, as for `ablate run`."),
@@ -194,7 +194,7 @@ def asked_for(
 
         register.check_name(other_options["register"])
         if other_options["keep"] == "none":
-            raise AblateError("--register needs the selected row's head; leave --keep none out")
+            raise AblateError("--register needs the head of the selected row; leave out --keep none")
     seed_list = study_file.seed_list(seeds) if seeds else None
     study = study_file.read(grid, study_file.settings(changes), seed_list)
     experiment_options = _own_options(study.factors, {"classes": classes, "limit": limit, "skip_bad": skip_bad}, option)
@@ -224,7 +224,7 @@ def _data(grid: str, schema: Any, data: str | None) -> str:
     takes = getattr(experiments.load(schema.plugin), "takes_data", "")
     if not takes:
         if data is not None:
-            raise AblateError(f"--data: experiment {schema.experiment!r} takes none; leave it out")
+            raise AblateError(f"--data: experiment {schema.experiment!r} takes no data; leave out --data")
         return ""
     if data is None and not set(merge.parts(grid)) <= set(study_file.shipped()):
         raise AblateError(f"--data: {grid} needs {takes}")
@@ -240,7 +240,7 @@ def _own_options(schema: Any, named_options: dict[str, Any], extra_options: tupl
     for text in extra_options:
         name, equals, value = text.partition("=")
         if not equals:
-            raise AblateError(f"--option {text}: takes name=value")
+            raise AblateError(f"--option {text}: expected name=value")
         options[name] = value
     for name in options:
         if name not in accepted:

@@ -17,7 +17,7 @@ def plan(budget: str | None, as_json: bool, **asked: Any) -> int:
     """Show what `ablate run` would train, and its time, memory and disk.
 
     Takes the options of `ablate run`. Nothing is trained, and no result is written. Times are estimated from past
-    trainings of the workspace, or else from a few real training steps on the slots.
+    trainings of the workspace; if there are none, from a few real training steps on the slots.
 
     \b
     ablate plan --grid paper

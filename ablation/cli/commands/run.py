@@ -22,7 +22,7 @@ from ablation.fast_imports import loading
 def run(as_json: bool, quiet: bool, verbose: bool, strict: tuple[str, ...], **asked: Any) -> int:
     """Train every row of a study and write its table.
 
-    Finished trials are never trained twice: run the same command again to resume, or to add rows and seeds to a study.
+    Finished trials are never trained twice: run the same command again to resume, or run it with more rows or seeds.
     Ctrl-C saves and stops the trainings.
 
     \b
@@ -31,7 +31,7 @@ def run(as_json: bool, quiet: bool, verbose: bool, strict: tuple[str, ...], **as
     ablate run --grid smoke --seeds 3 --set learning_rate=1e-4
     ablate run --grid mine.toml --data fer2013.csv --set weights=vgg16_notop.weights.h5
     ablate run --grid paper --slots gpu:0x3,1 --timeout 2h
-    ablate run --grid heads,baseline,paper     several studies as one table; all-paper is these three
+    ablate run --grid heads,baseline,paper     several studies as one table; short: --grid all-paper
     """
     from ablation import signals
 

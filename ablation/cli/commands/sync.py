@@ -14,7 +14,7 @@ from ablation.cli.commands.options import named, opened, some_study_options, tra
 def sync(grid: str | None, name: str | None, workspace: Path, tracking: str | None) -> int:
     """Send missing results to MLflow.
 
-    Use it after MLflow was down or lost, or to fill another server. Nothing is sent twice. Without --grid and --name,
+    Use it if MLflow was down or lost its data, or for another server. Nothing is sent twice. Without --grid and --name,
     all studies of the workspace are sent.
 
     \b

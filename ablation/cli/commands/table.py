@@ -32,7 +32,7 @@ from ablation.errors import AblateError
     type=click.Choice(["auto", "all"]),
     default="auto",
     show_default=True,
-    help="Intervals in the table; auto leaves out bootstrap intervals above 100 rows.",
+    help="Intervals in the table; auto leaves out bootstrap intervals if there are more than 100 rows.",
 )
 @strict_option
 def table(
@@ -47,7 +47,7 @@ def table(
     ablate table --grid paper --strict LEAK_EXACT --strict SINGLE_SEED
     """
     if standalone and fragment:
-        raise AblateError("--standalone and --fragment exclude each other; pass one")
+        raise AblateError("--standalone and --fragment cannot be combined; pass one of them")
     form = "standalone" if standalone else "fragment" if fragment else "float"
     latex = {"style": style, "form": form, "float": "table*" if wide else "table"}
     outcome = drawn(grid, name, workspace, strict, latex=latex, all_intervals=intervals == "all")

@@ -15,7 +15,7 @@ from ablation.fast_imports import loading
 def verify(files: tuple[Path, ...], workspace: Path) -> int:
     """Check every number of a table against the results of its study.
 
-    Takes the .csv, .tex and .md tables that ablate has drawn, and macros.tex, also as copies in another folder.
+    Takes the .csv, .tex and .md tables and the macros.tex that ablate wrote, or copies of them in any folder.
 
     \b
     ablate verify runs/paper/table.tex

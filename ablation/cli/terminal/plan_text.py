@@ -146,7 +146,7 @@ def _totals(plan: dict[str, Any], made: str) -> Iterator[str]:
     counts = (f" x {plan['seeds']} seeds" if plan["seeds"] > 1 else "") + replicates
     trials = f"{counts} are {plan['trials']} trials," if counts else ""
     shared = plan["epochs_without_sharing"]
-    unshared = f" instead of {shared:,}" if shared > plan["epochs"] else ""
+    unshared = f" instead of {shared:,} without shared trainings" if shared > plan["epochs"] else ""
     yield f"{_count(plan['rows'], 'row')}{trials} in {_count(len(trainings), 'training')}: " + (
         f"{plan['epochs']:,} {plan['shared'] or 'step' + ('s' if plan['epochs'] != 1 else '')}{unshared}"
     )

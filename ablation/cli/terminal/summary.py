@@ -100,7 +100,7 @@ def _style(cell: Cell) -> str:
 
 def _left_out(table: Table, shown: Sequence[int]) -> list[str]:
     names = [column.title for k, column in enumerate(table.columns) if k not in shown]
-    return [f"Not shown for lack of width: {', '.join(names)}."] if names else []
+    return [f"Not shown, because the terminal is too narrow: {', '.join(names)}."] if names else []
 
 
 def print_claims(claims: Sequence[str]) -> None:

@@ -50,7 +50,7 @@ def read(new: NewData) -> NewImages:
     if not len(matched):
         raise AblateError(
             f"{new.data}: no image of the study's classes ({', '.join(new.classes)}); "
-            f"there are {names.listed(others) or 'no images'}"
+            f"found: {names.listed(others) or 'no images'}"
         )
     limited = images.limit(matched, new.options.get("limit"))
     return NewImages(limited, {name: n for name, n in others.items() if n})
@@ -95,7 +95,7 @@ def check_retraining(workspace: Workspace, record: Record, training: HeadTrainin
     """Raise AblateError where a head cannot be retrained as it was: on the same backend, from stored images."""
     if devices.backend() != record.inputs.backend:
         raise AblateError(
-            f"the row must be retrained with the backend it had: set KERAS_BACKEND={record.inputs.backend}"
+            f"the row must be retrained with its original backend: set KERAS_BACKEND={record.inputs.backend}"
         )
     wanted = {artifact.key: artifact for artifact in training.artifacts().values()}
     if not wanted or not all(features.is_ready(workspace, artifact) for artifact in wanted.values()):

@@ -24,7 +24,7 @@ def describe(data: str, classes: Sequence[str] | None, sheet: Path | None, watch
     """
     if sheet and sheet.suffix.lower() not in images.SUFFIXES:
         raise AblateError(
-            f"--sheet {sheet}: is not the name of an image; allowed: {', '.join(sorted(images.SUFFIXES))}"
+            f"--sheet {sheet}: not the name of an image file; allowed endings: {', '.join(sorted(images.SUFFIXES))}"
         )
     image_set = images.choose_classes(images.load(data), classes)
     images.check(image_set, data)

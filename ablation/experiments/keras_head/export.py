@@ -41,7 +41,7 @@ def _check(model: Any, workspace: Workspace, record: Record, training: HeadTrain
     pixels = np.load(stored, mmap_mode="r", allow_pickle=False)[rows["val"]]
     off = float(np.abs(model.predict(pixels, verbose=0) - probabilities.astype(np.float32)).max())
     if not off <= CLOSE.get(trial.condition.precision, LESS_CLOSE):
-        raise ValueError(f"the exported model differs from row {trial.row}: probabilities are off by {off:.3g}")
+        raise ValueError(f"the exported model differs from row {trial.row}: probabilities differ by {off:.3g}")
 
 
 def export_model(workspace: Workspace, record: Record, trial: Trial) -> ExportedModel:

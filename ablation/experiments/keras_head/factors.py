@@ -62,7 +62,7 @@ class HeadFactors(BaseModel):
     def _one_unit_a_layer(self) -> "HeadFactors":
         if isinstance(self.fc_units, tuple) and len(self.fc_units) != self.fc_layers:
             raise ValueError(
-                f"fc_units: lists {len(self.fc_units)} layers, fc_layers is {self.fc_layers}; state one number a layer"
+                f"fc_units: {len(self.fc_units)} numbers, but fc_layers is {self.fc_layers}; state one number per layer"
             )
         return self
 

@@ -127,7 +127,7 @@ class ImageInputs(Inputs):
         shared = self.weights.keys() & new.weights.keys()
         yield "weights", _digests(self.weights, shared), _digests(new.weights, shared)
         if self.alignment and new.alignment:
-            yield "places of the eyes", {"": self.alignment}, {"": new.alignment}
+            yield "eye positions", {"": self.alignment}, {"": new.alignment}
 
 
 def _subset(digests: dict[str, str], names: Iterable[str]) -> dict[str, str]:

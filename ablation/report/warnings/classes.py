@@ -91,9 +91,9 @@ def small_class(context: CheckContext) -> Diagnostic | None:
     text = "; ".join(f"{split}: {listed(names)}" for split, names in small_classes.items())
     return Diagnostic(
         "SMALL_CLASS",
-        f"Fewer than {FEW} images of a class ({text}).",
+        f"Some classes have fewer than {FEW} images ({text}).",
         "The recall of such a class can be off by 17 pp or more, and macro-F1 weights all classes equally.",
-        "Add images of these classes, and do not interpret their scores singly.",
+        "Add images of these classes, and do not interpret the score of a single one of them.",
     )
 
 
@@ -102,12 +102,12 @@ def absent(context: CheckContext) -> Diagnostic | None:
     absent_classes = _by_split(context, 1, 0)
     if not absent_classes:
         return None
-    text = "; ".join(f"no {listed(names)} in {split}" for split, names in absent_classes.items())
+    text = "; ".join(f"{listed(names)} in {split}" for split, names in absent_classes.items())
     return Diagnostic(
         "CLASS_ABSENT",
-        f"Classes without an image: {text}.",
-        f"Macro-F1 then averages the classes that have images, and is not comparable with one over all "
-        f"{len(context.record.inputs.classes)}.",
+        f"Some classes have no image: {text}.",
+        f"Macro-F1 is then the mean over the classes with images, and cannot be compared with a macro-F1 over all "
+        f"{len(context.record.inputs.classes)} classes.",
         "Add images, or leave the class out with --classes.",
     )
 

@@ -67,10 +67,10 @@ def overfit_curve(context: CheckContext) -> Diagnostic | None:
         "OVERFIT_CURVE",
         f"In {which(rows)} validation loss rises from its minimum to the last epoch while train loss falls (row "
         f"{worst}: by {percent(rises[worst])} since epoch {lowest_epochs[worst]}).",
-        "The last epoch, whose numbers are reported, is not the best of these trainings; they have become "
+        "The last epoch, whose numbers are reported, is not the best of these trainings; the models have become "
         "overconfident.",
         f"Add rows with fewer epochs (about {lowest_epochs[worst]} for row {worst}): "
-        "they are read off the same trainings.",
+        "their results are taken from the same trainings.",
         tuple(rows),
     )
 
@@ -110,10 +110,10 @@ def saturated_early(context: CheckContext) -> Diagnostic | None:
     row = min(reached, key=lambda r: reached[r] / len(context.curves[r].val_accuracy))
     return Diagnostic(
         "SATURATED_EARLY",
-        f"Validation accuracy comes within a sampling error of its best before half of the epochs in {which(reached)} "
+        f"Validation accuracy is within a sampling error of its best already by half of the epochs in {which(reached)} "
         f"(row {row}: at epoch {reached[row]} of {len(context.curves[row].val_accuracy)}).",
-        "The epochs after that cost time and add nothing that this validation set can show.",
-        f"Fewer epochs suffice (about {reached[row]} for row {row}): such rows are read off the same trainings.",
+        "Later epochs cost time, and this validation set shows no gain from them.",
+        f"Fewer epochs suffice (about {reached[row]} for row {row}): such rows are taken from the same trainings.",
         tuple(reached),
     )
 
@@ -139,7 +139,7 @@ def late_variance(context: CheckContext) -> Diagnostic | None:
         f"Over the last {LAST} epochs validation accuracy jumps by more than its sampling error in {which(spreads)} "
         f"(row {worst}: standard deviation {points(spreads[worst])}, "
         f"sampling error {points(context.curves[worst].error)}).",
-        "The scores of these rows at the last epoch are partly the luck of that epoch.",
+        "The scores of these rows at the last epoch depend partly on chance.",
         "Try a lower learning rate or a larger batch, and several seeds.",
         tuple(spreads),
     )

@@ -26,7 +26,7 @@ def incomplete(context: CheckContext) -> Diagnostic | None:
         "INCOMPLETE_GRID",
         f"The grid has {n_rows:,} of the {n_cells:,} combinations of its levels.",
         "An effect is known only for the combinations that were run; for others it is assumed.",
-        "Run the missing combinations ([factorial]), or claim only pairs of rows that differ in one factor.",
+        "Run the missing combinations ([factorial]), or claim only differences between rows that differ in one factor.",
     )
 
 
@@ -97,7 +97,7 @@ def saturated(context: CheckContext) -> Diagnostic | None:
     parameters_text, rows_text = plural(len(effects) + 1, "parameter"), plural(n_rows, "row")
     return Diagnostic(
         "SATURATED",
-        f"A model of main effects has {parameters_text} for {rows_text}: none is left over.",
+        f"A model of main effects has {parameters_text} for {rows_text}: no degree of freedom is left for the error.",
         "Such a model fits any numbers exactly; main effects are not reported.",
         "Add rows that change two factors at once, or compare pairs of rows.",
     )
@@ -154,7 +154,7 @@ def boundary(context: CheckContext) -> Diagnostic | None:
         "of the levels that were tried: "
         f"{listed(f'{worded(f, levels[f])} ({edge})' for f, edge in edges.items())}.",
         "A better level may lie beyond the edge.",
-        f"Try {listed(beyond)}, or say that the range was not searched further.",
+        f"Try {listed(beyond)}, or state that the range was not searched further.",
         (row,),
     )
 
@@ -178,10 +178,10 @@ def batch_confounded(context: CheckContext) -> Diagnostic | None:
     return Diagnostic(
         "BATCH_CONFOUNDED",
         f"In {plural(epochs, 'epoch')}, batch size {small} makes {more_updates:,} updates, "
-        f"batch size {large} {fewer_updates:,}.",
+        f"and batch size {large} makes {fewer_updates:,}.",
         "A difference between batch sizes can come from the number of updates, or from a learning rate that suits one "
         "of them.",
-        "Tune the learning rate for each batch size, or compare at equal updates.",
+        "Tune the learning rate for each batch size, or compare at equal numbers of updates.",
     )
 
 
@@ -201,7 +201,7 @@ def unimportant(context: CheckContext) -> Diagnostic | None:
     return Diagnostic(
         "IMPORTANCE_SUPPRESSED",
         f"{plural(len(trials), 'trial has', 'trials have')} a result{rare_level}; importances of factors need "
-        f"{TRIALS}, and {TRIALS_A_LEVEL} of each level.",
+        f"{TRIALS} trials, and {TRIALS_A_LEVEL} of each level.",
         "With fewer, importances depend on a few trials, and change with noise; none are reported.",
         "Read the one-factor contrasts; do not quote importances that Optuna's dashboard shows for this study.",
     )

@@ -46,7 +46,7 @@ def _interval_scope(context: CheckContext) -> str:
     networks = "networks" if context.record.inputs.classes else "models"
     return (
         f"Intervals and tests are over {context.record.noun}s: they describe these trained {networks}, not the "
-        "settings: another seed can change the numbers further."
+        "settings; another seed can change the numbers further."
     )
 
 
@@ -89,7 +89,7 @@ def seed_noise(context: CheckContext) -> Diagnostic | None:
         f"{len(doubtful)} of {claims_text} {'is' if len(doubtful) == 1 else 'are'} below twice that, the smallest "
         f"{primary.size(smallest, 2)} (rows {first} and {second}).",
         "A difference of this size between two trainings can come from their seeds alone.",
-        "Run more seeds of these rows, or leave these differences unclaimed.",
+        "Run more seeds of these rows, or do not claim these differences.",
         tuple(sorted({row for rows in doubtful for row in rows})),
     )
 
@@ -107,7 +107,7 @@ def within_noise(context: CheckContext) -> Diagnostic | None:
     cheapest = "the selected row" if stability.cheapest == sealed.row else f"row {stability.cheapest}"
     return Diagnostic(
         "WITHIN_NOISE",
-        f"Row {sealed.row} was selected; it would be in {percent(share)} of bootstrap samples of the validation "
+        f"Row {sealed.row} was selected; it is best in {percent(share)} of bootstrap samples of the validation "
         f"{noun}s{alike_text}.",
         f"The choice is partly luck: the validation {primary.title} of {primary.compact(stability.value)} is "
         f"{primary.compact(stability.corrected)} when corrected for it.",

@@ -17,7 +17,7 @@ def shift(context: CheckContext) -> Diagnostic | None:
     return Diagnostic(
         "SHIFT",
         f"{sentence(listed(_evaluation_text(evaluation) for evaluation in worse))}.",
-        "The test images are closer to the train images than these are: test accuracy does not predict accuracy there.",
+        "These images differ more from the train images than the test images do: test accuracy is too high for them.",
         "Report this number with test accuracy; check for subjects in two splits, different light or cropping, and "
         "different shares of classes.",
         tuple(sorted({evaluation.row for evaluation in worse})),

@@ -25,14 +25,14 @@ def failed(context: CheckContext) -> Diagnostic | None:
     partial_rows = [row for row in rows if row in context.finished]
     n_failed = sum(map(len, rows_by_outcome.values()))
     outcomes_text = "; ".join(f"{outcome}: {which(row_numbers)}" for outcome, row_numbers in rows_by_outcome.items())
-    partial_text = f" {sentence(which(partial_rows, 'has', 'have'))} results of fewer seeds." if partial_rows else ""
-    retry = " (`--retry diverged` for what diverged)" if Status.DIVERGED in rows_by_outcome else ""
+    partial_text = f" {sentence(which(partial_rows, 'has', 'have'))} results for fewer seeds." if partial_rows else ""
+    retry = " (diverged trials only with `--retry diverged`)" if Status.DIVERGED in rows_by_outcome else ""
     return Diagnostic(
         "FAILED_ROWS",
         f"{n_failed:,} of {plural(len(trials), 'trial')} {'has' if n_failed == 1 else 'have'} no result "
         f"({outcomes_text}).{partial_text}",
         "The best remaining row need not be the best of all, and a row may have failed because of its settings.",
-        f"`ablate run` retries them{retry}; otherwise leave the rows in the table as they are.",
+        f"`ablate run` retries them{retry}; if they fail again, keep their rows in the table.",
         tuple(rows),
     )
 
@@ -48,9 +48,9 @@ def not_ablated(context: CheckContext) -> Diagnostic | None:
     rows = sorted({row for group in groups for row in group})
     return Diagnostic(
         "NOT_ABLATED",
-        f"{listed([f'rows {listed(group)}' for group in groups])} have different settings, but were trained on the "
-        "same network, weights, optimizer, batches, validation and test images.",
-        "The factor that they vary has no effect here, so their difference means nothing.",
+        f"{listed([f'rows {listed(group)}' for group in groups])} have different settings, but they all had the "
+        "same network, weights, optimizer, batches, validation images and test images.",
+        "The factor in which these rows differ has no effect here, so the difference between them means nothing.",
         "Check whether the factor acts on these data (class weights do not if classes are balanced), or drop a row.",
         tuple(rows),
     )
@@ -78,8 +78,8 @@ def mixed(context: CheckContext) -> Diagnostic | None:
         f"The trials ran in {len(kinds)} environments, which differ in {listed(differing)}; "
         f"{which(rows, 'was', 'were')} not trained in the most frequent one.",
         "Another processor, number of threads or version changes the last bits, so a small part of a difference "
-        "between rows can come from there.",
-        "For bit-equal results, run the study in a new --workspace on one kind of machine with one kind of slot.",
+        "between rows can come from this.",
+        "For bit-identical results, run the study in a new --workspace on one kind of machine with one kind of slot.",
         tuple(rows),
     )
 
@@ -100,7 +100,7 @@ def nondeterministic(context: CheckContext) -> Diagnostic | None:
     return Diagnostic(
         "NONDETERMINISTIC",
         f"{sentence(which(rows, 'was', 'were'))} trained on a GPU ({listed(devices)}) without op determinism.",
-        "The same trial, run again, gives slightly other numbers, and rows that share a training share its randomness.",
-        "Count differences as real only where they exceed those between seeds; a CPU gives equal bits.",
+        "The same trial, run again, gives slightly different numbers, and rows of one training share its randomness.",
+        "Treat differences as real only if they exceed those between seeds; on a CPU, numbers are bit-identical.",
         tuple(rows),
     )

@@ -35,7 +35,7 @@ def f1_above_accuracy(context: CheckContext) -> Diagnostic | None:
         f"The published F1 exceeds the published accuracy by more than rounding allows in {plural(len(gaps), 'row')}: "
         f"{listed(parts)}.",
         "Micro-F1 equals accuracy, and weighted F1 lies close to it, so one of the two may be an error in the source.",
-        "Check the source; do not take a measured F1 below it for a failure to reproduce.",
+        "Check the source; a measured F1 below the published one need not be a failed reproduction.",
         tuple(gaps),
     )
 
@@ -49,8 +49,8 @@ def f1_average(context: CheckContext) -> Diagnostic | None:
     equal_text = f"; in {which(equal_rows)} it equals the published accuracy within rounding" if equal_rows else ""
     return Diagnostic(
         "F1_UNDEFINED_AVERAGE",
-        f"The published F1 of {which(rows)} does not name its average (macro, weighted or micro){equal_text}.",
-        "These differ for unequal classes; micro-F1 equals accuracy.",
+        f"The average of the published F1 of {which(rows)} (macro, weighted or micro) is not stated{equal_text}.",
+        "These averages differ if the classes have unequal sizes; micro-F1 equals accuracy.",
         "Compare it with all three in table.csv, and state which one is meant.",
         tuple(rows),
     )
@@ -93,7 +93,7 @@ def conflict(context: CheckContext) -> Diagnostic | None:
     return Diagnostic(
         "PUBLISHED_CONFLICT",
         f"The same training is published with different numbers: {listed(texts)}.",
-        "One of the two is of another training, or an error; measured numbers are compared with the first.",
+        "One of the two comes from another training, or is an error; measured numbers are compared with the first.",
         "Check the source, and state which of them is meant.",
         tuple(sorted({c.row for c in conflicts})),
     )
@@ -109,6 +109,6 @@ def _comparison_text(context: CheckContext, shorter: int, longer: int) -> str:
     if short_epochs >= long_epochs or short_value - long_value <= _half_unit(short_value) + _half_unit(long_value):
         return ""
     return (
-        f"row {longer} trains worse in {plural(long_epochs, 'epoch')} (train accuracy {long_value}) than row "
-        f"{shorter}, otherwise equal, in {short_epochs} ({short_value})"
+        f"row {longer} has train accuracy {long_value} after {plural(long_epochs, 'epoch')}; row "
+        f"{shorter}, which is otherwise equal, has a higher one after {short_epochs} ({short_value})"
     )

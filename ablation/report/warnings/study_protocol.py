@@ -96,9 +96,9 @@ def reused(context: CheckContext) -> Diagnostic | None:
     return Diagnostic(
         "REUSED_TEST",
         f"{plural(n_others, 'other study', 'other studies')} of this workspace {'has' if n_others == 1 else 'have'} "
-        f"seen the same test {context.record.noun}s.",
+        f"used the same test {context.record.noun}s.",
         "Each look at a test set influences what is tried next, so the test becomes less independent.",
-        f"Confirm the final row on {context.record.noun}s that no study has seen.",
+        f"Confirm the final row on {context.record.noun}s that no study has used.",
     )
 
 
@@ -117,10 +117,10 @@ def other_data(context: CheckContext) -> Diagnostic | None:
     comparable = " and ".join(part for part in (tau, signs) if part)
     return Diagnostic(
         "OTHER_DATA",
-        f"The published numbers are of other data or weights: {reproduction.other}.",
-        "Differences of measured and published numbers mean nothing here"
-        + (f"; what can be compared is ranks and signs: {comparable}." if comparable else "."),
-        "To reproduce the numbers, give the source's images with --data, and its weights.",
+        f"The published numbers come from other data or weights: {reproduction.other}.",
+        "Differences between measured and published numbers mean nothing here"
+        + (f"; only ranks and signs can be compared: {comparable}." if comparable else "."),
+        "To reproduce the numbers, pass the source's images with --data, and its weights with --set weights=PATH.",
     )
 
 
@@ -136,7 +136,7 @@ def weights_replaced(context: CheckContext) -> Diagnostic | None:
         f"{sentence(which(rows, 'uses', 'use'))} random weights: the ImageNet weights of {listed(backbones)} were "
         "not available.",
         "A random backbone extracts other features, so these accuracies say nothing about pretrained ones.",
-        "Connect to the internet once, or pass --set weights=PATH, under a --name of its own.",
+        "Connect to the internet once, or pass --set weights=PATH, and run the study with a new --name.",
         tuple(rows),
     )
 
@@ -150,6 +150,6 @@ def left_out(context: CheckContext) -> Diagnostic | None:
         "LEFT_OUT",
         f"{plural(n_images, 'image was', 'images were')} left out because {'it' if n_images == 1 else 'they'} could "
         "not be decoded.",
-        "The numbers are over the remaining images, and other software may decode more or fewer.",
+        "The numbers are computed on the remaining images; other software may decode more or fewer images.",
         "Repair the files, or state how many were left out.",
     )

@@ -43,7 +43,7 @@ def read_labels(file: Path) -> tuple[list[str], list[int]]:
     names = [name.strip() for name in header.split(",")]
     if not all(names):
         raise AblateError(
-            f"{file} line 1: a class without a name; expected names with commas between, as in Anger,Fear"
+            f"{file} line 1: a class without a name; expected names separated by commas, as in Anger,Fear"
         )
     values = {str(k): k for k in range(NO_LABEL, len(names))}
     for number, line in enumerate(lines, start=2):

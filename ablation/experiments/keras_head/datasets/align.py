@@ -27,8 +27,8 @@ def need_detector(data: str) -> None:
     """Raise AblateError where OpenCV is missing."""
     if find_spec("cv2") is None:
         raise AblateError(
-            f"align: {data} does not say where the eyes are, and no detector is installed; "
-            "pip install 'ablate-table[align]', or take align = \"none\""
+            f"align: {data} contains no eye positions, and no eye detector is installed; "
+            "pip install 'ablate-table[align]', or set align = \"none\""
         )
 
 

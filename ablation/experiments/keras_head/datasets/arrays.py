@@ -62,7 +62,7 @@ def read_classes(archive: NpzFile, data: str) -> tuple[str, ...] | None:
     classes = read_texts(archive, "class_names", data)
     if classes.ndim != 1 or len(set(map(names.key, classes.tolist()))) < len(classes):
         raise AblateError(
-            f"{data}: class_names: allowed: a plain list of names, each once (compared without case and outer blanks)"
+            f"{data}: class_names: allowed: a plain list of names, each once (case and outer spaces are ignored)"
         )
     return tuple(classes.tolist())
 

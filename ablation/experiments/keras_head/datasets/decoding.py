@@ -31,7 +31,7 @@ def rgb(source: Path | np.ndarray | bytes) -> Image.Image:
         return Image.fromarray(source).convert("RGB")
     with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
         if image.mode.startswith(("I", "F")):  # Pillow would clip these at 255, which makes a 16-bit photograph white
-            raise ValueError(f"{image.mode}: more than 8 bits a pixel and channel")
+            raise ValueError(f"{image.mode}: more than 8 bits per channel")
         ImageOps.exif_transpose(image, in_place=True)
         return image.convert("RGB")
 

@@ -94,7 +94,7 @@ def parse_pixels(text: str, where: str) -> np.ndarray:
         flat = np.loadtxt([text], np.uint8, comments=None, ndmin=1) if text else np.zeros(0, np.uint8)
     except ValueError:
         raise AblateError(
-            f"{where}: a pixel is out of range or not a number; allowed: whole numbers of 0 to 255"
+            f"{where}: a pixel is out of range or not a number; allowed: whole numbers from 0 to 255"
         ) from None
     side = isqrt(flat.size)
     if not side or side * side != flat.size:

@@ -34,7 +34,7 @@ def split_folders(root: Path) -> list[tuple[str, Path]]:
                 raise AblateError(f"{root}: no class folders, but {folder.name}/ holds a data set; pass {folder}")
         return [("", root)]
     for folder in filter(image_files, others):  # otherwise its images would be left out without a message
-        raise AblateError(f"{folder}: a folder of images next to {splits[0][1].name}/; {EXPECTED}")
+        raise AblateError(f"{folder}: a folder of images next to the split folder {splits[0][1].name}/; {EXPECTED}")
     return sorted(splits, key=lambda pair: SPLITS.index(pair[0]))
 
 

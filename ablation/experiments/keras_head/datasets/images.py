@@ -138,7 +138,7 @@ def unlabelled(data: str, classes: Sequence[str]) -> Images:
     files = image_files(path) if path.is_dir() else [path] if path.is_file() else []
     if not files:
         problem = f"no image ({', '.join(sorted(SUFFIXES))})" if path.is_dir() else "no such file or folder"
-        raise AblateError(f"{data}: {problem}; predict takes an image file, or a folder of them")
+        raise AblateError(f"{data}: {problem}; predict takes an image file, or a folder of image files")
     names = [printable(str(file.relative_to(path))) for file in files] if path.is_dir() else [printable(data)]
     blank = np.full(len(files), "", str)
     return Images(files, names, np.zeros(len(files), int), tuple(classes), blank, blank)
@@ -220,7 +220,7 @@ def of_split(images: Images, split: str) -> Images:
     part = images.take(np.flatnonzero(images.splits == split))
     if not len(part):
         available = [s for s in SPLITS if (images.splits == s).any()]
-        raise AblateError(f"--split {split}: the data have none; they have {', '.join(available) or 'no splits'}")
+        raise AblateError(f"--split {split}: the data have no such split; found: {', '.join(available) or 'no splits'}")
     return part
 
 
@@ -246,7 +246,7 @@ def check_names(images: Images, data: str) -> None:
                 f"{printable(name)}: a name that is not UTF-8; rename it (convmv does so for whole folders)"
             )
     if not all(map(names.key, images.classes)):
-        raise AblateError(f"{data}: a class without a name; give each class a name of more than blanks")
+        raise AblateError(f"{data}: the name of a class is empty; give each class a name")
 
 
 def check(images: Images, data: str) -> None:

@@ -232,7 +232,7 @@ def given(index: Index) -> Split:
 
 def summary(leaks: Leaks) -> list[str]:
     """Return the lines of a summary of the leaks, for the console."""
-    lines = [f"copies: {leaks.copies:,} beyond the first, in {leaks.groups:,} groups of equal pixels"]
+    lines = [f"copies: {leaks.copies:,} (without originals), in {leaks.groups:,} groups of equal images"]
     lines.append(f"groups with different labels: {leaks.conflict:,}")
     lines.append(f"groups across splits: {leaks.across:,}; near duplicates across splits: {leaks.near:,} pairs "
                  f"({leaks.mirrored:,} mirrored)")  # fmt: skip

@@ -89,7 +89,7 @@ def _draw_subjects(
             f"split = subject: too few subjects to draw a {target} split ({len(names)} in all, "
             f"{(cells[:, few] > 0).sum()} with {index.classes[present[few]]}), because train must keep one of each "
             "class; "
-            "add subjects, raise --limit, or take split = class"
+            "add subjects, raise --limit, or set split = class"
         )
     return rows[~part], rows[part]
 
@@ -98,8 +98,8 @@ def _by_subject(index: Index, seed: int) -> Split:
     """Return splits by subject. All images without a subject count as one subject: they may show the same person."""
     if not (index.subjects != "").any():
         raise AblateError(
-            "split = subject: the data have no subjects; demo data, an Aff-Wild2 folder, and an .npz file with "
-            "subject_train, ... bring them; else take split = class"
+            "split = subject: the data have no subjects; only demo data, an Aff-Wild2 folder or an .npz file with "
+            "subject_train, ... can have them; for other data, set split = class"
         )
     remaining, test = _draw_subjects(index, np.arange(len(index)), TEST_SHARE, 2, seed, "test")
     train, val = _draw_subjects(index, remaining, VAL_SHARE, 1, seed, "validation")

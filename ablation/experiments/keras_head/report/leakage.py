@@ -108,7 +108,7 @@ def no_groups(context: CheckContext) -> Diagnostic | None:
         "NO_GROUPS",
         "The data do not identify subjects.",
         "It cannot be checked whether a person is in two splits, and intervals treat all images as independent.",
-        "Add subjects to the data (folders per subject, subject_train in an .npz) where they are known.",
+        "Where subjects are known, add them: subject_train, ... in an .npz file, or one VIDEO per subject (Aff-Wild2).",
     )
 
 

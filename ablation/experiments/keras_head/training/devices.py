@@ -60,9 +60,9 @@ def lacking(precision: str, used_slots: Sequence[Slot]) -> str:
     if precision == "float32":
         return ""
     if precision == "tensorfloat32" and backend() not in SWITCHED:
-        return f"KERAS_BACKEND={backend()} has no switch for it"
+        return f"ablate cannot turn it on for KERAS_BACKEND={backend()}"
     if precision == "tensorfloat32" and os.environ.get("NVIDIA_TF32_OVERRIDE") == "0":
-        return "NVIDIA_TF32_OVERRIDE=0 forbids it"
+        return "NVIDIA_TF32_OVERRIDE=0 turns it off"
     for slot in used_slots:
         if slot.gpu and slot.gpu.capability < NEEDED[precision]:
             return f"{slot.gpu.name} does not support it"

@@ -63,7 +63,7 @@ def _known_sha256(path: Path) -> str:
 def checked(weights: Weights) -> str:
     """Return the source of weights. Raises AblateError where their file has changed since the study read it."""
     if weights.source not in ("imagenet", "random") and _known_sha256(Path(weights.source)) != weights.digest:
-        raise AblateError(f"{weights.source}: changed since the study read it, or different on this machine")
+        raise AblateError(f"{weights.source}: not the file that the study read; restore it, or choose another --name")
     return weights.source
 
 

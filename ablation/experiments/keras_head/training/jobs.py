@@ -107,7 +107,7 @@ def refuse_cleaned(workspace: Workspace, training: HeadTraining) -> None:
     """Raise AblateError where the decoded images of a training were deleted."""
     images, size = workspace.images(training.images), training.condition.image_size
     if not all(images.pixels(size, training.aligned(split)).is_file() for split in SPLITS):
-        raise AblateError("the study's decoded images were deleted; the same `ablate run` stores them again")
+        raise AblateError("the decoded images of the study were deleted; run the same `ablate run` to restore them")
 
 
 def work(training: HeadTraining) -> float:
