@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import until
+from conftest import ROOT, TESTS, until
 
-ENV = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}  # workers import this folder's jobs
-COMPOSE = Path(__file__).parents[1] / "docker" / "compose.yaml"
+ENV = os.environ | {"PYTHONPATH": str(TESTS)}  # workers import this folder's jobs
+COMPOSE = ROOT / "docker" / "compose.yaml"
 SECRET = "correct-horse-battery"
 BIN = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1:] or [Path(p).parent for p in [shutil.which("initdb")] if p]
 

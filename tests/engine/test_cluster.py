@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
-from conftest import until
+from conftest import TESTS, until
 from worker_jobs import SAVED, die, done, double, each, fail, getpid, hang, has, occupy, patient, surroundings
 
 from ablation.engine import dask_cluster, dask_pool, job, pool, slots
@@ -32,7 +32,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def workers(log: Path) -> Iterator[dask_pool.DaskPool]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent))  # the workers import `worker_jobs`
+        patch.setenv("PYTHONPATH", str(TESTS))  # the workers import `worker_jobs`
         patch.setenv("TF_SET_ONEDNN_FPMATH_MODE", "BF16")
         patch.setenv("MLFLOW_RUN_ID", "somebody-else")
         with dask_cluster.local([slots.Slot("cpu:0", 1), slots.Slot("cpu:1", 1)], log, print, KERAS) as found:
@@ -141,7 +141,7 @@ def test_jobs_on_faked_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Each job sees its slot's device, threads and share of memory; no slot runs two at once; packing splits memory."""
     monkeypatch.setattr(slots, "gpus", lambda: GPUS)
     monkeypatch.setattr(slots, "cores", lambda: 8)
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", str(TESTS))
     setup = replace(KERAS, environment=lambda slot: KERAS.environment(slot) | {"TEST_SLOT": slot.name})
     found = slots.parse("gpu:0x3,1")
     assert [slot.name for slot in found] == ["gpu:0.0", "gpu:0.1", "gpu:0.2", "gpu:1"]
