@@ -28,8 +28,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 CHROMIUM = Path("/usr/bin/chromium")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]  # fmt: skip
-SHARED = Path(__file__).parents[2] / "shared" / "data"
-OLD = Path(__file__).parent / "data" / "workspace-0.1.0.tar.xz"
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
+SHARED = ROOT.parent / "shared" / "data"
+OLD = TESTS / "data" / "workspace-0.1.0.tar.xz"
 
 STUDY = """
 title = "Tiny"

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -17,12 +18,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import until
-from test_two_machines import process
+from conftest import ROOT, TESTS, until
 
-COMPOSE = Path(__file__).parents[1] / "docker" / "compose.yaml"
+ENV = os.environ | {"PYTHONPATH": str(TESTS)}  # workers import this folder's jobs
+COMPOSE = ROOT / "docker" / "compose.yaml"
 SECRET = "correct-horse-battery"
 BIN = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1:] or [Path(p).parent for p in [shutil.which("initdb")] if p]
+
+
+@contextlib.contextmanager
+def process(
+    place: Path, name: str, *command: str, more: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """One that runs while it is needed, in a process group of its own; what it says goes to a file. `more`: of its
+    environment."""
+    env = ENV | dict(more or {})
+    with open(place / f"{name}.log", "a") as log:
+        found = subprocess.Popen(command, cwd=place, stdout=log, stderr=log, text=True, env=env, start_new_session=True)
+        try:
+            yield found
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(found.pid, signal.SIGKILL)
+            found.wait()
 
 
 def compose(**env: str) -> dict[str, Any]:

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from ablation import experiments
+from ablation.analysis import selection
 from ablation.analysis.evidence import Evidence
+from ablation.analysis.study_analysis import collect, done
 from ablation.experiments.keras_head.datasets import splits, stored_splits
 from ablation.experiments.keras_head.datasets.images import Index
 from ablation.experiments.keras_head.inputs import ImageInputs, Weights
@@ -175,6 +177,20 @@ def write(
             environment={"host": "h"},
         ),
     )
+
+
+def published(grid: Grid) -> dict[int, tuple[float, float, float]]:
+    """The published train, val and test accuracy of each row, as `study` takes them."""
+    keys = ("train_accuracy", "val_accuracy", "test_accuracy")
+    return {row: tuple(float(p[k]) for k in keys) for row, p in enumerate(grid.published, start=1)}
+
+
+def sealed(place: Path, record: Record) -> Workspace:
+    """The workspace of a study, with a row selected: its test results are open."""
+    workspace = Workspace(place)
+    results = done(collect(workspace, record))
+    selection.seal(workspace.study(record.name), selection.select(workspace, record, results))
+    return workspace
 
 
 class Numbers(Record):

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
 pytestmark = pytest.mark.unit
 
-PACKAGE = Path(__file__).parents[1] / "ablation"
+PACKAGE = ROOT / "ablation"
 
 # A docstring that begins with one of these does not name its subject: "Of one trial, which ...", "Whether it ...".
 FUNCTION_WORDS = frozenset(

@@ -9,8 +9,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
-PACKAGE = Path(__file__).parents[1] / "ablation"
+PACKAGE = ROOT / "ablation"
 
 K = "experiments.keras_head"
 DOORS = {  # library -> the files that import it

@@ -10,7 +10,7 @@ from importlib.metadata import Distribution, distribution, distributions
 from pathlib import Path
 
 import pytest
-from conftest import ablate
+from conftest import ROOT, ablate
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from test_architecture import MODULES, K
@@ -20,7 +20,6 @@ from ablation.errors import AblateError
 from ablation.experiments.keras_head.training import installed
 from ablation.extras import EXTRAS
 
-ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ablate, on_a_terminal
-from synthetic import study
-from test_tables import published, sealed
+from synthetic import published, sealed, study
 
 from ablation.study import study_file
 

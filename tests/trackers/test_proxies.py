@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from conftest import ablate
-from synthetic import study
-from test_tables import published, sealed
+from synthetic import published, sealed, study
 
 from ablation.store.workspace import Workspace
 from ablation.study import study_file

@@ -13,9 +13,8 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
-from conftest import ablate
-from synthetic import study
-from test_tables import published, sealed
+from conftest import TESTS, ablate
+from synthetic import published, sealed, study
 
 from ablation.store.workspace import Workspace
 from ablation.study import study_file
@@ -24,7 +23,7 @@ from ablation.workflows import sync
 
 pytestmark = pytest.mark.services
 
-SCREENSHOTS = Path(__file__).parent / "screenshots"
+SCREENSHOTS = TESTS / "screenshots"
 NAMES = ["lr 1e-3", "reference", "batch 128", "batch 128, lr 1e-3", "epochs 100", "batch 128, epochs 100", "fc 2048",
          "fc 8192", "epochs 100, fc 8192"]  # fmt: skip
 ALONE = """localStorage.setItem("mlflow.assistant.panelOpen_v1", "false");

@@ -15,8 +15,7 @@ from mlflow.exceptions import MlflowException, RestException
 from mlflow.protos import databricks_pb2
 from requests.exceptions import ConnectionError as Unreachable
 from services import SECRET, postgres
-from synthetic import study
-from test_tables import published, sealed
+from synthetic import published, sealed, study
 
 from ablation import cli
 from ablation.store.workspace import Workspace

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import optuna
 import pytest
-from conftest import ablate, rows
+from conftest import TESTS, ablate, rows
 from mlflow import MlflowClient
 
 from ablation.engine.run import Run
@@ -15,7 +15,7 @@ from ablation.store.workspace import Workspace
 from ablation.study.levels import Condition
 from ablation.trackers.databases import sqlite_url
 
-PLUGINS = Path(__file__).parent / "plugins"
+PLUGINS = TESTS / "plugins"
 POLYNOMIAL = """
 title = "Polynomials"
 seeds = [0, 1, 2]

@@ -12,11 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
-from synthetic import study
+from synthetic import published, sealed, study
 from test_export import compiled, markdown_rows, pdflatex, tex_rows  # noqa: F401 (pdflatex is a fixture)
 
-from ablation.analysis import selection
-from ablation.analysis.study_analysis import collect, done
 from ablation.errors import AblateError
 from ablation.outcomes import Status
 from ablation.report.build import RenderOptions, Report, rebuild, rebuild_and_write
@@ -26,18 +24,6 @@ from ablation.store.result import Result, read, write
 from ablation.store.workspace import Workspace
 from ablation.study import study_file
 from ablation.trackers.optuna_study import importances
-
-
-def published(grid) -> dict[int, tuple[float, float, float]]:
-    keys = ("train_accuracy", "val_accuracy", "test_accuracy")
-    return {row: tuple(float(p[k]) for k in keys) for row, p in enumerate(grid.published, start=1)}
-
-
-def sealed(place: Path, record) -> Workspace:
-    workspace = Workspace(place)
-    results = done(collect(workspace, record))
-    selection.seal(workspace.study(record.name), selection.select(workspace, record, results))
-    return workspace
 
 
 @pytest.fixture(scope="module")

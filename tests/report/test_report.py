@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from synthetic import CLASSES, study
-from test_tables import published, sealed
+from synthetic import CLASSES, published, sealed, study
 
 from ablation.report import figures
 from ablation.report.build import RenderOptions, Report, rebuild

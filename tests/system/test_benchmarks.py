@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import TESTS
 
-BENCHMARKS = Path(__file__).parent / "benchmarks"
+BENCHMARKS = TESTS / "benchmarks"
 
 
 def run(*command: object, **env: str) -> str:

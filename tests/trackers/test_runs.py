@@ -10,8 +10,7 @@ import pytest
 import trainer
 from conftest import STUDY, Silent, options
 from mlflow import MlflowClient
-from synthetic import study
-from test_tables import published, sealed
+from synthetic import published, sealed, study
 
 from ablation import cli, urls
 from ablation.analysis.held_out import held_out

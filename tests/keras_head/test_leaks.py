@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from synthetic import CLASSES, study
-from test_tables import published, sealed
+from synthetic import CLASSES, published, sealed, study
 
 from ablation.experiments.keras_head.datasets import decoding, images, leaks
 from ablation.experiments.keras_head.datasets.images import Index

@@ -8,37 +8,19 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 from conftest import ablate, until
-from test_cluster import done, double, each, patient
+from services import process
 from test_kill import EPOCHS, assert_as_undisturbed, epochs_trained, prepare
+from worker_jobs import done, double, each, patient
 
 from ablation.engine import dask_cluster, pool
 from ablation.errors import AblateError
 from ablation.outcomes import JobOutcome, Status
-
-ENV = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}  # workers import this folder's jobs
-
-
-@contextlib.contextmanager
-def process(
-    place: Path, name: str, *command: str, more: Mapping[str, str] | None = None
-) -> Iterator[subprocess.Popen[str]]:
-    """One that runs while it is needed, in a process group of its own; what it says goes to a file. `more`: of its
-    environment."""
-    env = ENV | dict(more or {})
-    with open(place / f"{name}.log", "a") as log:
-        found = subprocess.Popen(command, cwd=place, stdout=log, stderr=log, text=True, env=env, start_new_session=True)
-        try:
-            yield found
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(found.pid, signal.SIGKILL)
-            found.wait()
 
 
 @contextlib.contextmanager

@@ -5,81 +5,23 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from conftest import until
+from conftest import TESTS, until
+from worker_jobs import SAVED, die, done, double, each, fail, getpid, hang, has, occupy, patient, surroundings
 
 from ablation.engine import dask_cluster, dask_pool, job, pool, slots
-from ablation.engine.pool import Channel, Listener, ProcessSetup, Task
+from ablation.engine.pool import Listener, ProcessSetup, Task
 from ablation.errors import AblateError
 from ablation.experiments.keras_head.training import devices
 from ablation.outcomes import JobOutcome, Status
 
 KERAS = job.setup("keras_head")
-SAVED = JobOutcome(Status.INTERRUPTED, "saved")
-
-
-def double(x: int, link: Channel) -> JobOutcome[int]:
-    link.begin()
-    link.report({"seen": x})
-    return JobOutcome(Status.DONE, 2 * x)
-
-
-def die(link: Channel) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def fail(link: Channel) -> None:
-    raise ValueError("no")
-
-
-def hang(signal_number: int, link: Channel) -> None:
-    if signal_number:
-        time.sleep(0.5)  # until the orchestrator knows that the job began
-        os.kill(os.getpid(), signal_number)
-    time.sleep(600)
-
-
-def patient(link: Channel) -> JobOutcome[str]:
-    link.begin()
-    while not link.stopping():
-        time.sleep(0.05)
-    return SAVED
-
-
-def surroundings(link: Channel) -> JobOutcome[dict[str, str]]:
-    print("a line that must not reach the terminal")
-    at_start = Path("/proc/self/environ").read_text().split("\0") if sys.platform == "linux" else []
-    return JobOutcome(Status.DONE, dict(os.environ) | {"at_start": " ".join(at_start)})
-
-
-def occupy(folder: str, link: Channel) -> JobOutcome[dict[str, str]]:
-    """Hold the slot's GPU share for a moment; a file that must be nobody else's says so."""
-    name = os.environ["TEST_SLOT"]
-    mine = Path(folder) / name
-    mine.touch(exist_ok=False)
-    time.sleep(0.1)
-    mine.unlink()
-    return JobOutcome(Status.DONE, {"slot": name} | {k: v for k, v in os.environ.items() if k in WATCHED})
-
-
-WATCHED = ("CUDA_VISIBLE_DEVICES", "TF_NUM_INTRAOP_THREADS", "TF_FORCE_GPU_ALLOW_GROWTH", slots.MEMORY_LIMIT)
-
-
-def done(value: object) -> JobOutcome[object]:
-    return JobOutcome(Status.DONE, value)
-
-
-def each(*tasks: Task) -> Callable[[], Task | None]:
-    """A source of these tasks."""
-    return partial(next, iter(tasks), None)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +32,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def workers(log: Path) -> Iterator[dask_pool.DaskPool]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent))  # the workers import this file's jobs
+        patch.setenv("PYTHONPATH", str(TESTS))  # the workers import `worker_jobs`
         patch.setenv("TF_SET_ONEDNN_FPMATH_MODE", "BF16")
         patch.setenv("MLFLOW_RUN_ID", "somebody-else")
         with dask_cluster.local([slots.Slot("cpu:0", 1), slots.Slot("cpu:1", 1)], log, print, KERAS) as found:
@@ -123,10 +65,6 @@ def test_a_job_that_hangs_is_killed(workers: dask_pool.DaskPool, how: int):
     found = dict(workers.run(each(*tasks), Listener()))
     assert found.pop("hangs") == JobOutcome(Status.TIMED_OUT)
     assert found == {str(i): done(2 * i) for i in range(4)}
-
-
-def has(module: str, link: Channel) -> JobOutcome[bool]:
-    return JobOutcome(Status.DONE, module in sys.modules)
 
 
 def test_workers_load_what_they_are_told_to(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
@@ -192,10 +130,6 @@ def test_a_signal_to_the_process_group_reaches_no_worker(workers: dask_pool.Dask
     os.kill(pid, 0)
 
 
-def getpid(link: Channel) -> JobOutcome[int]:
-    return JobOutcome(Status.DONE, os.getpid())
-
-
 def others(pid: int, workers: dask_pool.DaskPool) -> set[int]:
     return set(workers.client.run(os.getpid).values()) - {pid}
 
@@ -207,7 +141,7 @@ def test_jobs_on_faked_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Each job sees its slot's device, threads and share of memory; no slot runs two at once; packing splits memory."""
     monkeypatch.setattr(slots, "gpus", lambda: GPUS)
     monkeypatch.setattr(slots, "cores", lambda: 8)
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", str(TESTS))
     setup = replace(KERAS, environment=lambda slot: KERAS.environment(slot) | {"TEST_SLOT": slot.name})
     found = slots.parse("gpu:0x3,1")
     assert [slot.name for slot in found] == ["gpu:0.0", "gpu:0.1", "gpu:0.2", "gpu:1"]

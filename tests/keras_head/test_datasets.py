@@ -16,7 +16,6 @@ from ablation.errors import AblateError
 from ablation.experiments.keras_head.datasets import LAYOUTS, affwild2, arrays, fer2013, folders
 from ablation.experiments.keras_head.datasets.images import choose_classes, decode, load
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
 RNG = np.random.default_rng(0)
 FACES = RNG.integers(0, 256, (8, 6, 6), dtype=np.uint8)
 LABELS = [0, 1, 2, 0, 1, 2, 0, 1]
@@ -507,12 +506,10 @@ def test_a_layout_leaves_no_trace(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def real_faces(tmp_path_factory):
+def real_faces(shared, tmp_path_factory):
     """FER-2013 faces, 300 of each split, in the layouts of users; as .npz too, made of what the csv holds."""
-    if not SHARED.is_dir():
-        pytest.skip(f"no real faces: {SHARED} is missing")
     root = tmp_path_factory.mktemp("faces")
-    subprocess.run([sys.executable, SHARED / "layouts.py", root, "--limit", "300"], check=True, capture_output=True)
+    subprocess.run([sys.executable, shared / "layouts.py", root, "--limit", "300"], check=True, capture_output=True)
     with (root / "fer2013.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     faces = [np.array(row["pixels"].split(), np.uint8).reshape(48, 48) for row in rows]

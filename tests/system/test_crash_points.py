@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import STUDY, write_npz
+from conftest import STUDY, TESTS, write_npz
 from crash_points import DIED
 
 from ablation.engine import attempts
@@ -69,7 +69,7 @@ class Server:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     place = tmp_path_factory.mktemp("crashes")
     write_npz(place / "tiny.npz")
-    command = [sys.executable, str(Path(__file__).parent / "crash_points.py")]
+    command = [sys.executable, str(TESTS / "crash_points.py")]
     one = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
     env = os.environ | one  # what has threads must not be forked
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env) as process:

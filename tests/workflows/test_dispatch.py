@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import trainer
-from conftest import STUDY, Silent, options, rows
+from conftest import STUDY, TESTS, Silent, options, rows
 
 from ablation.engine import attempts
 from ablation.store import record
@@ -15,7 +15,7 @@ from ablation.workflows import sweep
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A workspace for the experiment of `trainer`, on workers that know their slot."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # where the workers find it
+    monkeypatch.setenv("PYTHONPATH", str(TESTS))  # where the workers find it
     (tmp_path / "runs").mkdir()
     (tmp_path / "tiny.toml").write_text(STUDY + trainer.PLUGIN)
     return tmp_path

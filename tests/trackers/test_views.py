@@ -13,8 +13,7 @@ from conftest import until
 from mlflow import MlflowClient
 from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
-from synthetic import study
-from test_tables import published
+from synthetic import published, study
 
 from ablation.analysis.selection import read, seal, select
 from ablation.analysis.study_analysis import StudyAnalysis, analysed, collect
