@@ -3,6 +3,7 @@
 import csv
 import os
 import pty
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -180,6 +181,25 @@ class Silent(Plain):
 def options(study: Path, data: Path, workspace: Path, **more: object) -> RunOptions:
     arguments = {"grid": read_study(str(study)), "data": str(data), "workspace": workspace, "name": study.stem}
     return RunOptions(**(arguments | {"inline": True} | more))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def swept(tmp_path_factory: pytest.TempPathFactory, npz: Path) -> Path:
+    """A folder with `tiny.toml` and `runs`, in which that study was really run and kept all of its heads.
+
+    Made once and only read: tests that write take a copy (`copied_sweep`).
+    """
+    from ablation.workflows import sweep  # noqa: PLC0415 (loads MLflow, which unit tests do without)
+
+    place = tmp_path_factory.mktemp("swept")
+    (place / "tiny.toml").write_text(STUDY)
+    sweep.run(options(place / "tiny.toml", npz, place / "runs", keep="all"), Silent())
+    return place
+
+
+def copied_sweep(swept: Path, place: Path) -> Path:
+    """A copy of `swept`, to write in. MLflow's database holds absolute paths, and is left out."""
+    return shutil.copytree(swept, place, dirs_exist_ok=True, symlinks=True, ignore=shutil.ignore_patterns("mlflow.db"))
 
 
 def rows(folder: Path) -> list[dict[str, str]]:

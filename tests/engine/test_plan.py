@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import pytest
 import synthetic
-from conftest import STUDY, Silent, ablate, options
+from conftest import Silent, ablate, copied_sweep, options
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,7 +38,7 @@ from ablation.store import record
 from ablation.store.result import Result, write
 from ablation.store.workspace import Workspace
 from ablation.study.study_file import read as read_study
-from ablation.workflows import forecast, sweep
+from ablation.workflows import forecast
 from ablation.workflows.bench import bench
 from ablation.workflows.forecast import Forecast
 from ablation.workflows.run_options import RunOptions
@@ -99,13 +99,10 @@ def paper(tmp_path_factory: pytest.TempPathFactory) -> tuple[Forecast, Fake]:
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory, npz: Path) -> RunOptions:
+def ran(tmp_path_factory: pytest.TempPathFactory, swept: Path, npz: Path) -> RunOptions:
     """A study that was run, in this process."""
-    place = tmp_path_factory.mktemp("planned")
-    (place / "tiny.toml").write_text(STUDY)
-    found = options(place / "tiny.toml", npz, place / "runs")
-    sweep.run(found, Silent())
-    return found
+    place = copied_sweep(swept, tmp_path_factory.mktemp("planned"))
+    return options(place / "tiny.toml", npz, place / "runs", keep="all")
 
 
 def test_nine_rows_are_six_trainings(paper: tuple[Forecast, Fake]):

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import STUDY, Silent, ablate, options
+from conftest import STUDY, Silent, ablate, copied_sweep, options
 
 from ablation.store.files import TEMPORARY
 from ablation.store.workspace import Workspace
@@ -12,11 +12,9 @@ from ablation.workflows import clean, sweep
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory, npz: Path) -> Path:
+def ran(tmp_path_factory: pytest.TempPathFactory, swept: Path) -> Path:
     """A workspace with one study, all of its heads, and a training that nobody uses."""
-    place = tmp_path_factory.mktemp("ran")
-    (place / "tiny.toml").write_text(STUDY)
-    sweep.run(options(place / "tiny.toml", npz, place / "runs", keep="all"), Silent())
+    place = copied_sweep(swept, tmp_path_factory.mktemp("ran"))
     shutil.copytree(next(p for p in (place / "runs").glob("trained/*") if p.is_dir()), place / "runs/trained/nobodys")
     (place / f"runs/trained/{TEMPORARY}1-x").write_text("half")
     return place
