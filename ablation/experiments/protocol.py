@@ -158,7 +158,7 @@ class Experiment(Protocol):
     - `updates(condition, examples)`: a number that decides between equal rows; by default the number of steps.
     - `examine(workspace, record)`: facts about the inputs for the experiment's own warnings (`CheckContext.examined`).
     - `diagnostics()`: the experiment's own warnings: code -> a function of `analysis.check_context.CheckContext` that
-      returns a Diagnostic or None.
+      returns a Diagnostic or None. `pages`: a folder with a page CODE.md for each, which `ablate explain` prints.
     - `tables`, `figures`: functions of `analysis.study_analysis.StudyAnalysis` that return a Table or Figure, or None.
     - `kept`: the word for what `--keep` stores of a training ("head"); without this name, nothing is stored.
     - `loads`: a module that workers import at their start.

@@ -13,6 +13,7 @@ class Diagnostic:
         consequence: one sentence.
         remedy: one sentence.
         rows: numbers of the rows that the warning is about.
+        grade: invalidates, weakens or note; see report.warnings.Rule.
     """
 
     code: str
@@ -20,3 +21,4 @@ class Diagnostic:
     consequence: str
     remedy: str
     rows: tuple[int, ...] = ()
+    grade: str = ""

@@ -13,7 +13,7 @@ from ablation.model.table import Table
 from ablation.report import figures
 from ablation.report.tables import html
 from ablation.report.templates import HTML
-from ablation.report.warnings import Diagnostic
+from ablation.report.warnings import INVALIDATES, NOTE, WEAKENS, Diagnostic
 
 MOST_LINES = 400  # lines of a figure's data that the report lists
 TITLES = {
@@ -24,6 +24,12 @@ TITLES = {
     "selected": "The selected row",
     "reproduction": "Published numbers",
     "importance": "Importance of the factors",
+}
+
+GRADE_TITLES = {  # the last grade is folded
+    INVALIDATES: "Invalidates numbers or claims",
+    WEAKENS: "Weakens claims",
+    NOTE: "Notes",
 }
 
 
@@ -70,7 +76,7 @@ def report(
     study: StudyAnalysis, claims: Sequence[str], caveats: Sequence[Diagnostic], tables: Sequence[Table],
     provenance: Sequence[tuple[str, str]],
 ) -> str:  # fmt: skip
-    """Return the HTML of the report: warnings first, then tables, figures and provenance.
+    """Return the HTML of the report: claims, the ablation table, warnings, then other tables, figures and provenance.
 
     Args:
         study: analysis of the study, from which the figures are made.
@@ -85,6 +91,7 @@ def report(
         name=record.name,
         claims=claims,
         caveats=caveats,
+        grades=GRADE_TITLES.items(),
         tables=[html.view(table) | {"title": TITLES.get(table.key, table.caption.rstrip("."))} for table in tables],
         figures=[_figure(figure) for figure in figures.every(study)],
         provenance=provenance,

@@ -302,9 +302,9 @@ def check_codes(strict: tuple[str, ...], experiment: Any) -> None:
     """Raise AblateError where `--strict` names a warning that studies of this experiment cannot have."""
     if not strict:
         return
-    from ablation.report.warnings import checks
+    from ablation.report.warnings import rules
 
-    codes = checks(experiment)
+    codes = rules(experiment)
     for code in strict:
         if code not in codes:
             raise AblateError(f"--strict {code}: no such warning; known: {', '.join(codes)}")

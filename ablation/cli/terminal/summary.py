@@ -2,6 +2,7 @@
 # ruff: noqa: RUF001 (the table uses these characters)
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,12 +11,14 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
+from ablation.model.phrases import plural
 from ablation.model.table import Cell, Column, Table
 from ablation.report.tables import cells, markdown_csv
 from ablation.report.tables.cells import MARKS
 from ablation.report.tables.escape import one_line
-from ablation.report.warnings import Diagnostic
+from ablation.report.warnings import GRADES, INVALIDATES, NOTE, WEAKENS, Diagnostic
 
+CLAIMS = 3  # number of claims shown; the report has all
 HEAVIEST = 3  # number of warnings shown with a sentence; the report has all
 MEASURED = ("percent", "estimate", "change", "published")  # kinds whose group heading contains the unit
 GAP = 2  # between columns
@@ -104,22 +107,30 @@ def _left_out(table: Table, shown: Sequence[int]) -> list[str]:
 
 
 def print_claims(claims: Sequence[str]) -> None:
-    """Print the supported claims, a line per sentence."""
+    """Print the first of the supported claims, a line per sentence. The report has them all."""
     if claims:
-        _print("\nWhat may be claimed:", "bold")
-    for claim in claims:
+        count = f" ({CLAIMS} of {len(claims)}, all in the report)" if len(claims) > CLAIMS else ""
+        _print(f"\nWhat may be claimed{count}:", "bold")
+    for claim in claims[:CLAIMS]:
         _print(f"- {claim}")
 
 
 def print_warnings(caveats: Sequence[Diagnostic], report: Path) -> None:
-    """Print the most severe warnings, each with its remedy, and the number of further warnings."""
+    """Print the most severe warnings, each with its remedy, and the number of warnings of each grade."""
     if not caveats:
         return
-    _print(f"\nWarnings ({len(caveats)}):", "bold yellow")
+    grades = Counter(caveat.grade for caveat in caveats)
+    words = {
+        INVALIDATES: ("invalidates claims", "invalidate claims"),
+        WEAKENS: ("weakens claims", "weaken claims"),
+        NOTE: ("note", "notes"),
+    }
+    counts = [plural(grades[grade], *words[grade]) for grade in GRADES if grades[grade]]
+    _print(f"\nWarnings ({', '.join(counts)}):", "bold yellow")
     for caveat in caveats[:HEAVIEST]:
         _print(f"- {caveat.code}: {caveat.fact} {caveat.remedy}")
     if len(caveats) > HEAVIEST:
-        _print(f"{len(caveats) - HEAVIEST} more: {report}")
+        _print(f"{len(caveats) - HEAVIEST} more: {report}; about a warning: ablate explain CODE")
 
 
 def _print(text: str, style: str = "") -> None:

@@ -39,6 +39,7 @@ environment = devices.environment
 takes_data = "images: pass --data with a path, or --data demo for synthetic faces"
 options = ("classes", "limit", "skip_bad")
 kept = "head"
+pages = Path(__file__).parent / "report" / "pages"  # of its own warnings
 making, made = "computing features", "features"
 
 

@@ -1,11 +1,12 @@
 """Warnings of a study. Each warning states a fact with numbers, its consequence and a remedy.
 
-To add a warning, write a function that takes a CheckContext and returns a Diagnostic or None.
-Then list the function in CHECKS and its code in ORDER.
+To add a warning, write a function that takes a CheckContext and returns a Diagnostic or None, list it in RULES with its
+grade, and write its page, pages/CODE.md.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from ablation.analysis.check_context import CheckContext
@@ -13,63 +14,80 @@ from ablation.analysis.study_analysis import StudyAnalysis
 from ablation.model.diagnostic import Diagnostic
 from ablation.report.warnings import classes, curves, factors, noise, production, runs, source, study_protocol
 
-__all__ = ["CHECKS", "ERRORS", "Diagnostic", "as_json", "checks", "find"]
+__all__ = ["ERRORS", "GRADES", "Diagnostic", "as_json", "find", "page", "rules"]
 
 Check = Callable[[CheckContext], Diagnostic | None]
+GRADES = INVALIDATES, WEAKENS, NOTE = "invalidates", "weakens", "note"
 
-CHECKS: dict[str, Check | None] = {  # by severity; None: where a check that an experiment brings has its place
-    "NOT_ABLATED": runs.not_ablated,
-    "SELECTED_ON_TEST": study_protocol.selected_on_test,
-    "TEST_OPENED_BEFORE_SELECTION": study_protocol.opened_before,
-    "LEAK_EXACT": None,
-    "LEAK_NEAR": None,
-    "LEAK_SUBJECT": None,
-    "LEAK_AUGMENT": None,
-    "LEAK_LABEL": None,
-    "WEIGHTS_REPLACED": study_protocol.weights_replaced,
-    "OTHER_DATA": study_protocol.other_data,
-    "SHIFT": production.shift,
-    "FAILED_ROWS": runs.failed,
-    "BELOW_BASELINE": classes.below_baseline,
-    "MIXED_ENVIRONMENT": runs.mixed,
-    "REUSED_TEST": study_protocol.reused,
-    "VAL_TEST_DISAGREE": study_protocol.disagree,
-    "WITHIN_NOISE": noise.within_noise,
-    "SEED_NOISE": noise.seed_noise,
-    "SINGLE_SEED": noise.single_seed,
-    "OVERFIT_CURVE": curves.overfit_curve,
-    "OVERFIT_GAP": curves.overfit_gap,
-    "STILL_IMPROVING": curves.still_improving,
-    "LATE_VARIANCE": curves.late_variance,
-    "SATURATED_EARLY": curves.saturated_early,
-    "NOT_ESTIMABLE": factors.not_estimable,
-    "SATURATED": factors.saturated,
-    "INCOMPLETE_GRID": factors.incomplete,
-    "UNBALANCED": factors.unbalanced,
-    "BATCH_CONFOUNDED": factors.batch_confounded,
-    "BOUNDARY": factors.boundary,
-    "CLASS_ABSENT": classes.absent,
-    "NEVER_PREDICTED": classes.never_predicted,
-    "SMALL_CLASS": classes.small_class,
-    "IMBALANCE": classes.imbalance,
-    "NONDETERMINISTIC": runs.nondeterministic,
-    "NO_GROUPS": None,
-    "LEFT_OUT": study_protocol.left_out,
-    "PUBLISHED_F1": source.f1_above_accuracy,
-    "PUBLISHED_ODD": source.odd,
-    "PUBLISHED_CONFLICT": source.conflict,
-    "F1_UNDEFINED_AVERAGE": source.f1_average,
-    "IMPORTANCE_SUPPRESSED": factors.unimportant,
+
+@dataclass(frozen=True)
+class Rule:
+    """Check of a warning, and the warning's grade.
+
+    invalidates: numbers or claims of the study are wrong or biased as they stand. weakens: a claim rests on less than
+    it seems. note: a fact that the reader should know. `check`: None where an experiment brings the check.
+    """
+
+    grade: str
+    check: Check | None = None
+
+
+RULES: dict[str, Rule] = {  # by severity
+    "NOT_ABLATED": Rule(INVALIDATES, runs.not_ablated),
+    "SELECTED_ON_TEST": Rule(INVALIDATES, study_protocol.selected_on_test),
+    "LEAK_EXACT": Rule(INVALIDATES),
+    "LEAK_NEAR": Rule(INVALIDATES),
+    "LEAK_SUBJECT": Rule(INVALIDATES),
+    "LEAK_AUGMENT": Rule(INVALIDATES),
+    "WEIGHTS_REPLACED": Rule(INVALIDATES, study_protocol.weights_replaced),
+    "TEST_OPENED_BEFORE_SELECTION": Rule(WEAKENS, study_protocol.opened_before),
+    "LEAK_LABEL": Rule(WEAKENS),
+    "OTHER_DATA": Rule(WEAKENS, study_protocol.other_data),
+    "SHIFT": Rule(WEAKENS, production.shift),
+    "FAILED_ROWS": Rule(WEAKENS, runs.failed),
+    "BELOW_BASELINE": Rule(WEAKENS, classes.below_baseline),
+    "MIXED_ENVIRONMENT": Rule(WEAKENS, runs.mixed),
+    "REUSED_TEST": Rule(WEAKENS, study_protocol.reused),
+    "WITHIN_NOISE": Rule(WEAKENS, noise.within_noise),
+    "SEED_NOISE": Rule(WEAKENS, noise.seed_noise),
+    "SINGLE_SEED": Rule(WEAKENS, noise.single_seed),
+    "STILL_IMPROVING": Rule(WEAKENS, curves.still_improving),
+    "LATE_VARIANCE": Rule(WEAKENS, curves.late_variance),
+    "NOT_ESTIMABLE": Rule(WEAKENS, factors.not_estimable),
+    "BATCH_CONFOUNDED": Rule(WEAKENS, factors.batch_confounded),
+    "CLASS_ABSENT": Rule(WEAKENS, classes.absent),
+    "NEVER_PREDICTED": Rule(WEAKENS, classes.never_predicted),
+    "SMALL_CLASS": Rule(WEAKENS, classes.small_class),
+    "NO_GROUPS": Rule(WEAKENS),
+    "PUBLISHED_CONFLICT": Rule(WEAKENS, source.conflict),
+    "VAL_TEST_DISAGREE": Rule(NOTE, study_protocol.disagree),
+    "OVERFIT_CURVE": Rule(NOTE, curves.overfit_curve),
+    "OVERFIT_GAP": Rule(NOTE, curves.overfit_gap),
+    "SATURATED_EARLY": Rule(NOTE, curves.saturated_early),
+    "SATURATED": Rule(NOTE, factors.saturated),
+    "INCOMPLETE_GRID": Rule(NOTE, factors.incomplete),
+    "UNBALANCED": Rule(NOTE, factors.unbalanced),
+    "BOUNDARY": Rule(NOTE, factors.boundary),
+    "IMBALANCE": Rule(NOTE, classes.imbalance),
+    "NONDETERMINISTIC": Rule(NOTE, runs.nondeterministic),
+    "LEFT_OUT": Rule(NOTE, study_protocol.left_out),
+    "PUBLISHED_F1": Rule(NOTE, source.f1_above_accuracy),
+    "PUBLISHED_ODD": Rule(NOTE, source.odd),
+    "F1_UNDEFINED_AVERAGE": Rule(NOTE, source.f1_average),
+    "IMPORTANCE_SUPPRESSED": Rule(NOTE, factors.unimportant),
 }
 ERRORS = ("NOT_ABLATED",)  # fatal without --strict
 
 
-def checks(experiment: Any) -> dict[str, Check]:
-    """Return all checks of an experiment's studies as code -> check, in the order of their severity."""
-    own: dict[str, Check] = getattr(
-        experiment, "diagnostics", dict
-    )()  # in the place of a code that is known, others last
-    return {code: check for code, check in (CHECKS | own).items() if check}
+def rules(experiment: Any) -> dict[str, Rule]:
+    """Return the rules for an experiment's studies by code, the most severe first.
+
+    A check that an experiment brings takes the place of its code. A code that is not listed here weakens a claim.
+    """
+    own: dict[str, Check] = getattr(experiment, "diagnostics", dict)()
+    known = RULES | {code: Rule(RULES[code].grade if code in RULES else WEAKENS, check) for code, check in own.items()}
+    ordered = sorted(known.items(), key=lambda item: GRADES.index(item[1].grade))
+    return {code: rule for code, rule in ordered if rule.check}
 
 
 def find(findings: StudyAnalysis, looks: int = 1, examined: Any = None) -> list[Diagnostic]:
@@ -83,8 +101,21 @@ def find(findings: StudyAnalysis, looks: int = 1, examined: Any = None) -> list[
     Returns:
         The warnings whose checks apply to the study; an empty list where no check applies.
     """
-    context = CheckContext(findings, looks, examined or {})
-    return [warning for check in checks(findings.record.experiment).values() if (warning := check(context))]
+    context, warnings = CheckContext(findings, looks, examined or {}), []
+    for rule in rules(findings.record.experiment).values():
+        if rule.check and (warning := rule.check(context)):
+            warnings.append(replace(warning, grade=rule.grade))
+    return warnings
+
+
+def page(code: str, experiment: Any) -> str | None:
+    """Return the page that explains a warning, as Markdown; None where there is no page.
+
+    An experiment has its pages in the folder that `experiment.pages` names.
+    """
+    folders = (Path(__file__).parent / "pages", getattr(experiment, "pages", None))
+    paths = (Path(folder) / f"{code}.md" for folder in folders if folder)
+    return next((path.read_text(encoding="utf-8") for path in paths if path.is_file()), None)
 
 
 def as_json(warnings: Iterable[Diagnostic]) -> list[dict[str, Any]]:
