@@ -72,10 +72,18 @@ class CheckContext:
         return {row: facts.primary.value for row, facts in self.findings.analysis.rows.items()}
 
     def counts(self, split: str, row: int | None = None) -> tuple[int, ...]:
-        """Return the number of images of each class in train, val or test, in the split of `row` (default: the
-        reference)."""
-        counts: dict[str, dict[str, tuple[int, ...]]] = self.record.inputs.counts
-        return counts[self.grid.rows[(row or self.grid.reference) - 1].split][split]
+        """Return the number of examples of each class in val or test, of `row` (default: the reference).
+
+        Returns () where there are no classes, or where the labels are unknown.
+        """
+        row, classes = row or self.grid.reference, self.record.inputs.classes
+        if classes and hasattr(self.record.inputs, "counts"):
+            counts: dict[str, dict[str, tuple[int, ...]]] = self.record.inputs.counts
+            return counts[self.grid.rows[row - 1].split][split]
+        evidence = (self.findings.test if split == "test" else self.findings.val).get(row)
+        if not classes or evidence is None or "label" not in evidence.columns:
+            return ()
+        return tuple(np.bincount(evidence.labels, minlength=len(classes)).tolist())
 
     @cached_property
     def curves(self) -> dict[int, Curve]:

@@ -14,6 +14,11 @@ from ablation.statistics.intervals import Interval
 from ablation.study import design
 from ablation.study.grid import Grid
 
+# Reasons for a missing effect, as tables print them.
+CONFOUNDED = "not estimable: its levels never vary apart from another factor's"
+SATURATED = "not estimable: as many effects as rows"
+TOO_MANY = f"estimable: more than {design.MOST_SQUARES} squares"
+
 
 def main_effects(grid: Grid, rows: Sequence[int], test: Rows, contrasts: Sequence[Contrast]) -> Iterator[Effect]:
     """Yield the main effect of each level of a factor but the first, with the number of one-factor contrasts that rose
@@ -60,8 +65,8 @@ def main_effects(grid: Grid, rows: Sequence[int], test: Rows, contrasts: Sequenc
 def _no_effect(estimable: bool, degrees_of_freedom: int) -> str:
     """Return the reason why a main effect cannot be estimated; "" where it can."""
     if not estimable:
-        return "not estimable: its levels never vary apart from another factor's"
-    return "" if degrees_of_freedom else "not estimable: as many effects as rows"
+        return CONFOUNDED
+    return "" if degrees_of_freedom else SATURATED
 
 
 def interactions(grid: Grid, rows: Sequence[int], test: Rows) -> Iterator[Interaction]:
@@ -72,7 +77,7 @@ def interactions(grid: Grid, rows: Sequence[int], test: Rows) -> Iterator[Intera
         if not squares:
             yield Interaction(factors, (), f"not estimable: {design.never_together(grid, rows, factors)}")
         elif len(squares) > design.MOST_SQUARES:
-            yield Interaction(factors, (), f"estimable: more than {design.MOST_SQUARES} squares")
+            yield Interaction(factors, (), TOO_MANY)
         else:
             yield Interaction(factors, tuple((s, _interaction(s, test)) for s in squares), "")
 

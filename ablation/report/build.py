@@ -138,7 +138,8 @@ def _looks(workspace: Workspace, record: Record) -> int:
     n_studies = 1
     for name in workspace.studies():
         other = records.read(workspace.study(name)) if name != record.name else None
-        same_test = other and other.inputs.digest == record.inputs.digest and _sets(other) & _sets(record)
+        same_data = other and other.inputs.digest and other.inputs.digest == record.inputs.digest  # "": unknown
+        same_test = other and same_data and _sets(other) & _sets(record)
         n_studies += bool(same_test and workspace.study(name).selection.is_file())
     return n_studies
 

@@ -128,7 +128,7 @@ def test_a_used_name_with_other_data(capsys: pytest.CaptureFixture[str], here: P
     Path("good.toml").write_text(GOOD)
     assert call(capsys, "run", "--grid", "good.toml", "--data", npz, "--inline")[0] == 0
     other = write_npz(tmp_path / "other.npz", train=48)
-    assert f"other --data ({npz} before, {other} now); give this run its own --name" in refused(
+    assert f"different --data ({npz} before, {other} now); give this run its own --name" in refused(
         capsys, here, "--grid", "good.toml", "--data", other
     )
     run = ("--grid", "good.toml", "--data", npz)
@@ -142,7 +142,7 @@ def test_a_used_name_with_other_data(capsys: pytest.CaptureFixture[str], here: P
         (["--grid", "no-such"], "shipped: baseline, heads, paper, preprocessing, smoke, split"),
         (["--grid", "missing.toml"], "ablate new missing.toml"),
         (["--grid", "smoke", "--set", "colour=red"], "unknown factor 'colour'; known factors: backbone"),
-        (["--grid", "smoke", "--set", "dropout"], "--set dropout: takes factor=level"),
+        (["--grid", "smoke", "--set", "dropout"], "--set dropout: expected factor=level"),
         (["--grid", "smoke", "--name", ""], "--name: is empty"),
         (["--grid", ""], "--grid: is empty"),
         (["--grid", "smoke", "--set", "epochs=5"], "--set epochs: the rows of"),

@@ -1,5 +1,6 @@
 """What a command says at its end: the table at the terminal's width, what may be claimed, the heaviest warnings."""
 
+import html
 import re
 import sys
 from pathlib import Path
@@ -33,7 +34,10 @@ def test_a_table_fits_the_terminal(place: Path, columns: int):
     """Every number and interval is whole at any usual width; columns that have no room are named."""
     lines = shown(place, columns)
     text = "\n".join(lines)
-    assert max(map(len, lines[: lines.index("What may be claimed:")])) <= columns
+    assert (
+        max(map(len, lines[: next(i for i, line in enumerate(lines) if line.startswith("What may be claimed"))]))
+        <= columns
+    )
     assert "…" not in text
     assert "<!--" not in text
     assert not any(line.startswith("|") for line in lines)
@@ -52,18 +56,32 @@ def test_in_a_pipe_the_table_is_markdown(place: Path):
 
 
 def test_the_heaviest_warnings_are_sentences(place: Path):
-    """Three of them, each with what to do; the others are counted, and the report has them."""
+    """Three of them, each with what to do; the others are counted by grade, and the report has them."""
     lines = ablate(*ASKED[2:], place).stdout.splitlines()
-    start = next(i for i, line in enumerate(lines) if re.fullmatch(r"Warnings \(\d+\):", line))
-    count = int(re.sub(r"\D", "", lines[start]))
+    start = next(i for i, line in enumerate(lines) if re.fullmatch(r"Warnings \(\d+ weaken claims, \d+ notes\):", line))
+    count = sum(map(int, re.findall(r"\d+", lines[start])))
     sentences = lines[start + 1 : start + 4]
     assert all(re.match(r"- [A-Z_0-9]+: .+\. .+\.$", line) for line in sentences), sentences
-    assert lines[start + 4] == f"{count - 3} more: {place}/paper/report.html"
+    assert lines[start + 4] == f"{count - 3} more: {place}/paper/report.html; about a warning: ablate explain CODE"
 
 
 def test_claims_name_the_rows_that_differ(place: Path):
-    """A difference that a test tells from 0 is said with its rows, and the family that it was corrected over."""
+    """A significant difference is stated with its rows, and the family that it was corrected over; the terminal shows
+    the first claims, and counts all."""
     lines = ablate(*ASKED[2:], place).stdout.splitlines()
-    said = lines[lines.index("What may be claimed:") :]
-    assert any("- Epochs 10 to 100" in line and "told from 0: rows 2 → 5" in line for line in said), said
-    assert any("Holm over 12 contrasts" in line for line in said)
+    (start,) = [i for i, line in enumerate(lines) if line.startswith("What may be claimed")]
+    claims = re.findall(
+        r"<li>(.*?)</li>", (place / "paper/report.html").read_text().partition("What may be claimed")[2]
+    )
+    count = int(re.fullmatch(r"What may be claimed \(3 of (\d+), all in the report\):", lines[start])[1])  # type: ignore[index]
+    assert [line.removeprefix("- ") for line in lines[start + 1 : start + 4]] == [html.unescape(c) for c in claims[:3]]
+    assert not lines[start + 4]
+    assert any("Epochs 10 to 100" in claim and "told from 0: rows 2 → 5" in claim for claim in claims[:count])
+    assert any("Holm over 12 contrasts" in claim for claim in claims[:count])
+
+
+def test_the_end_is_short(place: Path):
+    """Beside the table, the command ends with at most twelve lines."""
+    lines = ablate(*ASKED[2:], place).stdout.splitlines()
+    (start,) = [i for i, line in enumerate(lines) if line.startswith("What may be claimed")]
+    assert len([line for line in lines[start:] if line]) <= 12

@@ -189,7 +189,7 @@ def test_rows_that_differ_in_nothing_are_an_error(tmp_path):
     assert "error: NOT_ABLATED" in done.stderr
     (warning,) = [w for w in json.loads((tmp_path / "runs/v/warnings.json").read_text()) if w["code"] == "NOT_ABLATED"]
     assert warning["rows"] == [1, 2]
-    assert "rows 1 and 2 state different settings" in warning["fact"]
+    assert "Rows 1 and 2 have different settings" in warning["fact"]
 
 
 def test_epochs_on_images_are_shared_exactly(tmp_path):

@@ -202,7 +202,8 @@ def test_each_code_is_given_once(paper: StudyAnalysis):
 def test_warnings_are_kept_for_programs(paper: StudyAnalysis):
     """warnings.json holds the fields of each warning, rows as a list."""
     written = warnings.as_json(warnings.find(paper))
-    assert list(written[0]) == ["code", "fact", "consequence", "remedy", "rows"]
+    assert list(written[0]) == ["code", "fact", "consequence", "remedy", "rows", "grade"]
+    assert {line["grade"] for line in written} == {"weakens", "note"}
     assert written[0]["rows"] == list(range(1, 10))
 
 

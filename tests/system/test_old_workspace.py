@@ -86,7 +86,7 @@ def test_printed_tables_verify(old_workspace: Path, say: Say):
     """Those of an article, drawn with other options, and those of the workspace; all formats, and macros."""
     printed = [*(old_workspace / "article").iterdir(), *(old_workspace / "runs" / "other").glob("table.*")]
     said = say("verify", *printed, *(old_workspace / "runs" / "tiny" / "tables").glob("*.md"))
-    assert said.count("follow from the files") == len(said.splitlines()) == len(printed) + 5
+    assert said.count("agree with the results") == len(said.splitlines()) == len(printed) + 5
 
 
 def test_tables_are_drawn_as_they_were(old_workspace: Path, say: Say):

@@ -105,7 +105,7 @@ def test_numbers_alone(place: Path):
     assert {line["test_score_low"] for line in table} <= {"", "nan"}
     assert len(list((place / "runs/trained").glob("*/result-5.json"))) == 2
     assert say(place, "table", "--grid", "gamble.toml")
-    assert say(place, "verify", "runs/gamble/table.csv", "runs/gamble/table.md").count("follow from") == 2
+    assert say(place, "verify", "runs/gamble/table.csv", "runs/gamble/table.md").count("agree with") == 2
     assert len(in_optuna(place, "gamble")) == 4
     assert all(m["final/test_minutes"] in (2, 5) for m in in_mlflow(place, "gamble"))
 
@@ -183,5 +183,5 @@ def test_all_that_an_experiment_may_bring(place: Path):
     assert "HOUSE_WINS" in [warning["code"] for warning in json.loads((folder / "warnings.json").read_text())]
     assert "3 to 1" in (folder / "tables/odds.md").read_text()
     assert "The wheel" in (folder / "report.html").read_text()
-    assert "follow from" in say(place, "verify", "runs/roulette/tables/odds.md")
+    assert "agree with" in say(place, "verify", "runs/roulette/tables/odds.md")
     assert "--strict: HOUSE_WINS" in say(place, "table", "--grid", "roulette", "--strict", "HOUSE_WINS", code=1)

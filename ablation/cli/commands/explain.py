@@ -31,8 +31,8 @@ def explain(code: str | None) -> int:
     pages = (warnings.page(code.upper(), experiment) for experiment in installed)
     page = next(filter(None, pages), None)
     if page is None:
-        known = dict.fromkeys(code for experiment in installed for code in warnings.rules(experiment))
-        raise AblateError(f"{code}: no such warning; known: {', '.join(known)}")
+        codes = dict.fromkeys(code for experiment in installed for code in warnings.rules(experiment))
+        raise AblateError(f"{code}: no such warning; known: {', '.join(codes)}")
     click.echo(page.rstrip())
     return 0
 

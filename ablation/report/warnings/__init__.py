@@ -85,8 +85,10 @@ def rules(experiment: Any) -> dict[str, Rule]:
     A check that an experiment brings takes the place of its code. A code that is not listed here weakens a claim.
     """
     own: dict[str, Check] = getattr(experiment, "diagnostics", dict)()
-    known = RULES | {code: Rule(RULES[code].grade if code in RULES else WEAKENS, check) for code, check in own.items()}
-    ordered = sorted(known.items(), key=lambda item: GRADES.index(item[1].grade))
+    all_rules = RULES | {
+        code: Rule(RULES[code].grade if code in RULES else WEAKENS, check) for code, check in own.items()
+    }
+    ordered = sorted(all_rules.items(), key=lambda item: GRADES.index(item[1].grade))
     return {code: rule for code, rule in ordered if rule.check}
 
 

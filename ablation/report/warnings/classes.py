@@ -13,7 +13,7 @@ SPLITS = {"val": "validation", "test": "test"}
 
 def imbalance(context: CheckContext) -> Diagnostic | None:
     """Warn where the classes have very unequal numbers of test images."""
-    if not context.record.inputs.classes:
+    if not context.counts("test"):
         return None
     counts = {k: n for k, n in zip(context.record.inputs.classes, context.counts("test"), strict=True) if n}
     if len(counts) < 2:
@@ -40,12 +40,12 @@ def below_baseline(context: CheckContext) -> Diagnostic | None:
 
     The check reads test accuracy, or validation accuracy while test is sealed.
     """
-    if not context.record.inputs.classes:
-        return None
     split, evidence = ("test", context.findings.test) if context.findings.test else ("val", context.findings.val)
+    measure = context.record.measures.get("accuracy")
+    if measure is None or not all(context.counts(split, row) for row in evidence):
+        return None
     shares = {row: max(context.counts(split, row)) / sum(context.counts(split, row)) for row in evidence}
-    measure = context.record.measures["accuracy"]
-    accuracy = context.test_values or {row: float(a.share(measure).mean()) for row, a in evidence.items()}
+    accuracy = {row: float(a.share(measure).mean()) for row, a in evidence.items()}
     rows = [row for row in evidence if accuracy[row] <= shares[row]]
     if not rows:
         return None
@@ -72,11 +72,9 @@ def _by_split(context: CheckContext, limit: int, minimum: int) -> dict[str, list
     Splits without such a class are left out.
     """
     by_split: dict[str, list[str]] = {}
-    if not context.record.inputs.classes:
-        return by_split
     for split, title in SPLITS.items():
-        for counts in context.record.inputs.counts.values():
-            for name, n in zip(context.record.inputs.classes, counts[split], strict=True):
+        for counts in dict.fromkeys(context.counts(split, row) for row in range(1, len(context.grid.rows) + 1)):
+            for name, n in zip(context.record.inputs.classes, counts, strict=False):
                 text = f"{n} {name}" if minimum else name
                 if minimum <= n < limit and text not in by_split.setdefault(title, []):
                     by_split[title].append(text)
@@ -114,9 +112,9 @@ def absent(context: CheckContext) -> Diagnostic | None:
 
 def never_predicted(context: CheckContext) -> Diagnostic | None:
     """Warn where a class occurs in the split, but no training of a row ever predicts the class."""
-    if not context.record.inputs.classes:
-        return None
     split, evidence = ("test", context.findings.test) if context.findings.test else ("val", context.findings.val)
+    if not all(context.counts(split, row) for row in evidence):
+        return None
     classes, by_class = context.record.inputs.classes, dict[int, list[int]]()
     for row, row_evidence in evidence.items():
         counts = np.bincount(row_evidence.predicted.ravel(), minlength=len(classes))

@@ -39,12 +39,15 @@ def overfit_gap(context: CheckContext) -> Diagnostic | None:
         for row, per_seed in seed_gaps.items()
         if None not in per_seed
     }
+    sign = -1 if primary.lowest else 1  # an error rate is higher on validation
+    gaps = {row: sign * gap for row, gap in gaps.items()}
     rows = [row for row, gap in gaps.items() if gap > GAP]
     if not rows:
         return None
+    side = "below" if primary.lowest else "above"
     return Diagnostic(
         "OVERFIT_GAP",
-        f"In {which(rows)} train {primary.title} lies more than {points(GAP)} above validation {primary.title} "
+        f"In {which(rows)} train {primary.title} lies more than {points(GAP)} {side} validation {primary.title} "
         f"({extreme(gaps, rows, points)}).",
         "These rows overfit: much of what they learnt does not carry over to new images.",
         "Try more dropout, fewer units, fewer epochs or augmentation.",

@@ -1,8 +1,11 @@
 """Warnings about which effects of factors the rows of the design can and cannot show."""
 
+import math
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
+from ablation.analysis import effects
 from ablation.analysis.check_context import CheckContext
 from ablation.analysis.selection_bootstrap import updates
 from ablation.analysis.study_statistics import TRIALS, TRIALS_A_LEVEL, can_weigh
@@ -13,8 +16,6 @@ from ablation.study.levels import short, worded
 
 FEW_LEVELS = 4  # levels of a factor, up to which they are listed one by one
 NUMERIC = (int, float)
-# Parts of the reasons that analysis.effects states for a missing effect.
-MIXED_UP, USED_UP = "never vary apart", "as many effects as rows"
 
 
 def incomplete(context: CheckContext) -> Diagnostic | None:
@@ -60,8 +61,8 @@ def unbalanced(context: CheckContext) -> Diagnostic | None:
 def not_estimable(context: CheckContext) -> Diagnostic | None:
     """Warn where the design confounds main effects, or where rows for an interaction are missing."""
     analysis = context.findings.analysis
-    main_effects = {e.factor: e.reason for e in analysis.effects if MIXED_UP in e.reason}
-    interactions = [i for i in analysis.interactions if i.reason.startswith("not estimable")]
+    main_effects = {e.factor: e.reason for e in analysis.effects if e.reason == effects.CONFOUNDED}
+    interactions = [i for i in analysis.interactions if i.reason and i.reason != effects.TOO_MANY]
     parts = [f"{worded(f)} ({reason.removeprefix('not estimable: ')})" for f, reason in main_effects.items()]
     parts += [
         f"{worded(i.factors[0])} with {worded(i.factors[1])} ({i.reason.removeprefix('not estimable: ')})"
@@ -90,11 +91,11 @@ def saturated(context: CheckContext) -> Diagnostic | None:
 
     A study with one varying factor has no such model: its effects are differences between rows.
     """
-    effects = context.findings.analysis.effects
-    if len(context.grid.varying) < 2 or not any(USED_UP in e.reason for e in effects):
+    main_effects = context.findings.analysis.effects
+    if len(context.grid.varying) < 2 or not any(e.reason == effects.SATURATED for e in main_effects):
         return None
     n_rows = sum(evidence.split == context.record.home for evidence in context.findings.test.values())
-    parameters_text, rows_text = plural(len(effects) + 1, "parameter"), plural(n_rows, "row")
+    parameters_text, rows_text = plural(len(main_effects) + 1, "parameter"), plural(n_rows, "row")
     return Diagnostic(
         "SATURATED",
         f"A model of main effects has {parameters_text} for {rows_text}: no degree of freedom is left for the error.",
@@ -104,34 +105,46 @@ def saturated(context: CheckContext) -> Diagnostic | None:
 
 
 def _is_ordered(context: CheckContext, factor: str) -> bool:
-    """Return whether all levels of a factor are numbers."""
-    return all(isinstance(getattr(row, factor), NUMERIC) for row in context.grid.rows)
+    """Return whether all levels of a factor are numbers; True and False are none."""
+    levels = [getattr(row, factor) for row in context.grid.rows]
+    return all(isinstance(level, NUMERIC) and not isinstance(level, bool) for level in levels)
 
 
 def _best_row(context: CheckContext) -> int | None:
     """Return the selected row; before a selection, the best row on validation."""
     if context.findings.sealed:
         return context.findings.sealed.row
-    primary, finished = context.record.primary, context.finished.items()
-    scores = {r: [x.scores.get("val", {}).get(primary.name) for _, x in per_seed] for r, per_seed in finished}
+    measure, finished = context.record.selected_by or context.record.primary, context.finished.items()
+    scores = {r: [x.scores.get("val", {}).get(measure.name) for _, x in per_seed] for r, per_seed in finished}
     means = {
         r: sum(v for v in per_seed if v is not None) / len(per_seed)
         for r, per_seed in scores.items()
         if None not in per_seed
     }
-    return (min if primary.lowest else max)(means, key=means.__getitem__, default=None)
+    return (min if measure.lowest else max)(means, key=means.__getitem__, default=None)
 
 
 def _edge(context: CheckContext, factor: str, level: Any) -> str:
     """Return "lowest" or "highest" for a level at that end of the levels.
 
-    Returns "" for a level between the ends, and for the lowest level where the factor allows no lower level.
+    Returns "" for a level between the ends, and where the factor allows no level beyond that end.
     """
     levels = {getattr(row, factor) for row in context.grid.rows}
-    minimum = context.grid.factors.by_name[factor].declared.get("minimum", 1)
+    lowest, highest = _bounds(context.grid.factors.by_name[factor].declared)
     if level == min(levels):
-        return "" if level <= minimum else "lowest"
-    return "highest" if level == max(levels) else ""
+        return "" if level <= lowest else "lowest"
+    return "highest" if level == max(levels) and level < highest else ""
+
+
+def _bounds(declared: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the lowest and the highest level that a factor allows, infinite where there is none.
+
+    A whole number that is not described in more detail is a count, from 1.
+    """
+    step = 1 if declared.get("type") == "integer" else 0  # to the first whole number inside an exclusive bound
+    lowest = declared.get("minimum", declared.get("exclusiveMinimum", -math.inf) + step)
+    highest = declared.get("maximum", declared.get("exclusiveMaximum", math.inf) - step)
+    return lowest, highest
 
 
 def boundary(context: CheckContext) -> Diagnostic | None:

@@ -48,8 +48,8 @@ def not_ablated(context: CheckContext) -> Diagnostic | None:
     rows = sorted({row for group in groups for row in group})
     return Diagnostic(
         "NOT_ABLATED",
-        f"{listed([f'rows {listed(group)}' for group in groups])} have different settings, but they all had the "
-        "same network, weights, optimizer, batches, validation images and test images.",
+        f"{sentence(listed([f'rows {listed(group)}' for group in groups]))} have different settings, but they all had "
+        "the same network, weights, optimizer, batches, validation images and test images.",
         "The factor in which these rows differ has no effect here, so the difference between them means nothing.",
         "Check whether the factor acts on these data (class weights do not if classes are balanced), or drop a row.",
         tuple(rows),

@@ -59,6 +59,8 @@ def f1_average(context: CheckContext) -> Diagnostic | None:
 def odd(context: CheckContext) -> Diagnostic | None:
     """Warn where a published row trains worse in more epochs than an otherwise equal row in fewer epochs."""
     groups: dict[Condition, list[int]] = {}
+    if "epochs" not in context.grid.factors.by_name:
+        return None
     for number, row in enumerate(context.grid.rows, start=1):
         if "train_accuracy" in context.grid.published[number - 1]:
             groups.setdefault(row.replace(epochs=1), []).append(number)
