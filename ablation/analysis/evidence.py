@@ -89,6 +89,23 @@ class Evidence:
         return sample.share
 
 
+@dataclass(frozen=True)
+class StudyEvidence:
+    """Evidence of the rows of a study, by split. Rows without a finished trial are missing.
+
+    Attributes:
+        train: row -> primary measure on train, for the rows that have one.
+        val: row -> evidence on validation.
+        test: row -> evidence on test; empty until a selection is sealed.
+        replicates: evidence of the reference with other seeds, on test.
+    """
+
+    train: Mapping[int, float]
+    val: Mapping[int, Evidence]
+    test: Mapping[int, Evidence]
+    replicates: Evidence | None
+
+
 def of_row(split: str, seeds: Sequence[int], opened: Sequence[Examples], measures: Iterable[Measure]) -> Evidence:
     """Return the evidence of one row.
 

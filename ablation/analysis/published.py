@@ -72,14 +72,11 @@ def _other(record: Record, images: int) -> str:
     return "random weights stand in for ImageNet's" if record.inputs.replaced else ""
 
 
-def _reproduced(
-    row: int, published: Decimal, measured: float | None, n: int, published_n: int, other: str
-) -> Reproduced:
-    """Return the comparison of one row; UNKNOWN where it was not measured, or `other` gives a reason."""
-    if measured is None or other:
-        return Reproduced(row, published, measured, None, UNKNOWN)
-    difference = intervals.newcombe(measured, float(published), n, published_n)
-    return Reproduced(row, published, measured, difference, SAME if difference.holds() else OTHER)
+def _verdict(difference: Interval | None) -> str:
+    """Return the verdict on measured minus published; UNKNOWN without a difference."""
+    if difference is None:
+        return UNKNOWN
+    return SAME if difference.holds() else OTHER
 
 
 def _agreement(
@@ -119,5 +116,13 @@ def reproduce(record: Record, measured: Mapping[int, float], contrasts: Sequence
     first = next(iter(published))
     other = _other(record, n[first])
     published_n = record.grid.published_test_images
-    rows = [_reproduced(r, p, measured.get(r), n[r], published_n or n[r], other) for r, p in published.items()]
+    differences = {
+        r: intervals.newcombe(measured[r], float(p), n[r], published_n or n[r])
+        for r, p in published.items()
+        if r in measured and not other
+    }
+    rows = [
+        Reproduced(r, p, measured.get(r), differences.get(r), _verdict(differences.get(r)))
+        for r, p in published.items()
+    ]
     return Reproduction(tuple(rows), _agreement(published, measured, contrasts, published_n or n[first]), other)

@@ -8,7 +8,7 @@ from functools import cached_property
 from statistics import fmean
 
 from ablation.analysis import evidence, external_evaluation, published, selection, study_statistics
-from ablation.analysis.evidence import Evidence
+from ablation.analysis.evidence import Evidence, StudyEvidence
 from ablation.analysis.external_evaluation import ExternalEvaluation
 from ablation.analysis.facts import Analysis
 from ablation.analysis.published import Reproduction
@@ -22,20 +22,17 @@ from ablation.store.workspace import Workspace
 from ablation.study.grid import Trial
 
 Results = Mapping[Trial, Result | None]
-BOOTSTRAP_ROWS = 100  # above so many rows, bootstrap intervals are made only on request
 
 
 @dataclass(frozen=True)
 class StudyAnalysis:
-    """Results of a study, with all statistics computed from them. Rows without a finished trial are missing from `val`
-    and `test`.
+    """Results of a study, with all statistics computed from them.
 
     Attributes:
         results: trial -> its result, None where the trial was not run.
         sealed: the selection; None until one is sealed.
-        val: row -> evidence on validation.
-        test: row -> evidence on test; empty until a selection is sealed, as are the parts of `analysis` about test.
-        replicates: evidence of the reference with more seeds, on test.
+        evidence: evidence of the rows.
+        analysis: statistics of the rows; the parts about test are empty until a selection is sealed.
         twins: groups of rows that state different settings, but were the same in the trainer.
         elsewhere: evaluations of rows on other images.
     """
@@ -43,9 +40,7 @@ class StudyAnalysis:
     record: Record
     results: Results
     sealed: Selection | None
-    val: Mapping[int, Evidence]
-    test: Mapping[int, Evidence]
-    replicates: Evidence | None
+    evidence: StudyEvidence
     analysis: Analysis
     reproduction: Reproduction | None
     twins: tuple[tuple[int, ...], ...]
@@ -54,6 +49,21 @@ class StudyAnalysis:
     def finished(self, row: int) -> list[tuple[Trial, Result]]:
         """Return the finished trials of a row, by seed, without replicates."""
         return list(self._finished.get(row, {}).items())
+
+    @property
+    def val(self) -> Mapping[int, Evidence]:
+        """Evidence on validation: row -> evidence."""
+        return self.evidence.val
+
+    @property
+    def test(self) -> Mapping[int, Evidence]:
+        """Evidence on test: row -> evidence; empty until a selection is sealed."""
+        return self.evidence.test
+
+    @property
+    def replicates(self) -> Evidence | None:
+        """Evidence of the reference with other seeds, on test."""
+        return self.evidence.replicates
 
     @property
     def selected(self) -> int | None:
@@ -154,41 +164,23 @@ def _elsewhere(workspace: Workspace, record: Record) -> tuple[ExternalEvaluation
     return tuple(e.model_copy(update={"row": rows[e.trial]}) for e in evaluations if e.trial in rows)
 
 
-def analysed(
-    record: Record, train: Mapping[int, float], parameters: Mapping[int, int], val: Mapping[int, Evidence],
-    test: Mapping[int, Evidence], replicates: Evidence | None, selected: int | None, all_intervals: bool = False,
-) -> Analysis:  # fmt: skip
-    """Return all statistics of a study.
-
-    Args:
-        train: row -> primary measure on train.
-        parameters: row -> number of trained parameters.
-        val: row -> evidence on validation.
-        test: row -> evidence on test; empty until a selection is sealed.
-        replicates: evidence of the reference with other seeds, on test.
-        selected: number of the selected row.
-        all_intervals: compute bootstrap intervals for any number of rows.
-    """
-    bootstrapped = all_intervals or len(record.grid.rows) <= BOOTSTRAP_ROWS
-    sampled = evidence.drawn if bootstrapped else evidence.samples
-    primary, selecting = record.primary, record.selected_by or record.primary
-    return study_statistics.analyse(
-        record,
-        train,
-        parameters,
-        {selecting.name: evidence.samples(val, selecting), primary.name: sampled(val, primary)},
-        {measure.name: sampled(test, measure) for measure in record.detailed},
-        replicates.sample(primary) if replicates else None,
-        selected,
-        bootstrapped,
-    )
-
-
 def _trained(record: Record, rows: Mapping[int, Mapping[Trial, Result]]) -> dict[int, float]:
     """Return row -> primary measure on train, for the rows whose trials all have one."""
     name = record.primary.name
     stated = {row: [r.scores.get("train", {}).get(name) for r in trials.values()] for row, trials in rows.items()}
     return {row: fmean(v for v in scores if v is not None) for row, scores in stated.items() if None not in scores}
+
+
+def _study_evidence(workspace: Workspace, record: Record, results: Results, sealed: Selection | None) -> StudyEvidence:
+    """Read the predictions and return the evidence of the rows. Test predictions are opened only where a selection is
+    sealed."""
+    finished = of_rows(record, results)
+    train, val = _trained(record, _rows(finished)), _by_row(record, finished, selection.validation(workspace, record))
+    if not sealed:
+        return StudyEvidence(train, val, {}, None)
+    open_test = selection.unseal(workspace, record, sealed)
+    replicates = {t: r for t, r in done(results).items() if record.grid.is_replicate(t)}
+    return StudyEvidence(train, val, _by_row(record, finished, open_test), _evidence(record, replicates, open_test))
 
 
 def gather(
@@ -204,18 +196,12 @@ def gather(
     Raises:
         AblateError: a file is missing or changed.
     """
-    finished = of_rows(record, results)
-    replicate_results = {t: r for t, r in done(results).items() if record.grid.is_replicate(t)}
-    val = _by_row(record, finished, selection.validation(workspace, record))
-    open_test = selection.unseal(workspace, record, sealed) if sealed else None
-    test = _by_row(record, finished, open_test) if open_test else {}
-    replicates = _evidence(record, replicate_results, open_test) if open_test else None
-    rows = _rows(finished)
-    parameters = {row: next(iter(trials.values())).parameters for row, trials in rows.items()}
+    finished, study_evidence = of_rows(record, results), _study_evidence(workspace, record, results, sealed)
+    parameters = {row: next(iter(trials.values())).parameters for row, trials in _rows(finished).items()}
     selected = sealed.row if sealed else None
-    statistics = analysed(record, _trained(record, rows), parameters, val, test, replicates, selected, all_intervals)
+    statistics = study_statistics.analyse(record, study_evidence, parameters, selected, all_intervals)
     measured = {row: facts.primary.value for row, facts in statistics.rows.items()}
     reproduction = published.reproduce(record, measured, statistics.contrasts)
     twins = tuple(dict.fromkeys(_twins(workspace, record, finished)))
     evaluations = _elsewhere(workspace, record) if sealed else ()
-    return StudyAnalysis(record, results, sealed, val, test, replicates, statistics, reproduction, twins, evaluations)
+    return StudyAnalysis(record, results, sealed, study_evidence, statistics, reproduction, twins, evaluations)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ablation.analysis import differences, effects, selection_bootstrap
 from ablation.analysis.differences import Rows
+from ablation.analysis.evidence import StudyEvidence, drawn, samples
 from ablation.analysis.facts import SEEDS, Analysis, Contrast, Difference, Noise, RowFacts, Sample, Score
 from ablation.measures.measure import BINARY
 from ablation.statistics import bootstrap, intervals, tests
@@ -18,34 +19,31 @@ from ablation.store.record import Record
 from ablation.study import design
 from ablation.study.grid import Trial
 
+BOOTSTRAP_ROWS = 100  # above so many rows, bootstrap intervals are made only on request
 TRIALS, TRIALS_A_LEVEL = 50, 5  # with fewer, the importance of a factor is mostly noise
 FEW_EXAMPLES = 10  # with fewer, no minimum detectable difference is computed
 
 
 def analyse(
     record: Record,
-    train: Mapping[int, float],
+    evidence: StudyEvidence,
     parameters: Mapping[int, int],
-    val: Mapping[str, Rows],
-    test: Mapping[str, Rows],
-    replicates: Sample | None,
     selected: int | None,
-    bootstrapped: bool,
+    all_intervals: bool = False,
 ) -> Analysis:
     """Return all statistics of a study.
 
     Args:
         record: the study.
-        train: row -> primary measure on train, for the rows that have one.
+        evidence: evidence of its rows.
         parameters: row -> number of trained parameters.
-        val: measure -> row -> sample on validation.
-        test: measure -> row -> sample on test, for the measures that have intervals. The rows are empty until a
-            selection is sealed.
-        replicates: the reference with other seeds, by the primary measure on test.
         selected: number of the row that validation selected.
-        bootstrapped: whether samples were drawn for aggregates.
+        all_intervals: compute bootstrap intervals for any number of rows.
     """
     grid, name = record.grid, record.primary.name
+    bootstrapped = all_intervals or len(grid.rows) <= BOOTSTRAP_ROWS
+    sampled = drawn if bootstrapped else samples
+    val, test = sampled(evidence.val, record.primary), {m.name: sampled(evidence.test, m) for m in record.detailed}
     rows, others = test[name], {m: rows for m, rows in test.items() if m != name}
     on_reference_split = sorted(r for r in rows if rows[r].split == record.home)
     near_reference, pairs = differences.neighbours(rows, grid.reference), design.pairs(grid, on_reference_split)
@@ -57,20 +55,21 @@ def analyse(
     deltas = differences.adjusted([by_pair[grid.reference, r] for r in near_reference])
     by_row = dict(zip(near_reference, deltas, strict=True))
     alike = differences.alike(selected, near_selected, by_pair)
-    noise = _noise(replicates)
+    noise = _noise(evidence.replicates.sample(record.primary) if evidence.replicates else None)
     adjusted = differences.adjusted([by_pair[p.first, p.second] for p in pairs])
     contrasts = tuple(Contrast(p, d) for p, d in zip(pairs, adjusted, strict=True))
-    selecting = record.selected_by.name if record.selected_by else name
+    by_rule = record.selected_by or record.primary
+    selecting = val if by_rule.name == name else samples(evidence.val, by_rule)
     return Analysis(
         rows={
             r: RowFacts(
                 r,
                 len(sample.seeds),
                 _score(sample),
-                {m: _score(samples[r]) for m, samples in others.items() if r in samples},
+                {m: _score(by_measure[r]) for m, by_measure in others.items() if r in by_measure},
                 by_row.get(r),
                 alike.get(r),
-                _gap(record, train.get(r), val[name].get(r)),
+                _gap(record, evidence.train.get(r), val.get(r)),
                 noise.range.holds(sample.mean) if noise and r in on_reference_split else None,
             )
             for r, sample in rows.items()
@@ -78,7 +77,7 @@ def analyse(
         contrasts=contrasts,
         effects=tuple(effects.main_effects(grid, on_reference_split, rows, contrasts)),
         interactions=tuple(effects.interactions(grid, on_reference_split, rows)),
-        stability=selection_bootstrap.stability(record, parameters, val[name], val.get(selecting, val[name]), selected),
+        stability=selection_bootstrap.stability(record, parameters, val, selecting, selected),
         cochran=_cochran(rows, on_reference_split),
         detectable=_detectable(deltas, rows, on_reference_split),
         noise=noise,

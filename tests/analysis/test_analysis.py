@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ablation.analysis import selection, study_analysis
+from ablation.analysis import selection, study_analysis, study_statistics
 from ablation.analysis import selection_bootstrap as stability
-from ablation.analysis.evidence import Evidence
+from ablation.analysis.evidence import Evidence, StudyEvidence
 from ablation.analysis.facts import Analysis, Sample
 from ablation.analysis.study_analysis import StudyAnalysis
 from ablation.statistics import bootstrap, intervals, tests
@@ -230,7 +230,8 @@ def test_identical_rows(tmp_path: Path):
     """Rows that got the same images right differ by 0 with p = 1, are alike, and tie for the selection."""
     said = gather(tmp_path, grid(tmp_path, FACTORIAL), SIX)
     same = dict.fromkeys(said.test, said.test[1])
-    found = study_analysis.analysed(said.record, dict.fromkeys(same, 0.9), dict.fromkeys(same, 1), same, same, None, 5)
+    evidence = StudyEvidence(dict.fromkeys(same, 0.9), same, same, None)
+    found = study_statistics.analyse(said.record, evidence, dict.fromkeys(same, 1), 5)
     assert all(c.difference.value.value == 0 and c.difference.p_holm == 1 for c in found.contrasts)
     assert all(facts.alike for row, facts in found.rows.items() if row != 5)
     assert found.cochran is None
@@ -293,9 +294,8 @@ def test_rows_on_other_images_are_never_compared(tmp_path: Path):
         {r: replace(a, split="other") if r in others else a for r, a in rows.items()} for rows in (said.val, said.test)
     )
     record = synthetic.changed(said.record, splits=said.record.inputs.splits | {"class": "other"})
-    told = study_analysis.analysed(
-        record, dict.fromkeys(SIX, 0.9), dict.fromkeys(SIX, 1), val, test, said.replicates, others[0]
-    )
+    evidence = StudyEvidence(dict.fromkeys(SIX, 0.9), val, test, said.replicates)
+    told = study_statistics.analyse(record, evidence, dict.fromkeys(SIX, 1), others[0])
     assert {r for r, f in told.rows.items() if f.delta} == home - {found.reference}
     assert {r for r, f in told.rows.items() if f.alike is not None} == set(others[1:])
     assert {r for r, f in told.rows.items() if f.within_replicates is not None} == home
@@ -312,7 +312,8 @@ def test_rows_that_agree_on_every_image_are_not_known_without_error(tmp_path: Pa
     said = gather(tmp_path, grid(tmp_path, "[factorial]\ndropout = [0.0, 0.5]\nbatch_size = [64, 128]\n"),
                   dict.fromkeys(range(1, 5), (0.9, 0.8, 0.8)))  # fmt: skip
     same = dict.fromkeys(said.test, said.test[1])
-    found = study_analysis.analysed(said.record, dict.fromkeys(same, 0.9), dict.fromkeys(same, 1), same, same, None, 1)
+    evidence = StudyEvidence(dict.fromkeys(same, 0.9), same, same, None)
+    found = study_statistics.analyse(said.record, evidence, dict.fromkeys(same, 1), 1)
     intervals = [e.main for e in found.effects] + [i for each in found.interactions for _, i in each.squares]
     assert len(intervals) == 3
     assert all(i.low < 0 == i.value < i.high for i in intervals)
@@ -387,9 +388,8 @@ def test_tiny_studies_are_analysed(data: st.DataObject):
         few.setattr(gc, "collect", lambda: 0)  # statsmodels does so in each call
         few.setattr(stability, "SAMPLES", 20)
         few.setattr(bootstrap, "draws", partial(bootstrap.draws, resamples=20))
-        found = study_analysis.analysed(
-            record, dict.fromkeys(test, 0.9), dict.fromkeys(test, 1), test, test, replicates, selected
-        )
+        evidence = StudyEvidence(dict.fromkeys(test, 0.9), test, test, replicates)
+        found = study_statistics.analyse(record, evidence, dict.fromkeys(test, 1), selected)
     for facts in found.rows.values():
         accuracy = facts.primary.over_examples
         assert accuracy

@@ -21,7 +21,8 @@ import ablation
 from ablation.api import ALLOWED, OPTIONS, arguments
 from ablation.cli.commands.run import run as command
 from ablation.errors import AblateError
-from ablation.study.study_file import MAX_ROWS, seed_list, settings
+from ablation.study.study_file import seed_list, settings
+from ablation.study.study_keys import MAX_ROWS
 
 
 class Number(IntEnum):

@@ -163,11 +163,13 @@ def test_what_an_epoch_reports_is_its_mean(images: tuple[np.ndarray, np.ndarray]
 def test_an_epoch_shows_every_image_once():
     """The order of an epoch is a permutation, another one in each epoch, and the same for the same seed."""
     x = np.arange(10)
-    seen = [np.concatenate([b for b, _ in batches.batches(x, x, 4, 0, epoch)]) for epoch in (1, 2, 1)]
+    seen = [
+        np.concatenate([b for b, _ in batches.batches(x, x, batches.rows(x, 4, 0, epoch), 4)]) for epoch in (1, 2, 1)
+    ]
     assert sorted(seen[0]) == x.tolist()
     assert seen[0].tolist() != seen[1].tolist()
     assert seen[0].tolist() == seen[2].tolist()
-    assert [len(b) for b, _ in batches.batches(x, x, 4, 0, 1)] == [4, 4, 2]
+    assert [len(b) for b, _ in batches.batches(x, x, batches.rows(x, 4, 0, 1), 4)] == [4, 4, 2]
 
 
 def test_streams_do_not_share_seeds():

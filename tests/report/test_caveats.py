@@ -222,6 +222,10 @@ def test_a_study_without_results_is_no_error(tmp_path: Path):
     assert say(found, "FAILED_ROWS").fact == "2 of 2 trials have no result (not run: rows 1 and 2)."
 
 
+def _evidenced(found: StudyAnalysis, **changes: Any) -> StudyAnalysis:
+    return replace(found, evidence=replace(found.evidence, **changes))
+
+
 def test_one_seed(tmp_path: Path):
     """One seed is said, with what replicates of the reference tell; two seeds are not."""
     noise = Noise((0.5, 0.7, 0.6), Interval(0.6, 0.1, 1.0))
@@ -242,13 +246,13 @@ def _replicates(*right: int) -> Evidence:
 def test_noise_between_seeds(tmp_path: Path):
     """A significant difference below twice the standard deviation over seeds is doubtful."""
     found = tiny(tmp_path, [{}, {"dropout": 0.5}], [(0.9, 0.9, 0.9), (0.9, 0.9, 0.7)])
-    noisy = say(replace(found, replicates=_replicates(70, 90)), "SEED_NOISE")  # standard deviation 14.14
+    noisy = say(_evidenced(found, replicates=_replicates(70, 90)), "SEED_NOISE")  # standard deviation 14.14
     assert noisy.fact == (
         "Between seeds, test accuracy has a standard deviation of 14.14 pp; 1 of 1 significant difference is below "
         "twice that, the smallest 20.00 pp (rows 1 and 2)."
     )
     assert noisy.rows == (1, 2)
-    assert "SEED_NOISE" not in codes(replace(found, replicates=_replicates(80, 90)))  # 7.07
+    assert "SEED_NOISE" not in codes(_evidenced(found, replicates=_replicates(80, 90)))  # 7.07
     assert "SEED_NOISE" not in codes(found)
 
 
@@ -501,7 +505,7 @@ def _apart(found: StudyAnalysis, row: int, **counts: tuple[int, ...]) -> StudyAn
     changed = recorded(found, grid=grid, counts=found.record.inputs.counts | {"class": level},
                        splits=found.record.inputs.splits | {"class": "other"})  # fmt: skip
     test = {r: replace(a, split="other") if r == row else a for r, a in found.test.items()}
-    return replace(changed, test=test)
+    return _evidenced(changed, test=test)
 
 
 def test_rows_on_other_images_have_another_baseline(tmp_path: Path):
@@ -554,7 +558,7 @@ def test_a_class_that_is_never_predicted(well: StudyAnalysis):
     """By none of a row's networks; the rows are named."""
     said = well.test[2].columns
     silent = replace(well.test[2], columns={**said, "predicted": np.zeros_like(said["predicted"])})
-    said = say(replace(well, test={**well.test, 2: silent}), "NEVER_PREDICTED")
+    said = say(_evidenced(well, test={**well.test, 2: silent}), "NEVER_PREDICTED")
     assert said.fact == "1 class that occurs in test is never predicted: class 1 (by row 2)."
     assert said.rows == (2,)
     assert "NEVER_PREDICTED" not in codes(well)

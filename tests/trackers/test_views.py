@@ -15,9 +15,11 @@ from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 from synthetic import published, study
 
+from ablation.analysis.evidence import StudyEvidence
 from ablation.analysis.selection import read, seal, select
-from ablation.analysis.study_analysis import StudyAnalysis, analysed, collect
+from ablation.analysis.study_analysis import StudyAnalysis, collect
 from ablation.analysis.study_analysis import done as done_of
+from ablation.analysis.study_statistics import analyse
 from ablation.errors import AblateError
 from ablation.experiments.keras_head.inputs import Weights
 from ablation.outcomes import Status
@@ -265,9 +267,8 @@ def test_a_database_that_is_lost_while_a_run_goes_on_is_told_all_at_its_end(tmp_
     """The study's own run too."""
     found = record("[factorial]\ndropout = [0.0, 0.1]\n", tmp_path)
     results = {trial: Result(Status.FAILED, 1, error="no") for trial in found.grid.trials()}
-    findings = StudyAnalysis(
-        found, results, None, {}, {}, None, analysed(found, {}, {}, {}, {}, None, None), None, (), ()
-    )
+    none = StudyEvidence({}, {}, {}, None)
+    findings = StudyAnalysis(found, results, None, none, analyse(found, none, {}, None), None, (), ())
     (tmp_path / "first").mkdir()
     places = iter([tmp_path / "first", tmp_path])
     tracker = Tracker(tmp_path / "outbox.jsonl", lambda: sender(next(places)))
@@ -385,9 +386,8 @@ def test_what_a_server_out_of_reach_lacks_does_not_pile_up(tmp_path: Path):
     """Each start without MLflow adds three messages, however many trials; the next one that reaches it tells it all."""
     found = record("[factorial]\ndropout = [0.0, 0.1, 0.2]\n", tmp_path)
     results = {trial: Result(Status.FAILED, 1, error="no") for trial in found.grid.trials()}
-    findings = StudyAnalysis(
-        found, results, None, {}, {}, None, analysed(found, {}, {}, {}, {}, None, None), None, (), ()
-    )
+    none = StudyEvidence({}, {}, {}, None)
+    findings = StudyAnalysis(found, results, None, none, analyse(found, none, {}, None), None, (), ())
     drawing = for_trackers(Report(findings, {}, (), (), {"table.csv": "row", "report.html": ""}))
     path = tmp_path / "outbox.jsonl"
 

@@ -115,17 +115,22 @@ def rows(
     scores: list[dict[str, float]] = means.reindex(list(numbers)).to_dict("records")  # type: ignore[assignment]
     facts_of_rows = facts or {}
     return pd.DataFrame(
-        [_row_line(record, n, outcomes[n], keys[n], scores[n - 1], selected, facts_of_rows.get(n)) for n in numbers]
+        [
+            {
+                **_state(record, n, outcomes[n], selected),
+                **scores[n - 1],
+                **_facts(record, facts_of_rows.get(n)),
+                **_given(record, n),
+                "trials": keys[n],
+            }
+            for n in numbers
+        ]
     )
 
 
-def _row_line(
-    record: Record, row: int, outcomes: list[str], keys: str, scores: dict[str, float], selected: Selection | None,
-    facts: RowFacts | None,
-) -> dict[str, Any]:  # fmt: skip
+def _state(record: Record, row: int, outcomes: list[str], selected: Selection | None) -> dict[str, Any]:
+    """Return the columns that identify a row, and those of its state. `outcomes`: outcome of each of its trials."""
     failed = [o for o in outcomes if o != Status.DONE]
-    examples = record.examples(record.grid.rows[row - 1])
-    published = record.grid.published[row - 1]
     return {
         "study": record.name,
         "row": row,
@@ -135,11 +140,6 @@ def _row_line(
         "reference": row == record.grid.reference,
         "selected": selected is not None and row == selected.row,
         "n_seeds": len(outcomes) - len(failed),
-        **scores,
-        **_facts(record, facts),
-        **{f"n_{s}": examples.get(s) for s in SPLITS},
-        **{f"published_{k}": float(published[k]) if k in published else None for k in _stated(record)},
-        "trials": keys,
     }
 
 
@@ -148,6 +148,16 @@ def _stated(record: Record) -> Sequence[str]:
     return (
         PUBLISHED if record.inputs.classes else list(dict.fromkeys(key for row in record.grid.published for key in row))
     )
+
+
+def _given(record: Record, row: int) -> dict[str, Any]:
+    """Return the columns of the numbers that a row was given: examples of each split, and published scores."""
+    examples = record.examples(record.grid.rows[row - 1])
+    published = record.grid.published[row - 1]
+    return {
+        **{f"n_{s}": examples.get(s) for s in SPLITS},
+        **{f"published_{k}": float(published[k]) if k in published else None for k in _stated(record)},
+    }
 
 
 def _bounds(name: str, interval: Interval | None) -> dict[str, float | None]:

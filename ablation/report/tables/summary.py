@@ -44,8 +44,8 @@ def _factors(study: StudyAnalysis) -> Iterator[str]:
     for contrast in study.analysis.contrasts:
         pair = contrast.pair
         groups.setdefault((pair.factor, *pair.levels), []).append(contrast)
-    for (factor, first, second), contrasts in list(groups.items())[:MOST]:
-        yield _factor(study.record, factor, first, second, contrasts, len(study.analysis.contrasts))
+    for contrasts in list(groups.values())[:MOST]:
+        yield _factor(study.record, contrasts, len(study.analysis.contrasts))
 
 
 def _significance(contrasts: list[Contrast], family: int) -> str:
@@ -57,7 +57,9 @@ def _significance(contrasts: list[Contrast], family: int) -> str:
     return f"told from 0: rows {listed(significant)} ({test})" if significant else f"not told from 0 ({test})"
 
 
-def _factor(record: Record, factor: str, first: object, second: object, contrasts: list[Contrast], family: int) -> str:
+def _factor(record: Record, contrasts: list[Contrast], family: int) -> str:
+    """Return the sentence on one change of a factor. `contrasts`: the pairs of rows with this change."""
+    factor, (first, second) = contrasts[0].pair.factor, contrasts[0].pair.levels
     measure, title = record.primary, record.grid.titles[factor]
     values = [c.difference.value.value for c in contrasts]
     numbers = ", ".join(f"{measure.scale * v:+.{measure.places(1)}f}" for v in values[:8])

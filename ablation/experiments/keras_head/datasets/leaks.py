@@ -131,7 +131,8 @@ def _near(index: Index, split: Split, pixels: np.ndarray, features: np.ndarray |
     for a, b in combinations(SPLITS, 2):
         for flipped, hashes_of_later in ((False, hashes), (True, mirrored)):
             pairs = _close(hashes[split[a]], hashes_of_later[split[b]])
-            near.setdefault((a, b), []).extend(_confirmed(index, pixels, split[a], split[b], pairs, flipped))
+            is_near = _confirmed(index, pixels, split[a][pairs[:, 0]], split[b][pairs[:, 1]], flipped)
+            near.setdefault((a, b), []).extend((int(i), int(j), flipped) for i, j in pairs[is_near])
         if features is not None:
             near[a, b] += _alike(index, features, split[a], split[b])
         near[a, b] = list({(x, y): (x, y, f) for x, y, f in reversed(near[a, b])}.values())
@@ -147,17 +148,19 @@ def _close(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _confirmed(
-    index: Index, pixels: np.ndarray, a: np.ndarray, b: np.ndarray, pairs: np.ndarray, flipped: bool
-) -> list[tuple[int, int, bool]]:
-    confirmed = []
-    for first in range(0, len(pairs), CHUNK):
-        x, y = pairs[first : first + CHUNK].T
-        later_pixels = pixels[b[y]][:, :, ::-1] if flipped else pixels[b[y]]
-        alike = (_standardised(pixels[a[x]]) * _standardised(later_pixels)).sum(axis=1) >= CORRELATION
-        alike &= index.ids[a[x]] != index.ids[b[y]]
-        confirmed += [(int(i), int(j), flipped) for i, j in zip(x[alike], y[alike], strict=True)]
-    return confirmed
+def _confirmed(index: Index, pixels: np.ndarray, earlier: np.ndarray, later: np.ndarray, flipped: bool) -> np.ndarray:
+    """Return which pairs of images `earlier` (P,) and `later` (P,) are nearly, but not exactly equal: (P,) bool.
+
+    `flipped`: the later image of each pair is mirrored first.
+    """
+    is_near = np.zeros(len(earlier), bool)
+    for first in range(0, len(earlier), CHUNK):
+        chunk = slice(first, first + CHUNK)
+        a, b = earlier[chunk], later[chunk]
+        later_pixels = pixels[b][:, :, ::-1] if flipped else pixels[b]
+        alike = (_standardised(pixels[a]) * _standardised(later_pixels)).sum(axis=1) >= CORRELATION
+        is_near[chunk] = alike & (index.ids[a] != index.ids[b])
+    return is_near
 
 
 def _alike(index: Index, features: np.ndarray, a: np.ndarray, b: np.ndarray) -> list[tuple[int, int, bool]]:

@@ -1,5 +1,7 @@
 """Assignment of images to train, val and test: as given, at random within each class, or by subject."""
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 from sklearn.model_selection import train_test_split
 
@@ -7,24 +9,42 @@ from ablation.errors import AblateError
 from ablation.experiments.keras_head.datasets.images import SPLITS, Index
 from ablation.experiments.keras_head.datasets.stored_splits import Split
 
-VAL_SHARE, TEST_SHARE = 0.10, 0.15  # of the train images, and of all images
-
 DRAWS = 200  # random draws of subjects, of which the best is used
 
 
-def _draw(index: Index, rows: np.ndarray, share: float, seed: int, target: str) -> tuple[np.ndarray, np.ndarray]:
-    """Split `rows` into the kept rows and a part: a seeded random `share` of every class."""
+@dataclass(frozen=True)
+class _Part:
+    """Part of the images that is drawn as a split.
+
+    Attributes:
+        name: name of the split in messages.
+        share: share of the images to draw from, 0 to 1.
+        keep: number of subjects of each class that stay outside the part, where splits are drawn by subject. A class
+            with too few subjects keeps fewer, so that one subject is left for the part.
+    """
+
+    name: str
+    share: float
+    keep: int
+
+
+TEST = _Part("test", 0.15, keep=2)  # of all images: train and val each need a subject
+VAL = _Part("validation", 0.10, keep=1)  # of the train images
+
+
+def _draw(index: Index, rows: np.ndarray, part: _Part, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Split `rows` into the kept rows and the drawn ones: a seeded random share of every class."""
     try:
-        kept, part = train_test_split(rows, test_size=share, random_state=seed, stratify=index.labels[rows])
+        kept, drawn = train_test_split(rows, test_size=part.share, random_state=seed, stratify=index.labels[rows])
     except ValueError:
         counts = np.bincount(index.labels[rows], minlength=len(index.classes))
         small = int(counts.argmin())
         raise AblateError(
-            f"too few images to draw a {target} split within each class ({index.classes[small]}: {counts[small]} of "
+            f"too few images to draw a {part.name} split within each class ({index.classes[small]}: {counts[small]} of "
             f"{len(rows)}); each class needs about 10 or more: add images, raise --limit, leave the class out with "
             "--classes, or give the splits as train/ val/ test/"
         ) from None
-    return np.sort(kept), np.sort(part)
+    return np.sort(kept), np.sort(drawn)
 
 
 def _misfit(taken: np.ndarray, counts: np.ndarray, share: float) -> np.ndarray:
@@ -44,29 +64,27 @@ def _misfit(taken: np.ndarray, counts: np.ndarray, share: float) -> np.ndarray:
     return np.asarray(missing_classes + class_error + np.abs(size_share - share))
 
 
-def _choose(cells: np.ndarray, share: float, keep: int, seed: int) -> np.ndarray:
-    """Return the positions of subjects that together have about a `share` of each class.
+def _choose(cells: np.ndarray, part: _Part, seed: int) -> np.ndarray:
+    """Return the positions of subjects that together have about the part's share of each class.
 
     Each draw visits all subjects in a random order and takes a subject where this lowers the misfit of the part. The
     draw with the smallest misfit is used. The result is empty where no subject can be taken.
 
     Args:
         cells: (subjects, classes), the numbers of images.
-        share: the wanted share of each class, 0 to 1.
-        keep: the number of subjects of each class that stay outside the part. A class with too few subjects keeps
-            fewer, so that one subject is left for the part.
+        part: the part to draw.
         seed: the seed of the draws.
     """
     rng = np.random.default_rng(seed)
     order = np.stack([rng.permutation(len(cells)) for _ in range(DRAWS)])
     has_class, counts = cells > 0, cells.sum(axis=0)
     n_subjects = has_class.sum(axis=0)
-    removable = n_subjects - np.minimum(keep, np.maximum(n_subjects - 1, 1))  # subjects of each class that may be taken
+    removable = n_subjects - np.minimum(part.keep, np.maximum(n_subjects - 1, 1))  # subjects, by class, to take at most
     chosen = np.zeros((DRAWS, len(cells)), bool)
     taken, removed = np.zeros((2, DRAWS, cells.shape[1]), int)
     misfit = np.full(DRAWS, np.inf)  # of an empty part: the first removable subject is taken
     for subject in order.T:
-        new_misfit = _misfit(taken + cells[subject], counts, share)
+        new_misfit = _misfit(taken + cells[subject], counts, part.share)
         accepted = (new_misfit < misfit) & (removed + has_class[subject] <= removable).all(axis=1)
         chosen[np.flatnonzero(accepted), subject[accepted]] = True
         taken, removed = taken + accepted[:, None] * cells[subject], removed + accepted[:, None] * has_class[subject]
@@ -74,24 +92,22 @@ def _choose(cells: np.ndarray, share: float, keep: int, seed: int) -> np.ndarray
     return np.flatnonzero(chosen[misfit.argmin()])
 
 
-def _draw_subjects(
-    index: Index, rows: np.ndarray, share: float, keep: int, seed: int, target: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Split `rows` into the kept rows and a part, which has all images of its subjects."""
+def _draw_subjects(index: Index, rows: np.ndarray, part: _Part, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Split `rows` into the kept rows and the drawn ones, which are all images of their subjects."""
     names, subjects = np.unique(index.subjects[rows], return_inverse=True)
     present, labels = np.unique(index.labels[rows], return_inverse=True)
     cells = np.zeros((len(names), len(present)), int)
     np.add.at(cells, (subjects, labels), 1)
-    part = np.isin(subjects, _choose(cells, share, keep, seed))
-    if not part.any():
+    drawn = np.isin(subjects, _choose(cells, part, seed))
+    if not drawn.any():
         few = int((cells > 0).sum(axis=0).argmin())
         raise AblateError(
-            f"split = subject: too few subjects to draw a {target} split ({len(names)} in all, "
+            f"split = subject: too few subjects to draw a {part.name} split ({len(names)} in all, "
             f"{(cells[:, few] > 0).sum()} with {index.classes[present[few]]}), because train must keep one of each "
             "class; "
             "add subjects, raise --limit, or set split = class"
         )
-    return rows[~part], rows[part]
+    return rows[~drawn], rows[drawn]
 
 
 def _by_subject(index: Index, seed: int) -> Split:
@@ -101,8 +117,8 @@ def _by_subject(index: Index, seed: int) -> Split:
             "split = subject: the data have no subjects; only demo data, an Aff-Wild2 folder or an .npz file with "
             "subject_train, ... can have them; for other data, set split = class"
         )
-    remaining, test = _draw_subjects(index, np.arange(len(index)), TEST_SHARE, 2, seed, "test")
-    train, val = _draw_subjects(index, remaining, VAL_SHARE, 1, seed, "validation")
+    remaining, test = _draw_subjects(index, np.arange(len(index)), TEST, seed)
+    train, val = _draw_subjects(index, remaining, VAL, seed)
     return {"train": train, "val": val, "test": test}
 
 
@@ -128,12 +144,12 @@ def make(index: Index, kind: str, seed: int) -> Split:
     if not len(rows["train"]):
         raise AblateError("the data have no train split; name one folder train/, or give no splits at all")
     if not len(rows["test"]):
-        share = TEST_SHARE * len(index) / len(rows["train"])
+        share = TEST.share * len(index) / len(rows["train"])
         if share >= 1:
             raise AblateError("the data have too few train images to draw a test split from; add a test split")
-        rows["train"], rows["test"] = _draw(index, rows["train"], share, seed, "test")
+        rows["train"], rows["test"] = _draw(index, rows["train"], replace(TEST, share=share), seed)
     if not len(rows["val"]):
-        rows["train"], rows["val"] = _draw(index, rows["train"], VAL_SHARE, seed, "validation")
+        rows["train"], rows["val"] = _draw(index, rows["train"], VAL, seed)
     missing = set(range(len(index.classes))) - set(index.labels[rows["train"]].tolist())
     if missing:
         names = ", ".join(index.classes[k] for k in sorted(missing))

@@ -88,18 +88,14 @@ def stacks(rows: np.ndarray, size: int) -> list[np.ndarray]:
     return [stack for stack in (rows[:whole].reshape(-1, size), rows[whole:].reshape(1, -1)) if stack.size]
 
 
-def batches(
-    x: np.ndarray, y: np.ndarray, size: int, seed: int, epoch: int, even: bool = False
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def batches(x: np.ndarray, y: np.ndarray, rows: np.ndarray, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the batches of an epoch. The last batch may be smaller.
 
     Args:
         x: Images or features, shape (n, ...).
         y: Labels, shape (n,).
+        rows: Positions in x and y, in the order of the epoch, shape (n,).
         size: Images in a batch.
-        seed: Seed of the training.
-        epoch: Number of the epoch, from 1.
-        even: Whether batches are balanced over classes, as in `even_order`.
     """
-    for batch in cut(rows(y, size, seed, epoch, even), size):
+    for batch in cut(rows, size):
         yield x[batch], y[batch]

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ablation.experiments.keras_head.training.batches import batches, class_weights
-from ablation.study.levels import Condition
+from ablation.experiments.keras_head.training.batches import batches, class_weights, rows
+from ablation.store.training import Training
 
 
 def digest(array: np.ndarray) -> str:
@@ -24,8 +24,7 @@ def fingerprint(
     given: Sequence[np.ndarray],
     x: Mapping[str, np.ndarray],
     y: Mapping[str, np.ndarray],
-    condition: Condition,
-    seed: int,
+    training: Training,
 ) -> dict[str, Any]:
     """Return the fingerprint of a Keras model before its first step, and of its data.
 
@@ -36,11 +35,11 @@ def fingerprint(
         given: Weights that do not come from the seed.
         x: Inputs by split, (n, ...) each.
         y: Labels by split, (n,) each.
-        condition: Levels of the trial.
-        seed: Seed of the training.
+        training: The training, with its levels and its seed.
     """
-    even = condition.balance == "batch"
-    stream = batches(x["train"], y["train"], condition.batch_size, seed, 1, even=even)
+    condition = training.condition
+    order = rows(y["train"], condition.batch_size, training.seed, 1, even=condition.balance == "batch")
+    stream = batches(x["train"], y["train"], order, condition.batch_size)
     first = next(stream)
     last = deque(stream, maxlen=1)  # one batch at a time: an epoch of images would fill the memory
     return {

@@ -95,7 +95,7 @@ def open_fit(workspace: Workspace, training: HeadTraining, keep: str) -> Fit:
     front = input_layers.build(condition, features.checked(training.weights)) if is_needed else []
     model = head.build(x["train"].shape[1:], training.classes, condition, training.seed, front)
     given = [np.asarray(keras.ops.convert_to_numpy(v)) for layer in front for v in layer.weights]
-    is_unchanged = _write_fingerprint(folder, fingerprint(model, given, x, y, condition, training.seed))
+    is_unchanged = _write_fingerprint(folder, fingerprint(model, given, x, y, training))
     missing = [m for m in training.milestones if not result.is_done(folder, m)]
     saved, started = checkpoint.latest(folder, missing[0], environment()) if is_unchanged else None, time.time()
     if saved:

@@ -1,0 +1,155 @@
+"""Keys of a study file: their types and limits, the checks of their values, and the messages about wrong ones."""
+
+import tomllib
+from collections import Counter
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ablation import experiments
+from ablation.errors import AblateError
+from ablation.study.grid import NOTHING
+
+MAX_SEED = 2**32 - 1  # the largest seed that NumPy and scikit-learn accept
+MAX_ROWS = 10_000
+
+
+class ExperimentKeys(BaseModel):
+    """Keys of [experiment]."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    plugin: str = experiments.DEFAULT
+
+
+class StudyKeys(BaseModel):
+    """Keys of a study file. The description of a field lists its allowed values."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    title: str = Field("", description="a string")
+    experiment: ExperimentKeys = Field(
+        default_factory=ExperimentKeys, description="a table: [experiment], then plugin = the name of an experiment"
+    )
+    reference: int | None = Field(None, description="the number of a row, from 1")
+    select_on: str = Field("", description="val_ and the name of a measure, or none")
+    select_on_test: bool = Field(False, description="true or false")
+    seeds: list[Annotated[int, Field(ge=0, le=MAX_SEED)]] = Field(
+        [0], min_length=1, description=f"a list of one or more whole numbers from 0 to {MAX_SEED}"
+    )
+    published_test_images: int | None = Field(None, ge=1, description="the number of test images of the source, from 1")
+    equivalence_margin: Decimal | None = Field(
+        None, gt=0, description="a number above 0, such as 0.01: smaller differences in the primary measure count as 0"
+    )
+    fixed: dict[str, Any] = Field(default_factory=dict, description="a table: [fixed], then factor = level")
+    rows: list[dict[str, Any]] | None = Field(None, description="a list of tables: [[rows]], then factor = level")
+    factorial: dict[str, list[Any]] | None = Field(None, description="a table: factor = [levels]")
+    one_at_a_time: dict[str, list[Any]] | None = Field(None, description="a table: factor = [levels]")
+    leave_one_out: dict[str, dict[str, Any]] | None = Field(
+        None, description="a table: component = { the levels that remove it }"
+    )
+
+
+def quote(value: Any) -> str:
+    """Return a value as error messages show it: 80 characters at most."""
+    try:
+        text = str(value).lower() if isinstance(value, bool) else repr(floats(value))
+    except ValueError:  # Python refuses to print an integer of more than 4300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def floats(value: Any) -> Any:
+    """Return a value with every Decimal replaced by a float, also inside lists and tables."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, dict):
+        return {k: floats(v) for k, v in value.items()}
+    return [floats(v) for v in value] if isinstance(value, list) else value
+
+
+def parse(path: Path) -> StudyKeys:
+    """Return the keys of a study file. Raises AblateError for invalid TOML, and for an unknown or wrong key."""
+    try:
+        with open(path, "rb") as file:
+            text = file.read().decode("utf-8-sig")  # editors on Windows write a byte order mark
+        content = tomllib.loads(text, parse_float=Decimal)  # published numbers keep their decimals
+    except OSError as error:
+        raise AblateError(f"{path}: cannot be read: {error.strerror}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise AblateError(f"{path}: not valid TOML: {error}") from None
+    except UnicodeDecodeError:
+        raise AblateError(f"{path}: not valid TOML: it is not UTF-8 text") from None
+    except (ValueError, ArithmeticError):
+        raise AblateError(f"{path}: not valid TOML: a number in it is too long") from None
+    try:
+        return StudyKeys.model_validate(content)
+    except ValidationError as error:
+        raise AblateError(f"{path}: {_key_error(error)}") from None
+
+
+def _key_error(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    key, *inner = first["loc"]
+    if first["type"] == "extra_forbidden":
+        return f"unknown key {quote(key)}; known: {', '.join(StudyKeys.model_fields)}"
+    where = str(key) + "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in inner)
+    return f"{where}: {quote(first['input'])} is not allowed; allowed: {StudyKeys.model_fields[str(key)].description}"
+
+
+def _primary(experiment: Any) -> str:
+    """Return the name of the experiment's primary measure: by default, its first measure."""
+    return str(getattr(experiment, "primary", next(iter(experiment.measures))))
+
+
+def select_on(path: Path, file: StudyKeys, experiment: Any) -> str:
+    """Return what rows are selected on: val_<measure> (by default the primary measure) or "none"."""
+    allowed = [f"val_{name}" for name in experiment.measures]
+    stated = file.select_on or f"val_{_primary(experiment)}"
+    split, _, measure = stated.partition("_")
+    if stated == NOTHING:
+        return stated
+    if split not in ("val", "test") or measure not in experiment.measures:
+        raise AblateError(
+            f"{path}: select_on: unknown measure {quote(stated)}; allowed: {', '.join(allowed)}, or {NOTHING}"
+        )
+    if split == "test" and not file.select_on_test:
+        raise AblateError(
+            f"{path}: select_on: {stated!r} would select on the test set; allowed: {', '.join(allowed)}, {NOTHING}, or "
+            "select_on_test = true, which every table then states"
+        )
+    return stated
+
+
+def margin(path: Path, file: StudyKeys, experiment: Any) -> float | None:
+    """Return the equivalence margin in the unit of the primary measure: a fraction, where tables show percentages."""
+    if file.equivalence_margin is None:
+        return None
+    primary = experiment.measures[_primary(experiment)]
+    if primary.is_share and file.equivalence_margin >= 1:
+        raise AblateError(
+            f"{path}: equivalence_margin: {quote(file.equivalence_margin)} is not allowed; allowed: a fraction below "
+            f"1, such as 0.01: smaller differences in {primary.title} count as 0"
+        )
+    return float(file.equivalence_margin)
+
+
+def split_seed(place: str, fixed: dict[str, Any]) -> int:
+    """Return `split_seed` and remove it from `fixed`: a split seed belongs to the study and is not a factor."""
+    seed = fixed.pop("split_seed", 0)
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
+        raise AblateError(
+            f"{place}split_seed: {quote(seed)} is not allowed; allowed: a whole number from 0 to {MAX_SEED}"
+        )
+    return seed
+
+
+def seeds(path: Path, file: StudyKeys, requested: Sequence[int] | None) -> tuple[int, ...]:
+    """Return the seeds of the file, or those `requested` by `--seeds`. Raises AblateError for a repeated seed."""
+    seeds, where = (file.seeds, f"{path}: seeds") if requested is None else (requested, "--seeds")
+    if repeated := [seed for seed, count in Counter(seeds).items() if count > 1]:
+        raise AblateError(f"{where}: {repeated[0]} is named twice; name each once")
+    return tuple(seeds)
