@@ -38,30 +38,30 @@ class CheckContext:
     """Input of the warning checks.
 
     Attributes:
-        findings: analysis of the study.
+        study: analysis of the study.
         looks: number of studies, this one included, that have opened these test images.
         examined: results of the experiment's examination of its own inputs.
     """
 
-    findings: StudyAnalysis
+    study: StudyAnalysis
     looks: int = 1
     examined: Any = field(default_factory=dict)
 
     @property
     def record(self) -> Record:
         """Record of the study."""
-        return self.findings.record
+        return self.study.record
 
     @property
     def grid(self) -> Grid:
         """Grid of the study."""
-        return self.findings.record.grid
+        return self.study.record.grid
 
     @cached_property
     def finished(self) -> dict[int, list[tuple[Trial, Result]]]:
         """Finished trials of each row, by seed, without replicates."""
         by_row: dict[int, list[tuple[Trial, Result]]] = {}
-        for trial, result in sorted(done(self.findings.results).items(), key=lambda item: (item[0].row, item[0].seed)):
+        for trial, result in sorted(done(self.study.results).items(), key=lambda item: (item[0].row, item[0].seed)):
             if not self.grid.is_replicate(trial):
                 by_row.setdefault(trial.row, []).append((trial, result))
         return by_row
@@ -69,7 +69,7 @@ class CheckContext:
     @cached_property
     def test_values(self) -> dict[int, float]:
         """Mean of the primary measure over seeds on test, by row; empty before test is opened."""
-        return {row: facts.primary.value for row, facts in self.findings.analysis.rows.items()}
+        return {row: facts.primary.value for row, facts in self.study.analysis.rows.items()}
 
     def counts(self, split: str, row: int | None = None) -> tuple[int, ...]:
         """Return the number of examples of each class in val or test, of `row` (default: the reference).
@@ -80,7 +80,7 @@ class CheckContext:
         if classes and hasattr(self.record.inputs, "counts"):
             counts: dict[str, dict[str, tuple[int, ...]]] = self.record.inputs.counts
             return counts[self.grid.rows[row - 1].split][split]
-        evidence = (self.findings.test if split == "test" else self.findings.val).get(row)
+        evidence = (self.study.test if split == "test" else self.study.val).get(row)
         if not classes or evidence is None or "label" not in evidence.columns:
             return ()
         return tuple(np.bincount(evidence.labels, minlength=len(classes)).tolist())

@@ -211,7 +211,7 @@ def neighbours(rows: Rows, row: int | None) -> list[int]:
     return [r for r in rows if r != row and rows[r].split == rows[row].split] if row in rows else []  # type: ignore[index]
 
 
-def alike(
+def not_different(
     selected: int | None, others: Sequence[int], differences: Mapping[tuple[int, int], Difference]
 ) -> dict[int, bool]:
     """Return row -> whether the row does not differ significantly from the selected row (Holm over these rows).

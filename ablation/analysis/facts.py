@@ -128,8 +128,8 @@ class RowFacts:
         primary: score by the primary measure.
         others: name of a further measure -> score.
         delta: difference from the reference; None where there is nothing to compare with.
-        alike: True where the row does not differ significantly from the selected row; None where the two were not
-            compared.
+        not_different: True where the row does not differ significantly from the selected row; None where the two were
+            not compared.
         gap: train minus validation, for a share.
         within_replicates: whether the reference with another seed could have had this value.
     """
@@ -139,7 +139,7 @@ class RowFacts:
     primary: Score
     others: Mapping[str, Score]
     delta: Difference | None
-    alike: bool | None
+    not_different: bool | None
     gap: float | None
     within_replicates: bool | None = None
 
@@ -201,15 +201,16 @@ class Stability:
     Attributes:
         shares: row -> share of the bootstrap samples of the validation examples in which the row would have been
             selected.
-        alike: rows that do not differ significantly from the selected row on validation, the selected row included.
-        cheapest: the cheapest row of `alike`.
+        not_different: rows that do not differ significantly from the selected row on validation, the selected row
+            included.
+        cheapest: the cheapest row of `not_different`.
         value: primary measure of the selected row on validation.
         corrected: mean of the primary measure of each sample's winner on the examples outside that sample; nan with one
             example. This value is free of selection bias (bootstrap bias correction, Tsamardinos et al. 2018).
     """
 
     shares: dict[int, float]
-    alike: tuple[int, ...]
+    not_different: tuple[int, ...]
     cheapest: int
     value: float
     corrected: float

@@ -37,7 +37,10 @@ def stability(
         return None
     winners, corrected = _resampled([selecting[r] for r in rows], [val[r] for r in rows], record.selected_by.lowest)
     by_pair = differences.between(val, [(selected, r) for r in others])
-    alike = [selected, *(r for r, not_distinct in differences.alike(selected, others, by_pair).items() if not_distinct)]
+    alike = [
+        selected,
+        *(r for r, not_distinct in differences.not_different(selected, others, by_pair).items() if not_distinct),
+    ]
     counts = np.bincount(winners, minlength=len(rows)) / SAMPLES
     return Stability(
         {r: float(share) for r, share in sorted(zip(rows, counts, strict=True))},

@@ -33,7 +33,7 @@ class StudyAnalysis:
         sealed: the selection; None until one is sealed.
         evidence: evidence of the rows.
         analysis: statistics of the rows; the parts about test are empty until a selection is sealed.
-        twins: groups of rows that state different settings, but were the same in the trainer.
+        identical_rows: groups of rows that state different settings, but were the same in the trainer.
         elsewhere: evaluations of rows on other images.
     """
 
@@ -43,7 +43,7 @@ class StudyAnalysis:
     evidence: StudyEvidence
     analysis: Analysis
     reproduction: Reproduction | None
-    twins: tuple[tuple[int, ...], ...]
+    identical_rows: tuple[tuple[int, ...], ...]
     elsewhere: tuple[ExternalEvaluation, ...]
 
     def finished(self, row: int) -> list[tuple[Trial, Result]]:
@@ -146,7 +146,7 @@ def _by_row(record: Record, finished: Mapping[Trial, Result], open_split: Opener
 
 def _twins(workspace: Workspace, record: Record, finished: Iterable[Trial]) -> Iterator[tuple[int, ...]]:
     """Return groups of rows with the same fingerprint, which the trainer notes before its first step. Rows of one
-    training differ in epochs and are no twins."""
+    training differ in epochs and are no identical_rows."""
     same_fingerprint: dict[str, dict[str, int]] = {}
     for trial in finished:
         key = record.training_key(trial)
@@ -202,6 +202,6 @@ def gather(
     statistics = study_statistics.analyse(record, study_evidence, parameters, selected, all_intervals)
     measured = {row: facts.primary.value for row, facts in statistics.rows.items()}
     reproduction = published.reproduce(record, measured, statistics.contrasts)
-    twins = tuple(dict.fromkeys(_twins(workspace, record, finished)))
+    identical_rows = tuple(dict.fromkeys(_twins(workspace, record, finished)))
     evaluations = _elsewhere(workspace, record) if sealed else ()
-    return StudyAnalysis(record, results, sealed, study_evidence, statistics, reproduction, twins, evaluations)
+    return StudyAnalysis(record, results, sealed, study_evidence, statistics, reproduction, identical_rows, evaluations)

@@ -45,7 +45,7 @@ def analyse(
     sampled = drawn if bootstrapped else samples
     val, test = sampled(evidence.val, record.primary), {m.name: sampled(evidence.test, m) for m in record.detailed}
     rows, others = test[name], {m: rows for m, rows in test.items() if m != name}
-    on_reference_split = sorted(r for r in rows if rows[r].split == record.home)
+    on_reference_split = sorted(r for r in rows if rows[r].split == record.reference_split)
     near_reference, pairs = differences.neighbours(rows, grid.reference), design.pairs(grid, on_reference_split)
     near_selected = differences.neighbours(rows, selected)
     compared_pairs = [(grid.reference, r) for r in near_reference] + [(p.first, p.second) for p in pairs]
@@ -54,7 +54,7 @@ def analyse(
     )
     deltas = differences.adjusted([by_pair[grid.reference, r] for r in near_reference])
     by_row = dict(zip(near_reference, deltas, strict=True))
-    alike = differences.alike(selected, near_selected, by_pair)
+    alike = differences.not_different(selected, near_selected, by_pair)
     noise = _noise(evidence.replicates.sample(record.primary) if evidence.replicates else None)
     adjusted = differences.adjusted([by_pair[p.first, p.second] for p in pairs])
     contrasts = tuple(Contrast(p, d) for p, d in zip(pairs, adjusted, strict=True))

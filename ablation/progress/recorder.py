@@ -75,7 +75,7 @@ class Recorder:
         self._paces: dict[str, _Pace] = {}
         self._whole = _Whole()
         self._stop, self._writer = threading.Event(), threading.Thread(target=self._keep_written, daemon=True)
-        self.board = Snapshot(
+        self.snapshot = Snapshot(
             study=folder.path.name,
             host=socket.gethostname(),
             pid=os.getpid(),
@@ -86,34 +86,36 @@ class Recorder:
         )
 
     def __enter__(self) -> Self:
-        self._watch.show(self.board)
-        self._log(f"started by pid {self.board.pid} on {self.board.host}: ablate {' '.join(self.board.command)}")
+        self._watch.show(self.snapshot)
+        self._log(
+            f"started by pid {self.snapshot.pid} on {self.snapshot.host}: ablate {' '.join(self.snapshot.command)}"
+        )
         self._writer.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._change(over=True, doing="", slots=tuple(SlotState(slot=line.slot) for line in self.board.slots))
+        self._change(over=True, doing="", slots=tuple(SlotState(slot=line.slot) for line in self.snapshot.slots))
         self._stop.set()
         self._writer.join(timeout=10)  # a file system that hangs must not delay the end
 
     def _keep_written(self) -> None:
         written, stopped = None, False
         while True:
-            board = self.board
-            if board is not written:
+            snapshot = self.snapshot
+            if snapshot is not written:
                 with contextlib.suppress(OSError):
-                    write_json(self._folder.progress, board.model_dump(mode="json"))
+                    write_json(self._folder.progress, snapshot.model_dump(mode="json"))
             if stopped:
                 return
-            written, stopped = board, self._stop.wait(WRITE_SECONDS)
+            written, stopped = snapshot, self._stop.wait(WRITE_SECONDS)
 
     def _change(self, **changes: object) -> None:
-        self.board = self.board.model_copy(update={**changes, "updated": self._clock()})
-        self._watch.show(self.board)
+        self.snapshot = self.snapshot.model_copy(update={**changes, "updated": self._clock()})
+        self._watch.show(self.snapshot)
 
     def _put(self, line: SlotState) -> tuple[SlotState, ...]:
         """Return the slots' states with one replaced by `line`; a new slot comes last."""
-        lines = self.board.slots
+        lines = self.snapshot.slots
         if not any(old.slot == line.slot for old in lines):
             return (*lines, line)
         return tuple(line if old.slot == line.slot else old for old in lines)
@@ -144,7 +146,7 @@ class Recorder:
         self._watch.started(key, label, slot)
 
     def epoch(self, key: str, epoch: dict[str, float], epochs: int) -> None:
-        line, now = self.board.of(key), self._clock()
+        line, now = self.snapshot.of(key), self._clock()
         if line:
             pace = self._paces[key]
             pace.note(epoch["epoch"], epoch.get("time", now))  # the worker's clock: several messages may arrive at once
@@ -160,14 +162,14 @@ class Recorder:
         self._watch.epoch(key, epoch, epochs)
 
     def ended(self, key: str, outcome: str, reason: str = "") -> None:
-        line = self.board.of(key)
+        line = self.snapshot.of(key)
         self._log(f"{line.label if line else key}: {outcome}" + (f": {reason}" if reason else ""))
         self._watch.ended(key, outcome, reason)
         self._free(key)
 
     def _free(self, key: str) -> None:
         self._paces.pop(key, None)
-        line = self.board.of(key)
+        line = self.snapshot.of(key)
         if line:
             self._change(slots=self._put(SlotState(slot=line.slot)))
 
@@ -178,12 +180,12 @@ class Recorder:
         """
         now = self._clock()
         left = self._whole.left(share, before, now)
-        slot_ends = [line.ends for line in self.board.slots if line.ends is not None]
+        slot_ends = [line.ends for line in self.snapshot.slots if line.ends is not None]
         self._change(share=share, ends=None if left is None else max([now + left, *slot_ends]))
         self._watch.work(share, before)
 
-    def show(self, board: Snapshot) -> None:
-        self._watch.show(board)
+    def show(self, snapshot: Snapshot) -> None:
+        self._watch.show(snapshot)
 
 
 def read(folder: StudyFolder) -> Snapshot | None:

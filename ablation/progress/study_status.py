@@ -38,14 +38,14 @@ class MissingTrial:
 class StudyStatus:
     """Status of a study according to its files.
 
-    `holder`: the process that holds the workspace's lock. `board`: snapshot of the last run, or of the active run.
+    `holder`: the process that holds the workspace's lock. `snapshot`: snapshot of the last run, or of the active run.
     """
 
     name: str
     stem: str
     total: int
     lacking: tuple[MissingTrial, ...]
-    board: Snapshot | None
+    snapshot: Snapshot | None
     holder: Holder | None
 
     @property
@@ -59,11 +59,13 @@ class StudyStatus:
     @property
     def running(self) -> bool:
         """True if the run that holds the lock is a run of this study."""
-        return _is_running(self.board, self.holder)
+        return _is_running(self.snapshot, self.holder)
 
 
-def _is_running(board: Snapshot | None, holder: Holder | None) -> bool:
-    return bool(board and holder and not board.over and (board.host, board.pid) == (holder.host, holder.pid))
+def _is_running(snapshot: Snapshot | None, holder: Holder | None) -> bool:
+    return bool(
+        snapshot and holder and not snapshot.over and (snapshot.host, snapshot.pid) == (holder.host, holder.pid)
+    )
 
 
 def _missing_trial(workspace: Workspace, record: Record, trial: Trial, running: set[str]) -> MissingTrial | None:
@@ -83,11 +85,11 @@ def _missing_trial(workspace: Workspace, record: Record, trial: Trial, running: 
 def read(workspace: Workspace, name: str) -> StudyStatus:
     """Return the status of a study. Raises AblateError where the study does not exist."""
     holder = workspace.holder()  # read first: if the run ends meanwhile, its results are already written
-    record, board = records.need(workspace, name), recorder.read(workspace.study(name))
-    running = {line.key for line in board.slots if line.key} if board and _is_running(board, holder) else set()
+    record, snapshot = records.need(workspace, name), recorder.read(workspace.study(name))
+    running = {line.key for line in snapshot.slots if line.key} if snapshot and _is_running(snapshot, holder) else set()
     trials = list(record.grid.trials())
     missing_trials = filter(None, (_missing_trial(workspace, record, t, running) for t in trials))
-    return StudyStatus(name, record.grid.stem, len(trials), tuple(missing_trials), board, holder)
+    return StudyStatus(name, record.grid.stem, len(trials), tuple(missing_trials), snapshot, holder)
 
 
 def read_all(workspace: Workspace) -> list[StudyStatus]:
@@ -107,23 +109,23 @@ def _who(holder: Holder, host: str) -> str:
 
 
 def _running_lines(status: StudyStatus, host: str, now: float) -> Iterator[str]:
-    board, holder = status.board, status.holder
-    assert board is not None
+    snapshot, holder = status.snapshot, status.holder
+    assert snapshot is not None
     assert holder is not None
-    yield f"running ({_who(holder, host)}); last update {duration(max(0.0, now - board.updated))} ago"
-    if board.doing:
-        yield board.doing
-    table = [line.cells(now) for line in board.slots]
+    yield f"running ({_who(holder, host)}); last update {duration(max(0.0, now - snapshot.updated))} ago"
+    if snapshot.doing:
+        yield snapshot.doing
+    table = [line.cells(now) for line in snapshot.slots]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for cells in table:
         yield "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
-    yield f"all: {board.whole(now)}"
+    yield f"all: {snapshot.whole(now)}"
 
 
 def _resting_lines(status: StudyStatus, host: str, now: float) -> Iterator[str]:
-    board = status.board
-    if board and not board.over:
-        since = duration(max(0.0, now - board.updated))
+    snapshot = status.snapshot
+    if snapshot and not snapshot.over:
+        since = duration(max(0.0, now - snapshot.updated))
         yield f"the last run ended unexpectedly (killed?); its last update was {since} ago"
     if status.holder:
         yield f"another run is using the workspace ({_who(status.holder, host)})"
@@ -148,8 +150,8 @@ def go_on(status: StudyStatus, workspace: Workspace, grid: str | None) -> str:
         workspace: The workspace.
         grid: Study file or its name. Default: the name in the study's record.
     """
-    if status.board and status.board.command:
-        return shlex.join(("ablate", *status.board.command))
+    if status.snapshot and status.snapshot.command:
+        return shlex.join(("ablate", *status.snapshot.command))
     name = [] if status.name == status.stem else ["--name", status.name]
     return shlex.join(["ablate", "run", "--grid", grid or status.stem, *name, "--workspace", str(workspace.root)])
 
@@ -186,7 +188,9 @@ def draw_all(statuses: Sequence[StudyStatus], workspace: Workspace, now: float) 
 
 def _short(status: StudyStatus, now: float) -> str:
     return (
-        f"{_counts(status)}; running, {status.board.whole(now)}" if status.board and status.running else _counts(status)
+        f"{_counts(status)}; running, {status.snapshot.whole(now)}"
+        if status.snapshot and status.running
+        else _counts(status)
     )
 
 
@@ -199,17 +203,17 @@ def as_json(status: StudyStatus, workspace: Workspace, grid: str | None, now: fl
         grid: Study file or its name, for the command that completes the study.
         now: Unix seconds.
     """
-    board = status.board if status.running else None
-    run = board and {
-        "host": board.host,
-        "pid": board.pid,
-        "last_sign": round(now - board.updated, 1),
-        "elapsed": round(now - board.started, 1),
-        "left": _seconds(board.ends, now),
-        "share": board.share,
-        "doing": board.doing,
+    snapshot = status.snapshot if status.running else None
+    run = snapshot and {
+        "host": snapshot.host,
+        "pid": snapshot.pid,
+        "last_sign": round(now - snapshot.updated, 1),
+        "elapsed": round(now - snapshot.started, 1),
+        "left": _seconds(snapshot.ends, now),
+        "share": snapshot.share,
+        "doing": snapshot.doing,
         "slots": [
-            line.model_dump(exclude={"key", "ends"}) | {"left": _seconds(line.ends, now)} for line in board.slots
+            line.model_dump(exclude={"key", "ends"}) | {"left": _seconds(line.ends, now)} for line in snapshot.slots
         ],
     }
     return {

@@ -49,22 +49,22 @@ class RunSummary:
     trained: int
     unfinished: tuple[tuple[int, int, str, str], ...]
     claims: tuple[str, ...]
-    caveats: tuple[Diagnostic, ...]
+    warnings: tuple[Diagnostic, ...]
 
     @property
     def codes(self) -> list[str]:
         """The codes of the warnings."""
-        return [caveat.code for caveat in self.caveats]
+        return [warning.code for warning in self.warnings]
 
 
 @dataclass(frozen=True)
 class Report:
     """Rendered study. `tables`: key -> table, the ablation table first; `files`: name in the study folder -> text."""
 
-    findings: StudyAnalysis
+    study: StudyAnalysis
     tables: dict[str, Table]
     claims: tuple[str, ...]
-    caveats: tuple[Diagnostic, ...]
+    warnings: tuple[Diagnostic, ...]
     files: dict[str, str]
 
     @property
@@ -146,7 +146,7 @@ def _looks(workspace: Workspace, record: Record) -> int:
 
 def write(workspace: Workspace, drawing: Report) -> None:
     """Write the files of a rendered study into the folder of the study."""
-    folder = workspace.study(drawing.findings.record.name)
+    folder = workspace.study(drawing.study.record.name)
     for name, content in drawing.files.items():
         write_text(folder.path / name, content)
 
@@ -155,12 +155,12 @@ def summarize(workspace: Workspace, drawing: Report, trained: int) -> RunSummary
     """Return the summary of a rendered study. `trained`: number of trials trained in this run."""
     unfinished = [
         (t.row, t.seed, r.outcome if r else NOT_RUN, r.reason if r else "")
-        for t, r in drawing.findings.results.items()
+        for t, r in drawing.study.results.items()
         if not (r and r.done)
     ]
-    folder = workspace.study(drawing.findings.record.name).path
+    folder = workspace.study(drawing.study.record.name).path
     ablation_table = next(iter(drawing.tables.values()))
-    return RunSummary(folder, ablation_table, trained, tuple(unfinished), drawing.claims, drawing.caveats)
+    return RunSummary(folder, ablation_table, trained, tuple(unfinished), drawing.claims, drawing.warnings)
 
 
 def rebuild(workspace: Workspace, name: str, look: RenderOptions) -> Report:

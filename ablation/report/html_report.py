@@ -73,7 +73,7 @@ def _figure(figure: Figure) -> dict[str, Any]:
 
 
 def report(
-    study: StudyAnalysis, claims: Sequence[str], caveats: Sequence[Diagnostic], tables: Sequence[Table],
+    study: StudyAnalysis, claims: Sequence[str], warnings: Sequence[Diagnostic], tables: Sequence[Table],
     provenance: Sequence[tuple[str, str]],
 ) -> str:  # fmt: skip
     """Return the HTML of the report: claims, the ablation table, warnings, then other tables, figures and provenance.
@@ -81,7 +81,7 @@ def report(
     Args:
         study: analysis of the study, from which the figures are made.
         claims: sentences of the summary.
-        caveats: warnings of the study.
+        warnings: warnings of the study.
         tables: tables in the order of the report.
         provenance: (name, value) lines.
     """
@@ -90,7 +90,7 @@ def report(
         title=record.grid.title,
         name=record.name,
         claims=claims,
-        caveats=caveats,
+        warnings=warnings,
         grades=GRADE_TITLES.items(),
         tables=[html.view(table) | {"title": TITLES.get(table.key, table.caption.rstrip("."))} for table in tables],
         figures=[_figure(figure) for figure in figures.every(study)],

@@ -137,7 +137,7 @@ def _origin(path: Path, text: str) -> tuple[str, str, dict[str, Any]]:
 
 def _foreign_trials(content: Content, drawing: Report) -> Iterator[str]:
     """Yield the lines whose trials do not belong to the study."""
-    record = drawing.findings.record
+    record = drawing.study.record
     trial_keys = {record.trial_key(t) for t in record.grid.trials()}
     for (name, _), ids in zip(content.lines, content.ids, strict=False):
         foreign = [i for i in ids.split() if i not in trial_keys]
@@ -237,7 +237,7 @@ def check(workspace: Workspace, path: Path, importances: Importances | None = No
     foreign = list(_foreign_trials(stored, drawing))
     mismatches = foreign or list(_compare(stored, read(drawing.files[name])))
     # The table may have been rendered with all intervals.
-    if mismatches and not foreign and not drawing.findings.analysis.bootstrapped:
+    if mismatches and not foreign and not drawing.study.analysis.bootstrapped:
         with_intervals = rebuild(workspace, study, replace(look, all_intervals=True))
         mismatches = min(mismatches, list(_compare(stored, read(with_intervals.files[name]))), key=len)
     cells = sum(len(line) for _, line in stored.lines)

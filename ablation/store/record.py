@@ -150,7 +150,7 @@ class Record(BaseModel):
         return dict(self.inputs.examples(condition))
 
     @property
-    def home(self) -> str:
+    def reference_split(self) -> str:
         """Digest of the reference row's examples: other rows are neither compared nor fitted."""
         return self.split_of(self.grid.rows[self.grid.reference - 1])
 

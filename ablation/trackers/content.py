@@ -13,14 +13,14 @@ class Published:
     """Content of a study for the trackers.
 
     Args:
-        findings: Analysis of the study.
+        study: Analysis of the study.
         files: Name -> content, of the files without a date: these change only when results change.
         report: Name -> content of the report, which contains a date.
         warnings: Codes of the warnings.
         confusion_page: Function that returns an HTML page from a title, the K classes and the counts (K, K).
     """
 
-    findings: StudyAnalysis
+    study: StudyAnalysis
     files: Mapping[str, str]
     report: Mapping[str, str]
     warnings: Sequence[str]

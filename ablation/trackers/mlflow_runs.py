@@ -108,7 +108,7 @@ class MlflowRuns:
             published: Report and files of the study.
             tests: Test scores; None until a selection is sealed.
         """
-        results = published.findings.results
+        results = published.study.results
         status = "FINISHED" if len(done(results)) == len(results) else "FAILED"
         states = self._tracker.states()
         if states is None:  # unreachable: `ablate sync`, or the next run that reaches MLflow, sends the missing results
@@ -121,7 +121,7 @@ class MlflowRuns:
         self._agreed = True
 
     def _send_missing(self, states: Mapping[str, str], published: Published, tests: HeldOutScores | None) -> None:
-        for trial, result in published.findings.results.items():
+        for trial, result in published.study.results.items():
             key = self._record.trial_key(trial)
             if result and states.get(key) != self._state(trial, result, tests):
                 self._tell(*self._trial_messages(trial, key, result, tests, published.confusion_page))
@@ -133,12 +133,12 @@ class MlflowRuns:
         if states.get(PARENT) != state:
             files = {**published.files, **published.report, **self._selected_page(published)}
             self._tell(*(mlflow_messages.text(PARENT, name, content) for name, content in files.items()))
-            self._tell(*(_external(evaluation) for evaluation in published.findings.elsewhere))
+            self._tell(*(_external(evaluation) for evaluation in published.study.elsewhere))
         self._tell(mlflow_messages.end(PARENT, time.time(), status, state, tags))
 
     def _parent_tags(self, published: Published) -> dict[str, str]:
         """Return the tags of the parent run: its description and the selected row."""
-        grid, sealed = self._record.grid, published.findings.sealed
+        grid, sealed = self._record.grid, published.study.sealed
         lines = [f"**{grid.title}**", *self._record.notes]
         if sealed and sealed.row:
             name = run_name(self._record, next(grid.seeded(sealed.row)))
@@ -149,11 +149,11 @@ class MlflowRuns:
 
     def _selected_page(self, published: Published) -> dict[str, str]:
         """Return the confusion matrix of the selected row, with its first seed; {} where there is none."""
-        findings = published.findings
-        evidence = findings.test.get(findings.selected) if findings.selected else None
-        if findings.selected is None or evidence is None or not self._record.inputs.classes:
+        study = published.study
+        evidence = study.test.get(study.selected) if study.selected else None
+        if study.selected is None or evidence is None or not self._record.inputs.classes:
             return {}
-        trial = next(t for t, _ in findings.finished(findings.selected))
+        trial = next(t for t, _ in study.finished(study.selected))
         return {CONFUSION: self._page(published.confusion_page, trial, evidence.labels, evidence.predicted[0])}
 
     def _is_selected(self, trial: Trial, tests: HeldOutScores | None) -> bool:

@@ -42,7 +42,7 @@ class Trackers:
 
     def agree(self, published: Published, tests: HeldOutScores | None) -> None:
         """Send everything in the files that is missing in Optuna or MLflow."""
-        finished = done(published.findings.results)
+        finished = done(published.study.results)
         self._runs.agree(published, tests)
         self._study.agree((t, self._record.trial_key(t), r) for t, r in finished.items())
         self._study.note_tests((t, self._record.trial_key(t), s) for t, s in (tests.scores if tests else {}).items())

@@ -7,5 +7,5 @@ from ablation.trackers.content import Published
 
 def for_trackers(report: Report) -> Published:
     """Return the parts of a report that trackers show."""
-    codes = [warning.code for warning in report.caveats]
-    return Published(report.findings, report.undated, {REPORT: report.files[REPORT]}, codes, confusion_page)
+    codes = [warning.code for warning in report.warnings]
+    return Published(report.study, report.undated, {REPORT: report.files[REPORT]}, codes, confusion_page)

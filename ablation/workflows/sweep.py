@@ -201,5 +201,5 @@ def _conclude(
         watch.say(f"note: row {sealed.row} is selected now, but its {kept} was not kept when it was trained")
     drawing = build(workspace, record, results, sealed, RenderOptions(importances=optuna_study.importances))
     write(workspace, drawing)
-    trackers.agree(for_trackers(drawing), held_out(workspace, drawing.findings))
+    trackers.agree(for_trackers(drawing), held_out(workspace, drawing.study))
     return summarize(workspace, drawing, trained)

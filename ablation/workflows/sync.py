@@ -45,11 +45,11 @@ def sync(workspace: Workspace, name: str, uri: str | None) -> Synced:
     workspace.refuse_locked()
     with workspace.lock():
         drawing = build.rebuild(workspace, name, RenderOptions(importances=optuna_study.importances))
-        record = drawing.findings.record
+        record = drawing.study.record
         tracker = Tracker(workspace.study(name).outbox, lambda: mlflow_sender.connect(workspace, uri, name))
         runs = MlflowRuns(record, tracker)
         try:
-            runs.agree(for_trackers(drawing), held_out(workspace, drawing.findings))
+            runs.agree(for_trackers(drawing), held_out(workspace, drawing.study))
         finally:
             waiting = runs.close()
         return Synced(name, waiting, tracker.error, tracker.waits_for_user, tracker.refusal)

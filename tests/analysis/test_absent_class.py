@@ -50,7 +50,7 @@ def drawing(place: Workspace) -> Report:
 
 def test_macro_f1_is_the_same_in_every_table(drawing: Report):
     """Table, selected row and scikit-learn agree, the interval too; the bootstrap is the same one."""
-    found = drawing.findings
+    found = drawing.study
     selected = found.sealed.row
     answers, facts = found.test[selected], found.analysis.rows[selected]
     assert (answers.predicted == 2).any()
@@ -71,7 +71,7 @@ def test_the_definition_is_named(drawing: Report):
     for name in ("table.md", "table.tex"):
         assert f"Macro-F1 is {OVER}." in drawing.files[name].replace("$F_1$", "F1")
     assert f"Averages are {OVER}." in drawing.files["tables/selected.md"]
-    said: Diagnostic = next(caveat for caveat in drawing.caveats if caveat.code == "CLASS_ABSENT")
+    said: Diagnostic = next(caveat for caveat in drawing.warnings if caveat.code == "CLASS_ABSENT")
     assert OVER in said.consequence
 
 
@@ -89,7 +89,7 @@ def test_a_whole_split_needs_no_word(tmp_path: Path):
 
 def test_validation_scores_of_version_0_1_0_are_counted_anew(place: Workspace, drawing: Report):
     """That version stored macro-F1 with absent classes as 0: selection and tables take today's number instead."""
-    record = drawing.findings.record
+    record = drawing.study.record
     before = {t: r.scores["val"] for t, r in done(collect(place, record)).items()}
     for trial in before:
         path = place.training(record.training_key(trial)).result(trial.step)
@@ -142,7 +142,7 @@ def test_a_resample_that_lacks_a_class_leaves_it_out():
 
 def test_the_selection_is_resampled_by_the_same_definition(place: Workspace, drawing: Report):
     """Where nothing is resampled, the metric of stability is the one that rows are selected by."""
-    found = gather(place, drawing.findings.record, collect(place, drawing.findings.record), drawing.findings.sealed)
+    found = gather(place, drawing.study.record, collect(place, drawing.study.record), drawing.study.sealed)
     for row, answers in found.val.items():
         once = np.ones((1, len(answers.labels)), np.float32)
         value = classes.f1(once, answers.labels, answers.predicted, 3)[0, 0]

@@ -97,9 +97,9 @@ def test_the_papers_differences(paper: StudyAnalysis):
             macro_f1 = facts.delta.others["macro_f1"]
             assert macro_f1
             assert macro_f1.holds(macro_f1.value), row
-            assert facts.alike is (None if row == 5 else facts.alike)
+            assert facts.not_different is (None if row == 5 else facts.not_different)
     assert rows[5].delta.p_holm < 0.001 < rows[1].delta.p_holm  # type: ignore[union-attr]
-    assert rows[6].alike is not None
+    assert rows[6].not_different is not None
 
 
 def test_the_papers_contrasts_and_effects(paper: StudyAnalysis):
@@ -233,11 +233,11 @@ def test_identical_rows(tmp_path: Path):
     evidence = StudyEvidence(dict.fromkeys(same, 0.9), same, same, None)
     found = study_statistics.analyse(said.record, evidence, dict.fromkeys(same, 1), 5)
     assert all(c.difference.value.value == 0 and c.difference.p_holm == 1 for c in found.contrasts)
-    assert all(facts.alike for row, facts in found.rows.items() if row != 5)
+    assert all(facts.not_different for row, facts in found.rows.items() if row != 5)
     assert found.cochran is None
     assert found.detectable is None
     assert found.stability
-    assert found.stability.alike == (1, 2, 3, 4, 5, 6)
+    assert found.stability.not_different == (1, 2, 3, 4, 5, 6)
     assert found.stability.shares[found.stability.cheapest] == 1  # as the rule breaks ties
     assert all(e.main and e.main.value == pytest.approx(0) for e in found.effects)
 
@@ -297,7 +297,7 @@ def test_rows_on_other_images_are_never_compared(tmp_path: Path):
     evidence = StudyEvidence(dict.fromkeys(SIX, 0.9), val, test, said.replicates)
     told = study_statistics.analyse(record, evidence, dict.fromkeys(SIX, 1), others[0])
     assert {r for r, f in told.rows.items() if f.delta} == home - {found.reference}
-    assert {r for r, f in told.rows.items() if f.alike is not None} == set(others[1:])
+    assert {r for r, f in told.rows.items() if f.not_different is not None} == set(others[1:])
     assert {r for r, f in told.rows.items() if f.within_replicates is not None} == home
     assert {c.pair.factor for c in told.contrasts} == {"dropout"}
     assert all({c.pair.first, c.pair.second} <= home for c in told.contrasts)
@@ -350,7 +350,7 @@ def test_the_selection_is_sure_where_one_row_is_far_better(tmp_path: Path, metri
     stability = gather(tmp_path, found, SIX | {3: (0.99, 0.97, 0.97)}).analysis.stability
     assert stability
     assert stability.shares == {1: 0, 2: 0, 3: 1, 4: 0, 5: 0, 6: 0}
-    assert stability.alike == (3,)
+    assert stability.not_different == (3,)
     assert stability.corrected == pytest.approx(stability.value, abs=0.003)
 
 
@@ -397,4 +397,4 @@ def test_tiny_studies_are_analysed(data: st.DataObject):
         assert facts.delta is None or facts.delta.p <= facts.delta.p_holm
     assert found.stability
     assert sum(found.stability.shares.values()) == pytest.approx(1)
-    assert selected in found.stability.alike
+    assert selected in found.stability.not_different

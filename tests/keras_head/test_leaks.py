@@ -142,7 +142,7 @@ def test_a_study_says_what_its_data_leak(tmp_path):
                   exact=none | {"test": tuple(range(100))}, similar=none | {"test": (200,)}, series=1)  # fmt: skip
     path = workspace.images(record.inputs.images).leaks(record.inputs.splits["given"])
     path.write_text(known.model_dump_json())
-    told = {caveat.code: caveat.fact for caveat in rebuild(workspace, "paper", RenderOptions()).caveats}
+    told = {caveat.code: caveat.fact for caveat in rebuild(workspace, "paper", RenderOptions()).warnings}
     assert told["LEAK_EXACT"].startswith("100 test images and 0 validation images have exact copies in an earlier")
     assert "row 2: 94.0% with them, " in told["LEAK_EXACT"]
     assert "% on the 5,331 others; row 5: 96.6% with them" in told["LEAK_EXACT"]
@@ -152,6 +152,6 @@ def test_a_study_says_what_its_data_leak(tmp_path):
     assert told["LEAK_AUGMENT"].startswith("1 test image has two or more near-duplicates")
     assert "NO_GROUPS" not in told
     path.write_text(known.model_copy(update={"subjects": None, "exact": none}).model_dump_json())
-    told = {caveat.code: caveat.fact for caveat in rebuild(workspace, "paper", RenderOptions()).caveats}
+    told = {caveat.code: caveat.fact for caveat in rebuild(workspace, "paper", RenderOptions()).warnings}
     assert "NO_GROUPS" in told
     assert not told.keys() & {"LEAK_EXACT", "LEAK_SUBJECT"}

@@ -159,7 +159,7 @@ def test_an_unknown_measure_is_an_error(tmp_path: Path, name: str):
 
 def test_the_lowest_error_is_selected(regressed: Report):
     """The direction of the measure holds wherever rows are ranked."""
-    found = regressed.findings
+    found = regressed.study
     assert found.sealed
     assert (found.sealed.row, found.sealed.metric) == (4, "val_mae")
     assert found.sealed.rule.startswith("lowest validation MAE")
@@ -190,9 +190,9 @@ def test_columns_bear_the_names_of_measures(regressed: Report):
 
 def test_intervals_are_over_examples(regressed: Report):
     """Student's t of the absolute errors; the paired t test of their differences; the bootstrap of the RMSE."""
-    rows, test = lines(regressed, "table.csv"), regressed.findings.test
+    rows, test = lines(regressed, "table.csv"), regressed.study.test
     errors = {r: np.abs(test[r].predicted[0] - test[r].labels) for r in test}
-    reference = regressed.findings.record.grid.reference
+    reference = regressed.study.record.grid.reference
     for number, line in enumerate(rows, start=1):
         mean = stats.ttest_1samp(errors[number], 0).confidence_interval(0.95)
         assert (float(line["test_mae_low"]), float(line["test_mae_high"])) == pytest.approx(tuple(mean))
@@ -216,7 +216,7 @@ def test_the_table_names_its_statistics(regressed: Report):
     assert "MAE: t interval over examples. RMSE: percentile bootstrap over examples, 10,000 resamples." in text
     assert "p: paired t test over examples against °, Holm over 3 rows." in text
     assert "Examples: 90 train, 60 validation, 60 test." in text
-    mae = regressed.findings.analysis.rows[4].primary.value
+    mae = regressed.study.analysis.rows[4].primary.value
     assert f"{mae:.3f} [" in text
     assert "%" not in text.replace("95%", "").replace("95 %", "")
 
@@ -224,11 +224,11 @@ def test_the_table_names_its_statistics(regressed: Report):
 def test_nothing_of_images_is_said(regressed: Report):
     """No table, figure, warning or claim speaks of images, classes or accuracy; all are there that can be."""
     assert set(regressed.tables) == {"ablation", "contrasts", "effects", "selection"}
-    words = json.dumps([c.__dict__ for c in regressed.caveats]) + " ".join(regressed.claims)
+    words = json.dumps([c.__dict__ for c in regressed.warnings]) + " ".join(regressed.claims)
     drawn = [text for name, text in regressed.files.items() if name.endswith((".md", ".tex"))]
     words += "".join(line for text in drawn for line in text.split("\n") if not line.startswith("The same in all rows"))
     assert not [word for word in ("image", "accuracy", "classes", " pp", "network") if word in words.lower()]
-    assert {"BELOW_BASELINE", "IMBALANCE", "OVERFIT_GAP", "NO_GROUPS"}.isdisjoint(c.code for c in regressed.caveats)
+    assert {"BELOW_BASELINE", "IMBALANCE", "OVERFIT_GAP", "NO_GROUPS"}.isdisjoint(c.code for c in regressed.warnings)
     for key in ("contrasts", "cost", "levels"):
         assert f'id="figure-{key}"' in regressed.files["report.html"]
     assert "NaN" not in regressed.files["report.html"].partition("application/json")[2].partition("</script>")[0]
@@ -245,7 +245,7 @@ def test_claims_have_the_unit(regressed: Report):
 def test_numbers_for_prose_have_the_measures_decimals(regressed: Report):
     """A difference has its sign, and none of them is a percentage."""
     text = regressed.files["macros.tex"]
-    mae = regressed.findings.analysis.rows[4].primary.value
+    mae = regressed.study.analysis.rows[4].primary.value
     assert f"ablate@4.test_mae\\endcsname{{{mae:.3f}}}" in text
     assert "ablate@4.delta_test_mae\\endcsname{$-$0." in text or "ablate@4.delta_test_mae\\endcsname{$-0." in text
     assert latex._macro("delta_test_mae", -0.0001, 1, regression.mae()) == "0.000"
@@ -254,7 +254,7 @@ def test_numbers_for_prose_have_the_measures_decimals(regressed: Report):
 def test_from_three_seeds_on_errors_are_compared_over_seeds(tmp_path: Path):
     """As accuracies are: paired t, and the exact test beside it."""
     drawing = numbers(tmp_path, seeds=(0, 1, 2))
-    test, reference = drawing.findings.test, drawing.findings.record.grid.reference
+    test, reference = drawing.study.test, drawing.study.record.grid.reference
     values = {r: np.abs(test[r].predicted - test[r].labels).mean(axis=1) for r in test}
     for number, line in enumerate(lines(drawing, "table.csv"), start=1):
         interval = stats.ttest_1samp(values[number], 0).confidence_interval(0.95)
@@ -269,15 +269,15 @@ def test_from_three_seeds_on_errors_are_compared_over_seeds(tmp_path: Path):
 def test_an_aggregate_can_be_the_primary_measure(tmp_path: Path):
     """Its intervals and p values come from one bootstrap, which all rows share."""
     drawing = numbers(tmp_path, select_on="val_rmse")
-    assert drawing.findings.sealed
-    assert drawing.findings.sealed.row == 4
-    for facts in drawing.findings.analysis.rows.values():
+    assert drawing.study.sealed
+    assert drawing.study.sealed.row == 4
+    for facts in drawing.study.analysis.rows.values():
         if facts.delta:
             assert facts.delta.over == "examples"
             assert (facts.delta.p < 0.05) == (not facts.delta.value.holds())
     assert "RMSE: percentile bootstrap over examples" in drawing.files["table.md"]
     assert "p: paired bootstrap test over examples against °" in drawing.files["table.md"]
-    assert all(e.main and e.main.low <= e.main.value <= e.main.high for e in drawing.findings.analysis.effects)
+    assert all(e.main and e.main.low <= e.main.value <= e.main.high for e in drawing.study.analysis.effects)
 
 
 def test_the_bootstrap_test_is_level():
@@ -321,9 +321,9 @@ def test_rows_with_other_examples_are_not_paired(tmp_path: Path):
         return Examples(columns)
 
     synthetic.stated(tmp_path, record, said)
-    rows = concluded(tmp_path, record).findings.analysis.rows
+    rows = concluded(tmp_path, record).study.analysis.rows
     assert rows[3].primary.over_examples
-    assert (rows[3].delta, rows[3].alike) == (None, None)
+    assert (rows[3].delta, rows[3].not_different) == (None, None)
     assert rows[4].delta
 
 
@@ -333,7 +333,7 @@ def test_rows_with_other_examples_are_not_paired(tmp_path: Path):
 def test_numbers_alone_have_no_interval(tmp_path: Path):
     """With one seed nothing is tested, and the table says so; the best is selected all the same."""
     drawing = scalars(tmp_path)
-    assert drawing.findings.selected == 4
+    assert drawing.study.selected == 4
     for line in lines(drawing, "table.csv"):
         assert line["test_score"]
         assert not any(line[name] for name in ("test_score_low", "test_score_seeds_low", "p", "ci_over", "n_test"))
@@ -342,7 +342,7 @@ def test_numbers_alone_have_no_interval(tmp_path: Path):
     assert "score: no interval. Δ: of the numbers alone, untested." in text.replace("Score", "score")
     assert "told" not in " ".join(drawing.claims)
     assert "selection" not in drawing.tables
-    codes = [caveat.code for caveat in drawing.caveats]
+    codes = [caveat.code for caveat in drawing.warnings]
     assert "SINGLE_SEED" in codes
     assert "NaN" not in drawing.files["report.html"].partition("application/json")[2].partition("</script>")[0]
 
@@ -350,15 +350,15 @@ def test_numbers_alone_have_no_interval(tmp_path: Path):
 def test_numbers_alone_are_compared_over_seeds(tmp_path: Path):
     """From three seeds on they have what other numbers have."""
     drawing = scalars(tmp_path, seeds=(0, 1, 2, 3))
-    reference = drawing.findings.record.grid.reference
-    for facts in drawing.findings.analysis.rows.values():
+    reference = drawing.study.record.grid.reference
+    for facts in drawing.study.analysis.rows.values():
         assert facts.primary.over_seeds
         assert facts.primary.over_examples is None
         if facts.row != reference:
             assert facts.delta
             assert facts.delta.over == "seeds"
             assert facts.delta.p_exact == 2 / 2**4
-    assert all(e.over == "seeds" and e.main for e in drawing.findings.analysis.effects)
+    assert all(e.over == "seeds" and e.main for e in drawing.study.analysis.effects)
     assert "Brackets: 95% intervals over seeds." in drawing.files["table.md"]
 
 
@@ -367,8 +367,8 @@ def test_numbers_that_no_seed_moves_have_no_interval(tmp_path: Path):
     record = synthetic.without_classes(synthetic.Scalars, grid(tmp_path, select_on="val_score", seeds=(0, 1, 2)), {})
     synthetic.stated(tmp_path, record, lambda trial, split: Examples({}, {"score": 5.0 + trial.row}))
     drawing = concluded(tmp_path, record)
-    reference = drawing.findings.record.grid.reference
-    for facts in drawing.findings.analysis.rows.values():
+    reference = drawing.study.record.grid.reference
+    for facts in drawing.study.analysis.rows.values():
         assert np.isnan(facts.primary.interval.low)
         if facts.row != reference:
             assert facts.delta
@@ -403,20 +403,20 @@ def test_without_a_selection_test_is_opened_at_the_end(tmp_path: Path, kind: typ
     place, last = Workspace(tmp_path), list(record.grid.trials())[-1]
     folder = place.training(record.training_key(last))
     folder.result(last.step).unlink()
-    assert concluded(tmp_path, record).findings.sealed is None
+    assert concluded(tmp_path, record).study.sealed is None
     assert not place.study("g").selection.exists()
     result.write(folder, Result(Status.DIVERGED, last.step))
     drawing = concluded(tmp_path, record)
     stored = json.loads(place.study("g").selection.read_text())
     assert (stored["row"], stored["value"], stored["trials"]) == (None, None, [])
-    assert selection.read(place, record) == drawing.findings.sealed
+    assert selection.read(place, record) == drawing.study.sealed
     name = next(iter(record.measures))
     assert all(line[f"test_{name}"] for line in lines(drawing, "table.csv")[: last.row - 1])
     assert {line["selected"] for line in lines(drawing, "table.csv")} == {"False"}
     assert "Nothing is selected: test is opened when every trial has ended." in drawing.files["table.md"]
     assert drawing.claims[0] == "Nothing is selected: test is opened when every trial has ended."
     assert "★" not in drawing.files["table.md"]
-    opened = held_out(place, drawing.findings)
+    opened = held_out(place, drawing.study)
     assert opened
     assert opened.selected is None
 
@@ -431,7 +431,7 @@ def test_a_study_that_grows_after_its_test_was_opened_says_so(tmp_path: Path):
         record = synthetic.without_classes(synthetic.Numbers, part, {"val": N, "test": N})
         synthetic.stated(tmp_path, record, predicted)
         drawing = concluded(tmp_path, record)
-    said = next(c for c in drawing.caveats if c.code == "TEST_OPENED_BEFORE_SELECTION")
+    said = next(c for c in drawing.warnings if c.code == "TEST_OPENED_BEFORE_SELECTION")
     assert said.fact == (
         "Test results were seen with nothing selected, and the study has grown since; nothing is selected now."
     )
@@ -461,7 +461,7 @@ def test_labels_are_tested_as_right_or_wrong(tmp_path: Path):
     record = synthetic.without_classes(Labels, grid(tmp_path, select_on="val_accuracy"), {"val": N, "test": N})
     synthetic.stated(tmp_path, record, labelled)
     drawing = concluded(tmp_path, record)
-    for facts in drawing.findings.analysis.rows.values():
+    for facts in drawing.study.analysis.rows.values():
         right = round(facts.primary.value * N)
         assert facts.primary.over_examples == intervals.wilson(right, N)
         assert facts.delta is None or facts.delta.against
@@ -491,7 +491,7 @@ def test_a_row_may_lack_a_further_measure(tmp_path: Path):
 
     synthetic.stated(tmp_path, record, said)
     drawing = concluded(tmp_path, record)
-    rows = drawing.findings.analysis.rows
+    rows = drawing.study.analysis.rows
     assert [row for row, facts in rows.items() if "latency" in facts.others] == [1, 3, 4]
     assert all(facts.primary.over_seeds for facts in rows.values())
     assert rows[2].delta

@@ -41,7 +41,7 @@ with place.lock(), recorder.Recorder(watch, folder, ["cpu:0", "cpu:1"], ["run", 
     noted.started(key, "rows 1, 2", "cpu:1")
     for epoch in (1, 2):
         noted.epoch(key, {"epoch": epoch, "val_accuracy": 0.5, "time": 100.0 * epoch}, 3)
-    while recorder.read(folder) != noted.board:
+    while recorder.read(folder) != noted.snapshot:
         time.sleep(0.01)
     print("held", flush=True)
     time.sleep(60)
@@ -73,7 +73,7 @@ def epoch(number: int, when: float | None = None) -> dict[str, float]:
 
 
 def left(noted: recorder.Recorder, key: str, clock: Clock) -> float | None:
-    line = noted.board.of(key)
+    line = noted.snapshot.of(key)
     assert line is not None
     return None if line.ends is None else line.ends - clock.now
 
@@ -98,7 +98,7 @@ def test_a_resumed_training_has_only_the_rest_before_it(noted: recorder.Recorder
     assert left(noted, "k", clock) is None
     noted.epoch("k", epoch(82, 501.0), 100)
     assert left(noted, "k", clock) == 18.0
-    assert [line.key for line in noted.board.slots] == ["", "k"]
+    assert [line.key for line in noted.snapshot.slots] == ["", "k"]
 
 
 def test_the_whole_is_judged_by_what_this_run_did(noted: recorder.Recorder, clock: Clock):
@@ -106,7 +106,7 @@ def test_the_whole_is_judged_by_what_this_run_did(noted: recorder.Recorder, cloc
     for share in (0.5, 0.5, 0.6, 0.7):
         noted.work(share, before=0.5)
         clock.now += 10
-    assert noted.board.ends == pytest.approx(1030 + 30)
+    assert noted.snapshot.ends == pytest.approx(1030 + 30)
 
 
 def test_work_found_during_the_run_is_not_of_its_pace(noted: recorder.Recorder, clock: Clock):
@@ -114,7 +114,7 @@ def test_work_found_during_the_run_is_not_of_its_pace(noted: recorder.Recorder, 
     noted.work(0.1)
     clock.now += 10
     noted.work(0.6, before=0.4)
-    assert noted.board.ends == pytest.approx(clock.now + 40)
+    assert noted.snapshot.ends == pytest.approx(clock.now + 40)
 
 
 def test_the_whole_ends_no_sooner_than_any_training(noted: recorder.Recorder, clock: Clock):
@@ -125,7 +125,7 @@ def test_the_whole_ends_no_sooner_than_any_training(noted: recorder.Recorder, cl
         noted.epoch("k", epoch(number, 100.0 * number), 10)
     clock.now += 10
     noted.work(0.9)
-    assert noted.board.ends == 1000 + 800
+    assert noted.snapshot.ends == 1000 + 800
 
 
 def test_a_slots_line_stays_in_its_place(noted: recorder.Recorder):
@@ -134,20 +134,20 @@ def test_a_slots_line_stays_in_its_place(noted: recorder.Recorder):
     noted.started("b", "row 2", "cpu:1")
     noted.started("c", "row 3", "elsewhere")
     noted.ended("a", "done")
-    assert [line.cells(0)[:2] for line in noted.board.slots] == [
+    assert [line.cells(0)[:2] for line in noted.snapshot.slots] == [
         ("cpu:0", "free"),
         ("cpu:1", "row 2"),
         ("elsewhere", "row 3"),
     ]
     noted.started("d", "row 4", "cpu:0")
-    assert [line.label for line in noted.board.slots] == ["row 4", "row 2", "row 3"]
+    assert [line.label for line in noted.snapshot.slots] == ["row 4", "row 2", "row 3"]
 
 
 def test_every_event_is_passed_on(noted: recorder.Recorder):
     """Who is told of an end still sees the line of what ended."""
     with noted:
         noted.step("computing features", 1, 2)
-        doing = noted.board.doing
+        doing = noted.snapshot.doing
         noted.step("computing features", 2, 2)
         noted.trials(1, 0, 4)
         noted.started("k", "rows 2, 5", "cpu:0")
@@ -158,7 +158,7 @@ def test_every_event_is_passed_on(noted: recorder.Recorder):
         noted.say("a note")
     watch = noted._watch
     assert isinstance(watch, Silent)
-    assert (doing, noted.board.doing) == ("computing features: 1 of 2", "")
+    assert (doing, noted.snapshot.doing) == ("computing features: 1 of 2", "")
     assert watch.lines[0] == "computing features: 1 of 2"
     assert watch.lines[2] == "rows 2, 5: started on cpu:0"
     assert watch.lines[-3:] == ["rows 2, 5: done, val 50.0 %", "no such: failed: ValueError: no", "a note"]
@@ -170,9 +170,9 @@ def test_the_board_is_in_a_file_and_comes_back(noted: recorder.Recorder):
     with noted:
         noted.trials(1, 1, 4)
         noted.started("k", "row 1", "cpu:0")
-    assert recorder.read(folder) == noted.board
-    assert noted.board.over
-    assert noted.board.slots[0].key == ""
+    assert recorder.read(folder) == noted.snapshot
+    assert noted.snapshot.over
+    assert noted.snapshot.slots[0].key == ""
     folder.progress.write_text("{")
     assert recorder.read(folder) is None
 
@@ -195,7 +195,7 @@ def test_a_board_that_cannot_be_written_stops_nothing(tmp_path: Path):
         noted.trials(1, 0, 4)
         time.sleep(0.1)  # for the thread to have tried
         folder.path.unlink()
-    assert recorder.read(folder) == noted.board
+    assert recorder.read(folder) == noted.snapshot
 
 
 @pytest.fixture
@@ -337,7 +337,7 @@ def test_status_of_a_run_on_another_host(tiny: tuple[Workspace, Record], holder:
     found = study_status.read(workspace, "tiny")
     assert found.running
     lines = list(study_status._running_lines(found, "elsewhere", time.time()))
-    assert lines[0].startswith(f"runs (on {found.board.host}, pid {holder.pid})")  # type: ignore[union-attr]
+    assert lines[0].startswith(f"runs (on {found.snapshot.host}, pid {holder.pid})")  # type: ignore[union-attr]
 
 
 def test_a_run_that_is_over_does_not_run(tiny: tuple[Workspace, Record]):

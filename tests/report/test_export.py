@@ -478,7 +478,7 @@ def page(model: Table, name: str) -> str:
     """The report's page with one table, and the name wherever else a user's text may stand."""
     tables = [html.view(model) | {"title": name}]
     texts = {"title": name, "name": name, "claims": [name], "provenance": [(name, name)]}
-    return HTML.get_template("report.html").render(**texts, tables=tables, caveats=[], figures=[], plotly="")
+    return HTML.get_template("report.html").render(**texts, tables=tables, warnings=[], figures=[], plotly="")
 
 
 class Page(HTMLParser):

@@ -39,16 +39,16 @@ def drawing(tmp_path_factory) -> Report:
 
 def test_every_contrast_is_in_the_forest(drawing):
     """Twelve, by factor; the largest is said to those who cannot see it."""
-    seen = forest.compute(drawing.findings)
+    seen = forest.compute(drawing.study)
     assert len(seen.data) == 12
     assert list(dict.fromkeys(seen.data.factor)) == ["Batch", "LR", "Epochs", "FC"]
     assert ((seen.data.low <= seen.data.pp) & (seen.data.pp <= seen.data.high)).all()
-    assert "rows 5 to 9" in forest.render(drawing.findings).alt
+    assert "rows 5 to 9" in forest.render(drawing.study).alt
 
 
 def test_every_row_has_its_three_accuracies(drawing):
     """In percent, with the share of the largest class to be beaten."""
-    seen = dumbbell.compute(drawing.findings)
+    seen = dumbbell.compute(drawing.study)
     assert list(seen.data.row) == list(range(1, 10))
     assert seen.data.test[4] == pytest.approx(96.6, abs=0.02)
     assert seen.majority == pytest.approx(100 * 1593 / 5431)
@@ -56,7 +56,7 @@ def test_every_row_has_its_three_accuracies(drawing):
 
 def test_every_row_has_its_curves(drawing):
     """Nine panels with one scale, the best epoch marked."""
-    seen = curves.compute(drawing.findings)
+    seen = curves.compute(drawing.study)
     assert seen.best[5] == 100 or seen.data[seen.data.row == 5].val_accuracy.max() > 96
     layout = curves.plot(seen)["layout"]
     ranges = {tuple(v["range"]) for key, v in layout.items() if key.startswith("yaxis")}
@@ -65,14 +65,14 @@ def test_every_row_has_its_curves(drawing):
 
 def test_matched_pairs_are_joined(drawing):
     """As many lines as one-factor contrasts."""
-    seen = levels.compute(drawing.findings)
+    seen = levels.compute(drawing.study)
     assert sum(map(len, seen.pairs.values())) == 12
     assert seen.order["learning_rate"] == ["1e-4", "1e-3"]
 
 
 def test_the_confusion_matrix_is_of_the_selected_row(drawing):
     """All test images, true classes down; mistakes in words."""
-    seen = confusion.compute(drawing.findings)
+    seen = confusion.compute(drawing.study)
     assert (seen.row, seen.counts.sum()) == (5, 5431)
     assert seen.counts.sum(axis=1).tolist() == [1058, 369, 953, 1593, 1124, 334]
     assert " taken for " in confusion.said(confusion.pairs(seen))
@@ -80,7 +80,7 @@ def test_the_confusion_matrix_is_of_the_selected_row(drawing):
 
 def test_claims_hold_no_more_than_the_numbers(drawing):
     """The selected row with its interval, the factors with every pair, and that seeds are not spoken of."""
-    said = " ".join(claims(drawing.findings))
+    said = " ".join(claims(drawing.study))
     assert "Row 5 was selected: highest validation accuracy at the last epoch." in said
     assert "On test it scored 96.6 % (96.1 to 97.0)." in said
     assert "Batch 256 to 128: 3 pairs, signs disagree (-0.1, +1.5, -0.6 pp); told from 0: rows" in said
@@ -93,7 +93,7 @@ def test_pairs_without_a_change_are_not_counted_as_one(tmp_path):
     grid = study_file.read(str(tmp_path / "g.toml"))
     accuracy = {row: (0.9, value, value) for row, value in enumerate((0.5, 0.5, 0.7, 0.5), start=1)}
     record = study(tmp_path / "runs", grid, accuracy, support=(20, 30), classes=("a", "b"))
-    said = claims(rebuild(sealed(tmp_path / "runs", record), "g", RenderOptions()).findings)
+    said = claims(rebuild(sealed(tmp_path / "runs", record), "g", RenderOptions()).study)
     assert any(
         line.startswith("Dropout 0 to 0.5 raised test accuracy in 1 of 2 matched pairs (+20.0, +0.0") for line in said
     )
@@ -123,13 +123,11 @@ def test_rows_that_were_not_compared_are_not_called_told_apart(tmp_path):
     grid = study_file.read("paper")
     place = Workspace(tmp_path / "a")
     study(place.root, grid, published(grid))
-    before = cost.compute(rebuild(place, "paper", RenderOptions()).findings)
+    before = cost.compute(rebuild(place, "paper", RenderOptions()).study)
     assert set(before.data.kind) == {cost.UNKNOWN}
     on_test = grid.model_copy(update={"select_on": "test_accuracy"})
     after = cost.compute(
-        rebuild(
-            sealed(tmp_path / "b", study(tmp_path / "b", on_test, published(grid))), "paper", RenderOptions()
-        ).findings
+        rebuild(sealed(tmp_path / "b", study(tmp_path / "b", on_test, published(grid))), "paper", RenderOptions()).study
     )
     assert list(after.data.kind).count(cost.SELECTED) == 1
     assert set(after.data.kind) == {cost.SELECTED, cost.UNKNOWN}
@@ -152,7 +150,7 @@ def test_levels_of_weights_are_told_apart(tmp_path):
         }
     )
     record.write(Workspace(tmp_path / "runs").study("g"))
-    found = rebuild(sealed(tmp_path / "runs", record), "g", RenderOptions()).findings
+    found = rebuild(sealed(tmp_path / "runs", record), "g", RenderOptions()).study
     seen = levels.compute(found)
     dots = [trace for trace in levels.plot(seen, found)["data"] if trace["mode"] == "markers"]
     assert sorted(x for trace in dots for x in trace["x"]) == [0, 1]
@@ -167,7 +165,7 @@ def test_large_studies_are_cut_and_say_so(tmp_path):
     grid = study_file.read(str(tmp_path / "many.toml"))
     accuracy = {r: (0.9, 0.5 + r / 1000, 0.5) for r in range(1, 151)}
     record = study(tmp_path / "runs", grid, accuracy, support=(20, 30), classes=("a", "b"))
-    drawn = figures.every(rebuild(sealed(tmp_path / "runs", record), "many", RenderOptions()).findings)
+    drawn = figures.every(rebuild(sealed(tmp_path / "runs", record), "many", RenderOptions()).study)
     cut = {each.key: each for each in drawn}
     assert len(cut["gap"].data) == 60
     assert "Drawn are 60 of 150 rows: the selected one" in " ".join(cut["gap"].notes)
@@ -209,7 +207,7 @@ def test_it_needs_no_network_and_breaks_no_policy(seen):
 
 def test_figures_are_drawn(seen, drawing):
     """Every one of them, with a text for those who cannot see it."""
-    many = len(figures.every(drawing.findings))
+    many = len(figures.every(drawing.study))
     assert many >= 6
     assert seen.page.locator(".plot .main-svg").count() >= many
     assert seen.page.locator("#figure-contrasts .scatterlayer .point").count() == 12

@@ -55,7 +55,7 @@ def test_the_papers_table_speaks_for_itself(drawing):
     assert len(lines(drawing.files["contrasts.csv"])) == 12
     pairs = {(c["factor"], frozenset((c["from_row"], c["to_row"]))) for c in lines(drawing.files["contrasts.csv"])}
     assert ("fc_units", frozenset("59")) in pairs
-    codes = {caveat.code for caveat in drawing.caveats}
+    codes = {caveat.code for caveat in drawing.warnings}
     assert {"PUBLISHED_F1", "NOT_ESTIMABLE", "SINGLE_SEED"} <= codes
     assert "VAL_TEST_DISAGREE" not in codes
 
@@ -210,7 +210,7 @@ def test_a_study_that_grew_does_not_say_that_its_test_was_sealed(tmp_path):
 
 def test_starts_are_those_of_trainings(drawing):
     """Nine rows are six trainings."""
-    assert dict(provenance.provenance(drawing.findings))["training starts, retries included"] == "6"
+    assert dict(provenance.provenance(drawing.study))["training starts, retries included"] == "6"
 
 
 def test_the_cheapest_row_has_the_fewest_parameters(tmp_path):
@@ -220,7 +220,7 @@ def test_the_cheapest_row_has_the_fewest_parameters(tmp_path):
     for trial, parameters in zip(record.grid.trials(), (500, 400), strict=True):
         folder = Workspace(tmp_path).training(record.training_key(trial))
         write(folder, replace(read(folder, trial.step), parameters=parameters))
-    found = rebuild(sealed(tmp_path, record), "g", RenderOptions()).findings
+    found = rebuild(sealed(tmp_path, record), "g", RenderOptions()).study
     assert (found.sealed.row, found.analysis.stability.cheapest) == (2, 2)
 
 
@@ -260,7 +260,7 @@ def test_importances_are_of_the_rows_own_trials(tmp_path):
     place = sealed(tmp_path, study(tmp_path, grid, accuracy, support=(20, 30), classes=("a", "b")))
     drawing = rebuild(place, "g", RenderOptions(importances=importances))
     assert "tables/importance.md" not in drawing.files
-    assert "IMPORTANCE_SUPPRESSED" in {caveat.code for caveat in drawing.caveats}
+    assert "IMPORTANCE_SUPPRESSED" in {caveat.code for caveat in drawing.warnings}
 
 
 def test_a_study_in_a_renamed_folder_is_that_study(tmp_path):

@@ -211,8 +211,8 @@ def test_a_server_that_never_answers_holds_nothing_up(tmp_path, empty, monkeypat
     with monkeypatch.context() as patched:
         patched.setattr(mlflow_tracker, "PATIENCE", 0.2)
         tracker = Tracker(workspace.study("paper").outbox, lambda: for_ever.wait() and None)
-        runs = MlflowRuns(drawing.findings.record, tracker)
-        runs.agree(for_trackers(drawing), held_out(workspace, drawing.findings))
+        runs = MlflowRuns(drawing.study.record, tracker)
+        runs.agree(for_trackers(drawing), held_out(workspace, drawing.study))
         assert (runs.close(), tracker.error) == (3, "no answer")
     for_ever.set()
     assert sync.sync(workspace, "paper", None).waiting == 0

@@ -46,7 +46,7 @@ def say_table(outcome: Any) -> None:
 
     summary.print_table(outcome.table)
     summary.print_claims(outcome.claims)
-    summary.print_warnings(outcome.caveats, outcome.folder / "report.html")
+    summary.print_warnings(outcome.warnings, outcome.folder / "report.html")
     click.echo()
 
 

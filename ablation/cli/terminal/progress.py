@@ -41,7 +41,7 @@ class Plain:
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.time) -> None:
         self._console, self._clock, self._last = console, clock, 0.0
-        self._board: Snapshot | None = None
+        self._snapshot: Snapshot | None = None
 
     def say(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
@@ -53,10 +53,10 @@ class Plain:
         return due
 
     def _line(self, key: str) -> SlotState | None:
-        return self._board.of(key) if self._board else None
+        return self._snapshot.of(key) if self._snapshot else None
 
-    def show(self, board: Snapshot) -> None:
-        self._board = board
+    def show(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
 
     def step(self, title: str, done: int, total: int) -> None:
         if done >= total or self._due():
@@ -67,10 +67,10 @@ class Plain:
 
     def epoch(self, key: str, epoch: dict[str, float], epochs: int) -> None:
         line = self._line(key)
-        if self._board and line and self._due():
+        if self._snapshot and line and self._due():
             now = self._clock()
             _, label, *columns = line.cells(now)
-            self.say(f"{label}: {', '.join(filter(None, columns))}; all: {self._board.whole(now)}")
+            self.say(f"{label}: {', '.join(filter(None, columns))}; all: {self._snapshot.whole(now)}")
 
     def ended(self, key: str, outcome: str, reason: str = "") -> None:
         self.say(end_line(self._line(key), key, outcome, reason))
@@ -123,11 +123,11 @@ def _slots(lines: tuple[SlotState, ...], now: float, width: int) -> Table:
     return grid
 
 
-def _whole(board: Snapshot, now: float, width: int) -> Table:
-    text = board.whole(now)
+def _whole(snapshot: Snapshot, now: float, width: int) -> Table:
+    text = snapshot.whole(now)
     bar = max(0, min(BAR_WIDTH, width - len(text) - len("all") - GAP * 2))
     grid = Table.grid(padding=(0, GAP, 0, 0))
-    grid.add_row(Text("all"), *([_bar(1.0, board.share, bar)] if bar else []), _short(text))
+    grid.add_row(Text("all"), *([_bar(1.0, snapshot.share, bar)] if bar else []), _short(text))
     return grid
 
 
@@ -135,24 +135,24 @@ def _short(text: str) -> Text:
     return Text(text, no_wrap=True, overflow="ellipsis")
 
 
-def drawn(board: Snapshot | None, doing: str, now: float, width: int, height: int) -> RenderableType:
+def drawn(snapshot: Snapshot | None, doing: str, now: float, width: int, height: int) -> RenderableType:
     """Return the block at the bottom of a terminal. The last line, for the whole run, always fits.
 
     Args:
-        board: Snapshot of the run, if there is one.
+        snapshot: Snapshot of the run, if there is one.
         doing: Text of the preparation under way; "" for none.
         now: Unix seconds.
         width, height: Size of the terminal, in characters.
     """
     parts: list[RenderableType] = [_short(doing)] if doing else []
-    if board and board.at_work:
-        shown = board.slots[: max(1, height - OTHER_LINES)]
-        hidden = board.slots[len(shown) :]
+    if snapshot and snapshot.at_work:
+        shown = snapshot.slots[: max(1, height - OTHER_LINES)]
+        hidden = snapshot.slots[len(shown) :]
         if shown:
             parts.append(_slots(shown, now, width))
         if hidden:
             parts.append(_short(f"and {len(hidden)} more slots, {sum(bool(line.key) for line in hidden)} of them busy"))
-        parts.append(_whole(board, now, width))
+        parts.append(_whole(snapshot, now, width))
     return Group(*parts)
 
 
@@ -161,17 +161,17 @@ class Live:
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.time) -> None:
         self._console, self._clock = console, clock
-        self._board: Snapshot | None = None
+        self._snapshot: Snapshot | None = None
         self._doing: dict[str, str] = {}
 
     def __rich__(self) -> RenderableType:
-        return drawn(self._board, "; ".join([*self._doing.values()]), self._clock(), *self._console.size)
+        return drawn(self._snapshot, "; ".join([*self._doing.values()]), self._clock(), *self._console.size)
 
     def say(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False)
 
-    def show(self, board: Snapshot) -> None:
-        self._board = board
+    def show(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
 
     def step(self, title: str, done: int, total: int) -> None:
         self._doing[title] = f"{title}: {done:,} of {total:,}"
@@ -179,7 +179,7 @@ class Live:
             del self._doing[title]
 
     def ended(self, key: str, outcome: str, reason: str = "") -> None:
-        self.say(end_line(self._board.of(key) if self._board else None, key, outcome, reason))
+        self.say(end_line(self._snapshot.of(key) if self._snapshot else None, key, outcome, reason))
 
     def started(self, key: str, label: str, slot: str) -> None: ...
     def epoch(self, key: str, epoch: dict[str, float], epochs: int) -> None: ...

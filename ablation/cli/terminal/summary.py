@@ -115,11 +115,11 @@ def print_claims(claims: Sequence[str]) -> None:
         _print(f"- {claim}")
 
 
-def print_warnings(caveats: Sequence[Diagnostic], report: Path) -> None:
+def print_warnings(warnings: Sequence[Diagnostic], report: Path) -> None:
     """Print the most severe warnings, each with its remedy, and the number of warnings of each grade."""
-    if not caveats:
+    if not warnings:
         return
-    grades = Counter(caveat.grade for caveat in caveats)
+    grades = Counter(warning.grade for warning in warnings)
     words = {
         INVALIDATES: ("invalidates claims", "invalidate claims"),
         WEAKENS: ("weakens claims", "weaken claims"),
@@ -127,10 +127,10 @@ def print_warnings(caveats: Sequence[Diagnostic], report: Path) -> None:
     }
     counts = [plural(grades[grade], *words[grade]) for grade in GRADES if grades[grade]]
     _print(f"\nWarnings ({', '.join(counts)}):", "bold yellow")
-    for caveat in caveats[:HEAVIEST]:
-        _print(f"- {caveat.code}: {caveat.fact} {caveat.remedy}")
-    if len(caveats) > HEAVIEST:
-        _print(f"{len(caveats) - HEAVIEST} more: {report}; about a warning: ablate explain CODE")
+    for warning in warnings[:HEAVIEST]:
+        _print(f"- {warning.code}: {warning.fact} {warning.remedy}")
+    if len(warnings) > HEAVIEST:
+        _print(f"{len(warnings) - HEAVIEST} more: {report}; about a warning: ablate explain CODE")
 
 
 def _print(text: str, style: str = "") -> None:

@@ -88,7 +88,7 @@ def pairs(matrix: Confusion, most: int = 3) -> list[tuple[str, str, int, float]]
     return [(matrix.classes[i], matrix.classes[j], int(wrong[i, j]), float(matrix.shares[i, j])) for i, j in cells]
 
 
-def said(mistakes: Sequence[tuple[str, str, int, float]]) -> str:
+def in_words(mistakes: Sequence[tuple[str, str, int, float]]) -> str:
     """Return mistakes as a sentence part: true class, predicted class, count and percentage."""
     return "; ".join(f"{a} taken for {b}: {n:,} ({100 * share:.0f} %)" for a, b, n, share in mistakes)
 
@@ -102,7 +102,7 @@ def _drawn(matrix: Confusion) -> Figure:
     """Return the figure of one matrix."""
     frame = pd.DataFrame(matrix.counts, columns=list(matrix.classes))
     frame.insert(0, "true class", list(matrix.classes), allow_duplicates=True)  # a class may have this name too
-    worst = said(pairs(matrix))
+    worst = in_words(pairs(matrix))
     return Figure(
         matrix.key,
         f"Confusion matrix of row {matrix.row} on {matrix.place}",

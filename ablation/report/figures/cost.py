@@ -52,7 +52,7 @@ def _kind(study: StudyAnalysis, row: int) -> str:
         return SELECTED
     if not stability or row not in stability.shares:
         return UNKNOWN
-    return ALIKE if row in stability.alike else OTHER
+    return ALIKE if row in stability.not_different else OTHER
 
 
 def compute(study: StudyAnalysis) -> Cost | None:

@@ -174,7 +174,7 @@ def _facts(record: Record, facts: RowFacts | None) -> dict[str, Any]:
     return {
         **bounds,
         **_difference(record, facts.delta if facts else None),
-        "alike": facts.alike if facts else None,
+        "alike": facts.not_different if facts else None,
         "within_replicates": facts.within_replicates if facts else None,
         "ci_level": LEVEL,
     }

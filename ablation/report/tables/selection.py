@@ -35,7 +35,7 @@ def selection(study: StudyAnalysis) -> Table | None:
     ]
     rows = [
         [row, values[row], stability.shares[row],
-         "–" if row == sealed.row else "no" if row in stability.alike else "yes"]
+         "–" if row == sealed.row else "no" if row in stability.not_different else "yes"]
         for row in order[:MOST]
     ]  # fmt: skip
     noun, primary = study.record.noun, study.record.primary

@@ -31,7 +31,7 @@ def _selected(study: StudyAnalysis) -> Iterator[str]:
         bounds = f" ({primary.number(interval.low, 1)} to {primary.number(interval.high, 1)})"
         scored = "it scored" if primary.is_share else f"its {primary.title} is"
         yield f"On test {scored} {primary.shown(interval.value, 1)}{bounds if interval.low == interval.low else ''}."
-    alike = [r for r, facts in study.analysis.rows.items() if facts.alike]
+    alike = [r for r, facts in study.analysis.rows.items() if facts.not_different]
     if alike:
         yield f"Test does not tell {which(alike)} from it."
     stability = study.analysis.stability

@@ -111,7 +111,7 @@ def _cell(record: Record, column: Column, line: Mapping[str, Any], facts: RowFac
 
 def _marks(line: Mapping[str, Any], facts: RowFacts | None) -> Iterator[str]:
     yield from (m for m in ("reference", "selected") if line[m])
-    if facts and facts.alike:
+    if facts and facts.not_different:
         yield "alike"
     if facts and facts.gap is not None and facts.gap > GAP:
         yield "gap"
@@ -245,7 +245,7 @@ def _neighbours(rows: Sequence[int]) -> str:
 def _statistics(record: Record, analysis: Analysis, marks: frozenset[str]) -> Iterator[str]:
     """Yield what the symbols, brackets and tests mean, and what the intervals and tests do not cover."""
     seeds = len(record.grid.seeds)
-    compared = sum(facts.alike is not None for facts in analysis.rows.values())
+    compared = sum(facts.not_different is not None for facts in analysis.rows.values())
     if "alike" in marks:
         test = _test(record, seeds)
         yield f"{{alike}} not told from {{selected}} on test ({test}, Holm over {compared} comparisons, p ≥ 0.05)."
@@ -284,7 +284,7 @@ def _few_seeds(record: Record, analysis: Analysis) -> Iterator[str]:
 
 def _selected(analysis: Analysis) -> list[int]:
     """Return the rows without a comparison with the selected row: the selected row itself."""
-    return [row for row, facts in analysis.rows.items() if facts.alike is None]
+    return [row for row, facts in analysis.rows.items() if facts.not_different is None]
 
 
 def _test(record: Record, seeds: int) -> str:

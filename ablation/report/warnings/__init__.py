@@ -92,19 +92,19 @@ def rules(experiment: Any) -> dict[str, Rule]:
     return {code: rule for code, rule in ordered if rule.check}
 
 
-def find(findings: StudyAnalysis, looks: int = 1, examined: Any = None) -> list[Diagnostic]:
+def find(study: StudyAnalysis, looks: int = 1, examined: Any = None) -> list[Diagnostic]:
     """Return the warnings of a study, the most severe first.
 
     Args:
-        findings: the analysis of the study.
+        study: the analysis of the study.
         looks: number of studies, this study included, that have seen the study's test images.
         examined: what the experiment has found in its own inputs (for images, split level -> leaks).
 
     Returns:
         The warnings whose checks apply to the study; an empty list where no check applies.
     """
-    context, warnings = CheckContext(findings, looks, examined or {}), []
-    for rule in rules(findings.record.experiment).values():
+    context, warnings = CheckContext(study, looks, examined or {}), []
+    for rule in rules(study.record.experiment).values():
         if rule.check and (warning := rule.check(context)):
             warnings.append(replace(warning, grade=rule.grade))
     return warnings

@@ -40,7 +40,7 @@ def below_baseline(context: CheckContext) -> Diagnostic | None:
 
     The check reads test accuracy, or validation accuracy while test is sealed.
     """
-    split, evidence = ("test", context.findings.test) if context.findings.test else ("val", context.findings.val)
+    split, evidence = ("test", context.study.test) if context.study.test else ("val", context.study.val)
     measure = context.record.measures.get("accuracy")
     if measure is None or not all(context.counts(split, row) for row in evidence):
         return None
@@ -112,7 +112,7 @@ def absent(context: CheckContext) -> Diagnostic | None:
 
 def never_predicted(context: CheckContext) -> Diagnostic | None:
     """Warn where a class occurs in the split, but no training of a row ever predicts the class."""
-    split, evidence = ("test", context.findings.test) if context.findings.test else ("val", context.findings.val)
+    split, evidence = ("test", context.study.test) if context.study.test else ("val", context.study.val)
     if not all(context.counts(split, row) for row in evidence):
         return None
     classes, by_class = context.record.inputs.classes, dict[int, list[int]]()

@@ -60,7 +60,7 @@ def unbalanced(context: CheckContext) -> Diagnostic | None:
 
 def not_estimable(context: CheckContext) -> Diagnostic | None:
     """Warn where the design confounds main effects, or where rows for an interaction are missing."""
-    analysis = context.findings.analysis
+    analysis = context.study.analysis
     main_effects = {e.factor: e.reason for e in analysis.effects if e.reason == effects.CONFOUNDED}
     interactions = [i for i in analysis.interactions if i.reason and i.reason != effects.TOO_MANY]
     parts = [f"{worded(f)} ({reason.removeprefix('not estimable: ')})" for f, reason in main_effects.items()]
@@ -91,10 +91,10 @@ def saturated(context: CheckContext) -> Diagnostic | None:
 
     A study with one varying factor has no such model: its effects are differences between rows.
     """
-    main_effects = context.findings.analysis.effects
+    main_effects = context.study.analysis.effects
     if len(context.grid.varying) < 2 or not any(e.reason == effects.SATURATED for e in main_effects):
         return None
-    n_rows = sum(evidence.split == context.record.home for evidence in context.findings.test.values())
+    n_rows = sum(evidence.split == context.record.reference_split for evidence in context.study.test.values())
     parameters_text, rows_text = plural(len(main_effects) + 1, "parameter"), plural(n_rows, "row")
     return Diagnostic(
         "SATURATED",
@@ -112,8 +112,8 @@ def _is_ordered(context: CheckContext, factor: str) -> bool:
 
 def _best_row(context: CheckContext) -> int | None:
     """Return the selected row; before a selection, the best row on validation."""
-    if context.findings.sealed:
-        return context.findings.sealed.row
+    if context.study.sealed:
+        return context.study.sealed.row
     measure, finished = context.record.selected_by or context.record.primary, context.finished.items()
     scores = {r: [x.scores.get("val", {}).get(measure.name) for _, x in per_seed] for r, per_seed in finished}
     means = {
@@ -163,7 +163,7 @@ def boundary(context: CheckContext) -> Diagnostic | None:
               for f, edge in edges.items()]  # fmt: skip
     return Diagnostic(
         "BOUNDARY",
-        f"Row {row}, {'the selected one' if context.findings.sealed else 'the best on validation'}, is at the edge "
+        f"Row {row}, {'the selected one' if context.study.sealed else 'the best on validation'}, is at the edge "
         "of the levels that were tried: "
         f"{listed(f'{worded(f, levels[f])} ({edge})' for f, edge in edges.items())}.",
         "A better level may lie beyond the edge.",
@@ -207,7 +207,7 @@ def unimportant(context: CheckContext) -> Diagnostic | None:
     counts = Counter((f, getattr(t.condition, f)) for t in trials for f in context.grid.varying)
     if not trials or len(context.grid.varying) < 2:
         return None
-    if can_weigh(context.findings.record, trials):
+    if can_weigh(context.study.record, trials):
         return None
     (factor, level), fewest = min(counts.items(), key=lambda item: item[1])
     rare_level = f", {worded(factor, level)} in {fewest} of them" if fewest < TRIALS_A_LEVEL else ""

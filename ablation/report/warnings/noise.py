@@ -28,7 +28,7 @@ def single_seed(context: CheckContext) -> Diagnostic | None:
 
 def _replicates_text(context: CheckContext) -> str:
     """Return a sentence on the range of the reference's replicates on test; "" where there are none."""
-    noise, primary = context.findings.analysis.noise, context.record.primary
+    noise, primary = context.study.analysis.noise, context.record.primary
     if not noise:
         return ""
     noun = "accuracies" if primary.name == "accuracy" else f"values of {primary.title}"
@@ -40,7 +40,7 @@ def _replicates_text(context: CheckContext) -> str:
 
 def _interval_scope(context: CheckContext) -> str:
     """Return a sentence on what the intervals and tests of one seed refer to."""
-    rows = context.findings.analysis.rows.values()
+    rows = context.study.analysis.rows.values()
     if rows and not any(facts.primary.over_examples for facts in rows):
         return "There are no intervals and no tests: another seed can change these numbers by more than they differ."
     networks = "networks" if context.record.inputs.classes else "models"
@@ -56,7 +56,7 @@ def _deviation(context: CheckContext) -> float | None:
     The deviation is pooled over all rows, and the replicates of the reference, that have more than one seed.
     Returns None where there are no such rows or replicates.
     """
-    all_evidence = [*context.findings.test.values(), *filter(None, [context.findings.replicates])]
+    all_evidence = [*context.study.test.values(), *filter(None, [context.study.replicates])]
     samples = [sample for evidence in all_evidence if (sample := evidence.sample(context.record.primary))]
     replicated = [sample.values.tolist() for sample in samples if len(sample.seeds) > 1]
     dof = sum(len(values) - 1 for values in replicated)
@@ -68,7 +68,7 @@ def _claims(context: CheckContext) -> dict[tuple[int, int], float]:
 
     The pairs are rows with the reference, and rows that differ in one factor.
     """
-    analysis, reference = context.findings.analysis, context.grid.reference
+    analysis, reference = context.study.analysis, context.grid.reference
     differences = [((row, reference), facts.delta) for row, facts in analysis.rows.items() if facts.delta]
     differences += [((c.pair.first, c.pair.second), c.difference) for c in analysis.contrasts]
     return {(min(rows), max(rows)): abs(d.value.value) for rows, d in differences if d.p_holm < ALPHA}
@@ -96,11 +96,11 @@ def seed_noise(context: CheckContext) -> Diagnostic | None:
 
 def within_noise(context: CheckContext) -> Diagnostic | None:
     """Warn where validation does not separate the selected row from other rows, or does so only by chance."""
-    sealed, stability = context.findings.sealed, context.findings.analysis.stability
+    sealed, stability = context.study.sealed, context.study.analysis.stability
     if not sealed or not sealed.row or not stability:
         return None
     noun, primary = context.record.noun, context.record.primary
-    others, share = [row for row in stability.alike if row != sealed.row], stability.shares[sealed.row]
+    others, share = [row for row in stability.not_different if row != sealed.row], stability.shares[sealed.row]
     if not others and share >= SURE:
         return None
     alike_text = f"; on validation, {which(others, 'does', 'do')} not differ significantly from it" if others else ""
@@ -114,5 +114,5 @@ def within_noise(context: CheckContext) -> Diagnostic | None:
         f"Treat these rows as equal; {cheapest} is the cheapest of them."
         if others
         else f"More validation {noun}s or more seeds would make the choice more certain.",
-        tuple(sorted(stability.alike)),
+        tuple(sorted(stability.not_different)),
     )

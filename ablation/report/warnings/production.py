@@ -11,7 +11,7 @@ def shift(context: CheckContext) -> Diagnostic | None:
 
     The upper limit of the interval of the difference, external minus test, is then below 0.
     """
-    worse = [evaluation for evaluation in context.findings.elsewhere if evaluation.drop.high < 0]
+    worse = [evaluation for evaluation in context.study.elsewhere if evaluation.drop.high < 0]
     if not worse:
         return None
     return Diagnostic(

@@ -15,7 +15,7 @@ NOT_RUN = "not run"
 def failed(context: CheckContext) -> Diagnostic | None:
     """Warn where trials have no result. Replicates of the reference are not counted."""
     rows_by_outcome: dict[str, list[int]] = {}
-    trials = [(t, r) for t, r in context.findings.results.items() if not context.grid.is_replicate(t)]
+    trials = [(t, r) for t, r in context.study.results.items() if not context.grid.is_replicate(t)]
     for trial, result in trials:
         if not (result and result.done):
             rows_by_outcome.setdefault(result.outcome if result else NOT_RUN, []).append(trial.row)
@@ -42,7 +42,7 @@ def not_ablated(context: CheckContext) -> Diagnostic | None:
 
     This is an error even without --strict.
     """
-    groups = context.findings.twins
+    groups = context.study.identical_rows
     if not groups:
         return None
     rows = sorted({row for group in groups for row in group})

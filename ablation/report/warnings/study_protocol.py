@@ -10,7 +10,7 @@ from ablation.statistics.intervals import ROUNDING
 
 def selected_on_test(context: CheckContext) -> Diagnostic | None:
     """Warn where the row was selected by its test results."""
-    sealed = context.findings.sealed
+    sealed = context.study.sealed
     if not sealed or not sealed.on_test or not sealed.row:
         return None
     metric = sealed.metric.removeprefix("test_")
@@ -18,7 +18,7 @@ def selected_on_test(context: CheckContext) -> Diagnostic | None:
     return Diagnostic(
         "SELECTED_ON_TEST",
         f"Row {sealed.row} was selected by its test {measure.title if measure else metric}, out of "
-        f"{plural(len(context.findings.test), 'row')}.",
+        f"{plural(len(context.study.test), 'row')}.",
         "Its test numbers are too good: the best of several is partly the luckiest.",
         "Select on validation, or report the selected row on images that were not used to select it.",
         (sealed.row,),
@@ -27,7 +27,7 @@ def selected_on_test(context: CheckContext) -> Diagnostic | None:
 
 def opened_before(context: CheckContext) -> Diagnostic | None:
     """Warn where the study grew, or its selection rule changed, after its test results had been seen."""
-    sealed = context.findings.sealed
+    sealed = context.study.sealed
     if not sealed or not sealed.earlier:
         return None
     code, fact = "TEST_OPENED_BEFORE_SELECTION", sentence(before(context.record, sealed))
@@ -50,7 +50,7 @@ def opened_before(context: CheckContext) -> Diagnostic | None:
 
 def disagree(context: CheckContext) -> Diagnostic | None:
     """Warn where validation selected one row and another row is the best on test."""
-    sealed, test = context.findings.sealed, context.findings.test
+    sealed, test = context.study.sealed, context.study.test
     if not sealed or sealed.on_test or sealed.row is None or sealed.row not in test:
         return None
     selected = test[sealed.row]
@@ -65,7 +65,7 @@ def disagree(context: CheckContext) -> Diagnostic | None:
     if not firsts:
         return None
     others = sorted({best for best, _, _ in firsts.values()})
-    alike = [row for row in others if context.findings.analysis.rows[row].alike]
+    alike = [row for row in others if context.study.analysis.rows[row].not_different]
     alike_text = f"; on test, {which(alike, 'does', 'do')} not differ significantly from it" if alike else ""
     firsts_text = listed(
         f"row {b} by test {m.title} ({m.compact(x, 2)}, row {sealed.row} has {m.compact(y, 2)})"
@@ -84,7 +84,7 @@ def _on_test(context: CheckContext, row: int, measure: Measure) -> float:
     """Return the mean over seeds of a measure of a row whose test predictions are opened; nan for unknown values."""
     if measure.name == context.record.primary.name:
         return context.test_values.get(row, float("nan"))
-    sample = context.findings.test[row].sample(measure)
+    sample = context.study.test[row].sample(measure)
     return sample.mean if sample else float("nan")
 
 
@@ -104,7 +104,7 @@ def reused(context: CheckContext) -> Diagnostic | None:
 
 def other_data(context: CheckContext) -> Diagnostic | None:
     """Warn where the published numbers belong to other data or weights."""
-    reproduction = context.findings.reproduction
+    reproduction = context.study.reproduction
     if not reproduction or not reproduction.other:
         return None
     agreement = reproduction.agreement

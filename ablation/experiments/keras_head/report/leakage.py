@@ -20,11 +20,11 @@ def _accuracies(context: CheckContext, level: str, positions: list[int]) -> str:
         level: split level; rows with other levels are left out.
         positions: positions of the leaked images within test.
     """
-    selected = context.findings.selected
+    selected = context.study.selected
     rows = dict.fromkeys([context.grid.reference, *([selected] if selected else [])])
     texts = []
     for row in rows:
-        evidence = context.findings.test.get(row)
+        evidence = context.study.test.get(row)
         if evidence and context.grid.rows[row - 1].split == level:
             accuracy, accuracy_without, n_others = without(evidence.share(context.record.primary), positions)
             without_text = f"{percent(accuracy_without)} on the {n_others:,} others" if n_others else "no other image"
