@@ -1,5 +1,6 @@
 """The warnings: when each is given, what it says, and when it is silent."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -20,12 +21,14 @@ from ablation.model.phrases import which
 from ablation.outcomes import Status
 from ablation.report import warnings
 from ablation.report.warnings import Diagnostic
+from ablation.report.warnings import factors as factor_warnings
 from ablation.statistics.intervals import Interval
-from ablation.store.record import Record
+from ablation.store.record import Inputs, Record
 from ablation.store.result import Result, read
 from ablation.store.workspace import Workspace
 from ablation.study import study_file
 from ablation.study.grid import Conflict, Grid
+from ablation.study.levels import Schema
 
 pytestmark = pytest.mark.unit
 
@@ -602,3 +605,45 @@ def test_many_rows_are_counted_not_listed():
     assert which([9, 1, 2, 3, 4, 6, 7]) == "rows 1 to 4, 6, 7 and 9"
     assert which(range(1, 1001, 2)) == "500 rows"
     assert which([3, 4], "is", "are") == "rows 3 and 4 are"
+
+
+@pytest.mark.parametrize(
+    ("declared", "bounds"),
+    [
+        ({"type": "integer", "minimum": 1, "maximum": 9}, (1, 9)),
+        ({"type": "integer", "exclusiveMinimum": 0, "exclusiveMaximum": 10}, (1, 9)),
+        ({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}, (0, 1)),
+        ({"type": "number"}, (-math.inf, math.inf)),
+    ],
+)
+def test_the_bounds_that_a_factor_declares(declared: dict[str, Any], bounds: tuple[float, float]):
+    """No level is recommended beyond them."""
+    assert factor_warnings._bounds(declared) == bounds
+
+
+def test_true_and_false_are_no_range(tmp_path: Path):
+    """A switch has no edge: only numbers are searched."""
+    found = tiny(tmp_path, [{}, {"dropout": 0.5}])
+    rows = tuple(row.replace(dropout=bool(n)) for n, row in enumerate(found.record.grid.rows))
+    grid = found.record.grid.model_copy(update={"rows": rows})
+    assert "BOUNDARY" not in codes(replace(found, record=found.record.model_copy(update={"grid": grid})))
+
+
+def test_classes_of_another_experiment_are_counted_from_labels(tmp_path: Path):
+    """Inputs that state classes alone have the same warnings: the numbers of examples are those of the labels."""
+    accuracy = [(0.9, 0.9, 0.9), (0.9, 0.8, 0.5), (0.9, 0.8, 0.4)]
+    found = tiny(tmp_path, [{"dropout": d} for d in (0.25, 0.3, 0.4)], accuracy, support=(20, 120))
+    about = {"BELOW_BASELINE", "IMBALANCE", "SMALL_CLASS", "CLASS_ABSENT", "NEVER_PREDICTED"}
+    plain = Inputs(classes=found.record.inputs.classes, sizes={"train": 280, "val": 140, "test": 140})
+    other = replace(found, record=found.record.model_copy(update={"inputs": plain}))
+    expected = {code: say(found, code).fact for code in about & set(codes(found))}
+    assert expected.keys() >= {"BELOW_BASELINE", "IMBALANCE"}
+    assert {code: say(other, code).fact for code in about & set(codes(other))} == expected
+
+
+def test_a_published_training_without_epochs_is_compared_with_none(well: StudyAnalysis):
+    """An experiment whose trainings have no epochs has no longer and shorter rows."""
+    schema = well.record.grid.factors
+    few = Schema(**dict(schema) | {"factors": tuple(f for f in schema.factors if f.name != "epochs")})
+    grid = well.record.grid.model_copy(update={"factors": few, "published": ({"train_accuracy": Decimal("0.9")},) * 2})
+    assert "PUBLISHED_ODD" not in codes(replace(well, record=well.record.model_copy(update={"grid": grid})))
