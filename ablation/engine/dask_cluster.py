@@ -22,6 +22,7 @@ from ablation.engine.pool import ProcessSetup, Tls
 from ablation.engine.slots import AT_START, Slot, environment
 from ablation.errors import AblateError
 from ablation.signals import signals_blocked
+from ablation.store.workspace import Workspace
 
 SETTINGS = {
     "distributed.scheduler.allowed-failures": 0,  # this program counts the attempts
@@ -156,9 +157,9 @@ def _sees(path: str) -> tuple[str, bool]:
     return socket.gethostname(), Path(path).is_file()
 
 
-def _refuse_unshared(client: Client, workspace: Path) -> None:
+def _refuse_unshared(client: Client, root: Path) -> None:
     """Raise AblateError where a worker does not see a file that this process writes into the workspace."""
-    token = workspace.absolute() / f".seen-by-all-{uuid.uuid4().hex}"
+    token = root.absolute() / f".seen-by-all-{uuid.uuid4().hex}"
     token.touch()
     try:
         blind_hosts = sorted({host for host, visible in client.run(_sees, str(token)).values() if not visible})
@@ -166,23 +167,26 @@ def _refuse_unshared(client: Client, workspace: Path) -> None:
         token.unlink()
     if blind_hosts:
         raise AblateError(
-            f"--workspace {workspace.absolute()}: not visible to the workers on {', '.join(blind_hosts)}; "
+            f"--workspace {root.absolute()}: not visible to the workers on {', '.join(blind_hosts)}; "
             "a cluster needs a folder that all machines share, under the same path"
         )
 
 
 @contextlib.contextmanager
 def remote(
-    address: str, tls: Tls, workspace: Path, log: Path, say: Callable[[str], None], setup: ProcessSetup,
+    address: str,
+    tls: Tls,
+    workspace: Workspace,
+    say: Callable[[str], None],
+    setup: ProcessSetup,
     slots: int | None = None,
-) -> Generator[DaskPool]:  # fmt: skip
+) -> Generator[DaskPool]:
     """Yield a pool on the workers of a running scheduler.
 
     Args:
         address: Address of the scheduler, tcp://HOST:PORT.
         tls: Certificates for the connection.
-        workspace: Folder that all workers must see.
-        log: Folder for the logs of the workers.
+        workspace: Workspace, whose folder all workers must see; the workers write their logs there.
         say: Shows a message to the user.
         setup: Requirements of the experiment for its worker processes.
         slots: Maximum number of tasks at a time. Default: no limit.
@@ -200,12 +204,12 @@ def remote(
         if not client.scheduler_info(n_workers=-1)["workers"]:
             say(f"no worker at {address} yet; start one with: ablate worker --scheduler {address}")
             client.wait_for_workers(1)
-        _refuse_unshared(client, workspace)
+        _refuse_unshared(client, workspace.root)
 
         def kill(address: str) -> None:
             client.restart_workers([address], timeout=30, raise_for_error=False)
 
-        yield DaskPool(client, log, slots, kill, say, patient=True, required=setup.required)
+        yield DaskPool(client, workspace.log("").parent, slots, kill, say, patient=True, required=setup.required)
 
 
 async def _serve(address: str, slots: Sequence[Slot], security: Security | None, setup: ProcessSetup) -> None:

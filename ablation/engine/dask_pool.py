@@ -111,7 +111,7 @@ class DaskPool:
         return next((a for a, n in self._workers.items() if busy[a] < n and a not in self._condemned), None)
 
     def _submit(self, task: Task, worker: str) -> None:
-        arguments = (self._topic, task.key, task.job, task.arguments, str(self.log.absolute()), dict(self.required))
+        arguments = (self._topic, task, str(self.log.absolute()), dict(self.required))
         future = self.client.submit(
             run_on_worker, *arguments, workers=[worker], resources={"slot": 1}, retries=0, pure=False
         )

@@ -15,7 +15,7 @@ from typing import Any
 from distributed import WorkerPlugin, get_worker
 
 from ablation.engine import pool
-from ablation.engine.pool import Job
+from ablation.engine.pool import Task
 from ablation.errors import AblateError
 from ablation.fast_imports import loading
 from ablation.outcomes import JobOutcome
@@ -65,12 +65,17 @@ class _DaskChannel:
         return self._key in _asked_to_stop or task is None or task.state != "executing"
 
 
-def run_on_worker(
-    topic: str, key: str, job: Job, arguments: Sequence[Any], log: str, required: Mapping[str, str]
-) -> JobOutcome[Any]:
-    """Run a job in the worker's process. `required` holds the environment variables that the process must have."""
-    _asked_to_stop.discard(key)
-    channel = _DaskChannel(topic, key)
+def run_on_worker(topic: str, task: Task, log: str, required: Mapping[str, str]) -> JobOutcome[Any]:
+    """Run the job of a task in the worker's process.
+
+    Args:
+        topic: Dask topic of the pool's events.
+        task: The task.
+        log: Folder for the log of the process.
+        required: Environment variables that the process must have.
+    """
+    _asked_to_stop.discard(task.key)
+    channel = _DaskChannel(topic, task.key)
     _redirect(Path(log) / f"worker-{get_worker().name}.log".replace(":", "-"))
     channel.placed()
     for name, value in required.items():
@@ -79,9 +84,9 @@ def run_on_worker(
             raise AblateError(
                 f"{name} is {actual} on {host}, but {value} here; start the workers there with {name}={value}"
             )
-    outcome = pool.outcome(job, arguments, channel)
+    outcome = pool.outcome(task.job, task.arguments, channel)
     if outcome.error:
-        LOG.error("%s: %s: %s", key, outcome.status, outcome.error)
+        LOG.error("%s: %s: %s", task.key, outcome.status, outcome.error)
     return outcome
 
 

@@ -5,29 +5,22 @@ from collections import defaultdict, deque
 from collections.abc import Mapping
 from typing import Any, assert_never
 
-from ablation.analysis.retention import Retention
 from ablation.engine import attempts, job, pool
 from ablation.engine.job import JobSettings
 from ablation.outcomes import JobOutcome, Status
-from ablation.progress.listener import ProgressListener
 from ablation.store import result
-from ablation.store.record import Record
 from ablation.store.result import Result
 from ablation.store.training import Training
-from ablation.store.workspace import TrainingFolder, Workspace
+from ablation.store.workspace import TrainingFolder
 from ablation.study.grid import Trial
-from ablation.trackers.trackers import Trackers
+from ablation.workflows.study_run import StudyRun
 
 
 class Scheduler:
     """Scheduler of all trainings of one command.
 
     Args:
-        workspace: Workspace of the study.
-        record: Record of the study.
-        heads: Retention of head weights.
-        views: Trackers that receive each trial.
-        watch: Listener for progress.
+        study: Study of the trainings.
         trainings: Training -> the trials that the training answers.
         work: Key of a training -> its duration relative to the other trainings, in any unit.
         orders: Settings of all jobs.
@@ -36,21 +29,17 @@ class Scheduler:
 
     def __init__(
         self,
-        workspace: Workspace,
-        record: Record,
-        heads: Retention,
-        views: Trackers,
-        watch: ProgressListener,
+        study: StudyRun,
         trainings: Mapping[Training, list[Trial]],
         work: Mapping[str, float],
         orders: JobSettings,
         timeout: float | None,
     ) -> None:
-        self._workspace, self._record, self._views, self._watch = workspace, record, views, watch
+        self._workspace, self._record = study.workspace, study.record
+        self._retention, self._trackers, self._watch = study.retention, study.trackers, study.watch
         self._trainings = {t.key: t for t in trainings}
         self._trials = {t.key: trials for t, trials in trainings.items()}
         self._orders, self._timeout = orders, timeout
-        self._heads = heads
         self._waiting = deque(self._trainings)
         self._memory: list[str] = []  # keys of trainings that ran out of memory once
         self._ends: dict[str, list[tuple[int, int]]] = defaultdict(list)  # progress at the end of each lost attempt
@@ -58,7 +47,7 @@ class Scheduler:
         self._done, self._sum = dict.fromkeys(work, 0.0), 0.0
         self._before = 0.0  # part of the sum that earlier commands did
         self._open = {(t.row, t.seed) for trials in trainings.values() for t in trials}
-        self._trials_in_all, self._failed = record.grid.size, 0
+        self._trials_in_all, self._failed = study.record.grid.size, 0
         self._stopping = False
 
     def stop(self) -> None:
@@ -105,14 +94,14 @@ class Scheduler:
         self._progress(key, behind)
         for trial in self._trials[key]:
             if not result.is_done(self._folder(key), trial.step):
-                self._views.started(trial)
+                self._trackers.started(trial)
 
     def _reported(self, key: str, message: dict[str, Any]) -> None:
         epochs = self._trainings[key].steps
         for epoch in message["epochs"]:
             for trial in self._trials[key]:
                 if trial.step >= epoch["epoch"]:
-                    self._views.epoch(trial, epoch)
+                    self._trackers.epoch(trial, epoch)
                 if trial.step == epoch["epoch"]:
                     self._tell_end(trial)
         last = message["epochs"][-1]
@@ -127,10 +116,10 @@ class Scheduler:
     def _tell_end(self, trial: Trial) -> None:
         trial_result = result.read(self._folder(self._record.training_key(trial)), trial.step)
         if trial_result:
-            self._views.ended(trial, trial_result)
+            self._trackers.ended(trial, trial_result)
         if trial_result and trial_result.done:
             self._count(trial, 0)
-            self._heads.ended(trial.row)
+            self._retention.ended(trial.row)
 
     def _count(self, trial: Trial, failed: int) -> None:
         if (trial.row, trial.seed) in self._open:

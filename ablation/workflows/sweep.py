@@ -33,6 +33,7 @@ from ablation.workflows.prepare import prepare
 from ablation.workflows.publish import for_trackers
 from ablation.workflows.run_options import RunOptions
 from ablation.workflows.scheduler import Scheduler
+from ablation.workflows.study_run import StudyRun
 from ablation.workflows.warm_pool import WarmPool, open_pool
 
 
@@ -65,11 +66,11 @@ def run(options: RunOptions, watch: ProgressListener, ahead: WarmPool | None = N
                 _trackers(options, workspace, record, watch) as trackers,
             ):
                 interrupts.say = watch.say
-                heads = Retention(workspace, record)
-                trained = _train_missing(options, ahead, workspace, record, heads, trackers, watch, interrupts)
+                study_run = StudyRun(workspace, record, Retention(workspace, record), trackers, watch)
+                trained = _train_missing(options, ahead, study_run, interrupts)
                 if interrupts.asked:
                     raise KeyboardInterrupt
-                return _conclude(workspace, record, heads, trackers, trained, watch)
+                return _conclude(study_run, trained)
 
 
 def _slot_names(options: RunOptions) -> list[str]:
@@ -108,11 +109,16 @@ def _trackers(options: RunOptions, workspace: Workspace, record: Record, watch: 
             watch.say(f"MLflow: {tracker.refusal}")
 
 
-def _train_missing(
-    options: RunOptions, ahead: WarmPool, workspace: Workspace, record: Record, heads: Retention, trackers: Trackers,
-    watch: ProgressListener, interrupts: Interrupts,
-) -> int:  # fmt: skip
-    """Train the trials without a result, and return the number of these trials."""
+def _train_missing(options: RunOptions, ahead: WarmPool, study: StudyRun, interrupts: Interrupts) -> int:
+    """Train the trials without a result, and return the number of these trials.
+
+    Args:
+        options: Options of the command.
+        ahead: Pool of workers that may be loading already.
+        study: The study.
+        interrupts: Signals of the command.
+    """
+    workspace, record, watch = study.workspace, study.record, study.watch
     missing = plan.missing(workspace, record, record.grid.trials(), options.retry)
     total = record.grid.size
     watch.trials(total - len(missing), 0, total)
@@ -128,7 +134,7 @@ def _train_missing(
         effort = getattr(record.experiment, "effort", lambda training: training.steps)
         work = {t.key: float(effort(t)) for t in to_do}
         orders = JobSettings(uuid.uuid4().hex, record.keep)
-        dispatch = Scheduler(workspace, record, heads, trackers, watch, to_do, work, orders, options.timeout)
+        dispatch = Scheduler(study, to_do, work, orders, options.timeout)
         _dispatch(dispatch, workers, interrupts)
     if dispatch.alone():
         with open_pool(options, watch, alone=True) as workers:
@@ -189,17 +195,19 @@ def make(
             )
 
 
-def _conclude(
-    workspace: Workspace, record: Record, heads: Retention, trackers: Trackers, trained: int, watch: ProgressListener
-) -> RunSummary:
-    """Select and seal, and only then open the test predictions; draw the tables and update the trackers."""
+def _conclude(study: StudyRun, trained: int) -> RunSummary:
+    """Select and seal, and only then open the test predictions; draw the tables and update the trackers.
+
+    `trained`: number of trials that this command trained.
+    """
+    workspace, record = study.workspace, study.record
     results = collect(workspace, record)
     selected = selection.select(workspace, record, results)
     sealed = selection.seal(workspace.study(record.name), selected) if selected else None
     kept = record.kept if record.keep != "none" else ""
-    if sealed and sealed.row and not heads.selected(sealed.row) and kept:
-        watch.say(f"note: row {sealed.row} is selected now, but its {kept} was not kept when it was trained")
+    if sealed and sealed.row and not study.retention.selected(sealed.row) and kept:
+        study.watch.say(f"note: row {sealed.row} is selected now, but its {kept} was not kept when it was trained")
     drawing = build(workspace, record, results, sealed, RenderOptions(importances=optuna_study.importances))
     write(workspace, drawing)
-    trackers.agree(for_trackers(drawing), held_out(workspace, drawing.study))
+    study.trackers.agree(for_trackers(drawing), held_out(workspace, drawing.study))
     return summarize(workspace, drawing, trained)

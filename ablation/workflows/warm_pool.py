@@ -17,13 +17,15 @@ from ablation.workflows.run_options import RunOptions, check
 def open_pool(options: RunOptions, watch: ProgressListener, alone: bool = False) -> AbstractContextManager[pool.Pool]:
     """Return a pool for the jobs of a command. `alone`: whether no two jobs share a device."""
     workspace = Workspace(options.workspace)
-    log, setup = workspace.log("").parent, job.setup(options.grid.factors.plugin)
+    setup = job.setup(options.grid.factors.plugin)
     if options.scheduler:
         one = 1 if alone else None
-        return dask_cluster.remote(options.scheduler, options.tls, workspace.root, log, watch.say, setup, one)
+        return dask_cluster.remote(options.scheduler, options.tls, workspace, watch.say, setup, one)
     used = slots.parse(options.slots)
     used = slots.one_job_per_device(used) if alone else used
-    return pool.inline(used[0], setup) if options.inline else dask_cluster.local(used, log, watch.say, setup)
+    if options.inline:
+        return pool.inline(used[0], setup)
+    return dask_cluster.local(used, workspace.log("").parent, watch.say, setup)
 
 
 class WarmPool:

@@ -20,6 +20,7 @@ from ablation.engine.pool import Listener, ProcessSetup, Task
 from ablation.errors import AblateError
 from ablation.experiments.keras_head.training import devices
 from ablation.outcomes import JobOutcome, Status
+from ablation.store.workspace import Workspace
 
 KERAS = job.setup("keras_head")
 
@@ -200,7 +201,7 @@ def test_a_scheduler_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pyt
     """A wrong address is the user's to mend."""
     monkeypatch.setattr(dask_cluster, "CONNECT_SECONDS", 1)
     for address in ("tcp://127.0.0.1:9", "nonsense"):
-        opened: Any = dask_cluster.remote(address, pool.Tls(), tmp_path, tmp_path, print, ProcessSetup())
+        opened: Any = dask_cluster.remote(address, pool.Tls(), Workspace(tmp_path), print, ProcessSetup())
         with pytest.raises(AblateError, match=f"--scheduler {address}: cannot be reached"), opened:
             pass
 

@@ -44,7 +44,7 @@ STILL = frozenset(
     report/warnings/study_protocol.py report/warnings/runs.py report/warnings/source.py store/workspace.py study/grid.py
     study/merge.py study/study_file.py study/study_keys.py trackers/mlflow_sender.py trackers/mlflow_runs.py
     trackers/optuna_study.py workflows/clean.py workflows/evaluation.py workflows/register.py
-    workflows/scheduler.py workflows/sweep.py workflows/trained_row.py
+    workflows/trained_row.py
     """.split()  # noqa: SIM905
 )
 

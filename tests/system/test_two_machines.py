@@ -21,6 +21,7 @@ from worker_jobs import done, double, each, patient
 from ablation.engine import dask_cluster, pool
 from ablation.errors import AblateError
 from ablation.outcomes import JobOutcome, Status
+from ablation.store.workspace import Workspace
 
 
 @contextlib.contextmanager
@@ -91,7 +92,7 @@ def assert_never_two_at_once(runs: Path) -> None:
 def test_workers_come_and_go(tmp_path: Path):
     """A pool uses the workers that come; one that is asked to end does so cleanly."""
     with scheduler(tmp_path) as address, process(tmp_path, "worker", *serve(address)) as worker:
-        with dask_cluster.remote(address, pool.Tls(), tmp_path, tmp_path, print, pool.ProcessSetup()) as workers:
+        with dask_cluster.remote(address, pool.Tls(), Workspace(tmp_path), print, pool.ProcessSetup()) as workers:
             found = dict(workers.run(each(*(pool.Task(str(i), double, (i,)) for i in range(3))), pool.Listener()))
         assert found == {str(i): done(2 * i) for i in range(3)}
         children = psutil.Process(worker.pid).children(recursive=True)
@@ -105,7 +106,7 @@ def test_a_scheduler_that_dies_is_said(tmp_path: Path):
     with contextlib.ExitStack() as lives, contextlib.ExitStack() as opened:
         address = lives.enter_context(scheduler(tmp_path))
         opened.enter_context(process(tmp_path, "worker", *serve(address)))
-        remote = dask_cluster.remote(address, pool.Tls(), tmp_path, tmp_path, print, pool.ProcessSetup())
+        remote = dask_cluster.remote(address, pool.Tls(), Workspace(tmp_path), print, pool.ProcessSetup())
         workers = opened.enter_context(remote)
         workers.client._timeout = 5  # seconds for which it looks for one that is gone
         listener = pool.Listener(began=lambda key, slot: lives.close())
