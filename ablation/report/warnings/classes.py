@@ -104,7 +104,7 @@ def absent(context: CheckContext) -> Diagnostic | None:
     return Diagnostic(
         "CLASS_ABSENT",
         f"Some classes have no image: {text}.",
-        f"Macro-F1 is then the mean over the classes with images, and cannot be compared with a macro-F1 over all "
+        f"Macro-F1 is then the mean over the classes that have images, and cannot be compared with one over all "
         f"{len(context.record.inputs.classes)} classes.",
         "Add images, or leave the class out with --classes.",
     )
