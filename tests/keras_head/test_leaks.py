@@ -146,7 +146,7 @@ def test_a_study_says_what_its_data_leak(tmp_path):
     assert told["LEAK_EXACT"].startswith("100 test images and 0 validation images have exact copies in an earlier")
     assert "row 2: 94.0% with them, " in told["LEAK_EXACT"]
     assert "% on the 5,331 others; row 5: 96.6% with them" in told["LEAK_EXACT"]
-    assert told["LEAK_NEAR"].startswith("1 test image with a near-duplicate")
+    assert told["LEAK_NEAR"].startswith("1 test image has a near-duplicate")
     assert told["LEAK_LABEL"] == "2 groups of equal images carry different labels."
     assert told["LEAK_SUBJECT"] == "6 subjects are in two splits."
     assert told["LEAK_AUGMENT"].startswith("1 test image has two or more near-duplicates")

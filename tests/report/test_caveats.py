@@ -272,7 +272,7 @@ def test_a_choice_within_noise(well: StudyAnalysis):
         "does not differ significantly from it."
     )
     assert "90.0% is 88.0% when corrected" in alike.consequence
-    assert alike.remedy == "Treat these rows as equal; row 2 is the cheapest of them."
+    assert alike.remedy == "Do not call one of these rows better than another; row 2 is the cheapest of them."
     alone = say(_stable(well, 0.89, (1,), 1), "WITHIN_NOISE")
     assert alone.fact.endswith("images.")
     assert alone.rows == (1,)

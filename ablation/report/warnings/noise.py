@@ -111,7 +111,7 @@ def within_noise(context: CheckContext) -> Diagnostic | None:
         f"{noun}s{alike_text}.",
         f"The choice is partly luck: the validation {primary.title} of {primary.compact(stability.value)} is "
         f"{primary.compact(stability.corrected)} when corrected for it.",
-        f"Treat these rows as equal; {cheapest} is the cheapest of them."
+        f"Do not call one of these rows better than another; {cheapest} is the cheapest of them."
         if others
         else f"More validation {noun}s or more seeds would make the choice more certain.",
         tuple(sorted(stability.not_different)),

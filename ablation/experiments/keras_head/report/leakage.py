@@ -59,8 +59,8 @@ def near(context: CheckContext) -> Diagnostic | None:
         positions = list(leaks.similar["test"])
         if positions:
             facts.append(
-                f"{plural(len(positions), 'test image')} with a near-duplicate in an earlier split (perceptual hash "
-                f"and correlation, mirrored copies included){_accuracies(context, level, positions)}"
+                f"{plural(len(positions), 'test image has', 'test images have')} a near-duplicate in an earlier split "
+                f"(perceptual hash and correlation, mirrored copies included){_accuracies(context, level, positions)}"
             )
     if not facts:
         return None
