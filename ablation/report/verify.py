@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -108,7 +109,7 @@ def _read_md(text: str) -> Content:
     comment = next((line for line in lines if line.startswith("<!-- ablate:")), "")
     texts = [_flat(line) for line in lines if line and not line.startswith(("|", "<!--"))]
     ids = re.findall(r"row \d+: ([^;]*?)(?=;| -->)", comment)
-    columns, _, *rows = table or [(), ()]
+    columns, rows = next(iter(table), ()), [cells for cells in table[2:] if cells]  # a file may have been cut
     return Content(
         columns,
         tuple((f"row {re.sub(r'[^0-9].*', '', r[0].strip('*')) or r[0]}", r) for r in rows),
@@ -161,6 +162,8 @@ def _compare(stored: Content, fresh: Content) -> Iterator[str]:
             a, b = (line[k] if k < len(line) else "nothing" for line in (cells, expected))
             if a != b:
                 yield f"{name}, {_column(fresh, k)}: {a or 'nothing'} in the file, {b or 'nothing'} expected"
+    times = Counter(name for name, _ in stored.lines)
+    yield from (f"{name}: given {n} times" for name, n in times.items() if rows and n > 1)
     stored_rows = dict(stored.lines)
     missing = (
         [name for name in rows if name not in stored_rows] if rows else [n for n, _ in fresh.lines[len(stored.lines) :]]

@@ -337,7 +337,24 @@ def test_a_line_that_was_deleted_is_found(workspace, tmp_path):
     text = (workspace.study("paper").path / "tables/contrasts.md").read_text()
     last = [line for line in text.splitlines() if line.startswith("|")][-1]
     (tmp_path / "contrasts.md").write_text(text.replace(last + "\n", ""))
-    assert check(workspace, tmp_path / "contrasts.md").mismatches == ("row FC: is missing",)
+    assert check(workspace, tmp_path / "contrasts.md").mismatches == ("row FC: missing",)
+
+
+@pytest.mark.parametrize("name", ["table.csv", "table.md", "table.tex"])
+def test_a_line_that_was_pasted_twice_is_found(workspace, tmp_path, name):
+    """Each row of a table stands there once."""
+    lines = (workspace.study("paper").path / name).read_text().splitlines(keepends=True)
+    (place,) = [n for n, line in enumerate(lines) if re.match(r"(\| *)?3[^0-9.]", line)]
+    (tmp_path / name).write_text("".join([*lines[: place + 1], lines[place], *lines[place + 1 :]]))
+    assert check(workspace, tmp_path / name).mismatches == ("row 3: given 2 times",)
+
+
+def test_a_table_that_was_cut_names_what_is_missing(workspace, tmp_path):
+    """Down to its first line: what is left is read."""
+    text = (workspace.study("paper").path / "table.md").read_text()
+    header, comment = text.split("\n", 1)[0], text[text.index("<!-- ablate:") :]
+    (tmp_path / "table.md").write_text(f"{header}\n\n{comment}")
+    assert {f"row {n}: missing" for n in range(1, 10)} <= set(check(workspace, tmp_path / "table.md").mismatches)
 
 
 def test_a_table_with_an_empty_line_is_read(workspace, tmp_path):
