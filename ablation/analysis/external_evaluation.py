@@ -130,14 +130,14 @@ def sentences(external: ExternalEvaluation) -> Iterator[str]:
         f"{100 * external.drop.value:+.1f} points."
     )
     if confusions := confused(external):
-        yield f"Most frequent mistakes: {', '.join(confusions)}."
+        yield f"Most often taken: {', '.join(confusions)}."
     yield from _mix(external)
     absent = [name for name, line in zip(external.classes, external.confusion, strict=True) if not sum(line)]
     if absent:
         yield f"No images of {', '.join(absent)} here."
     if external.left_out:
         left_out = ", ".join(f"{name} ({count:,})" for name, count in external.left_out.items())
-        yield f"Left out, because the study has no such class: {left_out}."
+        yield f"Left out, for the study has no such class: {left_out}."
 
 
 def confused(external: ExternalEvaluation) -> list[str]:
@@ -166,10 +166,10 @@ def _mix(external: ExternalEvaluation) -> Iterator[str]:
     weighted = sum(external.train[k] / total * r for k, r in zip(present, recall, strict=True))
     distance = 0.5 * sum(abs(n_images[k] / external.images - external.train[k] / total) for k in present)
     yield (
-        f"The shares of classes {'differ from' if p < 0.05 else 'are as in'} training (chi-square test, p "
+        f"Classes are mixed {'otherwise than' if p < 0.05 else 'as'} in training (chi-square test, p "
         f"{'< 0.001' if p < 0.001 else f'= {p:.3f}'}; {100 * distance:.0f} % of the images would have to "
         f"change class); "
-        f"with the shares of training the accuracy would be {100 * weighted:.1f} %."
+        f"at training's shares the accuracy would be {100 * weighted:.1f} %."
     )
 
 

@@ -150,6 +150,7 @@ class Experiment(Protocol):
     - `Training`: a subclass of `store.training.Training` with the fields that `Inputs.given` returns.
     - `takes_data`: the allowed values of `--data`, in words; without this name, the experiment takes no data.
     - `options`: the names of the experiment's own options ("limit"); other options are refused.
+    - `check_installed()`: checks that the packages of training and prediction are installed; raises AblateError.
     - `check(request)`: checks quickly what `prepare` would refuse later; raises AblateError.
     - `making`, `made`: words for `make` and its artifacts ("computing features", "features").
     - `is_ready(workspace, artifact)`, `make(workspace, artifact, report)`: for the artifacts of `Training.artifacts`.

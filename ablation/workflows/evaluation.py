@@ -25,7 +25,7 @@ from ablation.store.workspace import StudyFolder, Workspace
 from ablation.trackers import databases, optuna_study
 from ablation.workflows import sync
 from ablation.workflows.run_options import RunOptions
-from ablation.workflows.trained_row import TrainedRow, choose
+from ablation.workflows.trained_row import TrainedRow, check_installed, choose
 from ablation.workflows.trained_row import predict as predict_examples
 
 MAX_NAME_BYTES = (
@@ -58,6 +58,7 @@ def evaluate(options: RunOptions, split: str, row: int | None, watch: ProgressLi
     Raises:
         AblateError: The input is wrong.
     """
+    check_installed(options.experiment)
     workspace = opened(options.workspace, watch.say)
     databases.refuse_foreign_tracking(workspace, options.tracking)
     chosen = choose(workspace, options.name, row)
@@ -171,6 +172,7 @@ def predict(options: RunOptions, row: int | None, watch: ProgressListener) -> pd
     Raises:
         AblateError: The input is wrong.
     """
+    check_installed(options.experiment)
     workspace = opened(options.workspace, watch.say)
     chosen = choose(workspace, options.name, row)
     stored, probabilities = predict_examples(options, workspace, chosen, chosen.read(options, None), watch)

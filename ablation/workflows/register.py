@@ -16,6 +16,7 @@ from ablation.store.workspace import Workspace
 from ablation.study.grid import Trial
 from ablation.trackers import mlflow_sender
 from ablation.urls import masked
+from ablation.workflows.trained_row import check_installed
 
 
 def check_name(name: str) -> None:
@@ -106,6 +107,7 @@ def register(workspace: Workspace, study: str, uri: str | None, name: str) -> st
         AblateError: The model cannot be registered.
     """
     check_name(name)
+    check_installed(records.need(workspace, study).experiment)
     workspace = opened(workspace.root)
     record = records.need(workspace, study)
     trial = _selected(workspace, record)

@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -46,6 +47,11 @@ class TrainedRow:
     def read(self, options: RunOptions, split: str | None) -> NewExamples:
         """Read the examples that a command names. `split`: see `NewData`. Raises AblateError where they are wrong."""
         return self.application.read(NewData(options.data, self.record.inputs.classes, split, options.own))
+
+
+def check_installed(experiment: Any) -> None:
+    """Raise AblateError where a package that an experiment needs for predictions is missing."""
+    getattr(experiment, "check_installed", lambda: None)()
 
 
 def choose(workspace: Workspace, name: str, row: int | None) -> TrainedRow:

@@ -222,7 +222,7 @@ def test_weights_that_were_changed_meanwhile_are_refused(tmp_path: Path):
     known = features.locate("vgg16", str(path))
     assert features.checked(known) == str(path)
     path.write_bytes(b"another")
-    with pytest.raises(AblateError, match="changed since the study read it"):
+    with pytest.raises(AblateError, match="not the file that the study read"):
         features.checked(known)
 
 

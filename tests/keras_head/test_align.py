@@ -75,7 +75,7 @@ def test_without_a_detector_it_is_said(monkeypatch: pytest.MonkeyPatch):
     """Data without eyes, no OpenCV: one line with the way out, before an image is read."""
     monkeypatch.setattr(align, "find_spec", lambda name: None)
     faces = images.Images([Path("nowhere")], ["a"], np.zeros(1, int), ("a",), np.array([""]), np.array([""]))
-    with pytest.raises(AblateError, match=r"no detector is installed; pip install 'ablate-table\[align\]'"):
+    with pytest.raises(AblateError, match=r"no eye detector is installed; pip install 'ablate-table\[align\]'"):
         images.decode(faces, [8], aligned=[8])
 
 

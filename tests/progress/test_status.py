@@ -272,7 +272,7 @@ def test_status_of_an_unfinished_study(capsys: pytest.CaptureFixture[str], tiny:
         "row 2, seed 0: diverged: the loss is not finite after epoch 2",
         "row 3, seed 0: not run",
         "row 4, seed 0: not run",
-        "go on: ablate run --grid tiny.toml --workspace runs",
+        "resume: ablate run --grid tiny.toml --workspace runs",
     ]
     found = json.loads("\n".join(said(capsys, "--name", "tiny", "--json")))
     assert (found["done"], found["failed"], found["missing"], found["running"]) == (1, 1, 2, None)
@@ -318,11 +318,11 @@ def test_status_of_a_run(
         "row 3, seed 0: not run",
         "row 4, seed 0: not run",
     ]
-    assert lines[5].startswith(f"runs (pid {holder.pid}); last update 0:")
+    assert lines[5].startswith(f"running (pid {holder.pid}); last update 0:")
     assert lines[6] == "cpu:0  free"
     assert lines[7].startswith("cpu:1  rows 1, 2  epoch 2 of 3  val 50.0 %  1:")
     assert lines[8].startswith("all: 0 of 4 trials done, 0:0")
-    assert said(capsys)[0].startswith("tiny  0 of 4 trials done, 4 missing; runs, 0 of 4")
+    assert said(capsys)[0].startswith("tiny  0 of 4 trials done, 4 missing; running, 0 of 4")
     run = json.loads("\n".join(said(capsys, "--name", "tiny", "--json")))["running"]
     assert (run["pid"], run["slots"][1]["epoch"]) == (holder.pid, 2)
     assert 0 < run["slots"][1]["left"] <= 100
@@ -337,7 +337,7 @@ def test_status_of_a_run_on_another_host(tiny: tuple[Workspace, Record], holder:
     found = study_status.read(workspace, "tiny")
     assert found.running
     lines = list(study_status._running_lines(found, "elsewhere", time.time()))
-    assert lines[0].startswith(f"runs (on {found.snapshot.host}, pid {holder.pid})")  # type: ignore[union-attr]
+    assert lines[0].startswith(f"running (on {found.snapshot.host}, pid {holder.pid})")  # type: ignore[union-attr]
 
 
 def test_a_run_that_is_over_does_not_run(tiny: tuple[Workspace, Record]):
@@ -358,7 +358,7 @@ def test_status_of_a_run_that_was_killed(
     lines = said(capsys, "--grid", "tiny.toml")
     assert lines[1] == "row 1, seed 0: not run"
     assert lines[-2].startswith("the last run ended unexpectedly (killed?); its last update was 0:0")
-    assert lines[-1] == "go on: ablate run --grid 'my study'"
+    assert lines[-1] == "resume: ablate run --grid 'my study'"
 
 
 def test_who_asks_is_in_nobodys_way(tiny: tuple[Workspace, Record], monkeypatch: pytest.MonkeyPatch):

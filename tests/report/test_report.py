@@ -75,7 +75,7 @@ def test_the_confusion_matrix_is_of_the_selected_row(drawing):
     seen = confusion.compute(drawing.study)
     assert (seen.row, seen.counts.sum()) == (5, 5431)
     assert seen.counts.sum(axis=1).tolist() == [1058, 369, 953, 1593, 1124, 334]
-    assert " taken for " in confusion.said(confusion.pairs(seen))
+    assert " taken for " in confusion.in_words(confusion.pairs(seen))
 
 
 def test_claims_hold_no_more_than_the_numbers(drawing):
@@ -215,13 +215,18 @@ def test_figures_are_drawn(seen, drawing):
     assert all(len(label) > 40 for label in labels)
 
 
-def test_warnings_stand_on_top(seen):
-    """Visible before the first table, with code, fact and remedy."""
+def test_warnings_follow_the_ablation_table(seen):
+    """Right after it, before the other tables, with code, fact and remedy; notes are counted and folded."""
     box = seen.page.locator("#warnings")
     assert box.is_visible()
     assert "SINGLE_SEED" in box.inner_text()
-    table = seen.page.locator("table").first
-    assert box.bounding_box()["y"] < table.bounding_box()["y"]
+    first, second = (seen.page.locator("section table").nth(n).bounding_box()["y"] for n in (0, 1))
+    assert first < box.bounding_box()["y"] < second
+    notes = box.locator("details")
+    assert re.fullmatch(r"Notes \(\d+\)", notes.locator("summary").inner_text())
+    assert not notes.locator("li").first.is_visible()
+    notes.locator("summary").click()
+    assert notes.locator("li").first.is_visible()
 
 
 def column(seen: Seen, k: int) -> list[str]:

@@ -310,8 +310,8 @@ def test_an_untouched_table_follows_from_the_files(workspace, tmp_path, name):
      ("table.md", "95.5 [94.9", "96.5 [94.9", "row 3, Acc. (test, %): 96.5 [94.9"),
      ("table.tex", "5,431 test images", "5,432 test images", "caption or notes: "),
      ("macros.tex", "ablate@3.test_accuracy\\endcsname{95.5}", "ablate@3.test_accuracy\\endcsname{96.5}",
-      "row 3, test_accuracy, macro: 96.5 stands there, 95.5 follows"),
-     ("contrasts.csv", "batch_size,256,128,2,3,", "batch_size,256,128,2,4,", "to_row: 4 stands there, 3 follows")],
+      "row 3, test_accuracy, macro: 96.5 in the file, 95.5 expected"),
+     ("contrasts.csv", "batch_size,256,128,2,3,", "batch_size,256,128,2,4,", "to_row: 4 in the file, 3 expected")],
 )  # fmt: skip
 def test_an_edited_table_names_the_cell(workspace, tmp_path, name, old, new, said):
     """A digit, a caption, a level: what stands there and what follows."""
@@ -329,7 +329,7 @@ def test_a_stale_table_and_one_of_other_data_are_found(workspace, tmp_path):
     (tmp_path / "table.csv").write_text(text.replace(trial, "0" * 16 + "-100"))
     assert "row 5 comes from other data" in check(workspace, tmp_path / "table.csv").mismatches[0]
     (tmp_path / "table.csv").write_text("\n".join(text.splitlines()[:-1]) + "\n")
-    assert check(workspace, tmp_path / "table.csv").mismatches == ("row 9: is missing",)
+    assert check(workspace, tmp_path / "table.csv").mismatches == ("row 9: missing",)
 
 
 def test_a_line_that_was_deleted_is_found(workspace, tmp_path):
@@ -386,7 +386,7 @@ def test_a_large_table_follows_from_the_files_however_it_was_drawn(tmp_path):
         with open(tmp_path / "table.csv", "w", newline="") as file:
             csv.writer(file).writerows([header, *rest])
         (wrong,) = check(place, tmp_path / "table.csv", importances).mismatches
-        assert wrong.startswith("row 90, val_accuracy: 0.123 stands there")
+        assert wrong.startswith("row 90, val_accuracy: 0.123 in the file")
 
 
 def small(place: Path, accuracy: float) -> Workspace:

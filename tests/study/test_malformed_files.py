@@ -79,7 +79,7 @@ def test_a_folder_is_no_study(tmp_path: Path, name: str, monkeypatch: pytest.Mon
     Path(name, "mine.toml").write_text(ROW)
     with pytest.raises(AblateError) as caught:
         study_file.read(name)
-    assert str(caught.value).startswith(f"--grid {name}: is a folder (in it: mine.toml); {takes}")
+    assert str(caught.value).startswith(f"--grid {name}: is a folder (it contains: mine.toml); {takes}")
 
 
 def test_what_is_no_regular_file_is_no_study(tmp_path: Path):

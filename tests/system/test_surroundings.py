@@ -166,7 +166,7 @@ def test_a_full_disk():
     done = shell(full)
     assert done.returncode == 2, done.stderr
     assert re.match(
-        r"error: runs/\S+: No space left on device .* MiB are free; make room", done.stderr.splitlines()[-1]
+        r"error: runs/\S+: No space left on device .* MiB are free; free space", done.stderr.splitlines()[-1]
     )
     assert_done(shell('"$@"'))
 

@@ -309,7 +309,7 @@ def test_a_database_of_a_workspace_that_was_moved_says_so(tmp_path: Path):
     (tmp_path / "runs").mkdir()
     sender(tmp_path / "runs")
     (tmp_path / "runs").rename(tmp_path / "moved")
-    with pytest.raises(FileNotFoundError, match=r"is of a workspace in .*/runs; remove it"):
+    with pytest.raises(FileNotFoundError, match=r"belongs to a workspace in .*/runs; delete it"):
         sender(tmp_path / "moved")
 
 

@@ -35,7 +35,7 @@ def test_without_yes_nothing_is_deleted(ran: Path):
     done = ablate("clean", cwd=ran)
     assert done.returncode == 0
     assert "trainings" in done.stdout
-    assert "to delete: --yes" in done.stdout
+    assert "to delete them, add --yes" in done.stdout
     assert kinds(ran / "runs")["trainings"] == 1
 
 
@@ -65,5 +65,5 @@ def test_kinds_are_chosen_and_checked(ran: Path, tmp_path: Path):
     assert ablate("clean", "trainings", "--yes", cwd=tmp_path).returncode == 0
     assert kinds(tmp_path / "runs") == {"checkpoints": 0, "heads": 0, "features": 3, "trainings": 0, "leftovers": 1}
     wrong = ablate("clean", "everything", cwd=tmp_path)
-    assert (wrong.returncode, "takes checkpoints, heads" in wrong.stderr) == (2, True)
+    assert (wrong.returncode, "allowed: checkpoints, heads" in wrong.stderr) == (2, True)
     assert "no such folder" in ablate("clean", "--workspace", "none", cwd=tmp_path).stderr

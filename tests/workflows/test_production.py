@@ -122,7 +122,7 @@ def test_wrong_input_is_one_line(evaluate: Callable[..., Said], tmp_path: Path):
     (tmp_path / "empty").mkdir()
     none = folders(tmp_path / "none", joy=grey, rage=grey)
     cases = [
-        ((none,), "no image of the study's classes (class0, class1, class2); there are joy, rage"),
+        ((none,), "no image of the study's classes (class0, class1, class2); found: joy, rage"),
         ((tmp_path / "empty",), f"{tmp_path}/empty: "),
         ((deep,), "1 of 2 images cannot be decoded: "),
         ((none / "joy/0.png",), "not a set of images; --data takes"),

@@ -111,7 +111,7 @@ def test_the_registered_model_predicts_the_same_elsewhere(ran, tmp_path, capsys)
     assert all("==" in pin for pin in pins)
 
     assert cli.run(["register", "faces", *where]) == 0
-    assert "is already faces version 1" in capsys.readouterr().err
+    assert "already registered as faces version 1" in capsys.readouterr().err
     assert len(client.search_model_versions("name = 'faces'")) == 1
     assert client.get_run(model.source_run_id).info.status == "FINISHED"
 

@@ -317,7 +317,7 @@ def test_a_split_may_come_and_must_not_change(study_file: Path, npz: Path, tmp_p
 
     drawn = recorded('split = "class"\n')
     refuse_other(drawn, recorded(""))
-    with pytest.raises(AblateError, match=r"other images .*split_seed"):
+    with pytest.raises(AblateError, match=r"different images .*split_seed"):
         refuse_other(drawn, recorded('split = "class"\nsplit_seed = 1\n'))
 
 

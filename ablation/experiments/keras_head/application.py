@@ -11,7 +11,7 @@ from ablation.engine.pool import Channel
 from ablation.errors import AblateError
 from ablation.experiments.keras_head.datasets import images, names
 from ablation.experiments.keras_head.datasets.images import Images
-from ablation.experiments.keras_head.training import devices, features, installed, worker
+from ablation.experiments.keras_head.training import devices, features, worker
 from ablation.experiments.keras_head.training.jobs import HeadTraining, refuse_cleaned
 from ablation.experiments.keras_head.training.prepare import store_images
 from ablation.experiments.protocol import NewData, StoredExamples
@@ -40,7 +40,6 @@ def read(new: NewData) -> NewImages:
     Raises:
         AblateError: The data cannot be read, or have no image of the study's classes.
     """
-    installed.check()
     if new.split is None:
         return NewImages(images.limit(images.unlabelled(new.data, new.classes), new.options.get("limit")), {})
     loaded = images.load(new.data)

@@ -48,6 +48,11 @@ def required() -> dict[str, str]:
     return {"KERAS_BACKEND": devices.backend()}
 
 
+def check_installed() -> None:
+    """Raise AblateError where a package that training or prediction needs is missing."""
+    installed.check()
+
+
 def check(request: Request) -> None:
     """Raise AblateError where a precision, a package or a file of weights is not available on this machine."""
     from ablation.experiments.keras_head.training import features
@@ -136,7 +141,6 @@ def application() -> Any:
 
 def check_export(workspace: Workspace, training: HeadTraining) -> None:
     """Raise AblateError where a model cannot be exported: the check of the model needs decoded images."""
-    installed.check()
     jobs.refuse_cleaned(workspace, training)
 
 
