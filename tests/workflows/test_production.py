@@ -96,7 +96,7 @@ def test_other_classes_are_counted_and_left_out(study: Path, evaluate: Callable[
     assert (found["images"], found["left_out"]) == (4, {"joy": 2})
     assert np.array(found["confusion"]).sum(axis=1).tolist() == [1, 3, 0]
     page = (study / "runs/tiny/tables/production_other.md").read_text()
-    assert "Left out, because the study has no such class: joy (2)." in page
+    assert "Left out, for the study has no such class: joy (2)." in page
     assert "No images of class2 here." in page
     with open(tmp_path / "said.csv", newline="") as file:
         said = list(csv.DictReader(file))
