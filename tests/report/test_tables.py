@@ -344,7 +344,7 @@ def test_a_line_that_was_deleted_is_found(workspace, tmp_path):
 def test_a_line_that_was_pasted_twice_is_found(workspace, tmp_path, name):
     """Each row of a table stands there once."""
     lines = (workspace.study("paper").path / name).read_text().splitlines(keepends=True)
-    (place,) = [n for n, line in enumerate(lines) if re.match(r"(\| *)?3[^0-9.]", line)]
+    (place,) = [n for n, line in enumerate(lines) if re.match(r"(paper,|\| *)?3[^0-9.]", line)]
     (tmp_path / name).write_text("".join([*lines[: place + 1], lines[place], *lines[place + 1 :]]))
     assert check(workspace, tmp_path / name).mismatches == ("row 3: given 2 times",)
 
