@@ -23,7 +23,7 @@ class Scheduler:
         study: Study of the trainings.
         trainings: Training -> the trials that the training answers.
         work: Key of a training -> its duration relative to the other trainings, in any unit.
-        orders: Settings of all jobs.
+        settings: Settings of all jobs.
         timeout: Limit of one attempt in seconds; None for no limit.
     """
 
@@ -32,14 +32,14 @@ class Scheduler:
         study: StudyRun,
         trainings: Mapping[Training, list[Trial]],
         work: Mapping[str, float],
-        orders: JobSettings,
+        settings: JobSettings,
         timeout: float | None,
     ) -> None:
         self._workspace, self._record = study.workspace, study.record
         self._retention, self._trackers, self._watch = study.retention, study.trackers, study.watch
         self._trainings = {t.key: t for t in trainings}
         self._trials = {t.key: trials for t, trials in trainings.items()}
-        self._orders, self._timeout = orders, timeout
+        self._settings, self._timeout = settings, timeout
         self._waiting = deque(self._trainings)
         self._memory: list[str] = []  # keys of trainings that ran out of memory once
         self._ends: dict[str, list[tuple[int, int]]] = defaultdict(list)  # progress at the end of each lost attempt
@@ -73,7 +73,7 @@ class Scheduler:
         if self._stopping or not self._waiting:
             return None
         key = self._waiting.popleft()
-        arguments = self._workspace.root.absolute(), self._trainings[key], self._orders
+        arguments = self._workspace.root.absolute(), self._trainings[key], self._settings
         return pool.Task(key, job.train, arguments, self._timeout)
 
     def _folder(self, key: str) -> TrainingFolder:
@@ -175,7 +175,7 @@ class Scheduler:
         folder, milestones = self._folder(key), self._trainings[key].milestones
         self._ends[key].append(attempts.progress_of(folder, milestones))
         same = self._ends[key].count(self._ends[key][-1])
-        return same >= attempts.TRIES or attempts.used_up(folder, self._orders.run, milestones)
+        return same >= attempts.TRIES or attempts.used_up(folder, self._settings.run, milestones)
 
     def _again(self, key: str, status: Status) -> str:
         """Queue a training for a retry within this command. Return a description of the retry; "" without a retry."""

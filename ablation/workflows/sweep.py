@@ -37,19 +37,19 @@ from ablation.workflows.study_run import StudyRun
 from ablation.workflows.warm_pool import WarmPool, open_pool
 
 
-def run(options: RunOptions, watch: ProgressListener, ahead: WarmPool | None = None) -> RunSummary:
+def run(options: RunOptions, watch: ProgressListener, warm_pool: WarmPool | None = None) -> RunSummary:
     """Run a study: train the missing trials, select a row on validation, and draw the table.
 
     Args:
         options: Options of the command.
         watch: Listener for progress and notes.
-        ahead: Pool of workers that are loading already.
+        warm_pool: Pool of workers that are loading already.
 
     Raises:
         AblateError: The input is wrong; raised before anything is written.
         KeyboardInterrupt: A signal arrived.
     """
-    workspace, ahead = opened(options.workspace, watch.say), ahead or WarmPool(options, watch)
+    workspace, warm_pool = opened(options.workspace, watch.say), warm_pool or WarmPool(options, watch)
     workspace.refuse_locked()
     databases.refuse_foreign_storage(workspace, options.storage)
     databases.refuse_foreign_tracking(workspace, options.tracking)
@@ -67,7 +67,7 @@ def run(options: RunOptions, watch: ProgressListener, ahead: WarmPool | None = N
             ):
                 interrupts.say = watch.say
                 study_run = StudyRun(workspace, record, Retention(workspace, record), trackers, watch)
-                trained = _train_missing(options, ahead, study_run, interrupts)
+                trained = _train_missing(options, warm_pool, study_run, interrupts)
                 if interrupts.asked:
                     raise KeyboardInterrupt
                 return _conclude(study_run, trained)
@@ -109,12 +109,12 @@ def _trackers(options: RunOptions, workspace: Workspace, record: Record, watch: 
             watch.say(f"MLflow: {tracker.refusal}")
 
 
-def _train_missing(options: RunOptions, ahead: WarmPool, study: StudyRun, interrupts: Interrupts) -> int:
+def _train_missing(options: RunOptions, warm_pool: WarmPool, study: StudyRun, interrupts: Interrupts) -> int:
     """Train the trials without a result, and return the number of these trials.
 
     Args:
         options: Options of the command.
-        ahead: Pool of workers that may be loading already.
+        warm_pool: Pool of workers that may be loading already.
         study: The study.
         interrupts: Signals of the command.
     """
@@ -125,7 +125,7 @@ def _train_missing(options: RunOptions, ahead: WarmPool, study: StudyRun, interr
     if not missing:
         return 0
     to_do = trainings(record, missing)
-    with ahead.pool(watch) as workers:
+    with warm_pool.pool(watch) as workers:
         wanted = {artifact.key: artifact for t in to_do for artifact in t.artifacts().values()}
         with interrupts.softly(workers.stop):
             make(workspace, workers, record, wanted, watch, lambda: interrupts.asked)
@@ -133,22 +133,22 @@ def _train_missing(options: RunOptions, ahead: WarmPool, study: StudyRun, interr
             return 0
         effort = getattr(record.experiment, "effort", lambda training: training.steps)
         work = {t.key: float(effort(t)) for t in to_do}
-        orders = JobSettings(uuid.uuid4().hex, record.keep)
-        dispatch = Scheduler(study, to_do, work, orders, options.timeout)
-        _dispatch(dispatch, workers, interrupts)
-    if dispatch.alone():
+        settings = JobSettings(uuid.uuid4().hex, record.keep)
+        scheduler = Scheduler(study, to_do, work, settings, options.timeout)
+        _dispatch(scheduler, workers, interrupts)
+    if scheduler.alone():
         with open_pool(options, watch, alone=True) as workers:
-            _dispatch(dispatch, workers, interrupts)
+            _dispatch(scheduler, workers, interrupts)
     return len(missing)
 
 
-def _dispatch(dispatch: Scheduler, workers: pool.Pool, interrupts: Interrupts) -> None:
+def _dispatch(scheduler: Scheduler, workers: pool.Pool, interrupts: Interrupts) -> None:
     def stop() -> None:
-        dispatch.stop()
+        scheduler.stop()
         workers.stop()
 
     with interrupts.softly(stop):
-        dispatch.run(workers)
+        scheduler.run(workers)
 
 
 def make(

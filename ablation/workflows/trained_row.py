@@ -162,8 +162,8 @@ def _retrained(workspace: Workspace, chosen: TrainedRow, workers: pool.Pool, wat
 
 
 def _train(workers: pool.Pool, again: Workspace, training: Training, watch: ProgressListener) -> JobOutcome[None]:
-    orders = JobSettings(uuid.uuid4().hex, "selected")
-    task = pool.Task("training again", job.train, (again.root.absolute(), training, orders))
+    settings = JobSettings(uuid.uuid4().hex, "selected")
+    task = pool.Task("training again", job.train, (again.root.absolute(), training, settings))
 
     def reported(key: str, message: dict[str, list[dict[str, float]]]) -> None:
         watch.step(key, int(message["epochs"][-1]["epoch"]), training.steps)

@@ -2,12 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ablation.engine.pool import Channel
 from ablation.errors import AblateError
 from ablation.experiments.keras_head.datasets import images, names
 from ablation.experiments.keras_head.datasets.images import Images
@@ -15,10 +11,11 @@ from ablation.experiments.keras_head.training import devices, features, worker
 from ablation.experiments.keras_head.training.jobs import HeadTraining, refuse_cleaned
 from ablation.experiments.keras_head.training.prepare import store_images
 from ablation.experiments.protocol import NewData, StoredExamples
-from ablation.outcomes import JobOutcome
 from ablation.progress.listener import ProgressListener
 from ablation.store.record import Record
 from ablation.store.workspace import Workspace
+
+predict = worker.predict  # runs in a worker, which loads the backend
 
 
 @dataclass(frozen=True)
@@ -76,18 +73,6 @@ def store(
     alignment = decoded.aligned.digest if decoded.aligned else ""
     path, index = workspace.images(decoded.index.digest).pixels(size, alignment), decoded.index
     return StoredExamples(path.absolute(), index.ids, index.names, index.labels)
-
-
-def predict(training: HeadTraining, weights: Path, examples: Path, channel: Channel) -> JobOutcome[np.ndarray]:
-    """Return, in a worker, the probabilities (N, K) float32 of stored images.
-
-    Args:
-        training: Training that the model comes from.
-        weights: File of the head's weights.
-        examples: File of the images' pixels, (N, size, size, 3) uint8.
-        channel: Channel to the orchestrator, for progress and for requests to stop.
-    """
-    return worker.answer(training, weights, examples, channel)
 
 
 def check_retraining(workspace: Workspace, record: Record, training: HeadTraining) -> None:

@@ -73,8 +73,9 @@ def _by_split(context: CheckContext, limit: int, minimum: int) -> dict[str, list
     """
     by_split: dict[str, list[str]] = {}
     for split, title in SPLITS.items():
-        for counts in dict.fromkeys(context.counts(split, row) for row in range(1, len(context.grid.rows) + 1)):
-            for name, n in zip(context.record.inputs.classes, counts, strict=False):
+        counts_by_row = (context.counts(split, row) for row in range(1, len(context.grid.rows) + 1))
+        for counts in dict.fromkeys(filter(None, counts_by_row)):
+            for name, n in zip(context.record.inputs.classes, counts, strict=True):
                 text = f"{n} {name}" if minimum else name
                 if minimum <= n < limit and text not in by_split.setdefault(title, []):
                     by_split[title].append(text)

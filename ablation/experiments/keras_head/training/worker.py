@@ -74,25 +74,25 @@ def fetch_imagenet(backbone: str) -> str:
     return features.digest_of(input_layers.backbone(backbone, "imagenet", 32)[0])
 
 
-def answer(training: HeadTraining, head: Path, images: Path, link: Channel) -> JobOutcome[np.ndarray]:
-    """Return a trained model's probabilities of images: (N, K) float32.
+def predict(training: HeadTraining, weights: Path, examples: Path, channel: Channel) -> JobOutcome[np.ndarray]:
+    """Return the probabilities (N, K) float32 of stored images.
 
     Args:
         training: Training that the model comes from.
-        head: File of the head's weights.
-        images: File of the images' pixels, (N, size, size, 3) uint8.
-        link: Channel to the orchestrator, for progress and for requests to stop.
+        weights: File of the head's weights.
+        examples: File of the images' pixels, (N, size, size, 3) uint8.
+        channel: Channel to the orchestrator, for progress and for requests to stop.
     """
     set_up()
     from ablation.experiments.keras_head.training import full_model
 
-    model = full_model.build(training, head)
-    pixels = np.load(images, mmap_mode="r", allow_pickle=False)
+    model = full_model.build(training, weights)
+    pixels = np.load(examples, mmap_mode="r", allow_pickle=False)
     parts, batch_size = [], features.batch(training.condition.image_size)
     for start in range(0, len(pixels), batch_size):
         parts.append(np.asarray(model.predict_on_batch(np.asarray(pixels[start : start + batch_size]))))
-        link.report({"done": min(start + batch_size, len(pixels)), "of": len(pixels)})
-        if link.stopping():
+        channel.report({"done": min(start + batch_size, len(pixels)), "of": len(pixels)})
+        if channel.stopping():
             return JobOutcome(Status.INTERRUPTED)
     return JobOutcome(Status.DONE, np.concatenate(parts).astype(np.float32))
 
