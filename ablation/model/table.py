@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+WORDING = 2  # version of headings, captions and notes: `verify` compares them within one version
+
 
 @dataclass(frozen=True)
 class Column:

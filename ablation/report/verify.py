@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ablation.errors import AblateError
+from ablation.model.table import WORDING
 from ablation.report.build import Importances, RenderOptions, Report, rebuild
 from ablation.store import aliases
 from ablation.store.upgrade import opened
@@ -32,17 +33,25 @@ class Content:
 
 @dataclass(frozen=True)
 class Verified:
-    """Result of a verification. `cells`: number of cells compared; `mismatches`: one sentence each, naming the cell."""
+    """Result of a verification.
+
+    Attributes:
+        cells: number of cells in the file.
+        mismatches: one sentence each, naming the cell.
+        uncompared: what an earlier version drew in another way, in words.
+    """
 
     file: Path
     study: str
     cells: int
     mismatches: tuple[str, ...]
+    uncompared: tuple[str, ...] = ()
 
     def say(self) -> str:
         """Return the result as text for users, with at most `MOST` mismatches."""
         if not self.mismatches:
-            return f"{self.file}: all {self.cells:,} cells agree with the results of study {self.study}"
+            notes = "".join(f" ({note})" for note in self.uncompared)
+            return f"{self.file}: all {self.cells:,} cells agree with the results of study {self.study}{notes}"
         overflow = [f"and {len(self.mismatches) - MOST:,} more"] if len(self.mismatches) > MOST else []
         return "\n".join(f"{self.file}: {line}" for line in [*self.mismatches[:MOST], *overflow])
 
@@ -121,19 +130,35 @@ def _read_md(text: str) -> Content:
 READERS = {".csv": _read_csv, ".tex": _read_tex, ".md": _read_md}
 
 
-def _origin(path: Path, text: str) -> tuple[str, str, dict[str, Any]]:
-    """Return the study named in a table, the file name of the table, and the LaTeX options; "" without a study."""
+class _Origin(NamedTuple):
+    """What a table file says of itself.
+
+    `study`: study of the table, "" for none. `name`: file name of the table. `latex`: LaTeX options. `wording`: version
+    of its headings, caption and notes; 1 where the file states none.
+    """
+
+    study: str
+    name: str
+    latex: dict[str, Any]
+    wording: int = 1
+
+
+def _origin(path: Path, text: str) -> _Origin:
+    """Return what a table file says of itself."""
     if path.suffix == ".csv":
         columns, *rows = list(csv.reader(io.StringIO(text))) or [[]]
         kind = "contrasts.csv" if "from_row" in columns else "trials.csv" if "trial" in columns else "table.csv"
         lines = (dict(zip(columns, row, strict=False)) for row in rows)
-        return next((line["study"] for line in lines if "study" in line), ""), kind, {}
-    comment = re.search(r"ablate: study (\S+?), table (\w+)(?:, drawn with style=(\w+) form=(\w+) float=(\S+))?", text)
+        return _Origin(next((line["study"] for line in lines if "study" in line), ""), kind, {})
+    comment = re.search(
+        r"ablate: study (\S+?), table (\w+)(?:, wording (\d+))?(?:, drawn with style=(\w+) form=(\w+) float=(\S+))?",
+        text,
+    )
     if not comment:
-        return "", "", {}
-    latex = dict(zip(("style", "form", "float"), comment.groups()[2:], strict=True)) if comment[3] else {}
+        return _Origin("", "", {})
+    latex = dict(zip(("style", "form", "float"), comment.groups()[3:], strict=True)) if comment[4] else {}
     stem = {"ablation": "table", "macros": "macros"}.get(comment[2], f"tables/{comment[2]}")
-    return comment[1], f"{stem}{path.suffix}", latex
+    return _Origin(comment[1], f"{stem}{path.suffix}", latex, int(comment[3] or 1))
 
 
 def _foreign_trials(content: Content, drawing: Report) -> Iterator[str]:
@@ -146,12 +171,39 @@ def _foreign_trials(content: Content, drawing: Report) -> Iterator[str]:
             yield f"{name} comes from other data: its trial {foreign[0]} does not belong to study {record.name}"
 
 
-def _column(content: Content, k: int) -> str:
-    return content.columns[k] if k < len(content.columns) else f"column {k + 1}"
+def _numbered(columns: Sequence[str]) -> list[tuple[str, int]]:
+    """Return each heading with its occurrence: LaTeX has the heading of a number above its bracket too."""
+    return [(title, columns[:k].count(title)) for k, title in enumerate(columns)]
 
 
-def _compare(stored: Content, fresh: Content) -> Iterator[str]:
-    yield from _compare_columns(stored.columns, fresh.columns)
+def _aligned(stored: Content, fresh: Content) -> Content:
+    """Return `fresh` with the columns of `stored` alone, in their order; a column that it lacks has no cells."""
+    if stored.columns == fresh.columns:
+        return fresh
+    positions = {column: k for k, column in enumerate(_numbered(fresh.columns))}
+    order = [positions.get(column) for column in _numbered(stored.columns)]
+    lines = [
+        (name, tuple("" if k is None else cells[k] if k < len(cells) else "" for k in order))
+        for name, cells in fresh.lines
+    ]
+    return replace(fresh, columns=stored.columns, lines=tuple(lines))
+
+
+def _compare(stored: Content, fresh: Content, wording: bool) -> Iterator[str]:
+    """Yield the mismatches. `wording`: whether both have headings, caption and notes of one version."""
+    yield from _unknown_columns(stored.columns, fresh.columns)
+    yield from _compare_lines(stored, _aligned(stored, fresh))
+    if not wording:
+        return
+    for a, b in zip(stored.texts, fresh.texts, strict=False):
+        if a != b:
+            yield f"caption or notes: {_first_difference(a, b)}"
+    if len(stored.texts) != len(fresh.texts):
+        yield f"caption or notes: {len(stored.texts)} in the file, {len(fresh.texts)} expected"
+
+
+def _compare_lines(stored: Content, fresh: Content) -> Iterator[str]:
+    """Yield the lines and cells that differ; both contents have the same columns."""
     rows = dict(fresh.lines) if len(dict(fresh.lines)) == len(fresh.lines) else {}
     for n, (name, cells) in enumerate(stored.lines):
         expected = rows.get(name) if rows else (fresh.lines[n][1] if n < len(fresh.lines) else None)
@@ -161,7 +213,8 @@ def _compare(stored: Content, fresh: Content) -> Iterator[str]:
         for k in range(max(len(cells), len(expected))):
             a, b = (line[k] if k < len(line) else "nothing" for line in (cells, expected))
             if a != b:
-                yield f"{name}, {_column(fresh, k)}: {a or 'nothing'} in the file, {b or 'nothing'} expected"
+                heading = fresh.columns[k] if k < len(fresh.columns) else f"column {k + 1}"
+                yield f"{name}, {heading}: {a or 'nothing'} in the file, {b or 'nothing'} expected"
     times = Counter(name for name, _ in stored.lines)
     yield from (f"{name}: given {n} times" for name, n in times.items() if rows and n > 1)
     stored_rows = dict(stored.lines)
@@ -169,18 +222,19 @@ def _compare(stored: Content, fresh: Content) -> Iterator[str]:
         [name for name in rows if name not in stored_rows] if rows else [n for n, _ in fresh.lines[len(stored.lines) :]]
     )
     yield from (f"{name}: missing" for name in missing)
-    for a, b in zip(stored.texts, fresh.texts, strict=False):
-        if a != b:
-            yield f"caption or notes: {_first_difference(a, b)}"
-    if len(stored.texts) != len(fresh.texts):
-        yield f"caption or notes: {len(stored.texts)} in the file, {len(fresh.texts)} expected"
 
 
-def _compare_columns(stored: Sequence[str], fresh: Sequence[str]) -> Iterator[str]:
-    if stored != fresh:
-        unknown = [f"unknown column {c}" for c in stored if c not in fresh]
-        missing = [f"missing column {c}" for c in fresh if c not in stored]
-        yield f"columns: {', '.join([*unknown, *missing]) or 'in another order'}"
+def _unknown_columns(stored: Sequence[str], fresh: Sequence[str]) -> Iterator[str]:
+    if unknown := [f"unknown column {c}" for c in stored if c not in fresh]:
+        yield f"columns: {', '.join(unknown)}"
+
+
+def _uncompared(stored: Content, fresh: Content, wording: bool) -> Iterator[str]:
+    """Yield what the file lacks, or has in the words of an earlier version."""
+    if missing := list(dict.fromkeys(c for c in fresh.columns if c not in stored.columns)):
+        yield f"the file does not have {', '.join(missing)}"
+    if stored.texts and not wording:
+        yield "its caption and notes have the wording of another version and are not compared"
 
 
 def _first_difference(a: str, b: str) -> str:
@@ -220,7 +274,7 @@ def check(workspace: Workspace, path: Path, importances: Importances | None = No
         text = path.read_bytes().decode().replace("\r\n", "\n")
     except UnicodeDecodeError:
         raise AblateError(f"{path}: not UTF-8 text") from None
-    study, name, latex = _origin(path, text)
+    study, name, latex, wording = _origin(path, text)
     if not study:
         raise AblateError(f"{path}: does not name its study; verify takes tables that ablate has drawn")
     workspace = opened((_enclosing_workspace(path, study) or workspace).root)
@@ -238,10 +292,12 @@ def check(workspace: Workspace, path: Path, importances: Importances | None = No
     read = _read_macros if name == "macros.tex" else READERS[path.suffix]
     stored = read(_with_new_ids(workspace, text))
     foreign = list(_foreign_trials(stored, drawing))
-    mismatches = foreign or list(_compare(stored, read(drawing.files[name])))
+    fresh, same_wording = read(drawing.files[name]), wording == WORDING
+    mismatches = foreign or list(_compare(stored, fresh, same_wording))
     # The table may have been rendered with all intervals.
     if mismatches and not foreign and not drawing.study.analysis.bootstrapped:
         with_intervals = rebuild(workspace, study, replace(look, all_intervals=True))
-        mismatches = min(mismatches, list(_compare(stored, read(with_intervals.files[name]))), key=len)
+        mismatches = min(mismatches, list(_compare(stored, read(with_intervals.files[name]), same_wording)), key=len)
     cells = sum(len(line) for _, line in stored.lines)
-    return Verified(path, study, cells, tuple(dict.fromkeys(mismatches)))
+    uncompared = tuple(_uncompared(stored, fresh, same_wording))
+    return Verified(path, study, cells, tuple(dict.fromkeys(mismatches)), uncompared)

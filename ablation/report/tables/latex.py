@@ -7,7 +7,7 @@ from itertools import groupby
 import pandas as pd
 
 from ablation.measures.measure import Measure
-from ablation.model.table import Cell, Column, Table
+from ablation.model.table import WORDING, Cell, Column, Table
 from ablation.report.tables import cells
 from ablation.report.tables.cells import LONGEST, MINUS, NUMBERS, Parts
 from ablation.report.tables.escape import cut, one_line, tex
@@ -141,6 +141,7 @@ def latex(table: Table, style: str = "plain", form: str = "float", float: str = 
     return template.render(
         study=re.sub(r"[^\w.+-]", "", table.name),
         key=table.key,
+        wording=WORDING,
         style=style,
         form=form,
         float=float,

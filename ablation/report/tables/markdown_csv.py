@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ablation.model.table import Cell, Column, Table
+from ablation.model.table import WORDING, Cell, Column, Table
 from ablation.report.tables import cells
 from ablation.report.tables.cells import MARKS
 from ablation.report.tables.escape import cut, markdown, safe_csv
@@ -72,6 +72,7 @@ def markdown_table(table: Table, ids: bool = True) -> str:
         notes=[cells.noted(note, MARKS, markdown) for note in table.notes],
         study=re.sub(r"[^\w.+-]", "", table.name),
         key=table.key,
+        wording=WORDING,
         ids=table.ids if ids else None,
     )
 
