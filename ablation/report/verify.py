@@ -131,7 +131,7 @@ READERS = {".csv": _read_csv, ".tex": _read_tex, ".md": _read_md}
 
 
 class _Origin(NamedTuple):
-    """What a table file says of itself.
+    """Origin that a table file states.
 
     `study`: study of the table, "" for none. `name`: file name of the table. `latex`: LaTeX options. `wording`: version
     of its headings, caption and notes; 1 where the file states none.
@@ -144,7 +144,7 @@ class _Origin(NamedTuple):
 
 
 def _origin(path: Path, text: str) -> _Origin:
-    """Return what a table file says of itself."""
+    """Return the origin that a table file states."""
     if path.suffix == ".csv":
         columns, *rows = list(csv.reader(io.StringIO(text))) or [[]]
         kind = "contrasts.csv" if "from_row" in columns else "trials.csv" if "trial" in columns else "table.csv"

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from ablation.study.levels import Condition, Schema, text
+from ablation.study.table_keys import Comparison, MeasureKeys, TableKeys
 
 NOTHING = "none"  # value of select_on: no row is selected, and test results are opened when every trial has ended
 PUBLISHED = ("train_accuracy", "train_loss", "val_accuracy", "val_loss", "test_accuracy", "test_loss", "f1")
@@ -53,6 +54,9 @@ class Grid(BaseModel):
     published_test_images: int | None = None  # test images of the published source: other data have a different number
     margin: float | None = None  # equivalence margin, a fraction: smaller differences in accuracy count as none
     conflicts: tuple[Conflict, ...] = ()  # between published numbers of merged studies
+    table: TableKeys = TableKeys()
+    comparisons: tuple[Comparison, ...] = ()  # families that the study file states
+    measures: dict[str, MeasureKeys] = {}  # what the study file states of measures
     replicates: tuple[int, ...] = ()  # extra seeds of the reference, which show the effect of the seed alone
 
     @property

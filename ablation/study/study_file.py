@@ -187,6 +187,9 @@ def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -
         stated=tuple(dict.fromkeys(f for row in rows for f in row.levels)),
         published_test_images=file.published_test_images,
         margin=study_keys.margin(path, file, factors.experiment),
+        table=file.table,
+        comparisons=tuple(file.compare),
+        measures=file.measures,
     )
 
 

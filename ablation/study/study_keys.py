@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ablation import experiments
 from ablation.errors import AblateError
 from ablation.study.grid import NOTHING
+from ablation.study.table_keys import Comparison, MeasureKeys, TableKeys
 
 MAX_SEED = 2**32 - 1  # the largest seed that NumPy and scikit-learn accept
 MAX_ROWS = 10_000
@@ -44,6 +45,11 @@ class StudyKeys(BaseModel):
     equivalence_margin: Decimal | None = Field(
         None, gt=0, description="a number above 0, such as 0.01: smaller differences in the primary measure count as 0"
     )
+    table: TableKeys = Field(default_factory=TableKeys, description="a table: [table], then key = value")
+    compare: list[Comparison] = Field(default_factory=list, description="a list of tables: [[compare]]")
+    measures: dict[str, MeasureKeys] = Field(
+        default_factory=dict, description="a table: [measures], then name = { key = value }"
+    )
     fixed: dict[str, Any] = Field(default_factory=dict, description="a table: [fixed], then factor = level")
     rows: list[dict[str, Any]] | None = Field(None, description="a list of tables: [[rows]], then factor = level")
     factorial: dict[str, list[Any]] | None = Field(None, description="a table: factor = [levels]")
@@ -51,6 +57,11 @@ class StudyKeys(BaseModel):
     leave_one_out: dict[str, dict[str, Any]] | None = Field(
         None, description="a table: component = { the levels that remove it }"
     )
+
+
+TABLES: dict[str, type[BaseModel]] = {
+    "experiment": ExperimentKeys, "table": TableKeys, "compare": Comparison, "measures": MeasureKeys,
+}  # fmt: skip
 
 
 def quote(value: Any) -> str:
@@ -94,10 +105,25 @@ def parse(path: Path) -> StudyKeys:
 def _key_error(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     key, *inner = first["loc"]
+    model, field = _described(first["loc"])
+    parts = [part for part in inner if part not in ("str", "int")]  # pydantic adds the members of a union
+    where = str(key) + "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in parts)
     if first["type"] == "extra_forbidden":
-        return f"unknown key {quote(key)}; known: {', '.join(StudyKeys.model_fields)}"
-    where = str(key) + "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in inner)
-    return f"{where}: {quote(first['input'])} is not allowed; allowed: {StudyKeys.model_fields[str(key)].description}"
+        place = f"{where.rpartition('.')[0]}: " if inner else ""
+        return f"{place}unknown key {quote(first['loc'][-1])}; known: {', '.join(model.model_fields)}"
+    return f"{where}: {quote(first['input'])} is not allowed; allowed: {field}"
+
+
+def _described(place: Sequence[int | str]) -> tuple[type[BaseModel], str | None]:
+    """Return the innermost model on the way to a key, and the description of the last field on it."""
+    model: type[BaseModel] = StudyKeys
+    description = None
+    for part in place:
+        if part not in model.model_fields:
+            continue
+        description = model.model_fields[str(part)].description or description
+        model = TABLES.get(str(part), model)
+    return model, description
 
 
 def _primary(experiment: Any) -> str:
