@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ablation.analysis.facts import Contrast
 from ablation.analysis.study_analysis import StudyAnalysis
 from ablation.model.phrases import listed, plural, which
+from ablation.report.tables.cells import p_value
 from ablation.report.tables.table import capital
 from ablation.statistics.intervals import ALPHA
 from ablation.store.record import Record
@@ -15,7 +16,9 @@ MOST = 6  # changes of a factor that get a sentence
 
 def claims(study: StudyAnalysis) -> list[str]:
     """Return the sentences, the most important first; [] until a selection is sealed."""
-    return [*_selected(study), *_factors(study), *_seeds(study)] if study.sealed and study.test else []
+    return (
+        [*_selected(study), *_unpaired(study), *_factors(study), *_seeds(study)] if study.sealed and study.test else []
+    )
 
 
 def _selected(study: StudyAnalysis) -> Iterator[str]:
@@ -37,6 +40,20 @@ def _selected(study: StudyAnalysis) -> Iterator[str]:
     stability = study.analysis.stability
     if stability and stability.cheapest != row:
         yield f"Validation does not tell row {stability.cheapest} from it, and that one is the cheapest of those."
+
+
+def _unpaired(study: StudyAnalysis) -> Iterator[str]:
+    """Yield the difference of each row on other test examples from the reference."""
+    record, reference = study.record, study.record.grid.reference
+    primary = record.primary
+    for row, difference in list(study.analysis.unpaired.items())[:MOST]:
+        interval = difference.value
+        bounds = f" ({primary.change(interval.low, 1)} to {primary.change(interval.high, 1)})"
+        test = f", p (Holm) {p_value(difference.p_holm)}" if difference.over else ", untested"
+        yield (
+            f"Row {row} is tested on other {record.noun}s than row {reference}: its {primary.title} differs by "
+            f"{primary.change(interval.value, 1)}{bounds if interval.low == interval.low else ''}, unpaired{test}."
+        )
 
 
 def _factors(study: StudyAnalysis) -> Iterator[str]:
