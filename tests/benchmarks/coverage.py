@@ -5,7 +5,8 @@
 Every study is drawn from a known truth (tests/statistics/simulations.py) and analysed as a real one. Of each line, so
 many studies have rows that differ (coverage), and as many have equal rows (errors). Slow lines run fewer, and say how
 many. In brackets: the Monte-Carlo standard error. Flips: rows that the sign-flip test, which is not adjusted, calls
-different. None: rows and differences without an interval, which count in no coverage.
+different. None: rows and differences without an interval, which count in no coverage. The verdict takes the counts as
+they are, without their Monte-Carlo error.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "statistics")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "statistics"))
 
 import simulations
 from simulations import Counts, Line, Rate
@@ -27,7 +28,7 @@ HEADINGS = (
 
 def _percent(rate: Rate) -> str:
     """Return a rate with its standard error, in percent."""
-    return f"{100 * rate.value:.1f} ({100 * rate.error:.1f})" if rate.n else "–"
+    return f"{100 * rate.value:.1f} ({100 * rate.error:.1f})" if rate.n else "-"
 
 
 def _verdict(line: Line, counts: Counts) -> str:
@@ -35,7 +36,7 @@ def _verdict(line: Line, counts: Counts) -> str:
     if broken := simulations.failures(line, counts):
         return "**" + ", ".join(broken) + "**"
     parts = {"rows": counts.rows, "differences": counts.differences}
-    wide = [name for name, rate in parts.items() if rate.n and rate.value > simulations.HIGHEST]
+    wide = [name for name, rate in parts.items() if rate.n and rate.value > simulations.CLAIMED.highest]
     return f"holds; conservative: {', '.join(wide)}" if wide else "holds"
 
 
@@ -43,7 +44,7 @@ def _cells(line: Line, counts: Counts, seconds: float) -> list[str]:
     """Return the cells of one line."""
     nominal = "95; ≤ 5" + (" (exact)" if any(line.exact) else "")
     rates = map(_percent, (counts.rows, counts.differences, counts.family, counts.flips))
-    without = " / ".join(f"{100 * share:.1f}" for share in counts.without) if any(counts.without) else "–"
+    without = " / ".join(f"{100 * share:.1f}" for share in counts.without) if any(counts.without) else "-"
     spent = f"{1000 * seconds / (2 * counts.family.n):.1f}"
     studies = f"{counts.family.n:,}"
     return [line.kind, line.methods, line.settings, studies, *rates, without, nominal, spent, _verdict(line, counts)]
