@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from itertools import product
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -81,6 +82,7 @@ def lean(resamples: int = RESAMPLES) -> Iterator[None]:
         patch.object(gc, "collect", lambda: 0),
         patch.object(study_statistics, "_detectable", lambda *_: None),
         patch.object(bootstrap, "draws", draws),
+        patch.object(bootstrap, "RESAMPLES", resamples),
         patch.object(stats.t, "ppf", _remembered(stats.t.ppf)),
         patch.object(stats.norm, "isf", _remembered(stats.norm.isf)),
         patch.object(stats.norm, "ppf", _remembered(stats.norm.ppf)),
@@ -253,24 +255,59 @@ class Numbers:
         seeds: number of seeds S.
         missing: probability that a training of a row other than the reference has no result.
         apart: whether each row has seeds of its own.
+        deviations: factor of each row's own effects; 1 for all rows where empty.
     """
 
     spread: Spread
     seeds: int
     missing: float = 0.0
     apart: bool = False
+    deviations: tuple[float, ...] = ()
 
     def __call__(self, rng: np.random.Generator, truths: Sequence[float]) -> Drawn:
         """Return the evidence of one study whose rows have these means."""
         own = rng.normal(size=(len(truths), self.seeds)) * self.spread.row_seed
+        own *= np.array(self.deviations or (1.0,) * len(truths))[:, None]
         values = np.array(truths)[:, None] + own + self.spread.seed * rng.normal(size=self.seeds)
         kept = rng.random(values.shape) >= self.missing
         kept[0] = kept[:, 0] = True
         rows = {}
         for row, (numbers, finished) in enumerate(zip(values, kept, strict=True)):
-            seeds = [s + self.apart * row * self.seeds for s in np.flatnonzero(finished)]
+            seeds = [int(s) + self.apart * row * self.seeds for s in np.flatnonzero(finished)]
             rows[row + 1] = of_row("", seeds, [Examples({}, {SCALAR.name: v}) for v in numbers[finished]], [SCALAR])
         return Drawn(rows, np.array(truths))
+
+
+def shares(n: int, correlation: float) -> Draw:
+    """Return the draw of studies that state the share of right examples of N alone.
+
+    `correlation`: of the rows on the same examples; 0 for rows on examples of their own.
+    """
+
+    def draw(rng: np.random.Generator, truths: Sequence[float]) -> Drawn:
+        right = correlated(rng, len(truths), n, correlation) < stats.norm.ppf(np.array(truths))[:, None]
+        stated = [Examples({}, {ACCURACY.name: share}) for share in right.mean(axis=1)]
+        return Drawn({r: of_row("", [0], [e], [ACCURACY], n) for r, e in enumerate(stated, 1)}, np.array(truths))
+
+    return draw
+
+
+def roots_of_seeds(n: int, seeds: int, deviation: float) -> Draw:
+    """Return the draw of studies of RMSE with S seeds: the errors of each training have a scale of its own.
+
+    `deviation`: standard deviation of the logarithm of that scale; half of its square is shared by the rows.
+    """
+
+    def draw(rng: np.random.Generator, truths: Sequence[float]) -> Drawn:
+        logs = deviation * correlated(rng, len(truths), seeds, 0.5)
+        errors = np.array(truths)[:, None, None] * np.exp(logs)[:, :, None] * correlated(rng, len(truths), n)[:, None]
+        rows = {
+            row: Evidence("", tuple(range(seeds)), {"label": np.zeros(n), "predicted": values}, {})
+            for row, values in enumerate(errors, start=1)
+        }
+        return Drawn(rows, np.array(truths) * np.exp(deviation**2 / 2))
+
+    return draw
 
 
 def roots(n: int) -> Draw:
@@ -387,7 +424,8 @@ class Line:
 
 RIGHT = (0.90, 0.93, 0.87, 0.95, 0.80)  # accuracies of the rows
 SCORES = (1.0, 1.2, 0.9, 1.5, 1.05)  # means of the rows, and their mean squared errors
-OVER_SEEDS = TableKeys(uncertainty="seeds")
+OVER_SEEDS, OVER_EXAMPLES = TableKeys(uncertainty="seeds"), TableKeys(uncertainty="examples")
+OVER_BOTH = TableKeys(uncertainty="both")
 TRAINED = Spread(example=0.8, seed=0.05, row_seed=0.1, rest=0.5)  # of 0/1: no row suits some examples more than others
 
 
@@ -402,10 +440,12 @@ def _examples_right() -> Iterator[Line]:
 def _examples_any() -> Iterator[Line]:
     """Yield lines of examples with any score, one seed."""
     spread = Spread(example=0.9, row_example=np.sqrt(1 - 0.81))
-    for form, words in (("number", "normal"), ("square", "squared errors")):
-        for n in (30, 200):
-            yield Line("examples, any score, one seed", "t; paired t; paired t", f"{words}, N = {n}",
-                       Model(form, spread, 1, (n,)), NUMBER, SCORES, exact=(form == "number",) * 2)  # fmt: skip
+    kind, methods = "examples, any score, one seed", "t; paired t; paired t"
+    for n in (20, 30, 200):
+        yield Line(kind, methods, f"normal, N = {n}", Model("number", spread, 1, (n,)), NUMBER, SCORES,
+                   exact=(True, True))  # fmt: skip
+    for n in (30, 200, 1_000):
+        yield Line(kind, methods, f"squared errors, N = {n:,}", Model("square", spread, 1, (n,)), NUMBER, SCORES)
 
 
 def _scalars() -> Iterator[Line]:
@@ -439,6 +479,85 @@ def _aggregates() -> Iterator[Line]:
         yield Line(kind, methods, f"AUC, N = {n}", areas(n), classes.AUC, RIGHT[:3], cost=8)
 
 
+def _over_examples() -> Iterator[Line]:
+    """Yield lines of examples x seeds over examples: the truth is that of these trained models on new examples."""
+    spread = Spread(example=0.8, row_example=0.4, seed=0.3, rest=0.5)
+    for n in (50, 500):
+        yield Line("examples x seeds, over examples", "t; Bonett-Price; paired t", f"0/1, S = 5, N = {n}",
+                   Model("right", spread, 5, (n,), held="seeds"), ACCURACY, RIGHT, 5, OVER_EXAMPLES)  # fmt: skip
+
+
+PARTS = {  # of the variance of a mean: of seeds, examples, and the rest
+    "seeds dominate": (0.90, 0.09, 0.01),
+    "examples dominate": (0.09, 0.90, 0.01),
+    "equal": (0.495, 0.495, 0.01),
+    "interaction": (0.25, 0.25, 0.5),
+}
+
+
+def crossed(parts: tuple[float, float, float], seeds: int, n: int) -> Spread:
+    """Return the spread whose mean over S seeds and N examples has these variances, half of the first two shared."""
+    of_seeds, of_examples, rest = parts
+    seed, example = np.sqrt(of_seeds * seeds / 2), np.sqrt(of_examples * n / 2)
+    return Spread(example, example, seed, seed, rest=np.sqrt(rest * seeds * n))
+
+
+def _both() -> Iterator[Line]:
+    """Yield lines of examples x seeds over both: the truth is that of new seeds on new examples."""
+    kind, methods = "examples x seeds, both", "crossed random effects"
+    for words, parts in PARTS.items():
+        for s, n in product((3, 5, 10), (50, 500)):
+            model = Model("number", crossed(parts, s, n), s, (n,))
+            yield Line(kind, methods, f"{words}, S = {s}, N = {n}", model, NUMBER, SCORES, s, OVER_BOTH)
+    spread = Spread(example=0.8, row_example=0.3, seed=0.1, row_seed=0.1, rest=0.5)
+    for s, n in product((3, 5, 10), (50, 500)):
+        yield Line(kind, methods, f"0/1, S = {s}, N = {n}", Model("right", spread, s, (n,)), ACCURACY, RIGHT, s,
+                   OVER_BOTH)  # fmt: skip
+
+
+GROUPS = Spread(example=0.5, row_example=0.6, group=0.5, row_group=0.4)
+
+
+def sizes(groups: int, equal: bool) -> tuple[int, ...]:
+    """Return the sizes of groups: 20 each, or from 5 to 60."""
+    return (20,) * groups if equal else tuple(map(round, np.geomspace(5, 60, groups)))
+
+
+def _groups() -> Iterator[Line]:
+    """Yield lines of groups of examples as the units, with one seed and with several."""
+    for form, equal, g in product(("number", "right"), (True, False), (6, 8, 12, 20, 40)):
+        settings = f"{'any score' if form == 'number' else '0/1'}, {'equal' if equal else 'unequal'} sizes, G = {g}"
+        measure, truths = (NUMBER, SCORES) if form == "number" else (ACCURACY, RIGHT)
+        yield Line("groups, one seed", "t over groups", settings,
+                   Model(form, GROUPS, 1, sizes(g, equal), grouped=True), measure, truths)  # fmt: skip
+    for s, g in product((3, 10), (8, 20)):
+        spread = Spread(example=0.5, row_example=0.5, seed=0.1, row_seed=0.1, group=0.4, row_group=0.4, rest=0.5)
+        model = Model("number", spread, s, sizes(g, False), grouped=True)
+        yield Line("groups x seeds, both", "crossed random effects", f"any score, unequal sizes, S = {s}, G = {g}",
+                   model, NUMBER, SCORES, s, OVER_BOTH)  # fmt: skip
+
+
+def _unpaired() -> Iterator[Line]:
+    """Yield lines of rows that share neither seeds nor examples, or of which no examples are stored."""
+    for words, correlation in (("the same examples", 0.8), ("other examples", 0.0)):
+        for n in (36, 100, 1_000):
+            yield Line("scalar accuracy, N known", "Wilson; Agresti-Caffo; Agresti-Caffo", f"{words}, N = {n:,}",
+                       shares(n, correlation), ACCURACY, RIGHT)  # fmt: skip
+    for words, deviations in (("equal deviations", ()), ("unequal deviations", (1.0, 3.0, 0.3, 2.0, 0.5))):
+        for s in (3, 5, 10):
+            model = Numbers(Spread(row_seed=0.1), s, apart=True, deviations=deviations)
+            yield Line("scalars, different seeds", "t; Welch; Welch", f"{words}, S = {s}", model, SCALAR, SCORES, s)
+
+
+def _aggregates_of_seeds() -> Iterator[Line]:
+    """Yield lines of aggregates with several seeds: seeds and examples with about the same variance."""
+    for s, methods in ((3, "over seeds or examples, the wider"), (5, "over seeds or examples, the wider"),
+                       (10, "two-way bootstrap"), (20, "two-way bootstrap")):  # fmt: skip
+        draw = roots_of_seeds(200, s, np.sqrt(s / (2 * 200)))
+        yield Line("aggregates x seeds, both", methods, f"RMSE, S = {s}, N = 200", draw, regression.rmse(), SCORES[:3],
+                   s, OVER_BOTH, cost=4)  # fmt: skip
+
+
 def _missing() -> Iterator[Line]:
     """Yield lines of missing replicates: a training in five has no result, by chance alone."""
     kind, methods = "missing replicates", "t; paired t over common seeds; paired t"
@@ -447,12 +566,19 @@ def _missing() -> Iterator[Line]:
         yield Line(kind, methods, f"scalars, S = {s}", model, SCALAR, SCORES, s)
     for s in (5, 10):
         model = Model("right", TRAINED, s, (500,), held="examples", missing=0.2)
-        yield Line(kind, methods, f"0/1, S = {s}, N = 500", model, ACCURACY, RIGHT, s, OVER_SEEDS)
+        yield Line(kind, methods, f"0/1, over seeds, S = {s}, N = 500", model, ACCURACY, RIGHT, s, OVER_SEEDS)
+    for s in (5, 10):
+        model = Model("number", crossed(PARTS["equal"], s, 500), s, (500,), missing=0.2)
+        yield Line(kind, "crossed random effects over common seeds", f"any score, both, S = {s}, N = 500", model,
+                   NUMBER, SCORES, s, OVER_BOTH)  # fmt: skip
 
 
 def lines() -> tuple[Line, ...]:
     """Return all lines."""
-    parts = (_examples_right, _examples_any, _scalars, _over_seeds, _aggregates, _missing)
+    parts = (
+        _examples_right, _examples_any, _scalars, _over_seeds, _over_examples, _both, _groups, _unpaired, _aggregates,
+        _aggregates_of_seeds, _missing,
+    )  # fmt: skip
     return tuple(line for part in parts for line in part())
 
 
