@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ablation.analysis import differences
+from ablation.analysis import units
 from ablation.analysis.differences import Rows
 from ablation.analysis.facts import Contrast, Effect, Interaction
 from ablation.statistics import linear_models
@@ -40,11 +40,11 @@ def main_effects(grid: Grid, rows: Sequence[int], test: Rows, contrasts: Sequenc
         for f in parts
     }
     basis = linear_models.basis(matrix)  # includes all columns of the estimable factors
-    degrees_of_freedom, over = len(rows) - len(basis), differences.basis(samples)
-    measured, kind = differences.measured(samples, over), samples[0].kind
-    values = np.array([s.mean for s in samples]) if over == differences.DRAW else measured.mean(axis=1)
+    degrees_of_freedom, over = len(rows) - len(basis), units.basis(samples)
+    measured, kind = units.measured(samples, over), samples[0].kind
+    values = measured.mean(axis=1) if over.source in units.MEANS else np.array([s.mean for s in samples])
     effects, sizes = (linear_models.main_effects(matrix[:, basis], scores) for scores in (measured, values))
-    coefficients = dict(zip(basis, differences.intervals_of(effects, sizes, over, kind), strict=True))
+    coefficients = dict(zip(basis, units.intervals_of(effects, sizes, over, kind), strict=True))
     fits = (
         dict(zip(basis, linear_models.ordinary_least_squares(matrix[:, basis], values), strict=True))
         if degrees_of_freedom
@@ -59,7 +59,7 @@ def main_effects(grid: Grid, rows: Sequence[int], test: Rows, contrasts: Sequenc
         reason, changes = _no_effect(estimable[factor], degrees_of_freedom), moved.get((factor, levels), [])
         up, down = sum(v > 0 for v in changes), sum(v < 0 for v in changes)
         main, fit = (None, None) if reason else (coefficients[column], fits[column])
-        yield Effect(factor, levels, len(changes), up, down, main, reason, fit, differences.OVER[over])
+        yield Effect(factor, levels, len(changes), up, down, main, reason, fit, over.over)
 
 
 def _no_effect(estimable: bool, degrees_of_freedom: int) -> str:
@@ -85,8 +85,8 @@ def interactions(grid: Grid, rows: Sequence[int], test: Rows) -> Iterator[Intera
 def _interaction(square: design.TwoByTwo, test: Rows) -> Interval:
     """Return the difference of differences of one square, with its interval."""
     samples = [test[r] for r in square.rows]
-    over = differences.basis(samples)
-    a, b, c, d = differences.measured(samples, over)
+    over = units.basis(samples)
+    a, b, c, d = units.measured(samples, over)
     one, two, three, four = (s.mean for s in samples)
     value = np.array([four - three - two + one])
-    return differences.intervals_of((d - c - b + a)[None], value, over, samples[0].kind)[0]
+    return units.intervals_of((d - c - b + a)[None], value, over, samples[0].kind)[0]

@@ -7,12 +7,14 @@ from functools import cached_property
 
 import numpy as np
 
-from ablation.analysis.facts import Sample
+from ablation.analysis.facts import Inference, Sample
 from ablation.measures.measure import AGGREGATE, PER_EXAMPLE, Columns, Measure
 from ablation.statistics import bootstrap
+from ablation.statistics.groups import example_counts
 from ablation.store.examples import Examples
 
-SHARED = ("id", "label")  # columns that identify the examples: the same for all seeds
+EVERY_SEED = Inference()
+SHARED = ("id", "label", "group")  # columns that identify the examples: the same for all seeds
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,19 @@ class Evidence:
         columns: name -> (S, N, ...), one entry per seed; the columns of SHARED are (N,). Empty where the examples are
             unknown, or differ between seeds.
         numbers: measure -> the score that each training states itself, (S,).
+        size: number of examples where their columns are not available; 0 where it is unknown.
     """
 
     split: str
     seeds: tuple[int, ...]
     columns: Mapping[str, np.ndarray]
     numbers: Mapping[str, np.ndarray]
+    size: int = 0
+
+    @cached_property
+    def groups(self) -> np.ndarray | None:
+        """Position of each example's group, (N,); None where the examples have no groups."""
+        return np.unique(self.columns["group"], return_inverse=True)[1] if "group" in self.columns else None
 
     @property
     def labels(self) -> np.ndarray:
@@ -80,7 +89,7 @@ class Evidence:
                 return Sample(*identity, values, self.n, resample=lambda weights: measure.resample(self._each, weights))
             return Sample(*identity, values, self.n, np.stack([measure.scores(columns) for columns in self._each]))
         values = self.numbers.get(measure.name, np.empty(0))
-        return Sample(*identity, values) if len(values) else None
+        return Sample(*identity, values, self.size) if len(values) else None
 
     def share(self, measure: Measure) -> np.ndarray:
         """Return the score of each example, the mean over seeds: (N,)."""
@@ -106,7 +115,9 @@ class StudyEvidence:
     replicates: Evidence | None
 
 
-def of_row(split: str, seeds: Sequence[int], opened: Sequence[Examples], measures: Iterable[Measure]) -> Evidence:
+def of_row(
+    split: str, seeds: Sequence[int], opened: Sequence[Examples], measures: Iterable[Measure], size: int = 0
+) -> Evidence:
     """Return the evidence of one row.
 
     Args:
@@ -114,6 +125,7 @@ def of_row(split: str, seeds: Sequence[int], opened: Sequence[Examples], measure
         seeds: seeds of the trials.
         opened: examples of each trial, in the order of `seeds`.
         measures: measures to score by; only the columns that they need are kept.
+        size: number of examples where the trials state numbers alone.
     """
     measures, first = tuple(measures), opened[0].columns
     needed = {*SHARED, *(name for m in measures for name in m.needs)}
@@ -125,7 +137,7 @@ def of_row(split: str, seeds: Sequence[int], opened: Sequence[Examples], measure
     }
     values = {m.name: [examples.score(m) for examples in opened] for m in measures if not m.follows_from(columns)}
     numbers = {name: np.array(scores, float) for name, scores in values.items() if None not in scores}
-    return Evidence(split, tuple(seeds), columns, numbers)
+    return Evidence(split, tuple(seeds), columns, numbers, 0 if columns else size)
 
 
 def _same(a: Columns, b: Columns) -> bool:
@@ -154,27 +166,38 @@ def told_apart(rows: Mapping[int, Evidence], reference: int) -> dict[int, Eviden
     return {row: separated[row] for row in rows}
 
 
-def samples(rows: Mapping[int, Evidence], measure: Measure) -> dict[int, Sample]:
+def samples(rows: Mapping[int, Evidence], measure: Measure, inference: Inference = EVERY_SEED) -> dict[int, Sample]:
     """Return row -> sample by a measure, for the rows that have scores."""
-    return {row: sample for row, evidence in rows.items() if (sample := evidence.sample(measure))}
+    return {
+        row: replace(sample, uncertainty=inference.uncertainty, groups=evidence.groups if inference.by_group else None)
+        for row, evidence in rows.items()
+        if (sample := evidence.sample(measure))
+    }
 
 
-def drawn(rows: Mapping[int, Evidence], measure: Measure) -> dict[int, Sample]:
+def drawn(rows: Mapping[int, Evidence], measure: Measure, inference: Inference = EVERY_SEED) -> dict[int, Sample]:
     """Return the output of `samples`, with bootstrap draws of an aggregate. Rows on the same examples share the
     bootstrap samples."""
-    row_samples = samples(rows, measure)
+    row_samples = samples(rows, measure, inference)
     if measure.kind in PER_EXAMPLE:
         return row_samples
     for split in dict.fromkeys(sample.split for sample in row_samples.values()):
         aggregates = {r: s for r, s in row_samples.items() if s.split == split and s.resample}
         if aggregates:
             predictions = [columns for r in aggregates for columns in rows[r]._each]
-            draws = bootstrap.draws(
-                _resampling(measure, predictions), len(predictions), next(iter(aggregates.values())).n
-            )
+            draws = _draws(measure, predictions, next(iter(aggregates.values())))
             parts = np.split(draws, np.cumsum([len(s.seeds) for s in aggregates.values()])[:-1])
             row_samples |= {r: replace(s, draws=part) for (r, s), part in zip(aggregates.items(), parts, strict=True)}
     return row_samples
+
+
+def _draws(measure: Measure, predictions: Sequence[Columns], sample: Sample) -> np.ndarray:
+    """Return the aggregate of A sets of predictions under bootstrap samples of examples or of groups, (A, B)."""
+    groups = sample.groups
+    if groups is None:
+        return bootstrap.draws(_resampling(measure, predictions), len(predictions), sample.n)
+    by_group = lambda weights: measure.resample(predictions, example_counts(weights, groups))  # noqa: E731
+    return bootstrap.draws(by_group, len(predictions), int(groups.max()) + 1)
 
 
 def _resampling(measure: Measure, predictions: Sequence[Columns]) -> Callable[[np.ndarray], np.ndarray]:

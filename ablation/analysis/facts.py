@@ -1,7 +1,8 @@
 """Statistics of a study as typed values, computed by `analysis` and printed by tables."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -10,9 +11,22 @@ import numpy as np
 from ablation.statistics.intervals import Interval
 from ablation.statistics.tests import Discordance
 from ablation.study import design
+from ablation.study.table_keys import SEEDS as SEEDS_ALONE
 
 SEEDS = 3  # with at least so many seeds, intervals and tests are over seeds
 GAP = 0.20  # train minus validation accuracy above which a row is marked as overfitting
+
+
+@dataclass(frozen=True)
+class Inference:
+    """Variation that the intervals and tests of a study cover.
+
+    `uncertainty`: "seeds", "examples" or "both". `by_group`: whether groups of examples are the units, where the
+    examples have groups.
+    """
+
+    uncertainty: str = SEEDS_ALONE
+    by_group: bool = False
 
 
 @dataclass(frozen=True)
@@ -31,6 +45,8 @@ class Sample:
             of B samples, to the aggregate of each seed, (S, B).
         draws: output of `resample` for bootstrap samples, (S, B), the same samples for all rows of a split; None where
             no samples were drawn.
+        groups: position of each example's group, (N,), where groups of examples are the units; otherwise None.
+        uncertainty: what intervals and tests cover: "seeds", "examples" or "both".
     """
 
     split: str
@@ -42,6 +58,8 @@ class Sample:
     scores: np.ndarray | None = None
     resample: Callable[[np.ndarray], np.ndarray] | None = None
     draws: np.ndarray | None = None
+    groups: np.ndarray | None = None
+    uncertainty: str = SEEDS_ALONE
 
     @cached_property
     def share(self) -> np.ndarray:
@@ -81,13 +99,16 @@ class Difference:
     Attributes:
         value: difference of the primary measure.
         others: name of a further measure -> its difference; None where the measure has no interval.
-        over: unit of the intervals, `p` and `equivalent`: "examples" or, with at least three common seeds, "seeds"; ""
-            where there is no unit.
+        over: units of the intervals, `p` and `equivalent`: "examples", "seeds", "groups", "seeds and examples", ...; ""
+            where there are none.
         p: p value of no difference.
         against: number of examples on which only one row is right, for rows with one seed alone.
         p_exact: p value of the sign-flip test, at least 2 / 2^S; None unless over seeds or few examples.
         p_holm: p value adjusted within the family of its table; nan before the adjustment.
         equivalent: whether the difference is within the study's margin; None where this was not tested.
+        common_seeds: number of seeds that both rows have.
+        wins: number of common seeds with a larger value of the second row, ties as half, and number of common seeds;
+            None for fewer than five.
     """
 
     value: Interval
@@ -98,6 +119,8 @@ class Difference:
     p_exact: float | None = None
     p_holm: float = float("nan")
     equivalent: bool | None = None
+    wins: tuple[float, int] | None = None
+    common_seeds: int = 0
 
 
 @dataclass(frozen=True)
@@ -105,19 +128,23 @@ class Score:
     """Score of one row by one measure on test: the mean over seeds, with 95 % intervals.
 
     Attributes:
-        over_examples: interval over examples; None where there is none.
+        over_examples: interval over examples or their groups; None where there is none.
         over_seeds: interval over seeds; None with fewer than three seeds.
+        over_both: interval over seeds and examples; None where the study asks for another one.
+        over: units of the interval that tables print, as in `Difference.over`; "" where there is none.
     """
 
     value: float
     over_examples: Interval | None
     over_seeds: Interval | None
+    over_both: Interval | None = None
+    over: str = ""
 
     @property
     def interval(self) -> Interval:
         """Interval that tables print; without bounds (nan) where there is none."""
-        nowhere = Interval(self.value, float("nan"), float("nan"))
-        return self.over_seeds or self.over_examples or nowhere
+        without_bounds = Interval(self.value, float("nan"), float("nan"))
+        return self.over_both or (self.over_seeds if self.over == "seeds" else self.over_examples) or without_bounds
 
 
 @dataclass(frozen=True)
@@ -222,11 +249,13 @@ class Noise:
 
     Attributes:
         values: score of each seed on test.
-        range: prediction interval of one more training.
+        range: prediction interval of `rows` more trainings together: one of them falls outside in 5 % of studies.
+        rows: number of rows that are compared with the range.
     """
 
     values: tuple[float, ...]
     range: Interval
+    rows: int = 1
 
 
 @dataclass(frozen=True)
@@ -238,6 +267,8 @@ class Analysis:
             apply.
         detectable: minimum detectable difference in a share of right examples, between two rows on this test set.
         bootstrapped: whether aggregates have intervals.
+        unpaired: rows on other test examples than the reference -> difference from the reference, unpaired.
+        inference: variation that intervals and tests are meant to cover.
     """
 
     rows: dict[int, RowFacts]
@@ -249,3 +280,11 @@ class Analysis:
     detectable: float | None
     noise: Noise | None
     bootstrapped: bool
+    unpaired: Mapping[int, Difference] = field(default_factory=dict)
+    inference: Inference = Inference()
+
+    @cached_property
+    def over(self) -> str:
+        """Units of the brackets of most rows, as in `Difference.over`; "" where no row has an interval."""
+        counts = Counter(facts.primary.over for facts in self.rows.values())
+        return counts.most_common(1)[0][0] if counts else ""

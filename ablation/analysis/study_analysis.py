@@ -120,13 +120,14 @@ def of_rows(record: Record, results: Results) -> dict[Trial, Result]:
     return {t: r for t, r in done(results).items() if not record.grid.is_replicate(t)}
 
 
-def _evidence(record: Record, trials: Mapping[Trial, Result], open_split: Opener) -> Evidence | None:
-    """Return the evidence of one row from its trials; None where there are no trials."""
+def _evidence(record: Record, trials: Mapping[Trial, Result], open_split: Opener, split: str) -> Evidence | None:
+    """Return the evidence of one row on a split, val or test, from its trials; None where there are no trials."""
     if not trials:
         return None
-    split = record.split_of(next(iter(trials)).condition)
+    condition = next(iter(trials)).condition
     examples = [open_split(trial, result) for trial, result in trials.items()]
-    return evidence.of_row(split, [t.seed for t in trials], examples, record.measures.values())
+    seeds, size = [t.seed for t in trials], record.examples(condition).get(split, 0)
+    return evidence.of_row(record.split_of(condition), seeds, examples, record.measures.values(), size)
 
 
 def _rows(finished: Mapping[Trial, Result]) -> dict[int, dict[Trial, Result]]:
@@ -137,10 +138,10 @@ def _rows(finished: Mapping[Trial, Result]) -> dict[int, dict[Trial, Result]]:
     return rows
 
 
-def _by_row(record: Record, finished: Mapping[Trial, Result], open_split: Opener) -> dict[int, Evidence]:
-    """Return the evidence of each row; rows on different examples have different splits."""
+def _by_row(record: Record, finished: Mapping[Trial, Result], open_split: Opener, split: str) -> dict[int, Evidence]:
+    """Return the evidence of each row on a split, val or test; rows on different examples have different digests."""
     ordered = sorted(finished.items(), key=lambda item: (item[0].row, item[0].seed))
-    by_row = {row: _evidence(record, trials, open_split) for row, trials in _rows(dict(ordered)).items()}
+    by_row = {row: _evidence(record, trials, open_split, split) for row, trials in _rows(dict(ordered)).items()}
     return evidence.told_apart({row: e for row, e in by_row.items() if e}, record.grid.reference)
 
 
@@ -175,12 +176,16 @@ def _study_evidence(workspace: Workspace, record: Record, results: Results, seal
     """Read the predictions and return the evidence of the rows. Test predictions are opened only where a selection is
     sealed."""
     finished = of_rows(record, results)
-    train, val = _trained(record, _rows(finished)), _by_row(record, finished, selection.validation(workspace, record))
+    train, val = (
+        _trained(record, _rows(finished)),
+        _by_row(record, finished, selection.validation(workspace, record), "val"),
+    )
     if not sealed:
         return StudyEvidence(train, val, {}, None)
     open_test = selection.unseal(workspace, record, sealed)
     replicates = {t: r for t, r in done(results).items() if record.grid.is_replicate(t)}
-    return StudyEvidence(train, val, _by_row(record, finished, open_test), _evidence(record, replicates, open_test))
+    by_row = _by_row(record, finished, open_test, "test")
+    return StudyEvidence(train, val, by_row, _evidence(record, replicates, open_test, "test"))
 
 
 def gather(

@@ -5,22 +5,28 @@ Every number in a table or figure other than the scores themselves is computed h
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from ablation.analysis import differences, effects, selection_bootstrap
 from ablation.analysis.differences import Rows
 from ablation.analysis.evidence import StudyEvidence, drawn, samples
-from ablation.analysis.facts import SEEDS, Analysis, Contrast, Difference, Noise, RowFacts, Sample, Score
+from ablation.analysis.facts import SEEDS, Analysis, Contrast, Difference, Inference, Noise, RowFacts, Sample, Score
+from ablation.analysis.units import CROSSED, DRAW, NOTHING, SCORE, TWO_WAY, WIDER, basis, intervals_of, measured
+from ablation.analysis.unpaired import unpaired
 from ablation.measures.measure import BINARY
 from ablation.statistics import bootstrap, intervals, tests
 from ablation.statistics.intervals import Interval
 from ablation.store.record import Record
-from ablation.study import design
+from ablation.study import design, table_keys
 from ablation.study.grid import Trial
+from ablation.study.table_keys import BOTH
 
 BOOTSTRAP_ROWS = 100  # above so many rows, bootstrap intervals are made only on request
 TRIALS, TRIALS_A_LEVEL = 50, 5  # with fewer, the importance of a factor is mostly noise
+OVER_EXAMPLES = "examples"
 FEW_EXAMPLES = 10  # with fewer, no minimum detectable difference is computed
 
 
@@ -42,7 +48,8 @@ def analyse(
     """
     grid, name = record.grid, record.primary.name
     bootstrapped = all_intervals or len(grid.rows) <= BOOTSTRAP_ROWS
-    sampled = drawn if bootstrapped else samples
+    inference = Inference(record.uncertainty, record.by_group)
+    sampled = partial(drawn if bootstrapped else samples, inference=inference)
     val, test = sampled(evidence.val, record.primary), {m.name: sampled(evidence.test, m) for m in record.detailed}
     rows, others = test[name], {m: rows for m, rows in test.items() if m != name}
     on_reference_split = sorted(r for r in rows if rows[r].split == record.reference_split)
@@ -55,7 +62,8 @@ def analyse(
     deltas = differences.adjusted([by_pair[grid.reference, r] for r in near_reference])
     by_row = dict(zip(near_reference, deltas, strict=True))
     alike = differences.not_different(selected, near_selected, by_pair)
-    noise = _noise(evidence.replicates.sample(record.primary) if evidence.replicates else None)
+    replicates = evidence.replicates.sample(record.primary) if evidence.replicates else None
+    noise = _noise(replicates, len(near_reference))
     adjusted = differences.adjusted([by_pair[p.first, p.second] for p in pairs])
     contrasts = tuple(Contrast(p, d) for p, d in zip(pairs, adjusted, strict=True))
     by_rule = record.selected_by or record.primary
@@ -82,31 +90,62 @@ def analyse(
         detectable=_detectable(deltas, rows, on_reference_split),
         noise=noise,
         bootstrapped=bootstrapped,
+        unpaired=_unpaired(rows, grid.reference),
+        inference=inference,
     )
 
 
 def _score(sample: Sample) -> Score:
-    """Return the score of a row, with its intervals over examples and, with enough seeds, over seeds."""
+    """Return the score of a row, with its intervals over examples, over seeds, and over both."""
+    units = basis([sample])
     enough_seeds = len(sample.seeds) >= SEEDS
-    over_seeds = _over_units(sample, sample.values) if enough_seeds else None
+    over_seeds = _within(sample, intervals.of_scores(sample.values[None])[0]) if enough_seeds else None
     over_examples = _over_examples(sample)
-    return Score(over_examples.value if over_examples else sample.mean, over_examples, over_seeds)
+    value = over_examples.value if over_examples else sample.mean
+    is_missing = units.source == NOTHING and sample.uncertainty == BOTH and enough_seeds  # too few groups
+    over_both = Interval(value, float("nan"), float("nan")) if is_missing else None
+    if units.source in (CROSSED, TWO_WAY, WIDER):
+        both = intervals_of(measured([sample], units), np.array([value]), units, sample.kind)[0]
+        over_both = _within(sample, both)
+    over = units.over or (OVER_EXAMPLES if over_examples else "")
+    return Score(value, over_examples, over_seeds, over_both, over)
 
 
 def _over_examples(sample: Sample) -> Interval | None:
-    """Return the interval over examples. Wilson's for right and wrong examples of one seed; Student's t for scores;
-    bootstrap percentiles for an aggregate; None where there is nothing to compute one from."""
-    if sample.scores is None:
-        draws = sample.draws
-        return None if draws is None else bootstrap.percentiles(np.array([sample.mean]), draws.mean(axis=0)[None])[0]
-    if sample.kind == BINARY and np.isin(sample.share, (0, 1)).all():
-        return intervals.wilson(int(sample.share.sum()), sample.n)
-    return _over_units(sample, sample.share.astype(float))
+    """Return the interval over examples, or over their groups. Wilson's for right and wrong examples of one seed;
+    Student's t for scores; bootstrap percentiles for an aggregate; None where there is nothing to compute one from."""
+    units = basis([replace(sample, uncertainty=table_keys.EXAMPLES)])
+    if units.source == DRAW:
+        assert sample.draws is not None
+        return bootstrap.percentiles(np.array([sample.mean]), sample.draws.mean(axis=0)[None])[0]
+    if _is_counted(sample) and not units.sizes:
+        return intervals.wilson(round(sample.mean * sample.n), sample.n)
+    if units.source != SCORE:
+        return None
+    values = measured([sample], units)
+    components = units.components(values)
+    return _within(sample, (components.intervals() if components else intervals.of_scores(values))[0])
 
 
-def _over_units(sample: Sample, values: np.ndarray) -> Interval:
-    """Return the t interval of `values` (N,) over examples or seeds, within the sample's bounds."""
-    return intervals.within(differences.over_units(values[None], sample.kind)[0], *sample.bounds)
+def _is_counted(sample: Sample) -> bool:
+    """Return whether a row's value is a share of so many right examples: of one seed, or of seeds that all agree."""
+    if sample.kind != BINARY or not sample.n:
+        return False
+    return len(sample.seeds) == 1 if sample.scores is None else bool(np.isin(sample.share, (0, 1)).all())
+
+
+def _within(sample: Sample, interval: Interval) -> Interval:
+    """Return the interval within the sample's bounds."""
+    return intervals.within(interval, *sample.bounds)
+
+
+def _unpaired(rows: Rows, reference: int) -> dict[int, Difference]:
+    """Return row -> unpaired difference from the reference, for the rows on other test examples than the reference."""
+    if reference not in rows:
+        return {}
+    apart = [row for row in rows if rows[row].split != rows[reference].split]
+    corrected = differences.adjusted([unpaired(rows[reference], rows[row]) for row in apart])
+    return dict(zip(apart, corrected, strict=True))
 
 
 def _gap(record: Record, train: float | None, val: Sample | None) -> float | None:
@@ -116,23 +155,20 @@ def _gap(record: Record, train: float | None, val: Sample | None) -> float | Non
     return train - val.mean
 
 
-def _noise(replicates: Sample | None) -> Noise | None:
-    """Return the range for one more training of the reference, by Student's t for a single new observation."""
+def _noise(replicates: Sample | None, rows: int = 1) -> Noise | None:
+    """Return the range for one more training of each of `rows` rows that equal the reference."""
     if replicates is None or len(replicates.seeds) < 2:
         return None
-    interval = intervals.mean(replicates.values)
-    reach = (interval.high - interval.value) * np.sqrt(len(replicates.seeds) + 1)  # t s / sqrt(N) to t s sqrt(1 + 1/N)
-    return Noise(
-        tuple(map(float, replicates.values)),
-        intervals.within(Interval(interval.value, interval.value - reach, interval.value + reach), *replicates.bounds),
-    )
+    prediction = intervals.prediction_range(replicates.values, max(1, rows))
+    values = tuple(map(float, replicates.values))
+    return Noise(values, intervals.within(prediction, *replicates.bounds), max(1, rows))
 
 
 def _cochran(test: Rows, rows: Sequence[int]) -> float | None:
     """Return Cochran's p value of no difference among the rows; None unless all have one seed and right or wrong
     examples."""
     samples = [test[r] for r in rows]
-    if not rows or any(s.kind != BINARY or s.scores is None or len(s.seeds) > 1 for s in samples):
+    if not rows or any(s.kind != BINARY or s.scores is None or len(s.seeds) > 1 or basis([s]).sizes for s in samples):
         return None
     return tests.cochran_q(np.array([s.scores[0] for s in samples if s.scores is not None]).T)
 

@@ -145,6 +145,7 @@ class Experiment(Protocol):
 
     - `primary`: the name of the measure whose differences are tested; by default the selecting one, then the first.
     - `detailed`: names of measures that have intervals on test; by default the primary measure alone.
+    - `uncertainty`, `units`: the defaults of these keys of [table]: "both" and "groups" without these names.
     - `noun`: the word for one example ("image").
     - `Inputs`: a subclass of `store.record.Inputs` with additional fields.
     - `Training`: a subclass of `store.training.Training` with the fields that `Inputs.given` returns.

@@ -13,6 +13,7 @@ ALPHA = 1 - LEVEL
 ROUNDING = 1e-12  # smaller differences of fractions count as 0
 
 Quantiles = tuple[float, float]
+Counts = tuple[int, int]  # number of correct examples, number of examples
 
 TAILS: Quantiles = (100 * ALPHA / 2, 100 - 100 * ALPHA / 2)
 
@@ -81,6 +82,16 @@ def mean(values: np.ndarray) -> Interval:
     return means(values[None])[0]
 
 
+def prediction_range(values: np.ndarray, comparisons: int) -> Interval:
+    """Return Student's t prediction interval for `comparisons` more values together, from values (N,), N >= 2.
+
+    Each of them has the level 1 - 0.05 / comparisons (Bonferroni), so that one falls outside in at most 5 % of cases.
+    """
+    n, center = len(values), float(values.mean())
+    reach = float(stats.t.isf(ALPHA / (2 * comparisons), n - 1) * values.std(ddof=1) * np.sqrt(1 + 1 / n))
+    return Interval(center, center - reach, center + reach)
+
+
 def within(interval: Interval, low: float, high: float) -> Interval:
     """Return the interval with both bounds clipped to [low, high], the range of possible values."""
     return Interval(interval.value, *(float(np.clip(bound, low, high)) for bound in (interval.low, interval.high)))
@@ -137,6 +148,37 @@ def of_scores(differences: np.ndarray) -> list[Interval]:
 def with_added_examples(differences: np.ndarray) -> np.ndarray:
     """Return differences (P, N) with the two examples that Bonett & Price (2012) add, +1 and -1: (P, N + 2)."""
     return np.hstack([differences, np.tile([1.0, -1.0], (len(differences), 1))])
+
+
+def welch(a: np.ndarray, b: np.ndarray) -> Interval:
+    """Return Welch's (1947) interval of mean(b) - mean(a) of independent values, (N,) and (M,), each at least two.
+
+    The bounds are nan where neither of the two varies.
+    """
+    difference = float(b.mean() - a.mean())
+    if not np.ptp(a) and not np.ptp(b):
+        return Interval(difference, float("nan"), float("nan"))
+    bounds = stats.ttest_ind(b, a, equal_var=False).confidence_interval(LEVEL)
+    return Interval(difference, float(bounds.low), float(bounds.high))
+
+
+def agresti_caffo(correct: Counts, other: Counts) -> Interval:
+    """Return the Agresti & Caffo (2000) interval of a difference of two accuracies on independent examples.
+
+    For two rows on the same examples, the interval is conservative, because it does not use that they are paired.
+
+    Args:
+        correct: number of correct examples, and of all examples, of the first row.
+        other: the same for the second row; the difference is second minus first.
+    """
+    low, high = confint_proportions_2indep(*other, *correct, method="agresti-caffo", compare="diff", alpha=ALPHA)
+    return Interval(other[0] / other[1] - correct[0] / correct[1], float(low), float(high))
+
+
+def clopper_pearson(successes: float, n: int) -> Interval:
+    """Return the Clopper & Pearson (1934) interval of a share, as fractions. Half a success stands for a tie."""
+    low, high = proportion_confint(successes, n, alpha=ALPHA, method="beta")
+    return Interval(successes / n, float(np.nan_to_num(low, nan=0.0)), float(np.nan_to_num(high, nan=1.0)))
 
 
 def newcombe(correct: float, published: float, n: int, published_n: int) -> Interval:

@@ -9,10 +9,11 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import cochrans_q, mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
+from statsmodels.stats.proportion import test_proportions_2indep as proportions_2indep
 from statsmodels.stats.weightstats import ttost_paired
 
 from ablation.statistics.bootstrap import CHUNK
-from ablation.statistics.intervals import ALPHA, rounding, with_added_examples
+from ablation.statistics.intervals import ALPHA, Counts, rounding, with_added_examples
 
 MOST_FLIPS = 2**13  # sign flips of one test
 
@@ -57,6 +58,21 @@ def paired_p(a: np.ndarray, b: np.ndarray) -> list[float]:
     if not constant.all():
         p[~constant] = stats.ttest_1samp(differences[~constant], 0.0, axis=1).pvalue
     return [float(p_value) for p_value in p]
+
+
+def welch_p(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the two-sided p of Welch's (1947) t test of independent values, (N,) and (M,); nan if neither varies."""
+    if not np.ptp(a) and not np.ptp(b):
+        return float("nan")
+    return float(stats.ttest_ind(b, a, equal_var=False).pvalue)
+
+
+def agresti_caffo_p(correct: Counts, other: Counts) -> float:
+    """Return the two-sided p of no difference of two accuracies on independent examples (Agresti & Caffo 2000).
+
+    `correct`, `other`: number of correct examples and of all examples of each row.
+    """
+    return float(proportions_2indep(*other, *correct, method="agresti-caffo", compare="diff").pvalue)
 
 
 def sign_flip(a: np.ndarray, b: np.ndarray) -> list[float]:

@@ -73,7 +73,11 @@ def opener(workspace: Workspace, record: Record, split: str) -> Opener:
 
 
 def _classes(workspace: Workspace, record: Record, split: str, labels: Callable[[Condition], np.ndarray]) -> Opener:
-    """Return a reader for labels that are stored once for all trainings, and predictions that each training stores."""
+    """Return a reader for labels that are stored once for all trainings, and predictions that each training stores.
+
+    Groups are read where the study's units are groups.
+    """
+    groups = record.inputs.groups(workspace, split) if record.by_group else None
 
     def opened(trial: Trial, result: Result) -> Examples:
         path = workspace.training(record.training_key(trial)).predictions(split, trial.step)
@@ -83,7 +87,8 @@ def _classes(workspace: Workspace, record: Record, split: str, labels: Callable[
             "probability": predictions.probabilities,
             "loss": predictions.losses,
         }
-        return Examples({"label": labels(trial.condition), **columns})
+        group = {"group": groups(trial.condition)} if groups else {}
+        return Examples({"label": labels(trial.condition), **group, **columns})
 
     return opened
 

@@ -17,6 +17,7 @@ from ablation.store.files import read_json, write_json
 from ablation.store.workspace import StudyFolder, Workspace
 from ablation.study.grid import Grid, Trial
 from ablation.study.levels import Condition, Schema, schema_of, text
+from ablation.study.table_keys import BOTH, GROUPS
 
 
 class Inputs(BaseModel):
@@ -115,7 +116,11 @@ class Record(BaseModel):
     @property
     def primary(self) -> Measure:
         """The measure whose differences are tested."""
-        named = getattr(self.experiment, "primary", "") or (self.selected_by.name if self.selected_by else "")
+        named = (
+            self.grid.table.primary.removeprefix("test_")
+            or getattr(self.experiment, "primary", "")
+            or (self.selected_by.name if self.selected_by else "")
+        )
         return self.measures[named or next(iter(self.measures))]
 
     @property
@@ -123,6 +128,17 @@ class Record(BaseModel):
         """The measures that have intervals on test, the primary one first."""
         secondary = (name for name in getattr(self.experiment, "detailed", ()) if name != self.primary.name)
         return self.primary, *(self.measures[name] for name in secondary)
+
+    @property
+    def uncertainty(self) -> str:
+        """Variation that intervals and tests cover: "seeds", "examples" or "both"."""
+        return self.grid.table.uncertainty or getattr(self.experiment, "uncertainty", BOTH)
+
+    @property
+    def by_group(self) -> bool:
+        """Whether groups are the units of intervals and tests, where the examples have groups."""
+        units: str = self.grid.table.units or getattr(self.experiment, "units", "") or GROUPS
+        return units == GROUPS
 
     @property
     def noun(self) -> str:

@@ -5,7 +5,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 SEEDS, EXAMPLES, BOTH = UNCERTAINTY = ("seeds", "examples", "both")
-UNITS = ("examples", "groups")
+GROUPS = "groups"
+UNITS = (EXAMPLES, GROUPS)
 REFERENCE, ALL_PAIRS, LIST = FAMILIES = ("reference", "all_pairs", "list")
 MARKS = ("symbols", "stars")
 SPLIT_NONE = "none"

@@ -469,7 +469,7 @@ def test_labels_are_tested_as_right_or_wrong(tmp_path: Path):
     text = drawing.files["table.md"]
     for heading in ("Acc. (%)", "Macro-F1 (%)", "Loss (nats)", "Val (accuracy, %)", "Δ (test acc. − °, pp)"):
         assert heading in text
-    assert "p: exact McNemar against °, Holm over 3 rows." in text
+    assert "p: exact McNemar against °, Holm over 3 rows; interval and test may disagree near 5 %." in text
     assert {"only_first_right", "delta_test_accuracy_pp", "delta_test_loss"} <= lines(drawing, "table.csv")[0].keys()
     assert "selected" not in drawing.tables
 

@@ -33,6 +33,7 @@ factors = HeadFactors
 Inputs = ImageInputs
 measures = of_classes(None, SPLITS)
 primary, detailed, noun = "accuracy", ("accuracy", "macro_f1"), "image"
+uncertainty, units = "seeds", "examples"
 Training = HeadTraining
 loads = "ablation.experiments.keras_head.training.fit"
 environment = devices.environment

@@ -70,6 +70,13 @@ class ImageInputs(Inputs):
         labels = {level: stored_splits.read(folder, key)[1][split] for level, key in self.splits.items()}
         return lambda condition: labels[condition.split]
 
+    def groups(self, workspace: Workspace, split: str) -> Callable[[Condition], np.ndarray] | None:
+        folder = workspace.images(self.images)
+        subjects = {level: stored_splits.subjects(folder, key)[split] for level, key in self.splits.items()}
+        if not all(names.all() for names in subjects.values()):
+            return None  # of some images, the subject is not known
+        return lambda condition: subjects[condition.split]
+
     def identity(self, condition: Condition) -> dict[str, Any]:
         return identity(
             self.images,

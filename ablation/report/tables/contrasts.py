@@ -6,7 +6,7 @@ from ablation.analysis.facts import Difference
 from ablation.analysis.study_analysis import StudyAnalysis
 from ablation.measures.measure import AGGREGATE, Measure
 from ablation.model.table import Column, Table
-from ablation.report.tables.dataframes import over
+from ablation.report.tables.methods import test_name
 from ablation.report.tables.secondary_table import MOST, secondary_table
 from ablation.report.tables.table import measured
 from ablation.study.levels import short
@@ -67,7 +67,7 @@ def _contrast_notes(study: StudyAnalysis, one_seed: bool) -> Iterator[str]:
     n_contrasts, primary, noun = len(study.analysis.contrasts), study.record.primary, study.record.noun
     if n_contrasts > MOST:
         yield f"The first {MOST} of {n_contrasts:,}; contrasts.csv has them all."
-    tests = dict.fromkeys(_test(study, c.difference) for c in study.analysis.contrasts)
+    tests = dict.fromkeys(test_name(study.record, c.difference) for c in study.analysis.contrasts)
     if test := " or ".join(filter(None, tests)):
         method = f"Intervals: 95 %, paired, unadjusted. p: {test}; Holm over the {n_contrasts:,} contrasts."
     else:
@@ -85,14 +85,6 @@ def _contrast_notes(study: StudyAnalysis, one_seed: bool) -> Iterator[str]:
     if margin := study.record.grid.margin:
         size = f"{primary.scale * margin:g} {primary.change_unit}".rstrip()
         yield f"Equivalent: within ±{size} by two one-sided paired tests."
-
-
-def _test(study: StudyAnalysis, difference: Difference) -> str:
-    """Return the name of the test that gave the p of a difference; "" if no test was possible."""
-    if difference.against:
-        return "exact McNemar"
-    kind = "bootstrap" if study.record.primary.kind == AGGREGATE and difference.over != "seeds" else "t"
-    return f"paired {kind} test over {over(study.record, difference.over)}" if difference.over else ""
 
 
 def _p(value: float) -> str:

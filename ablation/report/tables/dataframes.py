@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from ablation.analysis.differences import WINS
 from ablation.analysis.facts import Contrast, Difference, RowFacts, Score
 from ablation.analysis.selection import Selection
 from ablation.measures.measure import BINARY, SPLITS, Measure
@@ -15,6 +16,7 @@ from ablation.store.record import Record
 from ablation.store.result import Result
 from ablation.study.grid import PUBLISHED, Trial
 from ablation.study.levels import short
+from ablation.study.table_keys import BOTH
 
 NOT_RUN = "not run"
 Scores = dict[str, dict[str, float]]  # train, val, test -> measure -> value
@@ -171,6 +173,9 @@ def _facts(record: Record, facts: RowFacts | None) -> dict[str, Any]:
         bounds |= _bounds(f"test_{name}", score.over_examples if score else None)
     for name, score in scores.items():
         bounds |= _bounds(f"test_{name}_seeds", score.over_seeds if score else None)
+    if record.uncertainty == BOTH:
+        for name, score in scores.items():
+            bounds |= _bounds(f"test_{name}_both", score.over_both if score else None)
     return {
         **bounds,
         **_difference(record, facts.delta if facts else None),
@@ -204,6 +209,8 @@ def _difference(record: Record, difference: Difference | None) -> dict[str, Any]
         "only_first_right": against.only_a if against else None,
         "only_second_right": against.only_b if against else None,
     }
+    wins = difference.wins if difference else None
+    has_wins = len(record.grid.seeds) >= WINS
     return {
         **changes,
         "ci_over": (difference and over(record, difference.over)) or None,
@@ -212,12 +219,13 @@ def _difference(record: Record, difference: Difference | None) -> dict[str, Any]
         "p_holm": difference.p_holm if difference else None,
         "p_exact": difference.p_exact if difference else None,
         "equivalent": difference.equivalent if difference else None,
+        **({"wins": wins[0] if wins else None, "wins_of": wins[1] if wins else None} if has_wins else {}),
     }
 
 
 def over(record: Record, over: str) -> str:
-    """Return the units that intervals are over, in the study's words: images, examples or seeds."""
-    return f"{record.noun}s" if over == "examples" else over
+    """Return the units that intervals are over, in the study's words: "images", "seeds", "seeds and images"."""
+    return over.replace("examples", f"{record.noun}s").replace("groups", f"groups of {record.noun}s")
 
 
 def _published_change(record: Record, first: int, second: int) -> dict[str, float | None]:

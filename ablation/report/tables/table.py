@@ -8,15 +8,15 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.analysis.facts import GAP, SEEDS, Analysis, RowFacts
+from ablation.analysis.facts import GAP, Analysis, RowFacts
 from ablation.analysis.selection import Selection, before
-from ablation.measures.measure import AGGREGATE, BINARY, SCALAR, Measure
+from ablation.measures.measure import Measure
 from ablation.model.phrases import listed, which
 from ablation.model.table import Cell, Column, Table
 from ablation.outcomes import Status
+from ablation.report.tables import methods
 from ablation.report.tables.dataframes import score_of
-from ablation.statistics.bootstrap import RESAMPLES
-from ablation.statistics.intervals import LEVEL, Interval
+from ablation.statistics.intervals import Interval
 from ablation.store.record import Record
 from ablation.study import design
 from ablation.study.levels import short
@@ -79,10 +79,9 @@ def _measured(record: Record) -> Iterator[Column]:
 
 
 def _estimate(record: Record, key: str, facts: RowFacts | None, line: Mapping[str, Any]) -> Interval:
-    """Return a row's number on test with its interval, over seeds if there is one; without bounds (nan) otherwise."""
+    """Return a row's number on test with its interval; without bounds (nan) where there is none."""
     score = score_of(record, facts, record.measures[key.removeprefix("test_")])
-    interval = score and (score.over_seeds or score.over_examples)
-    return interval or Interval(line[key], float("nan"), float("nan"))
+    return score.interval if score else Interval(line[key], float("nan"), float("nan"))
 
 
 def _test_value(record: Record, key: str, facts: RowFacts | None, line: Mapping[str, Any]) -> Any:
@@ -164,7 +163,7 @@ def _caption(record: Record, rows: pd.DataFrame, majority: float | None, analysi
     )
     notes = "".join(f" {note}" for note in record.notes)
     subject = f"{record.grid.title}{_test_set(record, rows, majority)}"
-    return f"{subject}. {trainings}.{_brackets(record, analysis)}{notes}"
+    return f"{subject}. {trainings}.{methods.brackets(record, analysis)}{notes}"
 
 
 def _test_set(record: Record, rows: pd.DataFrame, majority: float | None) -> str:
@@ -176,15 +175,6 @@ def _test_set(record: Record, rows: pd.DataFrame, majority: float | None) -> str
     share = f", majority class {100 * majority:.1f}%" if majority else ""
     classes = f" of {len(record.inputs.classes)} classes{share}" if record.inputs.classes else ""
     return f": {test} test {record.noun}s{classes}"
-
-
-def _brackets(record: Record, analysis: Analysis | None) -> str:
-    if not analysis:
-        return ""
-    if len(record.grid.seeds) < SEEDS and not any(f.primary.over_examples for f in analysis.rows.values()):
-        return f" No intervals: each trial states its number alone, and intervals over seeds begin at {SEEDS} seeds."
-    over = "seeds" if len(record.grid.seeds) >= SEEDS else f"test {record.noun}s"
-    return f" Brackets: {100 * LEVEL:.0f}% intervals over {over}."
 
 
 def _test_columns(selected: Selection) -> str:
@@ -244,92 +234,33 @@ def _neighbours(rows: Sequence[int]) -> str:
 
 def _statistics(record: Record, analysis: Analysis, marks: frozenset[str]) -> Iterator[str]:
     """Yield what the symbols, brackets and tests mean, and what the intervals and tests do not cover."""
-    seeds = len(record.grid.seeds)
     compared = sum(facts.not_different is not None for facts in analysis.rows.values())
     if "alike" in marks:
-        test = _test(record, seeds)
-        yield f"{{alike}} not told from {{selected}} on test ({test}, Holm over {compared} comparisons, p ≥ 0.05)."
+        deltas = [facts.delta for facts in analysis.rows.values() if facts.delta]
+        test = next((methods.test_name(record, d) for d in deltas if d.over == analysis.over), "")
+        yield (
+            f"{{alike}} not significantly different from {{selected}} on test ({test}, Holm over {compared} "
+            "comparisons, p ≥ 0.05), which does not show that they are equal."
+        )
     if "gap" in marks:
         yield f"{{gap}} train − validation gap above {100 * GAP:.0f} pp."
     if "noise" in marks and analysis.noise:
         primary, bounds = record.primary, analysis.noise.range
         yield (
             f"{{noise}} within what another seed does to the reference: {primary.number(bounds.low, 1)} to "
-            f"{primary.shown(bounds.high, 1)} (from {len(analysis.noise.values)} replicates, 95 % for one more)."
+            f"{primary.shown(bounds.high, 1)} (from {len(analysis.noise.values)} replicates, 95 % for all "
+            f"{analysis.noise.rows} compared rows together)."
         )
     if analysis.stability and analysis.stability.cheapest not in (0, *_selected(analysis)):
         yield f"Cheapest row that validation does not tell from {{selected}}: row {analysis.stability.cheapest}."
-    yield _method(record, analysis)
-    yield from _few_seeds(record, analysis)
+    yield from methods.method(record, analysis)
+    yield from methods.limits(record, analysis)
     yield from _missing_cells(record, analysis)
-
-
-def _few_seeds(record: Record, analysis: Analysis) -> Iterator[str]:
-    """Yield which rows have too few seeds for the intervals of the other rows, and what single-seed tests leave out."""
-    seeds, n = len(record.grid.seeds), len(analysis.rows)
-    few = [r for r, f in analysis.rows.items() if not f.primary.over_seeds or (f.delta and f.delta.over != "seeds")]
-    has_example_intervals = any(f.primary.over_examples for f in analysis.rows.values())
-    if few and seeds >= SEEDS and has_example_intervals:
-        single = " (of one, exact McNemar)" if record.primary.kind == BINARY else ""
-        yield (
-            f"Too few common seeds in {which(few)}: brackets, Δ or p there are over test {record.noun}s, of the seeds "
-            f"that both have{single}."
-        )
-    elif few and seeds >= SEEDS:
-        yield f"Too few common seeds in {which(few)}: no brackets or no p there."
-    if seeds == 1 and has_example_intervals:
-        networks = "networks" if record.inputs.classes else "models"
-        yield f"Intervals and tests are about these {n} trained {networks}; they hold no run-to-run (seed) variance."
 
 
 def _selected(analysis: Analysis) -> list[int]:
     """Return the rows without a comparison with the selected row: the selected row itself."""
     return [row for row, facts in analysis.rows.items() if facts.not_different is None]
-
-
-def _test(record: Record, seeds: int) -> str:
-    """Return the name of the test that compares two rows."""
-    kind = record.primary.kind
-    if seeds >= SEEDS:
-        return "paired t test over seeds"
-    if seeds == 1 and kind == BINARY:
-        return "exact McNemar"
-    return f"paired {'bootstrap' if kind == AGGREGATE else 't'} test over {record.noun}s"
-
-
-def _interval(measure: Measure, record: Record, analysis: Analysis) -> str:
-    """Return which interval the brackets of a measure are if they are not over seeds."""
-    examples, several_seeds = f"{record.noun}s", len(record.grid.seeds) > 1
-    if measure.kind == SCALAR or not _has_interval(measure, record, analysis):
-        return (
-            "no interval (--intervals all)"
-            if measure.kind == AGGREGATE and not analysis.bootstrapped
-            else "no interval"
-        )
-    if measure.kind == AGGREGATE:
-        return f"percentile bootstrap over {examples}, {RESAMPLES:,} resamples"
-    if measure.kind == BINARY and not several_seeds:
-        return "Wilson interval"
-    return f"t interval over {examples}{' of the mean over seeds' if several_seeds else ''}"
-
-
-def _has_interval(measure: Measure, record: Record, analysis: Analysis) -> bool:
-    return any(s and s.over_examples for s in (score_of(record, f, measure) for f in analysis.rows.values()))
-
-
-def _method(record: Record, analysis: Analysis) -> str:
-    seeds, primary = len(record.grid.seeds), record.primary
-    compared = sum(facts.delta is not None for facts in analysis.rows.values())
-    if seeds >= SEEDS:
-        test = f"paired t test, Holm over {compared} rows"
-        return f"Brackets: Student's t over seeds. Δ: paired by seed, unadjusted; p: {test}."
-    brackets = " ".join(f"{capital(m.title)}: {_interval(m, record, analysis)}." for m in record.detailed)
-    if not _has_interval(primary, record, analysis):
-        return f"{brackets} Δ: of the numbers alone, untested."
-    return (
-        f"{brackets} Δ: paired 95 % interval over {record.noun}s, unadjusted; "
-        f"p: {_test(record, seeds)} against {{reference}}, Holm over {compared} rows."
-    )
 
 
 def _missing_cells(record: Record, analysis: Analysis) -> Iterator[str]:

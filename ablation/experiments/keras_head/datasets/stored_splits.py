@@ -33,3 +33,9 @@ def read(folder: ImagesFolder, key: str) -> tuple[Split, dict[str, np.ndarray]]:
     with understood(path), np.load(path, allow_pickle=False) as arrays:
         rows = {name: arrays[name] for name in SPLITS}
         return rows, {name: labels[r] for name, r in rows.items()}
+
+
+def subjects(folder: ImagesFolder, key: str) -> dict[str, np.ndarray]:
+    """Return the subjects of the images of each split, in index order; "" where a subject is unknown."""
+    names = Index.read(folder.index).subjects
+    return {split: names[rows] for split, rows in read(folder, key)[0].items()}

@@ -1,0 +1,40 @@
+"""Differences of two rows that share neither seeds nor examples: unpaired intervals and tests."""
+
+import numpy as np
+
+from ablation.analysis.facts import SEEDS, Difference, Sample
+from ablation.measures.measure import BINARY
+from ablation.statistics import intervals, tests
+from ablation.statistics.intervals import Counts, Interval
+
+OVER_SEEDS, OVER_EXAMPLES = "seeds, unpaired", "examples, unpaired"
+
+
+def unpaired(a: Sample, b: Sample) -> Difference:
+    """Return the difference b - a of two rows, as if trained and tested independently.
+
+    With at least three seeds each, Welch's t over seeds; otherwise, for shares of a known number of examples, Agresti &
+    Caffo's interval and test; otherwise Welch's t over the scores of examples. Without any of these, the difference has
+    neither bounds nor p.
+    """
+    difference = b.mean - a.mean
+    if min(len(a.seeds), len(b.seeds)) >= SEEDS:
+        return _welch(a, b, a.values, b.values, OVER_SEEDS)
+    if a.kind == BINARY and a.n and b.n and a.groups is None and b.groups is None:
+        first, second = _counts(a), _counts(b)
+        interval, p = intervals.agresti_caffo(first, second), tests.agresti_caffo_p(first, second)
+        return Difference(Interval(difference, interval.low, interval.high), {}, OVER_EXAMPLES, p)
+    if a.scores is not None and b.scores is not None and a.groups is None and b.groups is None:
+        return _welch(a, b, a.share.astype(float), b.share.astype(float), OVER_EXAMPLES)
+    return Difference(Interval(difference, float("nan"), float("nan")), {}, "", float("nan"))
+
+
+def _welch(a: Sample, b: Sample, first: np.ndarray, second: np.ndarray, over: str) -> Difference:
+    """Return the difference by Welch's t over these values, (N,) and (M,)."""
+    interval = intervals.within(intervals.welch(first, second), -a.reach, a.reach)
+    return Difference(interval, {}, over, tests.welch_p(first, second))
+
+
+def _counts(sample: Sample) -> Counts:
+    """Return the number of correct examples, of the mean over seeds, and of all examples."""
+    return round(sample.mean * sample.n), sample.n

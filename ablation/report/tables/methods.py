@@ -1,0 +1,148 @@
+"""Sentences that name the intervals and tests of a study, and what they do not cover."""
+
+from collections.abc import Iterator
+
+from ablation.analysis.facts import SEEDS, Analysis, Difference
+from ablation.analysis.unpaired import OVER_EXAMPLES, OVER_SEEDS
+from ablation.measures.measure import AGGREGATE, BINARY, SCALAR, Measure
+from ablation.model.phrases import sentence, which
+from ablation.report.tables.dataframes import over, score_of
+from ablation.statistics import tests
+from ablation.statistics.bootstrap import RESAMPLES
+from ablation.statistics.intervals import LEVEL
+from ablation.store.record import Record
+
+SEEDS_ALONE = "seeds"
+
+
+def brackets(record: Record, analysis: Analysis | None) -> str:
+    """Return the sentence of a caption on the units of the intervals; "" before test is opened."""
+    if not analysis:
+        return ""
+    if not analysis.over:
+        return f" No intervals: each trial states its number alone, and intervals over seeds begin at {SEEDS} seeds."
+    return f" Brackets: {100 * LEVEL:.0f}% intervals over {test_units(record, analysis.over)}."
+
+
+def test_units(record: Record, units: str) -> str:
+    """Return units in words that name the test set: "seeds", "test images", "seeds and groups of test images"."""
+    return over(record, units).replace(f"{record.noun}s", f"test {record.noun}s")
+
+
+def test_name(record: Record, difference: Difference) -> str:
+    """Return the name of the test that gave the p of a difference; "" if no test was possible."""
+    if difference.against:
+        return "exact McNemar"
+    units, aggregate = over(record, difference.over), record.primary.kind == AGGREGATE
+    if difference.over in (OVER_SEEDS, OVER_EXAMPLES):
+        agresti_caffo = difference.over == OVER_EXAMPLES and record.primary.kind == BINARY
+        return f"{'Agresti-Caffo' if agresti_caffo else 'Welch t'} test over {units}"
+    if difference.over.endswith("wider"):
+        return f"the larger p of a paired t test over seeds and a paired bootstrap over {_units_alone(units)}"
+    if " and " in difference.over:
+        return f"{'two-way bootstrap' if aggregate else 'crossed random effects'} over {units}"
+    kind = "bootstrap" if aggregate and difference.over != SEEDS_ALONE else "t"
+    return f"paired {kind} test over {units}" if units else ""
+
+
+def _units_alone(units: str) -> str:
+    """Return the units other than seeds: "images" of "seeds or images, the wider"."""
+    return units.removesuffix(", the wider").partition(" or ")[2]
+
+
+def method(record: Record, analysis: Analysis) -> Iterator[str]:
+    """Yield the sentences that name the intervals, the test of the differences from the reference, and its family."""
+    compared = [facts.delta for facts in analysis.rows.values() if facts.delta]
+    if analysis.over == SEEDS_ALONE:
+        yield (
+            f"Brackets: Student's t over seeds; the test {record.noun}s are held fixed. Δ: paired by seed, unadjusted; "
+            f"p: paired t test, Holm over {len(compared)} rows; {_floor(compared)}."
+        )
+        return
+    named = " ".join(f"{sentence(m.title)}: {_interval(m, record, analysis)}." for m in record.detailed)
+    if not analysis.over or not compared:
+        yield f"{named} Δ: of the numbers alone, untested." if not analysis.over else named
+        return
+    typical = next((d for d in compared if d.over == analysis.over), compared[0])
+    test = test_name(record, typical)
+    yield (
+        f"{named} Δ: {_paired(record, typical)}, unadjusted; p: {test} against {{reference}}, Holm over "
+        f"{len(compared)} rows{_disagreement(typical)}."
+    )
+
+
+def _floor(differences: list[Difference]) -> str:
+    """Return the smallest p that an exact sign-flip test of these differences can reach, in words."""
+    exact = [d.p_exact for d in differences if d.p_exact is not None and d.common_seeds]
+    seeds = max((d.common_seeds for d in differences), default=0)
+    floor = tests.smallest_attainable_p(seeds)
+    return f"exact sign flips of {seeds} seeds cannot go below {floor:.2g}" if exact else "no exact test"
+
+
+def _paired(record: Record, difference: Difference) -> str:
+    """Return the name of the interval of a difference."""
+    units = over(record, difference.over)
+    if difference.against:
+        return f"paired 95 % interval over {units} (Bonett-Price)"
+    if difference.over.endswith("wider"):
+        return (
+            f"paired 95 % intervals, the wider of Student's t over seeds and the bootstrap over {_units_alone(units)}"
+        )
+    if " and " in difference.over and record.primary.kind != AGGREGATE:
+        return f"paired 95 % interval over {units} (crossed random effects)"
+    return f"paired 95 % interval over {units}"
+
+
+def _disagreement(difference: Difference) -> str:
+    return "; interval and test may disagree near 5 %" if difference.against else ""
+
+
+def _interval(measure: Measure, record: Record, analysis: Analysis) -> str:
+    """Return which interval the brackets of a measure are, where they are not over seeds alone."""
+    scores = [s for facts in analysis.rows.values() if (s := score_of(record, facts, measure)) and s.over]
+    if not scores:
+        is_omitted = measure.kind == AGGREGATE and not analysis.bootstrapped
+        return "no interval (--intervals all)" if is_omitted else "no interval"
+    common = analysis.over if any(s.over == analysis.over for s in scores) else scores[0].over
+    units, several_seeds = over(record, common), len(record.grid.seeds) > 1
+    if common == SEEDS_ALONE:
+        return f"Student's t over seeds; the test {record.noun}s are held fixed"
+    if common.endswith("wider"):
+        return f"the wider of Student's t over seeds and the bootstrap over {_units_alone(units)}"
+    if measure.kind == AGGREGATE:
+        return f"percentile bootstrap over {units}, {RESAMPLES:,} resamples"
+    if " and " in common:
+        return f"crossed random effects of {units} (Howe)"
+    if measure.kind in (BINARY, SCALAR) and not several_seeds and common == "examples":
+        return "Wilson interval"
+    return f"t interval over {units}{' of the mean over seeds' if several_seeds else ''}"
+
+
+def limits(record: Record, analysis: Analysis) -> Iterator[str]:
+    """Yield which rows have other units than the rest, and what the intervals and tests do not cover."""
+    seeds, n = len(record.grid.seeds), len(analysis.rows)
+    apart = [
+        r for r, f in analysis.rows.items()
+        if f.primary.over != analysis.over or (f.delta and f.delta.over not in ("", analysis.over))
+    ]  # fmt: skip
+    has_seeds, has_examples = "seeds" in analysis.over, any(f.primary.over_examples for f in analysis.rows.values())
+    if apart and has_seeds and has_examples:
+        single = " (of one, exact McNemar)" if record.primary.kind == BINARY else ""
+        yield (
+            f"Too few common seeds in {which(apart)}: brackets, Δ or p there are over test {record.noun}s, of the "
+            f"seeds that both have{single}."
+        )
+    elif apart and has_seeds:
+        yield f"Too few common seeds in {which(apart)}: no brackets or no p there."
+    if has_seeds and any(_without_width(facts.primary.interval.low) for facts in analysis.rows.values()):
+        yield "No brackets where all values are equal: an interval without width would claim certainty."
+    if not has_seeds and has_examples:
+        networks = "networks" if record.inputs.classes else "models"
+        yield (
+            f"Intervals and tests are about these {n * seeds} trained {networks}; they hold no run-to-run (seed) "
+            "variance."
+        )
+
+
+def _without_width(low: float) -> bool:
+    return low != low
