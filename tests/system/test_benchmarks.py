@@ -46,3 +46,10 @@ def test_every_script_runs(script: str, size: tuple[object, ...]):
     """It prints its table: headings, and a line for the size that was asked for."""
     lines = [line for line in run(BENCHMARKS / script, *size).splitlines() if line.strip()]
     assert any(line.split()[0].strip("|") == str(size[1]) for line in lines if line.split()), lines
+
+
+def test_coverage_is_counted():
+    """It prints a Markdown table: a line for each kind of evidence that was asked for, with a verdict."""
+    lines = run(BENCHMARKS / "coverage.py", "--studies", 2, "--lines", "scalars, the same").splitlines()
+    assert lines[0].startswith("| evidence | methods | settings |")
+    assert [line.split(" | ")[2] for line in lines[2:]] == ["S = 3", "S = 5", "S = 10"]

@@ -1,0 +1,68 @@
+"""Coverage of the intervals and family-wise error of the tests, for each kind of evidence, as a Markdown table.
+
+    python tests/benchmarks/coverage.py [--studies 4000] [--lines groups] [--seed 0]
+
+Every study is drawn from a known truth (tests/statistics/simulations.py) and analysed as a real one. Of each line, so
+many studies have rows that differ (coverage), and as many have equal rows (errors). Slow lines run fewer, and say how
+many. In brackets: the Monte-Carlo standard error. Flips: rows that the sign-flip test, which is not adjusted, calls
+different. None: rows and differences without an interval, which count in no coverage. The verdict takes the counts as
+they are, without their Monte-Carlo error.
+"""
+
+import argparse
+import re
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "statistics"))
+
+import simulations
+from simulations import Counts, Line, Rate
+
+HEADINGS = (
+    "evidence", "methods", "settings", "studies", "rows, %", "differences, %", "family-wise error, %", "flips, %",
+    "none, %", "nominal", "ms a study", "verdict",
+)  # fmt: skip
+
+
+def _percent(rate: Rate) -> str:
+    """Return a rate with its standard error, in percent."""
+    return f"{100 * rate.value:.1f} ({100 * rate.error:.1f})" if rate.n else "-"
+
+
+def _verdict(line: Line, counts: Counts) -> str:
+    """Return which bounds are broken, otherwise whether the method is conservative."""
+    if broken := simulations.failures(line, counts):
+        return "**" + ", ".join(broken) + "**"
+    parts = {"rows": counts.rows, "differences": counts.differences}
+    wide = [name for name, rate in parts.items() if rate.n and rate.value > simulations.CLAIMED.highest]
+    return f"holds; conservative: {', '.join(wide)}" if wide else "holds"
+
+
+def _cells(line: Line, counts: Counts, seconds: float) -> list[str]:
+    """Return the cells of one line."""
+    nominal = "95; ≤ 5" + (" (exact)" if any(line.exact) else "")
+    rates = map(_percent, (counts.rows, counts.differences, counts.family, counts.flips))
+    without = " / ".join(f"{100 * share:.1f}" for share in counts.without) if any(counts.without) else "-"
+    spent = f"{1000 * seconds / (2 * counts.family.n):.1f}"
+    studies = f"{counts.family.n:,}"
+    return [line.kind, line.methods, line.settings, studies, *rates, without, nominal, spent, _verdict(line, counts)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--studies", type=int, default=4_000)
+    parser.add_argument("--lines", default="", help="regular expression on kind and settings; all lines by default")
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args()
+    print("| " + " | ".join(HEADINGS) + " |\n|" + " --- |" * len(HEADINGS), flush=True)
+    for line in simulations.lines():
+        if re.search(asked.lines, line.name):
+            began = time.perf_counter()
+            counts = simulations.count(line, max(2, asked.studies // line.cost), asked.seed)
+            print("| " + " | ".join(_cells(line, counts, time.perf_counter() - began)) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

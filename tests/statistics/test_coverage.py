@@ -1,0 +1,244 @@
+"""Intervals cover and tests err as claimed, counted in simulated studies; a wrong method is caught by the same counts.
+
+The figures of a note are those of tests/benchmarks/coverage.py, with thousands of studies a line. Here each line has
+few studies and fixed seeds: a count may lie four Monte-Carlo standard errors beyond the nominal value.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+import simulations
+from scipy import stats
+from simulations import NOMINAL
+from sklearn.metrics import f1_score, roc_auc_score, root_mean_squared_error
+
+from ablation.analysis import differences
+from ablation.analysis.evidence import Evidence
+from ablation.analysis.facts import RowFacts
+from ablation.statistics import bootstrap, intervals, tests
+from ablation.statistics.intervals import Interval
+
+pytestmark = [pytest.mark.unit, pytest.mark.filterwarnings("error")]
+
+LINES = {line.name: line for line in simulations.lines()}
+STUDIES = {  # studies of each line that is counted here
+    "examples 0/1, one seed; N = 36": 200,
+    "examples 0/1, one seed; N = 1,000": 200,
+    "examples, any score, one seed; normal, N = 30": 200,
+    "examples, any score, one seed; squared errors, N = 200": 200,
+    "scalars, the same seeds; S = 3": 200,
+    "scalars, the same seeds; S = 10": 200,
+    "examples x seeds, over seeds; 0/1, S = 3, N = 500": 200,
+    "examples x seeds, over seeds; any score, S = 5, N = 50": 200,
+    "aggregates, one seed; RMSE, N = 100": 150,
+    "aggregates, one seed; macro-F1, N = 200": 100,
+    "missing replicates; scalars, S = 10": 200,
+}
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_intervals_cover_and_tests_keep_their_errors(name: str):
+    """Rows' and differences' intervals hold the truth in 95 % of studies; 5 % at most call any of equal rows
+    different."""
+    counts = simulations.count(LINES[name], STUDIES[name])
+    assert simulations.failures(LINES[name], counts, NOMINAL) == [], counts
+    assert counts.without == (0, 0)
+
+
+@pytest.mark.parametrize("seeds", [3, 5, 10])
+def test_sign_flips_keep_their_floor(seeds: int):
+    """No sign-flip p value is below 2 / 2^S, so with up to five seeds none calls equal rows different."""
+    counts = simulations.count(LINES[f"scalars, the same seeds; S = {seeds}"], 60)
+    assert counts.floor >= 2 / 2**seeds
+    assert counts.flips.value == 0 if seeds <= 5 else 0 < counts.flips.value < 0.1
+
+
+# Wrong methods
+
+
+def wald(correct: int, n: int) -> Interval:
+    """Return the normal interval of a share, which is too narrow near 0 and 1."""
+    share = correct / n
+    reach = 1.96 * float(np.sqrt(share * (1 - share) / n))
+    return Interval(share, share - reach, share + reach)
+
+
+def normal_means(values: np.ndarray) -> list[Interval]:
+    """Return the interval of means with normal quantiles, which few seeds do not allow."""
+    reach = 1.96 * values.std(axis=1, ddof=1) / np.sqrt(values.shape[1])
+    return [Interval(m, m - r, m + r) for m, r in zip(values.mean(axis=1), reach, strict=True)]
+
+
+def as_if_unpaired(rows: Any, over: str) -> np.ndarray:
+    """Return the values of the rows, each in an order of its own, as if their examples were others."""
+    values: np.ndarray = MEASURED(rows, over)
+    return values if len(values) == 1 else np.stack([np.roll(row, int(1e6 * row[0]) % len(row)) for row in values])
+
+
+MEASURED = differences.measured
+
+
+def too_large_resamples(resample: Any, n_predictions: int, n: int, resamples: int) -> np.ndarray:
+    """Return the bootstrap draws of samples of twice as many examples as there are."""
+    weights = np.random.default_rng(0).multinomial(2 * n, np.full(n, 1 / n), resamples).astype(np.float32)
+    values: np.ndarray = resample(weights)
+    return values
+
+
+def filled(draw: simulations.Draw) -> simulations.Draw:
+    """Return a draw that states the mean of the finished seeds as the number of each seed without a result."""
+
+    def drawn(rng: np.random.Generator, truths: Any) -> simulations.Drawn:
+        study = draw(rng, truths)
+        seeds = study.rows[1].seeds
+        return study._replace(rows={r: _filled(e, seeds) for r, e in study.rows.items()})
+
+    return drawn
+
+
+def _filled(evidence: Any, seeds: tuple[int, ...]) -> Any:
+    own = evidence.numbers["result"]
+    by_seed = dict(zip(evidence.seeds, own, strict=True))
+    return replace(evidence, seeds=seeds, numbers={"result": np.array([by_seed.get(s, own.mean()) for s in seeds])})
+
+
+Wrong = tuple[str, Any, str, Callable[..., Any], str]
+WRONG: tuple[Wrong, ...] = (
+    ("examples 0/1, one seed; N = 36", intervals, "wilson", wald, "rows cover too little"),
+    ("examples 0/1, one seed; N = 36", intervals, "bonett_price_of_differences", normal_means,
+     "differences cover too little"),
+    ("examples, any score, one seed; normal, N = 200", tests, "holm", list, "too many errors"),
+    ("examples, any score, one seed; normal, N = 30", differences, "measured", as_if_unpaired,
+     "differences cover too much"),
+    ("scalars, the same seeds; S = 3", intervals, "means", normal_means, "rows cover too little"),
+    ("scalars, the same seeds; S = 3", intervals, "means", normal_means, "differences cover too little"),
+    ("aggregates, one seed; RMSE, N = 100", bootstrap, "draws", too_large_resamples, "differences cover too little"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: f"{wrong[2]}, {wrong[4]}")
+def test_a_wrong_method_is_caught(wrong: Wrong):
+    """The same counts with a method that is wrong for this evidence break their bounds."""
+    name, module, function, replacement, failure = wrong
+    with patch.object(module, function, replacement):
+        counts = simulations.count(LINES[name], 200)
+    assert failure in simulations.failures(LINES[name], counts, NOMINAL), counts
+
+
+# Second implementations
+
+
+def study(name: str, seed: int = 0) -> tuple[dict[int, Evidence], dict[int, RowFacts]]:
+    """Return the evidence and the facts of one study of a line: row -> evidence, row -> facts."""
+    line = LINES[name]
+    drawn = line.draw(np.random.default_rng(seed), line.truths)
+    with simulations.lean():
+        return dict(drawn.rows), simulations.analysed(line, drawn).rows
+
+
+def deltas(rows: dict[int, RowFacts]) -> list[Any]:
+    """Return the differences from the reference, by row."""
+    return [facts.delta for row, facts in rows.items() if row > 1]
+
+
+def bounds(found: Interval) -> tuple[float, float]:
+    return found.low, found.high
+
+
+def holm(p: Sequence[float]) -> np.ndarray:
+    """Return p values adjusted by hand: the smallest times the number of tests, and so on, never falling."""
+    order, adjusted = np.argsort(p), np.empty(len(p))
+    adjusted[order] = np.maximum.accumulate(np.sort(p) * np.arange(len(p), 0, -1)).clip(max=1)
+    return adjusted
+
+
+def assert_t(values: Sequence[np.ndarray], rows: dict[int, RowFacts]) -> None:
+    """Rows' intervals are scipy's t intervals of these values, differences and p values those of scipy's paired t."""
+    for row, facts in rows.items():
+        assert bounds(facts.primary.interval) == pytest.approx(tuple(stats.ttest_1samp(values[row - 1], 0)
+                                                                     .confidence_interval(0.95)))  # fmt: skip
+    paired = [stats.ttest_rel(other, values[0]) for other in values[1:]]
+    found = deltas(rows)
+    assert [bounds(d.value) for d in found] == [pytest.approx(tuple(each.confidence_interval(0.95))) for each in paired]
+    assert [d.p for d in found] == pytest.approx([each.pvalue for each in paired])
+    assert [d.p_holm for d in found] == pytest.approx(holm([each.pvalue for each in paired]))
+
+
+def test_right_and_wrong_examples_are_scipys():
+    """Wilson's interval; the t interval with the two added examples; the binomial test of the discordant examples."""
+    evidence, rows = study("examples 0/1, one seed; N = 100")
+    right = [each.predicted[0].astype(int) for each in evidence.values()]
+    for values, facts in zip(right, rows.values(), strict=True):
+        theirs = stats.binomtest(values.sum(), len(values)).proportion_ci(method="wilson")
+        assert bounds(facts.primary.interval) == pytest.approx((theirs.low, theirs.high))
+    changes, found = [values - right[0] for values in right[1:]], deltas(rows)
+    added = [stats.ttest_1samp(np.append(change, (1, -1)), 0).confidence_interval(0.95) for change in changes]
+    assert [bounds(d.value) for d in found] == [pytest.approx(tuple(each)) for each in added]
+    p = [stats.binomtest((c > 0).sum(), (c != 0).sum()).pvalue for c in changes]
+    assert [d.p for d in found] == pytest.approx(p)
+    assert [d.p_holm for d in found] == pytest.approx(holm(p))
+
+
+@pytest.mark.parametrize("settings", ["normal, N = 200", "squared errors, N = 30"])
+def test_scores_of_examples_are_scipys(settings: str):
+    """The t interval and the paired t test over examples."""
+    evidence, rows = study(f"examples, any score, one seed; {settings}")
+    assert_t([each.columns["score"][0] for each in evidence.values()], rows)
+
+
+def test_scalars_are_scipys():
+    """The t interval and the paired t test over seeds, and the exact test of all sign flips beside it."""
+    evidence, rows = study("scalars, the same seeds; S = 5")
+    values = [each.numbers["result"] for each in evidence.values()]
+    assert_t(values, rows)
+    flips = [
+        stats.permutation_test((other - values[0],), np.mean, permutation_type="samples", n_resamples=np.inf)
+        for other in values[1:]
+    ]
+    assert [d.p_exact for d in deltas(rows)] == pytest.approx([each.pvalue for each in flips])
+
+
+def test_examples_over_seeds_are_scipys():
+    """The t interval and the paired t test of the means of each seed."""
+    evidence, rows = study("examples x seeds, over seeds; 0/1, S = 5, N = 500")
+    assert_t([each.predicted.mean(axis=1) for each in evidence.values()], rows)
+
+
+def test_common_replicates_are_scipys():
+    """The paired t test of a row that lacks seeds is over the seeds that both have."""
+    evidence, rows = study("missing replicates; scalars, S = 10")
+    numbers = [dict(zip(each.seeds, each.numbers["result"], strict=True)) for each in evidence.values()]
+    assert len({len(each) for each in numbers}) > 1
+    for own, facts in zip(numbers[1:], list(rows.values())[1:], strict=True):
+        theirs = stats.ttest_rel(list(own.values()), [numbers[0][seed] for seed in own])
+        assert facts.delta
+        assert bounds(facts.delta.value) == pytest.approx(tuple(theirs.confidence_interval(0.95)))
+        assert facts.delta.p == pytest.approx(theirs.pvalue)
+
+
+AGGREGATES = {
+    "RMSE, N = 100": ("predicted", root_mean_squared_error),
+    "macro-F1, N = 200": ("predicted", lambda labels, said: f1_score(labels, said, average="macro")),
+    "AUC, N = 100": ("score", roc_auc_score),
+}
+
+
+@pytest.mark.parametrize("settings", AGGREGATES)
+def test_aggregates_are_scikit_learns(settings: str):
+    """The value is scikit-learn's, and the bounds of a difference are scipy's bootstrap's but for Monte-Carlo error."""
+    column, score = AGGREGATES[settings]
+    evidence, rows = study(f"aggregates, one seed; {settings}")
+    labels, one, other = evidence[1].labels, *(evidence[row].columns[column][0] for row in (1, 2))
+    assert rows[1].primary.value == pytest.approx(score(labels, one))
+    theirs = stats.bootstrap(
+        (labels, one, other), lambda y, a, b: score(y, b) - score(y, a), paired=True, vectorized=False,
+        method="percentile", n_resamples=200, rng=np.random.default_rng(0),
+    )  # fmt: skip
+    delta = rows[2].delta
+    assert delta
+    width = delta.value.high - delta.value.low
+    assert bounds(delta.value) == pytest.approx(tuple(theirs.confidence_interval), abs=0.15 * width)
