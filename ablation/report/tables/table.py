@@ -11,7 +11,7 @@ import pandas as pd
 from ablation.analysis.facts import GAP, SEEDS, Analysis, RowFacts
 from ablation.analysis.selection import Selection, before
 from ablation.measures.measure import AGGREGATE, BINARY, SCALAR, Measure
-from ablation.model.phrases import listed, which
+from ablation.model.phrases import listed, plural, which
 from ablation.model.table import Cell, Column, Table
 from ablation.outcomes import Status
 from ablation.report.tables.dataframes import score_of
@@ -247,8 +247,8 @@ def _statistics(record: Record, analysis: Analysis, marks: frozenset[str]) -> It
     seeds = len(record.grid.seeds)
     compared = sum(facts.not_different is not None for facts in analysis.rows.values())
     if "alike" in marks:
-        test = _test(record, seeds)
-        yield f"{{alike}} not told from {{selected}} on test ({test}, Holm over {compared} comparisons, p ≥ 0.05)."
+        test = f"{_test(record, seeds)}, Holm over {plural(compared, 'comparison')}, p ≥ 0.05"
+        yield f"{{alike}} does not differ significantly from {{selected}} on test ({test})."
     if "gap" in marks:
         yield f"{{gap}} train − validation gap above {100 * GAP:.0f} pp."
     if "noise" in marks and analysis.noise:
@@ -258,7 +258,8 @@ def _statistics(record: Record, analysis: Analysis, marks: frozenset[str]) -> It
             f"{primary.shown(bounds.high, 1)} (from {len(analysis.noise.values)} replicates, 95 % for one more)."
         )
     if analysis.stability and analysis.stability.cheapest not in (0, *_selected(analysis)):
-        yield f"Cheapest row that validation does not tell from {{selected}}: row {analysis.stability.cheapest}."
+        cheapest = analysis.stability.cheapest
+        yield f"Cheapest row without a significant difference from {{selected}} on validation: row {cheapest}."
     yield _method(record, analysis)
     yield from _few_seeds(record, analysis)
     yield from _missing_cells(record, analysis)
