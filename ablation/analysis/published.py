@@ -45,6 +45,7 @@ class Agreement:
         contrasts: number of one-factor contrasts with a published difference.
         within_noise: number of these contrasts whose interval holds 0, for two test sets of `n` examples.
         n: size of a test set for `within_noise`: the source's, or this study's where the source states none.
+        is_stated: whether the source states `n`.
     """
 
     rows: int
@@ -55,6 +56,7 @@ class Agreement:
     contrasts: int
     within_noise: int
     n: int
+    is_stated: bool
 
     @property
     def ranks(self) -> str:
@@ -95,9 +97,18 @@ def _verdict(difference: Interval | None) -> str:
 
 
 def _agreement(
-    published: Mapping[int, Decimal], measured: Mapping[int, float], contrasts: Sequence[Contrast], n: int
-) -> Agreement:
-    """Return the agreement over all rows with both numbers; `n` is the size of the published test set."""
+    published: Mapping[int, Decimal], measured: Mapping[int, float], contrasts: Sequence[Contrast], n: int,
+    is_stated: bool,
+) -> Agreement:  # fmt: skip
+    """Return the agreement over all rows with both numbers.
+
+    Args:
+        published: row -> published accuracy.
+        measured: row -> measured accuracy.
+        contrasts: pairs of rows that differ in one factor.
+        n: size of the published test set, or of this study's.
+        is_stated: whether the source states `n`.
+    """
     both = [r for r in published if r in measured]
     pairs = [c.pair for c in contrasts if c.pair.first in both and c.pair.second in both]
     published_changes = [published[p.second] - published[p.first] for p in pairs]
@@ -109,7 +120,7 @@ def _agreement(
     ranked = [float(published[r]) for r in both], [measured[r] for r in both]
     tau, p = (tests.kendall(*ranked) if len(both) >= RANKED else None) or (None, None)
     same_signs = sum((a > 0) == (b > 0) and b != 0 for a, b in signs)
-    return Agreement(len(both), tau, p, same_signs, len(signs), len(pairs), sum(within_noise), n)
+    return Agreement(len(both), tau, p, same_signs, len(signs), len(pairs), sum(within_noise), n, is_stated)
 
 
 def reproduce(record: Record, measured: Mapping[int, float], contrasts: Sequence[Contrast]) -> Reproduction | None:
@@ -137,4 +148,5 @@ def reproduce(record: Record, measured: Mapping[int, float], contrasts: Sequence
         Reproduced(r, p, measured.get(r), differences.get(r), _verdict(differences.get(r)))
         for r, p in published.items()
     ]
-    return Reproduction(tuple(rows), _agreement(published, measured, contrasts, published_n or n[first]), other)
+    agreement = _agreement(published, measured, contrasts, published_n or n[first], bool(published_n))
+    return Reproduction(tuple(rows), agreement, other)

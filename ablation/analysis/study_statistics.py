@@ -156,5 +156,5 @@ def can_weigh(record: Record, finished: Collection[Trial]) -> bool:
 
 def per_level(record: Record, finished: Collection[Trial]) -> Counter[tuple[str, object]]:
     """Return (varying factor, level) -> number of distinct conditions with that level among the finished trials."""
-    conditions = {trial.condition for trial in finished}
+    conditions = dict.fromkeys(trial.condition for trial in finished)
     return Counter((f, getattr(condition, f)) for condition in conditions for f in record.grid.varying)

@@ -70,11 +70,10 @@ def _missing_reason(study: StudyAnalysis, row: int) -> str:
 
 def _size(study: StudyAnalysis) -> str:
     """Return the size of the published test set in words, and whose number it is."""
-    stated, noun = study.record.grid.published_test_images, f"{study.record.noun}s"
     assert study.reproduction is not None
-    if stated:
-        return f"{stated:,} {noun}, the number that the source states"
-    return f"{study.reproduction.agreement.n:,} {noun}, the number of this study, for the source states none"
+    agreement = study.reproduction.agreement
+    source = "the number that the source states" if agreement.is_stated else "ours, for the source states none"
+    return f"{plural(agreement.n, study.record.noun)} ({source})"
 
 
 def _reproduction_notes(study: StudyAnalysis, reproduction: Reproduction) -> Iterator[str]:

@@ -112,7 +112,7 @@ def other_data(context: CheckContext) -> Diagnostic | None:
     if not reproduction:
         return None
     if not reproduction.other:
-        return None if context.grid.published_test_images else _unchecked_data(reproduction.agreement.n)
+        return None if reproduction.agreement.is_stated else _unchecked_data(reproduction.agreement.n)
     agreement = reproduction.agreement
     signs = (
         f"{agreement.same_signs} of {plural(agreement.signs, 'one-factor contrast')} with the published sign"
