@@ -252,8 +252,8 @@ def test_noise_between_seeds(tmp_path: Path):
     noisy = say(_evidenced(found, replicates=_replicates(70, 90)), "SEED_NOISE")  # standard deviation 14.14
     assert noisy.fact == (
         "Between seeds, test accuracy has a standard deviation of 14.14 pp; 1 of 1 significant difference over "
-        "images is below twice the standard error that the seeds give it, the smallest 20.00 pp (rows 1 and 2, standard "
-        "error 20.00 pp)."
+        "images is below twice the standard error that the seeds give it, the smallest 20.00 pp (rows 1 and 2, "
+        "standard error 20.00 pp)."
     )
     assert noisy.rows == (1, 2)
     assert "SEED_NOISE" not in codes(_evidenced(found, replicates=_replicates(80, 90)))  # 7.07
@@ -440,8 +440,8 @@ def test_importances_need_trials(tmp_path: Path):
     rows = [{"dropout": d, "augment": a} for d in (0.25, 0.5) for a in ("none", "flip")]
     repeated = tiny(tmp_path / "few", rows, seeds=tuple(range(13)), support=(20, 20))
     assert say(repeated, "IMPORTANCE_SUPPRESSED").fact == (
-        "4 combinations of levels have a result (52 trials: seeds do not count), dropout 0.25 in 2 of them; importances "
-        "of factors need 50 combinations, and 5 of each level."
+        "4 combinations of levels have a result (52 trials: seeds do not count), dropout 0.25 in 2 of them; "
+        "importances of factors need 50 combinations, and 5 of each level."
     )
     grid = grid_of([{"dropout": d / 100, "fc_units": u} for d in range(10) for u in range(1, 6)])
     assert study_statistics.can_weigh(repeated.record.model_copy(update={"grid": grid}), list(grid.trials()))
