@@ -220,7 +220,7 @@ def before(record: Record, current: Selection) -> str:
     """Return, in words, the earlier choices and the change since then. Rows have their current numbers."""
     chosen = " and ".join(dict.fromkeys(_chosen(record, e) for e in current.earlier))
     changed = any(e["metric"] != current.metric for e in current.earlier)
-    since = "the rule was changed" if changed else "the study has grown"
+    since = "the rule was changed" if changed else "the study's trials have changed"
     return f"test results were seen with {chosen} selected, and {since} since"
 
 

@@ -25,7 +25,7 @@ from ablation.study.grid import Trial
 from ablation.study.table_keys import BOTH
 
 BOOTSTRAP_ROWS = 100  # above so many rows, bootstrap intervals are made only on request
-TRIALS, TRIALS_A_LEVEL = 50, 5  # with fewer, the importance of a factor is mostly noise
+CONDITIONS, CONDITIONS_A_LEVEL = 50, 5  # with fewer, the importance of a factor is mostly noise
 OVER_EXAMPLES = "examples"
 FEW_EXAMPLES = 10  # with fewer, no minimum detectable difference is computed
 
@@ -182,6 +182,15 @@ def _detectable(deltas: Sequence[Difference], test: Rows, rows: Sequence[int]) -
 
 
 def can_weigh(record: Record, finished: Collection[Trial]) -> bool:
-    """Return whether importances are meaningful: enough trials, overall and for each level."""
-    counts = Counter((f, getattr(t.condition, f)) for t in finished for f in record.grid.varying)
-    return len(finished) >= TRIALS and min(counts.values(), default=0) >= TRIALS_A_LEVEL
+    """Return whether importances are meaningful: enough distinct conditions, overall and for each level.
+
+    Seeds and replicates repeat a condition, and do not count: they add no combination of levels.
+    """
+    counts = per_level(record, finished)
+    return len({t.condition for t in finished}) >= CONDITIONS and min(counts.values(), default=0) >= CONDITIONS_A_LEVEL
+
+
+def per_level(record: Record, finished: Collection[Trial]) -> Counter[tuple[str, object]]:
+    """Return (varying factor, level) -> number of distinct conditions with that level among the finished trials."""
+    conditions = dict.fromkeys(trial.condition for trial in finished)
+    return Counter((f, getattr(condition, f)) for condition in conditions for f in record.grid.varying)

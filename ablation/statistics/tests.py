@@ -174,7 +174,10 @@ def chi_square(first: Sequence[int], second: Sequence[int]) -> float | None:
     return float(stats.chi2_contingency(counts, correction=False).pvalue)
 
 
-def kendall(a: Sequence[float], b: Sequence[float]) -> float | None:
-    """Return the rank agreement Kendall's tau-b (1945), in [-1, 1]; None where one of the two does not vary."""
-    tau = float(stats.kendalltau(a, b).statistic)
-    return None if np.isnan(tau) else tau
+def kendall(a: Sequence[float], b: Sequence[float]) -> tuple[float, float] | None:
+    """Return the rank agreement Kendall's tau-b (1945), in [-1, 1], and its two-sided p value of no association.
+
+    None is returned where one of the two does not vary. p is exact without ties, otherwise by a normal approximation.
+    """
+    tau, p = stats.kendalltau(a, b)
+    return None if np.isnan(tau) else (float(tau), float(p))

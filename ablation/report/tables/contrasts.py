@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ablation.analysis.facts import Difference
 from ablation.analysis.study_analysis import StudyAnalysis
 from ablation.measures.measure import AGGREGATE, Measure
+from ablation.model.phrases import plural
 from ablation.model.table import Column, Table
 from ablation.report.tables.methods import test_name
 from ablation.report.tables.secondary_table import MOST, secondary_table
@@ -69,7 +70,7 @@ def _contrast_notes(study: StudyAnalysis, one_seed: bool) -> Iterator[str]:
         yield f"The first {MOST} of {n_contrasts:,}; contrasts.csv has them all."
     tests = dict.fromkeys(test_name(study.record, c.difference) for c in study.analysis.contrasts)
     if test := " or ".join(filter(None, tests)):
-        method = f"Intervals: 95 %, paired, unadjusted. p: {test}; Holm over the {n_contrasts:,} contrasts."
+        method = f"Intervals: 95 %, paired, unadjusted. p: {test}; Holm over {plural(n_contrasts, 'contrast')}."
     else:
         method = "Of numbers alone: no intervals, and no tests."
     yield f"Second row minus first. {method}"

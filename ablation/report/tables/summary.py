@@ -36,10 +36,14 @@ def _selected(study: StudyAnalysis) -> Iterator[str]:
         yield f"On test {scored} {primary.shown(interval.value, 1)}{bounds if interval.low == interval.low else ''}."
     alike = [r for r, facts in study.analysis.rows.items() if facts.not_different]
     if alike:
-        yield f"Test does not tell {which(alike)} from it."
+        verb = which(alike, "does", "do")
+        yield f"On test, {verb} not differ significantly from it, which does not show that they are equal."
     stability = study.analysis.stability
     if stability and stability.cheapest != row:
-        yield f"Validation does not tell row {stability.cheapest} from it, and that one is the cheapest of those."
+        yield (
+            f"On validation, row {stability.cheapest} does not differ significantly from it, and is the cheapest of "
+            "the rows that do not."
+        )
 
 
 def _unpaired(study: StudyAnalysis) -> Iterator[str]:
@@ -71,7 +75,9 @@ def _significance(contrasts: list[Contrast], family: int) -> str:
     test = f"Holm over {plural(family, 'contrast')}"
     if not any(c.difference.over for c in contrasts):
         return "numbers alone, untested"
-    return f"told from 0: rows {listed(significant)} ({test})" if significant else f"not told from 0 ({test})"
+    if not significant:
+        return f"does not differ significantly from 0 ({test})"
+    return f"differs significantly from 0: rows {listed(significant)} ({test})"
 
 
 def _factor(record: Record, contrasts: list[Contrast], family: int) -> str:

@@ -12,7 +12,7 @@ from ablation.analysis.eligibility import not_eligible
 from ablation.analysis.facts import GAP, Analysis, RowFacts
 from ablation.analysis.selection import Selection, before
 from ablation.measures.measure import Measure
-from ablation.model.phrases import listed, which
+from ablation.model.phrases import listed, plural, which
 from ablation.model.table import Cell, Column, Table
 from ablation.outcomes import Status
 from ablation.report.tables import methods
@@ -236,11 +236,9 @@ def _statistics(record: Record, analysis: Analysis, marks: frozenset[str]) -> It
     compared = sum(facts.not_different is not None for facts in analysis.rows.values())
     if "alike" in marks:
         deltas = [facts.delta for facts in analysis.rows.values() if facts.delta]
-        test = next((methods.test_name(record, d) for d in deltas if d.over == analysis.over), "")
-        yield (
-            f"{{alike}} not significantly different from {{selected}} on test ({test}, Holm over {compared} "
-            "comparisons, p ≥ 0.05), which does not show that they are equal."
-        )
+        name = next((methods.test_name(record, d) for d in deltas if d.over == analysis.over), "")
+        test = f"{name}, Holm over {plural(compared, 'comparison')}, p ≥ 0.05"
+        yield f"{{alike}} does not differ significantly from {{selected}} on test ({test})."
     if "gap" in marks:
         yield f"{{gap}} train − validation gap above {100 * GAP:.0f} pp."
     if "noise" in marks and analysis.noise:
@@ -251,7 +249,8 @@ def _statistics(record: Record, analysis: Analysis, marks: frozenset[str]) -> It
             f"{analysis.noise.rows} compared rows together)."
         )
     if analysis.stability and analysis.stability.cheapest not in (0, *_selected(analysis)):
-        yield f"Cheapest row that validation does not tell from {{selected}}: row {analysis.stability.cheapest}."
+        cheapest = analysis.stability.cheapest
+        yield f"Cheapest row without a significant difference from {{selected}} on validation: row {cheapest}."
     yield from methods.method(record, analysis)
     yield from methods.limits(record, analysis)
     yield from _missing_cells(record, analysis)
