@@ -9,6 +9,8 @@ from ablation.statistics.intervals import TAILS, Interval
 
 RESAMPLES = 10_000
 
+ROUNDING = 1e-6  # draws are float32: bounds that differ by a smaller part of themselves are equal
+
 CHUNK = 256  # pairs or resamples computed at a time, which bounds the memory
 
 
@@ -66,22 +68,49 @@ def class_f1_draws(
         seed: seed of the random generator; samples equal those of `draws` with the same seed.
 
     Returns:
-        F1 of each class, (K, RESAMPLES), and macro-F1, (RESAMPLES,) float32. All are fractions.
+        F1 of each class, (K, RESAMPLES), and macro-F1, (RESAMPLES,) float32. All are fractions. The F1 of a class is
+        nan in a sample that lacks the class.
     """
     class_indices = np.arange(classes)[:, None]
     is_true, is_predicted = ((values == class_indices).astype(np.float32) for values in (labels, predictions))
     per_class, macro = [], []
     for weights in example_weights(len(labels), RESAMPLES, seed):
         support = (weights @ is_true.T).astype(float)
-        per_class.append(class_f1(weights, support, is_true, is_predicted))
-        macro.append(average_f1(per_class[-1], support, "macro"))
+        scores = class_f1(weights, support, is_true, is_predicted)
+        per_class.append(np.where(support > 0, scores, np.nan))
+        macro.append(average_f1(scores, support, "macro"))
     return np.concatenate(per_class).T, np.concatenate(macro).astype(np.float32)
+
+
+def percentile_bounds(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the 2.5 % and the 97.5 % percentile of the bootstrap draws of each of P values: two arrays (P,).
+
+    Samples in which a value is not defined (nan) are left out; a bound is nan where no sample defines the value.
+
+    `draws`: (P, resamples).
+    """
+    low, high = bounds = np.full((2, len(draws)), np.nan)
+    defined = ~np.isnan(draws)
+    drawn = defined.any(axis=1)
+    if drawn.any():
+        bounds[:, drawn] = (np.percentile if defined.all() else np.nanpercentile)(draws[drawn], TAILS, axis=1)
+    return low, high
+
+
+def without_width(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Return which of P pairs of bounds are equal but for the rounding of the draws, (P,) bool."""
+    equal: np.ndarray = high - low <= ROUNDING * np.maximum(np.abs(low), np.abs(high))
+    return equal
 
 
 def percentiles(values: np.ndarray, draws: np.ndarray) -> list[Interval]:
     """Return the 95 % percentile interval of the bootstrap for each of P measured values.
 
-    `values`: (P,). `draws`: (P, resamples).
+    The bounds are nan where the interval would have no width, because such an interval would claim certainty. That is
+    so where all draws are equal, or nearly all of them.
+
+    `values`: (P,). `draws`: (P, resamples), as `percentile_bounds` takes them.
     """
-    low, high = np.percentile(draws, TAILS, axis=1)
-    return [Interval(*map(float, bounds)) for bounds in zip(values, low, high, strict=True)]
+    low, high = percentile_bounds(draws)
+    low, high = np.where(without_width(low, high), np.nan, (low, high))
+    return [Interval(*map(float, numbers)) for numbers in zip(values, low, high, strict=True)]
