@@ -76,6 +76,8 @@ class Evidence:
         identity = (self.split, self.seeds, measure.kind, measure.bounds)
         if self.columns and measure.follows_from(self.columns):
             values = np.array([measure.value(columns) for columns in self._each])
+            if measure.descriptive:
+                return Sample(*identity, values, self.n)
             if measure.kind == AGGREGATE:
                 return Sample(*identity, values, self.n, resample=lambda weights: measure.resample(self._each, weights))
             return Sample(*identity, values, self.n, np.stack([measure.scores(columns) for columns in self._each]))
@@ -169,8 +171,12 @@ def drawn(rows: Mapping[int, Evidence], measure: Measure) -> dict[int, Sample]:
         aggregates = {r: s for r, s in row_samples.items() if s.split == split and s.resample}
         if aggregates:
             predictions = [columns for r in aggregates for columns in rows[r]._each]
+            row, sample = next(iter(aggregates.items()))
             draws = bootstrap.draws(
-                _resampling(measure, predictions), len(predictions), next(iter(aggregates.values())).n
+                _resampling(measure, predictions),
+                len(predictions),
+                sample.n,
+                strata=rows[row].labels if measure.stratified else None,
             )
             parts = np.split(draws, np.cumsum([len(s.seeds) for s in aggregates.values()])[:-1])
             row_samples |= {r: replace(s, draws=part) for (r, s), part in zip(aggregates.items(), parts, strict=True)}

@@ -12,28 +12,49 @@ RESAMPLES = 10_000
 ROUNDING = 1e-6  # draws are float32: bounds that differ by a smaller part of themselves are equal
 
 CHUNK = 256  # pairs or resamples computed at a time, which bounds the memory
+MOST_WEIGHTS = 2**26  # counts of examples computed at a time: 0.5 GiB of random numbers
 
 
-def example_weights(n: int, resamples: int, seed: int = 0) -> Iterator[np.ndarray]:
+def _counts(rng: np.random.Generator, n: int, samples: int) -> np.ndarray:
+    """Return how often each of n examples occurs in each sample of n draws with replacement, (samples, n), float32."""
+    indices = rng.integers(0, n, (samples, n)) + n * np.arange(samples)[:, None]
+    return np.bincount(indices.ravel(), minlength=samples * n).reshape(samples, n).astype(np.float32)
+
+
+def example_weights(n: int, resamples: int, seed: int = 0, strata: np.ndarray | None = None) -> Iterator[np.ndarray]:
     """Yield how often each of n examples occurs in each bootstrap sample (Efron 1979).
 
     Args:
         n: number of examples.
         resamples: number of bootstrap samples.
         seed: seed of the random generator; one seed always gives the same samples.
+        strata: stratum of each example, (n,), such as its label. Each sample then has as many examples of a stratum as
+            there are. None draws from all examples.
 
     Yields:
-        Counts of CHUNK samples at a time, (CHUNK, n), float32; the last chunk may be smaller. Each row sums to n.
+        Counts of CHUNK samples at a time, (CHUNK, n), float32; the last chunk may be smaller. Each row sums to n. Of
+        very many examples, chunks are smaller.
     """
     rng = np.random.default_rng(seed)
-    for start in range(0, resamples, CHUNK):
-        size = min(CHUNK, resamples - start)
-        indices = rng.integers(0, n, (size, n)) + n * np.arange(size)[:, None]
-        yield np.bincount(indices.ravel(), minlength=size * n).reshape(size, n).astype(np.float32)
+    places = [] if strata is None else [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
+    chunk = max(1, min(CHUNK, MOST_WEIGHTS // n))
+    for start in range(0, resamples, chunk):
+        size = min(chunk, resamples - start)
+        if strata is None:
+            yield _counts(rng, n, size)
+            continue
+        weights = np.empty((size, n), np.float32)
+        for members in places:
+            weights[:, members] = _counts(rng, len(members), size)
+        yield weights
 
 
 def draws(
-    resample: Callable[[np.ndarray], np.ndarray], n_predictions: int, n: int, resamples: int = RESAMPLES, seed: int = 0
+    resample: Callable[[np.ndarray], np.ndarray],
+    n_predictions: int,
+    n: int,
+    resamples: int = RESAMPLES,
+    strata: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return an aggregate of A sets of predictions for the same N examples, all under the same bootstrap samples.
 
@@ -45,14 +66,15 @@ def draws(
         n_predictions: A, the number of sets of predictions.
         n: N, the number of examples.
         resamples: number of bootstrap samples.
-        seed: seed of the random generator.
+        strata: stratum of each example, (N,), as `example_weights` takes them.
 
     Returns:
         The aggregates, (A, resamples), float32.
     """
-    aggregates = np.empty((n_predictions, resamples), np.float32)
-    for chunk, weights in enumerate(example_weights(n, resamples, seed)):
-        aggregates[:, chunk * CHUNK : chunk * CHUNK + len(weights)] = resample(weights)
+    aggregates, start = np.empty((n_predictions, resamples), np.float32), 0
+    for weights in example_weights(n, resamples, strata=strata):
+        aggregates[:, start : start + len(weights)] = resample(weights)
+        start += len(weights)
     return aggregates
 
 
@@ -65,7 +87,7 @@ def class_f1_draws(
         labels: true classes, (N,), counted from 0.
         predictions: predicted classes, (N,), counted from 0.
         classes: K, the number of classes.
-        seed: seed of the random generator; samples equal those of `draws` with the same seed.
+        seed: seed of the random generator; with the default, samples equal those of `draws`.
 
     Returns:
         F1 of each class, (K, RESAMPLES), and macro-F1, (RESAMPLES,) float32. All are fractions. The F1 of a class is

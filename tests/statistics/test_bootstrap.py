@@ -1,6 +1,5 @@
 """Percentile intervals of the bootstrap: none without width, and one interval for one number."""
 
-
 import numpy as np
 import pytest
 import synthetic
