@@ -236,8 +236,10 @@ class Analysis:
     Attributes:
         cochran: p value of no difference among the rows on the reference's examples; None where the test does not
             apply.
-        detectable: minimum detectable difference in a share of right examples, between two rows on this test set.
+        detectable: smallest difference in a share of right examples that one test of two rows detects with power 0.8;
+            None where the test does not apply, or no possible difference reaches this power.
         bootstrapped: whether aggregates have intervals.
+        largest_power: power of that test for the largest possible difference; None where the test does not apply.
     """
 
     rows: dict[int, RowFacts]
@@ -249,3 +251,4 @@ class Analysis:
     detectable: float | None
     noise: Noise | None
     bootstrapped: bool
+    largest_power: float | None = None
