@@ -78,14 +78,27 @@ def _contrast_notes(study: StudyAnalysis, one_seed: bool) -> Iterator[str]:
         yield f"Right only in: test {noun}s that only the first / only the second row gets right."
     if study.analysis.cochran is not None:
         yield f"Any difference among the rows: Cochran's Q, p {_p(study.analysis.cochran)}."
-    if study.analysis.detectable:
-        yield (
-            f"Smallest difference that one test on these {noun}s finds with power 0.8: "
-            f"{primary.size(study.analysis.detectable, 1)} (at the rows' median discordance with the reference)."
-        )
+    if study.analysis.largest_power is not None:
+        yield f"{detectable(study)}."
     if margin := study.record.grid.margin:
         size = f"{primary.scale * margin:g} {primary.change_unit}".rstrip()
         yield f"Equivalent: within ±{size} by two one-sided paired tests."
+
+
+def detectable(study: StudyAnalysis) -> str:
+    """Return what one exact McNemar test on the test examples can detect, without a full stop."""
+    analysis, noun = study.analysis, study.record.noun
+    assert analysis.largest_power is not None
+    if analysis.detectable is None:
+        return (
+            f"On these {noun}s no difference can be found with power 0.8 at this size: even where all {noun}s on which "
+            f"two rows disagree favour one row, one exact McNemar test has power {analysis.largest_power:.2f} (at the "
+            "rows' median discordance with the reference)"
+        )
+    return (
+        f"Smallest difference that one test on these {noun}s finds with power 0.8: "
+        f"{study.record.primary.size(analysis.detectable, 1)} (at the rows' median discordance with the reference)"
+    )
 
 
 def _p(value: float) -> str:
