@@ -44,7 +44,7 @@ class Measure:
             one by one.
         bounds: smallest and largest possible value.
         heading: heading of a column, where space is short; the title otherwise.
-        splits: splits on which the measure is computed.
+        splits: splits on which the measure is computed; () for a cost, which a trial reports once.
     """
 
     name: str

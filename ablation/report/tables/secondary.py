@@ -3,6 +3,7 @@
 from ablation.analysis.study_analysis import StudyAnalysis
 from ablation.model.table import Table
 from ablation.report.tables.contrasts import contrasts
+from ablation.report.tables.costs import costs
 from ablation.report.tables.effects import effects
 from ablation.report.tables.per_class import elsewhere, selected
 from ablation.report.tables.reproduction import reproduction
@@ -11,6 +12,14 @@ from ablation.report.tables.selection import selection
 
 def every(study: StudyAnalysis) -> list[Table]:
     """Return all secondary tables that this study has."""
-    builders = (contrasts, effects, selection, selected, reproduction, *getattr(study.record.experiment, "tables", ()))
+    builders = (
+        contrasts,
+        effects,
+        selection,
+        costs,
+        selected,
+        reproduction,
+        *getattr(study.record.experiment, "tables", ()),
+    )
     tables = [table for build in builders if (table := build(study))]
     return [*tables, *(elsewhere(study, evaluation) for evaluation in study.elsewhere)]
