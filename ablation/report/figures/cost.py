@@ -1,5 +1,6 @@
 """Score and cost of rows: the primary measure against each cost that varies, with the Pareto front of each."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -40,7 +41,7 @@ FRONT = "Pareto front"
 MOST = 4  # panels
 HEIGHT = 380  # pixels of a line of panels
 RING = 18  # pixels of the mark around a row on the front
-DECADE = 3.0  # from this ratio of the largest to the smallest cost on, an axis is logarithmic
+FAR_APART = 3.0  # from this ratio of the largest to the smallest cost on, an axis is logarithmic
 
 
 @dataclass(frozen=True)
@@ -104,13 +105,17 @@ def _hover(study: StudyAnalysis, cost: Cost, line: Mapping[str, Any]) -> str:
     return "<br>".join([settings(study, int(line["row"])), value, ", ".join(values), *fronts])
 
 
-def _amount(measure: Measure, value: float) -> str:
-    """Return a cost in words: "1,234 parameters", "12.3 s", "latency 3.2 ms"."""
-    if measure is OF_EVERY_RESULT["parameters"]:
-        return f"{value:,.0f} parameters"
-    if measure is OF_EVERY_RESULT[SECONDS]:
-        return f"{value:,.{0 if value >= 100 else 1}f} s"
-    return f"{measure.title} {measure.shown(value)}"
+def _number(measure: Measure, value: float) -> str:
+    """Return a cost without unit: "1,234" parameters, "12.3" seconds."""
+    if measure in OF_EVERY_RESULT.values():
+        return f"{value:,.{1 if measure is OF_EVERY_RESULT[SECONDS] and value < 100 else 0}f}"
+    return measure.number(value)
+
+
+def _amount(measure: Measure, *values: float) -> str:
+    """Return a cost, or a range of costs, in words: "seconds 12.3", "latency 3.2 to 4.1 ms"."""
+    unit = measure.unit if measure is not OF_EVERY_RESULT[SECONDS] else ""
+    return f"{measure.title} {' to '.join(_number(measure, value) for value in values)} {unit}".rstrip()
 
 
 def _front(cost: Cost, name: str, colour: str) -> list[Trace]:
@@ -121,7 +126,19 @@ def _front(cost: Cost, name: str, colour: str) -> list[Trace]:
     shape = "vh" if cost.measures[name].best == "high" else "hv"
     return [
         strokes(x, y, colour, line={"shape": shape, "dash": "dash"}, showlegend=False),
-        dots(x, y, colour, "square-open", marker=ring, name=FRONT, hoverinfo="skip", legendgroup=FRONT),
+        dots(
+            x,
+            y,
+            colour,
+            "square-open",
+            marker=ring,
+            name=FRONT,
+            hoverinfo="skip",
+            legendgroup=FRONT,
+            mode="markers+text",
+            text=[str(row) for row in lines.index],
+            textposition="top left",
+        ),
     ]
 
 
@@ -144,12 +161,21 @@ def _title(measure: Measure) -> str:
     return with_unit(f"{measure.title[:1].upper()}{measure.title[1:]}", measure.unit)
 
 
+def _ticks(least: float, most: float) -> dict[str, Any]:
+    """Return the options of a logarithmic axis with its ticks: 1, 2 and 5 times a power of ten, or powers alone."""
+    steps = (1, 2, 5) if most < 100 * least else (1,)
+    powers = range(math.floor(math.log10(least)) - 1, math.ceil(math.log10(most)) + 1)
+    ticks = [step * 10.0**power for power in powers for step in steps]
+    texts = [f"{tick:,.0f}" if tick >= 1 else f"{tick:g}" for tick in ticks]
+    return {"type": "log", "tickvals": ticks, "ticktext": texts}
+
+
 def _cost_axis(cost: Cost, name: str, k: int, domain: list[float]) -> dict[str, Any]:
     """Return the horizontal axis of a panel: logarithmic where the costs are positive and far apart."""
-    values, measure = cost.data[name].dropna() * cost.measures[name].scale, cost.measures[name]
-    is_log = values.min() > 0 and values.max() > DECADE * values.min()
-    return axis(_title(measure), anchor=f"y{number(k)}", domain=domain, type="log" if is_log else "linear",
-                **({"dtick": "D2" if values.max() < 100 * values.min() else 1} if is_log else {}))  # fmt: skip
+    values = cost.data[name].dropna() * cost.measures[name].scale
+    least, most = values.min(), values.max()
+    scale = _ticks(least, most) if least > 0 and most > FAR_APART * least else {}
+    return axis(_title(cost.measures[name]), anchor=f"y{number(k)}", domain=domain, **scale)
 
 
 def plot(cost: Cost, study: StudyAnalysis) -> Mapping[str, Any]:
@@ -171,10 +197,7 @@ def plot(cost: Cost, study: StudyAnalysis) -> Mapping[str, Any]:
 
 def _alternative(cost: Cost, primary: Measure) -> str:
     """Return the alternative text: the ranges of all numbers, and the rows on each front."""
-    ranges = [
-        f"{_amount(m, cost.data[name].min())} to {_amount(m, cost.data[name].max())}"
-        for name, m in cost.measures.items()
-    ]
+    ranges = [_amount(m, cost.data[name].min(), cost.data[name].max()) for name, m in cost.measures.items()]
     least, most = (f"{v:.{primary.places(1)}f}" for v in (cost.data.value.min(), cost.data.value.max()))
     score = f"{primary.title} {least} to {most} {primary.unit}".rstrip()
     fronts = [
@@ -190,8 +213,8 @@ def render(study: StudyAnalysis) -> Figure | None:
         return None
     primary = study.record.primary
     front = (
-        "A square and the dashed line mark the Pareto front: no other row is at least as good in both numbers and "
-        "better in one. The front is of the measured numbers, without regard to noise. "
+        "Squares with the number of the row, and the dashed line, mark the Pareto front: no other row is at least as "
+        "good in both numbers and better in one. The front is of the measured numbers, without regard to noise. "
         if any(name in cost.fronts for name in cost.measures)
         else ""
     )

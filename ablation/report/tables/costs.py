@@ -10,10 +10,9 @@ from ablation.model.phrases import listed, which
 from ablation.model.table import Column, Table
 from ablation.report.tables import cost_columns
 from ablation.report.tables.secondary_table import MOST, marked_rows, secondary_table
-from ablation.report.tables.table import capital, measured
+from ablation.report.tables.table import measured
 
 SPLITS = {"test": "test", "val": "validation"}
-NAMES = {SECONDS: "time"}  # of costs, in sentences
 
 
 def costs(study: StudyAnalysis) -> Table | None:
@@ -24,8 +23,7 @@ def costs(study: StudyAnalysis) -> Table | None:
     rows, has_labels = _rows(study, row_values), any(study.record.grid.labels)
     columns = list(_columns(study, row_values, has_labels))
     lines = [[_value(study, row_values, column, row) for column in columns] for row in rows]
-    named = listed(_named(row_values, name) for name in row_values.measures)
-    caption = f"Costs of a training, mean over the finished trials of a row: {named}."
+    caption = "Costs: mean over the finished trials of a row."
     notes = [*_cut(row_values, rows), *_fronts(study, row_values), *_meanings(row_values)]
     return marked_rows(secondary_table(study, "costs", caption, columns, lines, notes), study, rows)
 
@@ -57,17 +55,11 @@ def _value(study: StudyAnalysis, costs: StudyCosts, column: Column, row: int) ->
     if column.key == "label":
         return study.record.grid.labels[row - 1] or None
     if column.key == "pareto":
-        return ", ".join(_named(costs, name) for name in costs.fronts_of(row)) or None
+        return ", ".join(costs.measures[name].title for name in costs.fronts_of(row)) or None
     if column.key in costs.measures:
         return cost_columns.value(column, costs.rows[row].get(column.key))
     facts = study.analysis.rows.get(row)
     return facts.primary.interval if facts and column.kind == "estimate" else costs.scores[row]
-
-
-def _named(costs: StudyCosts, name: str) -> str:
-    """Return the name of a cost in a sentence."""
-    measure = costs.measures[name]
-    return NAMES[name] if measure is OF_EVERY_RESULT.get(name) and name in NAMES else measure.title
 
 
 def _cut(costs: StudyCosts, rows: list[int]) -> Iterator[str]:
@@ -82,10 +74,10 @@ def _fronts(study: StudyAnalysis, costs: StudyCosts) -> Iterator[str]:
     split, title = SPLITS[costs.split], study.record.primary.title
     on_test = ", and a row that is chosen from it is chosen on test" if costs.split == "test" else ""
     more = [name for name in costs.fronts if costs.measures[name].best == "high"]
-    direction = f" (more {listed(_named(costs, name) for name in more)} is better)" if more else ""
+    direction = f" (more {listed(costs.measures[name].title for name in more)} is better)" if more else ""
     yield (
-        f"Pareto front: the costs{direction} for which no other row is at least as good in both this cost and the "
-        f"{split} {title}, and better in one. It is of the measured numbers, without regard to noise{on_test}."
+        f"Pareto front: the costs{direction} for which no other row is at least as good in both that cost and the "
+        f"{split} {title}, and better in one. The front is of the measured numbers, without regard to noise{on_test}."
     )
     if costs.other_examples:
         yield f"Not compared, because of other {split} {study.record.noun}s than the reference's: " + (
@@ -101,27 +93,26 @@ def not_different(study: StudyAnalysis, costs: StudyCosts) -> Iterator[str]:
     rows = [row for row, facts in study.analysis.rows.items() if facts.not_different]
     if not rows or study.selected is None:
         return
-    yield (
-        f"Not significantly different from the selected row {study.selected} on test: {which(rows)}; which is no proof "
-        f"that they are equal."
+    yield f"Not significantly different from the selected row {study.selected} on test: {which(rows)}. " + (
+        "This is no proof of equality."
     )
-    cheapest = ", ".join(
-        f"{_named(costs, name)} row {_cheapest(costs, name, [study.selected, *rows])}" for name in costs.fronts
-    )
-    yield f"The cheapest of these and of row {study.selected}: {cheapest}."
+    least = ", ".join(_least(costs, name, [study.selected, *rows]) for name in costs.fronts)
+    yield f"Of these and row {study.selected}, the cheapest: {least}."
 
 
-def _cheapest(costs: StudyCosts, name: str, rows: list[int]) -> int:
+def _least(costs: StudyCosts, name: str, rows: list[int]) -> str:
+    """Return the row of the best cost in words: "row 3 in seconds"."""
     sign = -1 if costs.measures[name].best == "high" else 1
-    return min(rows, key=lambda row: (sign * costs.rows[row].get(name, sign * float("inf")), row))
+    best = min(rows, key=lambda row: (sign * costs.rows[row].get(name, sign * float("inf")), row))
+    return f"row {best} in {costs.measures[name].title}"
 
 
 def _meanings(costs: StudyCosts) -> Iterator[str]:
     if costs.measures.get(SECONDS) is OF_EVERY_RESULT[SECONDS]:
         yield (
-            f"{capital(NAMES[SECONDS])}: from the start of the training to the result of the row, without interruptions and "
-            "without the preparation of inputs that trainings share; it depends on the machine and its load. Where "
-            "rows share a training, each has the time up to its own last step."
+            "Seconds: from the start of the training to the result of the row, without interruptions and without the "
+            "preparation of inputs that trainings share. They depend on the machine and its load. Where rows share a "
+            "training, each has the time up to its own last step."
         )
     if costs.measures.get(MEMORY) is OF_EVERY_RESULT[MEMORY]:
         yield (

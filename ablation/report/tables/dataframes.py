@@ -165,6 +165,8 @@ def costs(rows: pd.DataFrame, study_costs: StudyCosts | None, primary: Measure) 
     fronts = [" ".join(study_costs.fronts_of(n)) if study_costs else "" for n in rows.row]
     scores = [study_costs.scores.get(n) if study_costs else None for n in rows.row]
     frame = with_costs(state, study_costs, names)
+    whole = [name for name in (row_costs.PARAMETERS, row_costs.MEMORY) if name in frame and not (frame[name] % 1).any()]
+    frame = frame.astype(dict.fromkeys(whole, "Int64"))
     frame[key], frame["pareto"], frame["trials"] = scores, fronts, rows.trials
     return frame
 
