@@ -21,8 +21,10 @@ from ablation.trackers.databases import sqlite_url
 
 DATED_COLUMNS = ("started", "seconds", "attempts", "memory")  # of trials.csv
 DATED_TAGS = ("ablate.state", "mlflow.parentRunId", "mlflow.source", "mlflow.user", "mlflow.runName")
-GROWING = ("lock", "run.log", "attempts.jsonl", "report.html")  # compared by name alone
-VERIFIED = ("table.csv", "table.tex", "table.md", "trials.csv", "contrasts.csv", "macros.tex")
+GROWING = (  # compared by name alone
+    "lock", "run.log", "attempts.jsonl", "report.html", "costs.csv", "costs.md", "costs.tex",
+)  # fmt: skip
+VERIFIED = ("table.csv", "table.tex", "table.md", "trials.csv", "costs.csv", "contrasts.csv", "macros.tex")
 
 
 def _result(text: str) -> dict[str, Any]:

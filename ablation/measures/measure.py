@@ -44,7 +44,7 @@ class Measure:
             one by one.
         bounds: smallest and largest possible value.
         heading: heading of a column, where space is short; the title otherwise.
-        splits: splits on which the measure is computed; none for a cost, which belongs to no split.
+        splits: splits on which the measure is computed; () for a cost, which a trial reports once.
         stratified: True where bootstrap samples have as many examples of each label as the examples themselves.
         descriptive: True for a number without interval and test, such as one whose bootstrap is biased. No row is
             selected by it.

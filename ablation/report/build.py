@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ablation.analysis import held_out, selection, study_analysis, study_statistics
+from ablation.analysis import costs, held_out, selection, study_analysis, study_statistics
 from ablation.analysis.selection import Selection
 from ablation.analysis.study_analysis import Results, StudyAnalysis
 from ablation.model.table import Table
@@ -23,7 +23,8 @@ from ablation.study.grid import Trial
 
 Importances = Callable[[Record, Mapping[Trial, Result]], dict[str, tuple[float, float]]]
 REPORT = "report.html"
-DATED = ("trials.csv", REPORT)  # have times, machines and attempts; equal results give equal other files
+# Files with times, machines and attempts: equal results give equal other files.
+DATED = ("trials.csv", "costs.csv", "tables/costs.md", "tables/costs.tex", REPORT)
 
 
 @dataclass(frozen=True)
@@ -101,10 +102,13 @@ def build(
     diagnostics = tuple(warnings.find(study, _looks(workspace, record), examine(workspace, record)))
     trials = dataframes.trials(record, results, held_out.scores(study))
     rows = dataframes.rows(record, trials, sealed, study.analysis.rows)
-    ablation_table = table.build(record, rows, _majority(study), sealed, study.analysis)
+    study_costs, columns = costs.of_study(study), record.grid.table.columns or []
+    with_costs = dataframes.with_costs(rows, study_costs, columns)
+    ablation_table = table.build(record, with_costs, _majority(study), sealed, study.analysis)
     files = {
         "table.csv": markdown_csv.csv(rows),
         "trials.csv": markdown_csv.csv(trials),
+        "costs.csv": markdown_csv.csv(dataframes.costs(rows, study_costs, record.primary)),
         "contrasts.csv": markdown_csv.csv(dataframes.contrasts(record, study.analysis.contrasts)),
         "table.tex": latex.latex(ablation_table, **look.latex),
         "table.md": markdown_csv.markdown_table(ablation_table),

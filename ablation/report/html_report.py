@@ -21,6 +21,7 @@ TITLES = {
     "contrasts": "One-factor contrasts",
     "effects": "Factors",
     "selection": "Selection",
+    "costs": "Costs",
     "selected": "The selected row",
     "reproduction": "Published numbers",
     "importance": "Importance of the factors",

@@ -187,7 +187,7 @@ def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -
         stated=tuple(dict.fromkeys(f for row in rows for f in row.levels)),
         published_test_images=file.published_test_images,
         margin=study_keys.margin(path, file, factors.experiment),
-        table=file.table,
+        table=study_keys.table(path, file, factors.experiment),
         comparisons=tuple(file.compare),
         measures=file.measures,
     )

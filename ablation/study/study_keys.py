@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ablation import experiments
 from ablation.errors import AblateError
 from ablation.study.grid import NOTHING
-from ablation.study.table_keys import Comparison, MeasureKeys, TableKeys
+from ablation.study.table_keys import COSTS, SPLIT_NONE, Comparison, MeasureKeys, TableKeys
 
 MAX_SEED = 2**32 - 1  # the largest seed that NumPy and scikit-learn accept
 MAX_ROWS = 10_000
@@ -133,11 +133,17 @@ def _primary(experiment: Any) -> str:
 
 def select_on(path: Path, file: StudyKeys, experiment: Any) -> str:
     """Return what rows are selected on: val_<measure> (by default the primary measure) or "none"."""
-    allowed = [f"val_{name}" for name in experiment.measures]
+    costs = reported_costs(file, experiment)
+    allowed = [f"val_{name}" for name in experiment.measures if name not in costs]
     stated = file.select_on or f"val_{_primary(experiment)}"
     split, _, measure = stated.partition("_")
     if stated == NOTHING:
         return stated
+    if stated in costs or measure in costs:
+        raise AblateError(
+            f"{path}: select_on: {quote(stated)} is a cost, and no row is selected on a cost; allowed: "
+            f"{', '.join(allowed)}, or {NOTHING}"
+        )
     if split not in ("val", "test") or measure not in experiment.measures:
         raise AblateError(
             f"{path}: select_on: unknown measure {quote(stated)}; allowed: {', '.join(allowed)}, or {NOTHING}"
@@ -162,6 +168,32 @@ def primary(path: Path, file: StudyKeys, experiment: Any) -> str:
             f"{path}: table.primary: {quote(stated)} is not a measure of this experiment; allowed: {', '.join(allowed)}"
         )
     return stated.removeprefix("test_")
+
+
+def reported_costs(file: StudyKeys, experiment: Any) -> list[str]:
+    """Return the names of the costs that trials report: measures without a split, and those with split = "none"."""
+    declared = [name for name, measure in experiment.measures.items() if not measure.splits]
+    stated = [name for name, keys in file.measures.items() if keys.split == SPLIT_NONE]
+    return list(dict.fromkeys([*declared, *stated]))
+
+
+def table(path: Path, file: StudyKeys, experiment: Any) -> TableKeys:
+    """Return the keys of [table]. Raises AblateError for a column that no study of the experiment has."""
+    allowed = [
+        f"{split}_{name}"
+        for split in ("train", "val", "test")
+        for name, measure in experiment.measures.items()
+        if split in measure.splits
+    ]
+    allowed = list(dict.fromkeys([*allowed, *COSTS, *reported_costs(file, experiment)]))
+    columns = file.table.columns or []
+    for n, column in enumerate(columns, start=1):
+        where = f"{path}: table.columns[{n}]"
+        if column not in allowed:
+            raise AblateError(f"{where}: unknown column {quote(column)}; known: {', '.join(allowed)}")
+        if column in columns[: n - 1]:
+            raise AblateError(f"{where}: {quote(column)} is named twice; name each column once")
+    return file.table
 
 
 def margin(path: Path, file: StudyKeys, experiment: Any) -> float | None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from ablation.analysis import costs as row_costs
+from ablation.analysis.costs import StudyCosts
 from ablation.analysis.differences import WINS
 from ablation.analysis.facts import Contrast, Difference, RowFacts, Score
 from ablation.analysis.selection import Selection
@@ -67,6 +69,7 @@ def _trial_line(record: Record, trial: Trial, result: Result | None, test: dict[
         "seconds": round(result.seconds, 3) if result else None,
         "attempts": result.attempts if result else None,
         "memory": result.memory if result else None,
+        **_reported(record, result),
         "reason": result.reason if result else "",
         **(result.environment if result else {}),
     }
@@ -82,6 +85,13 @@ def _trial_line(record: Record, trial: Trial, result: Result | None, test: dict[
         **_best(record.primary, result),
         **ran,
     }
+
+
+def _reported(record: Record, result: Result | None) -> dict[str, float | None]:
+    """Return the columns of the costs that a trial reports by itself."""
+    values = row_costs.of_result(record, result) if result and result.done else {}
+    own = row_costs.measures(record).keys() - row_costs.OF_EVERY_RESULT.keys()
+    return {name: values.get(name) for name in row_costs.reported(record) if name in own}
 
 
 def _best(measure: Measure, result: Result | None) -> dict[str, float | None]:
@@ -128,6 +138,39 @@ def rows(
             for n in numbers
         ]
     )
+
+
+def with_costs(rows: pd.DataFrame, costs: StudyCosts | None, names: Sequence[str]) -> pd.DataFrame:
+    """Return the rows with columns of costs.
+
+    Args:
+        rows: frame with a column `row`.
+        costs: costs of the rows; None where no row has finished.
+        names: names of columns; those that are no cost of a row are ignored.
+    """
+    values = costs.rows if costs else {}
+    columns = {name: [values.get(row, {}).get(name) for row in rows.row] for name in names}
+    return rows.join(pd.DataFrame(columns, rows.index, dtype=float).dropna(axis="columns", how="all"))
+
+
+def costs(rows: pd.DataFrame, study_costs: StudyCosts | None, primary: Measure) -> pd.DataFrame:
+    """Return one line per row: the mean of each cost, the primary measure, and the costs whose front the row is on.
+
+    Args:
+        rows: frame that `rows` returns.
+        study_costs: costs of the rows; None where no row has finished.
+        primary: primary measure of the study.
+    """
+    names = list(study_costs.measures) if study_costs else list(row_costs.OF_EVERY_RESULT)
+    state = rows[["study", "row", "label", "reference", "selected", "n_seeds"]]
+    key = f"{study_costs.split if study_costs else 'val'}_{primary.name}"
+    fronts = [" ".join(study_costs.fronts_of(n)) if study_costs else "" for n in rows.row]
+    scores = [study_costs.scores.get(n) if study_costs else None for n in rows.row]
+    frame = with_costs(state, study_costs, names)
+    whole = [name for name in (row_costs.PARAMETERS, row_costs.MEMORY) if name in frame and not (frame[name] % 1).any()]
+    frame = frame.astype(dict.fromkeys(whole, "Int64"))
+    frame[key], frame["pareto"], frame["trials"] = scores, fronts, rows.trials
+    return frame
 
 
 def _state(record: Record, row: int, outcomes: list[str], selected: Selection | None) -> dict[str, Any]:

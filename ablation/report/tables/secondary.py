@@ -3,6 +3,7 @@
 from ablation.analysis.study_analysis import StudyAnalysis
 from ablation.model.table import Table
 from ablation.report.tables.contrasts import contrasts
+from ablation.report.tables.costs import costs
 from ablation.report.tables.effects import effects
 from ablation.report.tables.per_class import elsewhere, selected
 from ablation.report.tables.reproduction import reproduction
@@ -17,6 +18,7 @@ def every(study: StudyAnalysis) -> list[Table]:
         unpaired,
         effects,
         selection,
+        costs,
         selected,
         reproduction,
         *getattr(study.record.experiment, "tables", ()),
