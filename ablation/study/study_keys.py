@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ablation import experiments
 from ablation.errors import AblateError
-from ablation.study.grid import NOTHING
+from ablation.study.grid import NOTHING, Grid
 from ablation.study.table_keys import Comparison, MeasureKeys, TableKeys
 
 MAX_SEED = 2**32 - 1  # the largest seed that NumPy and scikit-learn accept
@@ -148,6 +148,15 @@ def select_on(path: Path, file: StudyKeys, experiment: Any) -> str:
             "select_on_test = true, which every table then states"
         )
     return stated
+
+
+def refuse_second_best(path: Path, grid: Grid) -> None:
+    """Raise AblateError where a second best row is requested, and validation selects no best one."""
+    if grid.table.second_best and (grid.on_test or not grid.selects):
+        raise AblateError(
+            f"{path}: table.second_best: true is not allowed with select_on = {quote(grid.select_on)}; allowed: false, "
+            "or select_on with a measure on validation"
+        )
 
 
 def margin(path: Path, file: StudyKeys, experiment: Any) -> float | None:

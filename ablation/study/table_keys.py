@@ -10,7 +10,7 @@ REFERENCE, ALL_PAIRS, LIST = FAMILIES = ("reference", "all_pairs", "list")
 MARKS = ("symbols", "stars")
 SPLIT_NONE = "none"
 
-Label = str | int | dict[str, object]  # of a row in [[compare]]: its label, its number, or levels that only it has
+Label = str | int | dict[str, object]  # of a row in [[compare]]: its label, or levels that only it has; no number
 
 
 class TableKeys(BaseModel):
@@ -25,6 +25,7 @@ class TableKeys(BaseModel):
     units: Literal["", "examples", "groups"] = Field(default="", description="examples or groups")
     columns: list[str] | None = Field(default=None, description="a list of columns of table.csv")
     marks: Literal["symbols", "stars"] = Field(default="symbols", description="symbols or stars")
+    second_best: bool = Field(default=False, description="true or false")
 
 
 class Comparison(BaseModel):
