@@ -153,6 +153,21 @@ class Contrast:
 
 
 @dataclass(frozen=True)
+class Family:
+    """Comparisons that are corrected together, as one [[compare]] of the study file states them.
+
+    Attributes:
+        title: the rows, in words.
+        pairs: (first row, second row) -> difference, second minus first, with `p_holm` over these pairs.
+        untested: (first row, second row) -> why the pair is not compared.
+    """
+
+    title: str
+    pairs: Mapping[tuple[int, int], Difference]
+    untested: Mapping[tuple[int, int], str]
+
+
+@dataclass(frozen=True)
 class Effect:
     """Effect of one level of a factor compared with the reference's level, over all matched pairs.
 
@@ -238,6 +253,9 @@ class Analysis:
             apply.
         detectable: minimum detectable difference in a share of right examples, between two rows on this test set.
         bootstrapped: whether aggregates have intervals.
+        families: comparisons that the study file states.
+        second_best: row with the second best value of the selecting measure, on the same validation examples as the
+            selected row; None where the study file does not request it.
     """
 
     rows: dict[int, RowFacts]
@@ -249,3 +267,5 @@ class Analysis:
     detectable: float | None
     noise: Noise | None
     bootstrapped: bool
+    families: tuple[Family, ...] = ()
+    second_best: int | None = None

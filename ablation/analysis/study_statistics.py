@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from ablation.analysis import differences, effects, selection_bootstrap
+from ablation.analysis import comparisons, differences, effects, selection_bootstrap
 from ablation.analysis.differences import Rows
 from ablation.analysis.evidence import StudyEvidence, drawn, samples
 from ablation.analysis.facts import SEEDS, Analysis, Contrast, Difference, Noise, RowFacts, Sample, Score
@@ -82,6 +82,8 @@ def analyse(
         detectable=_detectable(deltas, rows, on_reference_split),
         noise=noise,
         bootstrapped=bootstrapped,
+        families=tuple(comparisons.families(grid, rows, others)),
+        second_best=selection_bootstrap.second_best(record, parameters, selecting, selected),
     )
 
 

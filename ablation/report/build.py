@@ -111,6 +111,8 @@ def build(
         "macros.tex": latex.macros(rows, ablation_table.decimals, record.detailed),
         "warnings.json": json.dumps(warnings.as_json(diagnostics), indent=1, ensure_ascii=False) + "\n",
     }
+    if families := study.analysis.families:
+        files["comparisons.csv"] = markdown_csv.csv(dataframes.comparisons(record, families))
     secondary_tables = secondary.every(study)
     finished = study_analysis.of_rows(record, results)
     if (

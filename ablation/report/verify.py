@@ -147,7 +147,8 @@ def _origin(path: Path, text: str) -> _Origin:
     """Return the origin that a table file states."""
     if path.suffix == ".csv":
         columns, *rows = list(csv.reader(io.StringIO(text))) or [[]]
-        kind = "contrasts.csv" if "from_row" in columns else "trials.csv" if "trial" in columns else "table.csv"
+        of_pairs = "comparisons.csv" if "family" in columns else "contrasts.csv"
+        kind = of_pairs if "from_row" in columns else "trials.csv" if "trial" in columns else "table.csv"
         lines = (dict(zip(columns, row, strict=False)) for row in rows)
         return _Origin(next((line["study"] for line in lines if "study" in line), ""), kind, {})
     comment = re.search(

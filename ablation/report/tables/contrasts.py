@@ -2,13 +2,10 @@
 
 from collections.abc import Iterator
 
-from ablation.analysis.facts import Difference
 from ablation.analysis.study_analysis import StudyAnalysis
-from ablation.measures.measure import AGGREGATE, Measure
 from ablation.model.table import Column, Table
-from ablation.report.tables.dataframes import over
+from ablation.report.tables import pairs, stars
 from ablation.report.tables.secondary_table import MOST, secondary_table
-from ablation.report.tables.table import measured
 from ablation.study.levels import short
 
 
@@ -20,61 +17,37 @@ def contrasts(study: StudyAnalysis) -> Table | None:
     shown = study.analysis.contrasts[:MOST]
     if not shown:
         return None
-    one_seed = all(c.difference.against for c in shown)
-    margin, secondary = study.record.grid.margin, _secondary_measures(study)
+    record, one_seed = study.record, all(c.difference.against for c in shown)
+    measures = (record.primary, *pairs.secondary_measures(study))
     columns = [
         Column("factor", "Factor", "text"),
         Column("levels", "Level", "text"),
         Column("rows", "Rows", "text"),
-        *(measured(m.name, f"Δ {m.title}", "change", "Test", m) for m in (study.record.primary, *secondary)),
-        *([Column("only", "Right only in", "text")] if one_seed else []),
-        Column("p", "p", "p"),
-        Column("p_holm", "p (Holm)", "p"),
-        *([Column("equivalent", "Equivalent", "text")] if margin else []),
+        *pairs.columns(record, measures, one_seed),
     ]
     rows = []
     for contrast in shown:
-        pair, d = contrast.pair, contrast.difference
+        pair = contrast.pair
         levels = " → ".join(short(pair.factor, level) for level in pair.levels)
-        rows.append(
-            [
-                study.record.grid.titles[pair.factor], levels, f"{pair.first} → {pair.second}", d.value,
-                *(d.others.get(m.name) for m in secondary),
-                *([_discordant(d)] if one_seed else []),
-                d.p, d.p_holm,
-                *([{True: "yes", False: "no", None: None}[d.equivalent]] if margin else []),
-            ]
-        )  # fmt: skip
+        named = [record.grid.titles[pair.factor], levels, f"{pair.first} → {pair.second}"]
+        rows.append([*named, *pairs.cells(record, contrast.difference, measures, one_seed)])
     caption = "One-factor contrasts: rows that differ in one factor alone."
     return secondary_table(study, "contrasts", caption, columns, rows, list(_contrast_notes(study, one_seed)))
-
-
-def _secondary_measures(study: StudyAnalysis) -> list[Measure]:
-    """Return the measures other than the primary one whose differences have intervals."""
-    primary = study.record.primary.name
-    return [
-        m for m in study.record.detailed if m.name != primary and (m.kind != AGGREGATE or study.analysis.bootstrapped)
-    ]
-
-
-def _discordant(difference: Difference) -> str:
-    against = difference.against
-    assert against is not None
-    return f"{against.only_a:,} / {against.only_b:,}"
 
 
 def _contrast_notes(study: StudyAnalysis, one_seed: bool) -> Iterator[str]:
     n_contrasts, primary, noun = len(study.analysis.contrasts), study.record.primary, study.record.noun
     if n_contrasts > MOST:
         yield f"The first {MOST} of {n_contrasts:,}; contrasts.csv has them all."
-    tests = dict.fromkeys(_test(study, c.difference) for c in study.analysis.contrasts)
+    tests = dict.fromkeys(pairs.test_name(study.record, c.difference) for c in study.analysis.contrasts)
     if test := " or ".join(filter(None, tests)):
         method = f"Intervals: 95 %, paired, unadjusted. p: {test}; Holm over the {n_contrasts:,} contrasts."
     else:
         method = "Of numbers alone: no intervals, and no tests."
     yield f"Second row minus first. {method}"
+    yield from stars.note(study.record)
     if one_seed:
-        yield f"Right only in: test {noun}s that only the first / only the second row gets right."
+        yield pairs.right_only_in(study.record)
     if study.analysis.cochran is not None:
         yield f"Any difference among the rows: Cochran's Q, p {_p(study.analysis.cochran)}."
     if study.analysis.detectable:
@@ -82,17 +55,7 @@ def _contrast_notes(study: StudyAnalysis, one_seed: bool) -> Iterator[str]:
             f"Smallest difference that one test on these {noun}s finds with power 0.8: "
             f"{primary.size(study.analysis.detectable, 1)} (at the rows' median discordance with the reference)."
         )
-    if margin := study.record.grid.margin:
-        size = f"{primary.scale * margin:g} {primary.change_unit}".rstrip()
-        yield f"Equivalent: within ±{size} by two one-sided paired tests."
-
-
-def _test(study: StudyAnalysis, difference: Difference) -> str:
-    """Return the name of the test that gave the p of a difference; "" if no test was possible."""
-    if difference.against:
-        return "exact McNemar"
-    kind = "bootstrap" if study.record.primary.kind == AGGREGATE and difference.over != "seeds" else "t"
-    return f"paired {kind} test over {over(study.record, difference.over)}" if difference.over else ""
+    yield from pairs.equivalence(study.record)
 
 
 def _p(value: float) -> str:
