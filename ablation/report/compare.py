@@ -41,10 +41,12 @@ def compare(workspace: Workspace, name: str, rows: Sequence[str]) -> StudyAnalys
     sealed = _need_open(workspace, record)
     results = study_analysis.collect(workspace, record)
     _need_finished(record, numbers, results)
-    shown = {trial: result if trial.row in (*numbers, sealed.row) else None for trial, result in results.items()}
+    chosen = {trial: result if trial.row in numbers else None for trial, result in results.items()}
     grid = record.grid.model_copy(update={"comparisons": (family,)})
-    only_these = record.model_copy(update={"grid": grid})
-    study = study_analysis.gather(workspace, only_these, shown, sealed, all_intervals=True)
+    without_selection = sealed.model_copy(update={"row": None})  # its statistics are slow, and not shown
+    study = study_analysis.gather(
+        workspace, record.model_copy(update={"grid": grid}), chosen, without_selection, all_intervals=True
+    )
     if not study.analysis.families[0].pairs:
         raise AblateError(
             f"study {name!r}: {which(numbers)} have different test {record.noun}s, so their results cannot be paired"

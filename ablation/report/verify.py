@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from ablation.errors import AblateError
 from ablation.model.table import WORDING
 from ablation.report.build import Importances, RenderOptions, Report, rebuild
+from ablation.report.tables import stars
 from ablation.store import aliases
 from ablation.store.upgrade import opened
 from ablation.store.workspace import Workspace
@@ -286,7 +287,7 @@ def check(workspace: Workspace, path: Path, importances: Importances | None = No
             f"({workspace.root} has {studies}); "
             "pass --workspace with the workspace of that study"
         )
-    look = RenderOptions(latex=latex, importances=importances)
+    look = RenderOptions(latex=latex, importances=importances, marks=stars.marks_of(text))
     drawing = rebuild(workspace, study, look)
     if name not in drawing.files:
         raise AblateError(f"{path}: study {study} does not have {name} now; redraw its tables: `ablate table`")
