@@ -180,6 +180,21 @@ class Contrast:
 
 
 @dataclass(frozen=True)
+class Family:
+    """Comparisons that are corrected together, as one [[compare]] of the study file states them.
+
+    Attributes:
+        title: the rows, in words.
+        pairs: (first row, second row) -> difference, second minus first, with `p_holm` over these pairs.
+        untested: (first row, second row) -> why the pair is not compared.
+    """
+
+    title: str
+    pairs: Mapping[tuple[int, int], Difference]
+    untested: Mapping[tuple[int, int], str]
+
+
+@dataclass(frozen=True)
 class Effect:
     """Effect of one level of a factor compared with the reference's level, over all matched pairs.
 
@@ -271,6 +286,9 @@ class Analysis:
         largest_power: power of that test for the largest possible difference; None where the test does not apply.
         unpaired: rows on other test examples than the reference -> difference from the reference, unpaired.
         inference: variation that intervals and tests are meant to cover.
+        families: comparisons that the study file states.
+        second_best: row with the second best value of the selecting measure, on the same validation examples as the
+            selected row; None where the study file does not request it.
     """
 
     rows: dict[int, RowFacts]
@@ -285,6 +303,8 @@ class Analysis:
     largest_power: float | None = None
     unpaired: Mapping[int, Difference] = field(default_factory=dict)
     inference: Inference = Inference()
+    families: tuple[Family, ...] = ()
+    second_best: int | None = None
 
     @cached_property
     def over(self) -> str:

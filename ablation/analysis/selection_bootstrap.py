@@ -1,4 +1,5 @@
-"""Stability of the selection: how often another sample of the validation examples would have selected each row."""
+"""Stability of the selection: how often another sample of the validation examples would have selected each row, and
+the second best row."""
 
 from collections.abc import Mapping, Sequence
 
@@ -100,6 +101,22 @@ def _reweighted(rows: Sequence[Sample], weights: np.ndarray) -> np.ndarray:
         return np.asarray(right @ weights.T / np.array([[len(r.seeds)] for r in rows]))
     sums: np.ndarray = np.stack([r.share for r in rows]) @ weights.T
     return sums
+
+
+def second_best(record: Record, parameters: Mapping[int, int], selecting: Rows, selected: int | None) -> int | None:
+    """Return the row that would be selected without the selected row, where the study file requests it.
+
+    Rows with fewer finished seeds than the selected row, or with other validation examples, do not count. The
+    parameters are those of `stability`.
+    """
+    by_rule = record.selected_by
+    if not record.grid.table.second_best or by_rule is None or selected is None or selected not in selecting:
+        return None
+    seeds, sign = len(selecting[selected].seeds), 1 if by_rule.lowest else -1
+    means = {r: selecting[r].mean for r in differences.neighbours(selecting, selected)}
+    eligible = [r for r, mean in means.items() if len(selecting[r].seeds) >= seeds and not np.isnan(mean)]
+    ranks = {r: (sign * round(means[r], 12), *cost(record, r, parameters[r])) for r in eligible}
+    return min(ranks, key=ranks.__getitem__, default=None)
 
 
 def cost(record: Record, row: int, parameters: int) -> tuple[int, int, int]:

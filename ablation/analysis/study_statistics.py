@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from ablation.analysis import differences, effects, selection_bootstrap
+from ablation.analysis import comparisons, differences, effects, selection_bootstrap
 from ablation.analysis.differences import Rows
 from ablation.analysis.evidence import StudyEvidence, drawn, samples
 from ablation.analysis.facts import SEEDS, Analysis, Contrast, Difference, Inference, Noise, RowFacts, Sample, Score
@@ -93,6 +93,8 @@ def analyse(
         largest_power=power.mcnemar_power(discordant, discordant, n) if discordant else None,
         unpaired=_unpaired(rows, grid.reference),
         inference=inference,
+        families=tuple(comparisons.families(grid, rows, others)),
+        second_best=selection_bootstrap.second_best(record, parameters, selecting, selected),
     )
 
 

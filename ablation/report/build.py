@@ -11,7 +11,17 @@ from ablation.analysis.selection import Selection
 from ablation.analysis.study_analysis import Results, StudyAnalysis
 from ablation.model.table import Table
 from ablation.report import html_report, warnings
-from ablation.report.tables import dataframes, importance, latex, markdown_csv, provenance, secondary, summary, table
+from ablation.report.tables import (
+    dataframes,
+    importance,
+    latex,
+    markdown_csv,
+    provenance,
+    secondary,
+    stars,
+    summary,
+    table,
+)
 from ablation.report.tables.dataframes import NOT_RUN
 from ablation.report.warnings import Diagnostic
 from ablation.store import record as records
@@ -33,12 +43,13 @@ class RenderOptions:
 
     `latex`: keyword arguments of `latex.latex`. `all_intervals`: bootstrap intervals for studies of more than 100 rows
     too. `importances`: function that computes the importances of the factors, called if there are enough trials; None
-    leaves the importances out.
+    leaves the importances out. `marks`: "symbols" or "stars", in place of those of the study file; "" keeps these.
     """
 
     latex: Mapping[str, Any] = field(default_factory=dict)
     all_intervals: bool = False
     importances: Importances | None = None
+    marks: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,6 +108,7 @@ def build(
         sealed: sealed selection; None before a selection.
         look: options for rendering.
     """
+    record = stars.marked(record, look.marks)
     study = study_analysis.gather(workspace, record, results, sealed, look.all_intervals)
     examine = getattr(record.experiment, "examine", lambda workspace, record: None)
     diagnostics = tuple(warnings.find(study, _looks(workspace, record), examine(workspace, record)))
@@ -115,6 +127,8 @@ def build(
         "macros.tex": latex.macros(rows, ablation_table.decimals, record.detailed),
         "warnings.json": json.dumps(warnings.as_json(diagnostics), indent=1, ensure_ascii=False) + "\n",
     }
+    if families := study.analysis.families:
+        files["comparisons.csv"] = markdown_csv.csv(dataframes.comparisons(record, families))
     secondary_tables = secondary.every(study)
     finished = study_analysis.of_rows(record, results)
     if (

@@ -13,7 +13,7 @@ from typing import Any
 
 from ablation import experiments
 from ablation.errors import AblateError
-from ablation.study import stated_rows, study_keys
+from ablation.study import comparisons, stated_rows, study_keys
 from ablation.study.grid import Grid
 from ablation.study.levels import Schema, short
 from ablation.study.merge import SETS, parts, together
@@ -172,7 +172,7 @@ def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -
         kept = [i for i, condition in enumerate(conditions) if i == 0 or condition != conditions[0]]
         rows, conditions = [rows[i] for i in kept], [conditions[i] for i in kept]
     stated_rows.refuse_duplicates(path, rows, conditions)
-    return Grid(
+    grid = Grid(
         stem=path.stem,
         title=file.title or path.stem,
         factors=factors.schema,
@@ -188,9 +188,10 @@ def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -
         published_test_images=file.published_test_images,
         margin=study_keys.margin(path, file, factors.experiment),
         table=study_keys.table(path, file, factors.experiment),
-        comparisons=tuple(file.compare),
         measures=file.measures,
     )
+    study_keys.refuse_second_best(path, grid)
+    return grid.model_copy(update={"comparisons": comparisons.checked(path, file.compare, grid, factors)})
 
 
 def _refuse_unknown(changes: Mapping[str, Any], schema: Schema) -> None:

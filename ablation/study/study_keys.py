@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ablation import experiments
 from ablation.errors import AblateError
-from ablation.study.grid import NOTHING
+from ablation.study.grid import NOTHING, Grid
 from ablation.study.table_keys import COSTS, SPLIT_NONE, Comparison, MeasureKeys, TableKeys
 
 MAX_SEED = 2**32 - 1  # the largest seed that NumPy and scikit-learn accept
@@ -194,6 +194,15 @@ def table(path: Path, file: StudyKeys, experiment: Any) -> TableKeys:
         if column in columns[: n - 1]:
             raise AblateError(f"{where}: {quote(column)} is named twice; name each column once")
     return file.table
+
+
+def refuse_second_best(path: Path, grid: Grid) -> None:
+    """Raise AblateError where a second best row is requested, and validation selects no best one."""
+    if grid.table.second_best and (grid.on_test or not grid.selects):
+        raise AblateError(
+            f"{path}: table.second_best: true is not allowed with select_on = {quote(grid.select_on)}; allowed: false, "
+            "or select_on with a measure on validation"
+        )
 
 
 def margin(path: Path, file: StudyKeys, experiment: Any) -> float | None:

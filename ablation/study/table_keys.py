@@ -12,7 +12,7 @@ MARKS = ("symbols", "stars")
 SPLIT_NONE = "none"
 COSTS = ("parameters", "seconds", "memory")  # costs that results of all experiments have
 
-Label = str | int | dict[str, object]  # of a row in [[compare]]: its label, its number, or levels that only it has
+Label = str | int | dict[str, object]  # of a row in [[compare]]: its label, or levels that only it has; no number
 
 
 class TableKeys(BaseModel):
@@ -29,6 +29,7 @@ class TableKeys(BaseModel):
         default=None, description="a list of names: train_, val_ or test_ with a measure; parameters, seconds, memory"
     )
     marks: Literal["symbols", "stars"] = Field(default="symbols", description="symbols or stars")
+    second_best: bool = Field(default=False, description="true or false")
 
 
 class Comparison(BaseModel):

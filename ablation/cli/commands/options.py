@@ -63,6 +63,12 @@ def some_study_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--grid", callback=_not_empty, help=f"{GRID} Default: all studies.")(command)
 
 
+def one_study_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    command = NAME(command)
+    default = "Default: the only study of the workspace."
+    return click.option("--grid", callback=_not_empty, help=f"{GRID} {default}")(command)
+
+
 def tls_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for name, description in (
         ("key", "your private key (PEM)"),

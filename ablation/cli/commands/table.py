@@ -34,10 +34,15 @@ from ablation.errors import AblateError
     show_default=True,
     help="Intervals in the table; auto leaves out bootstrap intervals if there are more than 100 rows.",
 )
+@click.option(
+    "--marks",
+    type=click.Choice(["symbols", "stars"]),
+    help="With stars, p (Holm) has *, ** or *** below 0.05, 0.01 and 0.001. Default: as in the study file.",
+)
 @strict_option
 def table(
     grid: str, name: str | None, workspace: Path, style: str, standalone: bool, fragment: bool, wide: bool,
-    intervals: str, strict: tuple[str, ...],
+    intervals: str, marks: str | None, strict: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Redraw the tables and the report of a study from its files.
 
@@ -50,7 +55,7 @@ def table(
         raise AblateError("--standalone and --fragment cannot be combined; pass one of them")
     form = "standalone" if standalone else "fragment" if fragment else "float"
     latex = {"style": style, "form": form, "float": "table*" if wide else "table"}
-    outcome = drawn(grid, name, workspace, strict, latex=latex, all_intervals=intervals == "all")
+    outcome = drawn(grid, name, workspace, strict, latex=latex, all_intervals=intervals == "all", marks=marks or "")
     say_table(outcome)
     say_files(outcome)
     return 1 if fatal(outcome.codes, strict) else 0

@@ -9,13 +9,14 @@ import pandas as pd
 from ablation.analysis import costs as row_costs
 from ablation.analysis.costs import StudyCosts
 from ablation.analysis.differences import WINS
-from ablation.analysis.facts import Contrast, Difference, RowFacts, Score
+from ablation.analysis.facts import Contrast, Difference, Family, RowFacts, Score
 from ablation.analysis.selection import Selection
 from ablation.measures.measure import BINARY, SPLITS, Measure
 from ablation.outcomes import Status
 from ablation.statistics.intervals import LEVEL, Interval
 from ablation.store.record import Record
 from ablation.store.result import Result
+from ablation.study.comparisons import Pair
 from ablation.study.grid import PUBLISHED, Trial
 from ablation.study.levels import short
 from ablation.study.table_keys import BOTH
@@ -302,3 +303,43 @@ def contrasts(record: Record, one_factor_contrasts: Sequence[Contrast]) -> pd.Da
     pair = ("study", "factor", "from_level", "to_level", "from_row", "to_row")
     columns = [*pair, *_difference(record, None), *_published_change(record, 1, 1), "ci_level"]
     return pd.DataFrame([_contrast_line(record, c) for c in one_factor_contrasts], columns=columns)
+
+
+def levels_between(record: Record, pair: Pair) -> list[tuple[str, str, str]]:
+    """Return the factors in which two rows differ, each with the level of the first and of the second row."""
+    one, other = (record.shown(record.grid.rows[row - 1]) for row in pair)
+    return [
+        (f, short(f, one[f]), short(f, other[f])) for f in record.grid.varying if f in one and one[f] != other.get(f)
+    ]
+
+
+def _comparison_line(record: Record, number: int, pair: Pair, difference: Difference) -> dict[str, Any]:
+    differing = levels_between(record, pair)
+    factors, from_levels, to_levels = zip(*differing, strict=True) if differing else ((), (), ())
+    return {
+        "study": record.name,
+        "family": number,
+        "from_row": pair[0],
+        "to_row": pair[1],
+        "from_label": record.grid.labels[pair[0] - 1],
+        "to_label": record.grid.labels[pair[1] - 1],
+        "factors": ", ".join(factors),
+        "from_levels": ", ".join(from_levels),
+        "to_levels": ", ".join(to_levels),
+        **_difference(record, difference),
+        "ci_level": LEVEL,
+    }
+
+
+def comparisons(record: Record, families: Sequence[Family]) -> pd.DataFrame:
+    """Return one line per compared pair of all families. `family`: number of its [[compare]] in the study file.
+
+    Differences are second row minus first, in percentage points for measures that are shares.
+    """
+    rows = ("study", "family", "from_row", "to_row", "from_label", "to_label", "factors", "from_levels", "to_levels")
+    lines = [
+        _comparison_line(record, number, pair, difference)
+        for number, family in enumerate(families, start=1)
+        for pair, difference in family.pairs.items()
+    ]
+    return pd.DataFrame(lines, columns=[*rows, *_difference(record, None), "ci_level"])

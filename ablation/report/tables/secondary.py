@@ -2,6 +2,7 @@
 
 from ablation.analysis.study_analysis import StudyAnalysis
 from ablation.model.table import Table
+from ablation.report.tables.comparisons import comparisons
 from ablation.report.tables.contrasts import contrasts
 from ablation.report.tables.costs import costs
 from ablation.report.tables.effects import effects
@@ -24,4 +25,4 @@ def every(study: StudyAnalysis) -> list[Table]:
         *getattr(study.record.experiment, "tables", ()),
     )
     tables = [table for build in builders if (table := build(study))]
-    return [*tables, *(elsewhere(study, evaluation) for evaluation in study.elsewhere)]
+    return [*comparisons(study), *tables, *(elsewhere(study, evaluation) for evaluation in study.elsewhere)]

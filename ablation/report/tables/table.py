@@ -16,7 +16,7 @@ from ablation.measures.measure import SPLITS, Measure
 from ablation.model.phrases import listed, plural, which
 from ablation.model.table import Cell, Column, Table
 from ablation.outcomes import Status
-from ablation.report.tables import cost_columns, methods
+from ablation.report.tables import cost_columns, methods, stars
 from ablation.report.tables.dataframes import NOT_RUN, score_of
 from ablation.statistics.intervals import Interval, clopper_pearson
 from ablation.store.record import Record
@@ -64,7 +64,7 @@ def _columns(record: Record, rows: pd.DataFrame, analysis: Analysis | None) -> I
     if analysis:
         delta = measured("delta", "Δ", "change", f"Test {lower(record.primary.short)} − °", record.primary)
         yield delta
-        yield Column("p_holm", "p (Holm)", "p", delta.group, delta.scale)
+        yield stars.starred(record, Column("p_holm", "p (Holm)", "p", delta.group, delta.scale))
 
 
 def _default(record: Record) -> list[str]:
@@ -131,8 +131,10 @@ def _cell(record: Record, column: Column, line: Mapping[str, Any], facts: RowFac
     return Cell(value, selected and key == record.grid.select_on)
 
 
-def _marks(line: Mapping[str, Any], facts: RowFacts | None) -> Iterator[str]:
+def _marks(line: Mapping[str, Any], facts: RowFacts | None, second_best: int | None) -> Iterator[str]:
     yield from (m for m in ("reference", "selected") if line[m])
+    if line["row"] == second_best:
+        yield "second"
     if facts and facts.not_different:
         yield "alike"
     if facts and facts.gap is not None and facts.gap > GAP:
@@ -164,7 +166,9 @@ def build(
     facts = analysis.rows if analysis else {}
     columns = tuple(_columns(record, rows, analysis))
     lines = [{str(k): v for k, v in line.items()} for line in rows.to_dict("records")]
-    marks = [frozenset(_marks(line, facts.get(n))) for n, line in enumerate(lines, start=1)]
+    by_current_rule = analysis and selected and selected.metric == record.grid.select_on
+    second_best = analysis.second_best if analysis and by_current_rule else None
+    marks = [frozenset(_marks(line, facts.get(n), second_best)) for n, line in enumerate(lines, start=1)]
     return Table(
         name=record.name,
         caption=_caption(record, rows, majority, analysis),
@@ -215,6 +219,8 @@ def _notes(
     yield f"{{reference}} reference row{_neighbours(neighbours)}."
     if selected:
         yield from _selection(record, selected)
+    if "second" in marks and record.selected_by:
+        yield f"{{second}} second best validation {record.selected_by.title}; not a claim that it differs."
     if analysis:
         yield from _statistics(record, analysis, marks)
     if analysis and lacks_a_class(record):
@@ -274,6 +280,7 @@ def _statistics(record: Record, analysis: Analysis, marks: frozenset[str]) -> It
         cheapest = analysis.stability.cheapest
         yield f"Cheapest row without a significant difference from {{selected}} on validation: row {cheapest}."
     yield from methods.method(record, analysis)
+    yield from stars.note(record)
     yield from methods.limits(record, analysis)
     yield from _missing_cells(record, analysis)
 
