@@ -189,7 +189,7 @@ def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -
         margin=study_keys.margin(path, file, factors.experiment),
         table=file.table,
         comparisons=tuple(file.compare),
-        measures=file.measures,
+        measures=study_keys.measures(path, file, factors.experiment),
     )
 
 
