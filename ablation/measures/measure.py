@@ -81,8 +81,8 @@ class Measure:
 
     @property
     def selects(self) -> bool:
-        """True where rows can be selected by this measure on validation."""
-        return "val" in self.splits and self.directed and not self.descriptive
+        """True where rows can be selected by this measure: no cost, not descriptive, and with a direction."""
+        return bool(self.splits) and self.directed and not self.descriptive
 
     @property
     def lowest(self) -> bool:

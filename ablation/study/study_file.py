@@ -188,7 +188,7 @@ def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -
         published_test_images=file.published_test_images,
         margin=study_keys.margin(path, file, factors.experiment),
         table=study_keys.table(path, file, factors.experiment),
-        measures=file.measures,
+        measures=study_keys.measures(path, file, factors.experiment),
     )
     study_keys.refuse_second_best(path, grid)
     return grid.model_copy(update={"comparisons": comparisons.checked(path, file.compare, grid, factors)})

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -24,6 +24,9 @@ class ExperimentKeys(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     plugin: str = experiments.DEFAULT
+    task: Literal["", "classes", "numbers", "scores", "scalars"] = Field(
+        default="", description="classes, numbers, scores or scalars: what the columns of the examples are"
+    )
 
 
 class StudyKeys(BaseModel):
@@ -126,6 +129,13 @@ def _described(place: Sequence[int | str]) -> tuple[type[BaseModel], str | None]
     return model, description
 
 
+def measures(path: Path, file: StudyKeys, experiment: Any) -> dict[str, MeasureKeys]:
+    """Return what the file states of measures. Raises AblateError for a measure that the experiment does not have."""
+    for name in file.measures.keys() - experiment.measures.keys():
+        raise AblateError(f"{path}: measures: unknown measure {quote(name)}; known: {', '.join(experiment.measures)}")
+    return file.measures
+
+
 def _primary(experiment: Any) -> str:
     """Return the name of the experiment's primary measure: by default, its first measure."""
     return str(getattr(experiment, "primary", next(iter(experiment.measures))))
@@ -134,7 +144,7 @@ def _primary(experiment: Any) -> str:
 def select_on(path: Path, file: StudyKeys, experiment: Any) -> str:
     """Return what rows are selected on: val_<measure> (by default the primary measure) or "none"."""
     costs = reported_costs(file, experiment)
-    allowed = [f"val_{name}" for name in experiment.measures if name not in costs]
+    allowed = [f"val_{name}" for name, m in experiment.measures.items() if name not in costs and not m.descriptive]
     stated = file.select_on or f"val_{_primary(experiment)}"
     split, _, measure = stated.partition("_")
     if stated == NOTHING:
