@@ -80,7 +80,7 @@ def lean(resamples: int = RESAMPLES) -> Iterator[None]:
     draws = partial(bootstrap.draws, resamples=resamples)
     with (
         patch.object(gc, "collect", lambda: 0),
-        patch.object(study_statistics, "_detectable", lambda *_: None),
+        patch.object(study_statistics, "_discordance", lambda *_: (0.0, 0)),
         patch.object(bootstrap, "draws", draws),
         patch.object(bootstrap, "RESAMPLES", resamples),
         patch.object(stats.t, "ppf", _remembered(stats.t.ppf)),

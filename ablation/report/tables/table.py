@@ -94,7 +94,7 @@ def _of_measure(name: str, split: str, m: Measure, one_unit: bool) -> Column:
     """Return the column of a measure on one split. `one_unit`: all measures on test have the same unit."""
     if split != "test":
         return measured(name, capital(split), "percent", capital(m.title), m)
-    title = m.short if one_unit or not m.unit else f"{m.short} ({m.unit})"
+    title = capital(m.short if one_unit or not m.unit else f"{m.short} ({m.unit})")
     column = measured(name, title, "estimate", "Test", m)
     return column if one_unit else replace(column, group="Test")
 
