@@ -1,7 +1,7 @@
 """Stability of the selection: how often another sample of the validation examples would have selected each row, and
 the second best row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from ablation.analysis.differences import Rows
 from ablation.analysis.facts import Sample, Stability
 from ablation.measures.measure import BINARY
 from ablation.statistics import bootstrap
+from ablation.statistics.groups import example_counts
 from ablation.store.record import Record
 
 SAMPLES = 2_000  # bootstrap samples of the validation examples, for the selection
@@ -63,7 +64,7 @@ def _resampled(selecting: Sequence[Sample], primary: Sequence[Sample], lowest: b
     where none were left out. Samples in which a measure is not defined are left out, of AUC for example those with one
     class alone."""
     winners, values = [], []
-    for weights in bootstrap.example_weights(selecting[0].n, SAMPLES):
+    for weights in _weights(selecting[0]):
         reweighted = _reweighted(selecting, weights)
         if (undefined := np.isnan(reweighted).any(axis=0)).any():
             weights, reweighted = weights[~undefined], reweighted[:, ~undefined]
@@ -79,6 +80,14 @@ def _mean(values: Sequence[float]) -> float:
     """Return the mean of the values that are defined; nan where there is none, as with one example alone."""
     defined = np.asarray(values)[~np.isnan(values)]
     return float(defined.mean()) if len(defined) else float("nan")
+
+
+def _weights(sample: Sample) -> Iterator[np.ndarray]:
+    """Yield how often each example occurs in bootstrap samples of the examples, or of their groups, (B, N)."""
+    if sample.groups is None:
+        return bootstrap.example_weights(sample.n, SAMPLES)
+    groups = sample.groups
+    return (example_counts(weights, groups) for weights in bootstrap.example_weights(int(groups.max()) + 1, SAMPLES))
 
 
 def _left(rows: Sequence[Sample], left_out: np.ndarray, best: np.ndarray) -> np.ndarray:

@@ -66,7 +66,7 @@ def analyse(
     adjusted = differences.adjusted([by_pair[p.first, p.second] for p in pairs])
     contrasts = tuple(Contrast(p, d) for p, d in zip(pairs, adjusted, strict=True))
     by_rule = record.selected_by or record.primary
-    selecting = val if by_rule.name == name else samples(evidence.val, by_rule)
+    selecting = val if by_rule.name == name else samples(evidence.val, by_rule, inference)
     discordant, n = _discordance(deltas, rows, on_reference_split)
     return Analysis(
         rows={
@@ -126,8 +126,9 @@ def _over_examples(sample: Sample) -> Interval | None:
     if units.source != SCORE:
         return None
     values = measured([sample], units)
-    components = units.components(values)
-    return _within(sample, (components.intervals() if components else intervals.of_scores(values))[0])
+    if units.sizes:
+        return _within(sample, intervals_of(values, np.array([sample.mean]), units, sample.kind)[0])
+    return _within(sample, intervals.of_scores(values)[0])
 
 
 def _is_counted(sample: Sample) -> bool:

@@ -80,7 +80,8 @@ def test_both_at_once_are_crossed_random_effects():
     assert rows[1].scores is not None
     assert rows[2].scores is not None
     expected = crossed_means((rows[2].scores - rows[1].scores)[None])
-    assert difference.value == expected.intervals()[0]
+    assert (difference.value.low, difference.value.high) == (expected.intervals()[0].low, expected.intervals()[0].high)
+    assert difference.value.value == pytest.approx(expected.means[0])
     assert difference.p == expected.p_values()[0]
     seeds, examples = (
         differences.between({r: replace(s, uncertainty=u) for r, s in rows.items()}, [(1, 2)])[1, 2].value
