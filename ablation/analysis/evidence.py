@@ -8,11 +8,12 @@ from functools import cached_property
 import numpy as np
 
 from ablation.analysis.facts import Sample
-from ablation.measures.measure import AGGREGATE, PER_EXAMPLE, Columns, Measure
+from ablation.measures import repeats
+from ablation.measures.measure import AGGREGATE, BINARY, BOUNDED, PER_EXAMPLE, Columns, Measure
 from ablation.statistics import bootstrap
 from ablation.store.examples import Examples
 
-SHARED = ("id", "label")  # columns that identify the examples: the same for all seeds
+SHARED = ("id", "label", repeats.REPEAT)  # columns that identify the examples: the same for all seeds
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Evidence:
         split: digest of the examples. Rows are compared only where the digest is the same.
         seeds: seeds of the S trainings.
         columns: name -> (S, N, ...), one entry per seed; the columns of SHARED are (N,). Empty where the examples are
-            unknown, or differ between seeds.
+            unknown, or differ between seeds. Where examples are repeated, N counts the repeats.
         numbers: measure -> the score that each training states itself, (S,).
     """
 
@@ -44,14 +45,20 @@ class Evidence:
 
     @property
     def n(self) -> int:
-        """Number of examples; 0 where the examples are unknown."""
+        """Number of examples, each counted once however often it is repeated; 0 where the examples are unknown."""
+        if repeats.has_repeats(self.columns):
+            return len(self.shared["id"])
         name, column = next(iter(self.columns.items()), ("", np.empty((0, 0))))
         return len(column) if name in SHARED else column.shape[1]
 
-    @property
+    @cached_property
     def shared(self) -> dict[str, np.ndarray]:
-        """Columns that identify the examples."""
-        return {name: column for name, column in self.columns.items() if name in SHARED}
+        """Columns that identify the examples, one entry per example: that of its first repeat."""
+        columns = {name: column for name, column in self.columns.items() if name in SHARED}
+        if not repeats.has_repeats(columns):
+            return columns
+        lines = repeats.first_lines(columns)
+        return {name: column[lines] for name, column in columns.items() if name != repeats.REPEAT}
 
     def of(self, place: int) -> dict[str, np.ndarray]:
         """Return the columns of the seed at this position in `seeds`."""
@@ -73,7 +80,8 @@ class Evidence:
         return self._samples[measure.name]
 
     def _sample(self, measure: Measure) -> Sample | None:
-        identity = (self.split, self.seeds, measure.kind, measure.bounds)
+        kind = BOUNDED if measure.kind == BINARY and repeats.has_repeats(self.columns) else measure.kind
+        identity = (self.split, self.seeds, kind, measure.bounds)
         if self.columns and measure.follows_from(self.columns):
             values = np.array([measure.value(columns) for columns in self._each])
             if measure.descriptive:
@@ -176,7 +184,7 @@ def drawn(rows: Mapping[int, Evidence], measure: Measure) -> dict[int, Sample]:
                 _resampling(measure, predictions),
                 len(predictions),
                 sample.n,
-                strata=rows[row].labels if measure.stratified else None,
+                strata=rows[row].shared["label"] if measure.stratified else None,
             )
             parts = np.split(draws, np.cumsum([len(s.seeds) for s in aggregates.values()])[:-1])
             row_samples |= {r: replace(s, draws=part) for (r, s), part in zip(aggregates.items(), parts, strict=True)}
