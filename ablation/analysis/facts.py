@@ -132,6 +132,7 @@ class Score:
         over_seeds: interval over seeds; None with fewer than three seeds.
         over_both: interval over seeds and examples; None where the study asks for another one.
         over: units of the interval that tables print, as in `Difference.over`; "" where there is none.
+        counted: whether the value is a share of right examples, so that `over_examples` is Wilson's interval.
     """
 
     value: float
@@ -139,6 +140,7 @@ class Score:
     over_seeds: Interval | None
     over_both: Interval | None = None
     over: str = ""
+    counted: bool = False
 
     @property
     def interval(self) -> Interval:

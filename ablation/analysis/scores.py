@@ -25,7 +25,7 @@ def score(sample: Sample) -> Score:
         both = intervals_of(measured([sample], units), np.array([value]), units, sample.kind)[0]
         over_both = _within(sample, both)
     over = units.over or (EXAMPLES if over_examples else "")
-    return Score(value, over_examples, over_seeds, over_both, over)
+    return Score(value, over_examples, over_seeds, over_both, over, _is_counted(sample) and sample.groups is None)
 
 
 def _over_examples(sample: Sample) -> Interval | None:

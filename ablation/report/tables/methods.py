@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ablation.analysis.facts import SEEDS, Analysis, Difference
 from ablation.analysis.unpaired import OVER_EXAMPLES, OVER_SEEDS
-from ablation.measures.measure import AGGREGATE, BINARY, SCALAR, Measure
+from ablation.measures.measure import AGGREGATE, BINARY, Measure
 from ablation.model.phrases import sentence, which
 from ablation.report.tables.dataframes import over, score_of
 from ablation.statistics import tests
@@ -113,7 +113,7 @@ def _interval(measure: Measure, record: Record, analysis: Analysis) -> str:
         return f"percentile bootstrap over {units}, {RESAMPLES:,} resamples"
     if " and " in common:
         return f"crossed random effects of {units} (Howe)"
-    if measure.kind in (BINARY, SCALAR) and not several_seeds and common == "examples":
+    if common == "examples" and all(s.counted for s in scores):
         return "Wilson interval"
     return f"t interval over {units}{' of the mean over seeds' if several_seeds else ''}"
 
