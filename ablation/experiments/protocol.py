@@ -146,6 +146,7 @@ class Experiment(Protocol):
     - `primary`: the name of the measure whose differences are tested; by default the selecting one, then the first.
     - `detailed`: names of measures that have intervals on test; by default the primary measure alone.
     - `noun`: the word for one example ("image").
+    - `varies`: what the seed of a trial changes, in words ("initialisation, order of training examples").
     - `Inputs`: a subclass of `store.record.Inputs` with additional fields.
     - `Training`: a subclass of `store.training.Training` with the fields that `Inputs.given` returns.
     - `takes_data`: the allowed values of `--data`, in words; without this name, the experiment takes no data.

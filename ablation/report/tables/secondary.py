@@ -6,6 +6,7 @@ from ablation.report.tables.contrasts import contrasts
 from ablation.report.tables.effects import effects
 from ablation.report.tables.per_class import elsewhere, selected
 from ablation.report.tables.reproduction import reproduction
+from ablation.report.tables.review import review
 from ablation.report.tables.selection import selection
 
 
@@ -13,4 +14,5 @@ def every(study: StudyAnalysis) -> list[Table]:
     """Return all secondary tables that this study has."""
     builders = (contrasts, effects, selection, selected, reproduction, *getattr(study.record.experiment, "tables", ()))
     tables = [table for build in builders if (table := build(study))]
-    return [*tables, *(elsewhere(study, evaluation) for evaluation in study.elsewhere)]
+    evaluations = (elsewhere(study, evaluation) for evaluation in study.elsewhere)
+    return [*tables, *evaluations, *([for_reviewers] if (for_reviewers := review(study)) else [])]
