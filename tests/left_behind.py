@@ -48,6 +48,8 @@ def _content(path: Path) -> Any:
         return {k: v for k, v in json.loads(path.read_text()).items() if k != "milestones"}
     if path.name == "selection.json":
         return {k: v for k, v in json.loads(path.read_text()).items() if k != "sealed"}
+    if path.name == "study-files.jsonl":
+        return [{k: v for k, v in json.loads(line).items() if k != "time"} for line in path.open()]
     if path.name == "trials.csv":
         return _trials(path.read_text())
     if path.name == "progress.json":

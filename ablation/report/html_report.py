@@ -25,6 +25,7 @@ TITLES = {
     "selected": "The selected row",
     "reproduction": "Published numbers",
     "importance": "Importance of the factors",
+    "review": "For reviewers",
 }
 
 GRADE_TITLES = {  # the last grade is folded

@@ -4,9 +4,11 @@ Errors name the file, the key and the allowed values.
 """
 
 import contextlib
+import hashlib
 import os.path
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,15 @@ from ablation.study.levels import Schema, short
 from ablation.study.merge import SETS, parts, together
 from ablation.study.stated_rows import factors_of
 from ablation.study.study_keys import MAX_ROWS, MAX_SEED, ExperimentKeys
+
+
+@dataclass(frozen=True)
+class StudyText:
+    """Content of one study file: its name without folders, the sha256 of its bytes, and its text."""
+
+    name: str
+    sha256: str
+    text: str
 
 
 def _study_files(folder: Path) -> dict[str, Path]:
@@ -134,6 +145,15 @@ def read(grid: str, changes: Mapping[str, Any] | None = None, seeds: Sequence[in
     study = together(stem(grid), grids) if grids[1:] else grids[0]
     _refuse_ambiguous_paths(study, grid)
     return study
+
+
+def texts(grid: str) -> tuple[StudyText, ...]:
+    """Return the content of the study files that `--grid` names, which `read` has accepted."""
+    paths = [find(part) for part in ([grid] if os.path.isfile(grid) else parts(grid))]
+    contents = [(path.name, path.read_bytes()) for path in paths]
+    return tuple(
+        StudyText(name, hashlib.sha256(c).hexdigest(), c.decode("utf-8-sig", "replace")) for name, c in contents
+    )
 
 
 def stem(grid: str) -> str:

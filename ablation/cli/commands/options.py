@@ -216,6 +216,7 @@ def asked_for(
         name or default_name(study.stem, data),
         experiment_options,
         timeout=seconds,
+        files=study_file.texts(grid),
         tls=Tls(tls_ca, tls_cert, tls_key),
         command=tuple(map(urls.masked, click.get_current_context().find_root().obj or ())),
         **other_options,

@@ -8,6 +8,7 @@ from ablation.report.tables.costs import costs
 from ablation.report.tables.effects import effects
 from ablation.report.tables.per_class import elsewhere, selected
 from ablation.report.tables.reproduction import reproduction
+from ablation.report.tables.review import review
 from ablation.report.tables.selection import selection
 from ablation.report.tables.unpaired import unpaired
 
@@ -25,4 +26,6 @@ def every(study: StudyAnalysis) -> list[Table]:
         *getattr(study.record.experiment, "tables", ()),
     )
     tables = [table for build in builders if (table := build(study))]
-    return [*comparisons(study), *tables, *(elsewhere(study, evaluation) for evaluation in study.elsewhere)]
+    evaluations = (elsewhere(study, evaluation) for evaluation in study.elsewhere)
+    for_reviewers = review(study)
+    return [*comparisons(study), *tables, *evaluations, *([for_reviewers] if for_reviewers else [])]
