@@ -2,8 +2,9 @@
 
 A line is one line of the table of evidence that a study may bring. Coverage is counted in studies whose rows differ,
 the family-wise error in studies whose rows are all equal. Every study runs through `study_statistics.analyse`, with
-three exceptions, which are not counted here and cost most of the time (`lean`): the minimum detectable difference, the
-garbage collection that statsmodels asks for in each call, and most of the bootstrap samples.
+a few exceptions, which are not counted here and cost most of the time (`lean`): the minimum detectable difference, the
+garbage collection that statsmodels asks for in each call, most of the bootstrap samples, the last digits of p, and p
+values where intervals alone are counted.
 """
 
 import gc
@@ -20,12 +21,13 @@ import numpy as np
 from pydantic import BaseModel
 from scipy import stats
 
-from ablation.analysis import study_statistics
+from ablation.analysis import differences, study_statistics
 from ablation.analysis.evidence import Evidence, StudyEvidence, of_row
 from ablation.analysis.facts import Analysis
 from ablation.measures import classes, regression
 from ablation.measures.measure import REAL, Measure, scalar
 from ablation.statistics import bootstrap
+from ablation.statistics import crossed as crossed_effects
 from ablation.statistics.intervals import ALPHA, Interval
 from ablation.store.examples import Examples
 from ablation.store.record import Inputs, Record
@@ -83,10 +85,18 @@ def lean(resamples: int = RESAMPLES) -> Iterator[None]:
         patch.object(study_statistics, "_detectable", lambda *_: None),
         patch.object(bootstrap, "draws", draws),
         patch.object(bootstrap, "RESAMPLES", resamples),
+        patch.object(crossed_effects, "STEPS", 24),  # p to five digits
         patch.object(stats.t, "ppf", _remembered(stats.t.ppf)),
         patch.object(stats.norm, "isf", _remembered(stats.norm.isf)),
         patch.object(stats.norm, "ppf", _remembered(stats.norm.ppf)),
     ):
+        yield
+
+
+@contextmanager
+def without_p_values() -> Iterator[None]:
+    """Leave out the p values, where intervals alone are counted."""
+    with patch.object(differences, "p_values", lambda first, *_: [float("nan")] * len(first)):
         yield
 
 
@@ -685,7 +695,8 @@ def count(line: Line, studies: int, seed: int = 0) -> Counts:
     """Return the counts of so many studies whose rows differ, and of as many whose rows are equal."""
     rng = np.random.default_rng(seed)
     with lean():
-        coverage = [covered(line, rng) for _ in range(studies)]
+        with without_p_values():
+            coverage = [covered(line, rng) for _ in range(studies)]
         family = [errors(line, rng) for _ in range(studies)]
     of_rows, of_differences = ([study[part] for study in coverage] for part in (0, 1))
     return Counts(
