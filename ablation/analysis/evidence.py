@@ -85,6 +85,8 @@ class Evidence:
         identity = (self.split, self.seeds, measure.kind, measure.bounds)
         if self.columns and measure.follows_from(self.columns):
             values = np.array([measure.value(columns) for columns in self._each])
+            if measure.descriptive:
+                return Sample(*identity, values, self.n)
             if measure.kind == AGGREGATE:
                 return Sample(*identity, values, self.n, resample=lambda weights: measure.resample(self._each, weights))
             return Sample(*identity, values, self.n, np.stack([measure.scores(columns) for columns in self._each]))
@@ -185,17 +187,21 @@ def drawn(rows: Mapping[int, Evidence], measure: Measure, inference: Inference =
         aggregates = {r: s for r, s in row_samples.items() if s.split == split and s.resample}
         if aggregates:
             predictions = [columns for r in aggregates for columns in rows[r]._each]
-            draws = _draws(measure, predictions, next(iter(aggregates.values())))
+            row, sample = next(iter(aggregates.items()))
+            draws = _draws(measure, predictions, sample, rows[row].labels if measure.stratified else None)
             parts = np.split(draws, np.cumsum([len(s.seeds) for s in aggregates.values()])[:-1])
             row_samples |= {r: replace(s, draws=part) for (r, s), part in zip(aggregates.items(), parts, strict=True)}
     return row_samples
 
 
-def _draws(measure: Measure, predictions: Sequence[Columns], sample: Sample) -> np.ndarray:
-    """Return the aggregate of A sets of predictions under bootstrap samples of examples or of groups, (A, B)."""
+def _draws(measure: Measure, predictions: Sequence[Columns], sample: Sample, strata: np.ndarray | None) -> np.ndarray:
+    """Return the aggregate of A sets of predictions under bootstrap samples of examples or of groups, (A, B).
+
+    `strata`: class of each example, (N,), where samples of examples are stratified. Samples of groups are not.
+    """
     groups = sample.groups
     if groups is None:
-        return bootstrap.draws(_resampling(measure, predictions), len(predictions), sample.n)
+        return bootstrap.draws(_resampling(measure, predictions), len(predictions), sample.n, strata=strata)
     by_group = lambda weights: measure.resample(predictions, example_counts(weights, groups))  # noqa: E731
     return bootstrap.draws(by_group, len(predictions), int(groups.max()) + 1)
 

@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ablation.errors import AblateError
 from ablation.experiments import is_demo
+from ablation.model.phrases import p_value, plural
 from ablation.statistics import evaluation
-from ablation.statistics.intervals import Interval, newcombe, wilson
+from ablation.statistics.intervals import ALPHA, Interval, newcombe, wilson
 from ablation.statistics.tests import chi_square
 from ablation.store import aliases
 from ablation.store.files import read_json, write_json
@@ -71,6 +72,29 @@ class ExternalEvaluation(BaseModel):
         n = sum(map(sum, self.test))
         return newcombe(self.accuracy.value, _right(self.test) / n, self.images, n)
 
+    @property
+    def mix(self) -> tuple[float, float | None]:
+        """Share of images that would have to change class to have test's shares of classes, and p (chi-square test)."""
+        return _shares([sum(line) for line in self.confusion], [sum(line) for line in self.test])
+
+
+def _shares(first: Sequence[int], second: Sequence[int]) -> tuple[float, float | None]:
+    """Return how far the shares of classes in two sets of images are apart, and p of the chi-square test.
+
+    Args:
+        first, second: number of images of each class in the two sets.
+
+    Returns:
+        The share of images that would have to change class (the total variation distance), and p; None where the test
+        is not defined. Classes without images in either set are left out.
+    """
+    pairs = [(a, b) for a, b in zip(first, second, strict=True) if a or b]
+    n, n_second = sum(first), sum(second)
+    if not n or not n_second:
+        return float("nan"), None
+    p = chi_square([a for a, _ in pairs], [b for _, b in pairs])
+    return 0.5 * sum(abs(a / n - b / n_second) for a, b in pairs), p
+
 
 def key_of(name: str) -> str:
     """Return the key of the table of the evaluation with this name; several names may have the same key."""
@@ -124,10 +148,11 @@ def read_all(folder: StudyFolder) -> list[ExternalEvaluation]:
 def sentences(external: ExternalEvaluation) -> Iterator[str]:
     """Yield the text of the report that accompanies the numbers of each class."""
     yield (
-        f"{external.images:,} images: accuracy {_percent(external.accuracy)}, macro-F1 "
+        f"{plural(external.images, 'image')}: accuracy {_percent(external.accuracy)}, macro-F1 "
         f"{100 * external.scores['macro_f1']:.1f} %, loss {external.scores['loss']:.3f} nats; on its own test images "
         f"{100 * _right(external.test) / sum(map(sum, external.test)):.1f} %, so "
-        f"{100 * external.drop.value:+.1f} points."
+        f"{100 * external.drop.value:+.1f} points (95 % interval {100 * external.drop.low:+.1f} to "
+        f"{100 * external.drop.high:+.1f}, Newcombe, two independent sets)."
     )
     if confusions := confused(external):
         yield f"Most often taken: {', '.join(confusions)}."
@@ -166,9 +191,8 @@ def _mix(external: ExternalEvaluation) -> Iterator[str]:
     weighted = sum(external.train[k] / total * r for k, r in zip(present, recall, strict=True))
     distance = 0.5 * sum(abs(n_images[k] / external.images - external.train[k] / total) for k in present)
     yield (
-        f"Classes are mixed {'otherwise than' if p < 0.05 else 'as'} in training (chi-square test, p "
-        f"{'< 0.001' if p < 0.001 else f'= {p:.3f}'}; {100 * distance:.0f} % of the images would have to "
-        f"change class); "
+        f"The shares of the classes {'differ' if p < ALPHA else 'do not differ'} significantly from those in training "
+        f"(chi-square test, {p_value(p)}; {100 * distance:.0f} % of the images would have to change class); "
         f"at training's shares the accuracy would be {100 * weighted:.1f} %."
     )
 

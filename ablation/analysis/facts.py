@@ -265,8 +265,10 @@ class Analysis:
     Attributes:
         cochran: p value of no difference among the rows on the reference's examples; None where the test does not
             apply.
-        detectable: minimum detectable difference in a share of right examples, between two rows on this test set.
+        detectable: smallest difference in a share of right examples that one test of two rows detects with power 0.8;
+            None where the test does not apply, or no possible difference reaches this power.
         bootstrapped: whether aggregates have intervals.
+        largest_power: power of that test for the largest possible difference; None where the test does not apply.
         unpaired: rows on other test examples than the reference -> difference from the reference, unpaired.
         inference: variation that intervals and tests are meant to cover.
     """
@@ -280,6 +282,7 @@ class Analysis:
     detectable: float | None
     noise: Noise | None
     bootstrapped: bool
+    largest_power: float | None = None
     unpaired: Mapping[int, Difference] = field(default_factory=dict)
     inference: Inference = Inference()
 

@@ -7,11 +7,13 @@ from decimal import Decimal
 from ablation.analysis.facts import Contrast
 from ablation.experiments import is_demo
 from ablation.measures.measure import BINARY
+from ablation.model.phrases import p_value, plural
 from ablation.statistics import intervals, tests
 from ablation.statistics.intervals import Interval
 from ablation.store.record import Record
 
 SAME, OTHER, UNKNOWN = "≈", "≠", "?"
+RANKED = 4  # rows from which ranks are compared: the ranks of 3 rows agree by chance in one of 6 orders
 
 
 @dataclass(frozen=True)
@@ -36,17 +38,32 @@ class Agreement:
 
     Attributes:
         rows: number of these rows.
-        tau: Kendall's tau-b of test accuracy; None where it is not defined.
+        tau: Kendall's tau-b of test accuracy; None where it is not defined, and with fewer than RANKED rows.
+        p: p value of no association of the ranks; None without `tau`.
         same_signs: number of one-factor contrasts that were measured with their published sign.
         signs: number of one-factor contrasts with a published sign.
-        within_noise: number of contrasts with a published difference too small for test sets of this size.
+        contrasts: number of one-factor contrasts with a published difference.
+        within_noise: number of these contrasts whose interval holds 0, for two test sets of `n` examples.
+        n: size of a test set for `within_noise`: the source's, or this study's where the source states none.
+        is_stated: whether the source states `n`.
     """
 
     rows: int
     tau: float | None
+    p: float | None
     same_signs: int
     signs: int
+    contrasts: int
     within_noise: int
+    n: int
+    is_stated: bool
+
+    @property
+    def ranks(self) -> str:
+        """Agreement of the ranks in words, with its p value and number of rows; "" where ranks are not compared."""
+        if self.tau is None or self.p is None:
+            return ""
+        return f"Kendall's tau-b {self.tau:.2f} over {plural(self.rows, 'row')} ({p_value(self.p)})"
 
 
 @dataclass(frozen=True)
@@ -80,9 +97,18 @@ def _verdict(difference: Interval | None) -> str:
 
 
 def _agreement(
-    published: Mapping[int, Decimal], measured: Mapping[int, float], contrasts: Sequence[Contrast], n: int
-) -> Agreement:
-    """Return the agreement over all rows with both numbers; `n` is the size of the published test set."""
+    published: Mapping[int, Decimal], measured: Mapping[int, float], contrasts: Sequence[Contrast], n: int,
+    is_stated: bool,
+) -> Agreement:  # fmt: skip
+    """Return the agreement over all rows with both numbers.
+
+    Args:
+        published: row -> published accuracy.
+        measured: row -> measured accuracy.
+        contrasts: pairs of rows that differ in one factor.
+        n: size of the published test set, or of this study's.
+        is_stated: whether the source states `n`.
+    """
     both = [r for r in published if r in measured]
     pairs = [c.pair for c in contrasts if c.pair.first in both and c.pair.second in both]
     published_changes = [published[p.second] - published[p.first] for p in pairs]
@@ -91,13 +117,10 @@ def _agreement(
     within_noise = [
         intervals.newcombe(float(published[p.second]), float(published[p.first]), n, n).holds() for p in pairs
     ]
-    return Agreement(
-        len(both),
-        tests.kendall([float(published[r]) for r in both], [measured[r] for r in both]) if len(both) > 1 else None,
-        sum((a > 0) == (b > 0) and b != 0 for a, b in signs),
-        len(signs),
-        sum(within_noise),
-    )
+    ranked = [float(published[r]) for r in both], [measured[r] for r in both]
+    tau, p = (tests.kendall(*ranked) if len(both) >= RANKED else None) or (None, None)
+    same_signs = sum((a > 0) == (b > 0) and b != 0 for a, b in signs)
+    return Agreement(len(both), tau, p, same_signs, len(signs), len(pairs), sum(within_noise), n, is_stated)
 
 
 def reproduce(record: Record, measured: Mapping[int, float], contrasts: Sequence[Contrast]) -> Reproduction | None:
@@ -125,4 +148,5 @@ def reproduce(record: Record, measured: Mapping[int, float], contrasts: Sequence
         Reproduced(r, p, measured.get(r), differences.get(r), _verdict(differences.get(r)))
         for r, p in published.items()
     ]
-    return Reproduction(tuple(rows), _agreement(published, measured, contrasts, published_n or n[first]), other)
+    agreement = _agreement(published, measured, contrasts, published_n or n[first], bool(published_n))
+    return Reproduction(tuple(rows), agreement, other)

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ablation.analysis import selection_bootstrap
+from ablation.analysis.eligibility import NOTHING_COMMON, not_eligible
 from ablation.errors import AblateError
 from ablation.measures.measure import Measure
 from ablation.store import aliases
@@ -20,6 +21,8 @@ from ablation.store.record import Record
 from ablation.store.result import Result
 from ablation.store.workspace import StudyFolder, Workspace
 from ablation.study.grid import NOTHING, Trial
+
+NO_RULE = "nothing is selected: test is opened when every trial has ended"
 
 
 class Selection(BaseModel):
@@ -80,9 +83,9 @@ def validated(record: Record, result: Result) -> float:
 def select(workspace: Workspace, record: Record, results: Mapping[Trial, Result | None]) -> Selection | None:
     """Return the selection of the best row on validation; None where no trial has finished.
 
-    Exact ties go to the fewest parameters, then the fewest updates, then the first row. Test predictions are opened
-    here only where the study file sets `select_on_test`. Where the study selects nothing, return a selection without a
-    row once every trial has ended.
+    Rows that are not eligible are left out: see `eligibility.not_eligible`. Exact ties go to the fewest parameters,
+    then the fewest updates, then the first row. Test predictions are opened here only where the study file sets
+    `select_on_test`. Where the study selects nothing, return a selection without a row once every trial has ended.
 
     Args:
         results: trial -> its result. Replicates of the reference are ignored.
@@ -95,9 +98,12 @@ def select(workspace: Workspace, record: Record, results: Mapping[Trial, Result 
     for trial, result in done.items():
         rows.setdefault(trial.row, []).append((trial, result))
     values = _tested(workspace, record, done) if grid.on_test else {t: validated(record, r) for t, r in done.items()}
-    ranks = {row: rank(record, trials, [values[t] for t, _ in trials]) for row, trials in rows.items()}
+    excluded = not_eligible(record, {row: len(trials) for row, trials in rows.items()})
+    ranks = {
+        row: rank(record, trials, [values[t] for t, _ in trials]) for row, trials in rows.items() if row not in excluded
+    }
     if not ranks:
-        return None
+        return _nothing(workspace, record, results, NOTHING_COMMON) if rows else None
     measure, best = _measure(record), min(ranks, key=ranks.__getitem__)
     first = _first_ids(workspace, record)
     value = ranks[best][0]
@@ -122,13 +128,15 @@ def _ties(record: Record, done: Iterable[Result]) -> str:
     return f"{' at the last epoch' if updates else ''} (ties: {ties})"
 
 
-def _nothing(workspace: Workspace, record: Record, results: Mapping[Trial, Result | None]) -> Selection | None:
+def _nothing(
+    workspace: Workspace, record: Record, results: Mapping[Trial, Result | None], reason: str = NO_RULE
+) -> Selection | None:
     """Return a selection without a row; None while a trial has not ended, or where no trial has finished."""
     ended = {trial: result for trial, result in results.items() if result}
     if any(t not in ended for t in record.grid.trials()) or not any(result.done for result in ended.values()):
         return None
     return Selection(
-        rule="nothing is selected: test is opened when every trial has ended",
+        rule=reason,
         metric=NOTHING,
         row=None,
         trials=(),
@@ -212,7 +220,7 @@ def before(record: Record, current: Selection) -> str:
     """Return, in words, the earlier choices and the change since then. Rows have their current numbers."""
     chosen = " and ".join(dict.fromkeys(_chosen(record, e) for e in current.earlier))
     changed = any(e["metric"] != current.metric for e in current.earlier)
-    since = "the rule was changed" if changed else "the study has grown"
+    since = "the rule was changed" if changed else "the study's trials have changed"
     return f"test results were seen with {chosen} selected, and {since} since"
 
 

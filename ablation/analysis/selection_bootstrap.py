@@ -41,7 +41,7 @@ def stability(
         selected,
         *(r for r, not_distinct in differences.not_different(selected, others, by_pair).items() if not_distinct),
     ]
-    counts = np.bincount(winners, minlength=len(rows)) / SAMPLES
+    counts = np.bincount(winners, minlength=len(rows)) / max(1, len(winners))
     return Stability(
         {r: float(share) for r, share in sorted(zip(rows, counts, strict=True))},
         tuple(sorted(alike)),
@@ -59,16 +59,25 @@ def _can_be_sampled(sample: Sample | None, n: int) -> bool:
 def _resampled(selecting: Sequence[Sample], primary: Sequence[Sample], lowest: bool) -> tuple[np.ndarray, float]:
     """Return the position of the winner in each bootstrap sample of the examples, (SAMPLES,), and an out-of-sample
     mean. That mean is the primary measure of the winners, each on the examples that its bootstrap sample left out; nan
-    where none were left out."""
+    where none were left out. Samples in which a measure is not defined are left out, of AUC for example those with one
+    class alone."""
     winners, values = [], []
     for weights in bootstrap.example_weights(selecting[0].n, SAMPLES):
         reweighted = _reweighted(selecting, weights)
+        if (undefined := np.isnan(reweighted).any(axis=0)).any():
+            weights, reweighted = weights[~undefined], reweighted[:, ~undefined]
         best = reweighted.argmin(axis=0) if lowest else reweighted.argmax(axis=0)
         winners.append(best)
         left_out = (weights == 0).astype(np.float32)
         has_left_out = left_out.any(axis=1)
         values += list(_left(primary, left_out[has_left_out], best[has_left_out]))
-    return np.concatenate(winners), float(np.mean(values)) if values else float("nan")  # nan: one example alone
+    return np.concatenate(winners), _mean(values)
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Return the mean of the values that are defined; nan where there is none, as with one example alone."""
+    defined = np.asarray(values)[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else float("nan")
 
 
 def _left(rows: Sequence[Sample], left_out: np.ndarray, best: np.ndarray) -> np.ndarray:

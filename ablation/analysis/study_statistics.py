@@ -17,7 +17,7 @@ from ablation.analysis.facts import SEEDS, Analysis, Contrast, Difference, Infer
 from ablation.analysis.units import CROSSED, DRAW, NOTHING, SCORE, TWO_WAY, WIDER, basis, intervals_of, measured
 from ablation.analysis.unpaired import unpaired
 from ablation.measures.measure import BINARY
-from ablation.statistics import bootstrap, intervals, tests
+from ablation.statistics import bootstrap, intervals, power, tests
 from ablation.statistics.intervals import Interval
 from ablation.store.record import Record
 from ablation.study import design, table_keys
@@ -25,9 +25,8 @@ from ablation.study.grid import Trial
 from ablation.study.table_keys import BOTH
 
 BOOTSTRAP_ROWS = 100  # above so many rows, bootstrap intervals are made only on request
-TRIALS, TRIALS_A_LEVEL = 50, 5  # with fewer, the importance of a factor is mostly noise
+CONDITIONS, CONDITIONS_A_LEVEL = 50, 5  # with fewer, the importance of a factor is mostly noise
 OVER_EXAMPLES = "examples"
-FEW_EXAMPLES = 10  # with fewer, no minimum detectable difference is computed
 
 
 def analyse(
@@ -68,6 +67,7 @@ def analyse(
     contrasts = tuple(Contrast(p, d) for p, d in zip(pairs, adjusted, strict=True))
     by_rule = record.selected_by or record.primary
     selecting = val if by_rule.name == name else samples(evidence.val, by_rule)
+    discordant, n = _discordance(deltas, rows, on_reference_split)
     return Analysis(
         rows={
             r: RowFacts(
@@ -87,9 +87,10 @@ def analyse(
         interactions=tuple(effects.interactions(grid, on_reference_split, rows)),
         stability=selection_bootstrap.stability(record, parameters, val, selecting, selected),
         cochran=_cochran(rows, on_reference_split),
-        detectable=_detectable(deltas, rows, on_reference_split),
+        detectable=power.detectable_share(discordant, n) if discordant else None,
         noise=noise,
         bootstrapped=bootstrapped,
+        largest_power=power.mcnemar_power(discordant, discordant, n) if discordant else None,
         unpaired=_unpaired(rows, grid.reference),
         inference=inference,
     )
@@ -173,15 +174,26 @@ def _cochran(test: Rows, rows: Sequence[int]) -> float | None:
     return tests.cochran_q(np.array([s.scores[0] for s in samples if s.scores is not None]).T)
 
 
-def _detectable(deltas: Sequence[Difference], test: Rows, rows: Sequence[int]) -> float | None:
-    """Return the minimum detectable difference, at the rows' median share of examples discordant with the reference."""
+def _discordance(deltas: Sequence[Difference], test: Rows, rows: Sequence[int]) -> tuple[float, int]:
+    """Return the rows' median share of examples discordant with the reference, and the number of examples.
+
+    The share is 0 where no row was compared example by example.
+    """
     discordant = [d.against.only_a + d.against.only_b for d in deltas if d.against]
     n = test[rows[0]].n if rows else 0
-    median_share = float(np.median(discordant)) / n if discordant else 0.0
-    return tests.minimum_detectable_effect(median_share, n) if median_share and n >= FEW_EXAMPLES else None
+    return float(np.median(discordant)) / n if discordant else 0.0, n
 
 
 def can_weigh(record: Record, finished: Collection[Trial]) -> bool:
-    """Return whether importances are meaningful: enough trials, overall and for each level."""
-    counts = Counter((f, getattr(t.condition, f)) for t in finished for f in record.grid.varying)
-    return len(finished) >= TRIALS and min(counts.values(), default=0) >= TRIALS_A_LEVEL
+    """Return whether importances are meaningful: enough distinct conditions, overall and for each level.
+
+    Seeds and replicates repeat a condition, and do not count: they add no combination of levels.
+    """
+    counts = per_level(record, finished)
+    return len({t.condition for t in finished}) >= CONDITIONS and min(counts.values(), default=0) >= CONDITIONS_A_LEVEL
+
+
+def per_level(record: Record, finished: Collection[Trial]) -> Counter[tuple[str, object]]:
+    """Return (varying factor, level) -> number of distinct conditions with that level among the finished trials."""
+    conditions = dict.fromkeys(trial.condition for trial in finished)
+    return Counter((f, getattr(condition, f)) for condition in conditions for f in record.grid.varying)

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from ablation.measures.auc import auc
 from ablation.measures.measure import AGGREGATE, BINARY, REAL, SHARE, SPLITS, Columns, Measure
 from ablation.statistics.classification import f1, scores
 
@@ -70,19 +71,4 @@ def of_classes(classes: int | None = None, splits: tuple[str, ...] = SPLITS[1:])
     return {measure.name: measure for measure in measures}
 
 
-def _auc(columns: Columns) -> float:
-    """Return the area under the ROC curve, by ranks (Mann & Whitney).
-
-    The area is the share of pairs in which the positive example has the higher score; ties count half. The area is nan
-    where positive or negative examples are missing.
-    """
-    positive = columns["label"].astype(bool)
-    _, positions, counts = np.unique(columns["score"], return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[positions]
-    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
-    if not n_positive or not n_negative:
-        return float("nan")
-    return float((ranks[positive].sum() - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
-
-
-AUC = Measure("auc", "AUC", decimals=3, kind=AGGREGATE, needs=("label", "score"), aggregate=_auc, bounds=SHARE)
+AUC = auc(2, "score")

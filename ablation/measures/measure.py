@@ -44,7 +44,11 @@ class Measure:
             one by one.
         bounds: smallest and largest possible value.
         heading: heading of a column, where space is short; the title otherwise.
-        splits: splits on which the measure is computed.
+        splits: splits on which the measure is computed; none for a cost, which belongs to no split.
+        stratified: True where bootstrap samples have as many examples of each label as the examples themselves.
+        descriptive: True for a number without interval and test, such as one whose bootstrap is biased. No row is
+            selected by it.
+        directed: False where nobody stated whether high or low values are better. No row is selected by such a measure.
     """
 
     name: str
@@ -60,6 +64,9 @@ class Measure:
     bounds: tuple[float, float] = (-math.inf, math.inf)
     heading: str = ""
     splits: tuple[str, ...] = ("val", "test")
+    stratified: bool = False
+    descriptive: bool = False
+    directed: bool = True
 
     def __post_init__(self) -> None:
         allowed = {"kind": KINDS, "best": ("high", "low")}
@@ -71,6 +78,11 @@ class Measure:
         if (self.kind in PER_EXAMPLE) != bool(self.per_example) or (self.kind == AGGREGATE) != bool(self.aggregate):
             needed = {AGGREGATE: "aggregate", SCALAR: "neither"}.get(self.kind, "per_example")
             raise AblateError(f"measure {self.name!r}: of per_example and aggregate, kind {self.kind!r} takes {needed}")
+
+    @property
+    def selects(self) -> bool:
+        """True where rows can be selected by this measure on validation."""
+        return "val" in self.splits and self.directed and not self.descriptive
 
     @property
     def lowest(self) -> bool:

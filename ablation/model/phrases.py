@@ -51,6 +51,11 @@ def plural(n: int, one: str, more: str = "") -> str:
     return f"{n:,} {one if n == 1 else more or f'{one}s'}"
 
 
+def p_value(p: float) -> str:
+    """Return a p value with its name, such as "p = 0.170" or "p < 0.001"."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
 def percent(fraction: float, decimals: int = 1) -> str:
     """Return a fraction as a percentage, such as "12.3%"."""
     return f"{100 * fraction:.{decimals}f}%"
@@ -62,6 +67,7 @@ def points(fraction: float, decimals: int = 1) -> str:
 
 
 def extreme(values: Mapping[int, float], rows: Sequence[int], write: Callable[[float], str]) -> str:
-    """Return the row with the largest value and that value, in words; for a single row, the value alone."""
-    most = max(rows, key=values.__getitem__)
-    return f"row {most} the most, {write(values[most])}" if rows[1:] else write(values[most])
+    """Return the rows with the largest value, all that share it as written, and that value; for a single row, the value
+    alone."""
+    most = write(max(values[row] for row in rows))
+    return f"{which(row for row in rows if write(values[row]) == most)} the most, {most}" if rows[1:] else most

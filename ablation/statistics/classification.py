@@ -2,14 +2,16 @@
 
 import numpy as np
 
+LEAST = 1e-7  # smaller probabilities count as this one in a loss, as in Keras
+
 
 def losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """Return the cross-entropy of each image, in nats, (N,).
 
-    `labels`: (N,), counted from 0. `probabilities`: (N, K); clipped at 1e-7, as Keras does.
+    `labels`: (N,), counted from 0. `probabilities`: (N, K); clipped at LEAST.
     """
     likelihoods = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    nats: np.ndarray = -np.log(np.clip(likelihoods, 1e-7, 1.0))
+    nats: np.ndarray = -np.log(np.clip(likelihoods, LEAST, 1.0))
     return nats
 
 

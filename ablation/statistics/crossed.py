@@ -9,7 +9,7 @@ from ablation.statistics.groups import GroupSizes
 from ablation.statistics.intervals import ALPHA, Interval, rounding
 
 STEPS = 60  # of the bisection for p
-SMALLEST_LOG_P = -300.0
+SMALLEST_LOG_P = -100.0
 
 
 @dataclass(frozen=True)

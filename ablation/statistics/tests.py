@@ -12,7 +12,7 @@ from statsmodels.stats.power import TTestPower
 from statsmodels.stats.proportion import test_proportions_2indep as proportions_2indep
 from statsmodels.stats.weightstats import ttost_paired
 
-from ablation.statistics.bootstrap import CHUNK
+from ablation.statistics.bootstrap import CHUNK, percentile_bounds, without_width
 from ablation.statistics.intervals import ALPHA, Counts, rounding, with_added_examples
 
 MOST_FLIPS = 2**13  # sign flips of one test
@@ -35,12 +35,17 @@ def bootstrap_p(differences: np.ndarray) -> list[float]:
     """Return the two-sided bootstrap p of no difference for each of P pairs (Efron & Tibshirani 1993, 15.4).
 
     p is twice the smaller share of draws on one side of 0, in agreement with the percentile interval. p cannot fall
-    below 2 / (B + 1).
+    below 2 / (B + 1). Draws that are nan are left out. p is nan where no draw is left, and where the percentile
+    interval has no width and is not 0: such draws show no variance to test against.
 
     `differences`: B bootstrap draws of the difference of each pair, (P, B).
     """
+    low, high = percentile_bounds(differences)
+    untested = np.isnan(low) | (without_width(low, high) & (low != 0))
     counts = np.minimum((differences <= 0).sum(axis=1), (differences >= 0).sum(axis=1))
-    return [min(1.0, 2.0 * float(count + 1) / (differences.shape[1] + 1)) for count in counts]
+    drawn = (~np.isnan(differences)).sum(axis=1)
+    p_values = np.where(untested, np.nan, np.minimum(1.0, 2.0 * (counts + 1) / (drawn + 1)))
+    return [float(p) for p in p_values]
 
 
 def paired_p(a: np.ndarray, b: np.ndarray) -> list[float]:
@@ -175,7 +180,10 @@ def chi_square(first: Sequence[int], second: Sequence[int]) -> float | None:
     return float(stats.chi2_contingency(counts, correction=False).pvalue)
 
 
-def kendall(a: Sequence[float], b: Sequence[float]) -> float | None:
-    """Return the rank agreement Kendall's tau-b (1945), in [-1, 1]; None where one of the two does not vary."""
-    tau = float(stats.kendalltau(a, b).statistic)
-    return None if np.isnan(tau) else tau
+def kendall(a: Sequence[float], b: Sequence[float]) -> tuple[float, float] | None:
+    """Return the rank agreement Kendall's tau-b (1945), in [-1, 1], and its two-sided p value of no association.
+
+    None is returned where one of the two does not vary. p is exact without ties, otherwise by a normal approximation.
+    """
+    tau, p = stats.kendalltau(a, b)
+    return None if np.isnan(tau) else (float(tau), float(p))

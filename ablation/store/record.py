@@ -126,8 +126,9 @@ class Record(BaseModel):
     @property
     def detailed(self) -> tuple[Measure, ...]:
         """The measures that have intervals on test, the primary one first."""
-        secondary = (name for name in getattr(self.experiment, "detailed", ()) if name != self.primary.name)
-        return self.primary, *(self.measures[name] for name in secondary)
+        measures, primary = self.measures, self.primary
+        secondary = (measures[name] for name in getattr(self.experiment, "detailed", ()) if name != primary.name)
+        return primary, *(m for m in secondary if not m.descriptive)
 
     @property
     def uncertainty(self) -> str:

@@ -150,15 +150,29 @@ def select_on(path: Path, file: StudyKeys, experiment: Any) -> str:
     return stated
 
 
+def primary(path: Path, file: StudyKeys, experiment: Any) -> str:
+    """Return the name of the measure whose differences are tested: that of [table], otherwise the experiment's."""
+    stated = file.table.primary
+    if not stated:
+        named: str = getattr(experiment, "primary", "") or select_on(path, file, experiment).partition("_")[2]
+        return named or _primary(experiment)
+    allowed = [f"test_{name}" for name, measure in experiment.measures.items() if "test" in measure.splits]
+    if stated not in allowed:
+        raise AblateError(
+            f"{path}: table.primary: {quote(stated)} is not a measure of this experiment; allowed: {', '.join(allowed)}"
+        )
+    return stated.removeprefix("test_")
+
+
 def margin(path: Path, file: StudyKeys, experiment: Any) -> float | None:
     """Return the equivalence margin in the unit of the primary measure: a fraction, where tables show percentages."""
+    measure = experiment.measures[primary(path, file, experiment)]
     if file.equivalence_margin is None:
         return None
-    primary = experiment.measures[_primary(experiment)]
-    if primary.is_share and file.equivalence_margin >= 1:
+    if measure.is_share and file.equivalence_margin >= 1:
         raise AblateError(
             f"{path}: equivalence_margin: {quote(file.equivalence_margin)} is not allowed; allowed: a fraction below "
-            f"1, such as 0.01: smaller differences in {primary.title} count as 0"
+            f"1, such as 0.01: smaller differences in {measure.title} count as 0"
         )
     return float(file.equivalence_margin)
 

@@ -74,6 +74,9 @@ def test_copies_labels_and_subjects(faces):
     where, labels = ["train", "train", "val", "test", "test", "train"], [0, 0, 0, 1, 1, 0]
     found = leaks.find(*made(pixels, where, labels, ["p", "q", "q", "r", "q", ""]), pixels)
     assert (found.copies, found.groups, found.across, found.conflict) == (3, 2, 1, 1)
+    assert found.conflicting == {"train": 1, "val": 1, "test": 1}
+    assert found.limiting == {"train": 0, "val": 0, "test": 0}
+    assert found.people == {"train": 2, "val": 1, "test": 2}
     assert found.exact == {"val": (0,), "test": (0,)}
     assert found.subjects == 1
     assert Leaks.model_validate_json(found.model_dump_json()) == found
@@ -150,8 +153,8 @@ def test_a_study_says_what_its_data_leak(tmp_path):
     assert told["LEAK_LABEL"] == "2 groups of equal images carry different labels."
     assert told["LEAK_SUBJECT"] == "6 subjects are in two splits."
     assert told["LEAK_AUGMENT"].startswith("1 test image has two or more near-duplicates")
-    assert "NO_GROUPS" not in told
+    assert told["NO_GROUPS"] == "Subjects are known, but no interval and no test uses them."
     path.write_text(known.model_copy(update={"subjects": None, "exact": none}).model_dump_json())
     told = {caveat.code: caveat.fact for caveat in rebuild(workspace, "paper", RenderOptions()).warnings}
-    assert "NO_GROUPS" in told
+    assert told["NO_GROUPS"] == "The data do not identify subjects."
     assert not told.keys() & {"LEAK_EXACT", "LEAK_SUBJECT"}

@@ -340,7 +340,7 @@ def test_numbers_alone_have_no_interval(tmp_path: Path):
     text = drawing.files["table.md"]
     assert "No intervals: each trial states its number alone, and intervals over seeds begin at 3 seeds." in text
     assert "score: no interval. Δ: of the numbers alone, untested." in text.replace("Score", "score")
-    assert "told" not in " ".join(drawing.claims)
+    assert "significantly" not in " ".join(drawing.claims)
     assert "selection" not in drawing.tables
     codes = [caveat.code for caveat in drawing.warnings]
     assert "SINGLE_SEED" in codes
@@ -433,7 +433,8 @@ def test_a_study_that_grows_after_its_test_was_opened_says_so(tmp_path: Path):
         drawing = concluded(tmp_path, record)
     said = next(c for c in drawing.warnings if c.code == "TEST_OPENED_BEFORE_SELECTION")
     assert said.fact == (
-        "Test results were seen with nothing selected, and the study has grown since; nothing is selected now."
+        "Test results were seen with nothing selected, and the study's trials have changed since; nothing is selected "
+        "now."
     )
     assert "Opened again: test results were seen with nothing selected" in drawing.files["table.md"]
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import synthetic
 
-from ablation.analysis import selection, study_analysis
+from ablation.analysis import selection, study_analysis, study_statistics
 from ablation.analysis.evidence import Evidence
 from ablation.analysis.facts import Noise, Stability
 from ablation.analysis.study_analysis import StudyAnalysis
@@ -169,8 +169,8 @@ def test_what_the_papers_table_gives_cause_for(paper: StudyAnalysis):
         ),
         (
             "IMPORTANCE_SUPPRESSED",
-            "9 trials have a result, fc units 2048 in 1 of them; importances of factors need 50 trials, and 5 of "
-            "each level.",
+            "9 combinations of levels have a result, fc units 2048 in 1 of them; importances of factors need 50 "
+            "combinations, and 5 of each level.",
             (),
         ),
     ],
@@ -247,12 +247,13 @@ def _replicates(*right: int) -> Evidence:
 
 
 def test_noise_between_seeds(tmp_path: Path):
-    """A significant difference below twice the standard deviation over seeds is doubtful."""
+    """A significant difference below twice its standard error, from the deviation over seeds, is doubtful."""
     found = tiny(tmp_path, [{}, {"dropout": 0.5}], [(0.9, 0.9, 0.9), (0.9, 0.9, 0.7)])
     noisy = say(_evidenced(found, replicates=_replicates(70, 90)), "SEED_NOISE")  # standard deviation 14.14
     assert noisy.fact == (
-        "Between seeds, test accuracy has a standard deviation of 14.14 pp; 1 of 1 significant difference is below "
-        "twice that, the smallest 20.00 pp (rows 1 and 2)."
+        "Between seeds, test accuracy has a standard deviation of 14.14 pp; 1 of 1 significant difference over "
+        "images is below twice the standard error that the seeds give it, the smallest 20.00 pp (rows 1 and 2, "
+        "standard error 20.00 pp)."
     )
     assert noisy.rows == (1, 2)
     assert "SEED_NOISE" not in codes(_evidenced(found, replicates=_replicates(80, 90)))  # 7.07
@@ -298,8 +299,8 @@ def test_a_study_that_grew_after_test_was_seen(well: StudyAnalysis):
     earlier = [{"trials": some, "metric": well.sealed.metric} for some in (trials, trials, ["no trial's"])]
     found = say(_sealed(well, earlier=tuple(earlier)), "TEST_OPENED_BEFORE_SELECTION")
     assert found.fact == (
-        "Test results were seen with row 2 and a row that is gone selected, and the study has grown since; row 1 is "
-        "selected now."
+        "Test results were seen with row 2 and a row that is gone selected, and the study's trials have changed since; "
+        "row 1 is selected now."
     )
     other = _sealed(well, earlier=({"row": 2, "trials": trials, "metric": "val_loss"},))
     assert "and the rule was changed since" in say(other, "TEST_OPENED_BEFORE_SELECTION").fact
@@ -312,7 +313,7 @@ def test_test_puts_another_row_first(tmp_path: Path):
     found = tiny(tmp_path / "a", rows, [(0.9, 0.9, 0.8), (0.9, 0.85, 0.85), (0.9, 0.3, 0.3)])
     said = say(found, "VAL_TEST_DISAGREE")
     assert "row 2 by test accuracy (85.00%, row 1 has 80.00%)" in said.fact
-    assert "on test, row 2 does not differ significantly from it" in said.fact
+    assert "on test, row 2 does not differ significantly from row 1" in said.fact
     assert said.rows == (1, 2)
     agreed = tiny(tmp_path / "b", rows, [(0.9, 0.9, 0.9), (0.9, 0.85, 0.8), (0.9, 0.3, 0.3)])
     assert "VAL_TEST_DISAGREE" not in codes(agreed)
@@ -331,8 +332,9 @@ def test_published_numbers_of_other_data(tmp_path: Path):
     rows, measured = [{}, {"dropout": 0.5}], [(0.9, 0.9, 0.7), (0.9, 0.9, 0.5)]
     found = say(tiny(tmp_path / "a", rows, measured, data="demo", published=published), "OTHER_DATA")
     assert found.fact.endswith("drawn faces stand in for the published data.")
-    assert "Kendall's tau 1.00 over 2 rows and 1 of 1 one-factor contrast with the published sign." in found.consequence
-    assert "OTHER_DATA" not in codes(tiny(tmp_path / "b", rows, measured, published=published))
+    assert found.consequence.endswith("be compared: 1 of 1 one-factor contrast with the published sign.")
+    stated = tiny(tmp_path / "b", rows, measured, published=published, published_test_images=120)
+    assert "OTHER_DATA" not in codes(stated)
 
 
 def test_replaced_weights_and_images_left_out(well: StudyAnalysis):
@@ -434,13 +436,16 @@ def test_batch_size_at_equal_epochs(tmp_path: Path):
 
 
 def test_importances_need_trials(tmp_path: Path):
-    """Fifty trials, five of each level, are enough."""
+    """Fifty combinations of levels, five of each level, are enough; seeds and replicates add none."""
     rows = [{"dropout": d, "augment": a} for d in (0.25, 0.5) for a in ("none", "flip")]
-    few = tiny(tmp_path / "few", rows)
-    assert say(few, "IMPORTANCE_SUPPRESSED").fact.startswith("4 trials have a result, dropout 0.25 in 2 of them;")
-    assert "IMPORTANCE_SUPPRESSED" not in codes(
-        tiny(tmp_path / "enough", rows, seeds=tuple(range(13)), support=(20, 20))
+    repeated = tiny(tmp_path / "few", rows, seeds=tuple(range(13)), support=(20, 20))
+    assert say(repeated, "IMPORTANCE_SUPPRESSED").fact == (
+        "4 combinations of levels have a result (52 trials: seeds do not count), dropout 0.25 in 2 of them; "
+        "importances of factors need 50 combinations, and 5 of each level."
     )
+    grid = grid_of([{"dropout": d / 100, "fc_units": u} for d in range(10) for u in range(1, 6)])
+    assert study_statistics.can_weigh(repeated.record.model_copy(update={"grid": grid}), list(grid.trials()))
+    assert not study_statistics.can_weigh(repeated.record.model_copy(update={"grid": grid}), list(grid.trials())[1:])
 
 
 def test_the_gap_between_train_and_validation(tmp_path: Path):

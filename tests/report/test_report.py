@@ -83,7 +83,7 @@ def test_claims_hold_no_more_than_the_numbers(drawing):
     said = " ".join(claims(drawing.study))
     assert "Row 5 was selected: highest validation accuracy at the last epoch." in said
     assert "On test it scored 96.6 % (96.1 to 97.0)." in said
-    assert "Batch 256 to 128: 3 pairs, signs disagree (-0.1, +1.5, -0.6 pp); told from 0: rows" in said
+    assert "Batch 256 to 128: 3 pairs, signs disagree (-0.1, +1.5, -0.6 pp); differs significantly from 0: rows" in said
     assert "nothing here speaks of seeds" in said
 
 

@@ -6,6 +6,7 @@ points or more cannot pass. Seeds are fixed. Where all outcomes can be listed, c
 """
 
 import gc
+from itertools import combinations, permutations
 
 import numpy as np
 import pytest
@@ -303,8 +304,11 @@ def test_measured_minus_published_is_newcombes():
 
 
 def test_rank_agreement():
-    """Concordant minus discordant pairs; undefined where one side does not vary."""
-    assert tests.kendall([1, 2, 3, 4], [1, 2, 4, 3]) == pytest.approx(4 / 6)
+    """Concordant minus discordant pairs, with the share of all orders that agree or disagree as much; undefined where
+    one side does not vary."""
+    orders = [sum(np.sign(b - a) for a, b in combinations(order, 2)) for order in permutations(range(4))]
+    p = np.mean(np.abs(orders) >= 4)
+    assert tests.kendall([1, 2, 3, 4], [1, 2, 4, 3]) == pytest.approx((4 / 6, p))
     assert tests.kendall([1, 1, 1], [1, 2, 3]) is None
 
 

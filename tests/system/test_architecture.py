@@ -22,7 +22,7 @@ DOORS = {  # library -> the files that import it
     "click": {"cli", "cli.commands.*"},
     "rich": {"cli.terminal.progress", "cli.terminal.summary"},
     "sklearn": {"statistics.evaluation", f"{K}.datasets.splits"},
-    "scipy": {"statistics.crossed", "statistics.intervals", "statistics.tests"},
+    "scipy": {f"statistics.{name}" for name in ("crossed", "intervals", "power", "tests")},
     "statsmodels": {f"statistics.{name}" for name in ("intervals", "linear_models", "tests")},
     "keras": {
         *(f"{K}.training.{name}" for name in ("fit", "head", "input_layers", "fused_adam", "full_model", "worker")),

@@ -116,9 +116,9 @@ def examine(workspace: Workspace, record: Record) -> dict[str, Any]:
 
 def diagnostics() -> dict[str, Callable[[Any], Diagnostic | None]]:
     """Return the checks for warnings of this experiment, by code of the warning."""
-    from ablation.experiments.keras_head.report import leakage
+    from ablation.experiments.keras_head.report import leakage, weights
 
-    return dict(leakage.CHECKS)
+    return {**leakage.CHECKS, **weights.CHECKS}
 
 
 def estimate(request: EstimateRequest) -> Estimate:

@@ -25,7 +25,7 @@ from ablation.report.figures.style import (
 )
 
 COLUMNS = ["row", "seconds", "parameters", "value", "kind"]
-SELECTED, ALIKE, OTHER = "selected", "not told from it on validation", "told from it"
+SELECTED, ALIKE, OTHER = "selected", "does not differ significantly from it on validation", "differs from it"
 UNKNOWN = "not compared with it"
 MARKS = ((SELECTED, VERMILION, "star"), (ALIKE, GREEN, "diamond"), (OTHER, BLUE, "circle"),
          (UNKNOWN, GREY, "circle-open"))  # fmt: skip
@@ -103,8 +103,8 @@ def render(study: StudyAnalysis) -> Figure | None:
     return Figure(
         "cost",
         f"{primary.title[:1].upper()}{primary.title[1:]} and cost",
-        "Each row by the time of its training; larger marks have more trainable parameters. Of the rows that "
-        "validation does not tell from the selected one, the one furthest left is the cheapest to train.",
+        "Each row by the time of its training; larger marks have more trainable parameters. Of the rows that do not "
+        "differ significantly from the selected one on validation, the one furthest left is the quickest to train.",
         f"Scatter plot of {len(cost.data)} rows: {quick:,.0f} to {slow:,.0f} seconds, {primary.title} "
         f"{least} to {most} {primary.unit}".rstrip()
         + ".",

@@ -9,6 +9,7 @@ import pandas as pd
 from ablation.analysis.study_analysis import StudyAnalysis
 from ablation.measures.measure import Measure
 from ablation.model.figure import Figure
+from ablation.model.phrases import plural
 from ablation.report.figures.style import (
     BLUE,
     FAINT,
@@ -28,7 +29,7 @@ from ablation.report.figures.style import (
 from ablation.statistics.intervals import ALPHA
 from ablation.study.levels import short
 
-COLUMNS = ["factor", "levels", "first", "second", "pp", "low", "high", "p_holm", "told"]
+COLUMNS = ["factor", "levels", "first", "second", "pp", "low", "high", "p_holm", "significant"]
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,10 @@ class Forest:
     """Data of the forest plot.
 
     Attributes:
-        data: one line per contrast: difference of `measure`, scaled, second row minus first. `told`: whether the
-            difference is significant after Holm's correction.
+        data: one line per contrast: difference of `measure`, scaled, second row minus first. `significant`: whether
+            p is below 0.05 after Holm's correction.
         many: number of contrasts of the study, drawn or not.
-        margin: half the width of the band that counts as no difference, scaled; None without a band.
+        margin: half the width of the band of equivalence, scaled; None without a band.
         over: unit of the intervals in words, such as images or seeds; "" where there are no intervals.
         measure: the primary measure.
     """
@@ -93,16 +94,16 @@ def _bracket(low: Any, high: Any, digits: int) -> str:
 
 
 def plot(chart: Forest) -> Mapping[str, Any]:
-    """Return the plotly figure: a mark and an interval for each contrast, and the band of no difference."""
+    """Return the plotly figure: a mark and an interval for each contrast, and the band of equivalence."""
     data, y, unit = chart.data, places(chart.data), chart.measure.change_unit
     digits = chart.measure.places(2)
     names = [f"{plain(f'{c.factor} {c.levels}')} · rows {c.first} → {c.second}" for c in data.itertuples()]
     traces = []
     for distinct, symbol, color, label in (
-        (True, "circle", BLUE, "told from 0 (Holm)"),
-        (False, "circle-open", GREY, "not told from 0"),
+        (True, "circle", BLUE, "differs significantly from 0 (Holm)"),
+        (False, "circle-open", GREY, "does not differ significantly from 0"),
     ):
-        indices = [k for k, flag in enumerate(data.told) if bool(flag) == distinct]
+        indices = [k for k, flag in enumerate(data.significant) if bool(flag) == distinct]
         subset = data.iloc[indices]
         bars = {
             "type": "data", "symmetric": False, "color": color, "thickness": 2, "width": 0,
@@ -121,7 +122,7 @@ def plot(chart: Forest) -> Mapping[str, Any]:
     if chart.margin:
         band = {"type": "rect", "x0": -chart.margin, "x1": chart.margin, "yref": "paper", "y0": 0, "y1": 1}
         shapes.insert(0, band | {"fillcolor": FAINT, "line": {"width": 0}, "layer": "below"})
-        band_text = f"within ±{f'{chart.margin:g} {unit}'.rstrip()}: no difference"
+        band_text = f"within ±{f'{chart.margin:g} {unit}'.rstrip()}: equivalence margin"
         notes.append(text(band_text, x=0, y=0, yref="paper", yanchor="bottom", yshift=2))
     low, high = min(0.0, data.low.fillna(data.pp).min()), max(0.0, data.high.fillna(data.pp).max())
     title = with_unit(f"Δ test {chart.measure.title}", unit)
@@ -142,7 +143,7 @@ def render(study: StudyAnalysis) -> Figure | None:
     chart = compute(study)
     if not chart:
         return None
-    n_sig, noun = int(chart.data.told.sum()), study.record.noun
+    n_sig, noun = int(chart.data.significant.sum()), study.record.noun
     cut_note = f"The first {len(chart.data)} of {chart.many:,} contrasts; contrasts.csv has them all."
     largest = chart.data.iloc[int(chart.data.pp.abs().to_numpy().argmax())]
     digits, unit = chart.measure.places(1), chart.measure.change_unit
@@ -153,9 +154,9 @@ def render(study: StudyAnalysis) -> Figure | None:
         "What each single change did",
         f"Every two rows that differ in one factor alone, second minus first, on the same test {noun}s. A bar that "
         f"crosses the line at 0 is a change that these {noun}s do not show.",
-        f"Forest plot of {len(chart.data)} one-factor contrasts in {chart.data.factor.nunique()} factors; {n_sig} are "
-        f"told from 0 after Holm's correction. The largest: {largest['factor']} {largest['levels']}, rows "
-        f"{largest['first']} to {largest['second']}, {size}{bounds}.",
+        f"Forest plot of {len(chart.data)} one-factor contrasts in {chart.data.factor.nunique()} factors; "
+        f"{plural(n_sig, 'differs', 'differ')} significantly from 0 after Holm's correction. The largest: "
+        f"{largest['factor']} {largest['levels']}, rows {largest['first']} to {largest['second']}, {size}{bounds}.",
         chart.data,
         (*((cut_note,) if len(chart.data) < chart.many else ()), *left_out(study, len(study.val))),
         plot(chart),

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ablation.analysis.facts import Difference
 from ablation.analysis.study_analysis import StudyAnalysis
 from ablation.measures.measure import AGGREGATE, Measure
+from ablation.model.phrases import plural
 from ablation.model.table import Column, Table
 from ablation.report.tables.methods import test_name
 from ablation.report.tables.secondary_table import MOST, secondary_table
@@ -69,7 +70,7 @@ def _contrast_notes(study: StudyAnalysis, one_seed: bool) -> Iterator[str]:
         yield f"The first {MOST} of {n_contrasts:,}; contrasts.csv has them all."
     tests = dict.fromkeys(test_name(study.record, c.difference) for c in study.analysis.contrasts)
     if test := " or ".join(filter(None, tests)):
-        method = f"Intervals: 95 %, paired, unadjusted. p: {test}; Holm over the {n_contrasts:,} contrasts."
+        method = f"Intervals: 95 %, paired, unadjusted. p: {test}; Holm over {plural(n_contrasts, 'contrast')}."
     else:
         method = "Of numbers alone: no intervals, and no tests."
     yield f"Second row minus first. {method}"
@@ -77,14 +78,27 @@ def _contrast_notes(study: StudyAnalysis, one_seed: bool) -> Iterator[str]:
         yield f"Right only in: test {noun}s that only the first / only the second row gets right."
     if study.analysis.cochran is not None:
         yield f"Any difference among the rows: Cochran's Q, p {_p(study.analysis.cochran)}."
-    if study.analysis.detectable:
-        yield (
-            f"Smallest difference that one test on these {noun}s finds with power 0.8: "
-            f"{primary.size(study.analysis.detectable, 1)} (at the rows' median discordance with the reference)."
-        )
+    if study.analysis.largest_power is not None:
+        yield f"{detectable(study)}."
     if margin := study.record.grid.margin:
         size = f"{primary.scale * margin:g} {primary.change_unit}".rstrip()
         yield f"Equivalent: within ±{size} by two one-sided paired tests."
+
+
+def detectable(study: StudyAnalysis) -> str:
+    """Return what one exact McNemar test on the test examples can detect, without a full stop."""
+    analysis, noun = study.analysis, study.record.noun
+    assert analysis.largest_power is not None
+    if analysis.detectable is None:
+        return (
+            f"On these {noun}s no difference can be found with power 0.8 at this size: even where all {noun}s on which "
+            f"two rows disagree favour one row, one exact McNemar test has power {analysis.largest_power:.2f} (at the "
+            "rows' median discordance with the reference)"
+        )
+    return (
+        f"Smallest difference that one test on these {noun}s finds with power 0.8: "
+        f"{study.record.primary.size(analysis.detectable, 1)} (at the rows' median discordance with the reference)"
+    )
 
 
 def _p(value: float) -> str:

@@ -4,11 +4,15 @@
 from collections.abc import Iterator
 from typing import Any
 
+from ablation.analysis.facts import SEEDS
 from ablation.analysis.study_analysis import StudyAnalysis
+from ablation.measures.measure import AGGREGATE, BINARY
+from ablation.model.phrases import listed
 from ablation.model.table import Column, Table
 from ablation.report.tables.dataframes import over
 from ablation.report.tables.secondary_table import secondary_table
 from ablation.report.tables.table import measured
+from ablation.statistics.bootstrap import RESAMPLES
 from ablation.study import design
 from ablation.study.levels import short
 
@@ -30,17 +34,61 @@ def effects(study: StudyAnalysis) -> Table | None:
     ]
     effect_lines = [*_main_effects(study), *_interactions(study)]
     reasons = list(dict.fromkeys(f"{name}: {reason}." for name, _, reason in effect_lines if reason))
-    units = over(study.record, study.analysis.effects[0].over)
-    interval = f"95 % interval over {units}" if units else "untested"
     notes = [
-        f"Effect: linear model of all rows without interactions, {interval}; "
-        "of two factors: difference of differences over four rows.",
-        "Over rows: the same effect, its interval from what the model leaves unexplained: interactions and seeds.",
-        f"Up / down: matched pairs in which {primary.title} rose / fell. Where pairs disagree, the factor interacts.",
+        f"Effect: coefficient of a linear model of all rows without interactions, {_interval(study)}; of two factors: "
+        f"difference of differences over four rows, with the same interval{_exception(study)}. Unadjusted.",
+        "Over rows: the same effect, with the t interval of ordinary least squares over rows, from what the model "
+        "leaves unexplained: interactions and seeds.",
+        f"Up / down: matched pairs in which {primary.title} rose / fell.{_disagreement(study)}",
         *reasons,
     ]
     rows = [cells for _, cells, _ in effect_lines]
     return secondary_table(study, "effects", "Factors: what the rows can say of each.", columns, rows, notes)
+
+
+def _interval(study: StudyAnalysis) -> str:
+    """Return the name of the interval of main effects, as `differences.intervals_of` computes it."""
+    primary, unit = study.record.primary, study.analysis.effects[0].over
+    units = over(study.record, unit)
+    if not unit:
+        return "untested"
+    if unit == "examples" and primary.kind == AGGREGATE:
+        return f"95 % percentile bootstrap over test {units}, {RESAMPLES:,} resamples"
+    if unit == "examples" and primary.kind == BINARY:
+        return f"95 % t interval over test {units}, with the two added {units} of Bonett and Price (2012)"
+    return f"95 % t interval over {'test ' if unit == 'examples' else ''}{units}"
+
+
+def _exception(study: StudyAnalysis) -> str:
+    """Return where interactions have another interval than main effects: rows that have seeds in common."""
+    over_examples = study.analysis.effects[0].over == "examples"
+    several = over_examples and len(study.record.grid.seeds) >= SEEDS
+    return f", over seeds where the four rows have the same {SEEDS} or more" if several else ""
+
+
+def _disagreement(study: StudyAnalysis) -> str:
+    """Return a sentence on factors whose pairs disagree: whether an interval of an interaction of theirs leaves out 0.
+
+    Returns "" where no pairs disagree.
+    """
+    disagreeing = list(dict.fromkeys(e.factor for e in study.analysis.effects if e.up and e.down))
+    interacting = {
+        factor
+        for interaction in study.analysis.interactions
+        for factor in interaction.factors
+        for _, value in interaction.squares
+        if value.low > 0 or value.high < 0
+    }
+    titles = {f: study.record.grid.titles[f] for f in disagreeing}
+    clear = [titles[f] for f in disagreeing if f in interacting]
+    unclear = [titles[f] for f in disagreeing if f not in interacting]
+    sentences = [
+        f" Pairs of {listed(clear)} disagree, and an interaction has an interval without 0." if clear else "",
+        f" Pairs of {listed(unclear)} disagree, which alone shows no interaction: none here has an interval without 0."
+        if unclear
+        else "",
+    ]
+    return "".join(sentences)
 
 
 def _main_effects(study: StudyAnalysis) -> Iterator[Line]:

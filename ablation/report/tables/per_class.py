@@ -26,6 +26,7 @@ def _class_columns(group: str) -> list[Column]:
     ]
 
 
+NO_INTERVAL = "F1 without an interval: it is the same in nearly all resamples."
 AVERAGES = ("macro average", "weighted average")
 
 
@@ -57,10 +58,13 @@ def _class_rows(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str
     return rows
 
 
-def _class_notes(labels: np.ndarray, classes: Sequence[str]) -> list[str]:
+def _class_notes(labels: np.ndarray, classes: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    """Return the notes of a table of classes; `rows`: its lines, as `_class_rows` returns them."""
+    class_rows = [row for row in rows if row[0] not in AVERAGES]
     counts = np.bincount(labels, minlength=len(classes))
     return [
         f"Recall: Wilson interval; F1: percentile bootstrap over images, {RESAMPLES:,} resamples.",
+        *([NO_INTERVAL] if any(isinstance(row[3], Interval) and np.isnan(row[3].low) for row in class_rows) else []),
         *([f"Averages are {OVER}."] if not counts.all() else []),
         f"Always guessing {classes[int(counts.argmax())]} would be right in {100 * counts.max() / counts.sum():.1f} %.",
     ]
@@ -75,10 +79,10 @@ def selected(study: StudyAnalysis) -> Table | None:
     classes = study.record.inputs.classes
     if not predictions or not classes:
         return None
-    notes = _class_notes(predictions.labels, classes)
+    rows = _class_rows(predictions.labels, predictions.predicted[0], classes)
+    notes = _class_notes(predictions.labels, classes, rows)
     if len(predictions.seeds) > 1:
         notes.append(f"Of the network with seed {predictions.seeds[0]}.")
-    rows = _class_rows(predictions.labels, predictions.predicted[0], classes)
     caption = f"Row {study.selected}, the selected one, on test."
     return secondary_table(study, "selected", caption, _class_columns("Test (%)"), rows, notes)
 
@@ -101,7 +105,7 @@ def elsewhere(study: StudyAnalysis, evaluation: ExternalEvaluation) -> Table:
         rows[k] += [recall, drop, evaluation.train[k] / sum(evaluation.train), n / evaluation.images]
     for row in rows[len(evaluation.classes) :]:
         row += [None] * 4
-    notes = [*sentences(evaluation), *_class_notes(labels, evaluation.classes)]
+    notes = [*sentences(evaluation), *_class_notes(labels, evaluation.classes, rows)]
     if len(study.record.grid.seeds) > 1:
         notes.append(f"Of the network with seed {evaluation.seed}.")
     notes.append("Δ: Newcombe's interval for two independent sets of images.")

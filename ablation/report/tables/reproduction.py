@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ablation.analysis.published import Reproduction
+from ablation.analysis.published import RANKED, Reproduction
 from ablation.analysis.study_analysis import StudyAnalysis
+from ablation.model.phrases import plural
 from ablation.model.table import Column, Table
 from ablation.report.tables.dataframes import NOT_RUN
 from ablation.report.tables.secondary_table import marked_rows, secondary_table
@@ -67,24 +68,38 @@ def _missing_reason(study: StudyAnalysis, row: int) -> str:
     return outcomes[0] if outcomes else NOT_RUN
 
 
+def _size(study: StudyAnalysis) -> str:
+    """Return the size of the published test set in words, and whose number it is."""
+    assert study.reproduction is not None
+    agreement = study.reproduction.agreement
+    source = "the number that the source states" if agreement.is_stated else "ours, for the source states none"
+    return f"{plural(agreement.n, study.record.noun)} ({source})"
+
+
 def _reproduction_notes(study: StudyAnalysis, reproduction: Reproduction) -> Iterator[str]:
     agreement = reproduction.agreement
     if reproduction.other:
         yield f"Other data: {reproduction.other}. Numbers are not compared; ranks and signs are."
     else:
         yield (
-            "≈ / ≠: the 95 % interval of the difference does / does not hold 0, the published accuracy taken as k/n on "
-            "an independent test set (Newcombe); ?: not comparable. Without its predictions, no test can be paired."
+            "≈ / ≠: the 95 % interval of the difference (Newcombe) does / does not hold 0, the published accuracy "
+            f"taken as k/n on an independent test set of {_size(study)}; ?: not comparable. An interval that holds 0 "
+            "does not show that the two are equal. Without the source's predictions, no test can be paired."
         )
-    yield "The source does not say which average its F1 is; micro-F1 equals accuracy."
+    if any("f1" in published for published in study.record.grid.published):
+        yield "The source does not say which average its F1 is; micro-F1 equals accuracy."
     if lacks_a_class(study.record):
         yield f"Macro-F1 is {OVER}."
-    tau = f"Kendall's tau-b {agreement.tau:.2f}; " if agreement.tau is not None else ""
-    if agreement.rows > 1:
+    if agreement.ranks:
+        yield f"Agreement of ranks: {agreement.ranks}."
+    elif 1 < agreement.rows < RANKED:
+        yield f"The ranks of {plural(agreement.rows, 'row')} are not compared: they are too few to differ from chance."
+    if agreement.contrasts:
         yield (
-            f"Agreement over {agreement.rows} rows: {tau}{agreement.same_signs} of {agreement.signs} one-factor "
-            f"contrasts have the published sign; {agreement.within_noise} published contrasts are within noise at this "
-            "size."
+            f"Agreement of signs: {agreement.same_signs} of {plural(agreement.signs, 'one-factor contrast')} with the "
+            f"published sign. Of {plural(agreement.contrasts, 'published contrast')}, {agreement.within_noise} "
+            f"{'has' if agreement.within_noise == 1 else 'have'} a 95 % interval that holds 0, on independent test "
+            f"sets of {_size(study)} (Newcombe)."
         )
     settings = [f"{k.replace('_', ' ')} {v}" for k, v in study.record.grid.settings.items()]
     if settings:

@@ -7,10 +7,19 @@ from ablation.report.tables.effects import effects
 from ablation.report.tables.per_class import elsewhere, selected
 from ablation.report.tables.reproduction import reproduction
 from ablation.report.tables.selection import selection
+from ablation.report.tables.unpaired import unpaired
 
 
 def every(study: StudyAnalysis) -> list[Table]:
     """Return all secondary tables that this study has."""
-    builders = (contrasts, effects, selection, selected, reproduction, *getattr(study.record.experiment, "tables", ()))
+    builders = (
+        contrasts,
+        unpaired,
+        effects,
+        selection,
+        selected,
+        reproduction,
+        *getattr(study.record.experiment, "tables", ()),
+    )
     tables = [table for build in builders if (table := build(study))]
     return [*tables, *(elsewhere(study, evaluation) for evaluation in study.elsewhere)]

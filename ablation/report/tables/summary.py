@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ablation.analysis.facts import Contrast
 from ablation.analysis.study_analysis import StudyAnalysis
 from ablation.model.phrases import listed, plural, which
+from ablation.report.tables.cells import p_value
 from ablation.report.tables.table import capital
 from ablation.statistics.intervals import ALPHA
 from ablation.store.record import Record
@@ -15,7 +16,9 @@ MOST = 6  # changes of a factor that get a sentence
 
 def claims(study: StudyAnalysis) -> list[str]:
     """Return the sentences, the most important first; [] until a selection is sealed."""
-    return [*_selected(study), *_factors(study), *_seeds(study)] if study.sealed and study.test else []
+    return (
+        [*_selected(study), *_unpaired(study), *_factors(study), *_seeds(study)] if study.sealed and study.test else []
+    )
 
 
 def _selected(study: StudyAnalysis) -> Iterator[str]:
@@ -33,10 +36,28 @@ def _selected(study: StudyAnalysis) -> Iterator[str]:
         yield f"On test {scored} {primary.shown(interval.value, 1)}{bounds if interval.low == interval.low else ''}."
     alike = [r for r, facts in study.analysis.rows.items() if facts.not_different]
     if alike:
-        yield f"Test does not tell {which(alike)} from it."
+        verb = which(alike, "does", "do")
+        yield f"On test, {verb} not differ significantly from it, which does not show that they are equal."
     stability = study.analysis.stability
     if stability and stability.cheapest != row:
-        yield f"Validation does not tell row {stability.cheapest} from it, and that one is the cheapest of those."
+        yield (
+            f"On validation, row {stability.cheapest} does not differ significantly from it, and is the cheapest of "
+            "the rows that do not."
+        )
+
+
+def _unpaired(study: StudyAnalysis) -> Iterator[str]:
+    """Yield the difference of each row on other test examples from the reference."""
+    record, reference = study.record, study.record.grid.reference
+    primary = record.primary
+    for row, difference in list(study.analysis.unpaired.items())[:MOST]:
+        interval = difference.value
+        bounds = f" ({primary.change(interval.low, 1)} to {primary.change(interval.high, 1)})"
+        test = f", p (Holm) {p_value(difference.p_holm)}" if difference.over else ", untested"
+        yield (
+            f"Row {row} is tested on other {record.noun}s than row {reference}: its {primary.title} differs by "
+            f"{primary.change(interval.value, 1)}{bounds if interval.low == interval.low else ''}, unpaired{test}."
+        )
 
 
 def _factors(study: StudyAnalysis) -> Iterator[str]:
@@ -54,7 +75,9 @@ def _significance(contrasts: list[Contrast], family: int) -> str:
     test = f"Holm over {plural(family, 'contrast')}"
     if not any(c.difference.over for c in contrasts):
         return "numbers alone, untested"
-    return f"told from 0: rows {listed(significant)} ({test})" if significant else f"not told from 0 ({test})"
+    if not significant:
+        return f"does not differ significantly from 0 ({test})"
+    return f"differs significantly from 0: rows {listed(significant)} ({test})"
 
 
 def _factor(record: Record, contrasts: list[Contrast], family: int) -> str:

@@ -8,15 +8,16 @@ from typing import Any
 
 import pandas as pd
 
+from ablation.analysis.eligibility import not_eligible
 from ablation.analysis.facts import GAP, Analysis, RowFacts
 from ablation.analysis.selection import Selection, before
 from ablation.measures.measure import Measure
-from ablation.model.phrases import listed, which
+from ablation.model.phrases import listed, plural, which
 from ablation.model.table import Cell, Column, Table
 from ablation.outcomes import Status
 from ablation.report.tables import methods
-from ablation.report.tables.dataframes import score_of
-from ablation.statistics.intervals import Interval
+from ablation.report.tables.dataframes import NOT_RUN, score_of
+from ablation.statistics.intervals import Interval, clopper_pearson
 from ablation.store.record import Record
 from ablation.study import design
 from ablation.study.levels import short
@@ -202,9 +203,7 @@ def _notes(
         yield f"{capital(record.noun)}s: {', '.join(parts)}."
     if any(grid.labels):
         yield from _components(record)
-    incomplete = [_incomplete_row(line, len(grid.seeds)) for line in rows[rows.outcome != Status.DONE].itertuples()]
-    if incomplete:
-        yield f"Incomplete: {', '.join(incomplete)}."
+    yield from _incomplete(record, rows, selected)
     shared_levels = [
         f"{f.replace('_', ' ')} {short(f, v)}" for f, v in record.shown(grid.rows[0]).items() if f not in grid.varying
     ]
@@ -237,11 +236,9 @@ def _statistics(record: Record, analysis: Analysis, marks: frozenset[str]) -> It
     compared = sum(facts.not_different is not None for facts in analysis.rows.values())
     if "alike" in marks:
         deltas = [facts.delta for facts in analysis.rows.values() if facts.delta]
-        test = next((methods.test_name(record, d) for d in deltas if d.over == analysis.over), "")
-        yield (
-            f"{{alike}} not significantly different from {{selected}} on test ({test}, Holm over {compared} "
-            "comparisons, p ≥ 0.05), which does not show that they are equal."
-        )
+        name = next((methods.test_name(record, d) for d in deltas if d.over == analysis.over), "")
+        test = f"{name}, Holm over {plural(compared, 'comparison')}, p ≥ 0.05"
+        yield f"{{alike}} does not differ significantly from {{selected}} on test ({test})."
     if "gap" in marks:
         yield f"{{gap}} train − validation gap above {100 * GAP:.0f} pp."
     if "noise" in marks and analysis.noise:
@@ -252,7 +249,8 @@ def _statistics(record: Record, analysis: Analysis, marks: frozenset[str]) -> It
             f"{analysis.noise.rows} compared rows together)."
         )
     if analysis.stability and analysis.stability.cheapest not in (0, *_selected(analysis)):
-        yield f"Cheapest row that validation does not tell from {{selected}}: row {analysis.stability.cheapest}."
+        cheapest = analysis.stability.cheapest
+        yield f"Cheapest row without a significant difference from {{selected}} on validation: row {cheapest}."
     yield from methods.method(record, analysis)
     yield from methods.limits(record, analysis)
     yield from _missing_cells(record, analysis)
@@ -290,9 +288,28 @@ def _components(record: Record) -> Iterator[str]:
             yield f"Row {row}, {label}: {', '.join(differences)}."
 
 
+def _incomplete(record: Record, rows: pd.DataFrame, selected: Selection | None) -> Iterator[str]:
+    """Yield which rows lack trainings, and which of them selection does not compare."""
+    seeds = len(record.grid.seeds)
+    incomplete = [_incomplete_row(line, seeds) for line in rows[rows.outcome != Status.DONE].itertuples()]
+    if incomplete:
+        yield f"Incomplete: {', '.join(incomplete)}."
+    finished = {int(line.row): int(line.n_seeds) for line in rows.itertuples() if line.n_seeds}  # type: ignore[arg-type]
+    excluded = not_eligible(record, finished) if selected and selected.row else {}
+    if excluded:
+        reasons = ", ".join(f"row {row} ({reason})" for row, reason in excluded.items())
+        yield f"Not eligible for selection: {reasons}."
+
+
 def _incomplete_row(line: Any, seeds: int) -> str:
-    numbers = f"; numbers from {line.n_seeds} of {seeds} seeds" if line.n_seeds else ""
-    return f"row {line.row} ({line.outcome}{numbers})"
+    """Return the row with its outcome; where seeds failed, with their share and its exact interval."""
+    if not line.n_seeds:
+        return f"row {line.row} ({line.outcome})"
+    failed = ""
+    if line.outcome != NOT_RUN:
+        share = clopper_pearson(seeds - line.n_seeds, seeds).scaled(100)
+        failed = f"; {share.value:.0f} % [{share.low:.0f}, {share.high:.0f}] of its trainings failed"
+    return f"row {line.row} ({line.outcome}; numbers from {line.n_seeds} of {seeds} seeds{failed})"
 
 
 def as_percent(value: Decimal) -> str:

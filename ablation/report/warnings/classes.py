@@ -49,8 +49,9 @@ def below_baseline(context: CheckContext) -> Diagnostic | None:
     rows = [row for row in evidence if accuracy[row] <= shares[row]]
     if not rows:
         return None
-    worst = min(rows, key=accuracy.__getitem__)
-    worst_text = f"row {worst} the worst, {percent(accuracy[worst])}" if rows[1:] else percent(accuracy[worst])
+    worst = percent(min(accuracy[row] for row in rows))
+    worst_rows = [row for row in rows if percent(accuracy[row]) == worst]
+    worst_text = f"{which(worst_rows)} the worst, {worst}" if rows[1:] else worst
     guesses = {(int(np.argmax(context.counts(split, row))), shares[row]) for row in rows}
     class_index, share = next(iter(guesses))
     guess = (
@@ -67,18 +68,24 @@ def below_baseline(context: CheckContext) -> Diagnostic | None:
 
 
 def _by_split(context: CheckContext, limit: int, minimum: int) -> dict[str, list[str]]:
-    """Return, for validation and test, the classes with `minimum` to `limit` - 1 images in any split level in use.
+    """Return, for validation and test, the classes with `minimum` to `limit` - 1 images.
 
-    Splits without such a class are left out.
+    Where rows have different images, each set of images has its own list, with its rows: "test of rows 1 to 3". Sets
+    without such a class are left out.
     """
     by_split: dict[str, list[str]] = {}
     for split, title in SPLITS.items():
-        counts_by_row = (context.counts(split, row) for row in range(1, len(context.grid.rows) + 1))
-        for counts in dict.fromkeys(filter(None, counts_by_row)):
-            for name, n in zip(context.record.inputs.classes, counts, strict=True):
-                text = f"{n} {name}" if minimum else name
-                if minimum <= n < limit and text not in by_split.setdefault(title, []):
-                    by_split[title].append(text)
+        rows_by_counts: dict[tuple[int, ...], list[int]] = {}
+        for row in range(1, len(context.grid.rows) + 1):
+            if counts := context.counts(split, row):
+                rows_by_counts.setdefault(counts, []).append(row)
+        for counts, rows in rows_by_counts.items():
+            named = f"{title} of {which(rows)}" if len(rows_by_counts) > 1 else title
+            by_split[named] = [
+                f"{n} {name}" if minimum else name
+                for name, n in zip(context.record.inputs.classes, counts, strict=True)
+                if minimum <= n < limit
+            ]
     return {title: classes for title, classes in by_split.items() if classes}
 
 

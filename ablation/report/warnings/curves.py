@@ -3,6 +3,8 @@
 Train accuracy is evaluated with dropout off and is never read from the fit's history. Dropout thus needs no warning.
 """
 
+import math
+from collections.abc import Mapping
 from statistics import fmean
 
 import numpy as np
@@ -10,7 +12,8 @@ import numpy as np
 from ablation.analysis.check_context import CheckContext
 from ablation.analysis.facts import GAP
 from ablation.model.diagnostic import Diagnostic
-from ablation.model.phrases import extreme, percent, points, which
+from ablation.model.phrases import extreme, listed, percent, points, which
+from ablation.statistics.intervals import ALPHA
 from ablation.store.result import Result
 
 RISE = 0.05  # rise of validation loss above its minimum, as a share of the minimum
@@ -116,9 +119,40 @@ def saturated_early(context: CheckContext) -> Diagnostic | None:
         f"Validation accuracy is within a sampling error of its best already by half of the epochs in {which(reached)} "
         f"(row {row}: at epoch {reached[row]} of {len(context.curves[row].val_accuracy)}).",
         "Later epochs cost time, and this validation set shows no gain from them.",
-        f"Fewer epochs suffice (about {reached[row]} for row {row}): such rows are taken from the same trainings.",
+        _longer_is_better(context, reached)
+        or f"Fewer epochs may suffice (about {reached[row]} for row {row}): add such a row, which is taken from the "
+        "same training, and compare the two on test.",
         tuple(reached),
     )
+
+
+def _longer_is_better(context: CheckContext, reached: Mapping[int, int]) -> str:
+    """Return a remedy that names the study's contrasts in which more epochs are significantly better on test.
+
+    A contrast counts where one of its rows is in `reached`, and its shorter row already has so many epochs. Returns ""
+    where there is no such contrast.
+
+    Args:
+        context: what the check is made from.
+        reached: row -> epoch at which its validation accuracy is near its best.
+    """
+    measure, texts = context.record.primary, []
+    for contrast in context.study.analysis.contrasts:
+        pair, difference = contrast.pair, contrast.difference
+        shorter, longer = sorted((pair.first, pair.second), key=lambda row: _epochs(context, row))
+        gain = difference.value.value * (1 if longer == pair.second else -1) * (-1 if measure.lowest else 1)
+        enough = [row for row in (shorter, longer) if reached.get(row, math.inf) <= _epochs(context, shorter)]
+        if pair.factor == "epochs" and enough and gain > 0 and difference.p_holm < ALPHA:
+            texts.append(f"row {longer} ({_epochs(context, longer)} epochs) than row {shorter} "
+                         f"({_epochs(context, shorter)}): {measure.size(gain, 1)}")  # fmt: skip
+    if not texts:
+        return ""
+    return f"Keep the epochs: on test, more of them are significantly better in this study ({listed(texts)})."
+
+
+def _epochs(context: CheckContext, row: int) -> int:
+    """Return the number of epochs of a row; 0 where the experiment has none."""
+    return int(getattr(context.grid.rows[row - 1], "epochs", 0))
 
 
 def late_variance(context: CheckContext) -> Diagnostic | None:

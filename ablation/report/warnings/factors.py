@@ -8,7 +8,7 @@ from typing import Any
 from ablation.analysis import effects
 from ablation.analysis.check_context import CheckContext
 from ablation.analysis.selection_bootstrap import updates
-from ablation.analysis.study_statistics import TRIALS, TRIALS_A_LEVEL, can_weigh
+from ablation.analysis.study_statistics import CONDITIONS, CONDITIONS_A_LEVEL, can_weigh, per_level
 from ablation.model.diagnostic import Diagnostic
 from ablation.model.phrases import listed, plural
 from ablation.study import design
@@ -32,8 +32,10 @@ def incomplete(context: CheckContext) -> Diagnostic | None:
 
 
 def _rows_per_level(context: CheckContext, factor: str) -> Counter[Any]:
-    """Return level -> number of rows with that level that have a finished trial."""
-    return Counter(getattr(context.grid.rows[row - 1], factor) for row in context.finished)
+    """Return level -> number of rows with that level that have a finished trial; 0 where all its rows failed."""
+    counts = Counter(dict.fromkeys(design.levels(context.grid, factor), 0))
+    counts.update(getattr(context.grid.rows[row - 1], factor) for row in context.finished)
+    return counts
 
 
 def _counts_text(context: CheckContext, factor: str) -> str:
@@ -199,22 +201,23 @@ def batch_confounded(context: CheckContext) -> Diagnostic | None:
 
 
 def unimportant(context: CheckContext) -> Diagnostic | None:
-    """Warn where there are too few trials to compute importances of factors.
+    """Warn where there are too few distinct conditions to compute importances of factors.
 
     Optuna computes importances from as few as nine trials, without a warning.
     """
     trials = [t for finished in context.finished.values() for t, _ in finished]
-    counts = Counter((f, getattr(t.condition, f)) for t in trials for f in context.grid.varying)
     if not trials or len(context.grid.varying) < 2:
         return None
     if can_weigh(context.study.record, trials):
         return None
-    (factor, level), fewest = min(counts.items(), key=lambda item: item[1])
-    rare_level = f", {worded(factor, level)} in {fewest} of them" if fewest < TRIALS_A_LEVEL else ""
+    (factor, level), fewest = min(per_level(context.record, trials).items(), key=lambda item: item[1])
+    rare_level = f", {worded(factor, level)} in {fewest} of them" if fewest < CONDITIONS_A_LEVEL else ""
+    n_conditions = len({trial.condition for trial in trials})
+    seeds = f" ({plural(len(trials), 'trial')}: seeds do not count)" if len(trials) > n_conditions else ""
     return Diagnostic(
         "IMPORTANCE_SUPPRESSED",
-        f"{plural(len(trials), 'trial has', 'trials have')} a result{rare_level}; importances of factors need "
-        f"{TRIALS} trials, and {TRIALS_A_LEVEL} of each level.",
-        "With fewer, importances depend on a few trials, and change with noise; none are reported.",
+        f"{plural(n_conditions, 'combination of levels has', 'combinations of levels have')} a result{seeds}"
+        f"{rare_level}; importances of factors need {CONDITIONS} combinations, and {CONDITIONS_A_LEVEL} of each level.",
+        "With fewer, importances depend on a few combinations, and change with noise; none are reported.",
         "Read the one-factor contrasts; do not quote importances that Optuna's dashboard shows for this study.",
     )

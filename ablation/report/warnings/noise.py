@@ -1,14 +1,16 @@
 """Warnings about how far chance moves the numbers: the seeds, and the images of a split."""
 
+import math
 from statistics import variance
 
 from ablation.analysis.check_context import CheckContext
 from ablation.model.diagnostic import Diagnostic
 from ablation.model.phrases import percent, plural, sentence, which
 from ablation.statistics.intervals import ALPHA
+from ablation.study.table_keys import BOTH, SEEDS
 
 SURE = 0.9  # share of bootstrap samples of validation in which the selected row should be the best
-CLAIM = 0.5  # share of a claimed difference: a larger standard deviation over seeds makes the claim doubtful
+ERRORS = 2  # standard errors of a difference, from the seeds: a smaller claimed difference is doubtful
 
 
 def single_seed(context: CheckContext) -> Diagnostic | None:
@@ -66,18 +68,32 @@ def _deviation(context: CheckContext) -> float | None:
 def _claims(context: CheckContext) -> dict[tuple[int, int], float]:
     """Return the differences that a table marks as significant: pair of rows -> absolute difference.
 
-    The pairs are rows with the reference, and rows that differ in one factor.
+    The pairs are rows with the reference, and rows that differ in one factor. Tests over seeds are left out: their p
+    values include the differences between seeds.
     """
     analysis, reference = context.study.analysis, context.grid.reference
     differences = [((row, reference), facts.delta) for row, facts in analysis.rows.items() if facts.delta]
     differences += [((c.pair.first, c.pair.second), c.difference) for c in analysis.contrasts]
-    return {(min(rows), max(rows)): abs(d.value.value) for rows, d in differences if d.p_holm < ALPHA}
+    over_examples = [(rows, d) for rows, d in differences if d.p_holm < ALPHA and d.over not in (SEEDS, BOTH)]
+    return {(min(rows), max(rows)): abs(d.value.value) for rows, d in over_examples}
+
+
+def _standard_error(context: CheckContext, rows: tuple[int, int], deviation: float) -> float:
+    """Return the standard error of the difference of two rows' means over their seeds.
+
+    A difference is computed from the seeds that both rows have, or from all where they have none in common.
+    """
+    first, second = (set(context.study.test[row].seeds) for row in rows)
+    n_common = len(first & second)
+    sizes = (n_common, n_common) if n_common else (len(first), len(second))
+    return deviation * math.sqrt(sum(1 / n for n in sizes))
 
 
 def seed_noise(context: CheckContext) -> Diagnostic | None:
-    """Warn where a significant difference is less than twice the standard deviation between seeds."""
+    """Warn where a significant difference over examples is less than twice its standard error from the seeds."""
     deviation, claims = _deviation(context), _claims(context)
-    doubtful = {rows: size for rows, size in claims.items() if deviation and deviation > CLAIM * size}
+    errors = {rows: _standard_error(context, rows, deviation) for rows in claims} if deviation else {}
+    doubtful = {rows: claims[rows] for rows, error in errors.items() if claims[rows] < ERRORS * error}
     if not deviation or not doubtful:
         return None
     (first, second), smallest = min(doubtful.items(), key=lambda item: item[1])
@@ -86,9 +102,10 @@ def seed_noise(context: CheckContext) -> Diagnostic | None:
     return Diagnostic(
         "SEED_NOISE",
         f"Between seeds, test {primary.title} has a standard deviation of {primary.size(deviation, 2)}; "
-        f"{len(doubtful)} of {claims_text} {'is' if len(doubtful) == 1 else 'are'} below twice that, the smallest "
-        f"{primary.size(smallest, 2)} (rows {first} and {second}).",
-        "A difference of this size between two trainings can come from their seeds alone.",
+        f"{len(doubtful)} of {claims_text} over {context.record.noun}s {'is' if len(doubtful) == 1 else 'are'} below "
+        f"twice the standard error that the seeds give it, the smallest {primary.size(smallest, 2)} (rows {first} and "
+        f"{second}, standard error {primary.size(errors[first, second], 2)}).",
+        "A difference of this size can come from the seeds alone: the test does not include them.",
         "Run more seeds of these rows, or do not claim these differences.",
         tuple(sorted({row for rows in doubtful for row in rows})),
     )

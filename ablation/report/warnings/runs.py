@@ -1,7 +1,7 @@
 """Warnings about the outcomes of the trials, and about the environments of the trainings."""
 
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 
 from ablation.analysis.check_context import CheckContext
 from ablation.model.diagnostic import Diagnostic
@@ -37,19 +37,43 @@ def failed(context: CheckContext) -> Diagnostic | None:
     )
 
 
+def _one_training(context: CheckContext) -> list[tuple[int, ...]]:
+    """Return the groups of finished rows that have different settings and the same ids of trials."""
+    rows_by_id: dict[str, list[int]] = {}
+    for row, finished in context.finished.items():
+        for trial, _ in finished:
+            rows_by_id.setdefault(context.record.trial_key(trial), []).append(row)
+    groups = dict.fromkeys(tuple(rows) for rows in rows_by_id.values())
+    return [group for group in groups if len({context.grid.rows[row - 1] for row in group}) > 1]
+
+
+def _rows_text(groups: Iterable[tuple[int, ...]]) -> str:
+    """Return groups of rows as text: "rows 1 and 2 and rows 4 and 5"."""
+    return listed([f"rows {listed(group)}" for group in groups])
+
+
 def not_ablated(context: CheckContext) -> Diagnostic | None:
     """Report rows that state different settings and had the same in the trainer: one row under two names.
 
     This is an error even without --strict.
     """
-    groups = context.study.identical_rows
-    if not groups:
+    one_id = _one_training(context)
+    same_inputs = [group for group in context.study.identical_rows if not any({*group} <= {*ids} for ids in one_id)]
+    if not one_id and not same_inputs:
         return None
-    rows = sorted({row for group in groups for row in group})
+    facts = [
+        f"{_rows_text(one_id)} have different settings, which mean the same inputs: they are one training"
+        if one_id
+        else "",
+        f"{_rows_text(same_inputs)} have different settings, but they all had the same network, weights, optimizer, "
+        "batches, validation images and test images"
+        if same_inputs
+        else "",
+    ]
+    rows = sorted({row for group in (*one_id, *same_inputs) for row in group})
     return Diagnostic(
         "NOT_ABLATED",
-        f"{sentence(listed([f'rows {listed(group)}' for group in groups]))} have different settings, but they all had "
-        "the same network, weights, optimizer, batches, validation images and test images.",
+        f"{sentence('; '.join(filter(None, facts)))}.",
         "The factor in which these rows differ has no effect here, so the difference between them means nothing.",
         "Check whether the factor acts on these data (class weights do not if classes are balanced), or drop a row.",
         tuple(rows),

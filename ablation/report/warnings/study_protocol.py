@@ -55,25 +55,29 @@ def disagree(context: CheckContext) -> Diagnostic | None:
         return None
     selected = test[sealed.row]
     rows = [row for row, evidence in test.items() if evidence.split == selected.split]
-    firsts = {}
+    firsts, bests = dict[Measure, list[int]](), dict[Measure, tuple[float, float]]()
     for measure in context.record.detailed:
         values = {row: _on_test(context, row, measure) for row in rows}
         sign = -1 if measure.lowest else 1
-        best = max(rows, key=lambda row: sign * values[row])
-        if sign * (values[best] - values[sealed.row]) > ROUNDING:
-            firsts[measure] = (best, values[best], values[sealed.row])
+        best = max(sign * value for value in values.values())
+        if best - sign * values[sealed.row] > ROUNDING:
+            firsts[measure] = [row for row in rows if best - sign * values[row] <= ROUNDING]
+            bests[measure] = values[firsts[measure][0]], values[sealed.row]
     if not firsts:
         return None
-    others = sorted({best for best, _, _ in firsts.values()})
+    others = sorted({row for best_rows in firsts.values() for row in best_rows})
     alike = [row for row in others if context.study.analysis.rows[row].not_different]
-    alike_text = f"; on test, {which(alike, 'does', 'do')} not differ significantly from it" if alike else ""
+    alike_text = (
+        f"; on test, {which(alike, 'does', 'do')} not differ significantly from row {sealed.row}" if alike else ""
+    )
     firsts_text = listed(
-        f"row {b} by test {m.title} ({m.compact(x, 2)}, row {sealed.row} has {m.compact(y, 2)})"
-        for m, (b, x, y) in firsts.items()
+        f"{which(firsts[m])} by test {m.title} ({m.compact(x, 2)}, row {sealed.row} has {m.compact(y, 2)})"
+        for m, (x, y) in bests.items()
     )
     return Diagnostic(
         "VAL_TEST_DISAGREE",
-        f"Row {sealed.row} was selected, but another row is best on test: {firsts_text}{alike_text}.",
+        f"Row {sealed.row} was selected, but {'another row is' if not others[1:] else 'other rows are'} best on test: "
+        f"{firsts_text}{alike_text}.",
         f"Reporting {which(others)} as the best instead would be selection on test, with numbers that are too good.",
         f"Keep row {sealed.row}; call rows different only if a significance test shows it.",
         (sealed.row, *others),
@@ -105,16 +109,17 @@ def reused(context: CheckContext) -> Diagnostic | None:
 def other_data(context: CheckContext) -> Diagnostic | None:
     """Warn where the published numbers belong to other data or weights."""
     reproduction = context.study.reproduction
-    if not reproduction or not reproduction.other:
+    if not reproduction:
         return None
+    if not reproduction.other:
+        return None if reproduction.agreement.is_stated else _unchecked_data(reproduction.agreement.n)
     agreement = reproduction.agreement
-    tau = f"Kendall's tau {agreement.tau:.2f} over {plural(agreement.rows, 'row')}" if agreement.tau is not None else ""
     signs = (
         f"{agreement.same_signs} of {plural(agreement.signs, 'one-factor contrast')} with the published sign"
         if agreement.signs
         else ""
     )
-    comparable = " and ".join(part for part in (tau, signs) if part)
+    comparable = " and ".join(part for part in (agreement.ranks, signs) if part)
     return Diagnostic(
         "OTHER_DATA",
         f"The published numbers come from other data or weights: {reproduction.other}.",
@@ -124,20 +129,28 @@ def other_data(context: CheckContext) -> Diagnostic | None:
     )
 
 
+def _unchecked_data(n: int) -> Diagnostic:
+    """Return the warning that nothing shows whether the published numbers belong to these data."""
+    return Diagnostic(
+        "OTHER_DATA",
+        "The study file does not state published_test_images, so it was not checked whether the published numbers come "
+        "from these data.",
+        f"A comparison of measured and published numbers holds only for the source's data; the intervals take {n:,} "
+        "test images for the source too.",
+        "State published_test_images in the study file, the number of test images of the source.",
+    )
+
+
 def weights_replaced(context: CheckContext) -> Diagnostic | None:
-    """Warn where random weights replace pretrained weights that were not available."""
+    """Warn where inputs of the trainings were replaced because they were not available. An experiment can say more."""
     replaced = context.record.inputs.replaced
     if not replaced:
         return None
-    rows = [n for n, r in enumerate(context.grid.rows, start=1) if f"{r.backbone}/{r.weights}" in replaced]
-    backbones = sorted({name.partition("/")[0] for name in replaced})
     return Diagnostic(
         "WEIGHTS_REPLACED",
-        f"{sentence(which(rows, 'uses', 'use'))} random weights: the ImageNet weights of {listed(backbones)} were "
-        "not available.",
-        "A random backbone extracts other features, so these accuracies say nothing about pretrained ones.",
-        "Connect to the internet once, or pass --set weights=PATH, and run the study with a new --name.",
-        tuple(rows),
+        f"Inputs of the trainings were not available and were replaced: {listed(replaced)}.",
+        "Numbers with replaced inputs say nothing about the inputs that the study states.",
+        "Provide the stated inputs, and run the study with a new --name.",
     )
 
 

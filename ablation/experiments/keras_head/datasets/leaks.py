@@ -1,6 +1,6 @@
 """Leaks between splits: duplicates, near duplicates, shared subjects and conflicting labels."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from itertools import combinations
 
@@ -34,6 +34,10 @@ class Leaks(BaseModel):
     subjects in two splits; None where the data name no subjects. `exact`, `similar`: split -> positions of its images
     with an equal, or otherwise a nearly equal, image in an earlier split (train, val, test). `series`: test images with
     so many near copies in train that the copies look augmented.
+
+    By split, {} where a file of an earlier version is stored without its images: `conflicting`: groups with different
+    labels that have an image in the split; `limiting`: groups with different labels within the split; `people`: number
+    of named subjects.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -49,6 +53,9 @@ class Leaks(BaseModel):
     exact: dict[str, tuple[int, ...]]
     similar: dict[str, tuple[int, ...]]
     series: int
+    conflicting: dict[str, int] = {}
+    limiting: dict[str, int] = {}
+    people: dict[str, int] = {}
 
     def leaked(self, split: str = "test") -> list[int]:
         return sorted({*self.exact[split], *self.similar[split]})
@@ -66,11 +73,7 @@ def find(index: Index, split: Split, pixels: np.ndarray, features: np.ndarray | 
     split_of = np.full(len(index), "", dtype="<U5")
     for name, rows in split.items():
         split_of[rows] = name
-    _, group, counts = np.unique(index.ids, return_inverse=True, return_counts=True)
-    duplicated = np.flatnonzero(counts > 1)
-    members: dict[int, list[int]] = {int(g): [] for g in duplicated}
-    for position in np.flatnonzero(counts[group] > 1):
-        members[int(group[position])].append(int(position))
+    members = _groups(index)
     exact = {name: _exact(index, split, name) for name in SPLITS[1:]}
     near = _near(index, split, pixels, features)
     similar = {
@@ -81,17 +84,43 @@ def find(index: Index, split: Split, pixels: np.ndarray, features: np.ndarray | 
     ]
     return Leaks(
         images=len(index),
-        copies=int((counts - 1).sum()),
-        groups=len(duplicated),
-        across=sum(len({split_of[p] for p in rows}) > 1 for rows in members.values()),
-        conflict=sum(len({int(index.labels[p]) for p in rows}) > 1 for rows in members.values()),
+        copies=sum(len(rows) - 1 for rows in members),
+        groups=len(members),
+        across=sum(len({split_of[p] for p in rows}) > 1 for rows in members),
+        conflict=len(_disputed(index, members)),
         near=sum(map(len, near.values())),
         mirrored=sum(flipped for pairs in near.values() for _, _, flipped in pairs),
         subjects=_subjects(index, split),
         exact={name: tuple(sorted(rows)) for name, rows in exact.items()},
         similar={name: tuple(sorted(rows - exact[name])) for name, rows in similar.items()},
         series=sum(n >= FEW for n in np.unique(test_near, return_counts=True)[1].tolist()),
+        **_by_split(index, split),
     )
+
+
+def _groups(index: Index) -> list[list[int]]:
+    """Return the groups of images of equal pixels, each with the positions of its images, (2 or more)."""
+    _, group, counts = np.unique(index.ids, return_inverse=True, return_counts=True)
+    members: dict[int, list[int]] = {int(g): [] for g in np.flatnonzero(counts > 1)}
+    for position in np.flatnonzero(counts[group] > 1):
+        members[int(group[position])].append(int(position))
+    return list(members.values())
+
+
+def _disputed(index: Index, groups: Sequence[Sequence[int]]) -> list[Sequence[int]]:
+    """Return the groups whose images have different labels."""
+    return [rows for rows in groups if len({int(index.labels[position]) for position in rows}) > 1]
+
+
+def _by_split(index: Index, split: Split) -> dict[str, dict[str, int]]:
+    """Return the fields of Leaks that count groups and subjects by split."""
+    disputed, places = _disputed(index, _groups(index)), {name: set(rows.tolist()) for name, rows in split.items()}
+    inside = {name: [[p for p in rows if p in positions] for rows in disputed] for name, positions in places.items()}
+    return {
+        "conflicting": {name: sum(map(bool, groups)) for name, groups in inside.items()},
+        "limiting": {name: len(_disputed(index, groups)) for name, groups in inside.items()},
+        "people": {name: len(set(index.subjects[rows].tolist()) - {""}) for name, rows in split.items()},
+    }
 
 
 def _exact(index: Index, split: Split, name: str) -> set[int]:
@@ -184,6 +213,13 @@ def _pixels(folder: ImagesFolder) -> np.ndarray | None:
     return np.load(folder.pixels(sizes[-1]), mmap_mode="r", allow_pickle=False) if sizes else None
 
 
+def _missing(folder: ImagesFolder, key: str, stored: Mapping[str, object]) -> dict[str, dict[str, int]]:
+    """Return the fields by split that an earlier version did not store; {} where the split or the index is missing."""
+    if "people" in stored or not folder.split(key).is_file() or not folder.index.is_file():
+        return {}
+    return _by_split(Index.read(folder.index), stored_splits.read(folder, key)[0])
+
+
 def of(
     workspace: Workspace, record: Record, level: str, features: Callable[[], np.ndarray | None] = lambda: None
 ) -> Leaks | None:
@@ -202,7 +238,7 @@ def of(
     stored = read_json(folder.leaks(key))
     if stored:
         with understood(folder.leaks(key)):
-            return Leaks.model_validate(stored)
+            return Leaks.model_validate(stored | _missing(folder, key, stored))
     pixels = _pixels(folder)
     if pixels is None or not folder.split(key).is_file():
         return None

@@ -5,6 +5,9 @@ from ablation.experiments.keras_head.datasets.leaks import Leaks, without
 from ablation.model.diagnostic import Diagnostic
 from ablation.model.phrases import listed, percent, plural
 
+SPLITS = {"val": "validation", "test": "test"}
+UNITS = '`[table] units = "groups"`'
+
 
 def _named_leaks(context: CheckContext) -> list[tuple[str, Leaks]]:
     """Return (name, leaks) of each split level; the name is "" where there is one level only."""
@@ -35,11 +38,11 @@ def _accuracies(context: CheckContext, level: str, positions: list[int]) -> str:
 def exact(context: CheckContext) -> Diagnostic | None:
     """Warn where test or validation images are copies, pixel by pixel, of images in an earlier split."""
     facts = []
-    for level, leaks in context.examined.items():
+    for (name, leaks), level in zip(_named_leaks(context), context.examined, strict=True):
         positions, val = list(leaks.exact["test"]), leaks.exact["val"]
         if positions or val:
             facts.append(
-                f"{plural(len(positions), 'test image')} and {plural(len(val), 'validation image')} have exact "
+                f"{plural(len(positions), 'test image')} and {plural(len(val), 'validation image')}{name} have exact "
                 f"copies in an earlier split{_accuracies(context, level, positions) if positions else ''}"
             )
     if not facts:
@@ -55,12 +58,13 @@ def exact(context: CheckContext) -> Diagnostic | None:
 def near(context: CheckContext) -> Diagnostic | None:
     """Warn where test images are near copies of images in an earlier split."""
     facts = []
-    for level, leaks in context.examined.items():
+    for (name, leaks), level in zip(_named_leaks(context), context.examined, strict=True):
         positions = list(leaks.similar["test"])
         if positions:
             facts.append(
-                f"{plural(len(positions), 'test image has', 'test images have')} a near-duplicate in an earlier split "
-                f"(perceptual hash and correlation, mirrored copies included){_accuracies(context, level, positions)}"
+                f"{plural(len(positions), 'test image')}{name} {'has' if len(positions) == 1 else 'have'} a "
+                f"near-duplicate in an earlier split (perceptual hash and correlation, mirrored copies included)"
+                f"{_accuracies(context, level, positions)}"
             )
     if not facts:
         return None
@@ -72,16 +76,44 @@ def near(context: CheckContext) -> Diagnostic | None:
     )
 
 
+def _groups_by_split(context: CheckContext, field: str) -> dict[str, int]:
+    """Return the numbers of groups of a field of Leaks by split, "test" or "test of split class", without zeros."""
+    counts = {
+        f"{title}{name}": getattr(leaks, field).get(split, 0)
+        for name, leaks in _named_leaks(context)
+        for split, title in SPLITS.items()
+    }
+    return {place: n for place, n in counts.items() if n}
+
+
+def _label_consequence(context: CheckContext, leaks: Leaks, is_evaluated: bool) -> str:
+    """Return what different labels of equal images mean: a limit of accuracy needs two labels within one split."""
+    limited = _groups_by_split(context, "limiting")
+    if limited:
+        groups = listed(f"{plural(n, 'group')} in {place}" for place, n in limited.items())
+        return f"No model can be right on all images of {groups}; the highest attainable accuracy there is below 100 %."
+    if is_evaluated:
+        return (
+            "Copies in another split have another label, so a model that learnt it is counted as wrong; the attainable "
+            "accuracy is not limited."
+        )
+    if not leaks.conflicting:
+        return "At most one label of a group is right."
+    return "They lie in train alone: they disturb training, and do not limit accuracy on validation or test."
+
+
 def labels(context: CheckContext) -> Diagnostic | None:
     """Warn where equal images have different labels."""
     leaks = next(iter(context.examined.values()), None)
     if not leaks or not leaks.conflict:
         return None
+    reached = _groups_by_split(context, "conflicting")
+    places = f" ({listed(f'{n:,} with images in {place}' for place, n in reached.items())})" if reached else ""
     return Diagnostic(
         "LEAK_LABEL",
         f"{plural(leaks.conflict, 'group')} of equal images {'carry' if leaks.conflict > 1 else 'carries'} different "
-        "labels.",
-        "No model can be right on all of them; the highest attainable accuracy is below 100 %.",
+        f"labels{places}.",
+        _label_consequence(context, leaks, bool(reached)),
         "Inspect them and correct the labels, or leave these images out.",
     )
 
@@ -95,31 +127,63 @@ def subjects(context: CheckContext) -> Diagnostic | None:
     return Diagnostic(
         "LEAK_SUBJECT",
         f"{listed(facts)}.",
-        "A model can recognize the person instead of the expression; accuracy on new people will be lower.",
+        "A model can recognize the person instead of the expression, so the numbers hold for these people; accuracy on "
+        "new people may be lower.",
         'Run the rows with split = "subject" too; it estimates the accuracy on new people.',
     )
 
 
 def no_groups(context: CheckContext) -> Diagnostic | None:
-    """Warn where the data do not name subjects."""
-    if not context.examined or any(leaks.subjects is not None for leaks in context.examined.values()):
+    """Warn where intervals and tests do not use subjects: the data do not name any, or their unit is the image."""
+    if not context.examined:
         return None
+    if any(leaks.subjects is not None for leaks in context.examined.values()):
+        return _unused_subjects(context)
     return Diagnostic(
         "NO_GROUPS",
         "The data do not identify subjects.",
         "It cannot be checked whether a person is in two splits, and intervals treat all images as independent.",
-        "Where subjects are known, add them: subject_train, ... in an .npz file, or one VIDEO per subject (Aff-Wild2).",
+        "Where subjects are known, add them (subject_train, ... in an .npz file, or one VIDEO per subject, Aff-Wild2), "
+        f"and state {UNITS} in the study file.",
+    )
+
+
+def _unused_subjects(context: CheckContext) -> Diagnostic | None:
+    """Warn where subjects are known, and intervals and tests are over images.
+
+    No warning is given where each test image shows another subject: then images are the subjects.
+    """
+    tests = {level: sum(context.record.inputs.counts[level]["test"]) for level in context.examined}
+    people = {
+        level: leaks.people.get("test", 0) for level, leaks in context.examined.items() if leaks.subjects is not None
+    }
+    repeated = [level for level, n in people.items() if n != tests[level]]
+    if context.grid.table.units == "groups" or not repeated:
+        return None
+    several = len(context.examined) > 1
+    texts = [
+        f"{people[level]:,} in {plural(tests[level], 'test image')}{f' of split {level}' if several else ''}"
+        for level in repeated
+        if people[level]
+    ]
+    return Diagnostic(
+        "NO_GROUPS",
+        f"Subjects are known{f' ({listed(texts)})' if texts else ''}, but no interval and no test uses them.",
+        "Where images of one subject resemble each other, intervals over images are too narrow, and their p values too "
+        "small, for new subjects.",
+        f"State {UNITS} in the study file: then intervals and tests are over subjects.",
     )
 
 
 def series(context: CheckContext) -> Diagnostic | None:
     """Warn where test images have two or more near copies in train, as after augmentation before the split."""
-    leaked = max((leaked.series for leaked in context.examined.values()), default=0)
-    if not leaked:
+    facts = [f"{plural(leaks.series, 'test image')}{name} {'have' if leaks.series > 1 else 'has'} two or more "
+             "near-duplicates in train" for name, leaks in _named_leaks(context) if leaks.series]  # fmt: skip
+    if not facts:
         return None
     return Diagnostic(
         "LEAK_AUGMENT",
-        f"{plural(leaked, 'test image')} {'have' if leaked > 1 else 'has'} two or more near-duplicates in train.",
+        f"{listed(facts)}.",
         "This is typical of images that were augmented, or cut into frames, before they were split.",
         'Split first, and augment in training (augment = "light").',
     )

@@ -18,11 +18,17 @@ from ablation.experiments.protocol import Prepared, Request
 from ablation.progress.listener import ProgressListener
 from ablation.store.files import atomic, read_json, write_json, write_text
 from ablation.store.workspace import ImagesFolder, Workspace
+from ablation.study.table_keys import GROUPS
 
 
 def prepare(request: Request, watch: ProgressListener) -> Prepared:
     """Read and check the images of a study, their splits, and the weights of its backbones."""
     decoded = _read_images(request, watch)
+    if request.grid.table.units == GROUPS and not all(decoded.index.subjects):
+        raise AblateError(
+            f"study {request.grid.stem!r}: table.units: groups, but {request.data} does not name the subject of every "
+            'image; use units = "examples"'
+        )
     rows = {level: splits.make(decoded.index, level, request.grid.split_seed) for level in request.levels("split")}
     inputs = _inputs(decoded, rows, _weights(request, watch))
     folder = request.workspace.images(inputs.images)
