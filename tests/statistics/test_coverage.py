@@ -15,7 +15,7 @@ import pytest
 import simulations
 from scipy import stats
 from simulations import NOMINAL, OVER_EXAMPLES, OVER_SEEDS, Model
-from sklearn.metrics import f1_score, roc_auc_score, root_mean_squared_error
+from sklearn.metrics import balanced_accuracy_score, f1_score, r2_score, roc_auc_score, root_mean_squared_error
 from statsmodels.formula import api as smf
 from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.anova import anova_lm
@@ -104,11 +104,10 @@ def pooled(a: np.ndarray, b: np.ndarray) -> Interval:
     return Interval(difference, difference - reach, difference + reach)
 
 
-def wald_difference(correct: tuple[int, int], other: tuple[int, int]) -> Interval:
-    """Return the normal interval of a difference of shares, which is too narrow near 0 and 1."""
-    one, two = wald(*correct), wald(*other)
-    difference, reach = two.value - one.value, np.hypot(one.high - one.value, two.high - two.value)
-    return Interval(difference, difference - reach, difference + reach)
+def from_a_constant(correct: tuple[int, int], other: tuple[int, int]) -> Interval:
+    """Return the normal interval of a share minus a number that is taken as exact."""
+    own, difference = wald(*other), other[0] / other[1] - correct[0] / correct[1]
+    return Interval(difference, difference + own.low - own.value, difference + own.high - own.value)
 
 
 def as_if_unpaired(rows: Any, over: str) -> np.ndarray:
@@ -120,7 +119,7 @@ def as_if_unpaired(rows: Any, over: str) -> np.ndarray:
 MEASURED = differences.measured
 
 
-def too_large_resamples(resample: Any, n_predictions: int, n: int, resamples: int) -> np.ndarray:
+def too_large_resamples(resample: Any, n_predictions: int, n: int, resamples: int, **_: Any) -> np.ndarray:
     """Return the bootstrap draws of samples of twice as many examples as there are."""
     weights = np.random.default_rng(0).multinomial(2 * n, np.full(n, 1 / n), resamples).astype(np.float32)
     values: np.ndarray = resample(weights)
@@ -155,7 +154,7 @@ WRONG: tuple[Wrong, ...] = (
     ("scalars, the same seeds; S = 3", intervals, "means", normal_means, "rows cover too little"),
     ("scalars, the same seeds; S = 3", intervals, "means", normal_means, "differences cover too little"),
     ("scalars, different seeds; unequal deviations, S = 3", intervals, "welch", pooled, "differences cover too little"),
-    ("scalar accuracy, N known; other examples, N = 36", intervals, "agresti_caffo", wald_difference,
+    ("scalar accuracy, N known; other examples, N = 36", intervals, "agresti_caffo", from_a_constant,
      "differences cover too little"),
     ("aggregates, one seed; RMSE, N = 100", bootstrap, "draws", too_large_resamples, "differences cover too little"),
 )  # fmt: skip
@@ -166,7 +165,7 @@ def test_a_wrong_method_is_caught(wrong: Wrong):
     """The same counts with a method that is wrong for this evidence break their bounds."""
     name, module, function, replacement, failure = wrong
     with patch.object(module, function, replacement):
-        counts = simulations.count(LINES[name], 200)
+        counts = simulations.count(LINES[name], 120)
     assert failure in simulations.failures(LINES[name], counts, NOMINAL), counts
 
 
@@ -299,9 +298,8 @@ def test_both_are_statsmodels_mean_squares():
         fit = smf.ols("y ~ C(s) + C(i)", pd.DataFrame({"y": values.ravel(), "s": seed, "i": example})).fit()
         of_seeds, of_examples, rest = anova_lm(fit)["mean_sq"] / values.size
         quantile = {df: stats.t.isf(0.025, df) for df in (n_seeds - 1, n - 1)}
-        parts = quantile[n_seeds - 1] ** 2 * np.array([max(of_seeds - rest, 0), of_seeds])
-        whole, alone = quantile[n - 1] ** 2 * of_examples + parts
-        reach = np.sqrt(max(whole, alone, quantile[n - 1] ** 2 * of_examples))
+        alone = quantile[n_seeds - 1] ** 2 * of_seeds, quantile[n - 1] ** 2 * of_examples
+        reach = np.sqrt(max(quantile[n_seeds - 1] ** 2 * max(of_seeds - rest, 0) + alone[1], *alone))
         assert bounds(interval) == pytest.approx((values.mean() - reach, values.mean() + reach))
 
 
@@ -360,6 +358,9 @@ def test_a_perfect_scalar_accuracy_is_compared():
 
 AGGREGATES = {
     "RMSE, N = 100": ("predicted", root_mean_squared_error),
+    "R², N = 100": ("predicted", r2_score),
+    "Pearson's r, N = 100": ("predicted", lambda labels, said: stats.pearsonr(labels, said).statistic),
+    "balanced accuracy, N = 200": ("predicted", balanced_accuracy_score),
     "macro-F1, N = 200": ("predicted", lambda labels, said: f1_score(labels, said, average="macro")),
     "AUC, N = 100": ("score", roc_auc_score),
 }
