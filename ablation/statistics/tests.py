@@ -77,7 +77,8 @@ def agresti_caffo_p(correct: Counts, other: Counts) -> float:
 
     `correct`, `other`: number of correct examples and of all examples of each row.
     """
-    return float(proportions_2indep(*other, *correct, method="agresti-caffo", compare="diff").pvalue)
+    with np.errstate(divide="ignore", invalid="ignore"):  # statsmodels' odds ratio, which is not used, of a share of 1
+        return float(proportions_2indep(*other, *correct, method="agresti-caffo", compare="diff").pvalue)
 
 
 def sign_flip(a: np.ndarray, b: np.ndarray) -> list[float]:

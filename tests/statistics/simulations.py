@@ -2,8 +2,8 @@
 
 A line is one line of the table of evidence that a study may bring. Coverage is counted in studies whose rows differ,
 the family-wise error in studies whose rows are all equal. Every study runs through `study_statistics.analyse`, with
-three exceptions, which are not counted here and cost most of the time (`lean`): the minimum detectable difference, the
-garbage collection that statsmodels asks for in each call, and most of the bootstrap samples.
+a few exceptions, which cost most of the time (`lean`): the garbage collection that statsmodels asks for in each call,
+most of the bootstrap samples, the last digits of p, and p values where intervals alone are counted.
 """
 
 import gc
@@ -20,12 +20,15 @@ import numpy as np
 from pydantic import BaseModel
 from scipy import stats
 
-from ablation.analysis import study_statistics
+from ablation.analysis import differences, study_statistics
 from ablation.analysis.evidence import Evidence, StudyEvidence, of_row
 from ablation.analysis.facts import Analysis
 from ablation.measures import classes, regression
+from ablation.measures.balanced_accuracy import BALANCED_ACCURACY
+from ablation.measures.correlation import PEARSON, R2
 from ablation.measures.measure import REAL, Measure, scalar
 from ablation.statistics import bootstrap
+from ablation.statistics import crossed as crossed_effects
 from ablation.statistics.intervals import ALPHA, Interval
 from ablation.store.examples import Examples
 from ablation.store.record import Inputs, Record
@@ -83,10 +86,18 @@ def lean(resamples: int = RESAMPLES) -> Iterator[None]:
         patch.object(study_statistics, "_discordance", lambda *_: (0.0, 0)),
         patch.object(bootstrap, "draws", draws),
         patch.object(bootstrap, "RESAMPLES", resamples),
+        patch.object(crossed_effects, "STEPS", 24),  # p to five digits
         patch.object(stats.t, "ppf", _remembered(stats.t.ppf)),
         patch.object(stats.norm, "isf", _remembered(stats.norm.isf)),
         patch.object(stats.norm, "ppf", _remembered(stats.norm.ppf)),
     ):
+        yield
+
+
+@contextmanager
+def without_p_values() -> Iterator[None]:
+    """Leave out the p values, where intervals alone are counted."""
+    with patch.object(differences, "p_values", lambda first, *_: [float("nan")] * len(first)):
         yield
 
 
@@ -310,12 +321,19 @@ def roots_of_seeds(n: int, seeds: int, deviation: float) -> Draw:
     return draw
 
 
-def roots(n: int) -> Draw:
-    """Return the draw of studies of RMSE: normal errors of N examples, correlated between rows."""
+Population = Callable[[float], float]  # from a parameter of a row to its value in the population
+
+
+def predictions(n: int, measure: Measure, population: Population) -> Draw:
+    """Return the draw of studies of predicted numbers: normal errors of N examples, correlated between rows.
+
+    `population`: from the standard deviation of the errors; that of the labels is 1.
+    """
 
     def draw(rng: np.random.Generator, truths: Sequence[float]) -> Drawn:
-        errors = np.array(truths)[:, None] * correlated(rng, len(truths), n)
-        return _one_seed({"label": np.zeros(n)}, "predicted", errors, regression.rmse(), truths)
+        labels = rng.normal(size=n)
+        predicted = labels + np.array(truths)[:, None] * correlated(rng, len(truths), n)
+        return _one_seed({"label": labels}, "predicted", predicted, measure, [population(t) for t in truths])
 
     return draw
 
@@ -323,15 +341,17 @@ def roots(n: int) -> Draw:
 SHARES = np.array([0.5, 0.35, 0.15])  # of three classes
 
 
-def macro_f1(n: int) -> Draw:
-    """Return the draw of studies of macro-F1: three classes; a row is right with the same probability in each."""
+def labelled(n: int, measure: Measure, population: Population) -> Draw:
+    """Return the draw of studies of three classes: a row is right with the same probability in each.
+
+    `population`: from that probability.
+    """
 
     def draw(rng: np.random.Generator, truths: Sequence[float]) -> Drawn:
         labels = rng.choice(3, n, p=SHARES)
         right = correlated(rng, len(truths), n) < stats.norm.ppf(np.array(truths))[:, None]
         predicted = np.where(right, labels, (labels + rng.integers(1, 3, n)) % 3)
-        population = [_population_f1(p) for p in truths]
-        return _one_seed({"label": labels}, "predicted", predicted, MACRO_F1, population)
+        return _one_seed({"label": labels}, "predicted", predicted, measure, [population(t) for t in truths])
 
     return draw
 
@@ -339,7 +359,7 @@ def macro_f1(n: int) -> Draw:
 MACRO_F1 = classes.of_classes(3)["macro_f1"]
 
 
-def _population_f1(right: float) -> float:
+def macro_f1(right: float) -> float:
     """Return macro-F1 in the population where each class is right with this probability."""
     hits, missed = SHARES * right, SHARES * (1 - right)
     wrongly = (missed.sum() - missed) / 2
@@ -471,12 +491,19 @@ def _over_seeds() -> Iterator[Line]:
 def _aggregates() -> Iterator[Line]:
     """Yield lines of aggregates, with one seed."""
     kind, methods = "aggregates, one seed", "paired percentile bootstrap"
-    for n in (100, 500):
-        yield Line(kind, methods, f"RMSE, N = {n}", roots(n), regression.rmse(), SCORES[:3], cost=2)
-    for n in (200, 600):
-        yield Line(kind, methods, f"macro-F1, N = {n}", macro_f1(n), MACRO_F1, RIGHT[:3], cost=4)
+    errors = (0.5, 0.6, 0.45)  # standard deviations, where that of the labels is 1
+    numbers: tuple[tuple[Measure, Population], ...] = (
+        (regression.rmse(), lambda e: e), (R2, lambda e: 1 - e**2), (PEARSON, lambda e: (1 + e**2) ** -0.5)
+    )  # fmt: skip
+    for (measure, population), n in product(numbers, (100, 500)):
+        draw = predictions(n, measure, population)
+        yield Line(kind, methods, f"{measure.title}, N = {n}", draw, measure, errors, cost=2)
+    of_classes: tuple[tuple[Measure, Population], ...] = ((MACRO_F1, macro_f1), (BALANCED_ACCURACY, lambda p: p))
+    for (measure, population), n in product(of_classes, (200, 600)):
+        draw = labelled(n, measure, population)
+        yield Line(kind, methods, f"{measure.title}, N = {n}", draw, measure, RIGHT[:3], cost=2)
     for n in (100, 300):
-        yield Line(kind, methods, f"AUC, N = {n}", areas(n), classes.AUC, RIGHT[:3], cost=8)
+        yield Line(kind, methods, f"AUC, N = {n}", areas(n), classes.AUC, RIGHT[:3], cost=2)
 
 
 def _over_examples() -> Iterator[Line]:
@@ -685,7 +712,8 @@ def count(line: Line, studies: int, seed: int = 0) -> Counts:
     """Return the counts of so many studies whose rows differ, and of as many whose rows are equal."""
     rng = np.random.default_rng(seed)
     with lean():
-        coverage = [covered(line, rng) for _ in range(studies)]
+        with without_p_values():
+            coverage = [covered(line, rng) for _ in range(studies)]
         family = [errors(line, rng) for _ in range(studies)]
     of_rows, of_differences = ([study[part] for study in coverage] for part in (0, 1))
     return Counts(

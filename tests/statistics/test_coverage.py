@@ -10,33 +10,49 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+import pandas as pd
 import pytest
 import simulations
 from scipy import stats
-from simulations import NOMINAL
-from sklearn.metrics import f1_score, roc_auc_score, root_mean_squared_error
+from simulations import NOMINAL, OVER_EXAMPLES, OVER_SEEDS, Model
+from sklearn.metrics import balanced_accuracy_score, f1_score, r2_score, roc_auc_score, root_mean_squared_error
+from statsmodels.formula import api as smf
+from statsmodels.regression.linear_model import OLS
+from statsmodels.stats.anova import anova_lm
 
 from ablation.analysis import differences
 from ablation.analysis.evidence import Evidence
 from ablation.analysis.facts import RowFacts
 from ablation.statistics import bootstrap, intervals, tests
 from ablation.statistics.intervals import Interval
+from ablation.study.table_keys import TableKeys
 
 pytestmark = [pytest.mark.unit, pytest.mark.filterwarnings("error")]
 
 LINES = {line.name: line for line in simulations.lines()}
 STUDIES = {  # studies of each line that is counted here
-    "examples 0/1, one seed; N = 36": 200,
-    "examples 0/1, one seed; N = 1,000": 200,
-    "examples, any score, one seed; normal, N = 30": 200,
-    "examples, any score, one seed; squared errors, N = 200": 200,
-    "scalars, the same seeds; S = 3": 200,
-    "scalars, the same seeds; S = 10": 200,
-    "examples x seeds, over seeds; 0/1, S = 3, N = 500": 200,
-    "examples x seeds, over seeds; any score, S = 5, N = 50": 200,
+    "examples 0/1, one seed; N = 36": 150,
+    "examples 0/1, one seed; N = 1,000": 150,
+    "examples, any score, one seed; normal, N = 30": 150,
+    "examples, any score, one seed; squared errors, N = 200": 150,
+    "scalars, the same seeds; S = 3": 150,
+    "scalars, the same seeds; S = 10": 150,
+    "examples x seeds, over seeds; 0/1, S = 3, N = 500": 150,
+    "examples x seeds, over seeds; any score, S = 5, N = 50": 100,
+    "examples x seeds, over examples; 0/1, S = 5, N = 500": 100,
+    "examples x seeds, both; seeds dominate, S = 3, N = 50": 100,
+    "examples x seeds, both; examples dominate, S = 5, N = 50": 100,
+    "examples x seeds, both; interaction, S = 10, N = 50": 100,
+    "groups, one seed; any score, equal sizes, G = 6": 100,
+    "groups, one seed; any score, unequal sizes, G = 12": 100,
+    "groups x seeds, both; any score, unequal sizes, S = 3, G = 20": 100,
+    "scalar accuracy, N known; other examples, N = 100": 100,
+    "scalars, different seeds; unequal deviations, S = 5": 100,
     "aggregates, one seed; RMSE, N = 100": 150,
-    "aggregates, one seed; macro-F1, N = 200": 100,
-    "missing replicates; scalars, S = 10": 200,
+    "aggregates, one seed; macro-F1, N = 200": 50,
+    "aggregates x seeds, both; RMSE, S = 10, N = 200": 40,
+    "missing replicates; scalars, S = 10": 100,
+    "missing replicates; any score, both, S = 10, N = 500": 40,
 }
 
 
@@ -57,6 +73,15 @@ def test_sign_flips_keep_their_floor(seeds: int):
     assert counts.flips.value == 0 if seeds <= 5 else 0 < counts.flips.value < 0.1
 
 
+def test_fewer_than_six_groups_have_no_interval():
+    """Nor a difference a p value, so no row is called different."""
+    model = Model("number", simulations.GROUPS, 1, (20,) * 5, grouped=True)
+    line = replace(LINES["groups, one seed; any score, equal sizes, G = 6"], draw=model)
+    counts = simulations.count(line, 5)
+    assert counts.without == (1, 1)
+    assert counts.family.value == 0
+
+
 # Wrong methods
 
 
@@ -73,6 +98,18 @@ def normal_means(values: np.ndarray) -> list[Interval]:
     return [Interval(m, m - r, m + r) for m, r in zip(values.mean(axis=1), reach, strict=True)]
 
 
+def pooled(a: np.ndarray, b: np.ndarray) -> Interval:
+    """Return the normal interval of a difference of independent means, which few seeds do not allow."""
+    difference, reach = b.mean() - a.mean(), 1.96 * np.sqrt(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b))
+    return Interval(difference, difference - reach, difference + reach)
+
+
+def from_a_constant(correct: tuple[int, int], other: tuple[int, int]) -> Interval:
+    """Return the normal interval of a share minus a number that is taken as exact."""
+    own, difference = wald(*other), other[0] / other[1] - correct[0] / correct[1]
+    return Interval(difference, difference + own.low - own.value, difference + own.high - own.value)
+
+
 def as_if_unpaired(rows: Any, over: str) -> np.ndarray:
     """Return the values of the rows, each in an order of its own, as if their examples were others."""
     values: np.ndarray = MEASURED(rows, over)
@@ -82,7 +119,7 @@ def as_if_unpaired(rows: Any, over: str) -> np.ndarray:
 MEASURED = differences.measured
 
 
-def too_large_resamples(resample: Any, n_predictions: int, n: int, resamples: int) -> np.ndarray:
+def too_large_resamples(resample: Any, n_predictions: int, n: int, resamples: int, **_: Any) -> np.ndarray:
     """Return the bootstrap draws of samples of twice as many examples as there are."""
     weights = np.random.default_rng(0).multinomial(2 * n, np.full(n, 1 / n), resamples).astype(np.float32)
     values: np.ndarray = resample(weights)
@@ -116,6 +153,9 @@ WRONG: tuple[Wrong, ...] = (
      "differences cover too much"),
     ("scalars, the same seeds; S = 3", intervals, "means", normal_means, "rows cover too little"),
     ("scalars, the same seeds; S = 3", intervals, "means", normal_means, "differences cover too little"),
+    ("scalars, different seeds; unequal deviations, S = 3", intervals, "welch", pooled, "differences cover too little"),
+    ("scalar accuracy, N known; other examples, N = 36", intervals, "agresti_caffo", from_a_constant,
+     "differences cover too little"),
     ("aggregates, one seed; RMSE, N = 100", bootstrap, "draws", too_large_resamples, "differences cover too little"),
 )  # fmt: skip
 
@@ -125,8 +165,37 @@ def test_a_wrong_method_is_caught(wrong: Wrong):
     """The same counts with a method that is wrong for this evidence break their bounds."""
     name, module, function, replacement, failure = wrong
     with patch.object(module, function, replacement):
-        counts = simulations.count(LINES[name], 200)
+        counts = simulations.count(LINES[name], 120)
     assert failure in simulations.failures(LINES[name], counts, NOMINAL), counts
+
+
+MODELS = {  # a line, what is wrong, and the bounds that break
+    "a t over seeds read as the method's, where examples dominate": (
+        replace(LINES["examples x seeds, both; examples dominate, S = 5, N = 50"], table=OVER_SEEDS),
+        {"rows cover too little", "differences cover too little", "too many errors"},
+    ),
+    "a t over examples read as the method's, where seeds dominate": (
+        replace(LINES["examples x seeds, both; seeds dominate, S = 3, N = 50"], table=OVER_EXAMPLES),
+        {"rows cover too little", "differences cover too little", "too many errors"},
+    ),
+    "examples of the same groups taken as independent": (
+        replace(LINES["groups, one seed; any score, equal sizes, G = 12"], table=TableKeys(units="examples")),
+        {"rows cover too little", "differences cover too little", "too many errors"},
+    ),
+    "missing replicates filled with the mean": (
+        replace(LINES["missing replicates; scalars, S = 10"], draw=filled(
+            replace(LINES["missing replicates; scalars, S = 10"].draw, missing=0.5))),
+        {"rows cover too little", "differences cover too little"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", MODELS)
+def test_evidence_that_is_read_wrongly_is_caught(wrong: str):
+    """The right method over the wrong units, or on invented numbers, breaks the bounds."""
+    line, failures = MODELS[wrong]
+    counts = simulations.count(line, 80)
+    assert failures <= set(simulations.failures(line, counts, NOMINAL)), counts
 
 
 # Second implementations
@@ -136,8 +205,7 @@ def study(name: str, seed: int = 0) -> tuple[dict[int, Evidence], dict[int, RowF
     """Return the evidence and the facts of one study of a line: row -> evidence, row -> facts."""
     line = LINES[name]
     drawn = line.draw(np.random.default_rng(seed), line.truths)
-    with simulations.lean():
-        return dict(drawn.rows), simulations.analysed(line, drawn).rows
+    return dict(drawn.rows), simulations.analysed(line, drawn).rows
 
 
 def deltas(rows: dict[int, RowFacts]) -> list[Any]:
@@ -220,8 +288,79 @@ def test_common_replicates_are_scipys():
         assert facts.delta.p == pytest.approx(theirs.pvalue)
 
 
+def test_both_are_statsmodels_mean_squares():
+    """The half-widths over seeds and over examples, from an analysis of variance, add up as squares (Howe 1974)."""
+    evidence, rows = study("examples x seeds, both; interaction, S = 5, N = 50")
+    scores = [each.columns["score"] for each in evidence.values()]
+    for values, interval in [(scores[0], rows[1].primary.interval), (scores[1] - scores[0], rows[2].delta.value)]:
+        n_seeds, n = values.shape
+        seed, example = np.indices(values.shape).reshape(2, -1)
+        fit = smf.ols("y ~ C(s) + C(i)", pd.DataFrame({"y": values.ravel(), "s": seed, "i": example})).fit()
+        of_seeds, of_examples, rest = anova_lm(fit)["mean_sq"] / values.size
+        quantile = {df: stats.t.isf(0.025, df) for df in (n_seeds - 1, n - 1)}
+        alone = quantile[n_seeds - 1] ** 2 * of_seeds, quantile[n - 1] ** 2 * of_examples
+        reach = np.sqrt(max(quantile[n_seeds - 1] ** 2 * max(of_seeds - rest, 0) + alone[1], *alone))
+        assert bounds(interval) == pytest.approx((values.mean() - reach, values.mean() + reach))
+
+
+@pytest.mark.parametrize("groups", [12, 40])
+def test_groups_of_equal_size_are_scipys(groups: int):
+    """The t interval and the paired t test over the means of groups."""
+    evidence, rows = study(f"groups, one seed; any score, equal sizes, G = {groups}")
+    assert_t([each.columns["score"][0].reshape(groups, -1).mean(axis=1) for each in evidence.values()], rows)
+
+
+def test_groups_of_unequal_size_are_statsmodels_clusters():
+    """The standard error is near that of a regression on a constant with groups as clusters, of which it removes the
+    bias."""
+    evidence, rows = study("groups, one seed; any score, unequal sizes, G = 40")
+    one, other = (evidence[row].columns["score"][0] for row in (1, 2))
+    groups = evidence[1].columns["group"]
+    theirs = OLS(other - one, np.ones(len(one))).fit(cov_type="cluster", cov_kwds={"groups": groups}, use_t=True)
+    delta = rows[2].delta
+    assert delta
+    assert delta.value.value == pytest.approx(theirs.params[0])
+    degrees = np.bincount(groups).sum() ** 2 / (np.bincount(groups) ** 2).sum() - 1
+    error = (delta.value.high - delta.value.value) / stats.t.isf(0.025, degrees)
+    assert error == pytest.approx(theirs.bse[0], rel=0.05)
+
+
+def test_rows_of_different_seeds_are_scipys():
+    """Welch's interval and test."""
+    evidence, rows = study("scalars, different seeds; unequal deviations, S = 5")
+    one, *others = (each.numbers["result"] for each in evidence.values())
+    theirs = [stats.ttest_ind(other, one, equal_var=False) for other in others]
+    found = deltas(rows)
+    assert [bounds(d.value) for d in found] == [pytest.approx(tuple(each.confidence_interval(0.95))) for each in theirs]
+    assert [d.p for d in found] == pytest.approx([each.pvalue for each in theirs])
+    assert [d.p_holm for d in found] == pytest.approx(holm([each.pvalue for each in theirs]))
+
+
+def test_scalar_accuracies_are_agresti_and_caffos():
+    """Wilson's interval of a row; of a difference the normal interval with one more right and one more wrong example
+    in each row."""
+    evidence, rows = study("scalar accuracy, N known; the same examples, N = 100")
+    right = [round(100 * each.numbers["accuracy"][0]) for each in evidence.values()]
+    theirs = stats.binomtest(right[0], 100).proportion_ci(method="wilson")
+    assert bounds(rows[1].primary.interval) == pytest.approx((theirs.low, theirs.high))
+    share = [(k + 1) / 102 for k in right]
+    for row, delta in enumerate(deltas(rows), start=1):
+        reach = stats.norm.isf(0.025) * np.sqrt(sum(p * (1 - p) / 102 for p in (share[0], share[row])))
+        assert bounds(delta.value) == pytest.approx((share[row] - share[0] - reach, share[row] - share[0] + reach))
+
+
+def test_a_perfect_scalar_accuracy_is_compared():
+    """The p value of a row without an error is that of the shares with the added examples, and nothing warns."""
+    p = tests.agresti_caffo_p((90, 100), (100, 100))
+    share = np.array([91, 101]) / 102
+    assert p == pytest.approx(2 * stats.norm.sf(np.ptp(share) / np.sqrt((share * (1 - share)).sum() / 102)))
+
+
 AGGREGATES = {
     "RMSE, N = 100": ("predicted", root_mean_squared_error),
+    "R², N = 100": ("predicted", r2_score),
+    "Pearson's r, N = 100": ("predicted", lambda labels, said: stats.pearsonr(labels, said).statistic),
+    "balanced accuracy, N = 200": ("predicted", balanced_accuracy_score),
     "macro-F1, N = 200": ("predicted", lambda labels, said: f1_score(labels, said, average="macro")),
     "AUC, N = 100": ("score", roc_auc_score),
 }
@@ -231,7 +370,8 @@ AGGREGATES = {
 def test_aggregates_are_scikit_learns(settings: str):
     """The value is scikit-learn's, and the bounds of a difference are scipy's bootstrap's but for Monte-Carlo error."""
     column, score = AGGREGATES[settings]
-    evidence, rows = study(f"aggregates, one seed; {settings}")
+    with simulations.lean():
+        evidence, rows = study(f"aggregates, one seed; {settings}")
     labels, one, other = evidence[1].labels, *(evidence[row].columns[column][0] for row in (1, 2))
     assert rows[1].primary.value == pytest.approx(score(labels, one))
     theirs = stats.bootstrap(
