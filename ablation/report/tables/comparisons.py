@@ -32,10 +32,7 @@ def _family(study: StudyAnalysis, number: int, family: Family) -> Table:
         *([*_rows(record, pair), reason, *empty] for pair, reason in family.untested.items()),
     ]
     cut = [f"The first {MOST} of {len(rows):,}; comparisons.csv has them all."] if len(rows) > MOST else []
-    size = len(family.pairs)
-    correction = (
-        f"Holm over the {size:,} comparisons of this table" if size > 1 else "the only comparison of this table"
-    )
+    correction = _correction(len(family.pairs), len(study.analysis.families))
     notes = [*cut, *_methods(record, family, correction), *stars.note(record), *_left_out(study, family)]
     notes += pairs.equivalence(record)
     key, caption = f"comparisons_{number}", f"Comparisons {number}: {family.title}."
@@ -81,6 +78,12 @@ def _methods(record: Record, family: Family, correction: str) -> Iterator[str]:
     tests = _distinct(test_name(record, d) for d in family.pairs.values())
     method = f"Intervals: 95 %, {intervals}, unadjusted. p: {tests}; {correction}. {MAY_DISAGREE}"
     yield f"Second row minus first. {method if tests else 'Of numbers alone: no intervals, and no tests.'}"
+
+
+def _correction(size: int, n_families: int) -> str:
+    """Return how the p values of a family of this size are corrected, in words."""
+    holm = f"Holm over the {size:,} comparisons of this family" if size > 1 else "the only test of this family"
+    return holm if n_families == 1 else f"{holm}; each of the {n_families} families is corrected on its own"
 
 
 def _distinct(names: Iterable[str]) -> str:
