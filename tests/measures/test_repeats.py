@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ablation.analysis import differences, evidence, study_statistics
+from ablation.analysis import differences, evidence, scores
 from ablation.analysis.evidence import Evidence, drawn
 from ablation.measures.auc import auc
 from ablation.measures.classes import of_classes
@@ -55,7 +55,7 @@ def test_examples_are_the_units():
     assert found.n == sample.n == QUESTIONS
     assert (CORRECT.kind, sample.kind) == (BINARY, BOUNDED)  # neither Wilson nor McNemar
     assert sample.share == pytest.approx(shares(columns))
-    interval = study_statistics._over_examples(sample)
+    interval = scores.score(sample).over_examples
     expected = stats.ttest_1samp(shares(columns), 0).confidence_interval(0.95)
     assert (interval.value, interval.low, interval.high) == pytest.approx((columns["correct"].mean(), *expected))
 

@@ -11,7 +11,6 @@ from ablation.measures.measure import PER_EXAMPLE
 from ablation.model.phrases import listed, plural
 from ablation.model.table import Column, Table
 from ablation.outcomes import Status
-from ablation.report.tables.contrasts import detectable
 from ablation.report.tables.secondary_table import MOST, marked_rows, secondary_table
 from ablation.report.tables.table import measured
 from ablation.statistics.intervals import Interval
@@ -95,26 +94,26 @@ def _varied(study: StudyAnalysis, facts: Review) -> str:
 
 
 def _over_examples(study: StudyAnalysis, facts: Review) -> str:
-    noun, primary, found = study.record.noun, study.record.primary, facts.over_examples
+    noun, primary, detectable = study.record.noun, study.record.primary, facts.over_examples
     if study.analysis.largest_power is not None:
         return f"{detectable(study)}."
-    if found is None:
+    if detectable is None:
         kind = "no scores of examples" if primary.kind not in PER_EXAMPLE else "no variation between examples"
         return f"Smallest detectable difference over test {noun}s: not computed, {kind}."
     return (
-        f"Smallest difference that one paired t test over these {found.n:,} {noun}s finds with power 0.8: "
-        f"{primary.size(found.value, 1)} (means over common seeds; standard deviation of the differences "
-        f"{primary.size(found.deviation, 1)})."
+        f"Smallest difference that one paired t test over these {detectable.n:,} {noun}s finds with power 0.8: "
+        f"{primary.size(detectable.value, 1)} (means over common seeds; standard deviation of the differences "
+        f"{primary.size(detectable.deviation, 1)})."
     )
 
 
 def _over_seeds(study: StudyAnalysis, facts: Review) -> Iterator[str]:
-    primary, found = study.record.primary, facts.over_seeds
-    if found:
+    primary, detectable = study.record.primary, facts.over_seeds
+    if detectable:
         yield (
-            f"Smallest difference that one paired t test over {found.n} seeds finds with power 0.8: "
-            f"{primary.size(found.value, 2)} (standard deviation of paired differences "
-            f"{primary.size(found.deviation, 2)}, the rows' median; non-central t)."
+            f"Smallest difference that one paired t test over {detectable.n} seeds finds with power 0.8: "
+            f"{primary.size(detectable.value, 2)} (standard deviation of paired differences "
+            f"{primary.size(detectable.deviation, 2)}, the rows' median; non-central t)."
         )
     else:
         yield "Smallest detectable difference over seeds: not computed, fewer than 3 seeds or no variation."
