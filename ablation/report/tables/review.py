@@ -94,29 +94,29 @@ def _varied(study: StudyAnalysis, facts: Review) -> str:
 
 
 def _over_examples(study: StudyAnalysis, facts: Review) -> str:
-    noun, primary, detectable = study.record.noun, study.record.primary, facts.over_examples
+    noun, primary, smallest = study.record.noun, study.record.primary, facts.over_examples
     if study.analysis.largest_power is not None:
         return f"{detectable(study)}."
-    if detectable is None:
+    if smallest is None:
         kind = "no scores of examples" if primary.kind not in PER_EXAMPLE else "no variation between examples"
-        return f"Smallest detectable difference over test {noun}s: not computed, {kind}."
+        return f"Smallest smallest difference over test {noun}s: not computed, {kind}."
     return (
-        f"Smallest difference that one paired t test over these {detectable.n:,} {noun}s finds with power 0.8: "
-        f"{primary.size(detectable.value, 1)} (means over common seeds; standard deviation of the differences "
-        f"{primary.size(detectable.deviation, 1)})."
+        f"Smallest difference that one paired t test over these {smallest.n:,} {noun}s finds with power 0.8: "
+        f"{primary.size(smallest.value, 1)} (means over common seeds; standard deviation of the differences "
+        f"{primary.size(smallest.deviation, 1)})."
     )
 
 
 def _over_seeds(study: StudyAnalysis, facts: Review) -> Iterator[str]:
-    primary, detectable = study.record.primary, facts.over_seeds
-    if detectable:
+    primary, smallest = study.record.primary, facts.over_seeds
+    if smallest:
         yield (
-            f"Smallest difference that one paired t test over {detectable.n} seeds finds with power 0.8: "
-            f"{primary.size(detectable.value, 2)} (standard deviation of paired differences "
-            f"{primary.size(detectable.deviation, 2)}, the rows' median; non-central t)."
+            f"Smallest difference that one paired t test over {smallest.n} seeds finds with power 0.8: "
+            f"{primary.size(smallest.value, 2)} (standard deviation of paired differences "
+            f"{primary.size(smallest.deviation, 2)}, the rows' median; non-central t)."
         )
     else:
-        yield "Smallest detectable difference over seeds: not computed, fewer than 3 seeds or no variation."
+        yield "Smallest smallest difference over seeds: not computed, fewer than 3 seeds or no variation."
     if facts.seed_deviation:
         n = len(facts.seed_values)
         yield f"SD: of the reference on test over {n} trainings, {primary.size(facts.seed_deviation, 2)}."
