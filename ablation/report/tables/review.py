@@ -99,7 +99,7 @@ def _over_examples(study: StudyAnalysis, facts: Review) -> str:
         return f"{detectable(study)}."
     if smallest is None:
         kind = "no scores of examples" if primary.kind not in PER_EXAMPLE else "no variation between examples"
-        return f"Smallest smallest difference over test {noun}s: not computed, {kind}."
+        return f"Smallest detectable difference over test {noun}s: not computed, {kind}."
     return (
         f"Smallest difference that one paired t test over these {smallest.n:,} {noun}s finds with power 0.8: "
         f"{primary.size(smallest.value, 1)} (means over common seeds; standard deviation of the differences "
@@ -116,7 +116,7 @@ def _over_seeds(study: StudyAnalysis, facts: Review) -> Iterator[str]:
             f"{primary.size(smallest.deviation, 2)}, the rows' median; non-central t)."
         )
     else:
-        yield "Smallest smallest difference over seeds: not computed, fewer than 3 seeds or no variation."
+        yield "Smallest detectable difference over seeds: not computed, fewer than 3 seeds or no variation."
     if facts.seed_deviation:
         n = len(facts.seed_values)
         yield f"SD: of the reference on test over {n} trainings, {primary.size(facts.seed_deviation, 2)}."
