@@ -11,6 +11,7 @@ from ablation.measures.measure import PER_EXAMPLE
 from ablation.model.phrases import listed, plural
 from ablation.model.table import Column, Table
 from ablation.outcomes import Status
+from ablation.report.tables.contrasts import detectable
 from ablation.report.tables.secondary_table import MOST, marked_rows, secondary_table
 from ablation.report.tables.table import measured
 from ablation.statistics.intervals import Interval
