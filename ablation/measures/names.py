@@ -66,8 +66,8 @@ def meaning(name: str) -> Measure | None:
     words = re.findall(r"[a-z0-9]+", name.lower())
     for first in range(len(words)):
         last = "_".join(words[first:])
-        if measure := MEANINGS.get(ALIASES.get(last, last)):
-            return _renamed(measure, name, words[:first])
+        if means := MEANINGS.get(ALIASES.get(last, last)):
+            return _renamed(means, name, words[:first])
     return None
 
 
@@ -76,16 +76,16 @@ def like(name: str, other: str) -> Measure | None:
 
     A name that does not end like the other keeps its own words as title.
     """
-    model, own = MEANINGS.get(ALIASES.get(other, other)), meaning(name)
-    if model is None:
+    other_means, own = MEANINGS.get(ALIASES.get(other, other)), meaning(name)
+    if other_means is None:
         return None
-    if own and own.title.endswith(model.title):
-        return replace(own, best=model.best)
-    return replace(model, name=name, title=name.replace("_", " "), heading="")
+    if own and own.title.endswith(other_means.title):
+        return replace(own, best=other_means.best)
+    return replace(other_means, name=name, title=name.replace("_", " "), heading="")
 
 
-def _renamed(measure: Measure, name: str, before: list[str]) -> Measure:
+def _renamed(means: Measure, name: str, before: list[str]) -> Measure:
     """Return a known measure under a name, with the words in front of it in the title."""
     if not before:
-        return replace(measure, name=name)
-    return replace(measure, name=name, title=" ".join([*before, measure.title]), heading="")
+        return replace(means, name=name)
+    return replace(means, name=name, title=" ".join([*before, means.title]), heading="")
