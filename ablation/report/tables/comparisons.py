@@ -33,7 +33,13 @@ def _family(study: StudyAnalysis, number: int, family: Family) -> Table:
     ]
     cut = [f"The first {MOST} of {len(rows):,}; comparisons.csv has them all."] if len(rows) > MOST else []
     correction = _correction(len(family.pairs), len(study.analysis.families))
-    notes = [*cut, *_methods(record, family, correction), *stars.note(record), *_left_out(study, family)]
+    notes = [
+        *cut,
+        *_methods(record, family, correction),
+        *pairs.wins_note(record),
+        *stars.note(record),
+        *_left_out(study, family),
+    ]
     notes += pairs.equivalence(record)
     key, caption = f"comparisons_{number}", f"Comparisons {number}: {family.title}."
     return secondary_table(study, key, caption, columns, rows[:MOST], notes)

@@ -47,6 +47,7 @@ def _contrast_notes(study: StudyAnalysis, one_seed: bool) -> Iterator[str]:
     else:
         method = "Of numbers alone: no intervals, and no tests."
     yield f"Second row minus first. {method}"
+    yield from pairs.wins_note(study.record)
     yield from stars.note(study.record)
     if one_seed:
         yield pairs.right_only_in(study.record)

@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ablation.analysis.differences import WINS
 from ablation.analysis.facts import Difference
 from ablation.analysis.study_analysis import StudyAnalysis
 from ablation.measures.measure import AGGREGATE, Measure
 from ablation.model.table import Column
 from ablation.report.tables.stars import starred
 from ablation.report.tables.table import measured
+from ablation.statistics.intervals import clopper_pearson
 from ablation.store.record import Record
 
 EQUIVALENT = {True: "yes", False: "no", None: None}
@@ -34,6 +36,7 @@ def columns(record: Record, measures: Sequence[Measure], one_seed: bool, correct
     return [
         *(measured(m.name, f"Δ {m.title}", "change", "Test", m) for m in measures),
         *([Column("only", "Right only in", "text")] if one_seed else []),
+        *([Column("wins", "Wins", "text")] if has_wins(record) else []),
         Column("p", "p", "p"),
         *([starred(record, Column("p_holm", "p (Holm)", "p"))] if corrected else []),
         *([Column("equivalent", "Equivalent", "text")] if record.grid.margin else []),
@@ -48,10 +51,32 @@ def cells(
     return [
         *(d.value if m.name == primary else d.others.get(m.name) for m in measures),
         *([_discordant(d)] if one_seed else []),
+        *([_wins(d)] if has_wins(record) else []),
         d.p,
         *([d.p_holm] if corrected else []),
         *([EQUIVALENT[d.equivalent]] if record.grid.margin else []),
     ]
+
+
+def has_wins(record: Record) -> bool:
+    """Return whether rows have enough seeds for the number of seeds that one of them wins."""
+    return len(record.grid.seeds) >= WINS
+
+
+def _wins(difference: Difference) -> str | None:
+    """Return the number of common seeds with a larger value of the second row, and of all: "3.5 of 5"."""
+    return f"{difference.wins[0]:g} of {difference.wins[1]}" if difference.wins else None
+
+
+def wins_note(record: Record) -> Iterator[str]:
+    """Yield the note that explains the wins, with the exact interval of the most that the seeds could show."""
+    if has_wins(record):
+        n = len(record.grid.seeds)
+        low = 100 * clopper_pearson(n, n).low
+        yield (
+            f"Wins: common seeds in which the second row's {record.primary.title} is higher, a tie as half; even {n} "
+            f"of {n} are {low:.0f} to 100 % (Clopper-Pearson)."
+        )
 
 
 def _discordant(difference: Difference) -> str:
