@@ -157,7 +157,7 @@ def _traces(study: StudyAnalysis, cost: Cost, name: str) -> list[Trace]:
 
 def _title(measure: Measure) -> str:
     if measure is OF_EVERY_RESULT[SECONDS]:
-        return "Seconds of one training, as if trained alone"
+        return "Seconds of one training"
     return with_unit(f"{measure.title[:1].upper()}{measure.title[1:]}", measure.unit)
 
 
@@ -231,4 +231,4 @@ def render(study: StudyAnalysis) -> Figure | None:
 
 
 def _words(measure: Measure) -> str:
-    return "the time of its training" if measure is OF_EVERY_RESULT[SECONDS] else measure.title
+    return "the time of its training, as if trained alone" if measure is OF_EVERY_RESULT[SECONDS] else measure.title
