@@ -95,11 +95,11 @@ def _reproduction_notes(study: StudyAnalysis, reproduction: Reproduction) -> Ite
     elif 1 < agreement.rows < RANKED:
         yield f"The ranks of {plural(agreement.rows, 'row')} are not compared: they are too few to differ from chance."
     if agreement.contrasts:
+        has = "has" if agreement.within_noise == 1 else "have"
         yield (
             f"Agreement of signs: {agreement.same_signs} of {plural(agreement.signs, 'one-factor contrast')} with the "
-            f"published sign. Of {plural(agreement.contrasts, 'published contrast')}, {agreement.within_noise} "
-            f"{'has' if agreement.within_noise == 1 else 'have'} a 95 % interval that holds 0, on independent test "
-            f"sets of {_size(study)} (Newcombe)."
+            f"published sign. Of {plural(agreement.contrasts, 'published contrast')}, {agreement.within_noise} {has} a "
+            f"95 % interval (Newcombe) that holds 0, on independent test sets of {_size(study)}."
         )
     settings = [f"{k.replace('_', ' ')} {v}" for k, v in study.record.grid.settings.items()]
     if settings:
