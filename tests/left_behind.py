@@ -21,8 +21,10 @@ from ablation.trackers.databases import sqlite_url
 
 DATED_COLUMNS = ("started", "seconds", "attempts", "memory")  # of trials.csv
 DATED_TAGS = ("ablate.state", "mlflow.parentRunId", "mlflow.source", "mlflow.user", "mlflow.runName")
-GROWING = ("lock", "run.log", "attempts.jsonl", "report.html")  # compared by name alone
-VERIFIED = ("table.csv", "table.tex", "table.md", "trials.csv", "contrasts.csv", "macros.tex")
+GROWING = (  # compared by name alone
+    "lock", "run.log", "attempts.jsonl", "report.html", "costs.csv", "costs.md", "costs.tex",
+)  # fmt: skip
+VERIFIED = ("table.csv", "table.tex", "table.md", "trials.csv", "costs.csv", "contrasts.csv", "macros.tex")
 
 
 def _result(text: str) -> dict[str, Any]:
@@ -46,6 +48,8 @@ def _content(path: Path) -> Any:
         return {k: v for k, v in json.loads(path.read_text()).items() if k != "milestones"}
     if path.name == "selection.json":
         return {k: v for k, v in json.loads(path.read_text()).items() if k != "sealed"}
+    if path.name == "study-files.jsonl":
+        return [{k: v for k, v in json.loads(line).items() if k != "time"} for line in path.open()]
     if path.name == "trials.csv":
         return _trials(path.read_text())
     if path.name == "progress.json":

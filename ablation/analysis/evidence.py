@@ -8,13 +8,14 @@ from functools import cached_property
 import numpy as np
 
 from ablation.analysis.facts import Inference, Sample
-from ablation.measures.measure import AGGREGATE, PER_EXAMPLE, Columns, Measure
+from ablation.measures import repeats
+from ablation.measures.measure import AGGREGATE, BINARY, BOUNDED, PER_EXAMPLE, Columns, Measure
 from ablation.statistics import bootstrap
 from ablation.statistics.groups import example_counts
 from ablation.store.examples import Examples
 
 EVERY_SEED = Inference()
-SHARED = ("id", "label", "group")  # columns that identify the examples: the same for all seeds
+SHARED = ("id", "label", "group", repeats.REPEAT)  # columns that identify the examples: the same for all seeds
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Evidence:
         split: digest of the examples. Rows are compared only where the digest is the same.
         seeds: seeds of the S trainings.
         columns: name -> (S, N, ...), one entry per seed; the columns of SHARED are (N,). Empty where the examples are
-            unknown, or differ between seeds.
+            unknown, or differ between seeds. Where examples are repeated, N counts the repeats.
         numbers: measure -> the score that each training states itself, (S,).
         size: number of examples where their columns are not available; 0 where it is unknown.
     """
@@ -39,7 +40,7 @@ class Evidence:
     @cached_property
     def groups(self) -> np.ndarray | None:
         """Position of each example's group, (N,); None where the examples have no groups."""
-        return np.unique(self.columns["group"], return_inverse=True)[1] if "group" in self.columns else None
+        return np.unique(self.shared["group"], return_inverse=True)[1] if "group" in self.columns else None
 
     @property
     def labels(self) -> np.ndarray:
@@ -53,14 +54,20 @@ class Evidence:
 
     @property
     def n(self) -> int:
-        """Number of examples; 0 where the examples are unknown."""
+        """Number of examples, each counted once however often it is repeated; 0 where the examples are unknown."""
+        if repeats.has_repeats(self.columns):
+            return len(self.shared["id"])
         name, column = next(iter(self.columns.items()), ("", np.empty((0, 0))))
         return len(column) if name in SHARED else column.shape[1]
 
-    @property
+    @cached_property
     def shared(self) -> dict[str, np.ndarray]:
-        """Columns that identify the examples."""
-        return {name: column for name, column in self.columns.items() if name in SHARED}
+        """Columns that identify the examples, one entry per example: that of its first repeat."""
+        columns = {name: column for name, column in self.columns.items() if name in SHARED}
+        if not repeats.has_repeats(columns):
+            return columns
+        lines = repeats.first_lines(columns)
+        return {name: column[lines] for name, column in columns.items() if name != repeats.REPEAT}
 
     def of(self, place: int) -> dict[str, np.ndarray]:
         """Return the columns of the seed at this position in `seeds`."""
@@ -82,7 +89,8 @@ class Evidence:
         return self._samples[measure.name]
 
     def _sample(self, measure: Measure) -> Sample | None:
-        identity = (self.split, self.seeds, measure.kind, measure.bounds)
+        kind = BOUNDED if measure.kind == BINARY and repeats.has_repeats(self.columns) else measure.kind
+        identity = (self.split, self.seeds, kind, measure.bounds)
         if self.columns and measure.follows_from(self.columns):
             values = np.array([measure.value(columns) for columns in self._each])
             if measure.descriptive:
@@ -188,7 +196,8 @@ def drawn(rows: Mapping[int, Evidence], measure: Measure, inference: Inference =
         if aggregates:
             predictions = [columns for r in aggregates for columns in rows[r]._each]
             row, sample = next(iter(aggregates.items()))
-            draws = _draws(measure, predictions, sample, rows[row].labels if measure.stratified else None)
+            strata = rows[row].shared["label"] if measure.stratified else None
+            draws = _draws(measure, predictions, sample, strata)
             parts = np.split(draws, np.cumsum([len(s.seeds) for s in aggregates.values()])[:-1])
             row_samples |= {r: replace(s, draws=part) for (r, s), part in zip(aggregates.items(), parts, strict=True)}
     return row_samples

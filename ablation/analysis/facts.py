@@ -132,6 +132,7 @@ class Score:
         over_seeds: interval over seeds; None with fewer than three seeds.
         over_both: interval over seeds and examples; None where the study asks for another one.
         over: units of the interval that tables print, as in `Difference.over`; "" where there is none.
+        counted: whether the value is a share of right examples, so that `over_examples` is Wilson's interval.
     """
 
     value: float
@@ -139,6 +140,7 @@ class Score:
     over_seeds: Interval | None
     over_both: Interval | None = None
     over: str = ""
+    counted: bool = False
 
     @property
     def interval(self) -> Interval:
@@ -177,6 +179,21 @@ class Contrast:
 
     pair: design.Pair
     difference: Difference
+
+
+@dataclass(frozen=True)
+class Family:
+    """Comparisons that are corrected together, as one [[compare]] of the study file states them.
+
+    Attributes:
+        title: the rows, in words.
+        pairs: (first row, second row) -> difference, second minus first, with `p_holm` over these pairs.
+        untested: (first row, second row) -> why the pair is not compared.
+    """
+
+    title: str
+    pairs: Mapping[tuple[int, int], Difference]
+    untested: Mapping[tuple[int, int], str]
 
 
 @dataclass(frozen=True)
@@ -271,6 +288,9 @@ class Analysis:
         largest_power: power of that test for the largest possible difference; None where the test does not apply.
         unpaired: rows on other test examples than the reference -> difference from the reference, unpaired.
         inference: variation that intervals and tests are meant to cover.
+        families: comparisons that the study file states.
+        second_best: row with the second best value of the selecting measure, on the same validation examples as the
+            selected row; None where the study file does not request it.
     """
 
     rows: dict[int, RowFacts]
@@ -285,6 +305,8 @@ class Analysis:
     largest_power: float | None = None
     unpaired: Mapping[int, Difference] = field(default_factory=dict)
     inference: Inference = Inference()
+    families: tuple[Family, ...] = ()
+    second_best: int | None = None
 
     @cached_property
     def over(self) -> str:

@@ -1,6 +1,7 @@
-"""Stability of the selection: how often another sample of the validation examples would have selected each row."""
+"""Stability of the selection: how often another sample of the validation examples would have selected each row, and
+the second best row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from ablation.analysis.differences import Rows
 from ablation.analysis.facts import Sample, Stability
 from ablation.measures.measure import BINARY
 from ablation.statistics import bootstrap
+from ablation.statistics.groups import example_counts
 from ablation.store.record import Record
 
 SAMPLES = 2_000  # bootstrap samples of the validation examples, for the selection
@@ -62,7 +64,7 @@ def _resampled(selecting: Sequence[Sample], primary: Sequence[Sample], lowest: b
     where none were left out. Samples in which a measure is not defined are left out, of AUC for example those with one
     class alone."""
     winners, values = [], []
-    for weights in bootstrap.example_weights(selecting[0].n, SAMPLES):
+    for weights in _weights(selecting[0]):
         reweighted = _reweighted(selecting, weights)
         if (undefined := np.isnan(reweighted).any(axis=0)).any():
             weights, reweighted = weights[~undefined], reweighted[:, ~undefined]
@@ -78,6 +80,14 @@ def _mean(values: Sequence[float]) -> float:
     """Return the mean of the values that are defined; nan where there is none, as with one example alone."""
     defined = np.asarray(values)[~np.isnan(values)]
     return float(defined.mean()) if len(defined) else float("nan")
+
+
+def _weights(sample: Sample) -> Iterator[np.ndarray]:
+    """Yield how often each example occurs in bootstrap samples of the examples, or of their groups, (B, N)."""
+    if sample.groups is None:
+        return bootstrap.example_weights(sample.n, SAMPLES)
+    groups = sample.groups
+    return (example_counts(weights, groups) for weights in bootstrap.example_weights(int(groups.max()) + 1, SAMPLES))
 
 
 def _left(rows: Sequence[Sample], left_out: np.ndarray, best: np.ndarray) -> np.ndarray:
@@ -100,6 +110,22 @@ def _reweighted(rows: Sequence[Sample], weights: np.ndarray) -> np.ndarray:
         return np.asarray(right @ weights.T / np.array([[len(r.seeds)] for r in rows]))
     sums: np.ndarray = np.stack([r.share for r in rows]) @ weights.T
     return sums
+
+
+def second_best(record: Record, parameters: Mapping[int, int], selecting: Rows, selected: int | None) -> int | None:
+    """Return the row that would be selected without the selected row, where the study file requests it.
+
+    Rows with fewer finished seeds than the selected row, or with other validation examples, do not count. The
+    parameters are those of `stability`.
+    """
+    by_rule = record.selected_by
+    if not record.grid.table.second_best or by_rule is None or selected is None or selected not in selecting:
+        return None
+    seeds, sign = len(selecting[selected].seeds), 1 if by_rule.lowest else -1
+    means = {r: selecting[r].mean for r in differences.neighbours(selecting, selected)}
+    eligible = [r for r, mean in means.items() if len(selecting[r].seeds) >= seeds and not np.isnan(mean)]
+    ranks = {r: (sign * round(means[r], 12), *cost(record, r, parameters[r])) for r in eligible}
+    return min(ranks, key=ranks.__getitem__, default=None)
 
 
 def cost(record: Record, row: int, parameters: int) -> tuple[int, int, int]:

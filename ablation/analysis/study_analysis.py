@@ -13,11 +13,12 @@ from ablation.analysis.external_evaluation import ExternalEvaluation
 from ablation.analysis.facts import Analysis
 from ablation.analysis.published import Reproduction
 from ablation.analysis.selection import Selection
-from ablation.store import result
+from ablation.store import result, study_history
 from ablation.store.examples import Opener
 from ablation.store.files import read_json
 from ablation.store.record import Record
 from ablation.store.result import Result
+from ablation.store.study_history import StudyVersion
 from ablation.store.workspace import Workspace
 from ablation.study.grid import Trial
 
@@ -35,6 +36,7 @@ class StudyAnalysis:
         analysis: statistics of the rows; the parts about test are empty until a selection is sealed.
         identical_rows: groups of rows that state different settings, but were the same in the trainer.
         elsewhere: evaluations of rows on other images.
+        study_files: study files of the first run, and of each run that used other ones; () where none was recorded.
     """
 
     record: Record
@@ -45,6 +47,7 @@ class StudyAnalysis:
     reproduction: Reproduction | None
     identical_rows: tuple[tuple[int, ...], ...]
     elsewhere: tuple[ExternalEvaluation, ...]
+    study_files: tuple[StudyVersion, ...] = ()
 
     def finished(self, row: int) -> list[tuple[Trial, Result]]:
         """Return the finished trials of a row, by seed, without replicates."""
@@ -209,4 +212,7 @@ def gather(
     reproduction = published.reproduce(record, measured, statistics.contrasts)
     identical_rows = tuple(dict.fromkeys(_twins(workspace, record, finished)))
     evaluations = _elsewhere(workspace, record) if sealed else ()
-    return StudyAnalysis(record, results, sealed, study_evidence, statistics, reproduction, identical_rows, evaluations)
+    return StudyAnalysis(
+        record, results, sealed, study_evidence, statistics, reproduction, identical_rows, evaluations,
+        study_history.read(workspace.study(record.name)),
+    )  # fmt: skip

@@ -5,28 +5,26 @@ Every number in a table or figure other than the scores themselves is computed h
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
-from ablation.analysis import differences, effects, selection_bootstrap
+from ablation.analysis import comparisons, differences, effects, selection_bootstrap
 from ablation.analysis.differences import Rows
 from ablation.analysis.evidence import StudyEvidence, drawn, samples
-from ablation.analysis.facts import SEEDS, Analysis, Contrast, Difference, Inference, Noise, RowFacts, Sample, Score
-from ablation.analysis.units import CROSSED, DRAW, NOTHING, SCORE, TWO_WAY, WIDER, basis, intervals_of, measured
+from ablation.analysis.facts import Analysis, Contrast, Difference, Inference, Noise, RowFacts, Sample
+from ablation.analysis.scores import score
+from ablation.analysis.units import basis
 from ablation.analysis.unpaired import unpaired
 from ablation.measures.measure import BINARY
-from ablation.statistics import bootstrap, intervals, power, tests
-from ablation.statistics.intervals import Interval
+from ablation.statistics import intervals, power, tests
 from ablation.store.record import Record
-from ablation.study import design, table_keys
-from ablation.study.grid import Trial
-from ablation.study.table_keys import BOTH
+from ablation.study import design
+from ablation.study.grid import Grid, Trial
 
 BOOTSTRAP_ROWS = 100  # above so many rows, bootstrap intervals are made only on request
 CONDITIONS, CONDITIONS_A_LEVEL = 50, 5  # with fewer, the importance of a factor is mostly noise
-OVER_EXAMPLES = "examples"
 
 
 def analyse(
@@ -52,38 +50,28 @@ def analyse(
     val, test = sampled(evidence.val, record.primary), {m.name: sampled(evidence.test, m) for m in record.detailed}
     rows, others = test[name], {m: rows for m, rows in test.items() if m != name}
     on_reference_split = sorted(r for r in rows if rows[r].split == record.reference_split)
-    near_reference, pairs = differences.neighbours(rows, grid.reference), design.pairs(grid, on_reference_split)
-    near_selected = differences.neighbours(rows, selected)
-    compared_pairs = [(grid.reference, r) for r in near_reference] + [(p.first, p.second) for p in pairs]
-    by_pair = differences.between(
-        rows, compared_pairs + [(selected, r) for r in near_selected if selected], grid.margin, others
-    )
-    deltas = differences.adjusted([by_pair[grid.reference, r] for r in near_reference])
-    by_row = dict(zip(near_reference, deltas, strict=True))
-    alike = differences.not_different(selected, near_selected, by_pair)
+    compared = _compare(grid, rows, others, selected, on_reference_split)
     replicates = evidence.replicates.sample(record.primary) if evidence.replicates else None
-    noise = _noise(replicates, len(near_reference))
-    adjusted = differences.adjusted([by_pair[p.first, p.second] for p in pairs])
-    contrasts = tuple(Contrast(p, d) for p, d in zip(pairs, adjusted, strict=True))
+    noise = _noise(replicates, len(compared.deltas))
     by_rule = record.selected_by or record.primary
-    selecting = val if by_rule.name == name else samples(evidence.val, by_rule)
-    discordant, n = _discordance(deltas, rows, on_reference_split)
+    selecting = val if by_rule.name == name else samples(evidence.val, by_rule, inference)
+    discordant, n = _discordance([*compared.deltas.values()], rows, on_reference_split)
     return Analysis(
         rows={
             r: RowFacts(
                 r,
                 len(sample.seeds),
-                _score(sample),
-                {m: _score(by_measure[r]) for m, by_measure in others.items() if r in by_measure},
-                by_row.get(r),
-                alike.get(r),
+                score(sample),
+                {m: score(by_measure[r]) for m, by_measure in others.items() if r in by_measure},
+                compared.deltas.get(r),
+                compared.not_different.get(r),
                 _gap(record, evidence.train.get(r), val.get(r)),
                 noise.range.holds(sample.mean) if noise and r in on_reference_split else None,
             )
             for r, sample in rows.items()
         },
-        contrasts=contrasts,
-        effects=tuple(effects.main_effects(grid, on_reference_split, rows, contrasts)),
+        contrasts=compared.contrasts,
+        effects=tuple(effects.main_effects(grid, on_reference_split, rows, compared.contrasts)),
         interactions=tuple(effects.interactions(grid, on_reference_split, rows)),
         stability=selection_bootstrap.stability(record, parameters, val, selecting, selected),
         cochran=_cochran(rows, on_reference_split),
@@ -93,51 +81,48 @@ def analyse(
         largest_power=power.mcnemar_power(discordant, discordant, n) if discordant else None,
         unpaired=_unpaired(rows, grid.reference),
         inference=inference,
+        families=tuple(comparisons.families(grid, rows, others)),
+        second_best=selection_bootstrap.second_best(record, parameters, selecting, selected),
     )
 
 
-def _score(sample: Sample) -> Score:
-    """Return the score of a row, with its intervals over examples, over seeds, and over both."""
-    units = basis([sample])
-    enough_seeds = len(sample.seeds) >= SEEDS
-    over_seeds = _within(sample, intervals.of_scores(sample.values[None])[0]) if enough_seeds else None
-    over_examples = _over_examples(sample)
-    value = over_examples.value if over_examples else sample.mean
-    is_missing = units.source == NOTHING and sample.uncertainty == BOTH and enough_seeds  # too few groups
-    over_both = Interval(value, float("nan"), float("nan")) if is_missing else None
-    if units.source in (CROSSED, TWO_WAY, WIDER):
-        both = intervals_of(measured([sample], units), np.array([value]), units, sample.kind)[0]
-        over_both = _within(sample, both)
-    over = units.over or (OVER_EXAMPLES if over_examples else "")
-    return Score(value, over_examples, over_seeds, over_both, over)
+class _Compared(NamedTuple):
+    """Comparisons of the rows on the reference's examples.
+
+    `deltas`: row -> difference from the reference. `not_different`: row -> whether the row does not differ
+    significantly from the selected row.
+    """
+
+    deltas: dict[int, Difference]
+    not_different: dict[int, bool]
+    contrasts: tuple[Contrast, ...]
 
 
-def _over_examples(sample: Sample) -> Interval | None:
-    """Return the interval over examples, or over their groups. Wilson's for right and wrong examples of one seed;
-    Student's t for scores; bootstrap percentiles for an aggregate; None where there is nothing to compute one from."""
-    units = basis([replace(sample, uncertainty=table_keys.EXAMPLES)])
-    if units.source == DRAW:
-        assert sample.draws is not None
-        return bootstrap.percentiles(np.array([sample.mean]), sample.draws.mean(axis=0)[None])[0]
-    if _is_counted(sample) and not units.sizes:
-        return intervals.wilson(round(sample.mean * sample.n), sample.n)
-    if units.source != SCORE:
-        return None
-    values = measured([sample], units)
-    components = units.components(values)
-    return _within(sample, (components.intervals() if components else intervals.of_scores(values))[0])
+def _compare(
+    grid: Grid, rows: Rows, others: Mapping[str, Rows], selected: int | None, on_reference_split: Sequence[int]
+) -> _Compared:
+    """Return the comparisons with the reference, with the selected row, and of rows that differ in one factor.
 
-
-def _is_counted(sample: Sample) -> bool:
-    """Return whether a row's value is a share of so many right examples: of one seed, or of seeds that all agree."""
-    if sample.kind != BINARY or not sample.n:
-        return False
-    return len(sample.seeds) == 1 if sample.scores is None else bool(np.isin(sample.share, (0, 1)).all())
-
-
-def _within(sample: Sample, interval: Interval) -> Interval:
-    """Return the interval within the sample's bounds."""
-    return intervals.within(interval, *sample.bounds)
+    Args:
+        grid: the study's grid.
+        rows: row -> sample of the primary measure on test.
+        others: further measure -> row -> sample.
+        selected: number of the selected row; None where no row is selected.
+        on_reference_split: rows on the reference's examples.
+    """
+    near_reference, pairs = differences.neighbours(rows, grid.reference), design.pairs(grid, on_reference_split)
+    near_selected = differences.neighbours(rows, selected)
+    compared_pairs = [(grid.reference, r) for r in near_reference] + [(p.first, p.second) for p in pairs]
+    by_pair = differences.between(
+        rows, compared_pairs + [(selected, r) for r in near_selected if selected], grid.margin, others
+    )
+    deltas = differences.adjusted([by_pair[grid.reference, r] for r in near_reference])
+    adjusted = differences.adjusted([by_pair[p.first, p.second] for p in pairs])
+    return _Compared(
+        dict(zip(near_reference, deltas, strict=True)),
+        differences.not_different(selected, near_selected, by_pair),
+        tuple(Contrast(p, d) for p, d in zip(pairs, adjusted, strict=True)),
+    )
 
 
 def _unpaired(rows: Rows, reference: int) -> dict[int, Difference]:

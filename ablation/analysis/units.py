@@ -129,7 +129,8 @@ def intervals_of(combined: np.ndarray, values: np.ndarray, units: Basis, kind: s
         kind: kind of the measure.
     """
     if components := units.components(combined):
-        return components.intervals()
+        bounds = zip(values, components.intervals(), strict=True)
+        return [Interval(float(value), interval.low, interval.high) for value, interval in bounds]
     if units.source in (DRAW, TWO_WAY):
         return bootstrap.percentiles(values, combined)
     if units.source == WIDER:

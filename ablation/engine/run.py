@@ -82,6 +82,7 @@ class Run:
         parameters: int = 0,
         step: int | None = None,
         environment: Mapping[str, Any] | None = None,
+        costs: Mapping[str, float] | None = None,
     ) -> None:
         """Write the result of a milestone, once, as the last of its files.
 
@@ -92,6 +93,7 @@ class Run:
             parameters: Number of the model's parameters.
             step: Number of steps. Default: the number of reported steps, or the last milestone.
             environment: Description of the environment, stored with the result.
+            costs: Numbers without a split, by measure, such as the latency of a prediction.
         """
         step = step or len(self.history) or self.training.steps
         given = {split: columns for split, columns in (("val", val), ("test", test)) if columns is not None}
@@ -115,6 +117,7 @@ class Run:
             started=self._started,
             finished=time.time(),
             environment=dict(environment or {}),
+            costs={name: float(value) for name, value in (costs or {}).items()},
         )
         result.write(self.folder, record)
         self._reports.send()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ablation.errors import AblateError
+from ablation.measures import repeats
 
 Columns = Mapping[str, np.ndarray]  # columns of N examples: name -> (N, ...); "label" is one of them
 Resampled = Callable[[Sequence[Columns], np.ndarray], np.ndarray]
@@ -44,7 +45,7 @@ class Measure:
             one by one.
         bounds: smallest and largest possible value.
         heading: heading of a column, where space is short; the title otherwise.
-        splits: splits on which the measure is computed; none for a cost, which belongs to no split.
+        splits: splits on which the measure is computed; () for a cost, which a trial reports once.
         stratified: True where bootstrap samples have as many examples of each label as the examples themselves.
         descriptive: True for a number without interval and test, such as one whose bootstrap is biased. No row is
             selected by it.
@@ -81,8 +82,8 @@ class Measure:
 
     @property
     def selects(self) -> bool:
-        """True where rows can be selected by this measure on validation."""
-        return "val" in self.splits and self.directed and not self.descriptive
+        """True where rows can be selected by this measure: no cost, not descriptive, and with a direction."""
+        return bool(self.splits) and self.directed and not self.descriptive
 
     @property
     def lowest(self) -> bool:
@@ -118,9 +119,9 @@ class Measure:
         return self.kind != SCALAR and all(len(columns.get(name, ())) for name in self.needs)
 
     def scores(self, columns: Columns) -> np.ndarray:
-        """Return the score of each of N examples, (N,), for a measure that has `per_example`."""
+        """Return the score of each of N examples, (N,), the mean over its repeats, for a measure of `per_example`."""
         assert self.per_example is not None, self.name
-        return self.per_example(columns)
+        return repeats.averaged(columns, self.per_example(columns))
 
     def value(self, columns: Columns) -> float:
         """Return the value of the measure for all examples: the aggregate, or the mean of the scores per example."""
@@ -131,8 +132,15 @@ class Measure:
     def resample(self, predictions: Sequence[Columns], weights: np.ndarray) -> np.ndarray:
         """Return the aggregate of A sets of predictions for the same N examples under B samples, (A, B).
 
-        `weights`: how often each example occurs in a sample, (B, N); a sample without any example gives nan.
+        `weights`: how often each example occurs in a sample, (B, N); a sample without any example gives nan. An example
+        occurs with all its repeats.
         """
+        if any(map(repeats.has_repeats, predictions)):
+            return np.concatenate([self._resample([c], repeats.of_lines(c, weights)) for c in predictions])
+        return self._resample(predictions, weights)
+
+    def _resample(self, predictions: Sequence[Columns], weights: np.ndarray) -> np.ndarray:
+        """Return the output of `resample`. `weights`: how often each line of the columns occurs in a sample."""
         if self.resampled is not None:
             return self.resampled(predictions, weights)
         return np.array([[self._of(columns, counts) for counts in weights] for columns in predictions])

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+STARS = (0.05, 0.01, 0.001)  # p values below these have one, two and three stars
 WORDING = 2  # version of headings, captions and notes: `verify` compares them within one version
 
 
@@ -16,6 +17,7 @@ class Column:
         group: heading above the title, "" for none.
         scale: factor for percent, estimate and change: 100 shows fractions in percent.
         decimals: digits for percent, estimate and change; None for the table's.
+        stars: whether p values have stars.
 
     Kinds:
         row: the number of a row, or a text, with its marks.
@@ -36,6 +38,7 @@ class Column:
     group: str = ""
     scale: float = 100.0
     decimals: int | None = None
+    stars: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Table:
         name: name of the study.
         key: identifier of the table within the study.
         marks: marks of each row: reference, selected, alike (no significant difference from the selected row), gap
-            (overfits), noise (within the replicates).
+            (overfits), noise (within the replicates), second (second best on validation).
         ids: ids of the trials of each row.
     """
 

@@ -6,12 +6,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ablation.analysis import held_out, selection, study_analysis, study_statistics
+from ablation.analysis import costs, held_out, selection, study_analysis, study_statistics
 from ablation.analysis.selection import Selection
 from ablation.analysis.study_analysis import Results, StudyAnalysis
 from ablation.model.table import Table
 from ablation.report import html_report, warnings
-from ablation.report.tables import dataframes, importance, latex, markdown_csv, provenance, secondary, summary, table
+from ablation.report.tables import (
+    dataframes,
+    importance,
+    latex,
+    markdown_csv,
+    provenance,
+    secondary,
+    stars,
+    summary,
+    table,
+)
 from ablation.report.tables.dataframes import NOT_RUN
 from ablation.report.warnings import Diagnostic
 from ablation.store import record as records
@@ -23,7 +33,8 @@ from ablation.study.grid import Trial
 
 Importances = Callable[[Record, Mapping[Trial, Result]], dict[str, tuple[float, float]]]
 REPORT = "report.html"
-DATED = ("trials.csv", REPORT)  # have times, machines and attempts; equal results give equal other files
+# Files with times, machines and attempts: equal results give equal other files.
+DATED = ("trials.csv", "costs.csv", "tables/costs.md", "tables/costs.tex", REPORT)
 
 
 @dataclass(frozen=True)
@@ -32,12 +43,13 @@ class RenderOptions:
 
     `latex`: keyword arguments of `latex.latex`. `all_intervals`: bootstrap intervals for studies of more than 100 rows
     too. `importances`: function that computes the importances of the factors, called if there are enough trials; None
-    leaves the importances out.
+    leaves the importances out. `marks`: "symbols" or "stars", in place of those of the study file; "" keeps these.
     """
 
     latex: Mapping[str, Any] = field(default_factory=dict)
     all_intervals: bool = False
     importances: Importances | None = None
+    marks: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,21 +108,27 @@ def build(
         sealed: sealed selection; None before a selection.
         look: options for rendering.
     """
+    record = stars.marked(record, look.marks)
     study = study_analysis.gather(workspace, record, results, sealed, look.all_intervals)
     examine = getattr(record.experiment, "examine", lambda workspace, record: None)
     diagnostics = tuple(warnings.find(study, _looks(workspace, record), examine(workspace, record)))
     trials = dataframes.trials(record, results, held_out.scores(study))
     rows = dataframes.rows(record, trials, sealed, study.analysis.rows)
-    ablation_table = table.build(record, rows, _majority(study), sealed, study.analysis)
+    study_costs, columns = costs.of_study(study), record.grid.table.columns or []
+    with_costs = dataframes.with_costs(rows, study_costs, columns)
+    ablation_table = table.build(record, with_costs, _majority(study), sealed, study.analysis)
     files = {
         "table.csv": markdown_csv.csv(rows),
         "trials.csv": markdown_csv.csv(trials),
+        "costs.csv": markdown_csv.csv(dataframes.costs(rows, study_costs, record.primary)),
         "contrasts.csv": markdown_csv.csv(dataframes.contrasts(record, study.analysis.contrasts)),
         "table.tex": latex.latex(ablation_table, **look.latex),
         "table.md": markdown_csv.markdown_table(ablation_table),
         "macros.tex": latex.macros(rows, ablation_table.decimals, record.detailed),
         "warnings.json": json.dumps(warnings.as_json(diagnostics), indent=1, ensure_ascii=False) + "\n",
     }
+    if families := study.analysis.families:
+        files["comparisons.csv"] = markdown_csv.csv(dataframes.comparisons(record, families))
     secondary_tables = secondary.every(study)
     finished = study_analysis.of_rows(record, results)
     if (

@@ -21,9 +21,11 @@ TITLES = {
     "contrasts": "One-factor contrasts",
     "effects": "Factors",
     "selection": "Selection",
+    "costs": "Costs",
     "selected": "The selected row",
     "reproduction": "Published numbers",
     "importance": "Importance of the factors",
+    "review": "For reviewers",
 }
 
 GRADE_TITLES = {  # the last grade is folded

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from ablation.errors import AblateError
 from ablation.model.table import WORDING
 from ablation.report.build import Importances, RenderOptions, Report, rebuild
+from ablation.report.tables import stars
 from ablation.store import aliases
 from ablation.store.upgrade import opened
 from ablation.store.workspace import Workspace
@@ -147,7 +148,10 @@ def _origin(path: Path, text: str) -> _Origin:
     """Return the origin that a table file states."""
     if path.suffix == ".csv":
         columns, *rows = list(csv.reader(io.StringIO(text))) or [[]]
-        kind = "contrasts.csv" if "from_row" in columns else "trials.csv" if "trial" in columns else "table.csv"
+        marks = {  # columns of one file only, the first that a file has
+            "family": "comparisons.csv", "from_row": "contrasts.csv", "pareto": "costs.csv", "trial": "trials.csv",
+        }  # fmt: skip
+        kind = next((name for column, name in marks.items() if column in columns), "table.csv")
         lines = (dict(zip(columns, row, strict=False)) for row in rows)
         return _Origin(next((line["study"] for line in lines if "study" in line), ""), kind, {})
     comment = re.search(
@@ -285,7 +289,7 @@ def check(workspace: Workspace, path: Path, importances: Importances | None = No
             f"({workspace.root} has {studies}); "
             "pass --workspace with the workspace of that study"
         )
-    look = RenderOptions(latex=latex, importances=importances)
+    look = RenderOptions(latex=latex, importances=importances, marks=stars.marks_of(text))
     drawing = rebuild(workspace, study, look)
     if name not in drawing.files:
         raise AblateError(f"{path}: study {study} does not have {name} now; redraw its tables: `ablate table`")

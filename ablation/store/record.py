@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ablation import experiments
 from ablation.errors import AblateError
-from ablation.measures import measure
+from ablation.measures import measure, stated
 from ablation.measures.measure import Measure
 from ablation.store.files import read_json, write_json
 from ablation.store.workspace import StudyFolder, Workspace
@@ -109,9 +109,10 @@ class Record(BaseModel):
 
     @property
     def measures(self) -> Mapping[str, Measure]:
-        """The measures by name, in the order of the tables."""
+        """The measures by name, in the order of the tables, as the study file states them."""
         measures: Mapping[str, Measure] = self.inputs.measures(self.experiment.measures)
-        return measures
+        keys = {name: of.model_dump(exclude_none=True) for name, of in self.grid.measures.items()}
+        return stated.applied(measures, keys, f"study {self.name!r}")
 
     @property
     def primary(self) -> Measure:
@@ -153,10 +154,22 @@ class Record(BaseModel):
 
     @property
     def selected_by(self) -> Measure | None:
-        """The measure that selects a row; None without selection. Raises AblateError for an unknown measure."""
+        """The measure that selects a row; None without selection.
+
+        Raises AblateError for an unknown measure, and for one that no row is selected by.
+        """
         if not self.grid.selects:
             return None
-        return measure.known(self.measures, self.grid.metric, f"study {self.name!r}: select_on")
+        where = f"study {self.name!r}: select_on"
+        selecting = measure.known(self.measures, self.grid.metric, where)
+        if not selecting.directed:
+            raise AblateError(
+                f"{where}: nothing says whether high or low values of {self.grid.metric} are better; set "
+                f'[measures] {self.grid.metric} = {{ best = "high" }} or "low"'
+            )
+        if not selecting.selects:
+            raise AblateError(f"{where}: {selecting.title} selects no row: it is a cost, or has no interval")
+        return selecting
 
     def split_of(self, condition: Condition) -> str:
         """Return the digest of the evaluation examples of a condition: rows of equal digest are compared."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ablation.errors import AblateError
+from ablation.measures import repeats
 from ablation.outcomes import Status
 from ablation.store.files import atomic, read_json, understood, write_json
 from ablation.store.workspace import TrainingFolder
@@ -34,7 +35,10 @@ class Predictions:
 
 
 def check_columns(split: str, columns: Mapping[str, Any]) -> None:
-    """Raise ValueError where columns differ in length, hold neither numbers nor texts, or are not finite in val."""
+    """Raise ValueError where columns differ in length, hold neither numbers nor texts, or are not finite in val.
+
+    An example that occurs twice is an error too, without a column `repeat` or with two labels.
+    """
     arrays = {name: np.asarray(column) for name, column in columns.items()}
     lengths = {name: len(array) for name, array in arrays.items() if array.ndim}
     if len(set(lengths.values())) > 1:
@@ -45,6 +49,8 @@ def check_columns(split: str, columns: Mapping[str, Any]) -> None:
             raise ValueError(f"{split}: column {name!r} holds {array.dtype}; allowed: numbers and strings")
         if array.dtype.kind == "f" and split == "val" and not np.isfinite(array).all():
             raise ValueError(f"{split}: column {name!r} holds a number that is not finite")
+    if fault := repeats.fault({name: array for name, array in arrays.items() if array.ndim}):
+        raise ValueError(f"{split}: {fault}")
 
 
 def write_columns(path: Path, columns: Mapping[str, Any]) -> str:
@@ -71,6 +77,7 @@ class Result:
     `scores`: "train" and "val" -> metric -> value, at the last epoch, dropout off. Test predictions are stored in a
     separate file and are scored only after selection. `history`: one mapping an epoch (train numbers with dropout on).
     `predictions`: "val" and "test" -> sha256 of the file. `attempts`: how often its training was started.
+    `costs`: cost -> value, the numbers that the trial reports without a split.
     `memory`: largest memory of the worker's process, in bytes. `started`, `finished`: unix seconds; their difference is
     the duration of the training without interruptions.
     """
@@ -87,6 +94,7 @@ class Result:
     finished: float = 0.0
     error: str = ""
     environment: dict[str, Any] = field(default_factory=dict)
+    costs: dict[str, float] = field(default_factory=dict)
 
     @property
     def done(self) -> bool:

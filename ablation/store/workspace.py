@@ -122,6 +122,11 @@ class StudyFolder:
         return self.path / "progress.json"
 
     @property
+    def study_files(self) -> Path:
+        """Study files of the first run, and of each run that used other ones."""
+        return self.path / "study-files.jsonl"
+
+    @property
     def log(self) -> Path:
         """Messages of all runs of the study, with times; new runs append to the file."""
         return self.path / "run.log"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from ablation.errors import AblateError
+from ablation.study import comparisons
 from ablation.study.grid import Conflict, Grid
 from ablation.study.levels import Condition
 
@@ -64,5 +65,6 @@ def together(stem: str, grids: Sequence[Grid]) -> Grid:
             "published_test_images": images.pop() if len(images) == 1 else None,
             "margin": min(margins, default=None),
             "conflicts": tuple(conflicts),
+            "comparisons": tuple(family for grid in grids for family in comparisons.pinned(grid)),
         }
     )

@@ -4,21 +4,32 @@ Errors name the file, the key and the allowed values.
 """
 
 import contextlib
+import hashlib
 import os.path
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from ablation import experiments
 from ablation.errors import AblateError
-from ablation.study import stated_rows, study_keys
+from ablation.study import comparisons, stated_rows, study_keys
 from ablation.study.grid import Grid
 from ablation.study.levels import Schema, short
 from ablation.study.merge import SETS, parts, together
 from ablation.study.stated_rows import factors_of
 from ablation.study.study_keys import MAX_ROWS, MAX_SEED, ExperimentKeys
+
+
+@dataclass(frozen=True)
+class StudyText:
+    """Content of one study file: its name without folders, the sha256 of its bytes, and its text."""
+
+    name: str
+    sha256: str
+    text: str
 
 
 def _study_files(folder: Path) -> dict[str, Path]:
@@ -136,6 +147,15 @@ def read(grid: str, changes: Mapping[str, Any] | None = None, seeds: Sequence[in
     return study
 
 
+def texts(grid: str) -> tuple[StudyText, ...]:
+    """Return the content of the study files that `--grid` names, which `read` has accepted."""
+    paths = [find(part) for part in ([grid] if os.path.isfile(grid) else parts(grid))]
+    contents = [(path.name, path.read_bytes()) for path in paths]
+    return tuple(
+        StudyText(name, hashlib.sha256(c).hexdigest(), c.decode("utf-8-sig", "replace")) for name, c in contents
+    )
+
+
 def stem(grid: str) -> str:
     """Return the default name of the study that `--grid` names."""
     if grid in SETS:
@@ -172,7 +192,7 @@ def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -
         kept = [i for i, condition in enumerate(conditions) if i == 0 or condition != conditions[0]]
         rows, conditions = [rows[i] for i in kept], [conditions[i] for i in kept]
     stated_rows.refuse_duplicates(path, rows, conditions)
-    return Grid(
+    grid = Grid(
         stem=path.stem,
         title=file.title or path.stem,
         factors=factors.schema,
@@ -187,10 +207,11 @@ def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -
         stated=tuple(dict.fromkeys(f for row in rows for f in row.levels)),
         published_test_images=file.published_test_images,
         margin=study_keys.margin(path, file, factors.experiment),
-        table=file.table,
-        comparisons=tuple(file.compare),
-        measures=file.measures,
+        table=study_keys.table(path, file, factors.experiment),
+        measures=study_keys.measures(path, file, factors.experiment),
     )
+    study_keys.refuse_second_best(path, grid)
+    return grid.model_copy(update={"comparisons": comparisons.checked(path, file.compare, grid, factors)})
 
 
 def _refuse_unknown(changes: Mapping[str, Any], schema: Schema) -> None:

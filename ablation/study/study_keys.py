@@ -5,14 +5,14 @@ from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ablation import experiments
 from ablation.errors import AblateError
-from ablation.study.grid import NOTHING
-from ablation.study.table_keys import Comparison, MeasureKeys, TableKeys
+from ablation.study.grid import NOTHING, Grid
+from ablation.study.table_keys import COSTS, SPLIT_NONE, Comparison, MeasureKeys, TableKeys
 
 MAX_SEED = 2**32 - 1  # the largest seed that NumPy and scikit-learn accept
 MAX_ROWS = 10_000
@@ -24,6 +24,9 @@ class ExperimentKeys(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     plugin: str = experiments.DEFAULT
+    task: Literal["", "classes", "numbers", "scores", "scalars"] = Field(
+        default="", description="classes, numbers, scores or scalars: what the columns of the examples are"
+    )
 
 
 class StudyKeys(BaseModel):
@@ -126,6 +129,13 @@ def _described(place: Sequence[int | str]) -> tuple[type[BaseModel], str | None]
     return model, description
 
 
+def measures(path: Path, file: StudyKeys, experiment: Any) -> dict[str, MeasureKeys]:
+    """Return what the file states of measures. Raises AblateError for a measure that the experiment does not have."""
+    for name in file.measures.keys() - experiment.measures.keys():
+        raise AblateError(f"{path}: measures: unknown measure {quote(name)}; known: {', '.join(experiment.measures)}")
+    return file.measures
+
+
 def _primary(experiment: Any) -> str:
     """Return the name of the experiment's primary measure: by default, its first measure."""
     return str(getattr(experiment, "primary", next(iter(experiment.measures))))
@@ -133,11 +143,17 @@ def _primary(experiment: Any) -> str:
 
 def select_on(path: Path, file: StudyKeys, experiment: Any) -> str:
     """Return what rows are selected on: val_<measure> (by default the primary measure) or "none"."""
-    allowed = [f"val_{name}" for name in experiment.measures]
+    costs = reported_costs(file, experiment)
+    allowed = [f"val_{name}" for name, m in experiment.measures.items() if name not in costs and not m.descriptive]
     stated = file.select_on or f"val_{_primary(experiment)}"
     split, _, measure = stated.partition("_")
     if stated == NOTHING:
         return stated
+    if stated in costs or measure in costs:
+        raise AblateError(
+            f"{path}: select_on: {quote(stated)} is a cost, and no row is selected on a cost; allowed: "
+            f"{', '.join(allowed)}, or {NOTHING}"
+        )
     if split not in ("val", "test") or measure not in experiment.measures:
         raise AblateError(
             f"{path}: select_on: unknown measure {quote(stated)}; allowed: {', '.join(allowed)}, or {NOTHING}"
@@ -162,6 +178,41 @@ def primary(path: Path, file: StudyKeys, experiment: Any) -> str:
             f"{path}: table.primary: {quote(stated)} is not a measure of this experiment; allowed: {', '.join(allowed)}"
         )
     return stated.removeprefix("test_")
+
+
+def reported_costs(file: StudyKeys, experiment: Any) -> list[str]:
+    """Return the names of the costs that trials report: measures without a split, and those with split = "none"."""
+    declared = [name for name, measure in experiment.measures.items() if not measure.splits]
+    stated = [name for name, keys in file.measures.items() if keys.split == SPLIT_NONE]
+    return list(dict.fromkeys([*declared, *stated]))
+
+
+def table(path: Path, file: StudyKeys, experiment: Any) -> TableKeys:
+    """Return the keys of [table]. Raises AblateError for a column that no study of the experiment has."""
+    allowed = [
+        f"{split}_{name}"
+        for split in ("train", "val", "test")
+        for name, measure in experiment.measures.items()
+        if split in measure.splits
+    ]
+    allowed = list(dict.fromkeys([*allowed, *COSTS, *reported_costs(file, experiment)]))
+    columns = file.table.columns or []
+    for n, column in enumerate(columns, start=1):
+        where = f"{path}: table.columns[{n}]"
+        if column not in allowed:
+            raise AblateError(f"{where}: unknown column {quote(column)}; known: {', '.join(allowed)}")
+        if column in columns[: n - 1]:
+            raise AblateError(f"{where}: {quote(column)} is named twice; name each column once")
+    return file.table
+
+
+def refuse_second_best(path: Path, grid: Grid) -> None:
+    """Raise AblateError where a second best row is requested, and validation selects no best one."""
+    if grid.table.second_best and (grid.on_test or not grid.selects):
+        raise AblateError(
+            f"{path}: table.second_best: true is not allowed with select_on = {quote(grid.select_on)}; allowed: false, "
+            "or select_on with a measure on validation"
+        )
 
 
 def margin(path: Path, file: StudyKeys, experiment: Any) -> float | None:

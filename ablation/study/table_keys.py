@@ -10,8 +10,9 @@ UNITS = (EXAMPLES, GROUPS)
 REFERENCE, ALL_PAIRS, LIST = FAMILIES = ("reference", "all_pairs", "list")
 MARKS = ("symbols", "stars")
 SPLIT_NONE = "none"
+COSTS = ("parameters", "seconds", "memory")  # costs that results of all experiments have
 
-Label = str | int | dict[str, object]  # of a row in [[compare]]: its label, its number, or levels that only it has
+Label = str | int | dict[str, object]  # of a row in [[compare]]: its label, or levels that only it has; no number
 
 
 class TableKeys(BaseModel):
@@ -24,8 +25,11 @@ class TableKeys(BaseModel):
     )
     uncertainty: Literal["", "seeds", "examples", "both"] = Field(default="", description="seeds, examples or both")
     units: Literal["", "examples", "groups"] = Field(default="", description="examples or groups")
-    columns: list[str] | None = Field(default=None, description="a list of columns of table.csv")
+    columns: list[str] | None = Field(
+        default=None, description="a list of names: train_, val_ or test_ with a measure; parameters, seconds, memory"
+    )
     marks: Literal["symbols", "stars"] = Field(default="symbols", description="symbols or stars")
+    second_best: bool = Field(default=False, description="true or false")
 
 
 class Comparison(BaseModel):

@@ -13,6 +13,7 @@ from ablation.store.files import on_network
 from ablation.store.record import Inputs
 from ablation.store.workspace import Workspace, check_name
 from ablation.study.grid import Grid
+from ablation.study.study_file import StudyText
 from ablation.trackers import databases
 
 
@@ -36,6 +37,7 @@ class RunOptions:
     tracking: str | None = None
     register: str | None = None  # name in MLflow's registry for the model of the selected row
     replicates: int | None = None  # number of additional trainings of the reference, with other seeds
+    files: Sequence[StudyText] = ()  # content of the study files, which the study's history keeps
     command: Sequence[str] = ()  # command line after `ablate`, shown as the command that resumes the run
 
     @property

@@ -18,7 +18,7 @@ from ablation.progress import recorder
 from ablation.progress.listener import ProgressListener
 from ablation.report.build import RenderOptions, RunSummary, build, summarize, write
 from ablation.signals import Interrupts
-from ablation.store import aliases
+from ablation.store import aliases, study_history
 from ablation.store.record import Record
 from ablation.store.training import trainings
 from ablation.store.upgrade import opened
@@ -59,6 +59,7 @@ def run(options: RunOptions, watch: ProgressListener, warm_pool: WarmPool | None
         for note in record.notes:
             watch.say(f"note: {note}")
         with workspace.lock():
+            study_history.note(workspace.study(record.name), options.files)  # before a first record is written
             study.store(workspace)
             del study  # frees the pixels, which workers map from disk
             with (

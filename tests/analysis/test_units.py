@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ablation.analysis import differences, study_statistics
+from ablation.analysis import differences, scores
 from ablation.analysis.facts import Sample
 from ablation.analysis.units import basis
 from ablation.analysis.unpaired import unpaired
@@ -67,7 +67,7 @@ def drawn(row: int, seeds: int) -> Sample:
 def test_the_units_are_those_asked_for_where_the_rows_have_them(sample: Sample, over: str):
     """Otherwise the rows are compared over what they have."""
     assert basis([sample]).over == over
-    score = study_statistics._score(sample)
+    score = scores.score(sample)
     assert score.over == over
     assert score.value == pytest.approx(sample.mean)
     assert np.isnan(score.interval.low) == (over == "")
@@ -80,7 +80,8 @@ def test_both_at_once_are_crossed_random_effects():
     assert rows[1].scores is not None
     assert rows[2].scores is not None
     expected = crossed_means((rows[2].scores - rows[1].scores)[None])
-    assert difference.value == expected.intervals()[0]
+    assert (difference.value.low, difference.value.high) == (expected.intervals()[0].low, expected.intervals()[0].high)
+    assert difference.value.value == pytest.approx(expected.means[0])
     assert difference.p == expected.p_values()[0]
     seeds, examples = (
         differences.between({r: replace(s, uncertainty=u) for r, s in rows.items()}, [(1, 2)])[1, 2].value
@@ -125,7 +126,7 @@ def test_numbers_of_other_seeds_are_compared_by_welch():
 def test_a_share_of_known_examples_has_wilsons_interval_and_an_unpaired_test():
     """One number and the size of its test set are evidence, if less than paired examples."""
     a, b = stated([0.8], kind=BINARY, n=200), stated([0.9], kind=BINARY, n=200)
-    assert study_statistics._score(a).interval == intervals.wilson(160, 200)
+    assert scores.score(a).interval == intervals.wilson(160, 200)
     difference = unpaired(a, b)
     assert (difference.over, difference.p) == (
         "examples, unpaired", tests.agresti_caffo_p((160, 200), (180, 200))
@@ -150,6 +151,6 @@ def test_wins_are_counted_from_five_seeds_on():
 
 def test_equal_seeds_have_no_bracket():
     """Five seeds with one and the same number would claim certainty."""
-    score = study_statistics._score(stated([0.7] * 5))
+    score = scores.score(stated([0.7] * 5))
     assert score.value == pytest.approx(0.7)
     assert np.isnan([score.interval.low, score.interval.high]).all()

@@ -83,6 +83,7 @@ def lean(resamples: int = RESAMPLES) -> Iterator[None]:
     draws = partial(bootstrap.draws, resamples=resamples)
     with (
         patch.object(gc, "collect", lambda: 0),
+        patch.object(study_statistics, "_discordance", lambda *_: (0.0, 0)),
         patch.object(bootstrap, "draws", draws),
         patch.object(bootstrap, "RESAMPLES", resamples),
         patch.object(crossed_effects, "STEPS", 24),  # p to five digits

@@ -5,6 +5,7 @@ Large libraries are imported inside the functions, so that --help is quick.
 
 from ablation.cli.commands import (
     clean,
+    compare,
     data,
     doctor,
     evaluate,
@@ -29,6 +30,7 @@ COMMANDS = (
     table.table,
     report.report,
     verify.verify,
+    compare.compare,
     explain.explain,
     data.data,
     evaluate.evaluate,

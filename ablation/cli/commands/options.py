@@ -63,6 +63,12 @@ def some_study_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--grid", callback=_not_empty, help=f"{GRID} Default: all studies.")(command)
 
 
+def one_study_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    command = NAME(command)
+    default = "Default: the only study of the workspace."
+    return click.option("--grid", callback=_not_empty, help=f"{GRID} {default}")(command)
+
+
 def tls_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for name, description in (
         ("key", "your private key (PEM)"),
@@ -210,6 +216,7 @@ def asked_for(
         name or default_name(study.stem, data),
         experiment_options,
         timeout=seconds,
+        files=study_file.texts(grid),
         tls=Tls(tls_ca, tls_cert, tls_key),
         command=tuple(map(urls.masked, click.get_current_context().find_root().obj or ())),
         **other_options,

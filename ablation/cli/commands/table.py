@@ -4,9 +4,18 @@ from pathlib import Path
 
 import click
 
-from ablation.cli.commands.options import strict_option, study_options, workspace_option
+from ablation.cli.commands.options import (
+    OUTPUT_FILE,
+    existing_name,
+    opened,
+    output_file,
+    strict_option,
+    study_options,
+    workspace_option,
+)
 from ablation.cli.commands.output import drawn, fatal, say_files, say_table
 from ablation.errors import AblateError
+from ablation.fast_imports import loading
 
 
 @click.command()
@@ -34,23 +43,55 @@ from ablation.errors import AblateError
     show_default=True,
     help="Intervals in the table; auto leaves out bootstrap intervals if there are more than 100 rows.",
 )
+@click.option(
+    "--marks",
+    type=click.Choice(["symbols", "stars"]),
+    help="With stars, p (Holm) has *, ** or *** below 0.05, 0.01 and 0.001. Default: as in the study file.",
+)
+@click.option(
+    "--examples",
+    type=OUTPUT_FILE,
+    callback=output_file,
+    metavar="FILE",
+    help="Also write a CSV file with one line for each trial and test example, for R or pandas.",
+)
 @strict_option
 def table(
     grid: str, name: str | None, workspace: Path, style: str, standalone: bool, fragment: bool, wide: bool,
-    intervals: str, strict: tuple[str, ...],
+    intervals: str, marks: str | None, examples: Path | None, strict: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Redraw the tables and the report of a study from its files.
 
     \b
     ablate table --grid paper
     ablate table --grid paper --standalone --latex-style siunitx
+    ablate table --grid paper --examples examples.csv
     ablate table --grid paper --strict LEAK_EXACT --strict SINGLE_SEED
     """
     if standalone and fragment:
         raise AblateError("--standalone and --fragment cannot be combined; pass one of them")
     form = "standalone" if standalone else "fragment" if fragment else "float"
     latex = {"style": style, "form": form, "float": "table*" if wide else "table"}
-    outcome = drawn(grid, name, workspace, strict, latex=latex, all_intervals=intervals == "all")
+    name = name or existing_name(grid, workspace)
+    if examples:
+        _need_seal(workspace, name)
+    outcome = drawn(grid, name, workspace, strict, latex=latex, all_intervals=intervals == "all", marks=marks or "")
+    if examples:
+        _write_examples(workspace, name, examples)
     say_table(outcome)
     say_files(outcome)
     return 1 if fatal(outcome.codes, strict) else 0
+
+
+def _need_seal(workspace: Path, name: str) -> None:
+    with loading():
+        from ablation.report import examples_csv
+
+    examples_csv.need_seal(opened(workspace), name)
+
+
+def _write_examples(workspace: Path, name: str, path: Path) -> None:
+    from ablation.report import examples_csv
+
+    lines = examples_csv.write(opened(workspace), name, path)
+    click.echo(f"{lines:,} line{'s' if lines != 1 else ''} of test examples: {path}", err=True)

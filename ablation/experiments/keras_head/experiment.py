@@ -34,6 +34,9 @@ Inputs = ImageInputs
 measures = of_classes(None, SPLITS)
 primary, detailed, noun = "accuracy", ("accuracy", "macro_f1"), "image"
 uncertainty, units = "seeds", "examples"
+varies = (
+    "initialisation of the head, order of the training images, dropout, augmentation"  # what a trial's seed changes
+)
 Training = HeadTraining
 loads = "ablation.experiments.keras_head.training.fit"
 environment = devices.environment

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from itertools import groupby
 
-from ablation.model.table import Cell, Column, Table
+from ablation.model.table import STARS, Cell, Column, Table
 from ablation.report.tables.escape import cut, one_line
 from ablation.report.tables.table import as_percent
 from ablation.statistics.intervals import Interval
@@ -14,7 +14,7 @@ from ablation.study.levels import short
 
 LONGEST = 60  # characters of a text in a cell
 MINUS = "−"
-MARKS = {"reference": "°", "selected": "★", "alike": "=", "gap": "†", "noise": "‡"}
+MARKS = {"reference": "°", "selected": "★", "second": "◇", "alike": "=", "gap": "†", "noise": "‡"}
 NUMBERS = ("percent", "estimate", "change", "p", "count", "number", "published")
 
 Parts = tuple[str, str]  # a value, and its bracket or deviation; "" for none
@@ -65,6 +65,10 @@ def p_value(value: float) -> str:
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
+def _stars(p: float) -> str:
+    return "*" * sum(p < level for level in STARS)
+
+
 def _interval(value: Interval, column: Column, decimals: int) -> Parts:
     write = _signed if column.kind == "change" else _plain
     low, high = (write(bound, column, decimals) for bound in (value.low, value.high))
@@ -88,7 +92,7 @@ def parts(column: Column, cell: Cell, decimals: int) -> Parts:
         mean, spread = value if isinstance(value, tuple) else (value, None)
         return _plain(mean, column, decimals), "" if spread is None else f"± {_plain(spread, column, decimals)}"
     if column.kind == "p":
-        return p_value(value), ""
+        return p_value(value) + (_stars(value) if column.stars else ""), ""
     if column.kind == "count":
         return f"{value:,}", ""
     if column.kind == "number":

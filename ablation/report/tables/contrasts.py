@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator
 
-from ablation.analysis.facts import Difference
 from ablation.analysis.study_analysis import StudyAnalysis
-from ablation.measures.measure import AGGREGATE, Measure
 from ablation.model.phrases import plural
 from ablation.model.table import Column, Table
+from ablation.report.tables import pairs, stars
 from ablation.report.tables.methods import test_name
 from ablation.report.tables.secondary_table import MOST, secondary_table
-from ablation.report.tables.table import measured
 from ablation.study.levels import short
 
 
@@ -21,51 +19,26 @@ def contrasts(study: StudyAnalysis) -> Table | None:
     shown = study.analysis.contrasts[:MOST]
     if not shown:
         return None
-    one_seed = all(c.difference.against for c in shown)
-    margin, secondary = study.record.grid.margin, _secondary_measures(study)
+    record, one_seed = study.record, all(c.difference.against for c in shown)
+    measures = (record.primary, *pairs.secondary_measures(study))
     columns = [
         Column("factor", "Factor", "text"),
         Column("levels", "Level", "text"),
         Column("rows", "Rows", "text"),
-        *(measured(m.name, f"Δ {m.title}", "change", "Test", m) for m in (study.record.primary, *secondary)),
-        *([Column("only", "Right only in", "text")] if one_seed else []),
-        Column("p", "p", "p"),
-        Column("p_holm", "p (Holm)", "p"),
-        *([Column("equivalent", "Equivalent", "text")] if margin else []),
+        *pairs.columns(record, measures, one_seed),
     ]
     rows = []
     for contrast in shown:
-        pair, d = contrast.pair, contrast.difference
+        pair = contrast.pair
         levels = " → ".join(short(pair.factor, level) for level in pair.levels)
-        rows.append(
-            [
-                study.record.grid.titles[pair.factor], levels, f"{pair.first} → {pair.second}", d.value,
-                *(d.others.get(m.name) for m in secondary),
-                *([_discordant(d)] if one_seed else []),
-                d.p, d.p_holm,
-                *([{True: "yes", False: "no", None: None}[d.equivalent]] if margin else []),
-            ]
-        )  # fmt: skip
+        named = [record.grid.titles[pair.factor], levels, f"{pair.first} → {pair.second}"]
+        rows.append([*named, *pairs.cells(record, contrast.difference, measures, one_seed)])
     caption = "One-factor contrasts: rows that differ in one factor alone."
     return secondary_table(study, "contrasts", caption, columns, rows, list(_contrast_notes(study, one_seed)))
 
 
-def _secondary_measures(study: StudyAnalysis) -> list[Measure]:
-    """Return the measures other than the primary one whose differences have intervals."""
-    primary = study.record.primary.name
-    return [
-        m for m in study.record.detailed if m.name != primary and (m.kind != AGGREGATE or study.analysis.bootstrapped)
-    ]
-
-
-def _discordant(difference: Difference) -> str:
-    against = difference.against
-    assert against is not None
-    return f"{against.only_a:,} / {against.only_b:,}"
-
-
 def _contrast_notes(study: StudyAnalysis, one_seed: bool) -> Iterator[str]:
-    n_contrasts, primary, noun = len(study.analysis.contrasts), study.record.primary, study.record.noun
+    n_contrasts = len(study.analysis.contrasts)
     if n_contrasts > MOST:
         yield f"The first {MOST} of {n_contrasts:,}; contrasts.csv has them all."
     tests = dict.fromkeys(test_name(study.record, c.difference) for c in study.analysis.contrasts)
@@ -74,15 +47,14 @@ def _contrast_notes(study: StudyAnalysis, one_seed: bool) -> Iterator[str]:
     else:
         method = "Of numbers alone: no intervals, and no tests."
     yield f"Second row minus first. {method}"
+    yield from stars.note(study.record)
     if one_seed:
-        yield f"Right only in: test {noun}s that only the first / only the second row gets right."
+        yield pairs.right_only_in(study.record)
     if study.analysis.cochran is not None:
         yield f"Any difference among the rows: Cochran's Q, p {_p(study.analysis.cochran)}."
     if study.analysis.largest_power is not None:
         yield f"{detectable(study)}."
-    if margin := study.record.grid.margin:
-        size = f"{primary.scale * margin:g} {primary.change_unit}".rstrip()
-        yield f"Equivalent: within ±{size} by two one-sided paired tests."
+    yield from pairs.equivalence(study.record)
 
 
 def detectable(study: StudyAnalysis) -> str:

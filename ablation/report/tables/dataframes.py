@@ -6,14 +6,17 @@ from typing import Any
 
 import pandas as pd
 
+from ablation.analysis import costs as row_costs
+from ablation.analysis.costs import StudyCosts
 from ablation.analysis.differences import WINS
-from ablation.analysis.facts import Contrast, Difference, RowFacts, Score
+from ablation.analysis.facts import Contrast, Difference, Family, RowFacts, Score
 from ablation.analysis.selection import Selection
 from ablation.measures.measure import BINARY, SPLITS, Measure
 from ablation.outcomes import Status
 from ablation.statistics.intervals import LEVEL, Interval
 from ablation.store.record import Record
 from ablation.store.result import Result
+from ablation.study.comparisons import Pair
 from ablation.study.grid import PUBLISHED, Trial
 from ablation.study.levels import short
 from ablation.study.table_keys import BOTH
@@ -67,6 +70,7 @@ def _trial_line(record: Record, trial: Trial, result: Result | None, test: dict[
         "seconds": round(result.seconds, 3) if result else None,
         "attempts": result.attempts if result else None,
         "memory": result.memory if result else None,
+        **_reported(record, result),
         "reason": result.reason if result else "",
         **(result.environment if result else {}),
     }
@@ -82,6 +86,13 @@ def _trial_line(record: Record, trial: Trial, result: Result | None, test: dict[
         **_best(record.primary, result),
         **ran,
     }
+
+
+def _reported(record: Record, result: Result | None) -> dict[str, float | None]:
+    """Return the columns of the costs that a trial reports by itself."""
+    values = row_costs.of_result(record, result) if result and result.done else {}
+    own = row_costs.measures(record).keys() - row_costs.OF_EVERY_RESULT.keys()
+    return {name: values.get(name) for name in row_costs.reported(record) if name in own}
 
 
 def _best(measure: Measure, result: Result | None) -> dict[str, float | None]:
@@ -128,6 +139,39 @@ def rows(
             for n in numbers
         ]
     )
+
+
+def with_costs(rows: pd.DataFrame, costs: StudyCosts | None, names: Sequence[str]) -> pd.DataFrame:
+    """Return the rows with columns of costs.
+
+    Args:
+        rows: frame with a column `row`.
+        costs: costs of the rows; None where no row has finished.
+        names: names of columns; those that are no cost of a row are ignored.
+    """
+    values = costs.rows if costs else {}
+    columns = {name: [values.get(row, {}).get(name) for row in rows.row] for name in names}
+    return rows.join(pd.DataFrame(columns, rows.index, dtype=float).dropna(axis="columns", how="all"))
+
+
+def costs(rows: pd.DataFrame, study_costs: StudyCosts | None, primary: Measure) -> pd.DataFrame:
+    """Return one line per row: the mean of each cost, the primary measure, and the costs whose front the row is on.
+
+    Args:
+        rows: frame that `rows` returns.
+        study_costs: costs of the rows; None where no row has finished.
+        primary: primary measure of the study.
+    """
+    names = list(study_costs.measures) if study_costs else list(row_costs.OF_EVERY_RESULT)
+    state = rows[["study", "row", "label", "reference", "selected", "n_seeds"]]
+    key = f"{study_costs.split if study_costs else 'val'}_{primary.name}"
+    fronts = [" ".join(study_costs.fronts_of(n)) if study_costs else "" for n in rows.row]
+    scores = [study_costs.scores.get(n) if study_costs else None for n in rows.row]
+    frame = with_costs(state, study_costs, names)
+    whole = [name for name in (row_costs.PARAMETERS, row_costs.MEMORY) if name in frame and not (frame[name] % 1).any()]
+    frame = frame.astype(dict.fromkeys(whole, "Int64"))
+    frame[key], frame["pareto"], frame["trials"] = scores, fronts, rows.trials
+    return frame
 
 
 def _state(record: Record, row: int, outcomes: list[str], selected: Selection | None) -> dict[str, Any]:
@@ -259,3 +303,43 @@ def contrasts(record: Record, one_factor_contrasts: Sequence[Contrast]) -> pd.Da
     pair = ("study", "factor", "from_level", "to_level", "from_row", "to_row")
     columns = [*pair, *_difference(record, None), *_published_change(record, 1, 1), "ci_level"]
     return pd.DataFrame([_contrast_line(record, c) for c in one_factor_contrasts], columns=columns)
+
+
+def levels_between(record: Record, pair: Pair) -> list[tuple[str, str, str]]:
+    """Return the factors in which two rows differ, each with the level of the first and of the second row."""
+    one, other = (record.shown(record.grid.rows[row - 1]) for row in pair)
+    return [
+        (f, short(f, one[f]), short(f, other[f])) for f in record.grid.varying if f in one and one[f] != other.get(f)
+    ]
+
+
+def _comparison_line(record: Record, number: int, pair: Pair, difference: Difference) -> dict[str, Any]:
+    differing = levels_between(record, pair)
+    factors, from_levels, to_levels = zip(*differing, strict=True) if differing else ((), (), ())
+    return {
+        "study": record.name,
+        "family": number,
+        "from_row": pair[0],
+        "to_row": pair[1],
+        "from_label": record.grid.labels[pair[0] - 1],
+        "to_label": record.grid.labels[pair[1] - 1],
+        "factors": ", ".join(factors),
+        "from_levels": ", ".join(from_levels),
+        "to_levels": ", ".join(to_levels),
+        **_difference(record, difference),
+        "ci_level": LEVEL,
+    }
+
+
+def comparisons(record: Record, families: Sequence[Family]) -> pd.DataFrame:
+    """Return one line per compared pair of all families. `family`: number of its [[compare]] in the study file.
+
+    Differences are second row minus first, in percentage points for measures that are shares.
+    """
+    rows = ("study", "family", "from_row", "to_row", "from_label", "to_label", "factors", "from_levels", "to_levels")
+    lines = [
+        _comparison_line(record, number, pair, difference)
+        for number, family in enumerate(families, start=1)
+        for pair, difference in family.pairs.items()
+    ]
+    return pd.DataFrame(lines, columns=[*rows, *_difference(record, None), "ci_level"])

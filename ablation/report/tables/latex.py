@@ -13,7 +13,14 @@ from ablation.report.tables.cells import LONGEST, MINUS, NUMBERS, Parts
 from ablation.report.tables.escape import cut, one_line, tex
 from ablation.report.templates import LATEX
 
-MARKS = {"reference": r"\circ", "selected": r"\star", "alike": "=", "gap": r"\dagger", "noise": r"\ddagger"}
+MARKS = {
+    "reference": r"\circ",
+    "selected": r"\star",
+    "second": r"\diamond",
+    "alike": "=",
+    "gap": r"\dagger",
+    "noise": r"\ddagger",
+}
 LONGEST_CAPTION = 1000  # LaTeX first sets a caption in one line, and a line may be at most 5.7 m long
 LONG = 40  # tables with more rows break over pages
 FORMS = ("float", "standalone", "fragment")
@@ -27,8 +34,9 @@ def _power(text: str) -> str:
 
 
 def _signs(text: str) -> str:
-    """Return a number, or two in brackets, with mathematical minus and less-than signs."""
+    """Return a number, or two in brackets, with mathematical minus and less-than signs, and its stars raised."""
     signed = re.sub(rf"[{MINUS}+<][\d.]+", lambda m: f"${m[0].replace(MINUS, '-')}$", text)
+    signed = re.sub(r"\*+$", lambda m: f"$^{{{m[0]}}}$", signed)
     return f"{{[}}{signed[1:-1]}{{]}}" if signed.startswith("[") else signed
 
 

@@ -33,7 +33,7 @@ def _cell(table: Table, row: int, column: Column, cell: Cell) -> str:
 
 
 def _text(column: Column, part: str) -> str:
-    return part.replace("<", r"\<") if column.kind in cells.NUMBERS else markdown(part)
+    return re.sub(r"([<*])", r"\\\1", part) if column.kind in cells.NUMBERS else markdown(part)
 
 
 def _title(column: Column) -> str:

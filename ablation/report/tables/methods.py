@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ablation.analysis.facts import SEEDS, Analysis, Difference
 from ablation.analysis.unpaired import OVER_EXAMPLES, OVER_SEEDS
-from ablation.measures.measure import AGGREGATE, BINARY, SCALAR, Measure
+from ablation.measures.measure import AGGREGATE, BINARY, Measure
 from ablation.model.phrases import sentence, which
 from ablation.report.tables.dataframes import over, score_of
 from ablation.statistics import tests
@@ -64,11 +64,9 @@ def method(record: Record, analysis: Analysis) -> Iterator[str]:
         yield f"{named} Δ: of the numbers alone, untested." if not analysis.over else named
         return
     typical = next((d for d in compared if d.over == analysis.over), compared[0])
-    test = test_name(record, typical)
-    yield (
-        f"{named} Δ: {_paired(record, typical)}, unadjusted; p: {test} against {{reference}}, Holm over "
-        f"{len(compared)} rows{_disagreement(typical)}."
-    )
+    test = f"{test_name(record, typical)} against {{reference}}, Holm over {len(compared)} rows"
+    interval = interval_name(record, typical)
+    yield f"{named} Δ: 95 % intervals by {interval}, unadjusted; p: {test}{_disagreement(typical)}."
 
 
 def _floor(differences: list[Difference]) -> str:
@@ -79,18 +77,20 @@ def _floor(differences: list[Difference]) -> str:
     return f"exact sign flips of {seeds} seeds cannot go below {floor:.2g}" if exact else "no exact test"
 
 
-def _paired(record: Record, difference: Difference) -> str:
-    """Return the name of the interval of a difference."""
-    units = over(record, difference.over)
-    if difference.against:
-        return f"paired 95 % interval over {units} (Bonett-Price)"
+def interval_name(record: Record, difference: Difference) -> str:
+    """Return the name of the interval of a difference in the primary measure; "" if there is none."""
+    units, kind = over(record, difference.over), record.primary.kind
+    if difference.over in (OVER_SEEDS, OVER_EXAMPLES):
+        return f"{'Agresti-Caffo' if difference.over == OVER_EXAMPLES and kind == BINARY else 'Welch'}, {units}"
     if difference.over.endswith("wider"):
-        return (
-            f"paired 95 % intervals, the wider of Student's t over seeds and the bootstrap over {_units_alone(units)}"
-        )
-    if " and " in difference.over and record.primary.kind != AGGREGATE:
-        return f"paired 95 % interval over {units} (crossed random effects)"
-    return f"paired 95 % interval over {units}"
+        return f"the wider of Student's t over seeds and the bootstrap over {_units_alone(units)}, both paired"
+    if kind == AGGREGATE and difference.over != SEEDS_ALONE:
+        return f"paired percentile bootstrap over {units}, {RESAMPLES:,} resamples" if units else ""
+    if " and " in difference.over:
+        return f"crossed random effects of {units}, paired"
+    if difference.over == "examples" and kind == BINARY:
+        return f"Bonett-Price, paired over {units}"
+    return f"Student's t, paired over {units}" if units else ""
 
 
 def _disagreement(difference: Difference) -> str:
@@ -113,7 +113,7 @@ def _interval(measure: Measure, record: Record, analysis: Analysis) -> str:
         return f"percentile bootstrap over {units}, {RESAMPLES:,} resamples"
     if " and " in common:
         return f"crossed random effects of {units} (Howe)"
-    if measure.kind in (BINARY, SCALAR) and not several_seeds and common == "examples":
+    if common == "examples" and all(s.counted for s in scores):
         return "Wilson interval"
     return f"t interval over {units}{' of the mean over seeds' if several_seeds else ''}"
 

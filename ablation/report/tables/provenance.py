@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ablation.analysis.study_analysis import StudyAnalysis
 from ablation.report.tables.dataframes import NOT_RUN
+from ablation.store.study_history import changed_keys
 from ablation.study.levels import short
 
 
@@ -41,6 +42,7 @@ def _runs(study: StudyAnalysis) -> Iterator[tuple[str, str]]:
         key = study.record.training_key(trial)
         starts[key] = max(starts.get(key, 0), result.attempts if result else 0)
     yield "training starts, retries included", f"{sum(starts.values()):,}"
+    yield "trainings that were started more than once", f"{sum(n > 1 for n in starts.values()):,}"
     yield "trainable parameters", ", ".join(f"{n:,}" for n in sorted({r.parameters for r in ran if r.parameters})[:20])
     yield "seconds of training, as if each row was trained alone", f"{sum(r.seconds for r in ran):,.0f}"
     environments: dict[str, Counter[str]] = {}
@@ -49,6 +51,17 @@ def _runs(study: StudyAnalysis) -> Iterator[tuple[str, str]]:
             environments.setdefault(key, Counter())[str(value)] += 1
     for key, values in environments.items():
         yield key, "; ".join(f"{v} ({n} trials)" if values.keys() - {v} else v for v, n in values.most_common(5))
+
+
+def _study_file(study: StudyAnalysis) -> Iterator[tuple[str, str]]:
+    """Yield the study file of each run that used another one than the run before, with its time."""
+    if not study.study_files:
+        yield "study file at the first run", "not recorded"
+    for place, version in enumerate(study.study_files):
+        name = "study file, changed" if place else "study file" + (" at the first run" if version.is_first else "")
+        files = ", ".join(f"{file.name} (sha256 {file.sha256})" for file in version.files)
+        changed = changed_keys(study.study_files[place - 1], version) if place else []
+        yield f"{name}, {version.time}", files + (f"; changed keys: {', '.join(changed)}" if changed else "")
 
 
 def provenance(study: StudyAnalysis) -> list[tuple[str, str]]:
@@ -63,4 +76,4 @@ def provenance(study: StudyAnalysis) -> list[tuple[str, str]]:
         ("training recipe", f"version {study.record.grid.factors.version}"),
         ("selection", rule),
     ]
-    return [*head, *_data(study), *_design(study), *backend, *_runs(study)]
+    return [*head, *_study_file(study), *_data(study), *_design(study), *backend, *_runs(study)]

@@ -2,10 +2,13 @@
 
 from ablation.analysis.study_analysis import StudyAnalysis
 from ablation.model.table import Table
+from ablation.report.tables.comparisons import comparisons
 from ablation.report.tables.contrasts import contrasts
+from ablation.report.tables.costs import costs
 from ablation.report.tables.effects import effects
 from ablation.report.tables.per_class import elsewhere, selected
 from ablation.report.tables.reproduction import reproduction
+from ablation.report.tables.review import review
 from ablation.report.tables.selection import selection
 from ablation.report.tables.unpaired import unpaired
 
@@ -17,9 +20,12 @@ def every(study: StudyAnalysis) -> list[Table]:
         unpaired,
         effects,
         selection,
+        costs,
         selected,
         reproduction,
         *getattr(study.record.experiment, "tables", ()),
     )
     tables = [table for build in builders if (table := build(study))]
-    return [*tables, *(elsewhere(study, evaluation) for evaluation in study.elsewhere)]
+    evaluations = (elsewhere(study, evaluation) for evaluation in study.elsewhere)
+    for_reviewers = review(study)
+    return [*comparisons(study), *tables, *evaluations, *([for_reviewers] if for_reviewers else [])]

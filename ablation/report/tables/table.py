@@ -8,14 +8,15 @@ from typing import Any
 
 import pandas as pd
 
+from ablation.analysis import costs
 from ablation.analysis.eligibility import not_eligible
 from ablation.analysis.facts import GAP, Analysis, RowFacts
 from ablation.analysis.selection import Selection, before
-from ablation.measures.measure import Measure
+from ablation.measures.measure import SPLITS, Measure
 from ablation.model.phrases import listed, plural, which
 from ablation.model.table import Cell, Column, Table
 from ablation.outcomes import Status
-from ablation.report.tables import methods
+from ablation.report.tables import cost_columns, methods, stars
 from ablation.report.tables.dataframes import NOT_RUN, score_of
 from ablation.statistics.intervals import Interval, clopper_pearson
 from ablation.store.record import Record
@@ -52,31 +53,50 @@ def lower(text: str) -> str:
     return text if text[1:2].isupper() else text[:1].lower() + text[1:]
 
 
-def _columns(record: Record, analysis: Analysis | None) -> Iterator[Column]:
+def _columns(record: Record, rows: pd.DataFrame, analysis: Analysis | None) -> Iterator[Column]:
     yield Column("row", "#", "row")
     if any(record.grid.labels):
         yield Column("label", "Row", "text")
     if not all(record.grid.labels):
         for factor in record.grid.varying or ("backbone",):
             yield Column(factor, record.grid.titles[factor], "factor", "Factors")
-    yield from _measured(record)
+    yield from _measured(record, rows)
     if analysis:
         delta = measured("delta", "Δ", "change", f"Test {lower(record.primary.short)} − °", record.primary)
         yield delta
-        yield Column("p_holm", "p (Holm)", "p", delta.group, delta.scale)
+        yield stars.starred(record, Column("p_holm", "p (Holm)", "p", delta.group, delta.scale))
 
 
-def _measured(record: Record) -> Iterator[Column]:
+def _default(record: Record) -> list[str]:
+    """Return the names of the measured columns where the study file states none."""
     primary = record.primary
-    for split, title in (("train", "Train"), ("val", "Val")):
-        if split in primary.splits:
-            yield measured(f"{split}_{primary.name}", title, "percent", capital(primary.title), primary)
-    detailed = [m for m in record.detailed if "test" in m.splits]
-    one_unit = len({m.unit for m in detailed}) == 1
-    for m in detailed:
-        title = m.short if one_unit or not m.unit else f"{m.short} ({m.unit})"
-        column = measured(f"test_{m.name}", title, "estimate", "Test", m)
-        yield column if one_unit else replace(column, group="Test")
+    names = [f"{split}_{primary.name}" for split in ("train", "val") if split in primary.splits]
+    return [*names, *(f"test_{m.name}" for m in record.detailed if "test" in m.splits)]
+
+
+def _measured(record: Record, rows: pd.DataFrame) -> Iterator[Column]:
+    """Yield the columns of measures and costs: those that the study file states, in its order, or the default ones.
+
+    Costs are read from `rows`; a cost that no row has is left out.
+    """
+    stated = record.grid.table.columns
+    names, of_costs = _default(record) if stated is None else stated, costs.measures(record)
+    parts = {name: (split, record.measures.get(m)) for name in names for split, _, m in [name.partition("_")]}
+    one_unit = len({m.unit for split, m in parts.values() if m and split == "test"}) == 1
+    for name, (split, m) in parts.items():
+        if m and split in SPLITS:
+            yield _of_measure(name, split, m, one_unit)
+        elif name in of_costs and name in rows:
+            yield cost_columns.column(name, of_costs[name], list(rows[name].dropna()))
+
+
+def _of_measure(name: str, split: str, m: Measure, one_unit: bool) -> Column:
+    """Return the column of a measure on one split. `one_unit`: all measures on test have the same unit."""
+    if split != "test":
+        return measured(name, capital(split), "percent", capital(m.title), m)
+    title = capital(m.short if one_unit or not m.unit else f"{m.short} ({m.unit})")
+    column = measured(name, title, "estimate", "Test", m)
+    return column if one_unit else replace(column, group="Test")
 
 
 def _estimate(record: Record, key: str, facts: RowFacts | None, line: Mapping[str, Any]) -> Interval:
@@ -104,13 +124,17 @@ def _cell(record: Record, column: Column, line: Mapping[str, Any], facts: RowFac
         return Cell(None if line["outcome"] == Status.DONE else line["outcome"])
     if column.kind in ("estimate", "change", "p"):
         return Cell(_test_value(record, key, facts, line))
+    if column.kind == "count":
+        return Cell(cost_columns.value(column, line[key]))
     spread = line.get(f"{key}_sd")
     value = line[key] if spread is None or pd.isna(spread) else (line[key], spread)
     return Cell(value, selected and key == record.grid.select_on)
 
 
-def _marks(line: Mapping[str, Any], facts: RowFacts | None) -> Iterator[str]:
+def _marks(line: Mapping[str, Any], facts: RowFacts | None, second_best: int | None) -> Iterator[str]:
     yield from (m for m in ("reference", "selected") if line[m])
+    if line["row"] == second_best:
+        yield "second"
     if facts and facts.not_different:
         yield "alike"
     if facts and facts.gap is not None and facts.gap > GAP:
@@ -130,7 +154,7 @@ def build(
 
     Args:
         record: record of the study.
-        rows: data frame of table.csv, from `dataframes.rows`.
+        rows: data frame of table.csv, from `dataframes.rows`, with the costs that the study file shows.
         majority: share of the test set's largest class, in [0, 1]; None if rows differ in it or there are no classes.
         selected: sealed selection; None before a selection.
         analysis: statistics on test; None, or without rows, if nothing was tested.
@@ -140,9 +164,11 @@ def build(
     """
     analysis = analysis if analysis and analysis.rows else None
     facts = analysis.rows if analysis else {}
-    columns = tuple(_columns(record, analysis))
+    columns = tuple(_columns(record, rows, analysis))
     lines = [{str(k): v for k, v in line.items()} for line in rows.to_dict("records")]
-    marks = [frozenset(_marks(line, facts.get(n))) for n, line in enumerate(lines, start=1)]
+    by_current_rule = analysis and selected and selected.metric == record.grid.select_on
+    second_best = analysis.second_best if analysis and by_current_rule else None
+    marks = [frozenset(_marks(line, facts.get(n), second_best)) for n, line in enumerate(lines, start=1)]
     return Table(
         name=record.name,
         caption=_caption(record, rows, majority, analysis),
@@ -193,6 +219,8 @@ def _notes(
     yield f"{{reference}} reference row{_neighbours(neighbours)}."
     if selected:
         yield from _selection(record, selected)
+    if "second" in marks and record.selected_by:
+        yield f"{{second}} second best validation {record.selected_by.title}; not a claim that it differs."
     if analysis:
         yield from _statistics(record, analysis, marks)
     if analysis and lacks_a_class(record):
@@ -252,6 +280,7 @@ def _statistics(record: Record, analysis: Analysis, marks: frozenset[str]) -> It
         cheapest = analysis.stability.cheapest
         yield f"Cheapest row without a significant difference from {{selected}} on validation: row {cheapest}."
     yield from methods.method(record, analysis)
+    yield from stars.note(record)
     yield from methods.limits(record, analysis)
     yield from _missing_cells(record, analysis)
 

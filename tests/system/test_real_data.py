@@ -1,0 +1,132 @@
+"""Studies of other kinds of evidence, on real data: regression, classes with probabilities, a ranking, questions."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import TESTS
+from scipy import stats
+from sklearn.metrics import roc_auc_score, root_mean_squared_error
+from statsmodels.stats.multitest import multipletests
+
+from ablation import cli
+from ablation.store import record as records
+from ablation.store.workspace import Workspace
+
+pytestmark = pytest.mark.process
+
+STUDIES = {  # seeds, design
+    "diabetes": (5, '[factorial]\ndepth = [2, 6]\nfeatures = ["all", "third"]\n'),
+    "digits": (3, "[one_at_a_time]\nwidth = [8, 64]\nscaled = [false]\n"),
+    "breast_cancer": (1, "[factorial]\npenalty = [0.01, 1.0]\ncolumns = [3, 30]\n"),
+    "questions": (1, "[factorial]\ntemperature = [0.0, 1.0]\nexamples = [0, 8]\n"),
+}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with these studies, each run."""
+    folder = tmp_path_factory.mktemp("real")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(TESTS / "plugins"))
+        patch.chdir(folder)
+        for name, (seeds, design) in STUDIES.items():
+            path = folder / f"{name}.toml"
+            path.write_text(f'seeds = {list(range(seeds))}\n[experiment]\nplugin = "{name}:"\n{design}')
+            assert cli.run(["run", "--grid", str(path), "--inline", "--quiet"]) == 0
+        yield folder / "runs"
+
+
+def table(place: Path, study: str) -> list[dict[str, str]]:
+    return list(csv.DictReader((place / study / "table.csv").open()))
+
+
+def answers(place: Path, study: str, row: int, seed: int = 0) -> dict[str, np.ndarray]:
+    """Return the stored test columns of a trial."""
+    workspace = Workspace(place)
+    record = records.need(workspace, study)
+    trial = record.grid.trial(row, seed)
+    path = workspace.training(record.training_key(trial)).predictions("test", trial.step)
+    with np.load(path, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def test_a_regression_has_its_errors_over_seeds_and_examples(place: Path):
+    """RMSE of each seed is scikit-learn's; of few seeds, the wider of two intervals is printed, and the larger p."""
+    for row, line in enumerate(table(place, "diabetes"), start=1):
+        stored = [answers(place, "diabetes", row, seed) for seed in range(5)]
+        values = [root_mean_squared_error(a["label"], a["predicted"]) for a in stored]
+        assert float(line["test_rmse"]) == pytest.approx(np.mean(values))
+        bounds = stats.ttest_1samp(values, 0).confidence_interval()
+        seeds = float(line["test_rmse_seeds_low"]), float(line["test_rmse_seeds_high"])
+        assert seeds == pytest.approx(tuple(bounds))
+        both = float(line["test_rmse_both_high"]) - float(line["test_rmse_both_low"])
+        examples = float(line["test_rmse_high"]) - float(line["test_rmse_low"])
+        assert both == pytest.approx(max(examples, bounds.high - bounds.low), rel=1e-4)
+    text = (place / "diabetes" / "table.md").read_text()
+    assert "Brackets: 95% intervals over seeds or test examples, the wider." in text
+
+
+def test_an_area_under_the_curve_is_scikit_learns(place: Path):
+    """The primary measure is an aggregate, so the test is a paired bootstrap, stratified by class."""
+    for row, line in enumerate(table(place, "breast_cancer"), start=1):
+        stored = answers(place, "breast_cancer", row)
+        assert float(line["test_auc"]) == pytest.approx(roc_auc_score(stored["label"], stored["probability"][:, 1]))
+        assert float(line["test_auc_low"]) < float(line["test_auc"]) <= float(line["test_auc_high"]) <= 1
+    assert "paired bootstrap test over examples" in (place / "breast_cancer" / "table.md").read_text()
+
+
+def test_both_are_a_two_way_layout(place: Path):
+    """The interval of accuracy over seeds and examples contains the two components of its variance."""
+    for row, line in enumerate(table(place, "digits"), start=1):
+        stored = [answers(place, "digits", row, seed) for seed in range(3)]
+        right = np.array([a["label"] == a["predicted"] for a in stored], float)
+        n_seeds, n = right.shape
+        effects = right - right.mean(axis=1, keepdims=True)
+        ms_examples = n_seeds * (effects.mean(axis=0) ** 2).sum() / (n - 1)
+        ms_rest = ((effects - effects.mean(axis=0)) ** 2).sum() / ((n_seeds - 1) * (n - 1))
+        ms_seeds = n * right.mean(axis=1).var(ddof=1)
+        t_seeds, t_examples = stats.t.ppf(0.975, n_seeds - 1), stats.t.ppf(0.975, n - 1)
+        howe = t_seeds**2 * max(ms_seeds - ms_rest, 0) + t_examples**2 * ms_examples
+        alone = max(t_seeds**2 * ms_seeds, t_examples**2 * ms_examples)
+        reach = np.sqrt(max(howe, alone) / (n_seeds * n))
+        value = right.mean()
+        expected = max(0, value - reach), min(1, value + reach)
+        assert (float(line["test_accuracy_both_low"]), float(line["test_accuracy_both_high"])) == pytest.approx(
+            expected
+        )
+
+
+def test_every_number_of_the_questions_follows_with_plain_scipy(place: Path):
+    """Repeats are averaged within the question; topics are the units; Holm over the rows."""
+    lines = table(place, "questions")
+    means = []
+    for row, line in enumerate(lines, start=1):
+        stored = answers(place, "questions", row)
+        groups, correct = stored["group"], stored["correct"].astype(float)
+        means.append(np.array([correct[groups == g].mean() for g in np.unique(groups)]))
+        bounds = stats.ttest_1samp(means[-1], 0).confidence_interval()
+        assert float(line["test_correct"]) == pytest.approx(correct.mean())
+        assert (float(line["test_correct_low"]), float(line["test_correct_high"])) == pytest.approx(tuple(bounds))
+        assert line["n_test"] == "200"
+    tests = [stats.ttest_rel(other, means[0]) for other in means[1:]]
+    corrected = multipletests([t.pvalue for t in tests], method="holm")[1]
+    for line, t, p_holm in zip(lines[1:], tests, corrected, strict=True):
+        bounds = t.confidence_interval()
+        assert line["ci_over"] == "groups of examples"
+        assert float(line["p"]) == pytest.approx(t.pvalue)
+        assert float(line["p_holm"]) == pytest.approx(p_holm)
+        low, high = float(line["delta_test_correct_pp_low"]), float(line["delta_test_correct_pp_high"])
+        assert (low, high) == pytest.approx((100 * bounds.low, 100 * bounds.high))
+
+
+@pytest.mark.parametrize("study", sorted(STUDIES))
+def test_all_tables_of_other_kinds_verify(place: Path, study: str, capsys: pytest.CaptureFixture[str],
+                                          monkeypatch: pytest.MonkeyPatch):  # fmt: skip
+    """Each file of each table agrees with the results that it was drawn from."""
+    monkeypatch.syspath_prepend(str(TESTS / "plugins"))
+    folder = place / study
+    files = [*folder.glob("*.csv"), *folder.glob("*.tex"), *folder.glob("*.md"), *folder.glob("tables/*")]
+    assert cli.run(["verify", *map(str, files)]) == 0
+    assert capsys.readouterr().out.count("agree with") == len(files)
