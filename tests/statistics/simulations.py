@@ -732,5 +732,5 @@ def failures(line: Line, counts: Counts, bounds: Bounds = CLAIMED) -> list[str]:
     least, most = ({name: r.value + sign * bounds.errors * r.error for name, r, _ in parts} for sign in (1, -1))
     broken = [f"{name} cover too little" for name, value in least.items() if value < bounds.lowest]
     broken += [f"{name} cover too much" for name, _, exact in parts if exact and most[name] > bounds.highest]
-    too_many = counts.family.value - bounds.errors * counts.family.error > bounds.most
+    too_many = counts.family.value - bounds.errors * np.sqrt(0.05 * 0.95 / counts.family.n) > bounds.most
     return broken + (["too many errors"] if too_many else [])
