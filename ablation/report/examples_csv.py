@@ -62,17 +62,12 @@ def _frames(record: Record, trial: Trial, examples: Examples) -> Iterator[pd.Dat
     columns = examples.columns
     n = len(next(iter(columns.values()), ()))
     values = {**_identity(record, columns, n), **_scores(record, examples)}
-    identity = {
-        "study": record.name,
-        "row": trial.row,
-        "seed": trial.seed,
-        "replicate": record.grid.is_replicate(trial),
-    }
+    leading = {"study": record.name, "row": trial.row, "seed": trial.seed, "replicate": record.grid.is_replicate(trial)}
     if len({record.split_of(row) for row in record.grid.rows}) > 1:
-        identity["example_set"] = record.split_of(trial.condition)
+        leading["example_set"] = record.split_of(trial.condition)
     for start in range(0, n, CHUNK):
         chunk = {name: column[start : start + CHUNK] for name, column in values.items()}
-        yield pd.DataFrame({**identity, **chunk}, columns=[*identity, *chunk])
+        yield pd.DataFrame({**leading, **chunk}, columns=[*leading, *chunk])
 
 
 def _identity(record: Record, columns: Mapping[str, np.ndarray], n: int) -> dict[str, np.ndarray]:

@@ -1,5 +1,6 @@
 """Experiments that are no part of the package: a regression without classes, and one that reports numbers alone."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -83,7 +84,12 @@ def test_a_regression(place: Path):
     assert all(float(line["test_mae"]) > 0 for line in table)
     assert float(table[2]["delta_test_mae"]) < 0
     assert not {"test_accuracy", "test_macro_f1"} & table[0].keys()
-    files = [f"runs/poly/{name}" for name in ("table.csv", "table.tex", "table.md", "trials.csv", "contrasts.csv")]
+    (line,) = (place / "runs/poly/study-files.jsonl").read_text().splitlines()  # two runs, one file
+    digest = hashlib.sha256((place / "poly.toml").read_bytes()).hexdigest()
+    assert (json.loads(line)["first"], json.loads(line)["files"][0]["sha256"]) == (True, digest)
+    assert digest in (place / "runs/poly/report.html").read_text()
+    names = ("table.csv", "table.tex", "table.md", "trials.csv", "contrasts.csv", "tables/review.md")
+    files = [f"runs/poly/{name}" for name in names]
     assert say(place, "verify", *files).count("agree with the results of study poly") == len(files)
     assert "12 of 12 trials done" in say(place, "status", "--grid", "poly.toml")
     assert "MAE" in (place / "runs/poly/report.html").read_text()

@@ -131,7 +131,9 @@ def _size(table: Table) -> tuple[str, str]:
     """Return font size command and \\tabcolsep with which the table fits a page with margins of one inch."""
     spreads = {k for row in table.rows for k, cell in enumerate(row) if isinstance(cell.value, tuple) and k}
     n_columns = sum(_width(table, k) for k in range(len(table.columns))) + len(spreads)
-    return ("footnotesize", "4pt") if n_columns <= 14 else ("scriptsize", "2.5pt") if n_columns <= 17 else ("tiny", "2pt")
+    return (
+        ("footnotesize", "4pt") if n_columns <= 14 else ("scriptsize", "2.5pt") if n_columns <= 17 else ("tiny", "2pt")
+    )
 
 
 def latex(table: Table, style: str = "plain", form: str = "float", float: str = "table") -> str:

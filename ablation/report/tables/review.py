@@ -95,26 +95,26 @@ def _varied(study: StudyAnalysis, facts: Review) -> str:
 
 
 def _over_examples(study: StudyAnalysis, facts: Review) -> str:
-    noun, primary, smallest = study.record.noun, study.record.primary, facts.over_examples
+    noun, primary, difference = study.record.noun, study.record.primary, facts.over_examples
     if study.analysis.largest_power is not None:
         return f"{detectable(study)}."
-    if smallest is None:
+    if difference is None:
         kind = "no scores of examples" if primary.kind not in PER_EXAMPLE else "no variation between examples"
         return f"Smallest detectable difference over test {noun}s: not computed, {kind}."
     return (
-        f"Smallest difference that one paired t test over these {smallest.n:,} {noun}s finds with power 0.8: "
-        f"{primary.size(smallest.value, 1)} (means over common seeds; standard deviation of the differences "
-        f"{primary.size(smallest.deviation, 1)})."
+        f"Smallest difference that one paired t test over these {difference.n:,} {noun}s finds with power 0.8: "
+        f"{primary.size(difference.value, 1)} (means over common seeds; standard deviation of the differences "
+        f"{primary.size(difference.deviation, 1)})."
     )
 
 
 def _over_seeds(study: StudyAnalysis, facts: Review) -> Iterator[str]:
-    primary, smallest = study.record.primary, facts.over_seeds
-    if smallest:
+    primary, difference = study.record.primary, facts.over_seeds
+    if difference:
         yield (
-            f"Smallest difference that one paired t test over {smallest.n} seeds finds with power 0.8: "
-            f"{primary.size(smallest.value, 2)} (standard deviation of paired differences "
-            f"{primary.size(smallest.deviation, 2)}, the rows' median; non-central t)."
+            f"Smallest difference that one paired t test over {difference.n} seeds finds with power 0.8: "
+            f"{primary.size(difference.value, 2)} (standard deviation of paired differences "
+            f"{primary.size(difference.deviation, 2)}, the rows' median; non-central t)."
         )
     else:
         yield "Smallest detectable difference over seeds: not computed, fewer than 3 seeds or no variation."
