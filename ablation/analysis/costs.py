@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
@@ -12,7 +12,7 @@ from ablation.measures.measure import Measure, scalar
 from ablation.statistics import pareto
 from ablation.store.record import Record
 from ablation.store.result import Result
-from ablation.study.table_keys import COSTS, SPLIT_NONE, MeasureKeys
+from ablation.study.table_keys import COSTS
 
 PARAMETERS, SECONDS, MEMORY = COSTS
 OF_EVERY_RESULT = {
@@ -61,20 +61,8 @@ class StudyCosts:
 
 
 def reported(record: Record) -> dict[str, Measure]:
-    """Return the costs that trials report by themselves: measures without a split, and those with split = "none"."""
-    declared = {name: measure for name, measure in record.measures.items() if not measure.splits}
-    stated = {
-        name: _stated(record.measures.get(name) or scalar(name, best="low"), keys)
-        for name, keys in record.grid.measures.items()
-        if keys.split == SPLIT_NONE
-    }
-    return declared | stated
-
-
-def _stated(measure: Measure, keys: MeasureKeys) -> Measure:
-    """Return a measure with what the study file states of it, as a cost."""
-    stated = keys.model_dump(include={"title", "unit", "decimals", "best"}, exclude_none=True)
-    return replace(measure, splits=(), **stated)
+    """Return the costs that trials report by themselves: measures without a split."""
+    return {name: measure for name, measure in record.measures.items() if not measure.splits}
 
 
 def measures(record: Record) -> dict[str, Measure]:

@@ -6,13 +6,13 @@ from typing import Any
 
 from ablation.errors import AblateError
 from ablation.measures import names
-from ablation.measures.measure import SCALAR, Measure, known
+from ablation.measures.measure import SCALAR, Measure, known, scalar
 
 
 def applied(
     measures: Mapping[str, Measure], stated: Mapping[str, Mapping[str, Any]], where: str
 ) -> Mapping[str, Measure]:
-    """Return the measures with what a study file states of them, in the same order.
+    """Return the measures with what a study file states of them, in the same order, then new costs.
 
     Args:
         measures: measures by name.
@@ -24,8 +24,15 @@ def applied(
     """
     changed = dict(measures)
     for name, keys in stated.items():
-        changed[name] = _changed(known(measures, name, f"{where}: measures"), keys, f"{where}: measures.{name}")
+        is_new_cost = name not in measures and "split" in keys
+        measure = _cost(name) if is_new_cost else known(measures, name, f"{where}: measures")
+        changed[name] = _changed(measure, keys, f"{where}: measures.{name}")
     return changed if stated else measures
+
+
+def _cost(name: str) -> Measure:
+    """Return the measure of a cost that an experiment reports without declaring it: lower is better."""
+    return names.meaning(name) or scalar(name, best="low")
 
 
 def _changed(measure: Measure, keys: Mapping[str, Any], where: str) -> Measure:

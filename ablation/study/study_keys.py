@@ -130,8 +130,9 @@ def _described(place: Sequence[int | str]) -> tuple[type[BaseModel], str | None]
 
 
 def measures(path: Path, file: StudyKeys, experiment: Any) -> dict[str, MeasureKeys]:
-    """Return what the file states of measures. Raises AblateError for a measure that the experiment does not have."""
-    for name in file.measures.keys() - experiment.measures.keys():
+    """Return what the file states of measures. Raises AblateError for a measure that the experiment does not have; a
+    number with split = "none" is a cost that the experiment need not declare."""
+    for name in [n for n, keys in file.measures.items() if n not in experiment.measures and not keys.split]:
         raise AblateError(f"{path}: measures: unknown measure {quote(name)}; known: {', '.join(experiment.measures)}")
     return file.measures
 

@@ -178,7 +178,7 @@ def balanced(text: str) -> bool:
 SAFE_TEX = re.compile(
     r"(?: [A-Za-z0-9\ !()+,\-./:;=?@'] | \\[{}$&#_%] | \{\} | \{[\[\]*`]\}"
     r"| \\(?:text[a-z]+|ss|ae|AE|oe|OE|o|O|l|L)\{\} | \\[`'^~=.\"urHvc]\{[A-Za-z]\}"
-    r"| \$-\$ | \$\\[a-zA-Z]+\$ | \$\^\{\\circ\}\$ )*",
+    r"| \$-\$ | \$\\[a-zA-Z]+\$ | \$\^\{(?:\\circ|2)\}\$ )*",
     re.VERBOSE,
 )
 
@@ -294,7 +294,10 @@ def test_means_and_deviations_are_over_seeds():
     mean, sd = f"{100 * statistics.mean(three):.1f}", f"{100 * statistics.stdev(three):.1f}"
     assert tex_rows(draw_latex(model))[0][6] == rf"{mean}$_{{\pm{sd}}}$"
     assert markdown_rows(markdown_csv.markdown_table(model))[0][6] == f"{mean} ± {sd}"
-    assert "Incomplete: row 4 (diverged; numbers from 2 of 3 seeds), row 6 (killed)." in model.notes
+    assert (
+        "Incomplete: row 4 (diverged; numbers from 2 of 3 seeds; 33 % [1, 91] of its trainings failed), row 6 (killed)."
+        in model.notes
+    )
     assert model.caption.endswith("Mean ± standard deviation over seeds 0, 1 and 2.")
 
 

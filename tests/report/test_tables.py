@@ -87,7 +87,7 @@ def test_cells_hold_intervals_and_differences(drawing):
 def test_all_tables_compile(pdflatex, tmp_path, drawing):  # noqa: F811
     """No error, nothing that sticks out, with booktabs alone."""
     tables = [text for name, text in drawing.files.items() if name.endswith(".tex") and name != "macros.tex"]
-    assert len(tables) == 7
+    assert len(tables) == 8
     log = compiled(pdflatex, tmp_path, *tables)
     assert "Overfull" not in log
     assert "Missing character" not in log
