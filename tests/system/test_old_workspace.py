@@ -100,7 +100,9 @@ def test_an_interval_without_width_is_named(old_workspace: Path, name: str):
     done = ablate("verify", path, cwd=old_workspace)
     assert done.returncode == 1
     cell = f"row dark, {WITHOUT_WIDTH[name]}: 0.0 [0.0, 0.0] in the file, 0.0 expected"
-    assert [line.rpartition(".md: ")[2] for line in done.stdout.splitlines() if "expected" in line] == [cell]
+    assert [line.rpartition(".md: ")[2] for line in (done.stdout + done.stderr).splitlines() if "expected" in line] == [
+        cell
+    ]
 
 
 def test_tables_are_drawn_as_they_were(old_workspace: Path, say: Say):
