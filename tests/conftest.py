@@ -1,6 +1,8 @@
 """What several tests share: small image sets, small studies, and the real faces where they are."""
 
+import contextlib
 import csv
+import io
 import os
 import pty
 import shutil
@@ -10,14 +12,17 @@ import sys
 import tarfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # two tests at a time: the threads of each would spin for a core of the other
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy reads it when it is imported
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+from ablation import cli
 from ablation.cli.terminal.progress import Plain
 from ablation.study.study_file import read as read_study
 from ablation.workflows.run_options import RunOptions
@@ -55,10 +60,15 @@ STARTS = ("subprocess.Popen", "os.fork", "os.posix_spawn")  # what Python audits
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that name no tier."""
+    """Mark the tests that name no tier, and put files of unit tests alone last.
+
+    A file runs on one of the two workers. Short ones at the end keep both at work until then.
+    """
     for item in items:
         if not any(item.get_closest_marker(tier) for tier in TIERS):
             item.add_marker(pytest.mark.process)
+    longer = {item.path for item in items if not item.get_closest_marker("unit")}
+    items.sort(key=lambda item: item.path not in longer)
 
 
 class _Starts:
@@ -130,7 +140,8 @@ def old_workspace(tmp_path: Path) -> Path:
     place = tmp_path / "old"
     with tarfile.open(OLD) as packed:
         packed.extractall(place, filter="data")
-    with closing(sqlite3.connect(place / "runs" / "mlflow.db")) as database, database:  # it holds absolute paths
+    mlflow = contextlib.closing(sqlite3.connect(place / "runs" / "mlflow.db"))
+    with mlflow as database, database:  # it holds absolute paths
         for table, column in (("experiments", "artifact_location"), ("runs", "artifact_uri")):
             database.execute(f"UPDATE {table} SET {column} = replace({column}, 'file:///data', ?)", [place.as_uri()])
     return place
@@ -140,6 +151,19 @@ def ablate(*arguments: object, cwd: Path | None = None, **env: str) -> subproces
     """The real command in a process of its own."""
     command = [sys.executable, "-m", "ablation", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=os.environ | env)
+
+
+def in_process(*arguments: object, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """The same command in this process, which has loaded its libraries. A `run` or `evaluate` is given --inline."""
+    printed, errors = io.StringIO(), io.StringIO()
+    with (
+        contextlib.chdir(cwd),
+        contextlib.redirect_stdout(printed),
+        contextlib.redirect_stderr(errors),
+        patch.dict(os.environ, env),
+    ):
+        code = cli.run([*map(str, arguments)])
+    return subprocess.CompletedProcess(arguments, code, printed.getvalue(), errors.getvalue())
 
 
 def on_a_terminal(*command: object, columns: int = 100) -> str:

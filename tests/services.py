@@ -77,6 +77,26 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
+@contextlib.contextmanager
+def scheduler(place: Path) -> Iterator[str]:
+    """Dask's own command, with its default settings; the address."""
+    port = free_port()
+    options = ["--host", "127.0.0.1", "--port", str(port), "--no-dashboard", "--dashboard-address", "127.0.0.1:0"]
+    with process(place, "scheduler", sys.executable, "-m", "distributed.cli.dask_scheduler", *options):
+        yield f"tcp://127.0.0.1:{port}"
+
+
+def serve(address: str) -> list[str]:
+    """The command of a worker there."""
+    return [sys.executable, "-m", "ablation", "worker", "--scheduler", address, "--slots", "cpu:1"]
+
+
+def run_on(address: str, grid: str) -> list[str]:
+    """The command of a sweep there."""
+    command = ["run", "--grid", grid, "--data", "data.npz", "--scheduler", address]
+    return [sys.executable, "-m", "ablation", *command]
+
+
 @dataclass
 class Postgres:
     """PostgreSQL of the distribution, which does not run as root: as `nobody` there."""

@@ -2,9 +2,9 @@
 
     python tests/benchmarks/table.py [--rows 100 1000]
 
-N is a multiple of 100: a full product of dropout, learning rate and, above 100, epochs. Each command runs in a process
-of its own. make: writing the study. table: the whole command; gather: all statistics alone (findings.gather), the
-files' reading included. Seconds are the clock's; the peak is of resident memory.
+N is a multiple of 10, and of 100 above that: a full product of dropout, learning rate and, above 100, epochs. Each
+command runs in a process of its own. make: writing the study. table: the whole command; gather: all statistics alone
+(findings.gather), the files' reading included. Seconds are the clock's; the peak is of resident memory.
 """
 
 import argparse
@@ -31,7 +31,10 @@ HEADINGS = ("rows", "contrasts", "make s", "table s", "table MiB", "gather s", "
 def _write_study(place: Path, rows: int) -> None:
     """Accuracies between 93 and 96 %."""
     epochs = f"epochs = {list(range(1, rows // 100 + 1))}\n" if rows > 100 else ""
-    dropout, rates = [round(0.05 * i, 2) for i in range(10)], [round(1e-4 * (1 + i), 6) for i in range(10)]
+    dropout, rates = (
+        [round(0.05 * i, 2) for i in range(10)],
+        [round(1e-4 * (1 + i), 6) for i in range(min(rows // 10, 10))],
+    )
     path = place / f"{NAME}.toml"
     path.write_text(f"[factorial]\ndropout = {dropout}\nlearning_rate = {rates}\n{epochs}")
     accuracy = {row: (0.99, 0.93 + 0.03 * (row % 17) / 17, 0.93 + 0.03 * (row % 13) / 13) for row in range(1, rows + 1)}

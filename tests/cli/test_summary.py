@@ -2,6 +2,7 @@
 
 import html
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -21,6 +22,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     grid = study_file.read("paper")
     sealed(found, study(found, grid, published(grid)))
     return found
+
+
+@pytest.fixture(scope="module")
+def piped(place: Path) -> subprocess.CompletedProcess[str]:
+    """What the command writes where it is no terminal that reads."""
+    return ablate(*ASKED[2:], place)
 
 
 def shown(place: Path, columns: int) -> list[str]:
@@ -46,18 +53,17 @@ def test_a_table_fits_the_terminal(place: Path, columns: int):
     assert ("Not shown, because the terminal is too narrow: Train, Macro-F1" in text) == (columns == 80)
 
 
-def test_in_a_pipe_the_table_is_markdown(place: Path):
+def test_in_a_pipe_the_table_is_markdown(place: Path, piped: subprocess.CompletedProcess[str]):
     """Without the comment that its file ends with."""
-    said = ablate(*ASKED[2:], place)
-    assert said.returncode == 0
-    assert "| **5★** |" in said.stdout.replace("  ", "")
-    assert "<!--" not in said.stdout
+    assert piped.returncode == 0
+    assert "| **5★** |" in piped.stdout.replace("  ", "")
+    assert "<!--" not in piped.stdout
     assert "<!-- ablate: study paper" in (place / "paper/table.md").read_text()
 
 
-def test_the_heaviest_warnings_are_sentences(place: Path):
+def test_the_heaviest_warnings_are_sentences(place: Path, piped: subprocess.CompletedProcess[str]):
     """Three of them, each with what to do; the others are counted by grade, and the report has them."""
-    lines = ablate(*ASKED[2:], place).stdout.splitlines()
+    lines = piped.stdout.splitlines()
     start = next(i for i, line in enumerate(lines) if re.fullmatch(r"Warnings \(\d+ weaken claims, \d+ notes\):", line))
     count = sum(map(int, re.findall(r"\d+", lines[start])))
     sentences = lines[start + 1 : start + 4]
@@ -65,10 +71,10 @@ def test_the_heaviest_warnings_are_sentences(place: Path):
     assert lines[start + 4] == f"{count - 3} more: {place}/paper/report.html; about a warning: ablate explain CODE"
 
 
-def test_claims_name_the_rows_that_differ(place: Path):
+def test_claims_name_the_rows_that_differ(place: Path, piped: subprocess.CompletedProcess[str]):
     """A significant difference is stated with its rows, and the family that it was corrected over; the terminal shows
     the first claims, and counts all."""
-    lines = ablate(*ASKED[2:], place).stdout.splitlines()
+    lines = piped.stdout.splitlines()
     (start,) = [i for i, line in enumerate(lines) if line.startswith("What may be claimed")]
     claims = re.findall(
         r"<li>(.*?)</li>", (place / "paper/report.html").read_text().partition("What may be claimed")[2]
@@ -81,8 +87,8 @@ def test_claims_name_the_rows_that_differ(place: Path):
     assert any("Holm over 12 contrasts" in claim for claim in claims[:count])
 
 
-def test_the_end_is_short(place: Path):
+def test_the_end_is_short(piped: subprocess.CompletedProcess[str]):
     """Beside the table, the command ends with at most twelve lines."""
-    lines = ablate(*ASKED[2:], place).stdout.splitlines()
+    lines = piped.stdout.splitlines()
     (start,) = [i for i, line in enumerate(lines) if line.startswith("What may be claimed")]
     assert len([line for line in lines[start:] if line]) <= 12

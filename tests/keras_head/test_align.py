@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ablate, rows
+from conftest import ablate, in_process, rows
 from PIL import Image
 
 from ablation.errors import AblateError
@@ -132,7 +132,7 @@ def test_what_is_aligned_is_what_the_row_says(study: Path):
 def test_a_row_that_is_aligned_aligns_other_images(study: Path):
     """`ablate evaluate` of the row with align = all on its own test images gives its test accuracy; `predict` too."""
     line = rows(study / "runs/aligned")[2]
-    done = ablate("evaluate", "--grid", "aligned.toml", "--data", "faces.npz", "--split", "test", "--row", 3,
+    done = in_process("evaluate", "--grid", "aligned.toml", "--data", "faces.npz", "--split", "test", "--row", 3,
                   "--inline", "--json", cwd=study)  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["scores"]["accuracy"] == pytest.approx(float(line["test_accuracy"]))

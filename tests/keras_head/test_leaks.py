@@ -108,7 +108,11 @@ def fer(shared: Path, classes: range) -> tuple[Index, Split, np.ndarray]:
 
 
 @pytest.mark.parametrize(
-    ("classes", "figures"), [(range(7), (1532, 1273, 270, 47)), (SIX, (1410, 1161, 248, 38))], ids=["seven", "six"]
+    ("classes", "figures"),
+    [
+        pytest.param(range(7), (1532, 1273, 270, 47), id="seven"),
+        pytest.param(SIX, (1410, 1161, 248, 38), id="six", marks=pytest.mark.slow),  # the same search in fewer faces
+    ],
 )
 def test_what_real_faces_hold(shared, classes, figures):
     """The copies of FER-2013 are found, all of them and no other; near ones beside them."""

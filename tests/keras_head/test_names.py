@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import synthetic
-from conftest import ablate, rows
+from conftest import ablate, in_process, rows
 from PIL import Image
 
 from ablation import cli
@@ -235,7 +235,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ran = ablate("run", "--grid", "tiny.toml", "--data", "data", "--slots", "cpu:1", cwd=place)
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr.count("note: Taken as one class: ") == 2
-    tried = ablate("evaluate", "--grid", "tiny.toml", "--data", "data", "--split", "test", "--inline", cwd=place)
+    tried = in_process("evaluate", "--grid", "tiny.toml", "--data", "data", "--split", "test", "--inline", cwd=place)
     assert tried.returncode == 0, tried.stderr
     assert tried.stderr.count("note: Taken as one class: ") == 2
     return place
@@ -257,7 +257,7 @@ def test_data_says_what_was_merged(odd: Path, capsys: pytest.CaptureFixture[str]
 def test_tables_of_odd_names_verify(odd: Path):
     """All of them follow from the files."""
     for name in ("table.md", "tables/selected.tex", "tables/production_data_test.md", "table.csv"):
-        checked = ablate("verify", f"runs/tiny/{name}", cwd=odd)
+        checked = in_process("verify", f"runs/tiny/{name}", cwd=odd)
         assert checked.returncode == 0, checked.stdout
 
 

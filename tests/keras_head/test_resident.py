@@ -32,7 +32,7 @@ def train(device, epochs, **more):
     assert (type(trainer._steps).__name__ == "Steps") == (device != "cpu")
     return logs, model.get_weights()
 
-kinds = [{}, {"balance": "class_weight"}, {"precision": "float16", "batch_size": 50}]
+kinds = [{}, {"balance": "class_weight", "precision": "float16", "batch_size": 50}]
 print(json.dumps([
     [one_logs, other_logs, max(float(np.abs(a - b).max()) for a, b in zip(one, other, strict=True))]
     for kind in kinds

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
-from conftest import STUDY, ablate, write_npz
+from conftest import STUDY, ablate, in_process, write_npz
 from mlflow import MlflowClient
 
 from ablation import cli
@@ -67,7 +67,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, npz: Path) -> Path:
     study.write_text(STUDY)
     at = ("--grid", study, "--workspace", f"{ALL}/w", "--inline")
     for says in ("trained 4 trials", "nothing to train"):
-        done = ablate("run", "--data", npz, *at, cwd=place)
+        done = in_process("run", "--data", npz, *at, cwd=place)
         assert (done.returncode, says in done.stdout, "MLflow:" in done.stderr) == (0, True, False), done.stderr
     return place
 
@@ -152,7 +152,7 @@ def test_evaluate_takes_data_with_a_long_name(place: Path, tmp_path: Path, capsy
     """The whole command: its tables are written, `verify` takes them, and MLflow is told."""
     runs, other = place / ALL / "w", write_npz(tmp_path / f"{'x' * 240}.npz")
     grid = next(place.parent.glob("study*/tiny.toml"))
-    done = ablate("evaluate", "--grid", grid, "--inline", "--workspace", runs, "--data", other)
+    done = in_process("evaluate", "--grid", grid, "--inline", "--workspace", runs, "--data", other, cwd=tmp_path)
     assert (done.returncode, "MLflow" in done.stderr) == (0, False), done.stderr
     (table,) = (runs / "tiny/tables").glob("production_x*.tex")
     assert cli.run(["verify", str(table)]) == 0, capsys.readouterr()

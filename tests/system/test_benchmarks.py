@@ -20,28 +20,18 @@ def run(*command: object, **env: str) -> str:
     return done.stdout
 
 
-CASES = ("papers_grid or short", "naive", "accurate", "factorial", "products", "read", "features", "fer2013")
-
-
-@pytest.mark.parametrize("cases", CASES)
-def test_every_case_of_the_speed_benchmark_runs(shared: Path, tmp_path: Path, cases: str):
-    """On 72 real faces, with heads of 8 to 32 units; a tiny pass leaves the figures of the real ones alone."""
+def test_every_case_of_the_speed_benchmark_runs(shared: Path, tmp_path: Path):
+    """On 72 real faces, with heads of 4 to 32 units; a tiny pass leaves the figures of the real ones alone."""
+    cases = re.findall(r"(?m)^def test_", (BENCHMARKS / "test_speed.py").read_text())
     before = sorted(BENCHMARKS.glob("speed.json"))
-    said = run("-m", "pytest", BENCHMARKS, "-m", "benchmark", "-n", 0, "-s", "-k", cases, "--basetemp",
+    said = run("-m", "pytest", BENCHMARKS / "test_speed.py", "-m", "benchmark", "-n", 0, "-s", "--basetemp",
                tmp_path / "speed", "-p", "no:cacheprovider", ABLATE_BENCHMARK="tiny")  # fmt: skip
-    assert re.search(r"\n=+ [12] passed", said), said[-3000:]
+    assert re.search(rf"\n=+ {len(cases)} passed", said), said[-3000:]
     assert "skipped" not in said.splitlines()[-1]
     assert sorted(BENCHMARKS.glob("speed.json")) == before
 
 
-def test_no_case_is_left_out():
-    """Each case of the benchmark is in one of those passes."""
-    names = re.findall(r"def test_(\w+)", (BENCHMARKS / "test_speed.py").read_text())
-    words = {word for cases in CASES for word in cases.split() if word not in ("and", "not", "or")}
-    assert [name for name in names if not any(word in name for word in words)] == []
-
-
-@pytest.mark.parametrize(("script", "size"), [("orchestrator.py", ("--trials", 4)), ("table.py", ("--rows", 100))])
+@pytest.mark.parametrize(("script", "size"), [("orchestrator.py", ("--trials", 2)), ("table.py", ("--rows", 20))])
 def test_every_script_runs(script: str, size: tuple[object, ...]):
     """It prints its table: headings, and a line for the size that was asked for."""
     lines = [line for line in run(BENCHMARKS / script, *size).splitlines() if line.strip()]

@@ -1,6 +1,7 @@
 """Whatever dies, no row goes missing: real sweeps whose workers and orchestrators are really killed."""
 
 import contextlib
+import itertools
 import json
 import os
 import random
@@ -9,7 +10,6 @@ import statistics
 import subprocess
 import sys
 import time
-from itertools import pairwise
 from pathlib import Path
 
 import optuna
@@ -17,6 +17,7 @@ import psutil
 import pytest
 from conftest import until, write_npz
 from mlflow import MlflowClient
+from services import process, run_on, scheduler, serve
 
 from ablation.store import checkpoint
 from ablation.trackers.databases import sqlite_url
@@ -77,9 +78,9 @@ def family(pid: int) -> list[psutil.Process]:
 def trainers(pid: int) -> list[psutil.Process]:
     """The processes that train: those that Dask's nannies started."""
     found = []
-    for process in family(pid):
+    for child in family(pid):
         with contextlib.suppress(psutil.Error):
-            found += [process] * ("spawn_main" in " ".join(process.cmdline()))
+            found += [child] * ("spawn_main" in " ".join(child.cmdline()))
     return found
 
 
@@ -102,7 +103,7 @@ def assert_little_twice(runs: Path, kills: int) -> None:
 
 def seconds_an_epoch(path: Path) -> float:
     times = [epoch["time"] for epoch in json.loads(path.read_text())["history"]]
-    return statistics.median(b - a for a, b in pairwise(times))
+    return statistics.median(b - a for a, b in itertools.pairwise(times))
 
 
 def assert_as_undisturbed(place: Path, undisturbed: Path) -> None:
@@ -127,8 +128,8 @@ def test_workers_that_are_killed(tmp_path: Path, undisturbed: Path):
         before = epochs_trained(place / "runs")
         until(lambda before=before: sweep.poll() is not None or epochs_trained(place / "runs") > before)
         time.sleep(random_.uniform(0, PAUSE))
-        for process in trainers(sweep.pid)[:1]:
-            process.kill()
+        for trainer in trainers(sweep.pid)[:1]:
+            trainer.kill()
             kills += 1
     if sweep.wait() == 1:  # three times in a row at the same place: the table says so, and the next run goes on
         sweep = start(place)
@@ -158,6 +159,42 @@ def test_orchestrators_that_are_killed(tmp_path: Path, undisturbed: Path):
     assert_little_twice(place / "runs", KILLS)
 
 
+def test_a_cluster_that_loses_a_worker_and_the_orchestrator(tmp_path: Path, undisturbed: Path):
+    """One worker dies for good, the orchestrator is killed and started again: complete, and nothing trained twice."""
+    place = prepare(tmp_path)
+    runs = place / "runs"
+    with (
+        scheduler(place) as address,
+        process(place, "worker-a", *serve(address)) as doomed,
+        process(place, "worker-b", *serve(address)),
+    ):
+        with process(place, "run", *run_on(address, "long.toml")):
+            until(lambda: epochs_trained(runs) >= 4, 240)
+            os.killpg(doomed.pid, signal.SIGKILL)
+            before = epochs_trained(runs)
+            until(lambda: epochs_trained(runs) > before + 2, 240)
+        with process(place, "run-again", *run_on(address, "long.toml")) as again:
+            assert again.wait(timeout=400) == 0, (place / "run-again.log").read_text()
+        assert_as_undisturbed(place, undisturbed)
+        assert epochs_trained(runs) <= 2 * EPOCHS
+        assert_never_two_at_once(runs)
+
+
+def assert_never_two_at_once(runs: Path) -> None:
+    """The epochs of a training, as logged by whoever trained it, do not run beside each other in two processes."""
+    for training in {path.parent for path in runs.glob("trained/*/*")}:
+        lines = [
+            (line[:23], path.name)
+            for path in runs.glob("log/worker-*.log")
+            for line in path.read_text().splitlines()
+            if f"{training.name} epoch" in line
+        ]
+        order = [name for _, name in sorted(lines)]
+        changes = sum(a != b for a, b in itertools.pairwise(order))
+        started = [json.loads(line) for line in (training / "attempts.jsonl").read_text().splitlines()]
+        assert changes < len(started)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 def test_a_sweep_that_is_asked_to_stop(tmp_path: Path, undisturbed: Path, number: int):
     """Trainings save and stop, the exit code is 130, the command that goes on is said, and it goes on."""
@@ -179,8 +216,10 @@ def test_a_sweep_that_is_asked_to_stop(tmp_path: Path, undisturbed: Path, number
     assert max(a["epoch"] for a in attempts(place / "runs")) >= SHORT  # type: ignore[type-var]
 
 
+@pytest.mark.slow
 def test_a_second_run_is_refused(tmp_path: Path):
-    """Two orchestrators on one workspace: the second is told who works there, and the first goes on."""
+    """Two orchestrators on one workspace: the second is told who works there, and the first goes on. By default
+    test_sweep.py::test_a_workspace_in_use_is_refused proves it, whose lock is held without a sweep."""
     place = prepare(tmp_path)
     (place / "long.toml").write_text(STUDY.replace("epochs = ", "epochs = 1"))  # long enough for the other to start
     first = start(place)

@@ -139,11 +139,11 @@ def test_a_training_that_was_cut_goes_on(old_workspace: Path):
     assert set(in_mlflow(old_workspace, "cut").values()) == {1}
 
 
-def test_other_images_are_evaluated_as_before(old_workspace: Path):
+def test_other_images_are_evaluated_as_before(old_workspace: Path, say: Say):
     """`evaluate` says of the selected row what 0.1.0 said."""
     known = json.loads((old_workspace / "runs/tiny/evaluation/production/evaluation.json").read_text())
-    arguments = ("--grid", "tiny.toml", "--data", "production.npz", "--json", "--slots", "cpu:1")
-    found = json.loads(work(old_workspace, "evaluate", *arguments))
+    arguments = ("--grid", "tiny.toml", "--data", "production.npz", "--json", "--inline")
+    found = json.loads(say("evaluate", *arguments))
     for name in ("row", "seed", "confusion", "classes"):
         assert found[name] == known[name]
     assert np.isclose(found["scores"]["loss"], known["scores"]["loss"], rtol=1e-4)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import optuna
 import pytest
-from conftest import ablate, until, write_npz
+from conftest import in_process, until, write_npz
 from mlflow import MlflowClient
 from services import SECRET, Stack, postgres
 from test_kill import epochs_trained
@@ -41,6 +41,27 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         for name, service in {"scheduler": "scheduler", "worker-a": "worker", "worker-b": "worker"}.items():
             running.enter_context(found.service(name, service))
         yield found
+
+
+class Mlflow:
+    """MLflow's server, which starts for half a minute: one for all tests, that a test may stop and start."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack, self._running = stack, contextlib.ExitStack()
+
+    def start(self) -> None:
+        self._running.enter_context(self.stack.mlflow_server())
+
+    def stop(self) -> None:
+        self._running.close()
+
+
+@pytest.fixture(scope="module")
+def mlflow(stack: Stack) -> Iterator[Mlflow]:
+    server = Mlflow(stack)
+    server.start()
+    yield server
+    server.stop()
 
 
 @contextlib.contextmanager
@@ -76,17 +97,17 @@ def wait(stack: Stack, run: subprocess.Popen[str], name: str) -> None:
     assert run.wait(timeout=400) == 0, (stack.place / f"run-{name}.log").read_text()[-3000:]
 
 
-def test_the_stack_runs_a_study(stack: Stack):
+def test_the_stack_runs_a_study(stack: Stack, mlflow: Mlflow):
     """`ablate run --grid smoke`, on services that were started by the commands of the compose file."""
-    with stack.mlflow_server(), sweep(stack, "smoke", "demo") as run:
+    with sweep(stack, "smoke", "demo") as run:
         wait(stack, run, "smoke")
         assert_all_is_there_once(stack, "smoke-demo", 4)
 
 
-def test_a_database_that_is_restarted(stack: Stack):
+def test_a_database_that_is_restarted(stack: Stack, mlflow: Mlflow):
     """PostgreSQL, under Optuna and MLflow, is away in the middle of a run: nothing is missing or there twice."""
     grid, before = study(stack, "database", "1e-3"), epochs_trained(stack.runs)
-    with stack.mlflow_server(), sweep(stack, grid, "data.npz") as run:
+    with sweep(stack, grid, "data.npz") as run:
         until(lambda: epochs_trained(stack.runs) >= before + 3, 240)
         stack.database.stop()
         until(lambda: epochs_trained(stack.runs) >= before + 9 or run.poll() is not None, 240)
@@ -96,20 +117,19 @@ def test_a_database_that_is_restarted(stack: Stack):
     assert epochs_trained(stack.runs) == before + 4 * EPOCHS
 
 
-def test_mlflow_that_is_stopped(stack: Stack):
+def test_mlflow_that_is_stopped(stack: Stack, mlflow: Mlflow):
     """MLflow's server is away for half of a run: training goes on; what it missed is sent, late by `ablate sync`."""
     grid, before = study(stack, "server", "1e-2"), epochs_trained(stack.runs)
-    with contextlib.ExitStack() as server:
-        server.enter_context(stack.mlflow_server())
-        with sweep(stack, grid, "data.npz") as run:
-            until(lambda: epochs_trained(stack.runs) >= before + 2, 240)
-            server.close()
-            until(lambda: epochs_trained(stack.runs) >= before + 2 + EPOCHS or run.poll() is not None, 240)
-            server.enter_context(stack.mlflow_server())
-            wait(stack, run, "server")
-            sent = ablate("sync", "--name", "server", "--workspace", stack.runs, "--tracking", stack.tracking)
-            assert (sent.returncode, sent.stdout) == (0, "server: MLflow is up to date\n"), sent.stderr
-            assert_all_is_there_once(stack, "server", 4)
+    with sweep(stack, grid, "data.npz") as run:
+        until(lambda: epochs_trained(stack.runs) >= before + 2, 240)
+        mlflow.stop()
+        until(lambda: epochs_trained(stack.runs) >= before + 2 + EPOCHS or run.poll() is not None, 240)
+        mlflow.start()
+        wait(stack, run, "server")
+    address = ("--workspace", stack.runs, "--tracking", stack.tracking)
+    sent = in_process("sync", "--name", "server", *address, cwd=stack.place)
+    assert (sent.returncode, sent.stdout) == (0, "server: MLflow is up to date\n"), sent.stderr
+    assert_all_is_there_once(stack, "server", 4)
     assert epochs_trained(stack.runs) == before + 2 * EPOCHS  # the other two rows are those of the study before
 
 

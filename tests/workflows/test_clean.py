@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import STUDY, Silent, ablate, copied_sweep, options
+from conftest import STUDY, Silent, copied_sweep, in_process, options
 
 from ablation.store.files import TEMPORARY
 from ablation.store.workspace import Workspace
@@ -32,7 +32,7 @@ def test_what_no_study_needs_is_found(ran: Path):
 
 def test_without_yes_nothing_is_deleted(ran: Path):
     """The command says what each kind is, how much it is, and how to delete it."""
-    done = ablate("clean", cwd=ran)
+    done = in_process("clean", cwd=ran)
     assert done.returncode == 0
     assert "trainings" in done.stdout
     assert "to delete them, add --yes" in done.stdout
@@ -43,9 +43,9 @@ def test_a_cleaned_workspace_still_has_its_table(ran: Path, npz: Path, tmp_path:
     """With --yes it is gone; the table is drawn as before, and a run has nothing to train."""
     shutil.copytree(ran, tmp_path, dirs_exist_ok=True)
     before = (tmp_path / "runs/tiny/table.csv").read_bytes()
-    assert "deleted" in ablate("clean", "--yes", cwd=tmp_path).stdout
+    assert "deleted" in in_process("clean", "--yes", cwd=tmp_path).stdout
     assert not sum(kinds(tmp_path / "runs").values())
-    assert ablate("table", "--grid", "tiny", cwd=tmp_path).returncode == 0
+    assert in_process("table", "--grid", "tiny", cwd=tmp_path).returncode == 0
     assert (tmp_path / "runs/tiny/table.csv").read_bytes() == before
     assert sweep.run(options(ran / "tiny.toml", npz, tmp_path / "runs"), Silent()).trained == 0
 
@@ -62,8 +62,8 @@ def test_all_heads_are_those_of_replicates_too(npz: Path, tmp_path: Path):
 def test_kinds_are_chosen_and_checked(ran: Path, tmp_path: Path):
     """A kind that does not exist is refused with those that do; a workspace that is not there is named."""
     shutil.copytree(ran, tmp_path, dirs_exist_ok=True)
-    assert ablate("clean", "trainings", "--yes", cwd=tmp_path).returncode == 0
+    assert in_process("clean", "trainings", "--yes", cwd=tmp_path).returncode == 0
     assert kinds(tmp_path / "runs") == {"checkpoints": 0, "heads": 0, "features": 3, "trainings": 0, "leftovers": 1}
-    wrong = ablate("clean", "everything", cwd=tmp_path)
+    wrong = in_process("clean", "everything", cwd=tmp_path)
     assert (wrong.returncode, "allowed: checkpoints, heads" in wrong.stderr) == (2, True)
-    assert "no such folder" in ablate("clean", "--workspace", "none", cwd=tmp_path).stderr
+    assert "no such folder" in in_process("clean", "--workspace", "none", cwd=tmp_path).stderr

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ablate, rows, write_npz
+from conftest import ablate, in_process, rows, write_npz
 from mlflow import MlflowClient
 from PIL import Image
 
@@ -189,10 +189,11 @@ def test_an_evaluation_follows_its_row(study: Path, tmp_path: Path):
     """A row that was inserted moves the others; what was measured of one stays its own."""
     shutil.copytree(study, tmp_path, dirs_exist_ok=True, symlinks=True)
     folders(tmp_path / "seen", class0=[Image.fromarray(noise(1, 40, 40))])
-    done = ablate("evaluate", "--grid", "tiny.toml", "--data", "seen", "--row", 1, "--inline", cwd=tmp_path)
+    done = in_process("evaluate", "--grid", "tiny.toml", "--data", "seen", "--row", 1, "--inline", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (tmp_path / "tiny.toml").write_text(STUDY + '[[rows]]\ndropout = 0.5\n[[rows]]\n[[rows]]\naugment = "flip"\n')
-    assert ablate("run", "--grid", "tiny.toml", "--data", "data.npz", "--inline", cwd=tmp_path).returncode == 0
+    done = in_process("run", "--grid", "tiny.toml", "--data", "data.npz", "--inline", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
     assert "Row 2 on seen" in (tmp_path / "runs/tiny/tables/production_seen_row_1.md").read_text()
 
 
@@ -204,7 +205,7 @@ def test_a_row_is_trained_again_wherever_its_workspace_is(study: Path, tmp_path:
     def evaluate(place: Path) -> subprocess.CompletedProcess[str]:
         shutil.rmtree(place / "runs/cache/again/trained", ignore_errors=True)
         arguments = ["--grid", "tiny.toml", "--data", tmp_path / "seen", "--row", other, "--inline"]
-        return ablate("evaluate", *arguments, cwd=place)
+        return in_process("evaluate", *arguments, cwd=place)
 
     kept = {path.parent.name for path in (tmp_path / "a").glob("runs/trained/*/head-*")}
     lines = rows(tmp_path / "a/runs/tiny")
@@ -212,7 +213,7 @@ def test_a_row_is_trained_again_wherever_its_workspace_is(study: Path, tmp_path:
     assert evaluate(tmp_path / "a").returncode == 0
     (tmp_path / "a").rename(tmp_path / "b")
     assert evaluate(tmp_path / "b").returncode == 0
-    assert ablate("clean", "features", "--yes", cwd=tmp_path / "b").returncode == 0
+    assert in_process("clean", "features", "--yes", cwd=tmp_path / "b").returncode == 0
     said = evaluate(tmp_path / "b")
     assert (said.returncode, "decoded images of the study were deleted; run the same `ablate run`" in said.stderr) == (
         2,
