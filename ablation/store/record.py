@@ -90,6 +90,15 @@ class Inputs(BaseModel):
         yield "--data", self.digests, new.digests
 
 
+def stated_measures(grid: Grid, measures: Mapping[str, Measure], name: str) -> Mapping[str, Measure]:
+    """Return the measures of an experiment, with what [measures] of the study file states of them.
+
+    `name`: name of the study. Raises AblateError, naming the study and the key, where [measures] is wrong.
+    """
+    keys = {measure: stated_keys.model_dump(exclude_none=True) for measure, stated_keys in grid.measures.items()}
+    return stated.applied(measures, keys, f"study {name!r}")
+
+
 class Record(BaseModel):
     """The content of study.json."""
 
@@ -110,9 +119,7 @@ class Record(BaseModel):
     @property
     def measures(self) -> Mapping[str, Measure]:
         """The measures by name, in the order of the tables, as the study file states them."""
-        measures: Mapping[str, Measure] = self.inputs.measures(self.experiment.measures)
-        keys = {name: of.model_dump(exclude_none=True) for name, of in self.grid.measures.items()}
-        return stated.applied(measures, keys, f"study {self.name!r}")
+        return stated_measures(self.grid, self.inputs.measures(self.experiment.measures), self.name)
 
     @property
     def primary(self) -> Measure:

@@ -32,6 +32,7 @@ class PreparedStudy:
 def prepare(options: RunOptions, watch: ProgressListener) -> PreparedStudy:
     """Read and check all inputs of a run, without writing. Raises AblateError where an input is wrong."""
     check(options)
+    records.stated_measures(options.grid, options.experiment.measures, options.name)  # before any data are read
     workspace = Workspace(options.workspace)
     old = records.read(workspace.study(options.name))
     if old:  # before any data are read or downloaded
@@ -45,6 +46,7 @@ def prepare(options: RunOptions, watch: ProgressListener) -> PreparedStudy:
         notes=tuple(prepared.notes),
         keep=options.keep,
     )
+    _ = record.selected_by  # raises an error where rows cannot be selected by it
     _refuse_doubles(record)
     if old:
         records.refuse_other(old, record)

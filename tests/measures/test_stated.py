@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import synthetic
+from conftest import Silent
 
 from ablation import experiments
 from ablation.errors import AblateError
@@ -12,6 +13,8 @@ from ablation.measures.measure import scalar
 from ablation.measures.stated import applied
 from ablation.study import study_file
 from ablation.study.grid import Grid
+from ablation.workflows.prepare import prepare
+from ablation.workflows.run_options import RunOptions
 
 pytestmark = pytest.mark.unit
 
@@ -105,3 +108,12 @@ def test_no_row_is_selected_without_a_direction(tmp_path: Path, monkeypatch: pyt
         measures["fid"] = measures["fid"].__class__(**{"name": "fid", "title": "fid", **change})
         with pytest.raises(AblateError, match=says):
             _ = record.selected_by
+
+
+def test_a_wrong_measure_is_an_error_before_data_are_read(tmp_path: Path):
+    """`ablate plan` and `ablate run` say so at once."""
+    options = RunOptions(
+        grid=grid(tmp_path, '[measures]\nloss = { like = "fad" }'), data="demo", workspace=tmp_path, name="g"
+    )
+    with pytest.raises(AblateError, match=r"study 'g': measures\.loss\.like: unknown measure 'fad'"):
+        prepare(options, Silent())
