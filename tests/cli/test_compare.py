@@ -1,6 +1,5 @@
 """`ablate compare`: rows of a user's choice, from files alone, and never before the seal."""
 
-
 import csv
 import json
 from pathlib import Path
