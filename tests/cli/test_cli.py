@@ -306,7 +306,7 @@ def test_a_study_that_is_not_there(capsys: pytest.CaptureFixture[str], command: 
         assert (code, error.count("choose a --name of: faces, tiny")) == (2, 1)
 
 
-COMMANDS = ["run", "plan", "status", "table", "explain", "clean", "worker", "new", "data", "doctor"]
+COMMANDS = ["run", "plan", "status", "table", "compare", "explain", "clean", "worker", "new", "data", "doctor"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
