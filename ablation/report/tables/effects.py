@@ -10,6 +10,7 @@ from ablation.measures.measure import AGGREGATE, BINARY
 from ablation.model.phrases import listed
 from ablation.model.table import Column, Table
 from ablation.report.tables.dataframes import over
+from ablation.report.tables.methods import interval_name
 from ablation.report.tables.secondary_table import secondary_table
 from ablation.report.tables.table import measured
 from ablation.statistics.bootstrap import RESAMPLES
@@ -47,7 +48,7 @@ def effects(study: StudyAnalysis) -> Table | None:
 
 
 def _interval(study: StudyAnalysis) -> str:
-    """Return the name of the interval of main effects, as `differences.intervals_of` computes it."""
+    """Return the name of the interval of main effects, as `units.intervals_of` computes it."""
     primary, unit = study.record.primary, study.analysis.effects[0].over
     units = over(study.record, unit)
     if not unit:
@@ -56,6 +57,8 @@ def _interval(study: StudyAnalysis) -> str:
         return f"95 % percentile bootstrap over test {units}, {RESAMPLES:,} resamples"
     if unit == "examples" and primary.kind == BINARY:
         return f"95 % t interval over test {units}, with the two added {units} of Bonett and Price (2012)"
+    if unit not in ("examples", "seeds"):
+        return f"95 % interval: {interval_name(study.record, unit)}"
     return f"95 % t interval over {'test ' if unit == 'examples' else ''}{units}"
 
 

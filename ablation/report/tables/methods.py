@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ablation.analysis.facts import SEEDS, Analysis, Difference
 from ablation.analysis.unpaired import OVER_EXAMPLES, OVER_SEEDS
 from ablation.measures.measure import AGGREGATE, BINARY, Measure
-from ablation.model.phrases import sentence, which
+from ablation.model.phrases import plural, sentence, which
 from ablation.report.tables.dataframes import over, score_of
 from ablation.statistics import tests
 from ablation.statistics.bootstrap import RESAMPLES
@@ -56,7 +56,7 @@ def method(record: Record, analysis: Analysis) -> Iterator[str]:
     if analysis.over == SEEDS_ALONE:
         yield (
             f"Brackets: Student's t over seeds; the test {record.noun}s are held fixed. Δ: paired by seed, unadjusted; "
-            f"p: paired t test, Holm over {len(compared)} rows; {_floor(compared)}."
+            f"p: paired t test, Holm over {plural(len(compared), 'row')}; {_floor(compared)}."
         )
         return
     named = " ".join(f"{sentence(m.title)}: {_interval(m, record, analysis)}." for m in record.detailed)
@@ -64,8 +64,8 @@ def method(record: Record, analysis: Analysis) -> Iterator[str]:
         yield f"{named} Δ: of the numbers alone, untested." if not analysis.over else named
         return
     typical = next((d for d in compared if d.over == analysis.over), compared[0])
-    test = f"{test_name(record, typical)} against {{reference}}, Holm over {len(compared)} rows"
-    interval = interval_name(record, typical)
+    test = f"{test_name(record, typical)} against {{reference}}, Holm over {plural(len(compared), 'row')}"
+    interval = interval_name(record, typical.over)
     yield f"{named} Δ: 95 % intervals by {interval}, unadjusted; p: {test}{_disagreement(typical)}."
 
 
@@ -77,20 +77,23 @@ def _floor(differences: list[Difference]) -> str:
     return f"exact sign flips of {seeds} seeds cannot go below {floor:.2g}" if exact else "no exact test"
 
 
-def interval_name(record: Record, difference: Difference) -> str:
-    """Return the name of the interval of a difference in the primary measure; "" if there is none."""
-    units, kind = over(record, difference.over), record.primary.kind
-    if difference.over in (OVER_SEEDS, OVER_EXAMPLES):
-        return f"{'Agresti-Caffo' if difference.over == OVER_EXAMPLES and kind == BINARY else 'Welch'}, {units}"
-    if difference.over.endswith("wider"):
-        return f"the wider of Student's t over seeds and the bootstrap over {_units_alone(units)}, both paired"
-    if kind == AGGREGATE and difference.over != SEEDS_ALONE:
-        return f"paired percentile bootstrap over {units}, {RESAMPLES:,} resamples" if units else ""
-    if " and " in difference.over:
-        return f"crossed random effects of {units}, paired"
-    if difference.over == "examples" and kind == BINARY:
-        return f"Bonett-Price, paired over {units}"
-    return f"Student's t, paired over {units}" if units else ""
+def interval_name(record: Record, units: str) -> str:
+    """Return the name of the interval of a difference in the primary measure; "" if there is none.
+
+    `units`: units of the interval, as in `Difference.over`.
+    """
+    words, kind = over(record, units), record.primary.kind
+    if units in (OVER_SEEDS, OVER_EXAMPLES):
+        return f"{'Agresti-Caffo' if units == OVER_EXAMPLES and kind == BINARY else 'Welch'}, {words}"
+    if units.endswith("wider"):
+        return f"the wider of Student's t over seeds and the bootstrap over {_units_alone(words)}, both paired"
+    if kind == AGGREGATE and units != SEEDS_ALONE:
+        return f"paired percentile bootstrap over {words}, {RESAMPLES:,} resamples" if words else ""
+    if " and " in units:
+        return f"crossed random effects of {words}, paired"
+    if units == "examples" and kind == BINARY:
+        return f"Bonett-Price, paired over {words}"
+    return f"Student's t, paired over {words}" if words else ""
 
 
 def _disagreement(difference: Difference) -> str:
