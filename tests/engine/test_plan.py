@@ -241,7 +241,7 @@ def test_a_wrong_budget_is_refused(capsys: pytest.CaptureFixture[str], text: str
 
 
 def test_plan_takes_all_that_run_takes():
-    """The same options, with the same defaults, but --strict and how much is said; --budget and --detect come on top."""
+    """The same options, with the same defaults, but --strict and how much is said; two more come on top."""
     asked, planned_ = ({p.name: p.default for p in cli.cli.commands[name].params} for name in ("run", "plan"))
     for name in ("strict", "quiet", "verbose"):  # what comes of a table's warnings, and what is said on the way
         del asked[name]
