@@ -6,11 +6,18 @@ from statistics import variance
 from ablation.analysis.check_context import CheckContext
 from ablation.model.diagnostic import Diagnostic
 from ablation.model.phrases import percent, plural, sentence, which
+from ablation.report.tables.dataframes import over
 from ablation.statistics.intervals import ALPHA
 from ablation.study.table_keys import BOTH, SEEDS
 
 SURE = 0.9  # share of bootstrap samples of validation in which the selected row should be the best
 ERRORS = 2  # standard errors of a difference, from the seeds: a smaller claimed difference is doubtful
+
+
+def _units(context: CheckContext) -> str:
+    """Return the units of the intervals of rows with one seed, in words: "images", "groups of images"."""
+    units = {facts.primary.over for facts in context.study.analysis.rows.values() if facts.n_seeds == 1}
+    return over(context.record, "groups" if "groups" in units else "examples")
 
 
 def single_seed(context: CheckContext) -> Diagnostic | None:
@@ -47,7 +54,7 @@ def _interval_scope(context: CheckContext) -> str:
         return "There are no intervals and no tests: another seed can change these numbers by more than they differ."
     networks = "networks" if context.record.inputs.classes else "models"
     return (
-        f"Intervals and tests are over {context.record.noun}s: they describe these trained {networks}, not the "
+        f"Intervals and tests are over {_units(context)}: they describe these trained {networks}, not the "
         "settings; another seed can change the numbers further."
     )
 
