@@ -1,8 +1,10 @@
 """Coverage of the intervals and family-wise error of the tests, for each kind of evidence, as a Markdown table.
 
-    python tests/benchmarks/coverage.py [--studies 4000] [--lines groups] [--seed 0]
+    python tests/benchmarks/coverage.py [--studies 4000] [--lines groups] [--seed 0] [--whole]
 
-Every study is drawn from a known truth (tests/statistics/simulations.py) and analysed as a real one. Of each line, so
+Every study is drawn from a known truth (tests/statistics/simulations.py). Its intervals and tests are those of the
+layer below the analysis of a study, many studies at a time; with --whole, those of the whole analysis, study by study,
+which are the same (tests/statistics/test_coverage.py). Of each line, so
 many studies have rows that differ (coverage), and as many have equal rows (errors). Slow lines run fewer, and say how
 many. In brackets: the Monte-Carlo standard error. Flips: rows that the sign-flip test, which is not adjusted, calls
 different. None: rows and differences without an interval, which count in no coverage. The verdict takes the counts as
@@ -55,12 +57,14 @@ def main() -> None:
     parser.add_argument("--studies", type=int, default=4_000)
     parser.add_argument("--lines", default="", help="regular expression on kind and settings; all lines by default")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--whole", action="store_true", help="run the whole analysis of each study")
     asked = parser.parse_args()
+    claimed = simulations.whole if asked.whole else simulations.layered
     print("| " + " | ".join(HEADINGS) + " |\n|" + " --- |" * len(HEADINGS), flush=True)
     for line in simulations.lines():
         if re.search(asked.lines, line.name):
             began = time.perf_counter()
-            counts = simulations.count(line, max(2, asked.studies // line.cost), asked.seed)
+            counts = simulations.count(line, max(2, asked.studies // line.cost), asked.seed, claimed)
             print("| " + " | ".join(_cells(line, counts, time.perf_counter() - began)) + " |", flush=True)
 
 
