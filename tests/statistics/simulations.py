@@ -751,22 +751,32 @@ def _missing_share(studies: Sequence[Sequence[float]]) -> float:
     return float(np.isnan([value for study in studies for value in study]).mean())
 
 
-def count(line: Line, studies: int, seed: int = 0, claimed: Claimed = whole) -> Counts:
-    """Return the counts of so many studies whose rows differ, and of as many whose rows are equal.
+def _batches(line: Line, truths: Sequence[float], studies: int, rng: np.random.Generator) -> Iterator[list[Drawn]]:
+    """Yield so many drawn studies whose rows have these values, BATCH at a time."""
+    for start in range(0, studies, BATCH):
+        yield [line.draw(rng, truths) for _ in range(min(BATCH, studies - start))]
 
-    `claimed`: `whole`, or `layered`, which takes a fraction of the time and gives the same claims.
+
+def count(line: Line, studies: int, seed: int = 0, claimed: Claimed = whole, of_different: int = 0) -> Counts:
+    """Return the counts of studies whose rows differ, and of studies whose rows are equal.
+
+    Args:
+        line: the line.
+        studies: number of studies of equal rows.
+        seed: seed of the random generator.
+        claimed: `whole`, or `layered`, which takes a fraction of the time and gives the same claims.
+        of_different: number of studies whose rows differ; 0 for as many.
     """
-    rng = np.random.default_rng(seed)
-    coverage, family = [], []
+    rng, of_rows, of_differences, family = np.random.default_rng(seed), [], [], []
     with lean():
-        for start in range(0, studies, BATCH):
-            size = min(BATCH, studies - start)
-            drawn = [line.draw(rng, line.truths) for _ in range(size)]
+        for drawn in _batches(line, line.truths, of_different or studies, rng):
             with without_p_values():
                 claims = claimed(line, drawn)
-            coverage += [covered(c, d.truths) for c, d in zip(claims, drawn, strict=True)]
-            family += [errors(c) for c in claimed(line, [line.draw(rng, line.equal) for _ in range(size)])]
-    of_rows, of_differences = ([study[part] for study in coverage] for part in (0, 1))
+            counted = [covered(c, d.truths) for c, d in zip(claims, drawn, strict=True)]
+            of_rows += [rows for rows, _ in counted]
+            of_differences += [deltas for _, deltas in counted]
+        for drawn in _batches(line, line.equal, studies, rng):
+            family += map(errors, claimed(line, drawn))
     return Counts(
         rate(of_rows),
         rate(of_differences),
