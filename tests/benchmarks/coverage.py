@@ -1,12 +1,13 @@
 """Coverage of the intervals and family-wise error of the tests, for each kind of evidence, as a Markdown table.
 
-    python tests/benchmarks/coverage.py [--studies 4000] [--lines groups] [--seed 0]
+    python tests/benchmarks/coverage.py [--studies 4000] [--coverage 1000] [--lines groups] [--whole]
 
-Every study is drawn from a known truth (tests/statistics/simulations.py) and analysed as a real one. Of each line, so
-many studies have rows that differ (coverage), and as many have equal rows (errors). Slow lines run fewer, and say how
-many. In brackets: the Monte-Carlo standard error. Flips: rows that the sign-flip test, which is not adjusted, calls
-different. None: rows and differences without an interval, which count in no coverage. The verdict takes the counts as
-they are, without their Monte-Carlo error.
+Every study is drawn from a known truth (tests/statistics/simulations.py). Its intervals and tests are those of the
+layer below the analysis of a study, many studies at a time; with --whole, those of the whole analysis, study by study,
+which are the same (tests/statistics/test_coverage.py). Of each line, 4,000 studies have equal rows (errors), and as
+many, or --coverage, have rows that differ (coverage). Slow lines run fewer. In brackets: the Monte-Carlo standard
+error. Flips: rows that the sign-flip test, which is not adjusted, calls different. None: rows and differences without
+an interval, which count in no coverage. The verdict takes the counts as they are, without their Monte-Carlo error.
 """
 
 import argparse
@@ -45,8 +46,8 @@ def _cells(line: Line, counts: Counts, seconds: float) -> list[str]:
     nominal = "95; ≤ 5" + (" (exact)" if any(line.exact) else "")
     rates = map(_percent, (counts.rows, counts.differences, counts.family, counts.flips))
     without = " / ".join(f"{100 * share:.1f}" for share in counts.without) if any(counts.without) else "-"
-    spent = f"{1000 * seconds / (2 * counts.family.n):.1f}"
-    studies = f"{counts.family.n:,}"
+    spent = f"{1000 * seconds / (counts.rows.n + counts.family.n):.1f}"
+    studies = f"{counts.rows.n:,}; {counts.family.n:,}"
     return [line.kind, line.methods, line.settings, studies, *rates, without, nominal, spent, _verdict(line, counts)]
 
 
@@ -54,13 +55,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=4_000)
     parser.add_argument("--lines", default="", help="regular expression on kind and settings; all lines by default")
+    parser.add_argument("--coverage", type=int, default=0, help="studies whose rows differ; by default as many")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--whole", action="store_true", help="run the whole analysis of each study")
     asked = parser.parse_args()
+    claimed = simulations.whole if asked.whole else simulations.layered
     print("| " + " | ".join(HEADINGS) + " |\n|" + " --- |" * len(HEADINGS), flush=True)
     for line in simulations.lines():
         if re.search(asked.lines, line.name):
             began = time.perf_counter()
-            counts = simulations.count(line, max(2, asked.studies // line.cost), asked.seed)
+            studies, of_different = (max(2, n // line.cost) for n in (asked.studies, asked.coverage or asked.studies))
+            counts = simulations.count(line, studies, asked.seed, claimed, of_different)
             print("| " + " | ".join(_cells(line, counts, time.perf_counter() - began)) + " |", flush=True)
 
 

@@ -22,7 +22,9 @@ from scipy import stats
 
 from ablation.analysis import differences, study_statistics
 from ablation.analysis.evidence import Evidence, StudyEvidence, of_row
-from ablation.analysis.facts import Analysis
+from ablation.analysis.evidence import drawn as sampled
+from ablation.analysis.facts import Analysis, Difference, Inference, RowFacts, Sample
+from ablation.analysis.scores import score
 from ablation.measures import classes, regression
 from ablation.measures.balanced_accuracy import BALANCED_ACCURACY
 from ablation.measures.correlation import PEARSON, R2
@@ -37,6 +39,7 @@ from ablation.study.levels import Condition, schema_of
 from ablation.study.table_keys import TableKeys
 
 RESAMPLES = 1_000  # bootstrap samples of one simulated study
+BATCH = 50  # studies that are drawn at a time
 
 ACCURACY = classes.of_classes(2)["accuracy"]
 NUMBER = Measure("score", "score", kind=REAL, needs=("score",), per_example=lambda columns: columns["score"])
@@ -661,10 +664,55 @@ class Counts:
     floor: float
 
 
+class Claims(NamedTuple):
+    """Claims of one study. `rows`: returns row -> interval; `deltas`: row -> difference from the reference."""
+
+    rows: Callable[[], dict[int, Interval]]
+    deltas: dict[int, Difference]
+
+
 def analysed(line: Line, drawn: Drawn) -> Analysis:
     """Return the analysis of one drawn study."""
     evidence = StudyEvidence({}, {}, drawn.rows, None)
     return study_statistics.analyse(line.record, evidence, dict.fromkeys(drawn.rows, 1), None)
+
+
+Claimed = Callable[[Any, Sequence[Drawn]], list[Claims]]
+
+
+def whole(line: Line, studies: Sequence[Drawn]) -> list[Claims]:
+    """Return the claims of the whole analysis of each study."""
+    facts = [analysed(line, drawn).rows for drawn in studies]
+    return [
+        Claims(partial(_stated, rows), {row: stated.delta for row, stated in rows.items() if stated.delta})
+        for rows in facts
+    ]
+
+
+def _stated(facts: Mapping[int, RowFacts]) -> dict[int, Interval]:
+    """Return the interval that the table prints of each row."""
+    return {row: stated.primary.interval for row, stated in facts.items()}
+
+
+def layered(line: Line, studies: Sequence[Drawn]) -> list[Claims]:
+    """Return the claims of the layer below the analysis: scores of samples, and differences of all studies at once."""
+    inference = Inference(line.record.uncertainty, line.record.by_group)
+    samples = [sampled(drawn.rows, line.measure, inference) for drawn in studies]
+    stride = 1 + max(max(rows) for rows in samples)
+    rows = {stride * place + row: sample for place, of_study in enumerate(samples) for row, sample in of_study.items()}
+    pairs = [(stride * place + 1, stride * place + row) for place, s in enumerate(samples) for row in s if row > 1]
+    by_pair = differences.between(rows, pairs)
+    claims = []
+    for place, of_study in enumerate(samples):
+        family = differences.adjusted([by_pair[stride * place + 1, stride * place + r] for r in of_study if r > 1])
+        deltas = dict(zip((r for r in of_study if r > 1), family, strict=True))
+        claims.append(Claims(partial(_scored, of_study), deltas))
+    return claims
+
+
+def _scored(samples: Mapping[int, Sample]) -> dict[int, Interval]:
+    """Return the interval of each row's score."""
+    return {row: score(sample).interval for row, sample in samples.items()}
 
 
 def _covers(interval: Interval, truth: float) -> float:
@@ -672,21 +720,16 @@ def _covers(interval: Interval, truth: float) -> float:
     return float("nan") if np.isnan(interval.low + interval.high) else float(interval.holds(truth))
 
 
-def covered(line: Line, rng: np.random.Generator) -> tuple[list[float], list[float]]:
-    """Return which intervals of one study of different rows hold their truths: of rows, of differences."""
-    drawn = line.draw(rng, line.truths)
-    facts, truths = analysed(line, drawn).rows, drawn.truths
-    of_rows = [_covers(facts[r].primary.interval, truths[r - 1]) for r in facts]
-    deltas = {r: facts[r].delta for r in facts if r > 1}
-    return of_rows, [_covers(d.value, truths[r - 1] - truths[0]) for r, d in deltas.items() if d]
+def covered(claims: Claims, truths: np.ndarray) -> tuple[list[float], list[float]]:
+    """Return which intervals of a study hold their truths (R,): those of rows, and those of differences."""
+    of_rows = [_covers(interval, truths[row - 1]) for row, interval in claims.rows().items()]
+    return of_rows, [_covers(d.value, truths[row - 1] - truths[0]) for row, d in claims.deltas.items()]
 
 
-def errors(line: Line, rng: np.random.Generator) -> tuple[bool, list[float]]:
-    """Return whether any row of one study of equal rows is called different, and the sign-flip p values."""
-    rows = analysed(line, line.draw(rng, line.equal)).rows.values()
-    deltas = [facts.delta for facts in rows if facts.delta]
-    flips = [d.p_exact for d in deltas if d.p_exact is not None]
-    return any(d.p_holm < ALPHA for d in deltas), flips
+def errors(claims: Claims) -> tuple[bool, list[float]]:
+    """Return whether any row of a study of equal rows is called different, and the sign-flip p values."""
+    flips = [d.p_exact for d in claims.deltas.values() if d.p_exact is not None]
+    return any(d.p_holm < ALPHA for d in claims.deltas.values()), flips
 
 
 def rate(studies: Sequence[Sequence[float]]) -> Rate:
@@ -708,14 +751,32 @@ def _missing_share(studies: Sequence[Sequence[float]]) -> float:
     return float(np.isnan([value for study in studies for value in study]).mean())
 
 
-def count(line: Line, studies: int, seed: int = 0) -> Counts:
-    """Return the counts of so many studies whose rows differ, and of as many whose rows are equal."""
-    rng = np.random.default_rng(seed)
+def _batches(line: Line, truths: Sequence[float], studies: int, rng: np.random.Generator) -> Iterator[list[Drawn]]:
+    """Yield so many drawn studies whose rows have these values, BATCH at a time."""
+    for start in range(0, studies, BATCH):
+        yield [line.draw(rng, truths) for _ in range(min(BATCH, studies - start))]
+
+
+def count(line: Line, studies: int, seed: int = 0, claimed: Claimed = whole, of_different: int = 0) -> Counts:
+    """Return the counts of studies whose rows differ, and of studies whose rows are equal.
+
+    Args:
+        line: the line.
+        studies: number of studies of equal rows.
+        seed: seed of the random generator.
+        claimed: `whole`, or `layered`, which takes a fraction of the time and gives the same claims.
+        of_different: number of studies whose rows differ; 0 for as many.
+    """
+    rng, of_rows, of_differences, family = np.random.default_rng(seed), [], [], []
     with lean():
-        with without_p_values():
-            coverage = [covered(line, rng) for _ in range(studies)]
-        family = [errors(line, rng) for _ in range(studies)]
-    of_rows, of_differences = ([study[part] for study in coverage] for part in (0, 1))
+        for drawn in _batches(line, line.truths, of_different or studies, rng):
+            with without_p_values():
+                claims = claimed(line, drawn)
+            counted = [covered(c, d.truths) for c, d in zip(claims, drawn, strict=True)]
+            of_rows += [rows for rows, _ in counted]
+            of_differences += [deltas for _, deltas in counted]
+        for drawn in _batches(line, line.equal, studies, rng):
+            family += map(errors, claimed(line, drawn))
     return Counts(
         rate(of_rows),
         rate(of_differences),

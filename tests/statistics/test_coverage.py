@@ -83,6 +83,23 @@ def test_fewer_than_six_groups_have_no_interval():
     assert counts.family.value == 0
 
 
+@pytest.mark.parametrize("kind", sorted({line.kind for line in LINES.values()}))
+def test_the_layer_below_makes_the_same_claims(kind: str):
+    """Differences of many studies at once, as the figures of a note count them, are those of the whole analysis."""
+    line = next(line for line in LINES.values() if line.kind == kind)
+    counts = [simulations.count(line, 4, claimed=claimed) for claimed in (simulations.whole, simulations.layered)]
+    assert str(counts[0]) == str(counts[1])
+    drawn = [line.draw(np.random.default_rng(seed), line.truths) for seed in range(2)]
+    with simulations.lean():
+        numbers = [
+            [(i.value, i.low, i.high) for i in claims.rows().values()]
+            + [(d.value.low, d.value.high, d.p_holm) for d in claims.deltas.values()]
+            for claimed in (simulations.whole, simulations.layered) for claims in claimed(line, drawn)
+        ]  # fmt: skip
+    for one, other in zip(numbers[:2], numbers[2:], strict=True):
+        assert np.array(one) == pytest.approx(np.array(other), nan_ok=True)
+
+
 # Wrong methods
 
 
@@ -165,7 +182,7 @@ def test_a_wrong_method_is_caught(
 ):
     """The same counts with a method that is wrong for this evidence break their bounds."""
     with patch.object(module, function, wrong):
-        counts = simulations.count(LINES[name], studies)
+        counts = simulations.count(LINES[name], studies, claimed=simulations.layered)
     assert failures <= set(simulations.failures(LINES[name], counts, NOMINAL)), counts
 
 
@@ -194,7 +211,7 @@ MODELS = {  # a line, what is wrong, and the bounds that break
 def test_evidence_that_is_read_wrongly_is_caught(wrong: str):
     """The right method over the wrong units, or on invented numbers, breaks the bounds."""
     line, failures = MODELS[wrong]
-    counts = simulations.count(line, 80)
+    counts = simulations.count(line, 80, claimed=simulations.layered)
     assert failures <= set(simulations.failures(line, counts, NOMINAL)), counts
 
 
