@@ -139,8 +139,7 @@ def _discordances(chunk: _Chunk) -> list[Discordance] | list[None]:
     one_seed = all(len(sample.seeds) == 1 for sample in chunk.both[0])
     if chunk.kind != BINARY or chunk.units.source != SCORE or chunk.units.sizes or not one_seed:
         return [None] * len(chunk.both)
-    right = ([sample.scores[0].astype(bool) for sample in pair if sample.scores is not None] for pair in chunk.both)
-    return [tests.discordance(a, b) for a, b in right]
+    return tests.discordances(chunk.one.astype(bool), chunk.other.astype(bool))
 
 
 def _wins(a: Sample, b: Sample) -> tuple[float, int] | None:

@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 from scipy import stats
-from statsmodels.stats.contingency_tables import cochrans_q, mcnemar
+from statsmodels.stats.contingency_tables import cochrans_q
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 from statsmodels.stats.proportion import test_proportions_2indep as proportions_2indep
@@ -113,10 +113,21 @@ def discordance(a: np.ndarray, b: np.ndarray) -> Discordance:
 
     `a`, `b`: whether each row predicts the example correctly, (N,) bool.
     """
-    both, n_a, n_b = (int(np.count_nonzero(mask)) for mask in (a & b, a, b))
-    only_a, only_b = n_a - both, n_b - both
-    table = [[both, only_a], [only_b, len(a) - n_a - only_b]]
-    return Discordance(only_a, only_b, float(mcnemar(table, exact=True).pvalue))
+    return discordances(a[None], b[None])[0]
+
+
+def discordances(a: np.ndarray, b: np.ndarray) -> list[Discordance]:
+    """Return the output of `discordance` for each of P pairs of rows.
+
+    The p value is statsmodels' `mcnemar(..., exact=True)`, which takes one pair at a time: twice the smaller tail of
+    the binomial distribution of the discordant examples, at most 1.
+
+    `a`, `b`: the first and the second row of each pair, (P, N) bool.
+    """
+    both = np.count_nonzero(a & b, axis=1)
+    only_a, only_b = np.count_nonzero(a, axis=1) - both, np.count_nonzero(b, axis=1) - both
+    p = np.minimum(1.0, 2 * stats.binom.cdf(np.minimum(only_a, only_b), only_a + only_b, 0.5))
+    return [Discordance(int(x), int(y), float(z)) for x, y, z in zip(only_a, only_b, p, strict=True)]
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -102,3 +102,13 @@ def test_a_deviation_from_few_values_is_uncertain():
     assert power.deviation_factor(2) == pytest.approx(np.sqrt(2 / stats.chi2.ppf(0.025, 2)))
     drawn = np.random.default_rng(0).normal(size=(20_000, 5)).std(axis=1, ddof=1) * power.deviation_factor(4)
     assert np.mean(drawn > 1) == pytest.approx(0.975, abs=0.004)
+
+
+def test_all_pairs_at_once_have_the_p_of_statsmodels():
+    """The exact McNemar test of many pairs is, bit for bit, that of one pair at a time."""
+    rng = np.random.default_rng(11)
+    a, b = rng.random((40, 60)) < 0.7, rng.random((40, 60)) < np.linspace(0.3, 1, 40)[:, None]
+    for first, second, found in zip(a, b, tests.discordances(a, b), strict=True):
+        only = int((first & ~second).sum()), int((second & ~first).sum())
+        assert (found.only_a, found.only_b) == only
+        assert found.p == mcnemar([[0, only[0]], [only[1], 0]], exact=True).pvalue
