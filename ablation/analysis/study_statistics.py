@@ -23,7 +23,7 @@ from ablation.store.record import Record
 from ablation.study import design
 from ablation.study.grid import Grid, Trial
 
-BOOTSTRAP_ROWS = 100  # above so many rows, bootstrap intervals are made only on request
+BOOTSTRAP_ROWS, BOOTSTRAP_EXAMPLES = 100, 500_000  # above one of these, bootstrap intervals are made only on request
 CONDITIONS, CONDITIONS_A_LEVEL = 50, 5  # with fewer, the importance of a factor is mostly noise
 
 
@@ -44,7 +44,8 @@ def analyse(
         all_intervals: compute bootstrap intervals for any number of rows.
     """
     grid, name = record.grid, record.primary.name
-    bootstrapped = all_intervals or len(grid.rows) <= BOOTSTRAP_ROWS
+    largest = max((row.n for row in evidence.test.values()), default=0)
+    bootstrapped = all_intervals or (len(grid.rows) <= BOOTSTRAP_ROWS and largest <= BOOTSTRAP_EXAMPLES)
     inference = Inference(record.uncertainty, record.by_group)
     sampled = partial(drawn if bootstrapped else samples, inference=inference)
     val, test = sampled(evidence.val, record.primary), {m.name: sampled(evidence.test, m) for m in record.detailed}

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import mean_absolute_error, roc_auc_score, root_mean_squared_error
 
-from ablation.analysis import selection, study_analysis
+from ablation.analysis import selection, study_analysis, study_statistics
 from ablation.analysis.held_out import held_out
 from ablation.errors import AblateError
 from ablation.measures import classes, regression
@@ -501,3 +501,12 @@ def test_a_row_may_lack_a_further_measure(tmp_path: Path):
     assert rows[3].delta.others["latency"]
     cells = next(line for line in drawing.files["table.md"].splitlines() if line.startswith("| 2 "))
     assert [cell.strip() for cell in cells.split("|")][6] == "–"
+
+
+def test_very_large_sets_are_bootstrapped_on_request_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Above so many examples, ten thousand resamples take hours: the number stands alone, and the note says how."""
+    monkeypatch.setattr(study_statistics, "BOOTSTRAP_EXAMPLES", N - 1)
+    drawing = numbers(tmp_path)
+    rows = drawing.study.analysis.rows.values()
+    assert all(facts.others["rmse"].over_examples is None for facts in rows)
+    assert "RMSE: no interval (--intervals all)." in drawing.files["table.md"]

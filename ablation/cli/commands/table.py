@@ -41,7 +41,7 @@ from ablation.fast_imports import loading
     type=click.Choice(["auto", "all"]),
     default="auto",
     show_default=True,
-    help="Intervals in the table; auto leaves out bootstrap intervals if there are more than 100 rows.",
+    help="Intervals in the table; auto leaves out bootstrap intervals above 100 rows or 500,000 examples.",
 )
 @click.option(
     "--marks",
