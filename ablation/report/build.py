@@ -41,8 +41,9 @@ DATED = ("trials.csv", "costs.csv", "tables/costs.md", "tables/costs.tex", REPOR
 class RenderOptions:
     """Options for rendering tables.
 
-    `latex`: keyword arguments of `latex.latex`. `all_intervals`: bootstrap intervals for studies of any size. `importances`: function that computes the importances of the factors, called if there are enough trials; None
-    leaves the importances out. `marks`: "symbols" or "stars", in place of those of the study file; "" keeps these.
+    `latex`: keyword arguments of `latex.latex`. `all_intervals`: bootstrap intervals for studies of any size.
+    `importances`: function that computes the importances of the factors, called if there are enough trials; None leaves
+    the importances out. `marks`: "symbols" or "stars", in place of those of the study file; "" keeps these.
     """
 
     latex: Mapping[str, Any] = field(default_factory=dict)
