@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 
 from ablation.analysis.facts import SEEDS, Sample, Score
-from ablation.analysis.units import CROSSED, DRAW, NOTHING, SCORE, TWO_WAY, WIDER, basis, intervals_of, measured
-from ablation.measures.measure import BINARY
+from ablation.analysis.units import CROSSED, DRAW, NOTHING, SCORE, TWO_WAY, WIDER, Basis, basis, intervals_of, measured
+from ablation.measures.measure import BINARY, REAL, SHARES
 from ablation.statistics import bootstrap, intervals
 from ablation.statistics.intervals import Interval
 from ablation.study.table_keys import BOTH, EXAMPLES
+from ablation.study.table_keys import SEEDS as SEEDS_ALONE
 
 
 def score(sample: Sample) -> Score:
@@ -22,27 +23,36 @@ def score(sample: Sample) -> Score:
     is_missing = units.source == NOTHING and sample.uncertainty == BOTH and enough_seeds  # too few groups
     over_both = Interval(value, float("nan"), float("nan")) if is_missing else None
     if units.source in (CROSSED, TWO_WAY, WIDER):
-        both = intervals_of(measured([sample], units), np.array([value]), units, sample.kind)[0]
-        over_both = _within(sample, both)
+        over_both = _over_units(sample, units)
     over = units.over or (EXAMPLES if over_examples else "")
     return Score(value, over_examples, over_seeds, over_both, over, _is_counted(sample) and sample.groups is None)
 
 
 def _over_examples(sample: Sample) -> Interval | None:
     """Return the interval over examples, or over their groups. Wilson's for right and wrong examples of one seed;
-    Student's t for scores; bootstrap percentiles for an aggregate; None where there is nothing to compute one from."""
+    Student's t for scores, on the log odds for shares; bootstrap percentiles for an aggregate; None where there is
+    nothing to compute one from."""
     units = basis([replace(sample, uncertainty=EXAMPLES)])
     if units.source == DRAW:
         assert sample.draws is not None
         return bootstrap.percentiles(np.array([sample.mean]), sample.draws.mean(axis=0)[None])[0]
     if _is_counted(sample) and not units.sizes:
         return intervals.wilson(round(sample.mean * sample.n), sample.n)
-    if units.source != SCORE:
-        return None
+    return _over_units(sample, units) if units.source == SCORE else None
+
+
+def _over_units(sample: Sample, units: Basis) -> Interval:
+    """Return the interval of a row's value over these units."""
     values = measured([sample], units)
-    if units.sizes:
-        return _within(sample, intervals_of(values, np.array([sample.mean]), units, sample.kind)[0])
-    return _within(sample, intervals.of_scores(values)[0])
+    if units.source == CROSSED and _is_counted(sample) and not units.sizes:  # seeds that all agree add nothing
+        return intervals.wilson(round(sample.mean * sample.n), sample.n)
+    interval = intervals_of(values, np.array([sample.mean]), units, REAL)[0]
+    # Beside an interval over seeds, tables that are printed already hold the t interval, which verify computes again.
+    is_beside = sample.uncertainty == SEEDS_ALONE and units.source == SCORE and not units.sizes
+    if sample.kind in SHARES and units.source in (SCORE, CROSSED) and not is_beside:
+        n_units = values.shape[1] // units.seeds if units.source == CROSSED else values.shape[1]
+        interval = intervals.of_share(interval, units.sizes.degrees if units.sizes else n_units - 1)
+    return _within(sample, interval)
 
 
 def _is_counted(sample: Sample) -> bool:

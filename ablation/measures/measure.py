@@ -23,6 +23,7 @@ KINDS = (BINARY, BOUNDED, REAL, AGGREGATE, SCALAR)
 
 SHARE = (0.0, 1.0)  # range of a fraction
 PER_EXAMPLE = (BINARY, BOUNDED, REAL)
+SHARES = (BINARY, BOUNDED)  # the mean over examples is a share, from 0 to 1
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 LEVEL = 0.95  # confidence level of every interval
@@ -143,6 +143,26 @@ def of_scores(differences: np.ndarray) -> list[Interval]:
         Interval(interval.value, float("nan"), float("nan")) if is_constant else interval
         for interval, is_constant in zip(means(differences), constant, strict=True)
     ]
+
+
+def of_share(interval: Interval, degrees: float) -> Interval:
+    """Return the interval of a share from its Student's t interval, by the same half-width on the log odds.
+
+    The delta method gives the half-width on the log odds. Near 0 and 1, where shares are skewed, the result covers
+    better than the t interval, and it stays within 0 and 1 (Dean & Pagano 2015, for clustered samples). The log odds of
+    0 and 1 are infinite: there, it is the Wilson (1927) interval of as many units, with the quantile of t.
+
+    Args:
+        interval: t interval of a share, symmetric. Its bounds are nan where nothing varies.
+        degrees: degrees of freedom: the number of units minus one.
+    """
+    value, distance = interval.value, interval.high - interval.value
+    if value <= 0 or value >= 1:
+        squared = stats.t.isf(ALPHA / 2, degrees) ** 2
+        reach = float(squared / (degrees + 1 + squared))
+        return Interval(value, 0.0, reach) if value <= 0 else Interval(value, 1 - reach, 1.0)
+    center, reach = special.logit(value), distance / (value * (1 - value))
+    return Interval(value, float(special.expit(center - reach)), float(special.expit(center + reach)))
 
 
 def with_added_examples(differences: np.ndarray) -> np.ndarray:

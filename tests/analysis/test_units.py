@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 from ablation.analysis import differences, scores
 from ablation.analysis.facts import Sample
@@ -132,6 +132,48 @@ def test_a_share_of_known_examples_has_wilsons_interval_and_an_unpaired_test():
         "examples, unpaired", tests.agresti_caffo_p((160, 200), (180, 200))
     )  # fmt: skip
     assert differences.between({1: a, 2: b}, [(1, 2)])[1, 2] == difference
+
+
+def answers(shares: Sequence[float], uncertainty: str = "both", groups: np.ndarray | None = None) -> Sample:
+    """A row of right and wrong answers: of each seed, the first examples are right, as many as its share says."""
+    right = np.stack([np.arange(N) < share * N for share in shares])
+    means, seeds = right.mean(axis=1), tuple(range(len(shares)))
+    return Sample("s", seeds, BINARY, SHARE, means, N, right, groups=groups, uncertainty=uncertainty)
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [answers([0.9], groups=np.arange(N) // 6), answers([0.9, 0.95, 0.8]), answers([0.9, 0.95, 0.8], "examples")],
+)  # fmt: skip
+def test_shares_have_intervals_on_the_log_odds(sample: Sample):
+    """As far on either side on the log odds as the t interval reaches there, and within 0 and 1."""
+    interval = scores.score(sample).interval
+    t = scores.score(replace(sample, kind=REAL, bounds=EVERYTHING)).interval
+    center, slope = special.logit(t.value), 1 / (t.value * (1 - t.value))
+    distance = (t.high - t.value) * slope
+    assert special.logit([interval.low, interval.high]) == pytest.approx([center - distance, center + distance])
+    assert 0 < interval.low < t.low
+    assert interval.high < 1
+
+
+def test_groups_that_are_all_right_have_wilsons_interval_of_as_many_examples():
+    """With the quantile of t: within a group, all answers might have one cause."""
+    interval = scores.score(answers([1.0], groups=np.arange(N) % 10)).interval
+    quantile = stats.t.ppf(0.975, 9)
+    assert (interval.value, interval.high) == (1, 1)
+    assert interval.low == pytest.approx(10 / (10 + quantile**2))
+
+
+def test_seeds_that_all_agree_are_as_one():
+    """The interval over seeds and examples is then that over examples."""
+    score = scores.score(answers([0.9, 0.9, 0.9]))
+    assert score.interval == score.over_examples == intervals.wilson(54, 60)
+
+
+def test_beside_an_interval_over_seeds_that_over_examples_is_students_t():
+    """Tables that are printed already hold it."""
+    sample = answers([0.9, 0.95, 0.8], "seeds")
+    assert scores.score(sample).over_examples == intervals.mean(sample.share)
 
 
 def test_a_single_number_has_neither_interval_nor_p():

@@ -512,8 +512,9 @@ def _aggregates() -> Iterator[Line]:
 def _over_examples() -> Iterator[Line]:
     """Yield lines of examples x seeds over examples: the truth is that of these trained models on new examples."""
     spread = Spread(example=0.8, row_example=0.4, seed=0.3, rest=0.5)
+    methods = "t on the log odds; Bonett-Price; paired t"
     for n in (50, 500):
-        yield Line("examples x seeds, over examples", "t; Bonett-Price; paired t", f"0/1, S = 5, N = {n}",
+        yield Line("examples x seeds, over examples", methods, f"0/1, S = 5, N = {n}",
                    Model("right", spread, 5, (n,), held="seeds"), ACCURACY, RIGHT, 5, OVER_EXAMPLES)  # fmt: skip
 
 
@@ -541,8 +542,8 @@ def _both() -> Iterator[Line]:
             yield Line(kind, methods, f"{words}, S = {s}, N = {n}", model, NUMBER, SCORES, s, OVER_BOTH)
     spread = Spread(example=0.8, row_example=0.3, seed=0.1, row_seed=0.1, rest=0.5)
     for s, n in product((3, 5, 10), (50, 500)):
-        yield Line(kind, methods, f"0/1, S = {s}, N = {n}", Model("right", spread, s, (n,)), ACCURACY, RIGHT, s,
-                   OVER_BOTH)  # fmt: skip
+        yield Line(kind, f"{methods}; rows on the log odds", f"0/1, S = {s}, N = {n}",
+                   Model("right", spread, s, (n,)), ACCURACY, RIGHT, s, OVER_BOTH)  # fmt: skip
 
 
 GROUPS = Spread(example=0.5, row_example=0.6, group=0.5, row_group=0.4)
@@ -558,7 +559,8 @@ def _groups() -> Iterator[Line]:
     for form, equal, g in product(("number", "right"), (True, False), (6, 8, 12, 20, 40)):
         settings = f"{'any score' if form == 'number' else '0/1'}, {'equal' if equal else 'unequal'} sizes, G = {g}"
         measure, truths = (NUMBER, SCORES) if form == "number" else (ACCURACY, RIGHT)
-        yield Line("groups, one seed", "t over groups", settings,
+        methods = "t over groups" if form == "number" else "t on the log odds; t; t over groups"
+        yield Line("groups, one seed", methods, settings,
                    Model(form, GROUPS, 1, sizes(g, equal), grouped=True), measure, truths)  # fmt: skip
     for s, g in product((3, 10), (8, 20)):
         spread = Spread(example=0.5, row_example=0.5, seed=0.1, row_seed=0.1, group=0.4, row_group=0.4, rest=0.5)

@@ -45,6 +45,8 @@ STUDIES = {  # studies of each line that is counted here
     "examples x seeds, both; interaction, S = 10, N = 50": 100,
     "groups, one seed; any score, equal sizes, G = 6": 100,
     "groups, one seed; any score, unequal sizes, G = 12": 100,
+    "groups, one seed; 0/1, equal sizes, G = 12": 150,
+    "examples x seeds, both; 0/1, S = 10, N = 50": 100,
     "groups x seeds, both; any score, unequal sizes, S = 3, G = 20": 100,
     "scalar accuracy, N known; other examples, N = 100": 100,
     "scalars, different seeds; unequal deviations, S = 5": 100,

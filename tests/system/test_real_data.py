@@ -77,6 +77,12 @@ def test_an_area_under_the_curve_is_scikit_learns(place: Path):
     assert "paired bootstrap test over examples" in (place / "breast_cancer" / "table.md").read_text()
 
 
+def on_log_odds(share: float, distance: float) -> tuple[float, float]:
+    """Return the bounds that lie this far from a share, by the slope of the log odds there."""
+    center, reach = np.log(share / (1 - share)), distance / (share * (1 - share))
+    return tuple(1 / (1 + np.exp(-bound)) for bound in (center - reach, center + reach))
+
+
 def test_both_are_a_two_way_layout(place: Path):
     """The interval of accuracy over seeds and examples contains the two components of its variance."""
     for row, line in enumerate(table(place, "digits"), start=1):
@@ -91,11 +97,9 @@ def test_both_are_a_two_way_layout(place: Path):
         howe = t_seeds**2 * max(ms_seeds - ms_rest, 0) + t_examples**2 * ms_examples
         alone = max(t_seeds**2 * ms_seeds, t_examples**2 * ms_examples)
         reach = np.sqrt(max(howe, alone) / (n_seeds * n))
-        value = right.mean()
-        expected = max(0, value - reach), min(1, value + reach)
-        assert (float(line["test_accuracy_both_low"]), float(line["test_accuracy_both_high"])) == pytest.approx(
-            expected
-        )
+        expected = on_log_odds(right.mean(), reach)
+        bounds = float(line["test_accuracy_both_low"]), float(line["test_accuracy_both_high"])
+        assert bounds == pytest.approx(expected)
 
 
 def test_every_number_of_the_questions_follows_with_plain_scipy(place: Path):
@@ -107,8 +111,9 @@ def test_every_number_of_the_questions_follows_with_plain_scipy(place: Path):
         groups, correct = stored["group"], stored["correct"].astype(float)
         means.append(np.array([correct[groups == g].mean() for g in np.unique(groups)]))
         bounds = stats.ttest_1samp(means[-1], 0).confidence_interval()
+        expected = on_log_odds(correct.mean(), bounds.high - means[-1].mean())
         assert float(line["test_correct"]) == pytest.approx(correct.mean())
-        assert (float(line["test_correct_low"]), float(line["test_correct_high"])) == pytest.approx(tuple(bounds))
+        assert (float(line["test_correct_low"]), float(line["test_correct_high"])) == pytest.approx(expected)
         assert line["n_test"] == "200"
     tests = [stats.ttest_rel(other, means[0]) for other in means[1:]]
     corrected = multipletests([t.pvalue for t in tests], method="holm")[1]

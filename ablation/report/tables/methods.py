@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ablation.analysis.facts import SEEDS, Analysis, Difference
 from ablation.analysis.unpaired import OVER_EXAMPLES, OVER_SEEDS
-from ablation.measures.measure import AGGREGATE, BINARY, Measure
+from ablation.measures.measure import AGGREGATE, BINARY, SHARES, Measure
 from ablation.model.phrases import plural, sentence, which
 from ablation.report.tables.dataframes import over, score_of
 from ablation.statistics import tests
@@ -114,11 +114,13 @@ def _interval(measure: Measure, record: Record, analysis: Analysis) -> str:
         return f"the wider of Student's t over seeds and the bootstrap over {_units_alone(units)}"
     if measure.kind == AGGREGATE:
         return f"percentile bootstrap over {units}, {RESAMPLES:,} resamples"
+    is_beside = common == "examples" and record.uncertainty == SEEDS_ALONE  # as scores.score computes it
+    scale = ", on the log odds" if measure.kind in SHARES and not is_beside else ""
     if " and " in common:
-        return f"crossed random effects of {units} (Howe)"
+        return f"crossed random effects of {units} (Howe){scale}"
     if common == "examples" and all(s.counted for s in scores):
         return "Wilson interval"
-    return f"t interval over {units}{' of the mean over seeds' if several_seeds else ''}"
+    return f"t interval over {units}{' of the mean over seeds' if several_seeds else ''}{scale}"
 
 
 def limits(record: Record, analysis: Analysis) -> Iterator[str]:
