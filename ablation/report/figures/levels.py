@@ -94,19 +94,19 @@ def plot(chart: Levels, study: StudyAnalysis) -> Mapping[str, Any]:
     across = min(ACROSS, len(factors))
     places = cells(len(factors), across, (0.06, 0.3))
     low, high = _axis(chart, by(study))
+    texts = {row: settings(study, row) for row in chart.data.row.unique().tolist()}
     traces, axes, titles = [], {}, []
     for k, (factor, place) in enumerate(zip(factors, places, strict=True)):
         data = chart.data[chart.data.factor == factor].set_index("row")
         x = {row: chart.order[factor].index(level) for row, level in data.level.items()}
+        y = {row: float(value) for row, value in data.value.items()}
         panel_axes = {"xaxis": f"x{number(k)}", "yaxis": f"y{number(k)}", "showlegend": False}
-        joined = [
-            (x[r], data.value[r]) if r else (None, None) for a, b in chart.pairs[factor][:PAIRS] for r in (a, b, 0)
-        ]
+        joined = [(x[r], y[r]) if r else (None, None) for a, b in chart.pairs[factor][:PAIRS] for r in (a, b, 0)]
         traces.append(strokes([a for a, _ in joined], [b for _, b in joined], FAINT, 1.5, **panel_axes))
         for is_selected, color, symbol in ((False, BLUE, "circle"), (True, VERMILION, "star")):
-            rows = [r for r in data.index if (r == chart.selected) == is_selected]
-            traces.append(dots([x[r] for r in rows], [float(data.value[r]) for r in rows], color, symbol,
-                               text=[settings(study, r) for r in rows], **panel_axes))  # fmt: skip
+            rows = [r for r in x if (r == chart.selected) == is_selected]
+            traces.append(dots([x[r] for r in rows], [y[r] for r in rows], color, symbol,
+                               text=[texts[r] for r in rows], **panel_axes))  # fmt: skip
         names = [plain(level, 14) for level in chart.order[factor]]
         axes[f"xaxis{number(k)}"] = axis(domain=place["x"], anchor=f"y{number(k)}", tickvals=list(range(len(names))),
                                          ticktext=names, range=[-0.4, len(names) - 0.6])  # fmt: skip
@@ -125,15 +125,15 @@ def render(study: StudyAnalysis) -> Figure | None:
     chart = compute(study)
     if not chart:
         return None
-    n_pairs = sum(map(len, chart.pairs.values()))
+    n_pairs, drawn = sum(map(len, chart.pairs.values())), plot(chart, study)
     return Figure(
         "levels",
         "Levels and validation",
         f"Every row at each of its levels. Lines join rows that differ in that factor alone; where lines of one panel "
         f"slope both ways, the factor may interact with others, or it is chance. The star is the selected row. "
-        f"The axis begins at {plot(chart, study)['layout']['yaxis']['range'][0]:g}.",
+        f"The axis begins at {drawn['layout']['yaxis']['range'][0]:g}.",
         f"Validation {metric(study)} by level, for {len(chart.order)} factors, with {n_pairs} matched pairs joined.",
         chart.data,
         left_out(study, len(study.val)),
-        plot(chart, study),
+        drawn,
     )

@@ -245,9 +245,10 @@ def _change(measure: Measure, interval: Interval | None) -> dict[str, float | No
 
 def _difference(record: Record, difference: Difference | None) -> dict[str, Any]:
     changes: dict[str, float | None] = {}
-    for m in record.detailed:
-        primary = m.name == record.primary.name
-        changes |= _change(m, (difference.value if primary else difference.others.get(m.name)) if difference else None)
+    primary, *others = record.detailed
+    for m in (primary, *others):
+        value = (difference.value if m is primary else difference.others.get(m.name)) if difference else None
+        changes |= _change(m, value)
     against = difference.against if difference else None
     discordant = {
         "only_first_right": against.only_a if against else None,
@@ -258,7 +259,7 @@ def _difference(record: Record, difference: Difference | None) -> dict[str, Any]
     return {
         **changes,
         "ci_over": (difference and over(record, difference.over)) or None,
-        **(discordant if record.primary.kind == BINARY else {}),
+        **(discordant if primary.kind == BINARY else {}),
         "p": difference.p if difference else None,
         "p_holm": difference.p_holm if difference else None,
         "p_exact": difference.p_exact if difference else None,
@@ -274,9 +275,10 @@ def over(record: Record, over: str) -> str:
 
 def _published_change(record: Record, first: int, second: int) -> dict[str, float | None]:
     """Return the published difference of two rows in percentage points; {} if the primary measure is no share."""
-    if not record.primary.is_share:
+    primary = record.primary
+    if not primary.is_share:
         return {}
-    one, other = (record.grid.published[r - 1].get(f"test_{record.primary.name}") for r in (first, second))
+    one, other = (record.grid.published[r - 1].get(f"test_{primary.name}") for r in (first, second))
     return {"published_pp": float(100 * (other - one)) if one is not None and other is not None else None}
 
 

@@ -62,12 +62,12 @@ def _marked_row(table: Table, row: int, cell: Cell) -> str:
     return f"{number}$^{{{marks}}}$" if marks else number
 
 
-def _cell(table: Table, row: int, k: int) -> list[str]:
+def _cell(table: Table, row: int, k: int, width: int) -> list[str]:
     """Return the text of a cell in each LaTeX column that the cell takes: one, or two where the column has brackets."""
     column, cell = table.columns[k], table.rows[row][k]
     if column.kind == "row":
         return [_marked_row(table, row, cell)]
-    empty_bracket = [""] if cells.is_double(table, k) else []
+    empty_bracket = [""] if width > 1 else []
     if cells.is_empty(column, cell):
         return ["--", *empty_bracket]
     value, bracket = _value(table, column, cell)
@@ -76,8 +76,11 @@ def _cell(table: Table, row: int, k: int) -> list[str]:
     return [rendered, bracket] if empty_bracket else [rendered]
 
 
-def _row(table: Table, row: int) -> str:
-    """Return one line of the tabular. The reason for missing results is printed once, across the empty columns."""
+def _row(table: Table, row: int, widths: Sequence[int]) -> str:
+    """Return one line of the tabular. The reason for missing results is printed once, across the empty columns.
+
+    `widths`: as `_widths` returns them.
+    """
 
     def reason(k: int) -> object:
         return table.rows[row][k].value if cells.is_reason(table.columns[k], table.rows[row][k]) else None
@@ -86,51 +89,51 @@ def _row(table: Table, row: int) -> str:
     for why_empty, members in groupby(range(len(table.columns)), key=reason):
         columns = list(members)
         if why_empty is None:
-            tex_cells += [part for k in columns for part in _cell(table, row, k)]
+            tex_cells += [part for k in columns for part in _cell(table, row, k, widths[k])]
         else:
-            width = sum(_width(table, k) for k in columns)
+            width = sum(widths[k] for k in columns)
             tex_cells.append(rf"\multicolumn{{{width}}}{{c}}{{{tex(cut(str(why_empty), LONGEST))}}}")
     ids = f" % {table.ids[row]}" if table.ids else ""
     return " & ".join(tex_cells) + r" \\" + ids
 
 
-def _width(table: Table, k: int) -> int:
-    return 2 if cells.is_double(table, k) else 1
+def _widths(table: Table) -> list[int]:
+    """Return the number of LaTeX columns of each column."""
+    return [2 if cells.is_double(table, k) else 1 for k in range(len(table.columns))]
 
 
-def _align(table: Table, style: str) -> str:
+def _align(table: Table, style: str, widths: Sequence[int]) -> str:
     def one(k: int) -> str:
-        if cells.is_double(table, k):
+        if widths[k] > 1:
             return "S[table-format=-2.1]l" if style == "siunitx" else "rl"
         return "l" if cells.is_left(table, k) else "r"
 
     return "".join(one(k) for k in range(len(table.columns)))
 
 
-def _titles(table: Table) -> str:
+def _titles(table: Table, widths: Sequence[int]) -> str:
     titles = []
-    for k, column in enumerate(table.columns):
+    for column, width in zip(table.columns, widths, strict=True):
         title = tex(column.title).replace("F1", "$F_1$")
         title = f"${title[0]}${title[1:]}" if column.kind == "p" else title
-        width = _width(table, k)
         titles.append(rf"\multicolumn{{{width}}}{{c}}{{{title}}}" if width > 1 else title)
     return " & ".join(titles)
 
 
-def _groups(table: Table) -> list[tuple[str, int, int]]:
+def _groups(table: Table, widths: Sequence[int]) -> list[tuple[str, int, int]]:
     """Return (heading, first LaTeX column, last LaTeX column) of each group of columns, counted from 1."""
     headings, first = [], 1
     for group, members in cells.groups(table):
-        last = first + sum(_width(table, k) for k in members) - 1
+        last = first + sum(widths[k] for k in members) - 1
         headings.append((tex(group).replace("F1", "$F_1$"), first, last))
         first = last + 1
     return headings
 
 
-def _size(table: Table) -> tuple[str, str]:
+def _size(table: Table, widths: Sequence[int]) -> tuple[str, str]:
     """Return font size command and \\tabcolsep with which the table fits a page with margins of one inch."""
     spreads = {k for row in table.rows for k, cell in enumerate(row) if isinstance(cell.value, tuple) and k}
-    n_columns = sum(_width(table, k) for k in range(len(table.columns))) + len(spreads)
+    n_columns = sum(widths) + len(spreads)
     return (
         ("footnotesize", "4pt") if n_columns <= 14 else ("scriptsize", "2.5pt") if n_columns <= 17 else ("tiny", "2pt")
     )
@@ -147,7 +150,7 @@ def latex(table: Table, style: str = "plain", form: str = "float", float: str = 
         float: environment of the float, "table" or "table*".
     """
     marks = {name: f"${mark}$" for name, mark in MARKS.items()}
-    template = LATEX.get_template("table.tex")
+    template, widths = LATEX.get_template("table.tex"), _widths(table)
     return template.render(
         study=re.sub(r"[^\w.+-]", "", table.name),
         key=table.key,
@@ -158,11 +161,11 @@ def latex(table: Table, style: str = "plain", form: str = "float", float: str = 
         long=len(table.rows) > LONG and form != "fragment",
         label=re.sub(r"[^a-z0-9]+", "-", f"{table.name}-{table.key}".lower()).strip("-"),
         caption=tex(cut(table.caption, LONGEST_CAPTION)),
-        align=_align(table, style),
-        groups=_groups(table),
-        titles=_titles(table),
-        size=_size(table),
-        rows=[_row(table, i) for i in range(len(table.rows))],
+        align=_align(table, style, widths),
+        groups=_groups(table, widths),
+        titles=_titles(table, widths),
+        size=_size(table, widths),
+        rows=[_row(table, i, widths) for i in range(len(table.rows))],
         notes=[cells.noted(note, marks, tex) for note in table.notes],
     )
 
