@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ablation.analysis.facts import Difference, Sample
+from ablation.analysis.facts import SEEDS, Difference, Sample
 from ablation.analysis.units import (
+    NOTHING,
     SCORE,
     Basis,
     basis,
@@ -22,6 +23,7 @@ from ablation.measures.measure import BINARY
 from ablation.statistics import bootstrap, intervals, tests
 from ablation.statistics.intervals import ALPHA, Interval
 from ablation.statistics.tests import Discordance
+from ablation.study.table_keys import BOTH
 
 Rows = Mapping[int, Sample]
 Pairs = Sequence[tuple[int, int]]
@@ -36,15 +38,25 @@ def common(a: Sample, b: Sample) -> tuple[Sample, Sample]:
     return (a.only(seeds), b.only(seeds)) if seeds else (a, b)
 
 
+def has_too_few(a: Sample, b: Sample) -> bool:
+    """Return whether two rows that are to be compared over seeds and examples have too few seeds in common for that,
+    though at least one of them has enough. A test over the examples of these seeds would claim something else, and in
+    a family with tests over both, it would err too often. Rows without examples are compared over seeds."""
+    has_examples = a.scores is not None or a.draws is not None
+    n_common, n_most = len(set(a.seeds) & set(b.seeds)), max(len(a.seeds), len(b.seeds))
+    return a.uncertainty == BOTH and has_examples and n_most >= SEEDS > n_common
+
+
 class _Chunk(NamedTuple):
     """Pairs of rows that are compared over the same units.
 
     Attributes:
-        units: units of comparison.
+        units: units of comparison; none where the pairs have too few common seeds.
         both: samples of each pair, as `common` returns them.
         one: output of `units.measured` for the first rows.
         other: output of `units.measured` for the second rows.
         intervals: interval of each difference.
+        too_few: whether the pairs have too few common seeds to be compared.
     """
 
     units: Basis
@@ -52,6 +64,7 @@ class _Chunk(NamedTuple):
     one: np.ndarray
     other: np.ndarray
     intervals: list[Interval]
+    too_few: bool
 
     @property
     def kind(self) -> str:
@@ -62,26 +75,29 @@ class _Chunk(NamedTuple):
 def _chunks(rows: Rows, pairs: Pairs) -> Iterator[tuple[Pairs, _Chunk]]:
     """Yield pairs with the same numbers of seeds and the same units of comparison, so many at a time that the memory
     is bounded."""
-    kinds: dict[tuple[str, int, int], list[tuple[int, int]]] = {}
+    kinds: dict[tuple[str, int, int, bool], list[tuple[int, int]]] = {}
     for a, b in dict.fromkeys(pairs):
         samples = common(rows[a], rows[b])
-        kinds.setdefault((basis(samples).source, len(samples[0].seeds), len(samples[1].seeds)), []).append((a, b))
-    for same_kind in kinds.values():
+        lengths = len(samples[0].seeds), len(samples[1].seeds)
+        kind = (basis(samples).source, *lengths, has_too_few(rows[a], rows[b]))
+        kinds.setdefault(kind, []).append((a, b))
+    for (*_, too_few), same_kind in kinds.items():
         first = rows[same_kind[0][0]]
         size = max(1, min(bootstrap.CHUNK, MOST_VALUES // max(1, first.n * len(first.seeds))))
         for start in range(0, len(same_kind), size):
             chunk = same_kind[start : start + size]
             samples_of_pairs = [common(rows[a], rows[b]) for a, b in chunk]
-            yield chunk, _compared(samples_of_pairs, basis(samples_of_pairs[0]))
+            units = Basis(NOTHING) if too_few else basis(samples_of_pairs[0])
+            yield chunk, _compared(samples_of_pairs, units, too_few)
 
 
-def _compared(samples: list[tuple[Sample, Sample]], units: Basis) -> _Chunk:
+def _compared(samples: list[tuple[Sample, Sample]], units: Basis, too_few: bool) -> _Chunk:
     """Return the chunk of these pairs of samples, with the intervals of their differences."""
     first_values, second_values = (measured(side, units) for side in zip(*samples, strict=True))
     differences, (first, _) = np.array([b.mean - a.mean for a, b in samples]), samples[0]
     raw = intervals_of(second_values - first_values, differences, units, first.kind)
     bounds = [intervals.within(interval, -first.reach, first.reach) for interval in raw]
-    return _Chunk(units, samples, first_values, second_values, bounds)
+    return _Chunk(units, samples, first_values, second_values, bounds, too_few)
 
 
 def between(
@@ -116,6 +132,8 @@ def _further(rows: Rows, pairs: Pairs) -> dict[tuple[int, int], Interval]:
 
 def _differences(chunk: _Chunk, margin: float | None) -> list[Difference]:
     """Return the difference of each pair of a chunk, with its tests."""
+    if chunk.too_few:
+        return [Difference(interval, {}, "", float("nan")) for interval in chunk.intervals]
     if not chunk.units.source:
         return [unpaired(a, b) for a, b in chunk.both]
     a, b, units, kind = chunk.one, chunk.other, chunk.units, chunk.kind

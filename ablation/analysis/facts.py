@@ -251,6 +251,7 @@ class Stability:
         value: primary measure of the selected row on validation.
         corrected: mean of the primary measure of each sample's winner on the examples outside that sample; nan with one
             example. This value is free of selection bias (bootstrap bias correction, Tsamardinos et al. 2018).
+        by_group: whether the samples are of groups of examples.
     """
 
     shares: dict[int, float]
@@ -258,6 +259,12 @@ class Stability:
     cheapest: int
     value: float
     corrected: float
+    by_group: bool = False
+
+    @property
+    def units(self) -> str:
+        """What is sampled: "examples" or "groups", as in `Difference.over`."""
+        return "groups" if self.by_group else "examples"
 
 
 @dataclass(frozen=True)

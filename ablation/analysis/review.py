@@ -240,3 +240,5 @@ def _families(study: StudyAnalysis) -> Iterator[tuple[str, int]]:
     yield "differences from the reference", sum(bool(f.delta and f.delta.over) for f in rows)
     yield "one-factor contrasts", sum(bool(c.difference.over) for c in study.analysis.contrasts)
     yield "comparisons with the selected row", sum(f.not_different is not None for f in rows)
+    for number, family in enumerate(study.analysis.families, start=1):
+        yield f"of comparisons {number}", sum(bool(d.over) for d in family.pairs.values())

@@ -50,6 +50,7 @@ def stability(
         min(alike, key=lambda r: cost(record, r, parameters[r])),
         val[selected].mean,
         corrected,
+        selecting[selected].groups is not None,
     )
 
 

@@ -105,10 +105,10 @@ class Result:
         """Reason of the failure in one line: the last line of the traceback."""
         return (self.error.strip().splitlines() or [""])[-1]
 
-    @property
-    def best(self) -> dict[str, float]:
-        """History of the first epoch with the highest validation accuracy; {} where no epoch has one."""
-        return max((e for e in self.history if "val_accuracy" in e), key=lambda e: e["val_accuracy"], default={})
+    def best(self, metric: str, lowest: bool = False) -> dict[str, float]:
+        """Return the history of the first epoch with the highest, or the lowest, metric; {} where no epoch has it."""
+        epochs = [epoch for epoch in self.history if metric in epoch]
+        return (min if lowest else max)(epochs, key=lambda epoch: epoch[metric], default={})
 
     @property
     def seconds(self) -> float:

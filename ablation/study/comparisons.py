@@ -53,11 +53,12 @@ def _toml(levels: Mapping[str, Level]) -> str:
 
 def _refuse_number(grid: Grid, number: int, place: str) -> AblateError:
     """Return the error for a row that is named by its number; the message has the row's label and levels."""
-    row = number if 0 < number <= len(grid.rows) else 1
-    label = f"its label, {quote(grid.labels[row - 1])}, or by " if grid.labels[row - 1] else ""
+    if not 0 < number <= len(grid.rows):
+        return AblateError(f"{place}: {quote(number)} is a number, and no row's; {_by_levels(grid)}")
+    label = f"its label, {quote(grid.labels[number - 1])}, or by " if grid.labels[number - 1] else ""
     return AblateError(
         f"{place}: {quote(number)} is a number, and numbers change where rows are inserted; "
-        f"name row {row} by {label}its levels, {_toml(levels_of_one(grid, row))}"
+        f"name row {number} by {label}its levels, {_toml(levels_of_one(grid, number))}"
     )
 
 

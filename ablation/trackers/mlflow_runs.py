@@ -94,8 +94,12 @@ class MlflowRuns:
             tags[NOTE] = f"{result.outcome}: {result.reason}"
             return [mlflow_messages.end(key, result.finished, "FAILED", _digest(vars(result)), tags)]
         final = {f"final/{s}_{m}": v for s, values in result.scores.items() for m, v in values.items()}
-        best = {f"best/{k}": result.best[k] for k in ("epoch", "val_accuracy", "val_loss") if k in result.best}
+        primary = self._record.primary
+        metric, lowest = f"val_{primary.name}", primary.lowest
+        epoch = result.best("val_accuracy") or result.best(metric, lowest)
+        best = {f"best/{k}": epoch[k] for k in ("epoch", "val_accuracy", "val_loss", metric) if k in epoch}
         cost = {"time/train_s": result.seconds, "parameters": float(result.parameters)}
+        cost |= {f"cost/{name}": value for name, value in result.costs.items()}
         return [
             mlflow_messages.metrics(key, result.finished, result.epochs, final | best | cost),
             mlflow_messages.end(key, result.finished, "FINISHED", tags={**tags, NOTE: ""}),

@@ -183,6 +183,18 @@ def test_a_single_number_has_neither_interval_nor_p():
     assert difference.over == ""
 
 
+def test_rows_with_too_few_common_seeds_have_no_p_over_both():
+    """A test over examples of their two common seeds would claim something else. Over seeds, tables name the units."""
+    a, b = scored(1, (0, 1, 2)), scored(2, (0, 1))
+    difference = differences.between({1: a, 2: b}, [(1, 2)])[1, 2]
+    assert (difference.over, np.isnan([difference.p, difference.value.low]).all()) == ("", True)
+    assert difference.value.value == pytest.approx(b.mean - a.only((0, 1)).mean)
+    of_seeds = {row: replace(sample, uncertainty="seeds") for row, sample in ((1, a), (2, b))}
+    assert differences.between(of_seeds, [(1, 2)])[1, 2].over == "examples"
+    other_seeds = {1: a, 2: scored(2, (3, 4, 5))}
+    assert differences.between(other_seeds, [(1, 2)])[1, 2].over == ""
+
+
 def test_wins_are_counted_from_five_seeds_on():
     """Ties are half a win."""
     a, b = stated([0.1, 0.2, 0.3, 0.4, 0.5]), stated([0.2, 0.3, 0.4, 0.4, 0.4])

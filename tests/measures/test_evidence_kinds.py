@@ -171,6 +171,27 @@ def test_auc_is_stratified_by_class():
     assert np.isfinite(one).all()
 
 
+def placements(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the share of pairs that each positive and each negative example wins (DeLong et al. 1988)."""
+    wins = np.sign(scores[labels == 1][:, None] - scores[labels == 0]) / 2 + 0.5
+    return wins.mean(axis=1), 1 - wins.mean(axis=0)
+
+
+def test_differences_of_areas_vary_as_delong_says():
+    """The bootstrap's deviation of two rows and of their difference, against DeLong's of their placements."""
+    rng = np.random.default_rng(0)
+    labels = (np.arange(400) < 150).astype(int)
+    shared = rng.normal(labels)
+    scores = [shared + 0.5 * rng.normal(size=400), shared + rng.normal(size=400)]
+    evidence = {r: Evidence("test", (0,), {"label": labels, "score": s[None]}, {}) for r, s in enumerate(scores, 1)}
+    one, other = (sample.draws[0] for sample in drawn(evidence, AUC).values())
+    positive, negative = zip(*(placements(labels, s) for s in scores), strict=True)
+    covariance = np.cov(positive) / 150 + np.cov(negative) / 250
+    of_rows, of_difference = np.sqrt(np.diag(covariance)), np.sqrt([1, -1] @ covariance @ [1, -1])
+    assert [one.std(), other.std()] == pytest.approx(of_rows, rel=0.04)
+    assert (other - one).std() == pytest.approx(of_difference, rel=0.04)
+
+
 def test_other_aggregates_draw_from_all_examples():
     """Their samples are those of numpy's generator, as in earlier tables, to the bit."""
     columns = of(3)

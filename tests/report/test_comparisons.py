@@ -96,6 +96,12 @@ def discordant(study: StudyAnalysis, pair: tuple[int, int]) -> tuple[int, int]:
     return int((one & ~other).sum()), int((other & ~one).sum())
 
 
+def test_the_table_for_reviewers_counts_the_stated_comparisons(drawing: Report):
+    """Each family with its number of tests."""
+    text = drawing.files["tables/review.md"]
+    assert "6 of comparisons 1, 1 of comparisons 2 and 2 of comparisons 3" in text
+
+
 def test_each_family_is_corrected_on_its_own(drawing: Report):
     """p is the exact McNemar test, p (Holm) is Holm's over the family's own pairs, in the family's order."""
     found = lines(drawing.files["comparisons.csv"])

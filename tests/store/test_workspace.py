@@ -147,10 +147,10 @@ def test_results_come_back(tmp_path: Path):
     assert (read(folder, 3), read(folder, 10)) == (done, failed)
     assert (is_done(folder, 3), is_done(folder, 10)) == (True, False)
     assert failed.reason == "ValueError: no"
-    assert (
-        Result(Status.DONE, 2, history=[{"epoch": e, "val_accuracy": a} for e, a in ((1, 0.2), (2, 0.2))]).best["epoch"]
-        == 1
-    )
+    history = [{"epoch": epoch, "val_accuracy": 0.2, "val_mae": 3.0 - epoch} for epoch in (1, 2)]
+    ended = Result(Status.DONE, 2, history=history)
+    assert (ended.best("val_accuracy")["epoch"], ended.best("val_mae", lowest=True)["epoch"]) == (1, 2)
+    assert ended.best("val_f1") == {}
 
 
 WORDS = ("done", "diverged", "out of memory", "killed", "timed out", "failed", "interrupted")

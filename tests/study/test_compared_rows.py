@@ -118,6 +118,7 @@ def test_merged_studies_keep_the_rows_of_their_families(tmp_path: Path):
             "compare[1].rows[2]: 3 is a number, and numbers change where rows are inserted; name row 3 by its label, "
             "'long', or by its levels, { dropout = 0.5, epochs = 3 }",
         ),
+        ('rows = ["small", 12]', "12 is a number, and no row's; name a row by its levels, such as { "),
         ('rows = ["small", 2]', "name row 2 by its levels, { dropout = 0.5, epochs = 1 }"),
         ('rows = ["small", 1.5]', "compare[1].rows[2]: 1.5 is not allowed; allowed: a list of two or more rows"),
         ('rows = ["small", true]', "compare[1].rows[2]: true is not allowed; allowed: a list of two or more rows"),

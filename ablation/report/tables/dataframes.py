@@ -9,7 +9,7 @@ import pandas as pd
 from ablation.analysis import costs as row_costs
 from ablation.analysis.costs import StudyCosts
 from ablation.analysis.differences import WINS
-from ablation.analysis.facts import Contrast, Difference, Family, RowFacts, Score
+from ablation.analysis.facts import Contrast, Difference, Family, RowFacts, Score, Stability
 from ablation.analysis.selection import Selection
 from ablation.measures.measure import BINARY, SPLITS, Measure
 from ablation.outcomes import Status
@@ -271,6 +271,11 @@ def _difference(record: Record, difference: Difference | None) -> dict[str, Any]
 def over(record: Record, over: str) -> str:
     """Return the units that intervals are over, in the study's words: "images", "seeds", "seeds and images"."""
     return over.replace("examples", f"{record.noun}s").replace("groups", f"groups of {record.noun}s")
+
+
+def validation_units(record: Record, stability: Stability) -> str:
+    """Return what is sampled on validation, in words: "validation images", "groups of validation images"."""
+    return over(record, stability.units).replace(f"{record.noun}s", f"validation {record.noun}s")
 
 
 def _published_change(record: Record, first: int, second: int) -> dict[str, float | None]:

@@ -11,6 +11,7 @@ from ablation.statistics import tests
 from ablation.statistics.bootstrap import RESAMPLES
 from ablation.statistics.intervals import LEVEL
 from ablation.store.record import Record
+from ablation.study.table_keys import BOTH
 
 SEEDS_ALONE = "seeds"
 
@@ -133,10 +134,9 @@ def limits(record: Record, analysis: Analysis) -> Iterator[str]:
     has_seeds, has_examples = "seeds" in analysis.over, any(f.primary.over_examples for f in analysis.rows.values())
     if apart and has_seeds and has_examples:
         single = " (of one, exact McNemar)" if record.primary.kind == BINARY else ""
-        yield (
-            f"Too few common seeds in {which(apart)}: brackets, Δ or p there are over test {record.noun}s, of the "
-            f"seeds that both have{single}."
-        )
+        of_both = f"brackets there are over test {record.noun}s alone, and Δ has no p"
+        otherwise = f"brackets, Δ or p there are over test {record.noun}s, of the seeds that both have{single}"
+        yield f"Too few common seeds in {which(apart)}: {of_both if record.uncertainty == BOTH else otherwise}."
     elif apart and has_seeds:
         yield f"Too few common seeds in {which(apart)}: no brackets or no p there."
     if has_seeds and any(_without_width(facts.primary.interval.low) for facts in analysis.rows.values()):

@@ -10,6 +10,7 @@ from ablation.analysis.study_analysis import StudyAnalysis
 from ablation.measures.measure import Measure
 from ablation.model.phrases import plural
 from ablation.model.table import Column, Table
+from ablation.report.tables.dataframes import validation_units
 from ablation.report.tables.secondary_table import MOST, marked_rows, secondary_table
 from ablation.report.tables.table import capital
 from ablation.statistics.intervals import ALPHA
@@ -49,9 +50,10 @@ def selection(study: StudyAnalysis) -> Table | None:
         for row in order[:MOST]
     ]  # fmt: skip
     noun, primary = study.record.noun, study.record.primary
+    units = validation_units(study.record, stability)
     notes = [
         f"Rule: {sealed.rule}. Sealed {'anew after' if sealed.earlier else 'before'} test predictions were opened.",
-        f"Best in: share of {SAMPLES:,} bootstrap samples of the validation {noun}s in which the row would have been "
+        f"Best in: share of {SAMPLES:,} bootstrap samples of the {units} in which the row would have been "
         f"selected; Monte Carlo standard error at most {100 * _sampling_error(stability.shares):.1f} points.",
         f"Differs significantly: from the selected row on validation {primary.title}, p < {ALPHA:.2f} after Holm's "
         f'correction over {plural(len(stability.shares) - 1, "comparison")}. A row with "no" need not be equal to it.',

@@ -6,7 +6,7 @@ from statistics import variance
 from ablation.analysis.check_context import CheckContext
 from ablation.model.diagnostic import Diagnostic
 from ablation.model.phrases import percent, plural, sentence, which
-from ablation.report.tables.dataframes import over
+from ablation.report.tables.dataframes import over, validation_units
 from ablation.statistics.intervals import ALPHA
 from ablation.study.table_keys import BOTH, SEEDS
 
@@ -131,8 +131,8 @@ def within_noise(context: CheckContext) -> Diagnostic | None:
     cheapest = "the selected row" if stability.cheapest == sealed.row else f"row {stability.cheapest}"
     return Diagnostic(
         "WITHIN_NOISE",
-        f"Row {sealed.row} was selected; it is best in {percent(share)} of bootstrap samples of the validation "
-        f"{noun}s{alike_text}.",
+        f"Row {sealed.row} was selected; it is best in {percent(share)} of bootstrap samples of the "
+        f"{validation_units(context.record, stability)}{alike_text}.",
         f"The choice is partly luck: the validation {primary.title} of {primary.compact(stability.value)} is "
         f"{primary.compact(stability.corrected)} when corrected for it.",
         f"Do not call one of these rows better than another; {cheapest} is the cheapest of them."
