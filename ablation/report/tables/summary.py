@@ -85,7 +85,7 @@ def _factor(record: Record, contrasts: list[Contrast], family: int) -> str:
     factor, (first, second) = contrasts[0].pair.factor, contrasts[0].pair.levels
     measure, title = record.primary, record.grid.titles[factor]
     values = [c.difference.value.value for c in contrasts]
-    numbers = ", ".join(f"{measure.scale * v:+.{measure.places(1)}f}" for v in values[:8])
+    numbers = ", ".join(f"{measure.scale * v:+z.{measure.places(1)}f}" for v in values[:8])
     shown = f"{numbers}{', ...' if values[8:] else ''} {measure.change_unit}".rstrip()
     change = f"{title} {short(factor, first)} to {short(factor, second)}"
     significance = _significance(contrasts, family)
