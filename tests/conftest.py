@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import gc
 import io
 import os
 import pty
@@ -71,6 +72,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in longer)
 
 
+_FROZEN = {"modules": 0}
+
+
+def pytest_runtest_setup() -> None:
+    """Keep the objects of loaded libraries out of garbage collection.
+
+    statsmodels asks for a full collection in each correction of p values, four times a table; with TensorFlow loaded,
+    that would be most of the time that a small table takes.
+    """
+    if len(sys.modules) > _FROZEN["modules"] + 100:
+        gc.collect()
+        gc.freeze()
+        _FROZEN["modules"] = len(sys.modules)
+
+
 class _Starts:
     """The processes that the present test has started."""
 
@@ -84,6 +100,35 @@ class _Starts:
 
 
 _STARTS = _Starts()
+
+
+class _Tables:
+    """MLflow's tables in a new SQLite file: its migrations take seconds, so that later files copy what they made."""
+
+    def __init__(self, make: Callable[[Any], None]) -> None:
+        self._make, self._content = make, b""
+
+    def __call__(self, engine: Any) -> None:
+        if engine.dialect.name != "sqlite" or not self._content:
+            self._make(engine)
+        if engine.dialect.name != "sqlite":
+            return
+        with contextlib.closing(sqlite3.connect(engine.url.database)) as file:
+            if not self._content:
+                self._content = file.serialize()
+                return
+            with contextlib.closing(sqlite3.connect(":memory:")) as made:
+                made.deserialize(self._content)
+                made.backup(file)
+
+
+@pytest.fixture(autouse=True)
+def tables() -> None:
+    """MLflow's migrations run once in a process, where a test has loaded MLflow."""
+    for name in ("mlflow.store.db.utils", "mlflow.store.model_registry.sqlalchemy_store"):
+        module = sys.modules.get(name)
+        if module and not isinstance(module._initialize_tables, _Tables):
+            module._initialize_tables = _Tables(module._initialize_tables)
 
 
 @pytest.fixture(autouse=True)
