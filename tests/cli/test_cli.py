@@ -1,8 +1,10 @@
 """The command: wrong input is one line that says what is allowed, exit 2, and nothing is written."""
 
 import errno
+import functools
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from ablation.cli.terminal import doctor
 from ablation.errors import AblateError
 from ablation.experiments import is_demo
 from ablation.experiments.keras_head.backbones import BACKBONES
+from ablation.experiments.keras_head.datasets import demo
 from ablation.experiments.keras_head.training import input_layers
 from ablation.study import study_file
 
@@ -45,6 +48,14 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     place.mkdir()
     monkeypatch.chdir(place)
     return place
+
+
+@pytest.fixture(autouse=True, scope="module")
+def drawn() -> Iterator[None]:
+    """Demo data are drawn once for all tests of this file: that takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo, "load", functools.cache(demo.load))
+        yield
 
 
 def refused(capsys: pytest.CaptureFixture[str], here: Path, *arguments: object) -> str:
