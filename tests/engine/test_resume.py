@@ -334,15 +334,16 @@ def test_out_of_memory_is_told_from_other_failures(error: Exception, status: Sta
 
 
 @pytest.mark.parametrize("keep", ["all", "selected", "none"])
-def test_heads_are_kept_as_asked(npz: Path, tmp_path: Path, study_file: Path, keep: str):
+def test_heads_are_kept_as_asked(swept: Path, npz: Path, tmp_path: Path, study_file: Path, keep: str):
     """All of them, those of the selected row, or none."""
-    workspace = tmp_path / "runs"
-    outcome = sweep.run(options(study_file, npz, workspace, keep=keep), Silent())
+    workspace = (swept if keep == "all" else tmp_path) / "runs"
+    if keep != "all":
+        sweep.run(options(study_file, npz, workspace, keep=keep), Silent())
     heads = list(workspace.glob("trained/*/head-*.weights.h5"))
     assert len(heads) == {"all": 4, "selected": 1, "none": 0}[keep]
     assert bool(list(workspace.glob("trained/*/checkpoint-*"))) == (keep == "all")
     if keep == "selected":
-        selected = next(line for line in rows(outcome.folder) if line["selected"] == "True")
+        selected = next(line for line in rows(workspace / "tiny") if line["selected"] == "True")
         assert selected["trials"] == f"{heads[0].parent.name}-{heads[0].name.split('.')[0][5:]}"
 
 
