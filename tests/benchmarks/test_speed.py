@@ -52,7 +52,7 @@ NARROWER = 256 if TINY else 1  # and the units of every row by this
 SEEDS = (0, 1, 2) if not (FULL or TINY) else (0,)
 SEVERAL = 2 if TINY else 40  # seeds of a small row
 ROWS = 2 if TINY else 9  # of the paper's
-MOST = 200 if TINY else None  # faces that are read
+MOST = 100 if TINY else None  # faces that are read
 PRECISIONS = ["float32"] if TINY else ["float32", "bfloat16"]
 SIX = ["anger", "disgust", "fear", "happiness", "sadness", "surprise"]
 FACTORS = ("fc_units", "batch_size", "epochs", "learning_rate")
@@ -305,7 +305,7 @@ def test_images_are_read(place: Path):
 
 def test_features_are_computed(place: Path):
     """Read, put through VGG16 and stored, weights loaded anew, beside Keras' `predict` on arrays that lie ready."""
-    _, said = timed(sys.executable, HERE / "backbone.py", WEIGHTS, MOST or 3000, "backbone", cwd=place)
+    _, said = timed(sys.executable, HERE / "backbone.py", WEIGHTS, 24 if TINY else 3000, "backbone", cwd=place)
     mine, predict, load = zip(*json.loads(said.splitlines()[-1]), strict=True)
     note("features of 3,000 images computed and stored; beside predict", mine, naive=predict)
     note("the same, found again: checked and mapped", load)
