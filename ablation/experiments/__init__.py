@@ -11,7 +11,11 @@ from typing import Any
 from ablation.errors import AblateError
 
 DEFAULT = "keras_head"
-BUILT_IN = {DEFAULT: "ablation.experiments.keras_head.experiment"}
+IMPORTED = "imported"
+BUILT_IN = {
+    DEFAULT: "ablation.experiments.keras_head.experiment",
+    IMPORTED: "ablation.experiments.imported.experiment",
+}
 GROUP = "ablate.experiments"  # entry points of other packages: name = "package.module" or "package.module:object"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from functools import cached_property
 from itertools import count, islice
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -58,6 +58,8 @@ class Grid(BaseModel):
     comparisons: tuple[Comparison, ...] = ()  # families that the study file states
     measures: dict[str, MeasureKeys] = {}  # what the study file states of measures
     replicates: tuple[int, ...] = ()  # extra seeds of the reference, which show the effect of the seed alone
+    replication: Literal["seeds", "runs", "folds"] = "seeds"  # what `seeds` count: runs without seeds are not paired
+    only: tuple[tuple[int, int], ...] | None = None  # (row, seed) of the trials; None for each row with each seed
 
     @property
     def selects(self) -> bool:
@@ -88,6 +90,9 @@ class Grid(BaseModel):
     def trials(self) -> Iterator[Trial]:
         """Yield the reference's replicates, then every row with the first seed, then with the second, and so on."""
         yield from (self.trial(self.reference, seed) for seed in self.replicates)
+        if self.only is not None:
+            yield from (self.trial(row, seed) for row, seed in self.only)
+            return
         yield from (self.trial(row, seed) for seed in self.seeds for row in range(1, len(self.rows) + 1))
 
     def trial(self, row: int, seed: int) -> Trial:
@@ -98,7 +103,8 @@ class Grid(BaseModel):
     @property
     def size(self) -> int:
         """Number of trials, replicates included."""
-        return len(self.rows) * len(self.seeds) + len(self.replicates)
+        n_trials = len(self.rows) * len(self.seeds) if self.only is None else len(self.only)
+        return n_trials + len(self.replicates)
 
     def replicated(self, n_replicates: int) -> "Grid":
         """Return a copy with `n_replicates` extra trainings of the reference, each with an unused seed."""
@@ -114,7 +120,19 @@ class Grid(BaseModel):
 
     def seeded(self, row: int) -> Iterator[Trial]:
         """Yield the trials of one row (from 1), one for each seed of the study."""
-        return (self.trial(row, seed) for seed in self.seeds)
+        return (self.trial(row, seed) for seed in self.seeds_of(row))
+
+    def seeds_of(self, row: int) -> tuple[int, ...]:
+        """Return the seeds of one row (from 1)."""
+        return self.seeds if self.only is None else self._seeds_by_row.get(row, ())
+
+    @cached_property
+    def _seeds_by_row(self) -> dict[int, tuple[int, ...]]:
+        """Seeds of each row, where rows have different ones."""
+        by_row: dict[int, list[int]] = {}
+        for row, seed in self.only or ():
+            by_row.setdefault(row, []).append(seed)
+        return {row: tuple(sorted(seeds)) for row, seeds in by_row.items()}
 
     def difference(self, row: int) -> dict[str, Any]:
         """Return the levels of `row` (from 1) that differ from the reference: factor -> level."""

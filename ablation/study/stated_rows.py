@@ -182,7 +182,7 @@ def refuse_duplicates(path: Path, rows: Sequence[StatedRow], conditions: Sequenc
         first[condition] = n
 
 
-def _hub(conditions: Sequence[Condition]) -> int:
+def hub(conditions: Sequence[Condition]) -> int:
     """Return the row (from 1) with the most rows that differ from it in one factor. The first such row wins ties."""
     neighbours: Counter[int] = Counter()
     varying = [f for f in conditions[0] if len({text(c[f]) for c in conditions}) > 1]
@@ -195,9 +195,12 @@ def _hub(conditions: Sequence[Condition]) -> int:
 
 
 def reference(path: Path, file: StudyKeys, conditions: Sequence[Condition]) -> int:
-    """Return the number of the reference row, from 1. Raises AblateError where the file names no row of the study."""
-    if file.reference is None:
-        return 1 if file.leave_one_out or file.one_at_a_time else _hub(conditions)
+    """Return the number of the reference row, from 1. Raises AblateError where the file names no row of the study.
+
+    For a reference that is named by label or levels, return the default: `comparisons.row_number` looks it up.
+    """
+    if not isinstance(file.reference, int):
+        return 1 if file.leave_one_out or file.one_at_a_time else hub(conditions)
     if not 1 <= file.reference <= len(conditions):
         raise AblateError(f"{path}: reference: no row {quote(file.reference)}; allowed: 1 to {len(conditions)}")
     return file.reference

@@ -20,7 +20,7 @@ from ablation.study.grid import Grid
 from ablation.study.levels import Schema, short
 from ablation.study.merge import SETS, parts, together
 from ablation.study.stated_rows import factors_of
-from ablation.study.study_keys import MAX_ROWS, MAX_SEED, ExperimentKeys
+from ablation.study.study_keys import MAX_ROWS, MAX_SEED, ExperimentKeys, floats
 
 
 @dataclass(frozen=True)
@@ -173,6 +173,8 @@ def _read_one(grid: str, changes: Mapping[str, Any] | None, seeds: Sequence[int]
 
 def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -> Grid:
     file = study_keys.parse(path)
+    if file.imported:
+        raise AblateError(f"{path}: its results are imported, not trained; read them with `ablate import {path}`")
     factors = factors_of(file.experiment)
     _refuse_unknown(changes, factors.schema)
     stated = factors.located(study_keys.floats(file.fixed), path.parent)
@@ -211,6 +213,9 @@ def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -
         measures=study_keys.measures(path, file, factors.experiment),
     )
     study_keys.refuse_second_best(path, grid)
+    if isinstance(file.reference, str | dict):
+        row = comparisons.row_number(grid, floats(file.reference), f"{path}: reference")
+        grid = grid.model_copy(update={"reference": row})
     return grid.model_copy(update={"comparisons": comparisons.checked(path, file.compare, grid, factors)})
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 
 from ablation import experiments
 from ablation.errors import AblateError
 from ablation.study.grid import NOTHING, Grid
+from ablation.study.import_keys import ImportKeys
 from ablation.study.table_keys import COSTS, SPLIT_NONE, Comparison, MeasureKeys, TableKeys
 
 MAX_SEED = 2**32 - 1  # the largest seed that NumPy and scikit-learn accept
@@ -32,13 +34,15 @@ class ExperimentKeys(BaseModel):
 class StudyKeys(BaseModel):
     """Keys of a study file. The description of a field lists its allowed values."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=True)
 
     title: str = Field("", description="a string")
     experiment: ExperimentKeys = Field(
         default_factory=ExperimentKeys, description="a table: [experiment], then plugin = the name of an experiment"
     )
-    reference: int | None = Field(None, description="the number of a row, from 1")
+    reference: int | str | dict[str, Any] | None = Field(
+        None, description="the number of a row, from 1, its label, or levels that only it has"
+    )
     select_on: str = Field("", description="val_ and the name of a measure, or none")
     select_on_test: bool = Field(False, description="true or false")
     seeds: list[Annotated[int, Field(ge=0, le=MAX_SEED)]] = Field(
@@ -53,6 +57,7 @@ class StudyKeys(BaseModel):
     measures: dict[str, MeasureKeys] = Field(
         default_factory=dict, description="a table: [measures], then name = { key = value }"
     )
+    imported: ImportKeys | None = Field(None, alias="import", description="a table: [import], then from = a source")
     fixed: dict[str, Any] = Field(default_factory=dict, description="a table: [fixed], then factor = level")
     rows: list[dict[str, Any]] | None = Field(None, description="a list of tables: [[rows]], then factor = level")
     factorial: dict[str, list[Any]] | None = Field(None, description="a table: factor = [levels]")
@@ -63,7 +68,8 @@ class StudyKeys(BaseModel):
 
 
 TABLES: dict[str, type[BaseModel]] = {
-    "experiment": ExperimentKeys, "table": TableKeys, "compare": Comparison, "measures": MeasureKeys,
+    "experiment": ExperimentKeys, "import": ImportKeys, "table": TableKeys, "compare": Comparison,
+    "measures": MeasureKeys,
 }  # fmt: skip
 
 
@@ -113,8 +119,13 @@ def _key_error(error: ValidationError) -> str:
     where = str(key) + "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in parts)
     if first["type"] == "extra_forbidden":
         place = f"{where.rpartition('.')[0]}: " if inner else ""
-        return f"{place}unknown key {quote(first['loc'][-1])}; known: {', '.join(model.model_fields)}"
+        return f"{place}unknown key {quote(first['loc'][-1])}; known: {', '.join(_named_fields(model))}"
     return f"{where}: {quote(first['input'])} is not allowed; allowed: {field}"
+
+
+def _named_fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Return the fields of a model by the names that a study file has for them."""
+    return {info.alias or name: info for name, info in model.model_fields.items()}
 
 
 def _described(place: Sequence[int | str]) -> tuple[type[BaseModel], str | None]:
@@ -122,9 +133,9 @@ def _described(place: Sequence[int | str]) -> tuple[type[BaseModel], str | None]
     model: type[BaseModel] = StudyKeys
     description = None
     for part in place:
-        if part not in model.model_fields:
+        if part not in (named := _named_fields(model)):
             continue
-        description = model.model_fields[str(part)].description or description
+        description = named[str(part)].description or description
         model = TABLES.get(str(part), model)
     return model, description
 

@@ -1,0 +1,88 @@
+"""Interface of imported results as an experiment: see experiments/protocol.py. It trains nothing."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from ablation.analysis.check_context import CheckContext
+from ablation.engine.run import Run
+from ablation.errors import AblateError
+from ablation.experiments.imported import diagnostics as checks
+from ablation.experiments.protocol import Prepared, Request
+from ablation.measures import from_columns
+from ablation.measures.classes import of_classes
+from ablation.measures.measure import Measure
+from ablation.model.diagnostic import Diagnostic
+from ablation.outcomes import Status
+from ablation.progress.listener import ProgressListener
+from ablation.store import record
+from ablation.store.training import Training
+from ablation.study.levels import Condition
+
+name, version = "imported", 1
+measures: Mapping[str, Measure] = {}  # the source's own: see Inputs.measures
+varies = "not known, the runs were made elsewhere"
+pages = str(Path(__file__).parent / "pages")
+SHARES_OF_EXAMPLES = ("accuracy", "correct", "success rate", "pass rate")  # last words of titles: right examples of N
+
+
+class factors(BaseModel):
+    """No factors of its own: those of a study are the source's, and lie in its record."""
+
+
+class Inputs(record.Inputs):
+    """Source of the results of a study.
+
+    `largest`: number, such as val_accuracy, or cost -> its largest size. `confounded`: setting -> row (from 1) -> its
+    values, for settings that vary between rows without being factors. `n_runs`: number of runs in the source.
+    `is_paired`: whether the source states seeds. `has_folds`: whether these are folds.
+    """
+
+    source: str = ""
+    kind: str = ""
+    largest: dict[str, float] = Field(default_factory=dict)
+    confounded: dict[str, dict[int, tuple[str, ...]]] = Field(default_factory=dict)
+    n_runs: int = 0
+    is_paired: bool = False
+    has_folds: bool = False
+
+    def identity(self, condition: Condition) -> dict[str, Any]:
+        return dict(self.digests)
+
+    def measures(self, declared: Mapping[str, Measure]) -> Mapping[str, Measure]:
+        """Return the measures of the source's numbers. A share of so many examples is one of right examples."""
+        stated = from_columns.of_numbers(self.largest, self.source)
+        return {name: self._counted(measure) for name, measure in stated.items()}
+
+    def _counted(self, measure: Measure) -> Measure:
+        if not self.sizes.get("test") or not measure.is_share or not measure.title.endswith(SHARES_OF_EXAMPLES):
+            return measure
+        right = of_classes()["accuracy"]
+        return replace(measure, kind=right.kind, needs=right.needs, per_example=right.per_example)
+
+    def changes(self, new: record.Inputs) -> Iterator[tuple[str, object, object]]:
+        """Yield nothing: a source may grow."""
+        yield from ()
+
+    def provenance(self) -> Iterator[tuple[str, str]]:
+        yield "source", f"{self.source} ({self.kind})"
+        yield "runs in the source", f"{self.n_runs:,}"
+        yield from super().provenance()
+
+
+def diagnostics() -> dict[str, Callable[[CheckContext], Diagnostic | None]]:
+    """Return the warnings of imported results: code -> check."""
+    return {"CONFOUNDED": checks.confounded, "UNPAIRED": checks.unpaired, "FOLDS": checks.folds}
+
+
+def prepare(request: Request, watch: ProgressListener) -> Prepared:
+    """Refuse: results are imported, not trained."""
+    raise AblateError(f"study {request.grid.stem!r}: its results are imported; `ablate import` reads its source again")
+
+
+def train(training: Training, run: Run) -> Status | None:
+    """Refuse: results are imported, not trained."""
+    raise AblateError("results are imported, not trained")

@@ -1,0 +1,95 @@
+"""Values of metrics that have a course: the last one, or those at the best step."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from ablation.errors import AblateError
+from ablation.sources.fields import is_missing
+from ablation.sources.runs import CURVES, METRIC, RUN_COLUMN, STEP, VALUE, Runs
+
+
+def from_long(runs: Runs, metric: str, value: str, step: str, where: str) -> Runs:
+    """Return runs from lines of (settings of a run, metric, step, value): lines with equal other fields are one run.
+
+    Args:
+        runs: the lines.
+        metric, value, step: names of the columns; `step` may be "" where a metric has one value.
+        where: beginning of an error message.
+    """
+    for column in (metric, value, *([step] if step else [])):
+        if column not in runs.frame:
+            raise AblateError(f"{where}: no column {column!r}; columns: {', '.join(map(str, runs.frame.columns))}")
+    _need_numbers(runs, value, where)
+    others = [name for name in runs.frame.columns if name not in (metric, value, step)]
+    return _with_curves(runs, others, {metric: metric, value: value, step: step})
+
+
+def _with_curves(runs: Runs, others: list[str], names: dict[str, str]) -> Runs:
+    """Return one run for each combination of the other fields, with the lines as curves."""
+    metric, value, step = names
+    frame = runs.frame
+    position = frame.groupby(others, sort=False, dropna=False).ngroup() if others else pd.Series(0, frame.index)
+    lines = pd.DataFrame(
+        {
+            RUN_COLUMN: position,
+            METRIC: frame[metric].astype(str),
+            STEP: frame[step] if step else 0,
+            VALUE: frame[value].astype(float),
+        }
+    )
+    if not step and lines.duplicated([RUN_COLUMN, METRIC]).any():
+        raise AblateError(
+            f"{runs.address}: a run has two values of one metric; name the column that counts its steps (step = ...)"
+        )
+    first = frame.loc[~position.duplicated(), others].reset_index(drop=True)
+    return replace(runs, frame=first, curves=lines[list(CURVES)])
+
+
+def from_steps(runs: Runs, step: str, key: Sequence[str], where: str) -> Runs:
+    """Return runs from lines that are steps: lines with equal fields of `key` are one run.
+
+    Columns of numbers become curves, unless they are in `key`. Of other columns, the value of the last line stands.
+    """
+    _need_numbers(runs, step, where)
+    frame = runs.frame.sort_values(step, kind="stable")
+    position = frame.groupby(list(key), sort=False, dropna=False).ngroup() if key else pd.Series(0, frame.index)
+    if pd.DataFrame({"run": position, "step": frame[step]}).duplicated().any():
+        raise AblateError(f"{where}: a run has two lines of one {step}; name the factor or seed that tells them apart")
+    courses = [c for c in frame.columns if c != step and c not in key and frame[c].dtype.kind in "if"]
+    melted = frame.assign(**{RUN_COLUMN: position}).melt([RUN_COLUMN, step], courses, METRIC, VALUE)
+    melted = melted.rename(columns={step: STEP}).dropna(subset=[VALUE]).astype({VALUE: float})
+    rest_names = [c for c in frame.columns if c not in (*courses, step)]
+    last = frame.assign(**{RUN_COLUMN: position}).groupby(RUN_COLUMN)[rest_names].last().reset_index(drop=True)
+    return replace(runs, frame=last, curves=melted[list(CURVES)])
+
+
+def _need_numbers(runs: Runs, name: str, where: str) -> None:
+    """Raise AblateError where a column has a cell that is no number."""
+    if runs.frame[name].dtype.kind in "iuf":
+        return
+    wrong = [cell for cell in runs.frame[name] if not is_missing(cell) and not isinstance(cell, int | float)]
+    if wrong:
+        raise AblateError(f"{where}: column {name!r} has {str(wrong[0])[:60]!r}, which is no number")
+
+
+def last(curves: pd.DataFrame, metric: str) -> pd.Series:
+    """Return the last value of a metric that is not missing, by run."""
+    lines = curves[(curves[METRIC] == metric) & curves[VALUE].notna()]
+    return lines.sort_values(STEP, kind="stable").groupby(RUN_COLUMN)[VALUE].last()
+
+
+def best_steps(curves: pd.DataFrame, metric: str, lowest: bool) -> pd.Series:
+    """Return the first step with the best value of a metric, by run."""
+    lines = curves[(curves[METRIC] == metric) & curves[VALUE].notna()].sort_values(STEP, kind="stable")
+    by_run = lines.groupby(RUN_COLUMN)[VALUE]
+    places = by_run.idxmin() if lowest else by_run.idxmax()
+    return lines.loc[places].set_index(RUN_COLUMN)[STEP]
+
+
+def at(curves: pd.DataFrame, metric: str, steps: pd.Series) -> pd.Series:
+    """Return the value of a metric at one step of each run; a run without a value there is missing."""
+    lines = curves[(curves[METRIC] == metric) & curves[VALUE].notna()]
+    chosen = lines[lines[STEP] == lines[RUN_COLUMN].map(steps)]
+    return chosen.groupby(RUN_COLUMN)[VALUE].last()

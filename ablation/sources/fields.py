@@ -1,0 +1,125 @@
+"""Fields of runs: names that users write for them, new fields from a pattern, and the runs that a filter keeps."""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from ablation.errors import AblateError
+from ablation.sources.runs import CURVES, FOLDER, NAME, OWN, RUN, RUN_COLUMN, SETTING, TAG, Runs
+
+SHOWN = 8  # names that an error message lists
+
+
+def resolved(runs: Runs, name: str, where: str) -> str:
+    """Return the full name of a field: of `lr`, `params.lr`, where only one field ends like this.
+
+    Args:
+        runs: runs of a source.
+        name: name as the user writes it.
+        where: beginning of an error message, such as the file and the key.
+
+    Raises:
+        AblateError: no field has this name, or several end like it.
+    """
+    names = [*runs.frame.columns, *runs.metrics]
+    for candidate in (name, f"{SETTING}{name}", f"{TAG}{name}"):
+        if candidate in names:
+            return candidate
+    ending = [known for known in names if known.endswith((f".{name}", f"/{name}"))]
+    if len(ending) == 1:
+        return str(ending[0])
+    if ending:
+        raise AblateError(f"{where}: {len(ending)} fields end with {name!r}: {', '.join(ending[:SHOWN])}; name one")
+    close = difflib.get_close_matches(name, names, 3, 0.5) or names
+    shown = f"{', '.join(map(str, close[:SHOWN]))}{', ...' if len(close) > SHOWN else ''}"
+    raise AblateError(f"{where}: no field {name!r} in {runs.address}; fields: {shown}")
+
+
+def with_pattern(runs: Runs, pattern: str, where: str) -> Runs:
+    """Return the runs with a field for each named group of a regular expression on their folder or name.
+
+    Raises AblateError where the expression is wrong, has no named group, or does not match a run.
+    """
+    if not pattern:
+        return runs
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise AblateError(f"{where}: not a regular expression: {error}") from None
+    if not expression.groupindex:
+        raise AblateError(f"{where}: needs a named group, such as (?P<model>[a-z]+)")
+    source = next((name for name in (FOLDER, "file", NAME, RUN) if name in runs.frame), None)
+    if source is None:
+        raise AblateError(f"{where}: the runs of {runs.address} have no folder, file or name")
+    matches = [expression.search(str(text)) for text in runs.frame[source]]
+    if None in matches:
+        unmatched = runs.frame[source].iloc[matches.index(None)]
+        raise AblateError(f"{where}: does not match {source} {unmatched!r}; leave such runs out with [import] where")
+    new = {
+        f"{SETTING}{group}" if runs.is_told else group: numbers([match[group] for match in matches if match])
+        for group in expression.groupindex
+    }
+    return replace(runs, frame=runs.frame.assign(**new))
+
+
+def numbers(texts: Sequence[str | None]) -> list[Any]:
+    """Return texts as numbers where all of them are, otherwise unchanged."""
+    for kind, shape in ((int, r"[-+]?\d{1,15}"), (float, r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")):
+        if all(text is None or re.fullmatch(shape, text) for text in texts):
+            return [None if text is None else kind(text) for text in texts]
+    return list(texts)
+
+
+def filtered(runs: Runs, conditions: Mapping[str, Any], where: str) -> Runs:
+    """Return the runs whose fields have the stated values. Raises AblateError where no run is left."""
+    kept = pd.Series(True, runs.frame.index)
+    for name, stated in conditions.items():
+        field = resolved(runs, name, f"{where}.{name}")
+        values = stated if isinstance(stated, list) else [stated]
+        if field not in runs.frame:
+            raise AblateError(f"{where}.{name}: is a metric with a course; runs are filtered by their other fields")
+        matching = runs.frame[field].map(lambda cell, values=values: any(is_equal(cell, value) for value in values))
+        if not matching.any():
+            occurring = ", ".join(dict.fromkeys(map(str, runs.frame[field].head(1000))))
+            raise AblateError(f"{where}.{name}: no run has {stated!r}; values: {occurring[:200]}")
+        kept &= matching
+    if not kept.any():
+        raise AblateError(f"{where}: no run meets all of these conditions")
+    return only(runs, kept)
+
+
+def only(runs: Runs, kept: pd.Series) -> Runs:
+    """Return the runs at which `kept` is True, with their curves."""
+    if kept.all():
+        return runs
+    positions = pd.Series(range(int(kept.sum())), index=runs.frame.index[kept])
+    curves = runs.curves
+    if curves is not None:
+        curves = curves[curves[RUN_COLUMN].isin(positions.index)]
+        curves = curves.assign(**{RUN_COLUMN: curves[RUN_COLUMN].map(positions)})[list(CURVES)]
+    return replace(runs, frame=runs.frame[kept].reset_index(drop=True), curves=curves)
+
+
+def is_missing(cell: Any) -> bool:
+    """Return whether a cell has no value: None or nan."""
+    return cell is None or cell is pd.NA or (isinstance(cell, float) and cell != cell)
+
+
+def is_equal(cell: Any, value: Any) -> bool:
+    """Return whether a cell has a stated value: 1 and 1.0 are equal, true and 1 are not; a text is compared as text."""
+    if isinstance(cell, str) or isinstance(value, str):
+        return str(cell) == str(value)
+    if isinstance(value, list):
+        value = tuple(value)
+    return isinstance(cell, bool) == isinstance(value, bool) and bool(cell == value)
+
+
+def settings(runs: Runs, used: Iterable[str]) -> list[str]:
+    """Return the fields that may be settings: not used otherwise, and neither a note nor a name of a run."""
+    taken = {*used, *OWN}
+    names = [name for name in runs.frame.columns if name not in taken and not str(name).startswith(TAG)]
+    return [name for name in names if name.startswith(SETTING)] if runs.is_told else names

@@ -1,0 +1,136 @@
+"""Workflow of `ablate import`: from the runs of a source to the files and the table of a study."""
+
+import json
+import shutil
+import time
+from datetime import UTC, datetime
+
+from ablation import __version__, experiments
+from ablation.analysis import selection
+from ablation.analysis.study_analysis import collect
+from ablation.errors import AblateError
+from ablation.outcomes import Status
+from ablation.report.build import RenderOptions, RunSummary, build, summarize, write
+from ablation.sources import address, arrange
+from ablation.sources.arrange import Arranged, ImportedTrial
+from ablation.sources.runs import PRUNED, RUNNING, Runs
+from ablation.store import record as records
+from ablation.store import result
+from ablation.store.files import write_json, write_text
+from ablation.store.record import Record
+from ablation.store.result import Result
+from ablation.store.upgrade import opened
+from ablation.store.workspace import StudyFolder, Workspace, check_name
+from ablation.workflows import imported_study
+from ablation.workflows.imported_study import Import
+
+STATUSES = {PRUNED: Status.KILLED, RUNNING: Status.INTERRUPTED}  # of runs that did not end
+
+
+def run(imported: Import) -> tuple[RunSummary, list[str]]:
+    """Import the results of a source; return the summary of the study, and sentences on what was read.
+
+    Raises:
+        AblateError: the source or a key is wrong; raised before anything is written.
+    """
+    check_name(imported.name)
+    workspace = opened(imported.workspace, lambda message: None)
+    runs, arranged = read(imported)
+    record = imported_study.record_of(imported, runs, arranged)
+    with workspace.lock():
+        old = records.read(workspace.study(record.name))
+        if old and old.grid.factors.plugin != experiments.IMPORTED:
+            raise AblateError(f"study {record.name!r} was trained, not imported; pass another --name")
+        changes = _changes(workspace, old, record, arranged) if old else []
+        _write(workspace, record, runs, arranged, old)
+        return _concluded(workspace, record), [*arranged.notes, *changes]
+
+
+def read(imported: Import) -> tuple[Runs, Arranged]:
+    """Return the runs of the source, and the rows that they make."""
+    keys = imported.import_keys
+    runs = address.read(keys.source, imported.path.parent, f"{imported.where}.from")
+    arrange.refuse_summaries(runs)
+    return runs, arrange.arrange(runs, keys, imported.where, imported_study.best(imported))
+
+
+def _changes(workspace: Workspace, old: Record, new: Record, arranged: Arranged) -> list[str]:
+    """Return sentences on what changed since the last import."""
+    keyed = {old.trial_key(t): t for t in old.grid.trials()}
+    keys = {new.trial_key(t): t for t in new.grid.trials()}
+    stored = collect(workspace, old)
+    numbers = {new.trial_key(new.grid.trial(t.row, t.seed)): _by_split(t) for t in arranged.trials}
+    gone, added = keyed.keys() - keys.keys(), keys.keys() - keyed.keys()
+    changed = [
+        key for key in keyed.keys() & keys.keys()
+        if (result := stored[keyed[key]]) and result.scores != numbers[key]
+    ]  # fmt: skip
+    parts = [f"{len(part)} {word}" for part, word in ((added, "new"), (gone, "gone"), (changed, "changed")) if part]
+    if not parts:
+        return ["Since the last import: no change."]
+    return [f"Since the last import ({len(keyed)} runs, {len(keys)} now): {', '.join(parts)}."]
+
+
+def _by_split(trial: ImportedTrial) -> dict[str, dict[str, float]]:
+    """Return split -> measure -> value of a trial."""
+    scores: dict[str, dict[str, float]] = {"train": {}, "val": {}, "test": {}}
+    for number, value in trial.numbers.items():
+        split, _, measure = number.partition("_")
+        scores[split][measure] = value
+    return {split: values for split, values in scores.items() if values}
+
+
+def _write(workspace: Workspace, record: Record, runs: Runs, arranged: Arranged, old: Record | None) -> None:
+    """Write the snapshot, the results and the record, the record last; results that are gone are deleted."""
+    folder, now = workspace.study(record.name), time.time()
+    _write_snapshot(folder, runs, arranged)
+    keys = set()
+    for trial in arranged.trials:
+        stated = record.grid.trial(trial.row, trial.seed)
+        keys.add(record.training_key(stated))
+        place = workspace.training(record.training_key(stated))
+        shutil.rmtree(place.path, ignore_errors=True)
+        status = STATUSES.get(trial.status) or Status(trial.status)
+        started = trial.started or now
+        result.write(
+            place,
+            Result(
+                outcome=status, epochs=stated.step, scores=_by_split(trial), history=list(trial.history),
+                started=started, finished=started + trial.seconds, error=trial.reason or trial.status, attempts=1,
+                costs=dict(trial.costs),
+            ),
+        )  # fmt: skip
+    for trial_before in old.grid.trials() if old else ():
+        if (key := old.training_key(trial_before) if old else "") not in keys:
+            shutil.rmtree(workspace.training(key).path, ignore_errors=True)
+    record.write(folder)
+
+
+def _write_snapshot(folder: StudyFolder, runs: Runs, arranged: Arranged) -> None:
+    """Write what was read: all fields of all runs, their courses, and where they are from."""
+    lines = (json.dumps(line, default=str, ensure_ascii=False) for line in runs.frame.to_dict("records"))
+    write_text(folder.path / "imported" / "runs.jsonl", "\n".join(lines) + "\n")
+    if runs.curves is not None:
+        write_text(folder.path / "imported" / "curves.csv", runs.curves.to_csv(index=False))
+    write_json(
+        folder.path / "imported" / "source.json",
+        {
+            "address": runs.address,
+            "kind": runs.kind,
+            "files": dict(runs.files),
+            "runs": len(runs.frame),
+            "notes": list(arranged.notes),
+            "read": datetime.now(UTC).isoformat(timespec="seconds"),
+            "version": __version__,
+        },
+    )
+
+
+def _concluded(workspace: Workspace, record: Record) -> RunSummary:
+    """Select a row on validation, draw the table, and return the summary."""
+    results = collect(workspace, record)
+    selected = selection.select(workspace, record, results)
+    sealed = selection.seal(workspace.study(record.name), selected) if selected else None
+    drawing = build(workspace, record, results, sealed, RenderOptions())
+    write(workspace, drawing)
+    return summarize(workspace, drawing, 0)
