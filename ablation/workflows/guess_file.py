@@ -16,8 +16,8 @@ def guessed(imported: Import) -> str:
     runs = address.read(keys.source, imported.path.parent, f"{imported.where}.from")
     proposed = guess(runs)
     lines = [
-        f"# Proposed from {keys.source}: {len(runs.frame):,} {'lines' if runs.kind == 'csv' else 'runs'}. Check it, then:",
-        "#   ablate import THIS_FILE",
+        f"# Proposed from {keys.source}: {len(runs.frame):,} {'lines' if runs.kind == 'csv' else 'runs'}.",
+        "# Check it, then: ablate import THIS_FILE",
         f"title = {json.dumps(imported.name)}",
         "# reference = 1  # the row that others are compared with: its number, or { factor = level }",
         "",
@@ -58,15 +58,10 @@ def _seed(proposed: Guess) -> list[str]:
 def _directions(proposed: Guess) -> list[str]:
     """Return [measures] with the direction of each number, and a question where nobody states it."""
     lines = ["", "[measures]"]
-    for number in proposed.metrics:
-        _, name = names.split_of(number)
+    for name in dict.fromkeys(names.split_of(number)[1] for number in proposed.metrics):
         meaning = names.meaning(name)
-        if meaning:
-            lines.append(f'# {name} = {{ best = "{meaning.best}" }}  # known as {meaning.title}')
-        else:
-            lines.append(
-                f'# {name} = {{ best = "high" }}  # high or low? rows are selected by it only where this is stated'
-            )
+        question = f"known as {meaning.title}" if meaning else "high or low? rows are selected by it only if stated"
+        lines.append(f'# {name} = {{ best = "{meaning.best if meaning else "high"}" }}  # {question}')
     return lines
 
 

@@ -23,8 +23,8 @@ def confounded(context: CheckContext) -> Diagnostic | None:
         "CONFOUNDED",
         f"{plural(len(apart), 'setting')} {differ} from the reference beside the factors: {listed(shown)}{more}.",
         "A difference between these rows and the reference may be theirs, not the factors'.",
-        "Make such a setting a factor, compare rows that share it ([import] where), or list it under ignore there if it "
-        "cannot matter.",
+        "Make such a setting a factor, compare rows that share it ([import] where), or list it in [import] ignore, "
+        "where it cannot matter.",
         tuple(sorted({row for rows in apart.values() for row in rows})),
     )
 
