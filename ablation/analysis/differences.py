@@ -8,6 +8,7 @@ import numpy as np
 
 from ablation.analysis.facts import SEEDS, Difference, Sample
 from ablation.analysis.units import (
+    FOLD,
     NOTHING,
     SCORE,
     Basis,
@@ -42,6 +43,8 @@ def has_too_few(a: Sample, b: Sample) -> bool:
     """Return whether two rows that are to be compared over seeds and examples have too few seeds in common for that,
     though at least one of them has enough. A test over the examples of these seeds would claim something else, and in
     a family with tests over both, it would err too often. Rows without examples are compared over seeds."""
+    if a.clusters is not None:
+        return False
     has_examples = a.scores is not None or a.draws is not None
     n_common, n_most = len(set(a.seeds) & set(b.seeds)), max(len(a.seeds), len(b.seeds))
     return a.uncertainty == BOTH and has_examples and n_most >= SEEDS > n_common
@@ -145,7 +148,8 @@ def _differences(chunk: _Chunk, margin: float | None) -> list[Difference]:
     )  # fmt: skip
     return [
         Difference(
-            interval, {}, units.over, p_value, against, p_exact, equivalent=equivalent, wins=_wins(*pair),
+            interval, {}, units.over, p_value, against, p_exact, equivalent=equivalent,
+            wins=None if units.source == FOLD else _wins(*pair),
             common_seeds=len(pair[0].seeds) if pair[0].seeds == pair[1].seeds else 0,
         )
         for interval, p_value, against, p_exact, equivalent, pair in columns

@@ -26,6 +26,10 @@ def not_eligible(record: Record, finished: Mapping[int, int]) -> dict[int, str]:
     if len(set(splits.values())) == 1:
         reasons = {}
     most = max((n for row, n in finished.items() if row not in reasons), default=0)
-    seeds = len(record.grid.seeds)
-    few = {row: f"{n} of {seeds} seeds" for row, n in finished.items() if row not in reasons and n < most}
+    grid = record.grid
+    few = {
+        row: f"{n} of {len(grid.seeds_of(row))} {grid.replication}"
+        for row, n in finished.items()
+        if row not in reasons and n < most
+    }
     return reasons | few

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -29,6 +29,7 @@ class Evidence:
             unknown, or differ between seeds. Where examples are repeated, N counts the repeats.
         numbers: measure -> the score that each training states itself, (S,).
         size: number of examples where their columns are not available; 0 where it is unknown.
+        seeds_of: measure -> the seeds whose trainings state it, for a measure that some trainings lack.
     """
 
     split: str
@@ -36,6 +37,7 @@ class Evidence:
     columns: Mapping[str, np.ndarray]
     numbers: Mapping[str, np.ndarray]
     size: int = 0
+    seeds_of: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @cached_property
     def groups(self) -> np.ndarray | None:
@@ -98,8 +100,8 @@ class Evidence:
             if measure.kind == AGGREGATE:
                 return Sample(*identity, values, self.n, resample=lambda weights: measure.resample(self._each, weights))
             return Sample(*identity, values, self.n, np.stack([measure.scores(columns) for columns in self._each]))
-        values = self.numbers.get(measure.name, np.empty(0))
-        return Sample(*identity, values, self.size) if len(values) else None
+        values, seeds = self.numbers.get(measure.name, np.empty(0)), self.seeds_of.get(measure.name, self.seeds)
+        return Sample(self.split, seeds, kind, measure.bounds, values, self.size) if len(values) else None
 
     def share(self, measure: Measure) -> np.ndarray:
         """Return the score of each example, the mean over seeds: (N,)."""
@@ -146,8 +148,14 @@ def of_row(
         if name in needed
     }
     values = {m.name: [examples.score(m) for examples in opened] for m in measures if not m.follows_from(columns)}
-    numbers = {name: np.array(scores, float) for name, scores in values.items() if None not in scores}
-    return Evidence(split, tuple(seeds), columns, numbers, 0 if columns else size)
+    stated = {name: [score for score in scores if score is not None] for name, scores in values.items()}
+    seeds_of = {
+        name: tuple(seed for seed, score in zip(seeds, values[name], strict=True) if score is not None)
+        for name, scores in stated.items()
+        if 0 < len(scores) < len(seeds)
+    }
+    numbers = {name: np.array(scores, float) for name, scores in stated.items() if scores}
+    return Evidence(split, tuple(seeds), columns, numbers, 0 if columns else size, seeds_of)
 
 
 def _same(a: Columns, b: Columns) -> bool:
@@ -179,10 +187,21 @@ def told_apart(rows: Mapping[int, Evidence], reference: int) -> dict[int, Eviden
 def samples(rows: Mapping[int, Evidence], measure: Measure, inference: Inference = EVERY_SEED) -> dict[int, Sample]:
     """Return row -> sample by a measure, for the rows that have scores."""
     return {
-        row: replace(sample, uncertainty=inference.uncertainty, groups=evidence.groups if inference.by_group else None)
+        row: replace(
+            sample,
+            uncertainty=inference.uncertainty,
+            groups=evidence.groups if inference.by_group else None,
+            by_fold=inference.by_fold,
+            clusters=_clusters(sample.seeds, inference.clusters),
+        )
         for row, evidence in rows.items()
         if (sample := evidence.sample(measure))
     }
+
+
+def _clusters(seeds: Sequence[int], clusters: Mapping[int, int]) -> np.ndarray | None:
+    """Return the position of the cluster of each seed, (S,); None where trainings have none."""
+    return np.unique([clusters[seed] for seed in seeds], return_inverse=True)[1] if clusters else None
 
 
 def drawn(rows: Mapping[int, Evidence], measure: Measure, inference: Inference = EVERY_SEED) -> dict[int, Sample]:

@@ -13,6 +13,7 @@ from ablation.statistics.tests import Discordance
 from ablation.study import design
 from ablation.study.table_keys import SEEDS as SEEDS_ALONE
 
+OF_TRAININGS = ("seeds", "settings")  # units of intervals over the trainings of a row
 SEEDS = 3  # with at least so many seeds, intervals and tests are over seeds
 GAP = 0.20  # train minus validation accuracy above which a row is marked as overfitting
 
@@ -22,11 +23,14 @@ class Inference:
     """Variation that the intervals and tests of a study cover.
 
     `uncertainty`: "seeds", "examples" or "both". `by_group`: whether groups of examples are the units, where the
-    examples have groups.
+    examples have groups. `by_fold`: whether the seeds are folds of a cross-validation. `clusters`: seed -> cluster,
+    where the trainings of a row are repeats of different settings.
     """
 
     uncertainty: str = SEEDS_ALONE
     by_group: bool = False
+    by_fold: bool = False
+    clusters: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,9 @@ class Sample:
             no samples were drawn.
         groups: position of each example's group, (N,), where groups of examples are the units; otherwise None.
         uncertainty: what intervals and tests cover: "seeds", "examples" or "both".
+        by_fold: whether the seeds are folds of a cross-validation.
+        clusters: position of each training's cluster, (S,), where trainings are repeats of different settings;
+            otherwise None.
     """
 
     split: str
@@ -60,6 +67,8 @@ class Sample:
     draws: np.ndarray | None = None
     groups: np.ndarray | None = None
     uncertainty: str = SEEDS_ALONE
+    by_fold: bool = False
+    clusters: np.ndarray | None = None
 
     @cached_property
     def share(self) -> np.ndarray:
@@ -146,7 +155,9 @@ class Score:
     def interval(self) -> Interval:
         """Interval that tables print; without bounds (nan) where there is none."""
         without_bounds = Interval(self.value, float("nan"), float("nan"))
-        return self.over_both or (self.over_seeds if self.over == "seeds" else self.over_examples) or without_bounds
+        return (
+            self.over_both or (self.over_seeds if self.over in OF_TRAININGS else self.over_examples) or without_bounds
+        )
 
 
 @dataclass(frozen=True)

@@ -31,9 +31,12 @@ def scores(analysis: StudyAnalysis) -> dict[Trial, dict[str, float]]:
         replicate = analysis.record.grid.is_replicate(trial)
         evidence = analysis.replicates if replicate else analysis.test.get(trial.row)
         if evidence:
-            position = evidence.seeds.index(trial.seed)
             samples = {m.name: evidence.sample(m) for m in analysis.record.measures.values()}
-            values[trial] = {name: float(sample.values[position]) for name, sample in samples.items() if sample}
+            values[trial] = {
+                name: float(sample.values[sample.seeds.index(trial.seed)])
+                for name, sample in samples.items()
+                if sample and trial.seed in sample.seeds
+            }
     return values
 
 

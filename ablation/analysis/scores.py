@@ -6,6 +6,7 @@ import numpy as np
 
 from ablation.analysis.facts import SEEDS, Sample, Score
 from ablation.analysis.units import CROSSED, DRAW, NOTHING, SCORE, TWO_WAY, WIDER, Basis, basis, intervals_of, measured
+from ablation.analysis.unpaired import SETTINGS, clustered, has_clusters
 from ablation.measures.measure import BINARY, REAL, SHARES
 from ablation.statistics import bootstrap, intervals
 from ablation.statistics.intervals import Interval
@@ -16,15 +17,18 @@ from ablation.study.table_keys import SEEDS as SEEDS_ALONE
 def score(sample: Sample) -> Score:
     """Return the score of a row, with its intervals over examples, over seeds, and over both."""
     units = basis([sample])
-    enough_seeds = len(sample.seeds) >= SEEDS
+    if sample.clusters is not None:
+        interval = _within(sample, clustered(sample).intervals()[0]) if has_clusters(sample) else None
+        return Score(sample.mean, None, interval, None, SETTINGS if interval else "")
+    enough_seeds = len(sample.seeds) >= SEEDS and not sample.by_fold  # a mean over folds has no interval
     over_seeds = _within(sample, intervals.of_scores(sample.values[None])[0]) if enough_seeds else None
-    over_examples = _over_examples(sample)
+    over_examples = None if sample.by_fold else _over_examples(sample)
     value = over_examples.value if over_examples else sample.mean
     is_missing = units.source == NOTHING and sample.uncertainty == BOTH and enough_seeds  # too few groups
     over_both = Interval(value, float("nan"), float("nan")) if is_missing else None
     if units.source in (CROSSED, TWO_WAY, WIDER):
         over_both = _over_units(sample, units)
-    over = units.over or (EXAMPLES if over_examples else "")
+    over = "" if sample.by_fold else units.over or (EXAMPLES if over_examples else "")
     return Score(value, over_examples, over_seeds, over_both, over, _is_counted(sample) and sample.groups is None)
 
 

@@ -129,14 +129,14 @@ def _ties(record: Record, done: Iterable[Result]) -> str:
 
 
 def _nothing(
-    workspace: Workspace, record: Record, results: Mapping[Trial, Result | None], reason: str = NO_RULE
+    workspace: Workspace, record: Record, results: Mapping[Trial, Result | None], reason: str = ""
 ) -> Selection | None:
     """Return a selection without a row; None while a trial has not ended, or where no trial has finished."""
     ended = {trial: result for trial, result in results.items() if result}
     if any(t not in ended for t in record.grid.trials()) or not any(result.done for result in ended.values()):
         return None
     return Selection(
-        rule=reason,
+        rule=reason or getattr(record.experiment, "selects_nothing", NO_RULE),
         metric=NOTHING,
         row=None,
         trials=(),

@@ -16,10 +16,10 @@ from ablation.statistics.intervals import Interval
 from ablation.study import table_keys
 
 # Sources of the intervals and tests.
-SEED, SCORE, CROSSED, DRAW, TWO_WAY, WIDER, NOTHING = (
-    "seeds", "scores", "seeds x scores", "draws", "seeds x draws", "seeds or draws", "",
+SEED, FOLD, SCORE, CROSSED, DRAW, TWO_WAY, WIDER, NOTHING = (
+    "seeds", "folds", "scores", "seeds x scores", "draws", "seeds x draws", "seeds or draws", "",
 )  # fmt: skip
-MEANS = (SEED, SCORE, CROSSED, NOTHING)  # sources whose columns have the row's value as their mean
+MEANS = (SEED, FOLD, SCORE, CROSSED, NOTHING)  # sources whose columns have the row's value as their mean
 TWO_WAY_SEEDS = 10  # with fewer seeds, a two-way bootstrap covers too little: seeds and examples alone, the wider
 FEW = 30  # with fewer examples, a sign-flip test is added to the t test
 NO_P = float("nan")
@@ -44,8 +44,8 @@ class Basis:
         """Units in words: "seeds", "examples", "groups", "seeds and examples", ...; "" for none."""
         units = "groups" if self.sizes else "examples"
         return {
-            SEED: "seeds", SCORE: units, DRAW: units, CROSSED: f"seeds and {units}", TWO_WAY: f"seeds and {units}",
-            WIDER: f"seeds or {units}, the wider", NOTHING: "",
+            SEED: "seeds", FOLD: "folds", SCORE: units, DRAW: units, CROSSED: f"seeds and {units}",
+            TWO_WAY: f"seeds and {units}", WIDER: f"seeds or {units}, the wider", NOTHING: "",
         }[self.source]  # fmt: skip
 
     def matrix(self, values: np.ndarray) -> np.ndarray:
@@ -67,6 +67,8 @@ def basis(rows: Sequence[Sample]) -> Basis:
     """
     first = rows[0]
     has_seeds = len({r.seeds for r in rows}) == 1 and len(first.seeds) >= SEEDS
+    if first.by_fold:
+        return Basis(FOLD if has_seeds else NOTHING, len(first.seeds))
     has_scores, has_draws = (
         all(values is not None for values in column) for column in ([r.scores for r in rows], [r.draws for r in rows])
     )
@@ -89,12 +91,14 @@ def measured(rows: Sequence[Sample], units: Basis) -> np.ndarray:
     """Return the values of R rows to compare, one column per unit.
 
     Returns:
-        The value for each seed, (R, S); the mean score of each example, (R, N), or group, (R, G); these for each seed,
-            (R, S * N); the mean under each bootstrap sample, (R, B); seeds and samples, (R, S + B); or the mean alone,
-            (R, 1).
+        The value for each seed or fold, (R, S); the mean score of each example, (R, N), or group, (R, G); these for
+            each seed, (R, S * N); the mean under each bootstrap sample, (R, B); seeds and samples, (R, S + B); or the
+            mean alone, (R, 1).
     """
     if units.source == SEED:
         return np.stack([r.values for r in rows])
+    if units.source == FOLD:
+        return np.stack([intervals.of_overlapping_folds(r.values) for r in rows])
     if units.source == SCORE:
         return np.stack([_by_group(r, r.share) for r in rows])
     if units.source == CROSSED:
@@ -182,6 +186,6 @@ def equivalences(
         return [None] * len(a)
     if components := units.components(b - a):
         return components.equivalent(margin)
-    if units.source in (SEED, SCORE):
+    if units.source in (SEED, FOLD, SCORE):
         return tests.equivalent(a, b, margin, kind == BINARY and units.source == SCORE)
     return [None] * len(a)

@@ -5,9 +5,12 @@ import numpy as np
 from ablation.analysis.facts import SEEDS, Difference, Sample
 from ablation.measures.measure import BINARY
 from ablation.statistics import intervals, tests
+from ablation.statistics.crossed import ComponentMeans, grouped_means
+from ablation.statistics.groups import FEWEST, GroupSizes, group_values
 from ablation.statistics.intervals import Counts, Interval
 
 OVER_SEEDS, OVER_EXAMPLES = "seeds, unpaired", "examples, unpaired"
+SETTINGS = "settings"  # units where the trainings of a row repeat different settings
 
 
 def unpaired(a: Sample, b: Sample) -> Difference:
@@ -18,6 +21,8 @@ def unpaired(a: Sample, b: Sample) -> Difference:
     neither bounds nor p.
     """
     difference = b.mean - a.mean
+    if a.clusters is not None and b.clusters is not None:
+        return _of_clusters(a, b)
     if min(len(a.seeds), len(b.seeds)) >= SEEDS:
         return _welch(a, b, a.values, b.values, OVER_SEEDS)
     if a.kind == BINARY and a.n and b.n and a.groups is None and b.groups is None:
@@ -33,6 +38,30 @@ def _welch(a: Sample, b: Sample, first: np.ndarray, second: np.ndarray, over: st
     """Return the difference by Welch's t over these values, (N,) and (M,)."""
     interval = intervals.within(intervals.welch(first, second), -a.reach, a.reach)
     return Difference(interval, {}, over, tests.welch_p(first, second))
+
+
+def has_clusters(sample: Sample) -> bool:
+    """Return whether the trainings of a row are repeats of enough different settings for an interval."""
+    return sample.clusters is not None and int(sample.clusters.max()) + 1 >= FEWEST
+
+
+def clustered(sample: Sample) -> ComponentMeans:
+    """Return the mean over trainings, whose variance is that between the settings that they repeat."""
+    assert sample.clusters is not None
+    return grouped_means(group_values(sample.values[None], sample.clusters), GroupSizes(np.bincount(sample.clusters)))
+
+
+def _of_clusters(a: Sample, b: Sample) -> Difference:
+    """Return the difference of two rows whose trainings repeat different settings, with Welch's degrees of freedom."""
+    difference = b.mean - a.mean
+    if not has_clusters(a) or not has_clusters(b):
+        return Difference(Interval(difference, float("nan"), float("nan")), {}, "", float("nan"))
+    parts = [clustered(a), clustered(b)]
+    low, high, p = intervals.welch_of_variances(
+        difference, [float(part.variances[0, 0]) for part in parts], [float(part.degrees[0]) for part in parts]
+    )
+    interval = intervals.within(Interval(difference, low, high), -a.reach, a.reach)
+    return Difference(interval, {}, f"{SETTINGS}, unpaired", p)
 
 
 def _counts(sample: Sample) -> Counts:

@@ -147,6 +147,7 @@ class Experiment(Protocol):
     - `detailed`: names of measures that have intervals on test; by default the primary measure alone.
     - `uncertainty`, `units`: the defaults of these keys of [table]: "both" and "groups" without these names.
     - `noun`: the word for one example ("image").
+    - `selects_nothing`: the reason in words where a study selects no row.
     - `varies`: what the seed of a trial changes, in words ("initialisation, order of training examples").
     - `Inputs`: a subclass of `store.record.Inputs` with additional fields.
     - `Training`: a subclass of `store.training.Training` with the fields that `Inputs.given` returns.

@@ -61,7 +61,8 @@ class Arranged:
     """Rows and trials that the runs of a source make.
 
     `rows`: a level for each factor. `is_paired`: whether the source states seeds, which pair the rows. `folds`: whether
-    the replicates are folds. `confounded`: setting -> row (from 1) -> its values. `targets`: the study's numbers.
+    the replicates are folds. `confounded`: setting -> row (from 1) -> its values. `settings`: seed -> its settings,
+    numbered, where the runs of a row are repeats of several settings. `targets`: the study's numbers.
     """
 
     factors: tuple[str, ...]
@@ -71,6 +72,7 @@ class Arranged:
     is_paired: bool
     folds: bool
     confounded: Mapping[str, Mapping[int, tuple[str, ...]]]
+    settings: Mapping[int, int]
     notes: tuple[str, ...]
     n_runs: int
 
@@ -112,6 +114,7 @@ def arrange(runs: Runs, keys: ImportKeys, where: str, best: tuple[str, bool] | N
     return Arranged(
         factors=tuple(factors), rows=tuple(combinations), trials=trials, targets=tuple(stated),
         is_paired=bool(seed), folds=bool(keys.fold),
+        settings={} if seed else confounded.clusters(runs, list(varying), chosen),
         confounded={name: {row + 1: v for row, v in of_rows.items()} for name, of_rows in varying.items()},
         notes=tuple(filter(None, [*runs.notes, *notes, note, *remarks])), n_runs=len(runs.frame),
     )  # fmt: skip

@@ -1,11 +1,12 @@
 """Settings that vary between rows without being factors: an effect of a factor may be theirs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from ablation.sources.fields import is_missing
+from ablation.sources.rows import Replicate
 from ablation.sources.runs import Runs
 
 SHOWN = 6  # values of one row that are kept
@@ -58,6 +59,15 @@ def _text(cell: Any) -> str:
     return "(none)" if is_missing(cell) else str(cell)
 
 
-def between(values: Mapping[int, tuple[str, ...]], reference: int) -> list[int]:
-    """Return the rows (from 0) whose values differ from those of the reference row."""
-    return [row for row, of_row in values.items() if of_row != values.get(reference)]
+def clusters(runs: Runs, names: Sequence[str], chosen: Sequence[Replicate]) -> dict[int, int]:
+    """Return seed -> its settings, numbered, for runs without seeds; {} where the runs of each row share all settings.
+
+    Runs with equal settings are repeats of each other, and say less than runs with different ones.
+    """
+    places: dict[tuple[Any, ...], int] = {}
+    numbered = {}
+    for replicate in chosen:
+        levels = tuple(_text(runs.frame[name].iloc[replicate.run]) for name in names)
+        numbered[replicate.seed] = places.setdefault((replicate.row, *levels), len(places))
+    is_shared = len(places) == len({replicate.row for replicate in chosen})
+    return {} if is_shared or len(places) == len(chosen) else numbered

@@ -1,5 +1,6 @@
 """Confidence intervals of means, accuracies and paired differences."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -165,6 +166,18 @@ def of_share(interval: Interval, degrees: float) -> Interval:
     return Interval(value, float(special.expit(center - reach)), float(special.expit(center + reach)))
 
 
+def of_overlapping_folds(values: np.ndarray) -> np.ndarray:
+    """Return values of J folds, (J,), spread so that their t interval is that of the corrected resampled t test.
+
+    The training sets of folds overlap, so the variance of their mean is larger than s^2 / J: it is estimated by
+    s^2 (1 / J + n_test / n_train), with J - 1 degrees of freedom (Nadeau & Bengio 2003). For J folds of equal size,
+    n_test / n_train is 1 / (J - 1). Differences of such values are spread alike.
+    """
+    n_folds, center = len(values), values.mean()
+    spread: np.ndarray = center + (values - center) * np.sqrt(1 + n_folds / (n_folds - 1))
+    return spread
+
+
 def with_added_examples(differences: np.ndarray) -> np.ndarray:
     """Return differences (P, N) with the two examples that Bonett & Price (2012) add, +1 and -1: (P, N + 2)."""
     return np.hstack([differences, np.tile([1.0, -1.0], (len(differences), 1))])
@@ -180,6 +193,24 @@ def welch(a: np.ndarray, b: np.ndarray) -> Interval:
         return Interval(difference, float("nan"), float("nan"))
     bounds = stats.ttest_ind(b, a, equal_var=False).confidence_interval(LEVEL)
     return Interval(difference, float(bounds.low), float(bounds.high))
+
+
+def welch_of_variances(
+    difference: float, variances: Sequence[float], degrees: Sequence[float]
+) -> tuple[float, float, float]:
+    """Return the bounds and p of a difference of two independent means, by Welch's (1947) approximation.
+
+    Args:
+        difference: the difference of the means.
+        variances: variance of each mean.
+        degrees: degrees of freedom of each variance.
+    """
+    variance = sum(variances)
+    if not variance:
+        return float("nan"), float("nan"), float("nan")
+    of_sum = variance**2 / sum(v**2 / df for v, df in zip(variances, degrees, strict=True))
+    reach = float(stats.t.isf(ALPHA / 2, of_sum) * np.sqrt(variance))
+    return difference - reach, difference + reach, float(2 * stats.t.sf(abs(difference) / np.sqrt(variance), of_sum))
 
 
 def agresti_caffo(correct: Counts, other: Counts) -> Interval:

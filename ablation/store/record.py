@@ -51,6 +51,16 @@ class Inputs(BaseModel):
         return ()
 
     @property
+    def clusters(self) -> Mapping[int, int]:
+        """Cluster of each seed, where the trainings of a row are repeats of different settings; otherwise {}."""
+        return {}
+
+    @property
+    def detailed(self) -> tuple[str, ...]:
+        """Names of the measures that have intervals on test, where the inputs decide it; otherwise ()."""
+        return ()
+
+    @property
     def digest(self) -> str:
         """Digest of all inputs; "" where there are none."""
         return hashlib.sha256(text(self.digests).encode()).hexdigest()[:16] if self.digests else ""
@@ -135,7 +145,8 @@ class Record(BaseModel):
     def detailed(self) -> tuple[Measure, ...]:
         """The measures that have intervals on test, the primary one first."""
         measures, primary = self.measures, self.primary
-        secondary = (measures[name] for name in getattr(self.experiment, "detailed", ()) if name != primary.name)
+        names = self.inputs.detailed or getattr(self.experiment, "detailed", ())
+        secondary = (measures[name] for name in names if name != primary.name)
         return primary, *(m for m in secondary if not m.descriptive)
 
     @property

@@ -89,6 +89,7 @@ def record_of(imported: Import, runs: Runs, arranged: Arranged) -> Record:
         digests={"source": hashlib.sha256(f"{imported.name}|{runs.address}".encode()).hexdigest()[:16]},
         sizes={"test": size} if size else {}, source=imported.import_keys.source, kind=runs.kind,
         largest=_largest(arranged), n_runs=arranged.n_runs, is_paired=arranged.is_paired, has_folds=arranged.folds,
+        settings=dict(arranged.settings),
         confounded={name: dict(rows) for name, rows in arranged.confounded.items()},
     )  # fmt: skip
     grid = _grid(imported, arranged, inputs)

@@ -24,6 +24,7 @@ from ablation.study.levels import Condition
 
 name, version = "imported", 1
 measures: Mapping[str, Measure] = {}  # the source's own: see Inputs.measures
+selects_nothing = "nothing is selected: no number on validation is stated for it"
 varies = "not known, the runs were made elsewhere"
 pages = str(Path(__file__).parent / "pages")
 SHARES_OF_EXAMPLES = ("accuracy", "correct", "success rate", "pass rate")  # last words of titles: right examples of N
@@ -38,6 +39,7 @@ class Inputs(record.Inputs):
 
     `largest`: number, such as val_accuracy, or cost -> its largest size. `confounded`: setting -> row (from 1) -> its
     values, for settings that vary between rows without being factors. `n_runs`: number of runs in the source.
+    `settings`: number of a run -> its settings, numbered, where the runs of a row are repeats of several settings.
     `is_paired`: whether the source states seeds. `has_folds`: whether these are folds.
     """
 
@@ -46,6 +48,7 @@ class Inputs(record.Inputs):
     largest: dict[str, float] = Field(default_factory=dict)
     confounded: dict[str, dict[int, tuple[str, ...]]] = Field(default_factory=dict)
     n_runs: int = 0
+    settings: dict[int, int] = Field(default_factory=dict)
     is_paired: bool = False
     has_folds: bool = False
 
@@ -56,6 +59,14 @@ class Inputs(record.Inputs):
         """Return the measures of the source's numbers. A share of so many examples is one of right examples."""
         stated = from_columns.of_numbers(self.largest, self.source)
         return {name: self._counted(measure) for name, measure in stated.items()}
+
+    @property
+    def detailed(self) -> tuple[str, ...]:
+        return tuple(number.removeprefix("test_") for number in self.largest if number.startswith("test_"))
+
+    @property
+    def clusters(self) -> Mapping[int, int]:
+        return self.settings
 
     def _counted(self, measure: Measure) -> Measure:
         if not self.sizes.get("test") or not measure.is_share or not measure.title.endswith(SHARES_OF_EXAMPLES):

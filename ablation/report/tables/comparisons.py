@@ -105,5 +105,5 @@ def _left_out(study: StudyAnalysis, family: Family) -> Iterator[str]:
     if missing := len(family.untested) - len(apart):
         yield f"Not compared, as a row has no result: {plural(missing, 'pair')}."
     n_seeds = {row: study.analysis.rows[row].n_seeds for pair in family.pairs for row in pair}
-    if few := [row for row, n in n_seeds.items() if n < len(record.grid.seeds)]:
+    if few := [row for row, n in n_seeds.items() if n < len(record.grid.seeds_of(row))]:
         yield f"Differences are over the seeds that both rows have; {which(few, 'lacks', 'lack')} some seeds."

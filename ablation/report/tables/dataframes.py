@@ -270,7 +270,8 @@ def _difference(record: Record, difference: Difference | None) -> dict[str, Any]
 
 def over(record: Record, over: str) -> str:
     """Return the units that intervals are over, in the study's words: "images", "seeds", "seeds and images"."""
-    return over.replace("examples", f"{record.noun}s").replace("groups", f"groups of {record.noun}s")
+    words = over.replace("seeds", record.grid.replication).replace("examples", f"{record.noun}s")
+    return words.replace("groups", f"groups of {record.noun}s")
 
 
 def validation_units(record: Record, stability: Stability) -> str:

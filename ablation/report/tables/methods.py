@@ -2,24 +2,30 @@
 
 from collections.abc import Iterator
 
-from ablation.analysis.facts import SEEDS, Analysis, Difference
-from ablation.analysis.unpaired import OVER_EXAMPLES, OVER_SEEDS
+from ablation.analysis.facts import OF_TRAININGS, SEEDS, Analysis, Difference
+from ablation.analysis.unpaired import OVER_EXAMPLES, OVER_SEEDS, SETTINGS
 from ablation.measures.measure import AGGREGATE, BINARY, SHARES, Measure
 from ablation.model.phrases import plural, sentence, which
 from ablation.report.tables.dataframes import over, score_of
 from ablation.statistics import tests
 from ablation.statistics.bootstrap import RESAMPLES
+from ablation.statistics.groups import FEWEST
 from ablation.statistics.intervals import LEVEL
 from ablation.store.record import Record
 from ablation.study.table_keys import BOTH
 
-SEEDS_ALONE = "seeds"
+SEEDS_ALONE, FOLDS = "seeds", "folds"
+UNPAIRED = {OVER_SEEDS, f"{SETTINGS}, unpaired", ""}  # units of differences of rows without common seeds
 
 
 def brackets(record: Record, analysis: Analysis | None) -> str:
     """Return the sentence of a caption on the units of the intervals; "" before test is opened."""
     if not analysis:
         return ""
+    if FOLDS in _units(analysis):
+        return " Means over folds have no interval; differences have one."
+    if record.inputs.clusters:
+        return f" Brackets: {100 * LEVEL:.0f}% intervals over settings, of rows with {FEWEST} or more different ones."
     if not analysis.over:
         return f" No intervals: each trial states its number alone, and intervals over seeds begin at {SEEDS} seeds."
     return f" Brackets: {100 * LEVEL:.0f}% intervals over {test_units(record, analysis.over)}."
@@ -35,15 +41,22 @@ def test_name(record: Record, difference: Difference) -> str:
     if difference.against:
         return "exact McNemar"
     units, aggregate = over(record, difference.over), record.primary.kind == AGGREGATE
-    if difference.over in (OVER_SEEDS, OVER_EXAMPLES):
+    if difference.over in (OVER_SEEDS, OVER_EXAMPLES, f"{SETTINGS}, unpaired"):
         agresti_caffo = difference.over == OVER_EXAMPLES and record.primary.kind == BINARY
         return f"{'Agresti-Caffo' if agresti_caffo else 'Welch t'} test over {units}"
     if difference.over.endswith("wider"):
         return f"the larger p of a paired t test over seeds and a paired bootstrap over {_units_alone(units)}"
     if " and " in difference.over:
         return f"{'two-way bootstrap' if aggregate else 'crossed random effects'} over {units}"
+    if difference.over == FOLDS:
+        return "corrected resampled t test over folds (approximate)"
     kind = "bootstrap" if aggregate and difference.over != SEEDS_ALONE else "t"
     return f"paired {kind} test over {units}" if units else ""
+
+
+def _units(analysis: Analysis) -> set[str]:
+    """Return the units of the differences from the reference."""
+    return {facts.delta.over for facts in analysis.rows.values() if facts.delta}
 
 
 def _units_alone(units: str) -> str:
@@ -54,6 +67,9 @@ def _units_alone(units: str) -> str:
 def method(record: Record, analysis: Analysis) -> Iterator[str]:
     """Yield the sentences that name the intervals, the test of the differences from the reference, and its family."""
     compared = [facts.delta for facts in analysis.rows.values() if facts.delta]
+    if _units(analysis) <= UNPAIRED and analysis.over in OF_TRAININGS and compared:
+        yield _unpaired(record, analysis, len(compared))
+        return
     if analysis.over == SEEDS_ALONE:
         yield (
             f"Brackets: Student's t over seeds; the test {record.noun}s are held fixed. Δ: paired by seed, unadjusted; "
@@ -61,13 +77,23 @@ def method(record: Record, analysis: Analysis) -> Iterator[str]:
         )
         return
     named = " ".join(f"{sentence(m.title)}: {_interval(m, record, analysis)}." for m in record.detailed)
-    if not analysis.over or not compared:
+    if (not analysis.over and FOLDS not in _units(analysis)) or not compared:
         yield f"{named} Δ: of the numbers alone, untested." if not analysis.over else named
         return
     typical = next((d for d in compared if d.over == analysis.over), compared[0])
     test = f"{test_name(record, typical)} against {{reference}}, Holm over {plural(len(compared), 'row')}"
     interval = interval_name(record, typical.over)
     yield f"{named} Δ: 95 % intervals by {interval}, unadjusted; p: {test}{_disagreement(typical)}."
+
+
+def _unpaired(record: Record, analysis: Analysis, n_compared: int) -> str:
+    """Return the sentence on intervals and tests of rows whose trainings are not paired."""
+    units = over(record, analysis.over)
+    clustered = " (runs with equal settings are repeats, and not independent)" if analysis.over == SETTINGS else ""
+    return (
+        f"Brackets: Student's t over {units}{clustered}; the test {record.noun}s are held fixed. Δ: unpaired, Welch, "
+        f"unadjusted; p: Welch's t test over {units}, Holm over {plural(n_compared, 'row')}; no exact test."
+    )
 
 
 def _floor(differences: list[Difference]) -> str:
@@ -84,6 +110,8 @@ def interval_name(record: Record, units: str) -> str:
     `units`: units of the interval, as in `Difference.over`.
     """
     words, kind = over(record, units), record.primary.kind
+    if units == FOLDS:
+        return "the corrected resampled t, paired by fold (Nadeau and Bengio; approximate)"
     if units in (OVER_SEEDS, OVER_EXAMPLES):
         return f"{'Agresti-Caffo' if units == OVER_EXAMPLES and kind == BINARY else 'Welch'}, {words}"
     if units.endswith("wider"):
@@ -109,6 +137,8 @@ def _interval(measure: Measure, record: Record, analysis: Analysis) -> str:
         return "no interval (--intervals all)" if is_omitted else "no interval"
     common = analysis.over if any(s.over == analysis.over for s in scores) else scores[0].over
     units, several_seeds = over(record, common), len(record.grid.seeds) > 1
+    if common == SETTINGS:
+        return "Student's t over settings: runs with equal settings are repeats, and not independent"
     if common == SEEDS_ALONE:
         return f"Student's t over seeds; the test {record.noun}s are held fixed"
     if common.endswith("wider"):
@@ -127,6 +157,7 @@ def _interval(measure: Measure, record: Record, analysis: Analysis) -> str:
 def limits(record: Record, analysis: Analysis) -> Iterator[str]:
     """Yield which rows have other units than the rest, and what the intervals and tests do not cover."""
     seeds, n = len(record.grid.seeds), len(analysis.rows)
+    paired = record.grid.replication == SEEDS_ALONE
     apart = [
         r for r, f in analysis.rows.items()
         if f.primary.over != analysis.over or (f.delta and f.delta.over not in ("", analysis.over))
@@ -137,7 +168,7 @@ def limits(record: Record, analysis: Analysis) -> Iterator[str]:
         of_both = f"brackets there are over test {record.noun}s alone, and Δ has no p"
         otherwise = f"brackets, Δ or p there are over test {record.noun}s, of the seeds that both have{single}"
         yield f"Too few common seeds in {which(apart)}: {of_both if record.uncertainty == BOTH else otherwise}."
-    elif apart and has_seeds:
+    elif apart and has_seeds and paired:
         yield f"Too few common seeds in {which(apart)}: no brackets or no p there."
     if has_seeds and any(_without_width(facts.primary.interval.low) for facts in analysis.rows.values()):
         yield "No brackets where all values are equal: an interval without width would claim certainty."

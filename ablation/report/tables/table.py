@@ -21,8 +21,10 @@ from ablation.report.tables.dataframes import NOT_RUN, score_of
 from ablation.statistics.intervals import Interval, clopper_pearson
 from ablation.store.record import Record
 from ablation.study import design
+from ablation.study.grid import Grid
 from ablation.study.levels import short
 
+MOST_SEEDS = 20  # that a caption lists
 MANY_IMAGES = 20_000  # from this test set size on, percentages get a second decimal: it is meaningful
 WORDS = {"train": "train", "val": "validation", "test": "test"}
 OVER = "over the classes that have images"  # classes that enter averages over classes, as in `evaluation.scores`
@@ -60,6 +62,8 @@ def _columns(record: Record, rows: pd.DataFrame, analysis: Analysis | None) -> I
     if not all(record.grid.labels):
         for factor in record.grid.varying or ("backbone",):
             yield Column(factor, record.grid.titles[factor], "factor", "Factors")
+    if len({len(record.grid.seeds_of(row)) for row in rows.row}) > 1:
+        yield Column("n_seeds", "n", "count")
     yield from _measured(record, rows)
     if analysis:
         delta = measured("delta", "Δ", "change", f"Test {lower(record.primary.short)} − °", record.primary)
@@ -67,10 +71,12 @@ def _columns(record: Record, rows: pd.DataFrame, analysis: Analysis | None) -> I
         yield stars.starred(record, Column("p_holm", "p (Holm)", "p", delta.group, delta.scale))
 
 
-def _default(record: Record) -> list[str]:
+def _default(record: Record, rows: pd.DataFrame) -> list[str]:
     """Return the names of the measured columns where the study file states none."""
     primary = record.primary
     names = [f"{split}_{primary.name}" for split in ("train", "val") if split in primary.splits]
+    if record.grid.only is not None:  # of imported results, columns without a number are left out
+        names = [name for name in names if rows[name].notna().any()]
     return [*names, *(f"test_{m.name}" for m in record.detailed if "test" in m.splits)]
 
 
@@ -80,7 +86,7 @@ def _measured(record: Record, rows: pd.DataFrame) -> Iterator[Column]:
     Costs are read from `rows`; a cost that no row has is left out.
     """
     stated = record.grid.table.columns
-    names, of_costs = _default(record) if stated is None else stated, costs.measures(record)
+    names, of_costs = _default(record, rows) if stated is None else stated, costs.measures(record)
     parts = {name: (split, record.measures.get(m)) for name in names for split, _, m in [name.partition("_")]}
     one_unit = len({m.unit for split, m in parts.values() if m and split == "test"}) == 1
     for name, (split, m) in parts.items():
@@ -182,15 +188,22 @@ def build(
 
 
 def _caption(record: Record, rows: pd.DataFrame, majority: float | None, analysis: Analysis | None) -> str:
-    seeds = record.grid.seeds
-    trainings = (
-        f"Mean ± standard deviation over seeds {listed(seeds)}"
-        if len(seeds) > 1
-        else f"One training per row (seed {seeds[0]})"
-    )
     notes = "".join(f" {note}" for note in record.notes)
     subject = f"{record.grid.title}{_test_set(record, rows, majority)}"
-    return f"{subject}. {trainings}.{methods.brackets(record, analysis)}{notes}"
+    return f"{subject}. {_replication(record.grid)}.{methods.brackets(record, analysis)}{notes}"
+
+
+def _replication(grid: Grid) -> str:
+    """Return the phrase on the trainings of a row."""
+    sizes = sorted({len(grid.seeds_of(row)) for row in range(1, len(grid.rows) + 1)})
+    if sizes == [1]:
+        is_imported = grid.only is not None
+        return "One run per row" if is_imported else f"One training per row (seed {grid.seeds[0]})"
+    if grid.replication == "seeds" and sizes == [len(grid.seeds)] and len(grid.seeds) <= MOST_SEEDS:
+        return f"Mean ± standard deviation over seeds {listed(grid.seeds)}"
+    number = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+    unknown = ", not paired: the source states no seeds" if grid.replication == "runs" else ""
+    return f"Mean ± standard deviation over {number} {grid.replication} per row{unknown}"
 
 
 def _test_set(record: Record, rows: pd.DataFrame, majority: float | None) -> str:
@@ -264,7 +277,8 @@ def _statistics(record: Record, analysis: Analysis, marks: frozenset[str]) -> It
     compared = sum(facts.not_different is not None for facts in analysis.rows.values())
     if "alike" in marks:
         deltas = [facts.delta for facts in analysis.rows.values() if facts.delta]
-        name = next((methods.test_name(record, d) for d in deltas if d.over == analysis.over), "")
+        typical = next((d for d in deltas if d.over == analysis.over), next(iter(deltas), None))
+        name = methods.test_name(record, typical) if typical else ""
         test = f"{name}, Holm over {plural(compared, 'comparison')}, p ≥ 0.05"
         yield f"{{alike}} does not differ significantly from {{selected}} on test ({test})."
     if "gap" in marks:
@@ -319,8 +333,8 @@ def _components(record: Record) -> Iterator[str]:
 
 def _incomplete(record: Record, rows: pd.DataFrame, selected: Selection | None) -> Iterator[str]:
     """Yield which rows lack trainings, and which of them selection does not compare."""
-    seeds = len(record.grid.seeds)
-    incomplete = [_incomplete_row(line, seeds) for line in rows[rows.outcome != Status.DONE].itertuples()]
+    grid = record.grid
+    incomplete = [_incomplete_row(line, grid) for line in rows[rows.outcome != Status.DONE].itertuples()]
     if incomplete:
         yield f"Incomplete: {', '.join(incomplete)}."
     finished = {int(line.row): int(line.n_seeds) for line in rows.itertuples() if line.n_seeds}  # type: ignore[arg-type]
@@ -330,15 +344,16 @@ def _incomplete(record: Record, rows: pd.DataFrame, selected: Selection | None) 
         yield f"Not eligible for selection: {reasons}."
 
 
-def _incomplete_row(line: Any, seeds: int) -> str:
-    """Return the row with its outcome; where seeds failed, with their share and its exact interval."""
+def _incomplete_row(line: Any, grid: Grid) -> str:
+    """Return the row with its outcome; where trainings failed, with their share and its exact interval."""
+    seeds = len(grid.seeds_of(line.row))
     if not line.n_seeds:
         return f"row {line.row} ({line.outcome})"
     failed = ""
     if line.outcome != NOT_RUN:
         share = clopper_pearson(seeds - line.n_seeds, seeds).scaled(100)
         failed = f"; {share.value:.0f} % [{share.low:.0f}, {share.high:.0f}] of its trainings failed"
-    return f"row {line.row} ({line.outcome}; numbers from {line.n_seeds} of {seeds} seeds{failed})"
+    return f"row {line.row} ({line.outcome}; numbers from {line.n_seeds} of {seeds} {grid.replication}{failed})"
 
 
 def as_percent(value: Decimal) -> str:
