@@ -16,6 +16,7 @@ from ablation.sources.runs import Runs
 SEPARATORS = (",", ";", "\t", "|")
 HEAD = 64 * 1024  # bytes that decide on encoding and separator
 LARGEST = 4 * 2**30  # bytes of a file that is read
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # byte order marks
 MISSING = ("", "nan", "NaN", "NAN", "null", "None", "NA", "N/A", "n/a", "-")
 PERCENT = r"\s*[-+]?\d+(?:\.\d+)?\s*%\s*"
 SUMMARY = r"\s*[-+]?\d[\d.]*\s*(?:±|\+/-|\+-|\\pm)\s*\d[\d.]*\s*%?\s*"
@@ -51,6 +52,8 @@ def _head(path: Path) -> bytes:
         raise AblateError(f"{path}: cannot be read: {error.strerror}") from None
     if size > LARGEST:
         raise AblateError(f"{path}: has {size / 2**30:.1f} GiB; allowed: {LARGEST // 2**30} GiB; import a part of it")
+    if b"\x00" in head and not head.startswith(UTF_16):
+        raise AblateError(f"{path}: is no text file: it has NUL bytes")
     if not head.strip():
         raise AblateError(f"{path}: is empty; there is nothing to import")
     return head
@@ -58,15 +61,13 @@ def _head(path: Path) -> bytes:
 
 def encoding_of(head: bytes) -> tuple[str, list[str]]:
     """Return the encoding of a text from its first bytes, and a note where it was guessed."""
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if head.startswith(UTF_16):
         return "utf-16", []
     try:
         head.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         if error.start < len(head) - 4:  # otherwise, the last character is cut
             return "cp1252", ["the file is not UTF-8 and was read as Windows-1252"]
-    if b"\x00" in head:
-        raise AblateError("is no text file: it has NUL bytes")
     return "utf-8-sig", []
 
 
