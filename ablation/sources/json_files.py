@@ -1,0 +1,151 @@
+"""JSON files: an object a file is a run; of a list of objects, or of JSON lines, each object is a run."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from ablation.errors import AblateError
+from ablation.sources.collector import Collector, Curve, course, step_name
+from ablation.sources.documents import is_number, json_value
+from ablation.sources.runs import DONE, FAILED, KILLED, PRUNED, RUNNING, STATUS, Runs, flat
+from ablation.sources.tree import Tree, opened
+
+KIND = "json"
+FILE = "file"
+SUFFIXES = (".json", ".jsonl", ".ndjson")
+COURSE = 16  # a longer list of numbers is a course
+MEMBERS = 1_000  # a longer list that is no course is left out
+NO_COURSE = ("class", "label", "pred", "prob", "logit", "target", "confusion", "index", "indices", "ids")
+WORDS = {
+    DONE: "done finished completed complete success succeeded ok", FAILED: "failed fail failure crashed error",
+    KILLED: "killed interrupted cancelled canceled aborted", PRUNED: "pruned", RUNNING: "running",
+}  # fmt: skip
+STATUS_OF = {word: status for status, words in WORDS.items() for word in words.split()}
+
+
+def read(address: str) -> Runs:
+    """Return the runs of JSON files.
+
+    Args:
+        address: a file, a folder, or a pattern such as out/*/metrics.json.
+
+    Raises AblateError where there is no file, or no file can be read.
+    """
+    tree, paths = opened(address.removeprefix(f"{KIND}:"), SUFFIXES)
+    collector, names = Collector(), set()
+    for path in paths:
+        try:
+            for content in _objects(tree, path):
+                fields, curves = _run(tree, tree.name(path), content)
+                names |= {name for name, value in fields.items() if _is_course(name, value)}
+                collector.add(fields, curves)
+        except AblateError as error:
+            if len(paths) == 1:
+                raise
+            tree.remark("Not read", str(error))
+    if not collector.count:
+        reasons = tree.remarks.get("Not read", ["no run in it"])
+        raise AblateError(f"{address}: {reasons[0]}")
+    collector.unroll(sorted(names))
+    _settle_status(tree, collector)
+    return Runs(address, KIND, collector.frame(), collector.curves(), False, tree.notes, tree.files)
+
+
+def _objects(tree: Tree, path: Path) -> Iterator[Mapping[str, Any]]:
+    """Yield the objects of a file: of JSON lines where the first two lines are JSON by themselves."""
+    name = tree.name(path)
+    if path.suffix != ".json" or _has_lines(tree, path):
+        yield from _of_lines(tree, path)
+        return
+    content = tree.json(path)
+    if isinstance(content, dict):
+        yield content
+        return
+    if not isinstance(content, list):
+        raise AblateError(f"{name}: neither an object nor a list of objects")
+    for position, member in enumerate(content, start=1):
+        if isinstance(member, dict):
+            yield member
+        else:
+            tree.remark(f"Member {position} of a list is no object and is left out", name)
+
+
+def _has_lines(tree: Tree, path: Path) -> bool:
+    """Return whether a file has several lines and the first is an object by itself."""
+    files, remarks = dict(tree.files), {sentence: list(names) for sentence, names in tree.remarks.items()}
+    try:
+        first = list(islice(tree.json_lines(path), 2))
+        return len(first) == 2 and isinstance(json_value(first[0][1], ""), dict)
+    except (AblateError, OSError):
+        return False
+    finally:
+        tree.files, tree.remarks = files, remarks
+
+
+def _of_lines(tree: Tree, path: Path) -> Iterator[Mapping[str, Any]]:
+    """Yield the object of each line; a line that is no object is noted."""
+    name = tree.name(path)
+    try:
+        for number, text in tree.json_lines(path):
+            try:
+                content = json_value(text, f"line {number}")
+            except AblateError:
+                content = None
+            if isinstance(content, dict):
+                yield content
+            else:
+                tree.remark("Lines that are no JSON object are left out", f"{name}, line {number}")
+    except OSError as error:
+        raise AblateError(f"{name}: {error.strerror}") from None
+
+
+def _run(tree: Tree, name: str, content: Mapping[str, Any]) -> tuple[dict[str, object], dict[str, Curve]]:
+    """Return the fields of a run and the curves of its lists of objects."""
+    fields: dict[str, object] = {FILE: name}
+    for key, value in flat(content).items():
+        if isinstance(value, tuple) and len(value) > MEMBERS and not _is_course(key, value):
+            tree.remark(f"{key} is a list of more than {MEMBERS} values and is left out", name)
+        else:
+            fields[f"source.{key}" if key == FILE else key] = value
+    return fields, _histories(tree, name, content)
+
+
+def _is_course(name: str, value: object) -> bool:
+    """Return whether a list is the course of a metric: long, of numbers, not all whole, and not one a class."""
+    if not isinstance(value, tuple) or len(value) <= COURSE or any(word in name.lower() for word in NO_COURSE):
+        return False
+    return all(is_number(member) for member in value) and any(isinstance(member, float) for member in value)
+
+
+def _histories(tree: Tree, name: str, content: Mapping[str, Any]) -> dict[str, Curve]:
+    """Return the curves of lists of objects that have a step, such as {"epoch": 1, "loss": 0.5}; note the others."""
+    curves: dict[str, Curve] = {}
+    for key, lines in _lists(content):
+        if all(step_name(line) for line in lines):
+            curves |= {f"{key}.{metric}": curve for metric, curve in course(lines).items()}
+        else:
+            tree.remark(f"{key} is a list of objects without a step and is left out", name)
+    return curves
+
+
+def _lists(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
+    """Yield the dotted name and the members of each list of objects."""
+    for key, value in content.items():
+        if isinstance(value, dict):
+            yield from _lists(value, f"{prefix}{key}.")
+        elif isinstance(value, list) and value and all(isinstance(member, dict) for member in value):
+            yield f"{prefix}{key}", value
+
+
+def _settle_status(tree: Tree, collector: Collector) -> None:
+    """Translate the words of a field `status`; a field with other values is none of a run's state and is renamed."""
+    if STATUS not in collector.columns:
+        return
+    values = collector.columns.pop(STATUS)
+    states = [STATUS_OF.get(str(value).lower()) for value in values]
+    if all(state for state, value in zip(states, values, strict=True) if value is not None):
+        collector.columns[STATUS] = list(states)
+    else:
+        collector.columns[f"source.{STATUS}"] = values
+        tree.remark("The field status holds no states of runs and is named", f"source.{STATUS}")
