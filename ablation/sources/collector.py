@@ -37,7 +37,7 @@ def course(lines: Iterable[Mapping[str, object]], order: Sequence[str] = STEPS) 
         for name, value in numbers.items():
             if name.lower().lstrip("_") not in STEPS:
                 steps, values = curves.setdefault(name, ([], []))
-                steps.append(float(step))
+                steps.append(float(step))  # type: ignore[arg-type]
                 values.append(float(value))  # type: ignore[arg-type]
     return curves
 
@@ -75,7 +75,7 @@ class Collector:
         for name in names:
             for run, value in enumerate(self.columns.pop(name, [])):
                 values = [v for v in (value if isinstance(value, tuple) else (value,)) if is_number(v)]
-                self.add_curve(run, name, range(len(values)), values)  # type: ignore[arg-type]
+                self.add_curve(run, name, range(len(values)), values)
 
     def frame(self) -> pd.DataFrame:
         """Return a line for each run. A metric that has a curve in any run has no column."""

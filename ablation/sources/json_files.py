@@ -1,22 +1,20 @@
 """JSON files: an object a file is a run; of a list of objects, or of JSON lines, each object is a run."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from ablation.errors import AblateError
-from ablation.sources.collector import Collector, Curve, course, step_name
-from ablation.sources.documents import is_number, json_value
-from ablation.sources.runs import DONE, FAILED, KILLED, PRUNED, RUNNING, STATUS, Runs, flat
+from ablation.sources.collector import Collector, Curve
+from ablation.sources.documents import json_value
+from ablation.sources.objects import is_course, parted
+from ablation.sources.runs import DONE, FAILED, KILLED, PRUNED, RUNNING, STATUS, Runs
 from ablation.sources.tree import Tree, opened
 
 KIND = "json"
 FILE = "file"
 SUFFIXES = (".json", ".jsonl", ".ndjson")
-COURSE = 16  # a longer list of numbers is a course
-MEMBERS = 1_000  # a longer list that is no course is left out
-NO_COURSE = ("class", "label", "pred", "prob", "logit", "target", "confusion", "index", "indices", "ids")
 WORDS = {
     DONE: "done finished completed complete success succeeded ok", FAILED: "failed fail failure crashed error",
     KILLED: "killed interrupted cancelled canceled aborted", PRUNED: "pruned", RUNNING: "running",
@@ -38,7 +36,7 @@ def read(address: str) -> Runs:
         try:
             for content in _objects(tree, path):
                 fields, curves = _run(tree, tree.name(path), content)
-                names |= {name for name, value in fields.items() if _is_course(name, value)}
+                names |= {name for name, value in fields.items() if is_course(name, value)}
                 collector.add(fields, curves)
         except AblateError as error:
             if len(paths) == 1:
@@ -101,41 +99,11 @@ def _of_lines(tree: Tree, path: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def _run(tree: Tree, name: str, content: Mapping[str, Any]) -> tuple[dict[str, object], dict[str, Curve]]:
-    """Return the fields of a run and the curves of its lists of objects."""
-    fields: dict[str, object] = {FILE: name}
-    for key, value in flat(content).items():
-        if isinstance(value, tuple) and len(value) > MEMBERS and not _is_course(key, value):
-            tree.remark(f"{key} is a list of more than {MEMBERS} values and is left out", name)
-        else:
-            fields[f"source.{key}" if key == FILE else key] = value
-    return fields, _histories(tree, name, content)
-
-
-def _is_course(name: str, value: object) -> bool:
-    """Return whether a list is the course of a metric: long, of numbers, not all whole, and not one a class."""
-    if not isinstance(value, tuple) or len(value) <= COURSE or any(word in name.lower() for word in NO_COURSE):
-        return False
-    return all(is_number(member) for member in value) and any(isinstance(member, float) for member in value)
-
-
-def _histories(tree: Tree, name: str, content: Mapping[str, Any]) -> dict[str, Curve]:
-    """Return the curves of lists of objects that have a step, such as {"epoch": 1, "loss": 0.5}; note the others."""
-    curves: dict[str, Curve] = {}
-    for key, lines in _lists(content):
-        if all(step_name(line) for line in lines):
-            curves |= {f"{key}.{metric}": curve for metric, curve in course(lines).items()}
-        else:
-            tree.remark(f"{key} is a list of objects without a step and is left out", name)
-    return curves
-
-
-def _lists(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
-    """Yield the dotted name and the members of each list of objects."""
-    for key, value in content.items():
-        if isinstance(value, dict):
-            yield from _lists(value, f"{prefix}{key}.")
-        elif isinstance(value, list) and value and all(isinstance(member, dict) for member in value):
-            yield f"{prefix}{key}", value
+    """Return the fields and the curves of a run."""
+    fields, curves, remarks = parted(content)
+    for remark in remarks:
+        tree.remark(remark, name)
+    return {FILE: name} | {f"source.{key}" if key == FILE else key: value for key, value in fields.items()}, curves
 
 
 def _settle_status(tree: Tree, collector: Collector) -> None:
