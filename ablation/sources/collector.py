@@ -53,6 +53,8 @@ class Collector:
 
     def add(self, fields: Mapping[str, object], curves: Mapping[str, Curve] | None = None) -> None:
         """Add a run. Raises AblateError where the runs have too large a number of different fields."""
+        if len(self.columns.keys() | fields.keys()) > FIELDS:
+            raise AblateError(f"the runs have more than {FIELDS} different fields; a run has one value a field")
         for name, value in fields.items():
             column = self.columns.setdefault(name, [])
             column.extend([None] * (self.count - len(column)))
@@ -60,8 +62,6 @@ class Collector:
         for metric, (steps, values) in (curves or {}).items():
             self.add_curve(self.count, metric, steps, values)
         self.count += 1
-        if len(self.columns) > FIELDS:
-            raise AblateError(f"the runs have more than {FIELDS} different fields; a run has one value a field")
 
     def add_curve(self, run: int, metric: str, steps: Sequence[float], values: Sequence[float]) -> None:
         """Add the points of a metric to the run at a position."""

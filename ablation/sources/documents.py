@@ -176,8 +176,8 @@ def csv_lines(text: str, name: str) -> list[dict[str, Any]]:
 
 
 def is_number(value: object) -> bool:
-    """Return whether a value is a number, and no truth value."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Return whether a value is a number that a float can hold, and no truth value."""
+    return isinstance(value, float) or (type(value) is int and value.bit_length() < 1024)
 
 
 def spoken(value: object) -> object:

@@ -10,7 +10,7 @@ from ablation.sources.collector import Collector
 from ablation.sources.objects import is_course
 from ablation.sources.presets import PRESETS
 from ablation.sources.presets.job import Job, Preset, Results, as_settings
-from ablation.sources.runs import DONE, FAILED, FOLDER, OWN, REASON, STATUS, Runs
+from ablation.sources.runs import DONE, FAILED, FOLDER, OWN, REASON, SETTING, STATUS, TAG, Runs
 from ablation.sources.tree import Tree
 
 KIND = "folders"
@@ -92,9 +92,14 @@ def _runs(job: Job, preset: Preset) -> Iterator[tuple[dict[str, object], Results
         yield _settled(fields | {LINE: number}, Results(fields=line, state=results.state)), Results()
 
 
+def _free(name: str) -> str:
+    """Return the name of a result, which differs from the names of a run's own fields and settings."""
+    return f"source.{name}" if name in RESERVED or name.startswith((SETTING, TAG)) else name
+
+
 def _settled(fields: Mapping[str, object], results: Results) -> dict[str, object]:
     """Return the fields with the results and the status; a run that ended without a result has failed."""
-    values = {f"source.{name}" if name in RESERVED else name: value for name, value in results.fields.items()}
+    values = {_free(name): value for name, value in results.fields.items()}
     state = {STATUS: DONE, **results.state}
     if state[STATUS] == DONE and not values and not results.curves:
         state |= {STATUS: FAILED, REASON: "no results"}

@@ -43,7 +43,7 @@ def read(address: str) -> Runs:
                 raise
             tree.remark("Not read", str(error))
     if not collector.count:
-        reasons = tree.remarks.get("Not read", ["no run in it"])
+        reasons = [*tree.remarks.get("Not read", ["no run in it"])]
         raise AblateError(f"{address}: {reasons[0]}")
     collector.unroll(sorted(names))
     _settle_status(tree, collector)
@@ -66,36 +66,30 @@ def _objects(tree: Tree, path: Path) -> Iterator[Mapping[str, Any]]:
         if isinstance(member, dict):
             yield member
         else:
-            tree.remark(f"Member {position} of a list is no object and is left out", name)
+            tree.remark("Members of a list that are no objects are left out", f"{name}, member {position}")
 
 
 def _has_lines(tree: Tree, path: Path) -> bool:
     """Return whether a file has several lines and the first is an object by itself."""
-    files, remarks = dict(tree.files), {sentence: list(names) for sentence, names in tree.remarks.items()}
     try:
-        first = list(islice(tree.json_lines(path), 2))
+        first = list(islice(Tree(tree.root).json_lines(path), 2))
         return len(first) == 2 and isinstance(json_value(first[0][1], ""), dict)
-    except (AblateError, OSError):
+    except AblateError:
         return False
-    finally:
-        tree.files, tree.remarks = files, remarks
 
 
 def _of_lines(tree: Tree, path: Path) -> Iterator[Mapping[str, Any]]:
     """Yield the object of each line; a line that is no object is noted."""
     name = tree.name(path)
-    try:
-        for number, text in tree.json_lines(path):
-            try:
-                content = json_value(text, f"line {number}")
-            except AblateError:
-                content = None
-            if isinstance(content, dict):
-                yield content
-            else:
-                tree.remark("Lines that are no JSON object are left out", f"{name}, line {number}")
-    except OSError as error:
-        raise AblateError(f"{name}: {error.strerror}") from None
+    for number, text in tree.json_lines(path):
+        try:
+            content = json_value(text, f"line {number}")
+        except AblateError:
+            content = None
+        if isinstance(content, dict):
+            yield content
+        else:
+            tree.remark("Lines that are no JSON object are left out", f"{name}, line {number}")
 
 
 def _run(tree: Tree, name: str, content: Mapping[str, Any]) -> tuple[dict[str, object], dict[str, Curve]]:

@@ -3,20 +3,28 @@
 import hashlib
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from glob import has_magic
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ablation.errors import AblateError
 from ablation.sources import documents
 
 SHOWN = 5  # names of files in a note
+SENTENCES = 50
+MORE = "\0more"  # counts names that are not shown; no file has this name
 
 
 def natural(name: str) -> list[tuple[int, str]]:
     """Return the key of an order in which version_2 stands before version_10."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]+)", name)]
+
+
+def real(path: Path) -> Path:
+    """Return the path with all links followed; a circle of links is no error."""
+    return Path(os.path.realpath(path))
 
 
 class Tree:
@@ -25,13 +33,13 @@ class Tree:
     Attributes:
         root: folder that the names of files are relative to.
         files: name of each file that was read -> sha256 of its content.
-        remarks: start of a note -> names of the files that it is about.
+        remarks: start of a note -> names of the files that it is about, the first ones only, with their counts.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.files: dict[str, str] = {}
-        self.remarks: dict[str, list[str]] = {}
+        self.remarks: dict[str, Counter[str]] = {}
 
     def name(self, path: Path) -> str:
         """Return the path relative to the root."""
@@ -39,14 +47,15 @@ class Tree:
 
     def remark(self, sentence: str, name: str) -> None:
         """Add the name of a file to the files that a note is about."""
-        names = self.remarks.setdefault(sentence, [])
-        if name not in names[-1:]:
-            names.append(name)
+        names = self.remarks.setdefault(sentence, Counter())
+        names[name if name in names or len(names) < SHOWN else MORE] += 1
 
     @property
     def notes(self) -> list[str]:
-        """Sentences on the files, with at most five names in each."""
-        return [f"{sentence}: {_listed(names)}" for sentence, names in self.remarks.items()]
+        """Sentences on the files, with at most five names in each, and at most fifty sentences."""
+        sentences = [printable(f"{sentence}: {_listed(names)}") for sentence, names in self.remarks.items()]
+        more = [f"{len(sentences) - SENTENCES} more notes are left out"] if len(sentences) > SENTENCES else []
+        return sentences[:SENTENCES] + more
 
     def walk(self) -> list[Path]:
         """Return all regular files under the root in natural order. Links to folders are not followed."""
@@ -58,17 +67,16 @@ class Tree:
 
     def _is_link_out(self, path: Path) -> bool:
         """Return whether a folder is a link that leads out, and note it; os.walk follows no link itself."""
-        if path.is_symlink() and not path.resolve().is_relative_to(self.root.resolve()):
+        if path.is_symlink() and not real(path).is_relative_to(real(self.root)):
             self.remark("Links that lead out of the folder are not followed", self.name(path))
         return path.is_symlink()
 
     def kept(self, paths: Iterable[Path]) -> list[Path]:
         """Return the regular files of `paths` in natural order; a file that several paths lead to is kept once."""
-        root, targets, kept = self.root.resolve(), set(), []
-        for path in sorted(
-            paths, key=lambda path: (path.resolve() != root / self.name(path), natural(self.name(path)))
-        ):
-            target = path.resolve()
+        root, targets, kept = real(self.root), set(), []
+        links_last = sorted((real(path) != root / self.name(path), natural(self.name(path)), path) for path in paths)
+        for _, _, path in links_last:
+            target = real(path)
             if not target.is_relative_to(root):
                 self.remark("Links that lead out of the folder are not followed", self.name(path))
             elif target in targets:
@@ -78,14 +86,18 @@ class Tree:
                 kept.append(path)
         return sorted(kept, key=lambda path: natural(self.name(path)))
 
+    def _open(self, path: Path) -> BinaryIO:
+        """Return the open file. Raises AblateError with its name where the system refuses."""
+        try:
+            return open(path, "rb")
+        except OSError as error:
+            raise AblateError(f"{self.name(path)}: {error.strerror}") from None
+
     def text(self, path: Path) -> str:
         """Return the text of a file. Raises AblateError where the file is too large or cannot be read."""
         name = self.name(path)
-        try:
-            with open(path, "rb") as file:
-                content = file.read(documents.LIMIT + 1)
-        except OSError as error:
-            raise AblateError(f"{name}: {error.strerror}") from None
+        with self._open(path) as file:
+            content = file.read(documents.LIMIT + 1)
         if len(content) > documents.LIMIT:
             raise AblateError(f"{name}: larger than {documents.LIMIT // 1_000_000} MB; split it into smaller files")
         self.files[name] = hashlib.sha256(content).hexdigest()
@@ -113,7 +125,7 @@ class Tree:
     def json_lines(self, path: Path) -> Iterator[tuple[int, str]]:
         """Yield (number, text) of the lines of a file that are not blank, without holding the file in memory."""
         name, digest = self.name(path), hashlib.sha256()
-        with open(path, "rb") as file:
+        with self._open(path) as file:
             if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
                 lines = enumerate(self.text(path).splitlines(), start=1)
                 yield from ((number, line) for number, line in lines if line.strip())
@@ -130,9 +142,14 @@ class Tree:
         self.files[name] = digest.hexdigest()
 
 
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+def _listed(names: Counter[str]) -> str:
+    more = f" and {names[MORE]} more" if MORE in names else ""
+    return ", ".join(name for name in names if name != MORE) + more
+
+
+def printable(text: str) -> str:
+    """Return the text as one line."""
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def opened(address: str, suffixes: tuple[str, ...] = ()) -> tuple[Tree, list[Path]]:

@@ -35,8 +35,9 @@ def settings(job: Job) -> dict[str, object]:
 def results(job: Job) -> Results:
     """Return the curves of the log. The trainer's best value is a note; the final results have names of their own."""
     state = _state(job)
-    log = [line for line in state.get("log_history") or [] if isinstance(line, dict)]
-    curves = course(log, ("step", "epoch"))
+    log = state.get("log_history")
+    lines = [line for line in log if isinstance(line, dict)] if isinstance(log, list) else []
+    curves = course(lines, ("step", "epoch"))
     _note_repeated(job, curves)
     final = named("all_results.", merged(job, [FINAL]))
     return Results(curves, final, state=as_notes({name: state.get(name) for name in NOTES}))

@@ -16,6 +16,7 @@ from ablation.sources.tree import SHOWN
 
 CONFIG, OVERRIDES, CHOICES = ".hydra/config.yaml", ".hydra/overrides.yaml", ".hydra/hydra.yaml"
 LIKELY = ("metric", "result", "score", "eval", "test", "summary", "history", "log")  # words in names of such files
+NO_METRICS = re.compile(r"(^|/)(\.|[^/]*(config|params|args|setting)[^/]*$)")  # hidden, or settings again
 KINDS = (".csv", ".jsonl", ".ndjson", ".json")
 
 
@@ -38,7 +39,8 @@ def overrides(job: Job) -> dict[str, object]:
     """Return the keys that the command line of a job sets."""
     path = job.paths.get(OVERRIDES)
     texts = job.tree.yaml(path) if path else []
-    pairs = (text.partition("=") for text in texts or () if isinstance(text, str) and not text.startswith("~"))
+    texts = texts if isinstance(texts, list) else []
+    pairs = (text.partition("=") for text in texts if isinstance(text, str) and not text.startswith("~"))
     return {name.lstrip("+").partition("@")[0]: override_value(text) for name, sign, text in pairs if sign}
 
 
@@ -65,7 +67,7 @@ def choose(jobs: Sequence[Job]) -> str:
 
 def candidates(job: Job) -> list[str]:
     """Return the names of the files of a job that may hold metrics."""
-    return [name for name in job.paths if name.endswith(KINDS) and not re.search(r"(^|/)\.", name)]
+    return [name for name in job.paths if name.endswith(KINDS) and not NO_METRICS.search(name)]
 
 
 def _rank(name: str) -> tuple[int, int, int]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ablation.sources.collector import course
+from ablation.sources.documents import is_number
 from ablation.sources.presets.job import Job, Preset, Results, as_notes, merged
 from ablation.sources.runs import FAILED, REASON, STATUS
 
@@ -21,7 +22,7 @@ def _lines(job: Job) -> list[dict[str, Any]]:
         lines = [_slashed(line) for line in job.json_lines(LINES)]
     else:
         return []
-    newest = {line.get(STEP, f"line {number}"): line for number, line in enumerate(lines)}
+    newest = {str(line.get(STEP, f"line {number}")): line for number, line in enumerate(lines)}
     if len(newest) < len(lines):
         job.tree.remark("Iterations that a restart repeats are read from their last line", job.folder)
     return list(newest.values())
@@ -49,7 +50,7 @@ def settings(job: Job) -> dict[str, object]:
 
 def results(job: Job) -> Results:
     """Return the curves over the iterations; a trial with a file of an error has failed."""
-    lines = sorted(_lines(job), key=lambda line: line.get(STEP, 0))
+    lines = sorted(_lines(job), key=lambda line: line[STEP] if is_number(line.get(STEP)) else 0)
     left_out = (f"{CONFIG}/", f"{LISTS}/")
     numbers = [{k: v for k, v in line.items() if not k.startswith(left_out) and k not in NO_METRICS} for line in lines]
     notes = as_notes({name: lines[-1].get(name) for name in NOTES} if lines else {})

@@ -16,6 +16,11 @@ STATES = {
 }  # fmt: skip
 
 
+def _plain_mapping(job: Job, name: str) -> dict[str, Any]:
+    """Return the mapping in a file, without the wrappers of jsonpickle."""
+    return {key: plain(member) for key, member in job.mapping(name).items()}
+
+
 def plain(value: Any) -> Any:
     """Return the value without the wrappers of jsonpickle: a tuple or a set is a list, a NumPy number a number."""
     if isinstance(value, list):
@@ -32,7 +37,7 @@ def plain(value: Any) -> Any:
 
 def settings(job: Job) -> dict[str, object]:
     """Return the config. Settings that are defaults in the code are not in it."""
-    return flat(plain(job.mapping(CONFIG)))
+    return flat(_plain_mapping(job, CONFIG))
 
 
 def results(job: Job) -> Results:
@@ -41,7 +46,7 @@ def results(job: Job) -> Results:
     result = plain(run.get("result"))
     fields = flat({"result": result}) if is_number(result) or isinstance(result, dict) else {}
     state = _state(run) | {RUN: job.folder.rsplit("/", 1)[-1]}
-    return Results(_curves(plain(job.mapping(METRICS))), fields, state=state)
+    return Results(_curves(_plain_mapping(job, METRICS)), fields, state=state)
 
 
 def _curves(metrics: Mapping[str, Any]) -> dict[str, Curve]:
@@ -51,7 +56,7 @@ def _curves(metrics: Mapping[str, Any]) -> dict[str, Curve]:
         values = metric.get("values") if isinstance(metric, dict) else None
         if not isinstance(values, list):
             continue
-        steps = dict(enumerate(metric.get("steps") or []))
+        steps = dict(enumerate(metric["steps"] if isinstance(metric.get("steps"), list) else []))
         points = {at: float(value) for at, value in enumerate(values) if is_number(value)}
         curves[name] = [float(steps[at] if is_number(steps.get(at)) else at) for at in points], [*points.values()]
     return curves
