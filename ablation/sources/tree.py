@@ -17,9 +17,12 @@ SENTENCES = 50
 MORE = "\0more"  # counts names that are not shown; no file has this name
 
 
-def natural(name: str) -> list[tuple[int, str]]:
-    """Return the key of an order in which version_2 stands before version_10."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]+)", name)]
+def natural(name: str) -> list[list[tuple[int, str]]]:
+    """Return the key of an order in which version_2 stands before version_10, folder by folder."""
+    return [
+        [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]+)", folder)]
+        for folder in name.split("/")
+    ]
 
 
 def real(path: Path) -> Path:
