@@ -53,7 +53,7 @@ class Collector:
 
     def add(self, fields: Mapping[str, object], curves: Mapping[str, Curve] | None = None) -> None:
         """Add a run. Raises AblateError where the runs have too large a number of different fields."""
-        if len(self.columns.keys() | fields.keys()) > FIELDS:
+        if not fields.keys() <= self.columns.keys() and len(self.columns.keys() | fields.keys()) > FIELDS:
             raise AblateError(f"the runs have more than {FIELDS} different fields; a run has one value a field")
         for name, value in fields.items():
             column = self.columns.setdefault(name, [])

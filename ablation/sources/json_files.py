@@ -33,10 +33,11 @@ def read(address: str) -> Runs:
     tree, paths = opened(address.removeprefix(f"{KIND}:"), SUFFIXES)
     collector, names = Collector(), set()
     for path in paths:
+        name = tree.name(path)
         try:
             for content in _objects(tree, path):
-                fields, curves = _run(tree, tree.name(path), content)
-                names |= {name for name, value in fields.items() if is_course(name, value)}
+                fields, curves = _run(tree, name, content)
+                names |= {key for key, value in fields.items() if is_course(key, value)}
                 collector.add(fields, curves)
         except AblateError as error:
             if len(paths) == 1:
