@@ -33,6 +33,7 @@ DOORS = {  # library -> the files that import it
     "jinja2": {"report.templates"},
     "sqlalchemy": {"trackers.databases", "trackers.optuna_study"},
     "plotly": {"report.figures.style"},
+    "yaml": {"sources.documents"},
     "imagehash": {f"{K}.datasets.hashes"},
     "PIL": {f"{K}.datasets.{name}" for name in ("align", "decoding", "faces", "hashes")},
     "pynvml": {"engine.slots"},
