@@ -1,6 +1,6 @@
 """From what a trial returns to measures: by the columns of its examples, its numbers, and the task of the study."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -43,7 +43,7 @@ def measures_of(
     Raises:
         AblateError: columns and task do not fit, or the task is needed.
     """
-    task = task or _task(columns, where)
+    task = task or task_of(columns, where)
     measures = {measure.name: measure for measure in _OF_TASK[task](columns, where)}
     for name in () if task == SCALARS else _score_columns(columns, task, where):
         if name in measures:
@@ -57,7 +57,17 @@ def measures_of(
     return measures
 
 
-def _task(columns: Columns, where: str) -> str:
+def of_kinds(task: str, values: Mapping[str, Sequence[float]]) -> dict[str, Measure]:
+    """Return the measures of columns of which a few values are stored: all classes of a label, or two scores.
+
+    `values`: column -> values, with classes counted from 0; a column of texts has none.
+    """
+    whole = ("label", "predicted") if task == CLASSES else ()
+    columns = {name: np.array(few, np.int64 if name in whole else float) for name, few in values.items() if len(few)}
+    return measures_of(columns, {}, task, "the examples")
+
+
+def task_of(columns: Columns, where: str) -> str:
     """Return the task that the columns belong to."""
     label, predicted = columns.get("label"), columns.get("predicted")
     if not columns:

@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ablation.errors import AblateError
-from ablation.sources import csv_file
+from ablation.sources import csv_file, folders, json_files, wandb_csv
 from ablation.sources.runs import Runs
 
 Reader = Callable[[str], Runs]
-READERS: Mapping[str, Reader] = {"csv": csv_file.read}
+READERS: Mapping[str, Reader] = {
+    "csv": csv_file.read, "json": json_files.read, "wandb": wandb_csv.read, "folders": folders.read,
+}  # fmt: skip
 BY_SUFFIX = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json"}
 ALLOWED = (
     "a .csv, .json or .jsonl file, json:PATTERN, mlflow:URI/EXPERIMENT, optuna:URL/STUDY, wandb:FILE.csv, or "

@@ -1,34 +1,18 @@
 """Rows of a study from the runs of a source, as [import] of a study file states their fields."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 from ablation.errors import AblateError
-from ablation.sources import confounded, course, fields, rows, targets
-from ablation.sources.csv_file import is_summary
-from ablation.sources.fields import is_missing, resolved
-from ablation.sources.runs import (
-    DONE,
-    DURATION,
-    FAILED,
-    METRIC,
-    REASON,
-    RUN_COLUMN,
-    STARTED,
-    STATUS,
-    STEP,
-    VALUE,
-    Runs,
-)
+from ablation.sources import confounded, course, fields, numbers, per_example, rows, targets, trials
+from ablation.sources.fields import resolved
+from ablation.sources.per_example import Columns, Kinds
+from ablation.sources.runs import Runs
 from ablation.sources.targets import Target
+from ablation.sources.trials import ImportedTrial
 from ablation.study.import_keys import ImportKeys, LongKeys
 
-NO_RESULT = "no result in the source"
-MOST_STEPS = 1_000  # of a course that is kept
 OWN_COLUMNS = (
     "row", "label", "reference", "selected", "outcome", "outcomes", "seed", "seeds", "trial", "trials", "study", "p",
     "p_holm", "p_exact", "n_seeds", "n_train", "n_val", "n_test", "published", "replicate", "equivalent",
@@ -37,32 +21,13 @@ GENERAL = ("name", "type", "value", "id")  # last parts of names that say little
 
 
 @dataclass(frozen=True)
-class ImportedTrial:
-    """One run of a source as a trial of a study.
-
-    `row`: from 1. `numbers`: number -> value, such as val_accuracy. `history`: one mapping for each step of a course.
-    `started`, `seconds`: 0 where unknown.
-    """
-
-    row: int
-    seed: int
-    run: int
-    status: str
-    reason: str
-    numbers: Mapping[str, float]
-    costs: Mapping[str, float] = field(default_factory=dict)
-    history: tuple[dict[str, float], ...] = ()
-    started: float = 0.0
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
 class Arranged:
     """Rows and trials that the runs of a source make.
 
     `rows`: a level for each factor. `is_paired`: whether the source states seeds, which pair the rows. `folds`: whether
     the replicates are folds. `confounded`: setting -> row (from 1) -> its values. `settings`: seed -> its settings,
-    numbered, where the runs of a row are repeats of several settings. `targets`: the study's numbers.
+    numbered, where the runs of a row are repeats of several settings. `targets`: the study's numbers. `kinds`: kinds
+    of the columns of examples.
     """
 
     factors: tuple[str, ...]
@@ -75,6 +40,7 @@ class Arranged:
     settings: Mapping[int, int]
     notes: tuple[str, ...]
     n_runs: int
+    kinds: Kinds = Kinds()
 
 
 def arrange(runs: Runs, keys: ImportKeys, where: str, best: tuple[str, bool] | None = None) -> Arranged:
@@ -91,33 +57,54 @@ def arrange(runs: Runs, keys: ImportKeys, where: str, best: tuple[str, bool] | N
     """
     runs = _prepared(runs, keys, where)
     factors = {name: resolved(runs, f, f"{where}.factors") for name, f in named(keys.factors).items()}
-    seed = resolved(runs, keys.seed or keys.fold, f"{where}.{'seed' if keys.seed else 'fold'}") if (
-        keys.seed or keys.fold) else ""  # fmt: skip
-    if keys.step:
-        step = resolved(runs, keys.step, f"{where}.step")
-        runs = course.from_steps(runs, step, [*factors.values(), *([seed] if seed else [])], f"{where}.step")
+    seed = _seed(runs, keys, where)
+    key = [*factors.values(), *([seed] if seed else [])]
     stated, notes = targets.of_metrics(keys.metrics, f"{where}.metrics")
     _refuse_own(factors, stated, where)
-    stated = [replace(t, field=resolved(runs, t.field, f"{where}.metrics.{t.number}")) for t in stated]
+    runs, stated, examples = _measured(runs, stated, keys, key, where)
     costs = {name: resolved(runs, f, f"{where}.costs") for name, f in named(keys.costs).items()}
-    values = _values(runs, stated, costs, best, where)
+    values = numbers.by_run(runs, [] if examples else stated, costs, best, where)
     combinations, places = rows.of_levels(rows.levels(runs, factors, f"{where}.factors"))
     seeds, note = rows.seeds(runs.frame[seed], f"{where}.{keys.seed or keys.fold}") if seed else (None, "")
-    chosen, remarks = rows.replicates(
-        runs, places, seeds, [*factors.values(), *([seed] if seed else [])],
-        {"duplicates": keys.duplicates, "where": where},
-    )  # fmt: skip
-    trials = _trials(runs, chosen, values, keys, stated)
+    chosen, remarks = rows.replicates(runs, places, seeds, key, {"duplicates": keys.duplicates, "where": where})
+    results = [name for t in stated for name in t.field.split("|")]
     ignored = [resolved(runs, name, f"{where}.ignore") for name in keys.ignore]
-    used = [*factors.values(), seed, *ignored, *(t.field for t in stated), *costs.values()]
-    varying = confounded.confounded(runs, fields.settings(runs, used), places, [c.run for c in chosen])
+    used = [*key, *ignored, *(t.field for t in stated), *results, *costs.values()]
+    varying = confounded.confounded(runs, fields.settings(runs, used, results), places, [c.run for c in chosen])
     return Arranged(
-        factors=tuple(factors), rows=tuple(combinations), trials=trials, targets=tuple(stated),
-        is_paired=bool(seed), folds=bool(keys.fold),
-        settings={} if seed else confounded.clusters(runs, list(varying), chosen),
+        factors=tuple(factors), rows=tuple(combinations), targets=() if examples else tuple(stated),
+        trials=trials.of_runs(runs, chosen, values, keys, stated, examples), is_paired=bool(seed),
+        folds=bool(keys.fold), settings={} if seed else confounded.clusters(runs, list(varying), chosen),
         confounded={name: {row + 1: v for row, v in of_rows.items()} for name, of_rows in varying.items()},
-        notes=tuple(filter(None, [*runs.notes, *notes, note, *remarks])), n_runs=len(runs.frame),
+        notes=tuple(filter(None, [*runs.notes, *([] if examples else notes), note, *remarks])),
+        n_runs=len(runs.frame),
     )  # fmt: skip
+
+
+def _seed(runs: Runs, keys: ImportKeys, where: str) -> str:
+    """Return the field of the seed or fold; "" where none is stated."""
+    if keys.seed and keys.fold:
+        raise AblateError(f"{where}: seed and fold are both stated; state one: what the runs of a row differ in")
+    key = "seed" if keys.seed else "fold"
+    return resolved(runs, keys.seed or keys.fold, f"{where}.{key}") if keys.seed or keys.fold else ""
+
+
+def _measured(
+    runs: Runs, stated: list[Target], keys: ImportKeys, key: Sequence[str], where: str
+) -> tuple[Runs, list[Target], list[Columns]]:
+    """Return one run for each combination of the fields of `key` where lines are steps or examples, otherwise the runs;
+    with the full names of the numbers' fields, and the columns of the examples of each run."""
+    if keys.example:
+        columns = {name: resolved(runs, f, f"{where}.columns.{name}") for name, f in keys.columns.items()}
+        columns |= {t.name: resolved(runs, t.field, f"{where}.metrics.{t.number}") for t in stated}
+        example = resolved(runs, keys.example, f"{where}.example")
+        runs, of_runs = per_example.of_lines(runs, example, columns, key, f"{where}.example")
+        return runs, stated, of_runs
+    if keys.columns:
+        raise AblateError(f"{where}.columns: needs example = the name of the column that identifies the examples")
+    if keys.step:
+        runs = course.from_steps(runs, resolved(runs, keys.step, f"{where}.step"), key, f"{where}.step")
+    return *numbers.with_alternatives(runs, stated, where), []
 
 
 def named(stated: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
@@ -158,127 +145,3 @@ def _prepared(runs: Runs, keys: ImportKeys, where: str) -> Runs:
         long = keys.long if isinstance(keys.long, LongKeys) else LongKeys()
         runs = course.from_long(runs, long.metric, long.value, keys.step, f"{where}.long")
     return runs
-
-
-def _values(
-    runs: Runs, stated: Sequence[Target], costs: Mapping[str, str], best: tuple[str, bool] | None, where: str
-) -> dict[str, pd.Series]:
-    """Return number or cost -> value by run. Raises AblateError where a cell is no number."""
-    steps = _steps(runs, stated, best, where) if best else None
-    named_fields = {t.number: t.field for t in stated} | dict(costs)
-    values = {}
-    for number, name in named_fields.items():
-        if name in runs.frame:
-            values[number] = _numbers(runs, name, f"{where}.metrics.{number}")
-            continue
-        assert runs.curves is not None
-        by_run = course.last(runs.curves, name) if steps is None else course.at(runs.curves, name, steps)
-        values[number] = by_run.reindex(runs.frame.index).astype(float)
-    return values
-
-
-def _steps(runs: Runs, stated: Sequence[Target], best: tuple[str, bool], where: str) -> pd.Series:
-    """Return the best step of each run by one number."""
-    number, lowest = best
-    selecting = next((t.field for t in stated if t.number == number), None)
-    if selecting is None or runs.curves is None or selecting in runs.frame:
-        raise AblateError(f'{where}.take: "best" needs {number or "a number on validation"} with a course of steps')
-    return course.best_steps(runs.curves, selecting, lowest)
-
-
-def _numbers(runs: Runs, name: str, where: str) -> pd.Series:
-    """Return a column as numbers; missing and infinite values are nan. Raises AblateError for texts."""
-    column = runs.frame[name]
-    if column.dtype.kind not in "iufb":
-        wrong = [(n, c) for n, c in enumerate(column, start=1) if not is_missing(c) and not isinstance(c, int | float)]
-        if wrong and all(is_summary(cell) for _, cell in wrong):
-            raise AblateError(
-                f"{where}: {name} has summaries of runs ({wrong[0][1]!r}), and a table needs the runs themselves"
-            )
-        if wrong:
-            shown = ", ".join(f"run {n}: {str(cell)[:40]!r}" for n, cell in wrong[:3])
-            raise AblateError(f"{where}: {name} has {len(wrong)} values that are no numbers ({shown})")
-        column = pd.Series([np.nan if is_missing(cell) else float(cell) for cell in column])
-    return column.astype(float).where(np.isfinite(column.astype(float)))
-
-
-def _trials(
-    runs: Runs, chosen: Sequence[rows.Replicate], values: Mapping[str, pd.Series], keys: ImportKeys,
-    stated: Sequence[Target],
-) -> tuple[ImportedTrial, ...]:  # fmt: skip
-    """Return the trials of the chosen runs, by row and seed."""
-    numbers = {t.number for t in stated}
-    histories = _histories(runs, stated)
-    trials = []
-    for replicate in sorted(chosen, key=lambda c: (c.row, c.seed)):
-        run = replicate.run
-        measured = {name: float(column[run]) for name, column in values.items() if column[run] == column[run]}
-        status, reason = _outcome(runs, run, bool(numbers & measured.keys()), keys)
-        trials.append(
-            ImportedTrial(
-                replicate.row + 1, replicate.seed, run, status, reason,
-                {name: value for name, value in measured.items() if name in numbers},
-                {name: value for name, value in measured.items() if name not in numbers},
-                histories.get(run, ()), _time(runs, STARTED, run), _time(runs, DURATION, run),
-            )
-        )  # fmt: skip
-    return tuple(trials)
-
-
-def _outcome(runs: Runs, run: int, has_numbers: bool, keys: ImportKeys) -> tuple[str, str]:
-    """Return the status of a run and the reason of a failure."""
-    line = runs.frame.iloc[run]
-    for name, stated in keys.failed.items():
-        if name in runs.frame and fields.is_equal(line[name], stated):
-            return FAILED, f"{name} is {stated}"
-    status = line[STATUS] if STATUS in runs.frame and not is_missing(line[STATUS]) else DONE
-    reason = line[REASON] if REASON in runs.frame and not is_missing(line[REASON]) else ""
-    if status == DONE and not has_numbers:
-        return FAILED, NO_RESULT
-    return str(status), str(reason)
-
-
-def _time(runs: Runs, name: str, run: int) -> float:
-    value = runs.frame[name].iloc[run] if name in runs.frame else None
-    return float(value) if isinstance(value, int | float | np.number) and value == value else 0.0
-
-
-def _histories(runs: Runs, stated: Sequence[Target]) -> dict[int, tuple[dict[str, float], ...]]:
-    """Return run -> its steps with the study's numbers, at most MOST_STEPS evenly spaced ones."""
-    if runs.curves is None:
-        return {}
-    numbers = {t.field: t.number for t in stated}
-    lines = runs.curves[runs.curves[METRIC].isin(numbers)].dropna(subset=[VALUE])
-    histories = {}
-    for run in lines[RUN_COLUMN].unique().tolist():
-        of_run = lines[lines[RUN_COLUMN] == run]
-        wide = of_run.pivot_table(index=STEP, columns=METRIC, values=VALUE, aggfunc="last", sort=True)
-        if len(wide) < 2:
-            continue
-        places = np.unique(np.linspace(0, len(wide) - 1, min(len(wide), MOST_STEPS)).astype(int))
-        shown = wide.iloc[places].rename(columns=numbers).reset_index(names="epoch")
-        histories[run] = tuple(
-            {name: value for name, value in line.items() if value == value}
-            for line in shown.astype(float).to_dict("records")
-        )
-    return histories
-
-
-def refuse_summaries(runs: Runs) -> None:
-    """Raise AblateError where the lines of a source are means of runs, which state no n."""
-    pairs = [
-        (name, other) for name in runs.frame.columns for other in runs.frame.columns
-        if name.endswith(("_mean", ".mean")) and other in (f"{name[:-4]}std", f"{name[:-4]}sd", f"{name[:-4]}stdev")
-    ]  # fmt: skip
-    if pairs:
-        constant = all(runs.frame[name].nunique() <= 1 for pair in pairs for name in pair)
-        same = "; its numbers are the same in all lines" if constant and len(runs.frame) > 1 else ""
-        raise AblateError(
-            f"{runs.address}: has summaries of runs ({pairs[0][0]}, {pairs[0][1]}) and no runs, so no table can be "
-            f"computed{same}; import the runs that the means are of"
-        )
-
-
-def of_dataframe(frame: pd.DataFrame) -> Runs:
-    """Return the lines of a data frame as runs."""
-    return Runs("DataFrame", "frame", frame.reset_index(drop=True))

@@ -1,5 +1,6 @@
 """Settings that vary between rows without being factors: an effect of a factor may be theirs."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -69,5 +70,7 @@ def clusters(runs: Runs, names: Sequence[str], chosen: Sequence[Replicate]) -> d
     for replicate in chosen:
         levels = tuple(_text(runs.frame[name].iloc[replicate.run]) for name in names)
         numbered[replicate.seed] = places.setdefault((replicate.row, *levels), len(places))
-    is_shared = len(places) == len({replicate.row for replicate in chosen})
-    return {} if is_shared or len(places) == len(chosen) else numbered
+    n_settings = Counter(row for row, *_ in places)
+    several = sum(n > 1 for n in n_settings.values())
+    is_rare = several * 2 < len(n_settings)  # where most rows have one setting, others may vary in a result
+    return {} if is_rare or len(places) == len(chosen) else numbered

@@ -75,9 +75,9 @@ def _need_numbers(runs: Runs, name: str, where: str) -> None:
 
 
 def last(curves: pd.DataFrame, metric: str) -> pd.Series:
-    """Return the last value of a metric that is not missing, by run."""
-    lines = curves[(curves[METRIC] == metric) & curves[VALUE].notna()]
-    return lines.sort_values(STEP, kind="stable").groupby(RUN_COLUMN)[VALUE].last()
+    """Return the value of a metric at its last step, by run: nan where the metric ended so, as in a divergence."""
+    lines = curves[curves[METRIC] == metric].sort_values(STEP, kind="stable")
+    return lines.groupby(RUN_COLUMN).tail(1).set_index(RUN_COLUMN)[VALUE]
 
 
 def best_steps(curves: pd.DataFrame, metric: str, lowest: bool) -> pd.Series:

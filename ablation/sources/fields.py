@@ -9,8 +9,10 @@ from typing import Any
 import pandas as pd
 
 from ablation.errors import AblateError
+from ablation.measures import names as measures
 from ablation.sources.runs import CURVES, FOLDER, NAME, OWN, RUN, RUN_COLUMN, SETTING, TAG, Runs
 
+OWN_OF_FILES = ("file", "line")  # fields that readers of files add to each run
 SHOWN = 8  # names that an error message lists
 
 
@@ -42,7 +44,8 @@ def resolved(runs: Runs, name: str, where: str) -> str:
 def with_pattern(runs: Runs, pattern: str, where: str) -> Runs:
     """Return the runs with a field for each named group of a regular expression on their folder or name.
 
-    Raises AblateError where the expression is wrong, has no named group, or does not match a run.
+    Runs that do not match are left out, with a note. Raises AblateError where the expression is wrong, has no named
+    group, or matches no run.
     """
     if not pattern:
         return runs
@@ -56,14 +59,17 @@ def with_pattern(runs: Runs, pattern: str, where: str) -> Runs:
     if source is None:
         raise AblateError(f"{where}: the runs of {runs.address} have no folder, file or name")
     matches = [expression.search(str(text)) for text in runs.frame[source]]
-    if None in matches:
-        unmatched = runs.frame[source].iloc[matches.index(None)]
-        raise AblateError(f"{where}: does not match {source} {unmatched!r}; leave such runs out with [import] where")
+    unmatched = [text for text, match in zip(runs.frame[source], matches, strict=True) if not match]
+    if len(unmatched) == len(matches):
+        raise AblateError(f"{where}: matches no {source}; the first is {unmatched[0]!r}")
     new = {
         f"{SETTING}{group}" if runs.is_told else group: numbers([match[group] for match in matches if match])
         for group in expression.groupindex
     }
-    return replace(runs, frame=runs.frame.assign(**new))
+    matching = only(runs, pd.Series([match is not None for match in matches]))
+    shown = f"{', '.join(map(str, unmatched[:3]))}{', ...' if unmatched[3:] else ''}"
+    note = (f"Left out, as the pattern does not match ({len(unmatched)}): {shown}.",) if unmatched else ()
+    return replace(matching, frame=matching.frame.assign(**new), notes=(*matching.notes, *note))
 
 
 def numbers(texts: Sequence[str | None]) -> list[Any]:
@@ -118,8 +124,20 @@ def is_equal(cell: Any, value: Any) -> bool:
     return isinstance(cell, bool) == isinstance(value, bool) and bool(cell == value)
 
 
-def settings(runs: Runs, used: Iterable[str]) -> list[str]:
-    """Return the fields that may be settings: not used otherwise, and neither a note nor a name of a run."""
-    taken = {*used, *OWN}
+def settings(runs: Runs, used: Iterable[str], results: Sequence[str] = ()) -> list[str]:
+    """Return the fields that may be settings: not used otherwise, and neither a note nor a name of a run.
+
+    Where the source does not tell settings from results, a number with the name of a known measure is a result, and so
+    is a field below the same name as a result: `metrics.loss` beside `metrics.f1`.
+    """
+    taken = {*used, *OWN, *OWN_OF_FILES}
     names = [name for name in runs.frame.columns if name not in taken and not str(name).startswith(TAG)]
-    return [name for name in names if name.startswith(SETTING)] if runs.is_told else names
+    if runs.is_told:
+        return [name for name in names if name.startswith(SETTING)]
+    roots = {name.partition(".")[0] for name in results if "." in name}
+    return [name for name in names if name.partition(".")[0] not in roots and not _is_result(runs, name)]
+
+
+def _is_result(runs: Runs, name: str) -> bool:
+    is_number = runs.frame[name].dtype.kind in "if"
+    return is_number and measures.meaning(re.sub(r"\W+", "_", name)) is not None

@@ -1,13 +1,13 @@
 """Sources with a line for each example of a run: the columns of each run's examples."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
 from ablation.errors import AblateError
-from ablation.measures import repeats
+from ablation.measures import class_columns, from_columns, repeats
 from ablation.sources.fields import is_missing
 from ablation.sources.runs import Runs
 
@@ -48,12 +48,49 @@ def of_lines(
     return replace(runs, frame=first), of_runs
 
 
+@dataclass(frozen=True)
+class Kinds:
+    """Task of the examples, and a few lines of columns that have the same measures.
+
+    `task`: one of `from_columns.TASKS`. `lines`: column -> values; classes are counted from 0.
+    """
+
+    task: str = ""
+    lines: Mapping[str, list[float]] = field(default_factory=dict)
+
+
+def coded(of_runs: Sequence[Columns], task: str, where: str) -> tuple[list[Columns], Kinds]:
+    """Return the columns with classes counted from 0, and what measures they have.
+
+    Raises AblateError where columns and task do not fit.
+    """
+    joined = {name: np.concatenate([columns[name] for columns in of_runs]) for name in of_runs[0]}
+    task = task or from_columns.task_of(joined, where)
+    if task == from_columns.CLASSES:
+        names = class_columns.class_names(joined, where)
+        of_runs = [class_columns.coded(columns, names, where) for columns in of_runs]
+        joined = {name: np.concatenate([columns[name] for columns in of_runs]) for name in of_runs[0]}
+    from_columns.measures_of(joined, {}, task, where)  # raises an error where columns do not fit
+    return list(of_runs), Kinds(task, {name: _few(name, array) for name, array in joined.items() if name != "id"})
+
+
+def _few(name: str, array: np.ndarray) -> list[float]:
+    """Return two values that say whether a column of scores is of 0 and 1 alone, or all classes of a label."""
+    if array.dtype.kind == "U" or array.ndim > 1:
+        return []
+    if name in ("label", "predicted") and array.dtype.kind in "iu":
+        return [float(n) for n in range(int(array.max()) + 1)]
+    return [0.0, 1.0] if np.isin(array, (0, 1)).all() else [0.25, 0.5]
+
+
 def _array(column: pd.Series, where: str) -> np.ndarray:
     """Return a column as an array of numbers or texts. Raises AblateError for a missing cell."""
     if missing := [line for line, cell in enumerate(column, start=1) if is_missing(cell)]:
-        raise AblateError(f"{where}: line {missing[0]} has no value ({len(missing)} in all); leave such lines out: where")
+        raise AblateError(
+            f"{where}: line {missing[0]} has no value ({len(missing)} in all); leave such lines out: where"
+        )
     if column.dtype.kind in "iufb":
-        return column.to_numpy().astype(np.int64 if column.dtype.kind == "b" else column.dtype)
+        return np.asarray(column, np.int64) if column.dtype.kind == "b" else np.asarray(column)
     cells = list(column)
     if all(isinstance(cell, int | float) for cell in cells):
         return np.array(cells, float if any(isinstance(cell, float) for cell in cells) else np.int64)

@@ -11,16 +11,18 @@ from ablation.analysis.study_analysis import collect
 from ablation.errors import AblateError
 from ablation.outcomes import Status
 from ablation.report.build import RenderOptions, RunSummary, build, summarize, write
-from ablation.sources import address, arrange
-from ablation.sources.arrange import Arranged, ImportedTrial
+from ablation.sources import address, arrange, numbers
+from ablation.sources.arrange import Arranged
 from ablation.sources.runs import PRUNED, RUNNING, Runs
+from ablation.sources.trials import ImportedTrial
 from ablation.store import record as records
 from ablation.store import result
+from ablation.store.examples import Examples
 from ablation.store.files import write_json, write_text
 from ablation.store.record import Record
 from ablation.store.result import Result
 from ablation.store.upgrade import opened
-from ablation.store.workspace import StudyFolder, Workspace, check_name
+from ablation.store.workspace import StudyFolder, TrainingFolder, Workspace, check_name
 from ablation.workflows import imported_study
 from ablation.workflows.imported_study import Import
 
@@ -50,8 +52,9 @@ def read(imported: Import) -> tuple[Runs, Arranged]:
     """Return the runs of the source, and the rows that they make."""
     keys = imported.import_keys
     runs = address.read(keys.source, imported.path.parent, f"{imported.where}.from")
-    arrange.refuse_summaries(runs)
-    return runs, arrange.arrange(runs, keys, imported.where, imported_study.best(imported))
+    numbers.refuse_summaries(runs)
+    arranged = arrange.arrange(runs, keys, imported.where, imported_study.best(imported))
+    return runs, imported_study.with_classes(imported, arranged)
 
 
 def _changes(workspace: Workspace, old: Record, new: Record, arranged: Arranged) -> list[str]:
@@ -97,13 +100,22 @@ def _write(workspace: Workspace, record: Record, runs: Runs, arranged: Arranged,
             Result(
                 outcome=status, epochs=stated.step, scores=_by_split(trial), history=list(trial.history),
                 started=started, finished=started + trial.seconds, error=trial.reason or trial.status, attempts=1,
-                costs=dict(trial.costs),
+                costs=dict(trial.costs), predictions=_predictions(place, trial, stated.step),
             ),
         )  # fmt: skip
     for trial_before in old.grid.trials() if old else ():
         if (key := old.training_key(trial_before) if old else "") not in keys:
             shutil.rmtree(workspace.training(key).path, ignore_errors=True)
     record.write(folder)
+
+
+def _predictions(place: TrainingFolder, trial: ImportedTrial, step: int) -> dict[str, str]:
+    """Write the columns of the test examples, and return the digest of the file; {} where there are none."""
+    if not trial.columns:
+        return {}
+    path = place.predictions("test", step)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return {"test": Examples(trial.columns).write(path)}
 
 
 def _write_snapshot(folder: StudyFolder, runs: Runs, arranged: Arranged) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +11,7 @@ from ablation import experiments
 from ablation.errors import AblateError
 from ablation.experiments.imported.experiment import Inputs, version
 from ablation.measures import from_columns
-from ablation.sources import targets
+from ablation.sources import per_example, targets
 from ablation.sources.arrange import Arranged
 from ablation.sources.runs import Runs
 from ablation.store import record as records
@@ -82,12 +82,22 @@ def _selecting(imported: Import) -> str:
     return first or (numbers[0].number if numbers and (of_validation or imported.keys.select_on_test) else "")
 
 
+def with_classes(imported: Import, arranged: Arranged) -> Arranged:
+    """Return the trials with the columns of their examples as they are stored: classes are counted from 0."""
+    if not arranged.trials or not arranged.trials[0].columns:
+        return arranged
+    columns = [trial.columns for trial in arranged.trials]
+    coded, kinds = per_example.coded(columns, imported.keys.experiment.task, f"{imported.where}.columns")
+    trials = tuple(replace(trial, columns=c) for trial, c in zip(arranged.trials, coded, strict=True))
+    return replace(arranged, trials=trials, kinds=kinds)
+
+
 def record_of(imported: Import, runs: Runs, arranged: Arranged) -> Record:
     """Return the record of the study. Raises AblateError where a key of the study file is wrong."""
-    size = imported.import_keys.test_examples
     inputs = Inputs(
         digests={"source": hashlib.sha256(f"{imported.name}|{runs.address}".encode()).hexdigest()[:16]},
-        sizes={"test": size} if size else {}, source=imported.import_keys.source, kind=runs.kind,
+        sizes=_sizes(imported, arranged), source=imported.import_keys.source, kind=runs.kind,
+        task=arranged.kinds.task, examples_like={name: list(few) for name, few in arranged.kinds.lines.items()},
         largest=_largest(arranged), n_runs=arranged.n_runs, is_paired=arranged.is_paired, has_folds=arranged.folds,
         settings=dict(arranged.settings),
         confounded={name: dict(rows) for name, rows in arranged.confounded.items()},
@@ -96,6 +106,13 @@ def record_of(imported: Import, runs: Runs, arranged: Arranged) -> Record:
     record = Record(name=imported.name, grid=grid, data=runs.address, inputs=inputs, notes=(SEALED,))
     _ = record.selected_by, records.stated_measures(grid, inputs.measures({}), imported.name)  # raise where wrong
     return record
+
+
+def _sizes(imported: Import, arranged: Arranged) -> dict[str, int]:
+    """Return the number of test examples, where it is stated or all trials have as many."""
+    ids = {len(set(trial.columns["id"].tolist())) for trial in arranged.trials if trial.columns}
+    size = imported.import_keys.test_examples or (ids.pop() if len(ids) == 1 else 0)
+    return {"test": size} if size else {}
 
 
 def _largest(arranged: Arranged) -> dict[str, float]:

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from ablation.errors import AblateError
-from ablation.sources import arrange
+from ablation.sources import arrange, numbers
 from ablation.sources.runs import CURVES, Runs
 from ablation.study.import_keys import ImportKeys
 
@@ -109,14 +109,14 @@ def test_runs_without_a_number_are_failed():
 
 
 def test_last_and_best_values_of_a_course():
-    """The last value that is not missing; with "best", all numbers at the step with the best selecting one."""
+    """The last value, which may be nan; with "best", all numbers at the step with the best selecting one."""
     lines = [(0, "val_acc", 1, 0.9), (0, "val_acc", 2, 0.8), (0, "test_acc", 1, 0.7), (0, "test_acc", 2, 0.75),
              (1, "val_acc", 1, 0.5), (1, "val_acc", 2, float("nan")), (1, "test_acc", 1, 0.4)]  # fmt: skip
     columns = {"params.arm": ["a", "b"], "curves": lines}
     metrics = ["val_acc", "test_acc"]
     last = arranged(dict(columns), told=True, metrics=metrics)
     assert (values(last), values(last, "val_acc")) == (
-        {("a",): [0.75], ("b",): [0.4]}, {("a",): [0.8], ("b",): [0.5]},
+        {("a",): [0.75], ("b",): [0.4]}, {("a",): [0.8], ("b",): []},
     )  # fmt: skip
     best = arranged(dict(columns), told=True, metrics=metrics, best=("val_acc", False))
     assert values(best) == {("a",): [0.7], ("b",): [0.4]}
@@ -148,7 +148,9 @@ def test_a_pattern_gives_factors_that_stand_in_names_alone():
     columns = {"folder": ["gpu0_8_cpus", "gpu1_16_cpus"], "test_acc": [0.1, 0.2]}
     rows = arranged(columns, pattern=r"gpu(?P<gpu>\d)_(?P<cpus>\d+)", factors=["gpu", "cpus"])
     assert rows.rows == ((0, 8), (1, 16))
-    assert "does not match folder 'gpu0_8_cpus'" in refused(dict(columns), pattern="(?P<gpu>tpu)", factors=["gpu"])
+    assert "matches no folder; the first is 'gpu0_8_cpus'" in refused(
+        dict(columns), pattern="(?P<gpu>tpu)", factors=["gpu"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -175,4 +177,4 @@ def test_summaries_without_runs_are_refused():
     """A mean with its deviation states no n."""
     runs = Runs("x.csv", "csv", pd.DataFrame({"w": [1, 2], "f1_mean": [0.5, 0.6], "f1_std": [0.1, 0.1]}))
     with pytest.raises(AblateError, match=r"has summaries of runs \(f1_mean, f1_std\) and no runs"):
-        arrange.refuse_summaries(runs)
+        numbers.refuse_summaries(runs)

@@ -37,6 +37,7 @@ class factors(BaseModel):
 class Inputs(record.Inputs):
     """Source of the results of a study.
 
+    `task`, `examples_like`: task of the examples and a few values of their columns, where the source has examples.
     `largest`: number, such as val_accuracy, or cost -> its largest size. `confounded`: setting -> row (from 1) -> its
     values, for settings that vary between rows without being factors. `n_runs`: number of runs in the source.
     `settings`: number of a run -> its settings, numbered, where the runs of a row are repeats of several settings.
@@ -46,6 +47,8 @@ class Inputs(record.Inputs):
     source: str = ""
     kind: str = ""
     largest: dict[str, float] = Field(default_factory=dict)
+    task: str = ""
+    examples_like: dict[str, list[float]] = Field(default_factory=dict)
     confounded: dict[str, dict[int, tuple[str, ...]]] = Field(default_factory=dict)
     n_runs: int = 0
     settings: dict[int, int] = Field(default_factory=dict)
@@ -58,10 +61,13 @@ class Inputs(record.Inputs):
     def measures(self, declared: Mapping[str, Measure]) -> Mapping[str, Measure]:
         """Return the measures of the source's numbers. A share of so many examples is one of right examples."""
         stated = from_columns.of_numbers(self.largest, self.source)
-        return {name: self._counted(measure) for name, measure in stated.items()}
+        of_examples = from_columns.of_kinds(self.task, self.examples_like) if self.task else {}
+        return {**of_examples, **{name: self._counted(measure) for name, measure in stated.items()}}
 
     @property
     def detailed(self) -> tuple[str, ...]:
+        if self.task:
+            return tuple(from_columns.of_kinds(self.task, self.examples_like))
         return tuple(number.removeprefix("test_") for number in self.largest if number.startswith("test_"))
 
     @property

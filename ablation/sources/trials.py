@@ -1,0 +1,123 @@
+"""Trials of a study from the runs that it keeps: their numbers, outcomes, times and courses."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from ablation.sources import fields
+from ablation.sources.fields import is_missing
+from ablation.sources.per_example import Columns
+from ablation.sources.rows import Replicate
+from ablation.sources.runs import (
+    DONE,
+    DURATION,
+    FAILED,
+    METRIC,
+    REASON,
+    RUN_COLUMN,
+    STARTED,
+    STATUS,
+    STEP,
+    VALUE,
+    Runs,
+)
+from ablation.sources.targets import Target
+from ablation.study.import_keys import ImportKeys
+
+NO_RESULT = "no result in the source"
+MOST_STEPS = 1_000  # of a course that is kept
+
+
+@dataclass(frozen=True)
+class ImportedTrial:
+    """One run of a source as a trial of a study.
+
+    `row`: from 1. `numbers`: number -> value, such as val_accuracy. `history`: one mapping for each step of a course.
+    `started`, `seconds`: 0 where unknown. `columns`: columns of the test examples; {} where the source has none.
+    """
+
+    row: int
+    seed: int
+    run: int
+    status: str
+    reason: str
+    numbers: Mapping[str, float]
+    costs: Mapping[str, float] = field(default_factory=dict)
+    history: tuple[dict[str, float], ...] = ()
+    started: float = 0.0
+    seconds: float = 0.0
+    columns: Columns = field(default_factory=dict)
+
+
+def of_runs(
+    runs: Runs, chosen: Sequence[Replicate], values: Mapping[str, pd.Series], keys: ImportKeys,
+    stated: Sequence[Target], examples: Sequence[Columns] = (),
+) -> tuple[ImportedTrial, ...]:  # fmt: skip
+    """Return the trials of the chosen runs, by row and seed.
+
+    Args:
+        runs: runs of the source.
+        chosen: the runs that the study keeps.
+        values: number or cost -> value by run.
+        keys: keys of [import].
+        stated: the study's numbers.
+        examples: columns of the examples of each run; () where the source has none.
+    """
+    numbers = {t.number for t in stated}
+    histories = _histories(runs, stated)
+    trials = []
+    for replicate in sorted(chosen, key=lambda c: (c.row, c.seed)):
+        run = replicate.run
+        measured = {name: float(column[run]) for name, column in values.items() if column[run] == column[run]}
+        status, reason = _outcome(runs, run, bool(examples or numbers & measured.keys()), keys)
+        trials.append(
+            ImportedTrial(
+                replicate.row + 1, replicate.seed, run, status, reason,
+                {name: value for name, value in measured.items() if name in numbers},
+                {name: value for name, value in measured.items() if name not in numbers},
+                histories.get(run, ()), _time(runs, STARTED, run), _time(runs, DURATION, run),
+                examples[run] if examples else {},
+            )
+        )  # fmt: skip
+    return tuple(trials)
+
+
+def _outcome(runs: Runs, run: int, has_numbers: bool, keys: ImportKeys) -> tuple[str, str]:
+    """Return the status of a run and the reason of a failure."""
+    line = runs.frame.iloc[run]
+    for name, stated in keys.failed.items():
+        if name in runs.frame and fields.is_equal(line[name], stated):
+            return FAILED, f"{name} is {stated}"
+    status = line[STATUS] if STATUS in runs.frame and not is_missing(line[STATUS]) else DONE
+    reason = line[REASON] if REASON in runs.frame and not is_missing(line[REASON]) else ""
+    if status == DONE and not has_numbers:
+        return FAILED, NO_RESULT
+    return str(status), str(reason)
+
+
+def _time(runs: Runs, name: str, run: int) -> float:
+    value = runs.frame[name].iloc[run] if name in runs.frame else None
+    return float(value) if isinstance(value, int | float | np.number) and value == value else 0.0
+
+
+def _histories(runs: Runs, stated: Sequence[Target]) -> dict[int, tuple[dict[str, float], ...]]:
+    """Return run -> its steps with the study's numbers, at most MOST_STEPS evenly spaced ones."""
+    if runs.curves is None:
+        return {}
+    numbers = {t.field: t.number for t in stated}
+    lines = runs.curves[runs.curves[METRIC].isin(numbers)].dropna(subset=[VALUE])
+    histories = {}
+    for run in lines[RUN_COLUMN].unique().tolist():
+        of_run = lines[lines[RUN_COLUMN] == run]
+        wide = of_run.pivot_table(index=STEP, columns=METRIC, values=VALUE, aggfunc="last", sort=True)
+        if len(wide) < 2:
+            continue
+        places = np.unique(np.linspace(0, len(wide) - 1, min(len(wide), MOST_STEPS)).astype(int))
+        shown = wide.iloc[places].rename(columns=numbers).reset_index(names="epoch")
+        histories[run] = tuple(
+            {name: value for name, value in line.items() if value == value}
+            for line in shown.astype(float).to_dict("records")
+        )
+    return histories
