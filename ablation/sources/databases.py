@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from sqlalchemy import URL, Connection, NullPool, Row, column, create_engine, inspect, make_url, select, table
+from sqlalchemy import URL, Connection, NullPool, column, create_engine, inspect, make_url, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
 from ablation.errors import AblateError
@@ -34,7 +34,7 @@ def split_path(text: str) -> tuple[Path, str]:
     plain = stripped if Path(stripped).exists() else unquote(stripped).partition("?")[0]
     path = Path(plain).expanduser()
     nearest = next((place for place in (path, *path.parents) if place.exists()), Path())
-    if not plain or nearest in (Path(), Path(path.anchor)) != path:
+    if not plain or (nearest != path and nearest in (Path(), Path(path.anchor))):
         raise AblateError(f"{masked(text)}: no such file or folder")
     return nearest, "/".join(path.parts[len(nearest.parts) :])
 
@@ -145,7 +145,7 @@ def columns(connection: Connection, name: str) -> set[str]:
 
 def selected(
     connection: Connection, name: str, fields: Sequence[str], equal: Mapping[str, object], through: str = ""
-) -> Iterator[Row[Any]]:
+) -> Iterator[tuple[Any, ...]]:
     """Yield lines of a table, a batch in memory at a time.
 
     Args:
@@ -163,4 +163,5 @@ def selected(
         statement = statement.where(source.c[fields[0]].in_(select(parent.c[fields[0]]).where(*conditions)))
     else:
         statement = statement.where(*conditions)
-    yield from connection.execution_options(yield_per=BATCH).execute(statement)
+    for line in connection.execution_options(yield_per=BATCH).execute(statement):
+        yield tuple(line)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from ablation.errors import AblateError
 from ablation.sources import databases
 from ablation.sources.databases import selected
-from ablation.sources.mlflow_runs import Experiment, MlflowRun, choose, made, order
+from ablation.sources.mlflow_runs import Experiment, MlflowRun, choose, made, order, trash
 from ablation.sources.runs import Runs
 from ablation.sources.stored import Point
 from ablation.urls import masked
@@ -32,7 +32,11 @@ def _runs(connection: Connection, experiment: int) -> list[MlflowRun]:
     params, tags = (_texts(connection, name, experiment) for name in ("params", "tags"))
     fields = ["run_uuid", "name", "status", "start_time", "end_time"]
     lines = selected(connection, "runs", fields, {"experiment_id": experiment, **ACTIVE})
-    return sorted((MlflowRun(*line, params=params[line[0]], tags=tags[line[0]]) for line in lines), key=order)
+    runs = (
+        MlflowRun(run, name, status or "", start, end, params[run], tags[run])
+        for run, name, status, start, end in lines
+    )
+    return sorted(runs, key=order)
 
 
 def _points(connection: Connection, experiment: int, positions: dict[str, int]) -> Iterator[Point]:
@@ -47,9 +51,9 @@ def _points(connection: Connection, experiment: int, positions: dict[str, int]) 
 
 def _deleted(connection: Connection, experiment: int) -> list[str]:
     """Return a sentence on runs in MLflow's trash."""
-    trash = {"experiment_id": experiment, "lifecycle_stage": "deleted"}
-    number = len(list(selected(connection, "runs", ["run_uuid"], trash)))
-    return [f"runs in MLflow's trash, left out: {number}"] if number else []
+    condition = {"experiment_id": experiment, "lifecycle_stage": "deleted"}
+    number = len(list(selected(connection, "runs", ["run_uuid"], condition)))
+    return [trash(number)] if number else []
 
 
 def read(connection: Connection, address: str, place: str, wanted: str) -> Runs:

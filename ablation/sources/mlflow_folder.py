@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml  # type: ignore[import-untyped]
 
 from ablation.errors import AblateError
-from ablation.sources.mlflow_runs import Experiment, MlflowRun, choose, made, order
+from ablation.sources.mlflow_runs import Experiment, MlflowRun, choose, made, order, trash
 from ablation.sources.runs import Runs
 from ablation.sources.stored import Point
 
@@ -91,7 +91,7 @@ class Folder:
         if not path.is_file() or not self.holds(path):
             return {}
         try:
-            content = yaml.load(self.text(path), Loader=_PlainLoader)  # noqa: S506 (builds no objects)
+            content = yaml.load(self.text(path), Loader=_PlainLoader)
         except (yaml.YAMLError, ValueError, RecursionError):
             self.note(f"{path}: not valid YAML")
             return {}
@@ -100,6 +100,10 @@ class Folder:
     def is_run(self, place: Path) -> bool:
         """Return whether a folder of an experiment is a run."""
         return any((place / name).is_dir() for name in ("params", "metrics")) or "artifact_uri" in self.meta(place)
+
+    def is_experiment(self, place: Path) -> bool:
+        """Return whether a folder is an experiment. Version control may lack the description of one."""
+        return "artifact_location" in self.meta(place) or any(self.is_run(run) for run in self.folders(place))
 
 
 def _number(value: object) -> float | None:
@@ -139,38 +143,37 @@ def _experiments(folder: Folder) -> dict[str, tuple[Path, str]]:
     experiments = {}
     for place in folder.folders(folder.root):
         meta = folder.meta(place)
-        if meta.get("lifecycle_stage", "active") == "active" and (
-            "experiment_id" in meta or any(folder.is_run(run) for run in folder.folders(place))
-        ):
+        if meta.get("lifecycle_stage", "active") == "active" and folder.is_experiment(place):
             experiments[place.name] = place, str(meta.get("name") or place.name)
     return experiments
 
 
-def _active(folder: Folder, place: Path) -> list[tuple[Path, dict[str, object]]]:
-    """Return folder and description of the active runs of an experiment."""
+def _stored(folder: Folder, place: Path) -> tuple[list[tuple[Path, dict[str, object]]], int]:
+    """Return folder and description of the active runs of an experiment, and the number of the deleted ones."""
     runs = [(run, folder.meta(run)) for run in folder.folders(place) if folder.is_run(run)]
-    return [(run, meta) for run, meta in runs if meta.get("lifecycle_stage", "active") != "deleted"]
+    active = [(run, meta) for run, meta in runs if meta.get("lifecycle_stage", "active") != "deleted"]
+    return active, len(runs) - len(active)
 
 
 def read(path: Path, address: str, wanted: str) -> Runs:
     """Return the runs of an experiment.
 
     Args:
-        path: Folder `mlruns`, or the folder of one experiment in it.
+        path: Folder `mlruns`, the folder of one experiment in it, or the folder that `mlruns` is in.
         address: Address of the source, as the user named it.
         wanted: Name or id of the experiment; "" for the one that has runs.
     """
-    folder = Folder(path)
-    if not wanted and "experiment_id" in folder.meta(path) and "artifact_location" in folder.meta(path):
+    folder = Folder(path / "mlruns" if (path / "mlruns").is_dir() else path)
+    if not wanted and folder.is_experiment(folder.root):
         folder, wanted = Folder(path.absolute().parent), path.absolute().name
     experiments = _experiments(folder)
     if not experiments:
         raise AblateError(f"{path}: not a folder of MLflow: no experiment with a {META} in it")
     names = {key: name for key, (_, name) in experiments.items()}
-    key = choose(address, names, wanted, lambda key: len(_active(folder, experiments[key][0])))
-    place, name = experiments[key]
-    folder.notes.clear()  # those of other experiments
-    pairs = [(_run(folder, run, meta), run) for run, meta in _active(folder, place)]
-    pairs.sort(key=lambda pair: order(pair[0]))
+    place, name = experiments[choose(address, names, wanted, lambda key: len(_stored(folder, experiments[key][0])[0]))]
+    active, deleted = _stored(folder, place)
+    if deleted:
+        folder.note(trash(deleted))
+    pairs = sorted(((_run(folder, run, meta), run) for run, meta in active), key=lambda pair: order(pair[0]))
     points = (point for k, (_, run) in enumerate(pairs) for point in _points(folder, run, k))
     return made(Experiment(address, str(place), name, folder.notes), [run for run, _ in pairs], points)

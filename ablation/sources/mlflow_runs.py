@@ -27,8 +27,8 @@ from ablation.urls import masked
 
 STATES = {"FINISHED": DONE, "FAILED": FAILED, "KILLED": KILLED, "RUNNING": RUNNING, "SCHEDULED": RUNNING}
 RUN_NAME, COMMIT, PARENT = "mlflow.runName", "mlflow.source.git.commit", "mlflow.parentRunId"
-INTEGER = re.compile(r"-?(0|[1-9]\d{0,17})")  # "007" is a name
-DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
+INTEGER = re.compile(r"-?(0|[1-9]\d{0,17})")  # "007" and a number of thirty digits are names
+DECIMAL = re.compile(r"[+-]?(?=.*[.eE])((0|[1-9]\d*)\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 BOOLEAN = {"true": True, "false": False}
 LIMITS = (250, 500, 6000)  # characters at which versions of MLflow cut the text of a param
 LARGEST = 1.7976931348623157e308  # databases of MLflow store infinity as this number
@@ -74,6 +74,11 @@ def _count(number: int, noun: str = "run") -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def trash(number: int) -> str:
+    """Return the sentence on runs that a user deleted, which MLflow keeps."""
+    return f"runs in MLflow's trash, left out: {number}"
+
+
 def choose(address: str, names: Mapping[str, str], wanted: str, count: Callable[[str], int]) -> str:
     """Return the id of the experiment that is named, or else of the one that has runs.
 
@@ -113,13 +118,15 @@ def typed(text: str) -> bool | int | float | str:
     return float(text) if text.lower() in ("inf", "-inf") else text
 
 
-def _time(milliseconds: float) -> str:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds")
+def _time(milliseconds: float) -> str | None:
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds")
+    except (OverflowError, ValueError, OSError):  # a program wrote another unit
+        return None
 
 
 def _record(run: MlflowRun) -> dict[str, object]:
     """Return the fields of a run."""
-    ended = run.start is not None and run.end is not None
     tags = {TAG + key: text for key, text in run.tags.items() if not key.startswith("mlflow.") or key == COMMIT}
     return {
         RUN: run.run_id,
@@ -127,7 +134,7 @@ def _record(run: MlflowRun) -> dict[str, object]:
         STATUS: STATES.get(run.status, FAILED),
         **({REASON: run.reason} if run.reason else {}),
         STARTED: None if run.start is None else _time(run.start),
-        DURATION: (run.end - run.start) / 1000 if ended and run.end and run.start else None,
+        DURATION: None if run.start is None or run.end is None else (run.end - run.start) / 1000,
         **{SETTING + key: typed(text) for key, text in run.params.items()},
         **tags,
     }

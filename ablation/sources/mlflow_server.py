@@ -75,12 +75,13 @@ class Histories:
 
     def __init__(self, base: str) -> None:
         self._base, self._client = base, MlflowClient(base)
-        self._credentials = get_default_host_creds(base)
+        self._credentials = get_default_host_creds(base)  # type: ignore[no-untyped-call]
 
     def _at_once(self, metric: str, runs: Sequence[str]) -> list[Mapping[str, Any]] | None:
         """Return the points of up to 100 runs; None where the server has no such request."""
         parameters = {"run_id": runs, "metric_key": metric, "max_results": POINTS_A_REQUEST}
-        answer = http_request(self._credentials, HISTORIES, "GET", raise_on_status=False, params=parameters)
+        request: Callable[..., Any] = http_request
+        answer = request(self._credentials, HISTORIES, "GET", raise_on_status=False, params=parameters)
         if answer.status_code != 200 or "json" not in answer.headers.get("Content-Type", ""):
             return None
         points: list[Mapping[str, Any]] = answer.json()["metrics"]

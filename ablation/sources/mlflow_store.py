@@ -2,8 +2,24 @@
 
 import re
 
+from ablation.errors import AblateError
 from ablation.sources import databases, mlflow_database, mlflow_folder, mlflow_server
 from ablation.sources.runs import Runs
+from ablation.urls import masked
+
+
+def _read(address: str) -> Runs:
+    if re.match(r"https?://", address):
+        return mlflow_server.read(address)
+    if databases.SERVERS.match(address):
+        url, wanted = databases.split_server(address)
+        with databases.opened_server(url) as connection:
+            return mlflow_database.read(connection, address, url, wanted)
+    path, wanted = databases.split_path(address)
+    if path.is_dir():
+        return mlflow_folder.read(path, address, wanted)
+    with databases.opened_file(path) as connection:
+        return mlflow_database.read(connection, address, str(path), wanted)
 
 
 def read(address: str) -> Runs:
@@ -16,14 +32,7 @@ def read(address: str) -> Runs:
     Raises:
         AblateError: Nothing is there, or several experiments have runs.
     """
-    if re.match(r"https?://", address):
-        return mlflow_server.read(address)
-    if databases.SERVERS.match(address):
-        url, wanted = databases.split_server(address)
-        with databases.opened_server(url) as connection:
-            return mlflow_database.read(connection, address, url, wanted)
-    path, wanted = databases.split_path(address)
-    if path.is_dir():
-        return mlflow_folder.read(path, address, wanted)
-    with databases.opened_file(path) as connection:
-        return mlflow_database.read(connection, address, str(path), wanted)
+    try:
+        return _read(address)
+    except OSError as error:
+        raise AblateError(f"{masked(address)}: {error.strerror or error}") from None

@@ -9,7 +9,7 @@ from math import inf, nan
 from typing import Any
 
 from optuna.distributions import BaseDistribution, json_to_distribution
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from ablation.errors import AblateError
 from ablation.sources import databases
@@ -46,7 +46,7 @@ def _moment(value: object) -> datetime | None:
     return datetime.fromisoformat(str(value))
 
 
-def _of_trials(connection: Connection, name: str, fields: list[str], study: int) -> Iterator[Row[Any]]:
+def _of_trials(connection: Connection, name: str, fields: list[str], study: int) -> Iterator[tuple[Any, ...]]:
     """Yield lines of a table of trials; columns that an older schema lacks are left out."""
     present = databases.columns(connection, name)
     names = ["trial_id", *(field for field in fields if field in present)]
@@ -63,7 +63,7 @@ def _trials(connection: Connection, study: int) -> dict[int, OptunaTrial]:
 def _filled(connection: Connection, study: int) -> list[OptunaTrial]:
     """Return the trials of a study with their content."""
     trials = _trials(connection, study)
-    of: Callable[..., Iterator[Row[Any]]] = functools.partial(_of_trials, connection, study=study)
+    of: Callable[..., Iterator[tuple[Any, ...]]] = functools.partial(_of_trials, connection, study=study)
     for key, name, value, distribution in of("trial_params", ["param_name", "param_value", "distribution_json"]):
         trials[key].params[name] = _decoded(distribution, value)
     for key, objective, *stored in of("trial_values", ["objective", "value", "value_type"]):
@@ -95,12 +95,9 @@ def read(connection: Connection, address: str, place: str, wanted: str) -> Runs:
         wanted: Name of the study; "" for the only one.
     """
     present = databases.tables(connection)
-    if "studies" in present and "trial_values" in present and "number" not in databases.columns(connection, "trials"):
-        raise AblateError(
-            f"{masked(place)}: a database of an Optuna before 2.4; upgrade a copy: optuna storage upgrade"
-        )
     if missing := [name for name in TABLES if name not in present]:
-        raise AblateError(f"{masked(place)}: not a database of Optuna 2.4 or later: no table {missing[0]}")
+        way = "; upgrade a copy of it: optuna storage upgrade --storage URL" if "studies" in present else ""
+        raise AblateError(f"{masked(place)}: not a database of Optuna 2.4 or later: no table {missing[0]}{way}")
     ids = {name: key for key, name in selected(connection, "studies", ["study_id", "study_name"], {})}
     numbers = Counter(key for (key,) in selected(connection, "trials", ["study_id"], {}))
     name = choose(address, {name: numbers[key] for name, key in ids.items()}, wanted)

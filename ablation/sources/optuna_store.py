@@ -3,18 +3,10 @@
 from ablation.errors import AblateError
 from ablation.sources import databases, optuna_database, optuna_journal
 from ablation.sources.runs import Runs
+from ablation.urls import masked
 
 
-def read(address: str) -> Runs:
-    """Return the trials of a study of Optuna.
-
-    Args:
-        address: URL[/STUDY] of a database (sqlite:///PATH, postgresql://..., mysql://...), or PATH[/STUDY] of an SQLite
-            database or of a journal file. Without STUDY: the only one.
-
-    Raises:
-        AblateError: Nothing is there, or several studies are there.
-    """
+def _read(address: str) -> Runs:
     if databases.SERVERS.match(address):
         url, wanted = databases.split_server(address)
         with databases.opened_server(url) as connection:
@@ -28,3 +20,19 @@ def read(address: str) -> Runs:
         raise AblateError(f"{path}: neither an SQLite database nor a journal file of Optuna")
     with databases.opened_file(path) as connection:
         return optuna_database.read(connection, address, str(path), wanted)
+
+
+def read(address: str) -> Runs:
+    """Return the trials of a study of Optuna.
+
+    Args:
+        address: URL[/STUDY] of a database (sqlite:///PATH, postgresql://..., mysql://...), or PATH[/STUDY] of an SQLite
+            database or of a journal file. Without STUDY: the only one.
+
+    Raises:
+        AblateError: Nothing is there, or several studies are there.
+    """
+    try:
+        return _read(address)
+    except OSError as error:
+        raise AblateError(f"{masked(address)}: {error.strerror or error}") from None

@@ -108,6 +108,11 @@ def choose(address: str, counts: Mapping[str, int], wanted: str) -> str:
     raise AblateError(f"{masked(address)}: {problem}; studies: {listed}")
 
 
+def _level(value: object) -> object:
+    """Return the value of a param as a cell. None is a choice, where a missing param is None too."""
+    return "None" if value is None else tuple(value) if isinstance(value, list) else value
+
+
 def _record(trial: OptunaTrial, fields: Sequence[str]) -> dict[str, object]:
     """Return the fields of a trial. Only a complete trial has a result."""
     values = trial.values if trial.state == "COMPLETE" else {}
@@ -118,7 +123,7 @@ def _record(trial: OptunaTrial, fields: Sequence[str]) -> dict[str, object]:
         **({REASON: trial.reason} if trial.reason else {}),
         STARTED: trial.start.isoformat(timespec="seconds") if trial.start else None,
         DURATION: duration,
-        **{SETTING + name: tuple(v) if isinstance(v, list) else v for name, v in trial.params.items()},
+        **{SETTING + name: _level(value) for name, value in trial.params.items()},
         **{name: values.get(k) for k, name in enumerate(fields)},
         **flat(trial.attributes, TAG),
     }
