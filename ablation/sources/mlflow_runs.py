@@ -22,7 +22,7 @@ from ablation.sources.runs import (
     TAG,
     Runs,
 )
-from ablation.sources.stored import Point, curves_of, digest, frame_of
+from ablation.sources.stored import Point, counted, curves_of, digest, frame_of
 from ablation.urls import masked
 
 STATES = {"FINISHED": DONE, "FAILED": FAILED, "KILLED": KILLED, "RUNNING": RUNNING, "SCHEDULED": RUNNING}
@@ -70,10 +70,6 @@ class Experiment:
     notes: Collection[str] = ()
 
 
-def _count(number: int, noun: str = "run") -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def trash(number: int) -> str:
     """Return the sentence on runs that a user deleted, which MLflow keeps."""
     return f"runs in MLflow's trash, left out: {number}"
@@ -96,7 +92,7 @@ def choose(address: str, names: Mapping[str, str], wanted: str, count: Callable[
     numbers = {key: number for key in names if (number := count(key))}
     if len(numbers) == 1 and not wanted:
         return next(iter(numbers))
-    listed = ", ".join(f"{names[key]!r} ({_count(n)})" for key, n in list(numbers.items())[:LISTED])
+    listed = ", ".join(f"{names[key]!r} ({counted(n, 'run')})" for key, n in list(numbers.items())[:LISTED])
     more = f" and {len(numbers) - LISTED} more" if len(numbers) > LISTED else ""
     problem = f"no experiment {wanted!r}" if wanted else "several experiments have runs; append /NAME of one"
     if not numbers:
@@ -144,13 +140,13 @@ def _notes(runs: Sequence[MlflowRun]) -> Iterator[str]:
     """Yield sentences on content of runs that may mislead."""
     cut = Counter((key, len(text)) for run in runs for key, text in run.params.items() if len(text) in LIMITS)
     for (key, length), number in cut.items():
-        where = f"{SETTING}{key} of {_count(number)}"
+        where = f"{SETTING}{key} of {counted(number, 'run')}"
         yield f"{where}: exactly {length} characters, a length at which MLflow cuts texts; the text may be incomplete"
     parents = Counter(run.tags[PARENT] for run in runs if PARENT in run.tags)
     if held := [run for run in runs if run.run_id in parents]:
         names = ", ".join(repr(run.tags.get(RUN_NAME) or run.name or run.run_id) for run in held[:3])
         more = ", ..." if len(held) > 3 else ""
-        yield f"{_count(len(held))} with nested runs of its own ({names}{more}) are read as runs too"
+        yield f"{counted(len(held), 'run')} with nested runs of its own ({names}{more}) are read as runs too"
 
 
 def order(run: MlflowRun) -> tuple[bool, float, str]:
@@ -176,6 +172,6 @@ def made(experiment: Experiment, runs: Sequence[MlflowRun], points: Iterable[Poi
         raise AblateError(f"{address}: experiment {experiment.name!r} has no runs")
     frame = frame_of([_record(run) for run in runs])
     curves = curves_of((run, name, step, time, _finite(value)) for run, name, step, time, value in points)
-    notes = [f"MLflow's experiment {experiment.name!r}: {_count(len(runs))}", *experiment.notes, *_notes(runs)]
+    notes = [f"MLflow's experiment {experiment.name!r}: {counted(len(runs), 'run')}", *experiment.notes, *_notes(runs)]
     content = {masked(experiment.place): digest(frame, curves)}
     return Runs(address, "mlflow", frame, curves, is_told=True, notes=notes, files=content)

@@ -22,7 +22,7 @@ from ablation.sources.runs import (
     Runs,
     flat,
 )
-from ablation.sources.stored import Point, curves_of, digest, frame_of
+from ablation.sources.stored import Point, counted, curves_of, digest, frame_of
 from ablation.urls import masked
 
 STATES = {"COMPLETE": DONE, "FAIL": FAILED, "PRUNED": PRUNED, "RUNNING": RUNNING, "WAITING": RUNNING}
@@ -103,7 +103,7 @@ def choose(address: str, counts: Mapping[str, int], wanted: str) -> str:
         raise AblateError(f"{masked(address)}: no study is stored here")
     if len(counts) == 1 and not wanted:
         return next(iter(counts))
-    listed = ", ".join(f"{name!r} ({number} trials)" for name, number in counts.items())
+    listed = ", ".join(f"{name!r} ({counted(number, 'trial')})" for name, number in counts.items())
     problem = f"no study {wanted!r}" if wanted else "several studies; append /NAME of one"
     raise AblateError(f"{masked(address)}: {problem}; studies: {listed}")
 
@@ -133,11 +133,13 @@ def _notes(study: OptunaStudy, trials: Sequence[OptunaTrial]) -> Iterator[str]:
     """Yield sentences on what was read."""
     states = Counter(STATES[trial.state] for trial in trials)
     counts = ", ".join(f"{number} {state}" for state, number in states.items())
-    yield f"Optuna's study {study.name!r}: {len(trials)} trials ({counts})"
+    yield f"Optuna's study {study.name!r}: {counted(len(trials), 'trial')} ({counts})"
     for name, direction in zip(study.fields, study.directions, strict=True):
         yield f"{name}: {BETTER.get(direction, direction)}"
     if states[PRUNED]:
-        yield f"{states[PRUNED]} pruned trials have no result: the value that Optuna stores is an intermediate one"
+        number = counted(states[PRUNED], "pruned trial")
+        verb = "has" if states[PRUNED] == 1 else "have"
+        yield f"{number} {verb} no result: the value that Optuna stores is an intermediate one"
     if study.metric_names and study.fields != list(study.metric_names):
         yield f"names of metrics that are names of other fields are not used: {', '.join(study.metric_names)}"
 

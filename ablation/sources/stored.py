@@ -13,6 +13,11 @@ TIME = "time"
 Point = tuple[int, str, int, float, float]  # position of the run, metric, step, time in the source's unit, value
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: "1 run", "2 runs"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def frame_of(records: Sequence[Mapping[str, object]]) -> pd.DataFrame:
     """Return one line for each record; a field that a record lacks is None."""
     names = dict.fromkeys(name for record in records for name in record)
