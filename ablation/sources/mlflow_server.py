@@ -136,6 +136,8 @@ def read(address: str) -> Runs:
     base, wanted, names = _connect(address)
     client = MlflowClient(base)
     try:
+        if not wanted and len(used := [key for key in names if client.search_runs([key], max_results=1)]) == 1:
+            wanted = used[0]
         key = choose(address, names, wanted, lambda key: _count(client, key))
         stored = sorted(_pages(functools.partial(client.search_runs, [key])), key=lambda run: order(_run(run)))
         positions = {run.info.run_id: position for position, run in enumerate(stored)}

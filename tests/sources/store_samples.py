@@ -32,7 +32,8 @@ def add_run(database: sqlite3.Connection, key: str, experiment: int = 1, start: 
     """A run of MLflow of ten seconds; `more`: other columns of its line."""
     line = {
         "run_uuid": key, "name": f"run {key}", "status": "FINISHED", "start_time": start, "end_time": start + 10_000,
-        "lifecycle_stage": "active", "experiment_id": experiment, **more,
+        "lifecycle_stage": "active", "experiment_id": experiment, "source_type": "UNKNOWN", "source_name": "",
+        "user_id": "somebody", "artifact_uri": "", **more,
     }  # fmt: skip
     marks = ", ".join("?" * len(line))
     database.execute(f"INSERT INTO runs ({', '.join(line)}) VALUES ({marks})", list(line.values()))
