@@ -5,7 +5,7 @@ import re
 from ablation.errors import AblateError
 from ablation.sources import databases, mlflow_database, mlflow_folder, mlflow_server
 from ablation.sources.runs import Runs
-from ablation.urls import masked
+from ablation.urls import first_line, masked
 
 
 def _read(address: str) -> Runs:
@@ -36,3 +36,5 @@ def read(address: str) -> Runs:
         return _read(address)
     except OSError as error:
         raise AblateError(f"{masked(address)}: {error.strerror or error}") from None
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise AblateError(f"{masked(address)}: content that no MLflow writes: {first_line(error)}") from None

@@ -31,7 +31,7 @@ def _decoded(content: str, value: float) -> object:
     """Return the value of a param. A database holds the position of a choice, and an int as a float."""
     try:
         return _distribution(content).to_external_repr(value)
-    except (ValueError, KeyError, IndexError, TypeError):
+    except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError):
         return value
 
 

@@ -3,7 +3,7 @@
 from ablation.errors import AblateError
 from ablation.sources import databases, optuna_database, optuna_journal
 from ablation.sources.runs import Runs
-from ablation.urls import masked
+from ablation.urls import first_line, masked
 
 
 def _read(address: str) -> Runs:
@@ -36,3 +36,5 @@ def read(address: str) -> Runs:
         return _read(address)
     except OSError as error:
         raise AblateError(f"{masked(address)}: {error.strerror or error}") from None
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise AblateError(f"{masked(address)}: content that no Optuna writes: {first_line(error)}") from None

@@ -119,7 +119,7 @@ def _record(trial: OptunaTrial, fields: Sequence[str]) -> dict[str, object]:
     duration = (trial.end - trial.start).total_seconds() if trial.start and trial.end else None
     return {
         RUN: str(trial.number),
-        STATUS: STATES[trial.state],
+        STATUS: STATES.get(trial.state, FAILED),
         **({REASON: trial.reason} if trial.reason else {}),
         STARTED: trial.start.isoformat(timespec="seconds") if trial.start else None,
         DURATION: duration,
@@ -131,7 +131,7 @@ def _record(trial: OptunaTrial, fields: Sequence[str]) -> dict[str, object]:
 
 def _notes(study: OptunaStudy, trials: Sequence[OptunaTrial]) -> Iterator[str]:
     """Yield sentences on what was read."""
-    states = Counter(STATES[trial.state] for trial in trials)
+    states = Counter(STATES.get(trial.state, FAILED) for trial in trials)
     counts = ", ".join(f"{number} {state}" for state, number in states.items())
     yield f"Optuna's study {study.name!r}: {counted(len(trials), 'trial')} ({counts})"
     for name, direction in zip(study.fields, study.directions, strict=True):

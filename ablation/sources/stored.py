@@ -19,11 +19,11 @@ def counted(number: int, noun: str) -> str:
 
 
 def frame_of(records: Sequence[Mapping[str, object]]) -> pd.DataFrame:
-    """Return one line for each record; a field that a record lacks is None."""
+    """Return one line for each record; a field that a record lacks is None, or nan among floats."""
     names = dict.fromkeys(name for record in records for name in record)
     cells = {name: [record.get(name) for record in records] for name in names}
     frame = pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in cells.items()})
-    numeric = [name for name in names if all(type(value) is float for value in cells[name])]
+    numeric = [name for name in names if {type(value) for value in cells[name]} - {type(None)} == {float}]
     return frame.astype(dict.fromkeys(numeric, float))
 
 

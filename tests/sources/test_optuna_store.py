@@ -27,9 +27,12 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 def search(storage: BaseStorage) -> None:
     """A study of one trial for each state, and one that runs."""
     study = optuna.create_study(study_name="team/search", storage=storage, direction="minimize")
-    study.set_metric_names(["error"])
+    with warnings.catch_warnings(action="ignore"):  # experimental
+        study.set_metric_names(["error"])
     study.enqueue_trial({"lr": 0.1, "act": "relu", "n": 3, "depth": None})
     study.enqueue_trial({"lr": 0.2, "act": "tanh", "n": 4, "depth": 5})
+    study.enqueue_trial({"act": "relu"})
+    study.enqueue_trial({"act": "relu"})
 
     def objective(trial: optuna.Trial) -> float:
         rate = trial.suggest_float("lr", 0.001, 1, log=True)
@@ -89,7 +92,7 @@ def test_params_have_their_values(store: Path):
     assert [(n, type(n)) for n in frame["params.n"][:2]] == [(3, int), (4, int)]
     assert frame["params.depth"].tolist()[:2] == ["None", 5]
     assert frame["params.lr"].tolist()[:2] == pytest.approx([0.1, 0.2])
-    assert frame["params.only"].tolist()[:2] == [None, 0]
+    assert frame["params.only"].dropna().to_dict() == {1: 0}
     assert frame["params.n"][5] is None
     assert (frame["tags.git.commit"][0], frame["tags.git.tags"][0]) == ("ab12", ("a", "b"))
 
@@ -166,6 +169,17 @@ def test_a_schema_of_optuna_2_is_read(tmp_path: Path):
 def test_a_value_that_no_distribution_decodes_stays(tmp_path: Path):
     """A distribution of a later Optuna does not hide the run."""
     assert optuna_database._decoded('{"name": "LaterDistribution", "attributes": {}}', 1.5) == 1.5
+
+
+def test_an_attribute_of_great_depth_is_one_line(tmp_path: Path):
+    """A JSON bomb ends in no traceback."""
+    study = optuna.create_study(study_name="s", storage=f"sqlite:///{tmp_path}/a.db")
+    study.ask()
+    with contextlib.closing(sqlite3.connect(tmp_path / "a.db")) as database, database:
+        bomb = '{"a":' * 100_000 + "1" + "}" * 100_000
+        database.execute("INSERT INTO trial_user_attributes VALUES (1, 1, 'deep', ?)", [bomb])
+    with pytest.raises(AblateError, match=r"a.db: content that no Optuna writes: "):
+        optuna_store.read(str(tmp_path / "a.db"))
 
 
 def test_a_file_that_is_no_store_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
