@@ -12,6 +12,7 @@ from ablation.errors import AblateError
 from ablation.sources.mlflow_runs import Experiment, MlflowRun, choose, made, order, trash
 from ablation.sources.runs import Runs
 from ablation.sources.stored import Point
+from ablation.urls import masked
 
 META = "meta.yaml"
 STATES = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
@@ -163,11 +164,13 @@ def read(path: Path, address: str, wanted: str) -> Runs:
         address: Address of the source, as the user named it.
         wanted: Name or id of the experiment; "" for the one that has runs.
     """
-    folder = Folder(path / "mlruns" if (path / "mlruns").is_dir() else path)
+    folder = Folder(path / "mlruns" if not wanted and (path / "mlruns").is_dir() else path)
     if not wanted and folder.is_experiment(folder.root):
         folder, wanted = Folder(path.absolute().parent), path.absolute().name
     experiments = _experiments(folder)
     if not experiments:
+        if wanted:
+            raise AblateError(f"{masked(address)}: no such file or folder")
         raise AblateError(f"{path}: not a folder of MLflow: no experiment with a {META} in it")
     names = {key: name for key, (_, name) in experiments.items()}
     place, name = experiments[choose(address, names, wanted, lambda key: len(_stored(folder, experiments[key][0])[0]))]

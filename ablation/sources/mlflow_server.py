@@ -131,6 +131,8 @@ def read(address: str) -> Runs:
     Args:
         address: URL[/EXPERIMENT]; a password belongs in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.
     """
+    if not urlsplit(address).hostname:
+        raise AblateError(f"{masked(address)}: no name of a server; write http://HOST:PORT[/EXPERIMENT]")
     refuse_credentials("mlflow", address)
     reach_loopback_directly()
     base, wanted, names = _connect(address)

@@ -12,6 +12,8 @@ def _read(address: str) -> Runs:
         with databases.opened_server(url) as connection:
             return optuna_database.read(connection, address, url, wanted)
     path, wanted = databases.split_path(address)
+    if path.is_dir() and wanted:
+        raise AblateError(f"{masked(address)}: no such file")
     if path.is_dir():
         raise AblateError(f"{path}: a folder; name a database or a journal file of Optuna")
     if not databases.is_sqlite(path):

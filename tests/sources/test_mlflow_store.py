@@ -190,7 +190,7 @@ def test_a_file_that_is_no_store_is_named(tmp_path: Path):
             database.execute(f"CREATE TABLE {name} (run_uuid, experiment_id, lifecycle_stage)")
     (tmp_path / "folder").mkdir()
     for name, text in {
-        "a.txt": "a.txt: not an SQLite database", "broken.db": "broken.db: ", "missing/x.db": "no experiment|no such",
+        "a.txt": "a.txt: not an SQLite database", "broken.db": "broken.db: ", "missing/x.db": "x.db: no such",
         "other.db": "not a database of MLflow: no table experiments", "empty.db": "no experiment has runs",
         "folder": "folder: not a folder of MLflow",
     }.items():  # fmt: skip
@@ -205,6 +205,13 @@ def test_content_that_mlflow_never_writes_is_one_line(store: Path):
         database.execute("INSERT INTO metrics VALUES ('acc', 'high', 1, 'c', 0, 0)")
     with pytest.raises(AblateError, match=r"mlflow\.db: content that no MLflow writes: "):
         mlflow_store.read(str(store))
+
+
+@pytest.mark.parametrize("address", ["", "sqlite:///", "nowhere.db", "http://", "https:///x"])
+def test_an_address_without_a_place_is_one_line(address: str):
+    """No server is asked, and no folder is searched."""
+    with pytest.raises(AblateError, match=r"no such file or folder|no name of a server"):
+        mlflow_store.read(address)
 
 
 META = """artifact_uri: file:///old/place/1/{key}/artifacts

@@ -197,7 +197,7 @@ def test_a_file_that_is_no_store_is_named(tmp_path: Path, monkeypatch: pytest.Mo
         "a.txt": "neither an SQLite database nor a journal file", "broken.log": "not a journal that Optuna",
         "torn.log": "not a journal that Optuna", "": "a folder; name a database", "none.log": "no study is stored here",
         "other.db": "not a database of Optuna 2.4 or later: no table study_directions; upgrade a copy",
-        "empty.db": "no study is stored here", "missing.db": "a folder|no such",
+        "empty.db": "no study is stored here", "missing.db": "missing.db: no such file",
     }.items():  # fmt: skip
         with pytest.raises(AblateError, match=text) as refusal:
             optuna_store.read(str(tmp_path / name))
