@@ -1,15 +1,15 @@
 """Addresses of sources: `results.csv`, `json:out/*.json`, `mlflow:http://server:5000/cifar`, `folders:hydra:runs`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 
 from ablation.errors import AblateError
-from ablation.sources import csv_file, folders, json_files, wandb_csv
 from ablation.sources.runs import Runs
 
-Reader = Callable[[str], Runs]
-READERS: Mapping[str, Reader] = {
-    "csv": csv_file.read, "json": json_files.read, "wandb": wandb_csv.read, "folders": folders.read,
+READERS: Mapping[str, str] = {  # modules with a function `read`; MLflow and Optuna are loaded only where needed
+    "csv": "csv_file", "json": "json_files", "wandb": "wandb_csv", "folders": "folders", "mlflow": "mlflow_store",
+    "optuna": "optuna_store",
 }  # fmt: skip
 BY_SUFFIX = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json"}
 ALLOWED = (
@@ -29,19 +29,20 @@ def read(address: str, folder: Path, where: str) -> Runs:
     Raises:
         AblateError: the kind of the source is unknown, or the source cannot be read.
     """
-    kind, colon, rest = address.partition(":")
+    kind, colon, place = address.partition(":")
     if not colon or kind not in READERS:
-        kind, rest = BY_SUFFIX.get(Path(address).suffix.lower(), ""), address
+        kind, place = BY_SUFFIX.get(Path(address).suffix.lower(), ""), address
     if kind not in READERS:
         raise AblateError(f"{where}: {address!r} is no source that is known; allowed: {ALLOWED}")
-    return READERS[kind](_located(rest, folder))
+    runs: Runs = import_module(f"ablation.sources.{READERS[kind]}").read(_located(place, folder))
+    return runs
 
 
-def _located(rest: str, folder: Path) -> str:
-    """Return the rest of an address with a relative path from this folder."""
-    preset, colon, path = rest.partition(":")
-    if "://" in rest:
-        return rest
+def _located(place: str, folder: Path) -> str:
+    """Return the place of an address with a relative path from this folder."""
+    preset, colon, path = place.partition(":")
+    if "://" in place:
+        return place
     if colon and preset.isalpha() and len(preset) > 1:
         return f"{preset}:{_located(path, folder)}"
-    return str(folder / Path(rest).expanduser()) if rest else rest
+    return str(folder / Path(place).expanduser()) if place else place

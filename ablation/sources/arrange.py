@@ -1,7 +1,7 @@
 """Rows of a study from the runs of a source, as [import] of a study file states their fields."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ablation.errors import AblateError
@@ -40,7 +40,7 @@ class Arranged:
     settings: Mapping[int, int]
     notes: tuple[str, ...]
     n_runs: int
-    kinds: Kinds = Kinds()
+    kinds: Kinds = field(default_factory=Kinds)
 
 
 def arrange(runs: Runs, keys: ImportKeys, where: str, best: tuple[str, bool] | None = None) -> Arranged:

@@ -14,7 +14,7 @@ from ablation.errors import AblateError
 from ablation.sources.runs import Runs
 
 SEPARATORS = (",", ";", "\t", "|")
-HEAD = 64 * 1024  # bytes that decide on encoding and separator
+START = 64 * 1024  # bytes that decide on encoding and separator
 LARGEST = 4 * 2**30  # bytes of a file that is read
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # byte order marks
 MISSING = ("", "nan", "NaN", "NAN", "null", "None", "NA", "N/A", "n/a", "-")
@@ -25,10 +25,10 @@ SUMMARY = r"\s*[-+]?\d[\d.]*\s*(?:±|\+/-|\+-|\\pm)\s*\d[\d.]*\s*%?\s*"
 def read(address: str) -> Runs:
     """Return the lines of a CSV file, each as a run. Raises AblateError where the file cannot be read."""
     path = Path(address)
-    head = _head(path)
-    encoding, notes = encoding_of(head)
-    names, separator = _header(path, encoding, head)
-    frame = _parsed(path, encoding, separator, ",." if separator == ";" and _has_commas(head, encoding) else ".")
+    start = _start(path)
+    encoding, notes = encoding_of(start)
+    names, separator = _header(path, encoding, start)
+    frame = _parsed(path, encoding, separator, ",." if separator == ";" and _has_commas(start, encoding) else ".")
     frame.columns = pd.Index(names)
     if len(names) > 1 and is_index(frame.iloc[:, 0], names[0]):
         frame = frame.iloc[:, 1:]
@@ -43,37 +43,37 @@ def read(address: str) -> Runs:
     return Runs(address, "csv", pd.DataFrame(converted), notes=tuple(notes), files={path.name: digest})
 
 
-def _head(path: Path) -> bytes:
+def _start(path: Path) -> bytes:
     """Return the first bytes of a file. Raises AblateError where it cannot be read, or is empty or too large."""
     try:
         with open(path, "rb") as file:
-            head, size = file.read(HEAD), path.stat().st_size
+            start, size = file.read(START), path.stat().st_size
     except OSError as error:
         raise AblateError(f"{path}: cannot be read: {error.strerror}") from None
     if size > LARGEST:
         raise AblateError(f"{path}: has {size / 2**30:.1f} GiB; allowed: {LARGEST // 2**30} GiB; import a part of it")
-    if b"\x00" in head and not head.startswith(UTF_16):
+    if b"\x00" in start and not start.startswith(UTF_16):
         raise AblateError(f"{path}: is no text file: it has NUL bytes")
-    if not head.strip():
+    if not start.strip():
         raise AblateError(f"{path}: is empty; there is nothing to import")
-    return head
+    return start
 
 
-def encoding_of(head: bytes) -> tuple[str, list[str]]:
+def encoding_of(start: bytes) -> tuple[str, list[str]]:
     """Return the encoding of a text from its first bytes, and a note where it was guessed."""
-    if head.startswith(UTF_16):
+    if start.startswith(UTF_16):
         return "utf-16", []
     try:
-        head.decode("utf-8-sig")
+        start.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        if error.start < len(head) - 4:  # otherwise, the last character is cut
+        if error.start < len(start) - 4:  # otherwise, the last character is cut
             return "cp1252", ["the file is not UTF-8 and was read as Windows-1252"]
     return "utf-8-sig", []
 
 
-def _header(path: Path, encoding: str, head: bytes) -> tuple[list[str], str]:
+def _header(path: Path, encoding: str, start: bytes) -> tuple[list[str], str]:
     """Return the names of the columns and the separator. Raises AblateError for a name that occurs twice."""
-    line = head.decode(encoding, "replace").lstrip("\n\r").splitlines()[0]
+    line = start.decode(encoding, "replace").lstrip("\n\r").splitlines()[0]
     separator = max(SEPARATORS, key=lambda s: (len(next(csv.reader([line], delimiter=s))), -SEPARATORS.index(s)))
     names = [name.strip() for name in next(csv.reader([line], delimiter=separator))]
     names = [name or f"column {n}" for n, name in enumerate(names, start=1)]
@@ -82,9 +82,9 @@ def _header(path: Path, encoding: str, head: bytes) -> tuple[list[str], str]:
     return names, separator
 
 
-def _has_commas(head: bytes, encoding: str) -> bool:
+def _has_commas(start: bytes, encoding: str) -> bool:
     """Return whether numbers are written with a decimal comma."""
-    lines = head.decode(encoding, "replace").splitlines()[1:50]
+    lines = start.decode(encoding, "replace").splitlines()[1:50]
     cells = [cell for line in lines for cell in line.split(";")]
     return any(re.fullmatch(r"\s*[-+]?\d+,\d+\s*", cell) for cell in cells)
 

@@ -31,7 +31,7 @@ def resolved(runs: Runs, name: str, where: str) -> str:
     for candidate in (name, f"{SETTING}{name}", f"{TAG}{name}"):
         if candidate in names:
             return candidate
-    ending = [known for known in names if known.endswith((f".{name}", f"/{name}"))]
+    ending = [full for full in names if full.endswith((f".{name}", f"/{name}"))]
     if len(ending) == 1:
         return str(ending[0])
     if ending:
@@ -90,7 +90,7 @@ def filtered(runs: Runs, conditions: Mapping[str, Any], where: str) -> Runs:
             raise AblateError(f"{where}.{name}: is a metric with a course; runs are filtered by their other fields")
         matching = runs.frame[field].map(lambda cell, values=values: any(is_equal(cell, value) for value in values))
         if not matching.any():
-            occurring = ", ".join(dict.fromkeys(map(str, runs.frame[field].head(1000))))
+            occurring = ", ".join(dict.fromkeys(map(str, runs.frame[field].iloc[:1000])))
             raise AblateError(f"{where}.{name}: no run has {stated!r}; values: {occurring[:200]}")
         kept &= matching
     if not kept.any():

@@ -103,5 +103,5 @@ def _split_word(name: str) -> str:
 def _number(name: str) -> str:
     """Return the name of a number for a metric: val_acc of validation/acc."""
     word = re.sub(r"\W+", "_", name).strip("_")
-    first, _, rest = word.partition("_")
-    return f"{SPLITS[first.lower()]}_{rest}" if first.lower() in SPLITS and rest else word
+    first, _, number = word.partition("_")
+    return f"{SPLITS[first.lower()]}_{number}" if first.lower() in SPLITS and number else word

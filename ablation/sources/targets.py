@@ -59,6 +59,6 @@ def of_metrics(stated: Mapping[str, str] | Sequence[str], where: str) -> tuple[l
 def _split(name: str) -> tuple[str, str]:
     """Return the split that a name begins with, "" for none, and the name of the measure."""
     words = re.sub(r"\W+", "_", name).strip("_")
-    first, _, rest = words.partition("_")
+    first, _, measure = words.partition("_")
     split = SPLITS.get(first.lower(), "")
-    return (split, rest) if split and rest else ("", words)
+    return (split, measure) if split and measure else ("", words)

@@ -1,7 +1,9 @@
 """Trials of a study from the runs that it keeps: their numbers, outcomes, times and courses."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -98,7 +100,11 @@ def _outcome(runs: Runs, run: int, has_numbers: bool, keys: ImportKeys) -> tuple
 
 
 def _time(runs: Runs, name: str, run: int) -> float:
+    """Return a time in unix seconds, or a number of seconds; 0 where it is unknown."""
     value = runs.frame[name].iloc[run] if name in runs.frame else None
+    if isinstance(value, str):  # a time of the calendar, with or without its zone
+        with contextlib.suppress(ValueError):
+            return datetime.fromisoformat(value).timestamp()
     return float(value) if isinstance(value, int | float | np.number) and value == value else 0.0
 
 

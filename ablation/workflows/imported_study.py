@@ -22,6 +22,7 @@ from ablation.study.import_keys import BEST, ImportKeys
 from ablation.study.levels import Condition, Factor, Schema
 from ablation.study.study_keys import StudyKeys, floats
 from ablation.study.table_keys import MeasureKeys
+from ablation.urls import masked
 
 SEALED = "Imported: not sealed; test numbers were known."
 BASELINES = ("baseline", "base", "reference", "control", "default", "full", "none")
@@ -96,7 +97,7 @@ def record_of(imported: Import, runs: Runs, arranged: Arranged) -> Record:
     """Return the record of the study. Raises AblateError where a key of the study file is wrong."""
     inputs = Inputs(
         digests={"source": hashlib.sha256(f"{imported.name}|{runs.address}".encode()).hexdigest()[:16]},
-        sizes=_sizes(imported, arranged), source=imported.import_keys.source, kind=runs.kind,
+        sizes=_sizes(imported, arranged), source=masked(imported.import_keys.source), kind=runs.kind,
         task=arranged.kinds.task, examples_like={name: list(few) for name, few in arranged.kinds.lines.items()},
         largest=_largest(arranged), n_runs=arranged.n_runs, is_paired=arranged.is_paired, has_folds=arranged.folds,
         settings=dict(arranged.settings),

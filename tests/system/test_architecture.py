@@ -15,8 +15,8 @@ PACKAGE = ROOT / "ablation"
 
 K = "experiments.keras_head"
 DOORS = {  # library -> the files that import it
-    "optuna": {"trackers.optuna_study"},
-    "mlflow": {"trackers.mlflow_sender", "workflows.register_process"},
+    "optuna": {"trackers.optuna_study", "sources.optuna_database", "sources.optuna_journal"},
+    "mlflow": {"trackers.mlflow_sender", "workflows.register_process", "sources.mlflow_server"},
     "distributed": {f"engine.dask_{name}" for name in ("cluster", "pool", "worker")},
     "dask": {"engine.dask_cluster"},
     "click": {"cli", "cli.commands.*"},
@@ -31,7 +31,10 @@ DOORS = {  # library -> the files that import it
     "tensorflow": {f"{K}.training.{name}" for name in ("fused_adam", "device_loop_tensorflow", "worker")},
     "jax": {f"{K}.training.device_loop_jax", f"{K}.training.worker"},
     "jinja2": {"report.templates"},
-    "sqlalchemy": {"trackers.databases", "trackers.optuna_study"},
+    "sqlalchemy": {
+        *("trackers.databases", "trackers.optuna_study"),
+        *(f"sources.{name}" for name in ("databases", "mlflow_database", "optuna_database")),
+    },
     "plotly": {"report.figures.style"},
     "yaml": {"sources.documents"},
     "imagehash": {f"{K}.datasets.hashes"},

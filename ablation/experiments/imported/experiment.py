@@ -31,7 +31,7 @@ SHARES_OF_EXAMPLES = ("accuracy", "correct", "success rate", "pass rate")  # las
 
 
 class factors(BaseModel):
-    """No factors of its own: those of a study are the source's, and lie in its record."""
+    """Factors of a study: its record holds those of the source, and there are no others."""
 
 
 class Inputs(record.Inputs):

@@ -1,0 +1,48 @@
+"""Frames of runs whose source keeps results as histories of numbers."""
+
+import hashlib
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+
+import pandas as pd
+
+from ablation.sources.runs import METRIC, RUN_COLUMN, STEP, VALUE
+
+BATCH = 100_000  # points that are Python objects at a time
+TIME = "time"
+Point = tuple[int, str, int, float, float]  # position of the run, metric, step, time in the source's unit, value
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: "1 run", "2 runs"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def frame_of(records: Sequence[Mapping[str, object]]) -> pd.DataFrame:
+    """Return one line for each record; a field that a record lacks is None, or nan among floats."""
+    names = dict.fromkeys(name for record in records for name in record)
+    cells = {name: [record.get(name) for record in records] for name in names}
+    frame = pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in cells.items()})
+    numeric = [name for name in names if {type(value) for value in cells[name]} - {type(None)} == {float}]
+    return frame.astype(dict.fromkeys(numeric, float))
+
+
+def curves_of(points: Iterable[Point]) -> pd.DataFrame | None:
+    """Return points as curves: by run, metric, step and time; None where there are no points."""
+    remaining, batches = iter(points), []
+    while batch := list(itertools.islice(remaining, BATCH)):
+        batches.append(pd.DataFrame(batch, columns=[RUN_COLUMN, METRIC, STEP, TIME, VALUE]))
+    if not batches:
+        return None
+    curves = pd.concat(batches, ignore_index=True).astype({VALUE: float})
+    curves = curves.sort_values([RUN_COLUMN, METRIC, STEP, TIME], kind="stable", ignore_index=True)
+    return curves.drop(columns=TIME)
+
+
+def digest(frame: pd.DataFrame, curves: pd.DataFrame | None) -> str:
+    """Return the sha256 of the content of runs, which a program that adds other content to the source leaves."""
+    content = hashlib.sha256()
+    for table in (frame, curves) if curves is not None else (frame,):
+        for start in range(0, max(len(table), 1), BATCH):
+            content.update(table.iloc[start : start + BATCH].to_csv(index=False).encode(errors="replace"))
+    return content.hexdigest()
