@@ -17,6 +17,7 @@ OWN_COLUMNS = (
     "row", "label", "reference", "selected", "outcome", "outcomes", "seed", "seeds", "trial", "trials", "study", "p",
     "p_holm", "p_exact", "n_seeds", "n_train", "n_val", "n_test", "published", "replicate", "equivalent",
 )  # fmt: skip
+FIELDS = 12  # that an error message lists
 GENERAL = ("name", "type", "value", "id")  # last parts of names that say little alone
 
 
@@ -56,6 +57,7 @@ def arrange(runs: Runs, keys: ImportKeys, where: str, best: tuple[str, bool] | N
         AblateError: a field is missing, of mixed types, or several runs are one row and seed.
     """
     runs = _prepared(runs, keys, where)
+    _refuse_nothing(runs, keys, where)
     factors = {name: resolved(runs, f, f"{where}.factors") for name, f in named(keys.factors).items()}
     seed = _seed(runs, keys, where)
     key = [*factors.values(), *([seed] if seed else [])]
@@ -79,6 +81,17 @@ def arrange(runs: Runs, keys: ImportKeys, where: str, best: tuple[str, bool] | N
         notes=tuple(filter(None, [*runs.notes, *([] if examples else notes), note, *remarks])),
         n_runs=len(runs.frame),
     )  # fmt: skip
+
+
+def _refuse_nothing(runs: Runs, keys: ImportKeys, where: str) -> None:
+    """Raise AblateError where no factor or no number is stated."""
+    names = [*runs.frame.columns, *runs.metrics]
+    shown = f"{', '.join(map(str, names[:FIELDS]))}{', ...' if names[FIELDS:] else ''}"
+    advice = f"fields: {shown}; --guess proposes what they are"
+    if not keys.factors:
+        raise AblateError(f"{where}.factors: no factor is stated; {advice}")
+    if not keys.metrics and not keys.columns:
+        raise AblateError(f"{where}.metrics: no number is stated; {advice}")
 
 
 def _seed(runs: Runs, keys: ImportKeys, where: str) -> str:

@@ -1,0 +1,240 @@
+"""`ablate import`: results that exist already become a study, with the table that their evidence allows."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from ablation import cli
+
+SETS = Path(__file__).parents[3] / "shared" / "data" / "imports"
+REAL = pytest.mark.skipif(not SETS.is_dir(), reason="the real result files are not here: ../shared/data/imports")
+
+
+def imported(place: Path, *arguments: str) -> int:
+    """The exit code of an import into a workspace."""
+    return cli.run(["import", *map(str, arguments), "--workspace", str(place / "runs")])
+
+
+def table(place: Path, study: str) -> list[dict[str, str]]:
+    with open(place / "runs" / study / "table.csv") as file:
+        return list(csv.DictReader(file))
+
+
+def text(place: Path, study: str) -> str:
+    return (place / "runs" / study / "table.md").read_text()
+
+
+def warned(place: Path, study: str) -> set[str]:
+    return {warning["code"] for warning in json.loads((place / "runs" / study / "warnings.json").read_text())}
+
+
+def write(place: Path, name: str, columns: list[str], lines: list[list[object]]) -> Path:
+    """A CSV file."""
+    path = place / name
+    with open(path, "w", newline="") as file:
+        csv.writer(file).writerows([columns, *lines])
+    return path
+
+
+@pytest.fixture
+def arms(tmp_path: Path) -> Path:
+    """Two arms with four seeds each, the second one better by about 0.05."""
+    rng = np.random.default_rng(0)
+    shared = rng.normal(0, 0.02, 4)
+    lines = [
+        [arm, seed, round(0.8 + gain + shared[seed] + rng.normal(0, 0.005), 6), round(0.81 + gain, 4)]
+        for arm, gain in (("baseline", 0.0), ("wide", 0.05)) for seed in range(4)
+    ]  # fmt: skip
+    return write(tmp_path, "arms.csv", ["arm", "seed", "test_acc", "val_acc"], lines)
+
+
+def test_a_file_of_results_becomes_a_table(arms: Path, tmp_path: Path):
+    """Rows are paired by seed; a row called baseline is the reference; the best on validation is selected."""
+    assert imported(tmp_path, arms, "--factors", "arm", "--seed", "seed", "--metric", "test_acc,val_acc") == 0
+    first, second = table(tmp_path, "arms")
+    values = np.array([float(line["test_acc"]) for line in csv.DictReader(open(arms))]).reshape(2, 4)  # noqa: SIM115
+    assert [first["arm"], first["reference"], second["selected"]] == ["baseline", "True", "True"]
+    assert float(second["test_acc"]) == pytest.approx(values[1].mean())
+    assert float(second["p"]) == pytest.approx(stats.ttest_rel(values[1], values[0]).pvalue)
+    bounds = stats.ttest_1samp(values[1], 0).confidence_interval()
+    assert float(second["test_acc_seeds_low"]) == pytest.approx(bounds.low)
+    assert "Imported: not sealed; test numbers were known." in text(tmp_path, "arms")
+    assert cli.run(["verify", str(tmp_path / "runs" / "arms" / "table.tex")]) == 0
+
+
+def test_a_second_import_says_what_changed(arms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """A grown source replaces the results as a whole; nothing that is gone stays."""
+    options = ("--factors", "arm", "--seed", "seed", "--metric", "test_acc")
+    imported(tmp_path, arms, *options)
+    folders = {path.name for path in (tmp_path / "runs" / "trained").iterdir() if path.is_dir()}
+    imported(tmp_path, arms, *options)
+    assert "Since the last import: no change." in capsys.readouterr().out
+    lines = arms.read_text().splitlines()
+    arms.write_text("\n".join([*lines[:-2], "wide,2,0.5,0.5", "wide,9,0.9,0.9"]) + "\n")
+    imported(tmp_path, arms, *options)
+    assert "Since the last import (8 runs, 8 now): 1 new, 1 gone, 1 changed." in capsys.readouterr().out
+    now = {path.name for path in (tmp_path / "runs" / "trained").iterdir() if path.is_dir()}
+    assert (len(now), len(now & folders)) == (8, 7)
+
+
+def test_a_study_file_states_the_same(arms: Path, tmp_path: Path):
+    """[import] beside the keys of every study; the source's path is relative to the file."""
+    (tmp_path / "mine.toml").write_text(
+        'title = "Mine"\nreference = { arm = "wide" }\nequivalence_margin = 0.001\n'
+        '[import]\nfrom = "arms.csv"\nfactors = ["arm"]\nseed = "seed"\n'
+        'metrics = { test_accuracy = "test_acc", val_accuracy = "val_acc" }\n'
+        '[[compare]]\nrows = [{ arm = "baseline" }, { arm = "wide" }]\n'
+    )
+    assert imported(tmp_path, tmp_path / "mine.toml") == 0
+    assert [line["reference"] for line in table(tmp_path, "mine")] == ["False", "True"]
+    assert "Mine" in text(tmp_path, "mine")
+    assert (tmp_path / "runs" / "mine" / "comparisons.csv").is_file()
+    assert cli.run(["table", "--name", "mine", "--grid", str(tmp_path / "mine.toml"),
+                    "--workspace", str(tmp_path / "runs")]) == 0  # fmt: skip
+
+
+def test_a_trained_study_of_the_file_points_to_import(tmp_path: Path, arms: Path, capsys: pytest.CaptureFixture[str]):
+    """`ablate run` does not train what is imported."""
+    (tmp_path / "mine.toml").write_text('[import]\nfrom = "arms.csv"\n')
+    assert cli.run(["run", "--grid", str(tmp_path / "mine.toml")]) == 2
+    assert "its results are imported, not trained; read them with `ablate import" in capsys.readouterr().err
+
+
+def test_the_proposed_file_imports(arms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """--guess proposes, writes nothing but the file, and imports nothing."""
+    proposed = tmp_path / "proposed.toml"
+    assert imported(tmp_path, arms, "--guess", "--write", proposed) == 0
+    assert not (tmp_path / "runs").exists()
+    assert proposed.read_text() == capsys.readouterr().out
+    assert 'factors = { arm = "arm" }' in proposed.read_text()
+    assert 'seed = "seed"' in proposed.read_text()
+    assert imported(tmp_path, proposed) == 0
+    assert imported(tmp_path, arms, "--guess", "--write", proposed) == 2
+
+
+def test_runs_without_seeds_are_compared_by_welch(tmp_path: Path):
+    """Rows of different size; nothing pairs them, and the table says so."""
+    values = {"a": [0.51, 0.53, 0.52, 0.54], "b": [0.61, 0.65, 0.6]}
+    path = write(tmp_path, "runs.csv", ["arm", "score"], [[arm, v] for arm, row in values.items() for v in row])
+    assert imported(tmp_path, path, "--factors", "arm", "--metric", "score", "--best", "score=high") == 0
+    second = table(tmp_path, "runs")[1]
+    assert float(second["p"]) == pytest.approx(stats.ttest_ind(values["b"], values["a"], equal_var=False).pvalue)
+    assert "over 3 to 4 runs per row, not paired: the source states no seeds" in text(tmp_path, "runs")
+    assert "UNPAIRED" in warned(tmp_path, "runs")
+
+
+def test_folds_have_the_corrected_resampled_test(tmp_path: Path):
+    """The variance of a mean difference over J folds is s2 (1 / J + 1 / (J - 1)); a row has no interval."""
+    rng = np.random.default_rng(1)
+    values = 0.8 + rng.normal(0, 0.02, (2, 5)) + np.array([[0.0], [0.04]])
+    lines = [[arm, fold, values[n, fold]] for n, arm in enumerate("ab") for fold in range(5)]
+    path = write(tmp_path, "cv.csv", ["arm", "fold", "test_acc"], lines)
+    assert imported(tmp_path, path, "--factors", "arm", "--fold", "fold", "--metric", "test_acc") == 0
+    second, difference = table(tmp_path, "cv")[1], values[1] - values[0]
+    t = difference.mean() / np.sqrt(difference.var(ddof=1) * (1 / 5 + 1 / 4))
+    assert float(second["p"]) == pytest.approx(2 * stats.t.sf(abs(t), 4))
+    assert second["test_acc_seeds_low"] == ""
+    assert second["p_exact"] == ""
+    assert "FOLDS" in warned(tmp_path, "cv")
+
+
+def test_examples_of_each_run_are_paired(tmp_path: Path):
+    """A line an example: topics are the units where they are stated."""
+    rng = np.random.default_rng(0)
+    ease = rng.normal(size=60)
+    lines = [
+        [arm, seed, f"q{q}", f"t{q % 12}", int(ease[q] + gain + rng.normal() > 0)]
+        for arm, gain in (("a", 0.0), ("b", 1.0)) for seed in range(3) for q in range(60)
+    ]  # fmt: skip
+    path = write(tmp_path, "qa.csv", ["arm", "seed", "question", "topic", "ok"], lines)
+    options = ("--factors", "arm", "--seed", "seed", "--example", "question", "--metric", "ok")
+    assert imported(tmp_path, path, *options) == 0
+    right = np.array([line[4] for line in lines]).reshape(2, 3, 60)
+    first, second = table(tmp_path, "qa")
+    assert (float(first["test_ok"]), float(second["test_ok"])) == pytest.approx(tuple(right.mean(axis=(1, 2))))
+    assert (second["ci_over"], second["n_test"]) == ("seeds and examples", "60")
+    assert imported(tmp_path, path, *options, "--columns", "group=topic", "--name", "topics") == 0
+    assert table(tmp_path, "topics")[1]["ci_over"] == "seeds and groups of examples"
+
+
+def test_classes_of_each_run_have_their_measures(tmp_path: Path):
+    """Labels and predictions may be texts."""
+    lines = [[arm, n, "yes" if n % 2 else "no", "yes" if (n + (n < wrong)) % 2 else "no"]
+             for arm, wrong in (("a", 8), ("b", 3)) for n in range(40)]  # fmt: skip
+    path = write(tmp_path, "c.csv", ["arm", "id", "gold", "answer"], lines)
+    columns = ("--columns", "label=gold,predicted=answer")
+    assert imported(tmp_path, path, "--factors", "arm", "--example", "id", *columns) == 0
+    first, second = table(tmp_path, "c")
+    assert (float(first["test_accuracy"]), float(second["test_accuracy"])) == (0.8, 0.925)
+    assert float(second["only_first_right"]) == 0
+    assert "test_macro_f1" in second
+
+
+def test_failed_runs_stay_in_the_table(tmp_path: Path):
+    """Marked, with the share that failed."""
+    lines = [["a", 0, 0.5], ["a", 1, 0.6], ["a", 2, 0.55], ["b", 0, 0.7], ["b", 1, ""], ["b", 2, 0.72]]
+    path = write(tmp_path, "f.csv", ["arm", "seed", "test_acc"], lines)
+    assert imported(tmp_path, path, "--factors", "arm", "--seed", "seed", "--metric", "test_acc") == 0
+    share = r"33 % \[1, 91\] of its trainings failed"
+    assert f"Incomplete: row 2 (failed; numbers from 2 of 3 seeds; {share})" in text(tmp_path, "f")
+    assert "FAILED_ROWS" in warned(tmp_path, "f")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.csv"], "none.csv: cannot be read: No such file or directory"),
+        (["none.xyz"], "import.from: 'none.xyz' is no source"),
+        (["arms.csv", "--factors", "size", "--metric", "test_acc"], "no field 'size' in"),
+        (["arms.csv", "--factors", "arm", "--metric", "test_acc", "--best", "test_acc"], "--best test_acc: expected"),
+        (["arms.csv", "--factors", "arm", "--metric", "test_acc", "--take", "best"], "import.take"),
+        (["arms.csv", "--factors", "arm"], "import.metrics: no number is stated"),
+        (["arms.csv", "--metric", "test_acc"], "import.factors: no factor is stated"),
+        (["arms.csv", "--seed", "seed", "--fold", "seed", "--factors", "arm", "--metric", "test_acc"], "both stated"),
+        (["arms.csv", "--factors", "arm", "--metric", "test_acc", "--reference", "arm=x"], "reference: no row has arm"),
+        (["arms.csv", "--factors", "arm", "--metric", "test_acc", "--write", "x.toml"], "--write: needs --guess"),
+    ],
+)  # fmt: skip
+def test_wrong_input_is_refused_before_anything_is_written(
+    arms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    arguments: list[str], message: str,
+):  # fmt: skip
+    """One line that says what to do."""
+    monkeypatch.chdir(tmp_path)
+    assert imported(tmp_path, *arguments) == 2
+    refusal = capsys.readouterr().err.strip()
+    assert message in refusal
+    assert "\n" not in refusal
+    assert not (tmp_path / "runs" / "arms").exists()
+
+
+@REAL
+def test_the_386_trials_are_repeats_of_40_settings(tmp_path: Path):
+    """As rows of one factor, runs with equal settings are clusters, and what else varies is named."""
+    path = SETS / "tidy" / "ablator-386-trials" / "tests" / "assets" / "results.csv"
+    factor = "optimizer=train_config.optimizer_config.name"
+    assert imported(tmp_path, path, "--factors", factor, "--metric", "val_acc", "--name", "one") == 0
+    lines = {line["optimizer"]: line for line in table(tmp_path, "one")}
+    expected = json.loads((SETS / "EXPECTED.json").read_text())["tidy/ablator-386-trials:optimizer"]["rows"]
+    assert {name: float(line["test_val_acc"]) for name, line in lines.items()} == pytest.approx(
+        {name: row["mean"] for name, row in expected.items()}
+    )
+    assert {line["p"] for line in lines.values()} == {""}  # four optimizers have fewer than six settings
+    assert warned(tmp_path, "one") >= {"CONFOUNDED", "UNPAIRED"}
+
+
+@REAL
+def test_a_source_is_not_changed(tmp_path: Path):
+    """Neither its bytes nor the files beside it."""
+    source = tmp_path / "mlflow.db"
+    shutil.copy(SETS / "mlflow" / "housing-xgb-db" / "mlflow.db", source)
+    before = source.read_bytes()
+    options = ("--factors", "max_depth,learning_rate", "--metric", "rmse,mae,r2", "--name", "housing")
+    assert imported(tmp_path, f"mlflow:{source}", *options) == 0
+    assert source.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mlflow.db", "runs"]
