@@ -4,6 +4,7 @@ import json
 import shutil
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 from ablation import __version__, experiments
 from ablation.analysis import selection
@@ -18,14 +19,17 @@ from ablation.sources.trials import ImportedTrial
 from ablation.store import record as records
 from ablation.store import result
 from ablation.store.examples import Examples
-from ablation.store.files import write_json, write_text
+from ablation.store.files import read_json, write_json, write_text
 from ablation.store.record import Record
 from ablation.store.result import Result
 from ablation.store.upgrade import opened
 from ablation.store.workspace import StudyFolder, TrainingFolder, Workspace, check_name
+from ablation.study.study_keys import StudyKeys
+from ablation.urls import masked
 from ablation.workflows import imported_study
 from ablation.workflows.imported_study import Import
 
+UNCHANGED = "Since the last import: no change."
 STATUSES = {PRUNED: Status.KILLED, RUNNING: Status.INTERRUPTED}  # of runs that did not end
 
 
@@ -44,7 +48,9 @@ def run(imported: Import) -> tuple[RunSummary, list[str]]:
         if old and old.grid.factors.plugin != experiments.IMPORTED:
             raise AblateError(f"study {record.name!r} was trained, not imported; pass another --name")
         changes = _changes(workspace, old, record, arranged) if old else []
-        _write(workspace, record, runs, arranged, old)
+        _write_snapshot(workspace.study(record.name), runs)
+        _write(workspace, record, arranged, old)
+        write_json(_source_file(workspace, record.name), _source(imported, runs, arranged))
         return _concluded(workspace, record), [*arranged.notes, *changes]
 
 
@@ -70,7 +76,7 @@ def _changes(workspace: Workspace, old: Record, new: Record, arranged: Arranged)
     ]  # fmt: skip
     parts = [f"{len(part)} {word}" for part, word in ((added, "new"), (gone, "gone"), (changed, "changed")) if part]
     if not parts:
-        return ["Since the last import: no change."]
+        return [UNCHANGED]
     return [f"Since the last import ({len(keyed)} runs, {len(keys)} now): {', '.join(parts)}."]
 
 
@@ -83,10 +89,9 @@ def _by_split(trial: ImportedTrial) -> dict[str, dict[str, float]]:
     return {split: values for split, values in scores.items() if values}
 
 
-def _write(workspace: Workspace, record: Record, runs: Runs, arranged: Arranged, old: Record | None) -> None:
-    """Write the snapshot, the results and the record, the record last; results that are gone are deleted."""
+def _write(workspace: Workspace, record: Record, arranged: Arranged, old: Record | None) -> None:
+    """Write the results, then the record; results that are gone are deleted."""
     folder, now = workspace.study(record.name), time.time()
-    _write_snapshot(folder, runs, arranged)
     keys = set()
     for trial in arranged.trials:
         stated = record.grid.trial(trial.row, trial.seed)
@@ -118,24 +123,44 @@ def _predictions(place: TrainingFolder, trial: ImportedTrial, step: int) -> dict
     return {"test": Examples(trial.columns).write(path)}
 
 
-def _write_snapshot(folder: StudyFolder, runs: Runs, arranged: Arranged) -> None:
-    """Write what was read: all fields of all runs, their courses, and where they are from."""
+def _write_snapshot(folder: StudyFolder, runs: Runs) -> None:
+    """Write what was read: all fields of all runs, and their courses."""
     lines = (json.dumps(line, default=str, ensure_ascii=False) for line in runs.frame.to_dict("records"))
     write_text(folder.path / "imported" / "runs.jsonl", "\n".join(lines) + "\n")
     if runs.curves is not None:
         write_text(folder.path / "imported" / "curves.csv", runs.curves.to_csv(index=False))
-    write_json(
-        folder.path / "imported" / "source.json",
-        {
-            "address": runs.address,
-            "kind": runs.kind,
-            "files": dict(runs.files),
-            "runs": len(runs.frame),
-            "notes": list(arranged.notes),
-            "read": datetime.now(UTC).isoformat(timespec="seconds"),
-            "version": __version__,
-        },
-    )
+
+
+def _source_file(workspace: Workspace, name: str) -> Path:
+    return workspace.study(name).path / "imported" / "source.json"
+
+
+def _source(imported: Import, runs: Runs, arranged: Arranged) -> dict[str, object]:
+    """Return where the results are from, and the keys by which they were read."""
+    keys = imported.keys.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    keys["import"]["from"] = masked(imported.import_keys.source)
+    return {
+        "address": runs.address, "kind": runs.kind, "files": dict(runs.files), "runs": len(runs.frame),
+        "notes": list(arranged.notes), "read": datetime.now(UTC).isoformat(timespec="seconds"),
+        "version": __version__, "folder": str(imported.path.parent.absolute()), "study": keys,
+    }  # fmt: skip
+
+
+def reread(workspace: Workspace, name: str) -> list[str]:
+    """Read the source of an imported study again, and return sentences on what differs; [] where nothing does.
+
+    Raises AblateError where the study was not imported, or where its source cannot be read.
+    """
+    record, stored = records.need(workspace, name), read_json(_source_file(workspace, name))
+    if record.grid.factors.plugin != experiments.IMPORTED or stored is None:
+        raise AblateError(f"study {name!r}: has no source, its results were not imported")
+    keys = StudyKeys.model_validate_json(json.dumps(stored["study"]))
+    imported = Import(keys, Path(str(stored["folder"])) / f"{name}.toml", name, workspace.root)
+    if "***" in imported.import_keys.source:
+        raise AblateError(f"study {name!r}: its source needs a password, which is not stored; import it again")
+    runs, arranged = read(imported)
+    changes = _changes(workspace, record, imported_study.record_of(imported, runs, arranged), arranged)
+    return [] if changes == [UNCHANGED] else changes
 
 
 def _concluded(workspace: Workspace, record: Record) -> RunSummary:

@@ -95,9 +95,10 @@ def with_classes(imported: Import, arranged: Arranged) -> Arranged:
 
 def record_of(imported: Import, runs: Runs, arranged: Arranged) -> Record:
     """Return the record of the study. Raises AblateError where a key of the study file is wrong."""
+    source = masked(imported.import_keys.source)
     inputs = Inputs(
-        digests={"source": hashlib.sha256(f"{imported.name}|{runs.address}".encode()).hexdigest()[:16]},
-        sizes=_sizes(imported, arranged), source=masked(imported.import_keys.source), kind=runs.kind,
+        digests={"source": hashlib.sha256(f"{imported.name}|{source}".encode()).hexdigest()[:16]},
+        sizes=_sizes(imported, arranged), source=source, kind=runs.kind,
         task=arranged.kinds.task, examples_like={name: list(few) for name, few in arranged.kinds.lines.items()},
         largest=_largest(arranged), n_runs=arranged.n_runs, is_paired=arranged.is_paired, has_folds=arranged.folds,
         settings=dict(arranged.settings),

@@ -82,6 +82,17 @@ def test_a_second_import_says_what_changed(arms: Path, tmp_path: Path, capsys: p
     assert (len(now), len(now & folders)) == (8, 7)
 
 
+def test_the_source_is_verified(arms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """--source reads it again, and says what differs from what was imported."""
+    imported(tmp_path, arms, "--factors", "arm", "--seed", "seed", "--metric", "test_acc")
+    check = ["verify", str(tmp_path / "runs" / "arms" / "table.tex"), "--workspace", str(tmp_path / "runs"), "--source"]
+    assert cli.run(check) == 0
+    assert "arms: its source has the same results" in capsys.readouterr().out
+    arms.write_text(arms.read_text().replace("baseline,0,0.", "baseline,0,0.1"))
+    assert cli.run(check) == 1
+    assert "Since the last import (8 runs, 8 now): 1 changed." in capsys.readouterr().err
+
+
 def test_a_study_file_states_the_same(arms: Path, tmp_path: Path):
     """[import] beside the keys of every study; the source's path is relative to the file."""
     (tmp_path / "mine.toml").write_text(
