@@ -27,8 +27,8 @@ class Arranged:
 
     `rows`: a level for each factor. `is_paired`: whether the source states seeds, which pair the rows. `folds`: whether
     the replicates are folds. `confounded`: setting -> row (from 1) -> its values. `settings`: seed -> its settings,
-    numbered, where the runs of a row are repeats of several settings. `targets`: the study's numbers. `kinds`: kinds
-    of the columns of examples.
+    numbered, where the runs of a row are repeats of several settings. `targets`: the study's numbers. `runs`: the
+    runs, one line each. `kinds`: kinds of the columns of examples.
     """
 
     factors: tuple[str, ...]
@@ -40,7 +40,7 @@ class Arranged:
     confounded: Mapping[str, Mapping[int, tuple[str, ...]]]
     settings: Mapping[int, int]
     notes: tuple[str, ...]
-    n_runs: int
+    runs: Runs
     kinds: Kinds = field(default_factory=Kinds)
 
 
@@ -79,7 +79,7 @@ def arrange(runs: Runs, keys: ImportKeys, where: str, best: tuple[str, bool] | N
         folds=bool(keys.fold), settings={} if seed else confounded.clusters(runs, list(varying), chosen),
         confounded={name: {row + 1: v for row, v in of_rows.items()} for name, of_rows in varying.items()},
         notes=tuple(filter(None, [*runs.notes, *([] if examples else notes), note, *remarks])),
-        n_runs=len(runs.frame),
+        runs=runs,
     )  # fmt: skip
 
 
@@ -116,7 +116,9 @@ def _measured(
     if keys.columns:
         raise AblateError(f"{where}.columns: needs example = the name of the column that identifies the examples")
     if keys.step:
-        runs = course.from_steps(runs, resolved(runs, keys.step, f"{where}.step"), key, f"{where}.step")
+        metrics = [resolved(runs, t.field, f"{where}.metrics.{t.number}") for t in stated if "|" not in t.field]
+        metrics += [resolved(runs, name, f"{where}.costs") for name in named(keys.costs).values()]
+        runs = course.from_steps(runs, resolved(runs, keys.step, f"{where}.step"), key, metrics, f"{where}.step")
     return *numbers.with_alternatives(runs, stated, where), []
 
 

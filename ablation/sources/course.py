@@ -47,22 +47,22 @@ def _with_curves(runs: Runs, others: list[str], names: dict[str, str]) -> Runs:
     return replace(runs, frame=first, curves=lines[list(CURVES)])
 
 
-def from_steps(runs: Runs, step: str, key: Sequence[str], where: str) -> Runs:
+def from_steps(runs: Runs, step: str, key: Sequence[str], metrics: Sequence[str], where: str) -> Runs:
     """Return runs from lines that are steps: lines with equal fields of `key` are one run.
 
-    Columns of numbers become curves, unless they are in `key`. Of other columns, the value of the last line stands.
+    The columns of `metrics` become curves, if they are numbers. Of other columns, the last value stands.
     """
     _need_numbers(runs, step, where)
     frame = runs.frame.sort_values(step, kind="stable")
     position = frame.groupby(list(key), sort=False, dropna=False).ngroup() if key else pd.Series(0, frame.index)
     if pd.DataFrame({"run": position, "step": frame[step]}).duplicated().any():
         raise AblateError(f"{where}: a run has two lines of one {step}; name the factor or seed that tells them apart")
-    courses = [c for c in frame.columns if c != step and c not in key and frame[c].dtype.kind in "if"]
+    courses = [c for c in frame.columns if c in metrics and c not in key and frame[c].dtype.kind in "if"]
     melted = frame.assign(**{RUN_COLUMN: position}).melt([RUN_COLUMN, step], courses, METRIC, VALUE)
     melted = melted.rename(columns={step: STEP}).dropna(subset=[VALUE]).astype({VALUE: float})
-    rest_names = [c for c in frame.columns if c not in (*courses, step)]
-    last = frame.assign(**{RUN_COLUMN: position}).groupby(RUN_COLUMN)[rest_names].last().reset_index(drop=True)
-    return replace(runs, frame=last, curves=melted[list(CURVES)])
+    others = [c for c in frame.columns if c not in (*courses, step)]
+    last_values = frame.assign(**{RUN_COLUMN: position}).groupby(RUN_COLUMN)[others].last().reset_index(drop=True)
+    return replace(runs, frame=last_values, curves=melted[list(CURVES)])
 
 
 def _need_numbers(runs: Runs, name: str, where: str) -> None:
@@ -78,6 +78,15 @@ def last(curves: pd.DataFrame, metric: str) -> pd.Series:
     """Return the value of a metric at its last step, by run: nan where the metric ended so, as in a divergence."""
     lines = curves[curves[METRIC] == metric].sort_values(STEP, kind="stable")
     return lines.groupby(RUN_COLUMN).tail(1).set_index(RUN_COLUMN)[VALUE]
+
+
+def thinned(curves: pd.DataFrame, most: int) -> pd.DataFrame:
+    """Return at most so many evenly spaced steps of each run and metric, and its last one."""
+    ordered = curves.sort_values([RUN_COLUMN, METRIC, STEP], kind="stable")
+    groups = ordered.groupby([RUN_COLUMN, METRIC], sort=False)[STEP]
+    place, size = groups.cumcount(), groups.transform("size")
+    is_kept = (size <= most) | (place == size - 1) | (place * most // size != (place - 1) * most // size)
+    return ordered[is_kept]
 
 
 def best_steps(curves: pd.DataFrame, metric: str, lowest: bool) -> pd.Series:

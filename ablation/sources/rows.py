@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from ablation.errors import AblateError
 from ablation.sources.fields import is_missing
-from ablation.sources.runs import OWN, RUN_COLUMN, SETTING, STEP, TAG, VALUE, Runs
+from ablation.sources.runs import METRIC, OWN, RUN_COLUMN, SETTING, STEP, TAG, VALUE, Runs
 from ablation.study import import_keys
 
 SHOWN = 5  # doubles that an error message lists
@@ -84,29 +84,44 @@ def seeds(column: pd.Series, where: str) -> tuple[list[int], str]:
     return [names[str(cell)] for cell in column], f"Seeds are numbered: {shown}{', ...' if len(names) > 4 else ''}."
 
 
-def fingerprints(runs: Runs, used: Sequence[str]) -> list[tuple[Any, ...]]:
-    """Return what each run measured: all its numbers, without its settings and names. () for a run without numbers.
+class Fingerprint(NamedTuple):
+    """What a run measured. `content`: equal for runs with equal numbers; () for a run without numbers.
+
+    `is_coarse`: whether all numbers have so few decimals that two runs may agree by chance.
+    """
+
+    content: tuple[Any, ...]
+    is_coarse: bool
+
+
+def fingerprints(runs: Runs, used: Sequence[str]) -> list[Fingerprint]:
+    """Return what each run measured: all its numbers, without its settings and names.
 
     `used`: fields of factors and seed, which are no results.
     """
     names = [c for c in runs.frame.columns if c not in (*used, *OWN) and not c.startswith((SETTING, TAG))]
     numeric = [c for c in names if runs.frame[c].dtype.kind in "if"]
     values = runs.frame[numeric].to_numpy(float) if numeric else np.empty((len(runs.frame), 0))
-    courses: dict[int, list[tuple[Any, ...]]] = {}
-    if runs.curves is not None:
-        lines = runs.curves.dropna(subset=[VALUE]).sort_values([RUN_COLUMN, "metric", STEP], kind="stable")
-        for run, metric, step, value in lines.itertuples(index=False):
-            courses.setdefault(int(run), []).append((metric, float(step), float(value)))
+    courses = _courses(runs)
     prints = []
     for run, line in enumerate(values):
         numbers = tuple((name, float(value)) for name, value in zip(numeric, line, strict=True) if value == value)
-        prints.append((*numbers, *courses.get(run, ())))
+        of_course = courses.get(run, Fingerprint((), True))
+        is_coarse = of_course.is_coarse and all(round(value, COARSE) == value for _, value in numbers)
+        prints.append(Fingerprint((*numbers, *of_course.content), is_coarse))
     return prints
 
 
-def is_coarse(fingerprint: tuple[Any, ...]) -> bool:
-    """Return whether all numbers of a fingerprint have so few decimals that two runs may agree by chance."""
-    return all(round(entry[-1], COARSE) == entry[-1] for entry in fingerprint)
+def _courses(runs: Runs) -> dict[int, Fingerprint]:
+    """Return run -> fingerprint of its courses: the sum of the hashes of their lines, in any order."""
+    if runs.curves is None:
+        return {}
+    lines = runs.curves.dropna(subset=[VALUE])
+    hashes = pd.util.hash_pandas_object(lines[[METRIC, STEP, VALUE]], index=False, categorize=True)
+    fine = lines[VALUE].round(COARSE) != lines[VALUE]
+    by_run = pd.DataFrame({"run": lines[RUN_COLUMN], "hash": hashes, "fine": fine}).groupby("run")
+    sums = by_run.agg(total=("hash", "sum"), n=("hash", "size"), fine=("fine", "any"))
+    return {int(run): Fingerprint((int(total), int(n)), not is_fine) for run, total, n, is_fine in sums.itertuples()}
 
 
 def replicates(
@@ -142,7 +157,7 @@ def replicates(
 
 
 def _without_copies(
-    rows: Sequence[int], seeds_of_runs: Sequence[int] | None, prints: Sequence[tuple[Any, ...]]
+    rows: Sequence[int], seeds_of_runs: Sequence[int] | None, prints: Sequence[Fingerprint]
 ) -> tuple[list[int], list[int]]:
     """Return the runs that are no copies, and those that are."""
     first: set[tuple[Any, ...]] = set()
@@ -150,8 +165,8 @@ def _without_copies(
     copies: list[int] = []
     for run, fingerprint in enumerate(prints):
         seed = None if seeds_of_runs is None else seeds_of_runs[run]
-        place = (rows[run], seed, fingerprint)
-        is_copy = bool(fingerprint) and place in first and (seed is not None or not is_coarse(fingerprint))
+        place = (rows[run], seed, fingerprint.content)
+        is_copy = bool(fingerprint.content) and place in first and (seed is not None or not fingerprint.is_coarse)
         (copies if is_copy else kept).append(run)
         first.add(place)
     return kept, copies

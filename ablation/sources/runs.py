@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import pandas as pd
 
@@ -41,10 +42,10 @@ class Runs:
     notes: Sequence[str] = ()
     files: Mapping[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def metrics(self) -> list[str]:
         """Names of the metrics of the curves, in the order of the source."""
-        return [] if self.curves is None else list(dict.fromkeys(self.curves[METRIC]))
+        return [] if self.curves is None else [str(name) for name in self.curves[METRIC].unique()]
 
 
 def flat(content: Mapping[str, object], prefix: str = "") -> dict[str, object]:

@@ -8,7 +8,7 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from ablation.sources import fields
+from ablation.sources import course, fields
 from ablation.sources.fields import is_missing
 from ablation.sources.per_example import Columns
 from ablation.sources.rows import Replicate
@@ -29,7 +29,7 @@ from ablation.sources.targets import Target
 from ablation.study.import_keys import ImportKeys
 
 NO_RESULT = "no result in the source"
-MOST_STEPS = 1_000  # of a course that is kept
+MOST_STEPS = 200  # of a course that is kept
 
 
 @dataclass(frozen=True)
@@ -113,17 +113,10 @@ def _histories(runs: Runs, stated: Sequence[Target]) -> dict[int, tuple[dict[str
     if runs.curves is None:
         return {}
     numbers = {t.field: t.number for t in stated}
-    lines = runs.curves[runs.curves[METRIC].isin(numbers)].dropna(subset=[VALUE])
-    histories = {}
-    for run in lines[RUN_COLUMN].unique().tolist():
-        of_run = lines[lines[RUN_COLUMN] == run]
-        wide = of_run.pivot_table(index=STEP, columns=METRIC, values=VALUE, aggfunc="last", sort=True)
-        if len(wide) < 2:
-            continue
-        places = np.unique(np.linspace(0, len(wide) - 1, min(len(wide), MOST_STEPS)).astype(int))
-        shown = wide.iloc[places].rename(columns=numbers).reset_index(names="epoch")
-        histories[run] = tuple(
-            {name: value for name, value in line.items() if value == value}
-            for line in shown.astype(float).to_dict("records")
-        )
-    return histories
+    lines = course.thinned(runs.curves[runs.curves[METRIC].isin(numbers)].dropna(subset=[VALUE]), MOST_STEPS)
+    wide = lines.pivot_table(index=[RUN_COLUMN, STEP], columns=METRIC, values=VALUE, aggfunc="last", sort=True)
+    steps: dict[int, list[dict[str, float]]] = {}
+    for line in wide.rename(columns=numbers).reset_index(names=[RUN_COLUMN, "epoch"]).to_dict("records"):
+        run = int(line.pop(RUN_COLUMN))
+        steps.setdefault(run, []).append({str(name): float(v) for name, v in line.items() if v == v})
+    return {run: tuple(of_run) for run, of_run in steps.items() if len(of_run) > 1}

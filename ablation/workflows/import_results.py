@@ -12,7 +12,7 @@ from ablation.analysis.study_analysis import collect
 from ablation.errors import AblateError
 from ablation.outcomes import Status
 from ablation.report.build import RenderOptions, RunSummary, build, summarize, write
-from ablation.sources import address, arrange, numbers
+from ablation.sources import address, arrange, course, numbers, trials
 from ablation.sources.arrange import Arranged
 from ablation.sources.runs import PRUNED, RUNNING, Runs
 from ablation.sources.trials import ImportedTrial
@@ -48,7 +48,7 @@ def run(imported: Import) -> tuple[RunSummary, list[str]]:
         if old and old.grid.factors.plugin != experiments.IMPORTED:
             raise AblateError(f"study {record.name!r} was trained, not imported; pass another --name")
         changes = _changes(workspace, old, record, arranged) if old else []
-        _write_snapshot(workspace.study(record.name), runs)
+        _write_snapshot(workspace.study(record.name), arranged.runs)
         _write(workspace, record, arranged, old)
         write_json(_source_file(workspace, record.name), _source(imported, runs, arranged))
         return _concluded(workspace, record), [*arranged.notes, *changes]
@@ -128,7 +128,8 @@ def _write_snapshot(folder: StudyFolder, runs: Runs) -> None:
     lines = (json.dumps(line, default=str, ensure_ascii=False) for line in runs.frame.to_dict("records"))
     write_text(folder.path / "imported" / "runs.jsonl", "\n".join(lines) + "\n")
     if runs.curves is not None:
-        write_text(folder.path / "imported" / "curves.csv", runs.curves.to_csv(index=False))
+        curves = course.thinned(runs.curves, trials.MOST_STEPS)
+        write_text(folder.path / "imported" / "curves.csv", curves.to_csv(index=False))
 
 
 def _source_file(workspace: Workspace, name: str) -> Path:
@@ -140,7 +141,7 @@ def _source(imported: Import, runs: Runs, arranged: Arranged) -> dict[str, objec
     keys = imported.keys.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     keys["import"]["from"] = masked(imported.import_keys.source)
     return {
-        "address": runs.address, "kind": runs.kind, "files": dict(runs.files), "runs": len(runs.frame),
+        "address": runs.address, "kind": runs.kind, "files": dict(runs.files), "runs": len(arranged.runs.frame),
         "notes": list(arranged.notes), "read": datetime.now(UTC).isoformat(timespec="seconds"),
         "version": __version__, "folder": str(imported.path.parent.absolute()), "study": keys,
     }  # fmt: skip
