@@ -100,7 +100,8 @@ def record_of(imported: Import, runs: Runs, arranged: Arranged) -> Record:
         digests={"source": hashlib.sha256(f"{imported.name}|{source}".encode()).hexdigest()[:16]},
         sizes=_sizes(imported, arranged), source=source, kind=runs.kind,
         task=arranged.kinds.task, examples_like={name: list(few) for name, few in arranged.kinds.lines.items()},
-        largest=_largest(arranged), n_runs=len(arranged.runs.frame), is_paired=arranged.is_paired, has_folds=arranged.folds,
+        largest=_largest(arranged), n_runs=len(arranged.runs.frame), is_paired=arranged.is_paired,
+        has_folds=arranged.folds,
         settings=dict(arranged.settings),
         confounded={name: dict(rows) for name, rows in arranged.confounded.items()},
     )  # fmt: skip
