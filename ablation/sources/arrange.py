@@ -66,6 +66,7 @@ def arrange(runs: Runs, keys: ImportKeys, where: str, best: tuple[str, bool] | N
     runs, stated, examples = _measured(runs, stated, keys, key, where)
     costs = {name: resolved(runs, f, f"{where}.costs") for name, f in named(keys.costs).items()}
     values = numbers.by_run(runs, [] if examples else stated, costs, best, where)
+    runs, values, without = (runs, values, "") if examples else trials.with_numbers(runs, values, stated)
     combinations, places = rows.of_levels(rows.levels(runs, factors, f"{where}.factors"))
     seeds, note = rows.seeds(runs.frame[seed], f"{where}.{keys.seed or keys.fold}") if seed else (None, "")
     chosen, remarks = rows.replicates(runs, places, seeds, key, {"duplicates": keys.duplicates, "where": where})
@@ -78,7 +79,7 @@ def arrange(runs: Runs, keys: ImportKeys, where: str, best: tuple[str, bool] | N
         trials=trials.of_runs(runs, chosen, values, keys, stated, examples), is_paired=bool(seed),
         folds=bool(keys.fold), settings={} if seed else confounded.clusters(runs, list(varying), chosen),
         confounded={name: {row + 1: v for row, v in of_rows.items()} for name, of_rows in varying.items()},
-        notes=tuple(filter(None, [*runs.notes, *([] if examples else notes), note, *remarks])),
+        notes=tuple(filter(None, [*runs.notes, *([] if examples else notes), without, note, *remarks])),
         runs=runs,
     )  # fmt: skip
 

@@ -135,9 +135,10 @@ def settings(runs: Runs, used: Iterable[str], results: Sequence[str] = ()) -> li
     if runs.is_told:
         return [name for name in names if name.startswith(SETTING)]
     roots = {name.partition(".")[0] for name in results if "." in name}
-    return [name for name in names if name.partition(".")[0] not in roots and not _is_result(runs, name)]
+    return [name for name in names if name.partition(".")[0] not in roots and not is_result(runs, name)]
 
 
-def _is_result(runs: Runs, name: str) -> bool:
+def is_result(runs: Runs, name: str) -> bool:
+    """Return whether a column has the name of a known measure, and holds numbers."""
     is_number = runs.frame[name].dtype.kind in "if"
     return is_number and measures.meaning(re.sub(r"\W+", "_", name)) is not None

@@ -53,6 +53,26 @@ class ImportedTrial:
     columns: Columns = field(default_factory=dict)
 
 
+def with_numbers(
+    runs: Runs, values: Mapping[str, pd.Series], stated: Sequence[Target]
+) -> tuple[Runs, dict[str, pd.Series], str]:
+    """Return the runs without those that only have other results than the study's numbers, and a note on them.
+
+    A run without any result stays: it failed. Where the source states how runs ended, all stay.
+    """
+    numbers = {t.number for t in stated}
+    has_number = pd.concat([values[number].notna() for number in numbers], axis=1).any(axis=1)
+    names = [str(name) for name in runs.frame.columns]
+    others = [name for name in names if fields.is_result(runs, name) and name not in {t.field for t in stated}]
+    if STATUS in runs.frame or has_number.all() or not others:
+        return runs, dict(values), ""
+    kept = has_number | runs.frame[others].isna().all(axis=1)
+    if kept.all() or not kept.any():
+        return runs, dict(values), ""
+    note = f"{int((~kept).sum())} runs have none of these numbers, but others ({', '.join(others[:3])}): left out."
+    return fields.only(runs, kept), {name: v[kept].reset_index(drop=True) for name, v in values.items()}, note
+
+
 def of_runs(
     runs: Runs, chosen: Sequence[Replicate], values: Mapping[str, pd.Series], keys: ImportKeys,
     stated: Sequence[Target], examples: Sequence[Columns] = (),

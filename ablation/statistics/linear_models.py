@@ -57,3 +57,23 @@ def ordinary_least_squares(design: np.ndarray, values: np.ndarray) -> list[Inter
     fitted = OLS(values, design).fit()
     bounds = fitted.conf_int(ALPHA)
     return [Interval(*map(float, estimate)) for estimate in zip(fitted.params, *bounds.T, strict=True)]
+
+
+def partial_f(design: np.ndarray, term: np.ndarray, values: np.ndarray) -> tuple[float, float]:
+    """Return the F statistic and p of a term, given the rest of the model.
+
+    Args:
+        design: design matrix of the other terms, (R, p), of full rank.
+        term: columns of the term, (R, q), independent of `design`.
+        values: one value per row, (R,).
+    """
+    f, p, _ = OLS(values, np.hstack([design, term])).fit().compare_f_test(OLS(values, design).fit())
+    return float(f), float(p)
+
+
+def adjusted_share(design: np.ndarray, values: np.ndarray) -> float:
+    """Return the share of variance that a model explains, adjusted for its number of terms (adjusted R2).
+
+    `design`: (R, p), with an intercept. `values`: (R,).
+    """
+    return float(OLS(values, design).fit().rsquared_adj)

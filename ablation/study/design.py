@@ -72,7 +72,9 @@ def squares(grid: Grid, rows: Collection[int], factors: tuple[str, str]) -> list
     first_levels, second_levels = (levels(grid, f) for f in factors)
     blocks = []
     for group in _groups(grid, rows, factors):
-        for (a, b), (c, d) in product(combinations(first_levels, 2), combinations(second_levels, 2)):
+        firsts, seconds = {a for a, _ in group}, {b for _, b in group}
+        in_group = [a for a in first_levels if a in firsts], [b for b in second_levels if b in seconds]
+        for (a, b), (c, d) in product(*(combinations(occurring_levels, 2) for occurring_levels in in_group)):
             corners = [group.get(cell) for cell in ((a, c), (a, d), (b, c), (b, d))]
             if all(corners):
                 blocks.append(TwoByTwo(factors, ((a, b), (c, d)), tuple(corners)))  # type: ignore[arg-type]

@@ -6,8 +6,11 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+import statsmodels.formula.api as smf
 from scipy import stats
+from statsmodels.stats.anova import anova_lm
 
 from ablation import cli
 
@@ -222,6 +225,28 @@ def test_wrong_input_is_refused_before_anything_is_written(
     assert message in refusal
     assert "\n" not in refusal
     assert not (tmp_path / "runs" / "arms").exists()
+
+
+def test_factors_of_a_search_are_tested_on_the_means_of_rows(tmp_path: Path):
+    """No two rows differ in one factor alone: an additive model of the rows' means, against statsmodels' own formula."""
+    rng = np.random.default_rng(3)
+    rows = [(kind, round(float(rate), 3)) for kind, rate in zip("abc" * 8, rng.uniform(0.1, 0.9, 24), strict=True)]
+    lines = [[kind, rate, 2 * rate + (kind == "b") * 0.3 + rng.normal(0, 0.2)] for kind, rate in rows for _ in range(2)]
+    path = write(tmp_path, "s.csv", ["kind", "rate", "test_score"], lines)
+    assert imported(tmp_path, path, "--factors", "kind,rate", "--metric", "test_score", "--best", "score=high") == 0
+    frame = (
+        pd.DataFrame(lines, columns=["kind", "rate", "y"]).groupby(["kind", "rate"], sort=False).mean().reset_index()
+    )
+    tested = anova_lm(smf.ols("y ~ C(kind) + rate", frame).fit(), typ=2)
+    shown = (tmp_path / "runs" / "s" / "tables" / "search.md").read_text()
+    slope = smf.ols("y ~ C(kind) + rate", frame).fit().params["rate"] * np.ptp(frame.rate)
+    line = next(line for line in shown.splitlines() if line.startswith("| rate"))
+    assert f"{slope:+.3f}" in line
+    assert tested["PR(>F)"]["rate"] < 0.001
+    assert r"\<0.001" in line
+    of_kind = next(line for line in shown.splitlines() if line.startswith("| kind"))
+    assert f"{tested['PR(>F)']['C(kind)']:.3f}" in of_kind
+    assert "24 row means" in shown
 
 
 @REAL

@@ -9,6 +9,7 @@ from ablation.report.tables.effects import effects
 from ablation.report.tables.per_class import elsewhere, selected
 from ablation.report.tables.reproduction import reproduction
 from ablation.report.tables.review import review
+from ablation.report.tables.search import search
 from ablation.report.tables.selection import selection
 from ablation.report.tables.unpaired import unpaired
 
@@ -19,6 +20,7 @@ def every(study: StudyAnalysis) -> list[Table]:
         contrasts,
         unpaired,
         effects,
+        search,
         selection,
         costs,
         selected,
