@@ -228,7 +228,7 @@ def test_wrong_input_is_refused_before_anything_is_written(
 
 
 def test_factors_of_a_search_are_tested_on_the_means_of_rows(tmp_path: Path):
-    """No two rows differ in one factor alone: an additive model of the rows' means, against statsmodels' own formula."""
+    """No two rows differ in one factor alone: a model of the rows' means, against statsmodels' own formula."""
     rng = np.random.default_rng(3)
     rows = [(kind, round(float(rate), 3)) for kind, rate in zip("abc" * 8, rng.uniform(0.1, 0.9, 24), strict=True)]
     lines = [[kind, rate, 2 * rate + (kind == "b") * 0.3 + rng.normal(0, 0.2)] for kind, rate in rows for _ in range(2)]
