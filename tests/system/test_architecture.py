@@ -32,7 +32,8 @@ DOORS = {  # library -> the files that import it
     "jax": {f"{K}.training.device_loop_jax", f"{K}.training.worker"},
     "jinja2": {"report.templates"},
     "sqlalchemy": {"trackers.databases", "trackers.optuna_study"},
-    "plotly": {"report.figures.style"},
+    "plotly": {"report.figures.style", "api.study"},
+    "openpyxl": {"report.tables.workbook"},
     "imagehash": {f"{K}.datasets.hashes"},
     "PIL": {f"{K}.datasets.{name}" for name in ("align", "decoding", "faces", "hashes")},
     "pynvml": {"engine.slots"},
@@ -173,6 +174,7 @@ def test_wheel_and_checkout_hold_the_same_studies(tmp_path: Path):
     assert done.returncode == 0, done.stderr
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
+        assert "ablation/py.typed" in archive.namelist()  # type checkers of users read the annotations
         held = {
             Path(name).name: archive.read(name) for name in archive.namelist() if name.startswith("ablation/studies/")
         }
