@@ -67,10 +67,11 @@ def _line(sheet: Worksheet, number: int, texts: Sequence[str], bold: bool = Fals
 
 def _put(target: Any, value: float | str | None, bold: bool = False) -> None:
     """Set the value of a cell of the sheet. A text stays a text, even where it begins like a formula."""
-    target.value = one_line(value)[:LONGEST_TEXT] if isinstance(value, str) else value
-    if isinstance(value, str):
+    text = one_line(value)[:LONGEST_TEXT] if isinstance(value, str) else ""
+    target.value = text or (None if isinstance(value, str) else value)
+    if text:
         target.data_type = "s"
-        target.quotePrefix = value.lstrip().startswith(("=", "+", "-", "@"))
+        target.quotePrefix = text.startswith(("=", "+", "-", "@"))
     if bold:
         target.font = Font(bold=True)
 
