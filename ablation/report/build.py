@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from ablation.analysis import costs, held_out, selection, study_analysis, study_statistics
 from ablation.analysis.selection import Selection
 from ablation.analysis.study_analysis import Results, StudyAnalysis
@@ -57,11 +59,16 @@ class RunSummary:
     """State of a study after a run. `unfinished`: (row, seed, outcome, reason) of each trial without a result."""
 
     folder: Path
-    table: Table
+    tables: tuple[Table, ...]
     trained: int
     unfinished: tuple[tuple[int, int, str, str], ...]
     claims: tuple[str, ...]
     warnings: tuple[Diagnostic, ...]
+
+    @property
+    def table(self) -> Table:
+        """The ablation table."""
+        return self.tables[0]
 
     @property
     def codes(self) -> list[str]:
@@ -71,12 +78,19 @@ class RunSummary:
 
 @dataclass(frozen=True)
 class Report:
-    """Rendered study. `tables`: key -> table, the ablation table first; `files`: name in the study folder -> text."""
+    """Rendered study.
+
+    Attributes:
+        tables: key -> table, the ablation table first.
+        frames: name -> data frame of the CSV file `name`.csv.
+        files: name in the study folder -> text.
+    """
 
     study: StudyAnalysis
     tables: dict[str, Table]
     claims: tuple[str, ...]
     warnings: tuple[Diagnostic, ...]
+    frames: dict[str, pd.DataFrame]
     files: dict[str, str]
 
     @property
@@ -117,18 +131,21 @@ def build(
     study_costs, columns = costs.of_study(study), record.grid.table.columns or []
     with_costs = dataframes.with_costs(rows, study_costs, columns)
     ablation_table = table.build(record, with_costs, _majority(study), sealed, study.analysis)
+    frames = {
+        "table": rows,
+        "trials": trials,
+        "costs": dataframes.costs(rows, study_costs, record.primary),
+        "contrasts": dataframes.contrasts(record, study.analysis.contrasts),
+    }
+    if families := study.analysis.families:
+        frames["comparisons"] = dataframes.comparisons(record, families)
     files = {
-        "table.csv": markdown_csv.csv(rows),
-        "trials.csv": markdown_csv.csv(trials),
-        "costs.csv": markdown_csv.csv(dataframes.costs(rows, study_costs, record.primary)),
-        "contrasts.csv": markdown_csv.csv(dataframes.contrasts(record, study.analysis.contrasts)),
+        **{f"{name}.csv": markdown_csv.csv(frame) for name, frame in frames.items()},
         "table.tex": latex.latex(ablation_table, **look.latex),
         "table.md": markdown_csv.markdown_table(ablation_table),
         "macros.tex": latex.macros(rows, ablation_table.decimals, record.detailed),
         "warnings.json": json.dumps(warnings.as_json(diagnostics), indent=1, ensure_ascii=False) + "\n",
     }
-    if families := study.analysis.families:
-        files["comparisons.csv"] = markdown_csv.csv(dataframes.comparisons(record, families))
     secondary_tables = secondary.every(study)
     finished = study_analysis.of_rows(record, results)
     if (
@@ -143,7 +160,7 @@ def build(
     tables = {secondary_table.key: secondary_table for secondary_table in (ablation_table, *secondary_tables)}
     sentences = tuple(summary.claims(study))
     files[REPORT] = html_report.report(study, sentences, diagnostics, [*tables.values()], provenance.provenance(study))
-    return Report(study, tables, sentences, diagnostics, files)
+    return Report(study, tables, sentences, diagnostics, frames, files)
 
 
 def _sets(record: Record) -> set[str]:
@@ -177,8 +194,8 @@ def summarize(workspace: Workspace, drawing: Report, trained: int) -> RunSummary
         if not (r and r.done)
     ]
     folder = workspace.study(drawing.study.record.name).path
-    ablation_table = next(iter(drawing.tables.values()))
-    return RunSummary(folder, ablation_table, trained, tuple(unfinished), drawing.claims, drawing.warnings)
+    tables = tuple(drawing.tables.values())
+    return RunSummary(folder, tables, trained, tuple(unfinished), drawing.claims, drawing.warnings)
 
 
 def rebuild(workspace: Workspace, name: str, look: RenderOptions) -> Report:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
 from ablation.analysis import selection, study_analysis
 from ablation.analysis.selection import Selection
 from ablation.analysis.study_analysis import Results, StudyAnalysis
@@ -107,14 +109,19 @@ def table(study: StudyAnalysis) -> Table:
     return tables.after_the_table(study)
 
 
+def frame(study: StudyAnalysis) -> pd.DataFrame:
+    """Return one line per compared pair: the columns of comparisons.csv, without correction."""
+    family = study.analysis.families[0]
+    return dataframes.comparisons(study.record, [family]).drop(columns=[*IDENTITY, *CORRECTED])
+
+
 def as_json(study: StudyAnalysis) -> dict[str, Any]:
     """Return the comparison as plain values: the columns of comparisons.csv, without correction."""
     family = study.analysis.families[0]
-    frame = dataframes.comparisons(study.record, [family]).drop(columns=[*IDENTITY, *CORRECTED])
     return {
         "study": study.record.name,
         "corrected": False,
-        "pairs": [_plain(line) for line in frame.to_dict("records")],
+        "pairs": [_plain(line) for line in frame(study).to_dict("records")],
         "not_compared": [
             {"from_row": first, "to_row": second, "reason": reason}
             for (first, second), reason in family.untested.items()

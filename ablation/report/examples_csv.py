@@ -25,12 +25,15 @@ from ablation.study.grid import Trial
 CHUNK = 100_000  # lines that are formatted at a time
 
 
-def need_seal(workspace: Workspace, name: str) -> Selection:
-    """Return the sealed selection of a study. Raises AblateError where none is: test results stay closed until then."""
+def need_seal(workspace: Workspace, name: str, subject: str = "--examples: ") -> Selection:
+    """Return the sealed selection of a study. Raises AblateError where none is: test results stay closed until then.
+
+    `subject`: beginning of the message, after the name of the study.
+    """
     sealed = selection.read(workspace, records.need(workspace, name))
     if sealed is None:
         raise AblateError(
-            f"study {name!r}: --examples: no selection is sealed yet, and test examples stay closed until then; "
+            f"study {name!r}: {subject}no selection is sealed yet, and test examples stay closed until then; "
             "finish it with `ablate run`"
         )
     return sealed
@@ -43,18 +46,29 @@ def write(workspace: Workspace, name: str, path: Path) -> int:
     the example, from 0; label; group, where there is one; predicted; other columns that measures need; and one column
     for each measure of single examples, with 1 for correct and 0 for wrong.
     """
-    sealed, record = need_seal(workspace, name), records.need(workspace, name)
-    open_test, lines, columns = selection.unseal(workspace, record, sealed), 0, list[str]()
+    lines, columns = 0, list[str]()
     with atomic(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        for trial, result in done(collect(workspace, record)).items():
-            for frame in _frames(record, trial, open_test(trial, result)):
-                columns = columns or list(frame.columns)
-                text = csv(frame.reindex(columns=columns))
-                file.write(text if not lines else text.partition("\n")[2])
-                lines += len(frame)
-        if not lines:
-            raise AblateError(f"study {name!r}: --examples: its trials have no test examples, only numbers")
+        for frame in frames(workspace, name):
+            columns = columns or list(frame.columns)
+            text = csv(frame.reindex(columns=columns))
+            file.write(text if not lines else text.partition("\n")[2])
+            lines += len(frame)
     return lines
+
+
+def frames(workspace: Workspace, name: str, subject: str = "--examples: ") -> Iterator[pd.DataFrame]:
+    """Yield the lines of the file, at most CHUNK at a time. Raises AblateError before the seal, and without examples.
+
+    `subject`: beginning of the message, after the name of the study.
+    """
+    sealed, record = need_seal(workspace, name, subject), records.need(workspace, name)
+    open_test, lines = selection.unseal(workspace, record, sealed), 0
+    for trial, result in done(collect(workspace, record)).items():
+        for frame in _frames(record, trial, open_test(trial, result)):
+            lines += len(frame)
+            yield frame
+    if not lines:
+        raise AblateError(f"study {name!r}: {subject}its trials have no test examples, only numbers")
 
 
 def _frames(record: Record, trial: Trial, examples: Examples) -> Iterator[pd.DataFrame]:

@@ -14,7 +14,7 @@ from PIL import Image
 
 import ablation
 from ablation import cli
-from ablation.api import arguments as as_options
+from ablation.api.arguments import arguments as as_options
 from ablation.cli.commands import options
 from ablation.cli.terminal import doctor
 from ablation.errors import AblateError

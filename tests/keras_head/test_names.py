@@ -277,7 +277,7 @@ def test_the_counts_of_each_class_are_whole(odd: Path):
 
 def test_a_label_called_na_is_a_label(odd: Path, monkeypatch: pytest.MonkeyPatch):
     """From Python too: pandas would take it for a missing value."""
-    from ablation.api import run  # noqa: PLC0415 (a light import of this file)
+    from ablation import run  # noqa: PLC0415 (a light import of this file)
 
     monkeypatch.chdir(odd)
     assert run("tiny.toml", data="data", slots="cpu:1").label.tolist()[0] == "NA"

@@ -31,12 +31,18 @@ DOORS = {  # library -> the files that import it
     "tensorflow": {f"{K}.training.{name}" for name in ("fused_adam", "device_loop_tensorflow", "worker")},
     "jax": {f"{K}.training.device_loop_jax", f"{K}.training.worker"},
     "jinja2": {"report.templates"},
+<<<<<<< HEAD
     "sqlalchemy": {
         *("trackers.databases", "trackers.optuna_study"),
         *(f"sources.{name}" for name in ("databases", "mlflow_database", "optuna_database")),
     },
     "plotly": {"report.figures.style"},
     "yaml": {"sources.documents"},
+=======
+    "sqlalchemy": {"trackers.databases", "trackers.optuna_study"},
+    "plotly": {"report.figures.style", "api.study"},
+    "openpyxl": {"report.tables.workbook"},
+>>>>>>> b-python
     "imagehash": {f"{K}.datasets.hashes"},
     "PIL": {f"{K}.datasets.{name}" for name in ("align", "decoding", "faces", "hashes")},
     "pynvml": {"engine.slots"},
@@ -177,6 +183,7 @@ def test_wheel_and_checkout_hold_the_same_studies(tmp_path: Path):
     assert done.returncode == 0, done.stderr
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
+        assert "ablation/py.typed" in archive.namelist()  # type checkers of users read the annotations
         held = {
             Path(name).name: archive.read(name) for name in archive.namelist() if name.startswith("ablation/studies/")
         }

@@ -1,6 +1,7 @@
 """`ablate table`: write the tables and the report of a study again, from its files alone."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -55,17 +56,24 @@ from ablation.fast_imports import loading
     metavar="FILE",
     help="Also write a CSV file with one line for each trial and test example, for R or pandas.",
 )
+@click.option(
+    "--xlsx",
+    type=OUTPUT_FILE,
+    callback=output_file,
+    metavar="FILE",
+    help="Also write an Excel workbook with one sheet for each table.",
+)
 @strict_option
 def table(
     grid: str, name: str | None, workspace: Path, style: str, standalone: bool, fragment: bool, wide: bool,
-    intervals: str, marks: str | None, examples: Path | None, strict: tuple[str, ...],
+    intervals: str, marks: str | None, examples: Path | None, xlsx: Path | None, strict: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Redraw the tables and the report of a study from its files.
 
     \b
     ablate table --grid paper
     ablate table --grid paper --standalone --latex-style siunitx
-    ablate table --grid paper --examples examples.csv
+    ablate table --grid paper --examples examples.csv --xlsx paper.xlsx
     ablate table --grid paper --strict LEAK_EXACT --strict SINGLE_SEED
     """
     if standalone and fragment:
@@ -78,6 +86,8 @@ def table(
     outcome = drawn(grid, name, workspace, strict, latex=latex, all_intervals=intervals == "all", marks=marks or "")
     if examples:
         _write_examples(workspace, name, examples)
+    if xlsx:
+        _write_workbook(outcome.tables, xlsx)
     say_table(outcome)
     say_files(outcome)
     return 1 if fatal(outcome.codes, strict) else 0
@@ -95,3 +105,10 @@ def _write_examples(workspace: Path, name: str, path: Path) -> None:
 
     lines = examples_csv.write(opened(workspace), name, path)
     click.echo(f"{lines:,} line{'s' if lines != 1 else ''} of test examples: {path}", err=True)
+
+
+def _write_workbook(tables: Any, path: Path) -> None:
+    from ablation.report.tables import workbook  # slow to load
+
+    workbook.write(tables, path)
+    click.echo(f"{len(tables)} table{'s' if len(tables) != 1 else ''}: {path}", err=True)

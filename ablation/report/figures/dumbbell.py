@@ -114,7 +114,7 @@ def plot(chart: Dumbbell) -> Mapping[str, Any]:
         traces,
         height=130 + LINE * (len(data) + 1),
         xaxis=axis(begins(title, low, unit), range=[low, high]),
-        yaxis=names_axis(y, list(data.name), title={"text": "Row"}),
+        yaxis=names_axis(y, list(data.name), title="Row"),
         shapes=shapes,
         annotations=notes,
     )

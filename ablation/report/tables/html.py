@@ -5,6 +5,7 @@ from typing import Any
 from ablation.model.table import Cell, Column, Table
 from ablation.report.tables import cells
 from ablation.report.tables.cells import MARKS
+from ablation.report.templates import HTML
 from ablation.statistics.intervals import Interval
 
 
@@ -47,3 +48,8 @@ def view(table: Table) -> dict[str, Any]:
         "rows": [[_cell(table, i, k) for k in range(len(table.columns))] for i in range(len(table.rows))],
         "notes": [cells.noted(note, MARKS, str) for note in table.notes],
     }
+
+
+def fragment(table: Table) -> str:
+    """Return a table with its notes as a part of a page, for a notebook: without scripts, with its own style."""
+    return HTML.get_template("fragment.html").render(table=view(table))

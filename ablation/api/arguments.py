@@ -1,18 +1,15 @@
-"""Python interface of `ablate run`: a child process, so that it works without a __main__ guard and in a notebook."""
+"""Keyword options of `ablation.run` as words of the command line."""
 
 import json
 import numbers
 import os
-import subprocess
-import sys
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from fractions import Fraction
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from ablation.errors import AblateError
 
@@ -31,6 +28,13 @@ ALLOWED = {
     "seeds": "the number of seeds (5), or a list of whole numbers; at most 10,000 seeds",
     "set": "a dict of factor and level, {'dropout': 0.5}; a level is a number, a string, a path or a list of numbers",
 }
+Flag = bool | np.bool_
+Scalar = str | os.PathLike[str] | int | float | Decimal | Fraction | np.generic
+Texts = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+Level = Scalar | Iterable[Scalar]
+Levels = Mapping[str, Level] | str | Iterable[str]
+Seeds = str | int | np.integer[Any] | Iterable[int | np.integer[Any] | str]
+
 MOST = 10_000  # maximum number of values in one list: the maximum number of seeds of a study
 
 
@@ -165,10 +169,7 @@ def arguments(options: dict[str, Any]) -> list[str]:
     Raises AblateError, which names the option and the values that it takes.
     """
     words = []
-    for key, value in options.items():
-        name = key.replace("-", "_")
-        if name not in OPTIONS:
-            raise AblateError(f"{key}: unknown option; known: {', '.join(OPTIONS)}")
+    for name, value in options.items():
         flag = f"--{name.replace('_', '-')}"
         try:
             values = [] if value is None else _values(name, value)
@@ -178,24 +179,9 @@ def arguments(options: dict[str, Any]) -> list[str]:
     return words
 
 
-def _grid(value: object) -> str:
+def grid_text(value: object) -> str:
+    """Return the word of the command line for one study or several. Raises AblateError."""
     try:
         return _separated(_plain(value))
     except _Refused:
         raise _refusal("grid", value) from None
-
-
-def run(grid: str, **options: Any) -> pd.DataFrame:
-    """Run a study in a child process and return its table; see `ablation.run`."""
-    command = [sys.executable, "-m", "ablation", "run", "--grid", _grid(grid), "--json", *arguments(options)]
-    try:
-        child = subprocess.run(command, capture_output=True, text=True)
-    except (OSError, ValueError) as error:  # ValueError: a NUL, or half a surrogate pair
-        raise AblateError(
-            f"the options cannot be passed to `ablate run` ({error}); remove characters that are not allowed in paths"
-        ) from None
-    if child.returncode not in (0, 1):
-        lines = child.stderr.strip().splitlines() or ["no message"]
-        raise AblateError(lines[-1].removeprefix("error: "))
-    folder = Path(json.loads(child.stdout)["folder"])
-    return pd.read_csv(folder / "table.csv", keep_default_na=False, na_values=[""])  # a label may be "NA"

@@ -1,0 +1,1 @@
+"""Python interface: runs in a child process, and studies that are opened from their files."""
