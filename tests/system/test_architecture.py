@@ -31,18 +31,13 @@ DOORS = {  # library -> the files that import it
     "tensorflow": {f"{K}.training.{name}" for name in ("fused_adam", "device_loop_tensorflow", "worker")},
     "jax": {f"{K}.training.device_loop_jax", f"{K}.training.worker"},
     "jinja2": {"report.templates"},
-<<<<<<< HEAD
     "sqlalchemy": {
         *("trackers.databases", "trackers.optuna_study"),
         *(f"sources.{name}" for name in ("databases", "mlflow_database", "optuna_database")),
     },
-    "plotly": {"report.figures.style"},
-    "yaml": {"sources.documents"},
-=======
-    "sqlalchemy": {"trackers.databases", "trackers.optuna_study"},
     "plotly": {"report.figures.style", "api.study"},
     "openpyxl": {"report.tables.workbook"},
->>>>>>> b-python
+    "yaml": {"sources.documents"},
     "imagehash": {f"{K}.datasets.hashes"},
     "PIL": {f"{K}.datasets.{name}" for name in ("align", "decoding", "faces", "hashes")},
     "pynvml": {"engine.slots"},
