@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pandas
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ablation.api.study import Study
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "open", "run"]
+__all__ = ["__version__", "open", "run", "table"]
 
 
 def run(
@@ -86,6 +86,70 @@ def open(path: str | os.PathLike[str]) -> Study:
     from ablation.api.study import opened
 
     return opened(path, _importances)
+
+
+def table(
+    frame: pandas.DataFrame,
+    *,
+    factors: str | Sequence[str] | Mapping[str, str],
+    metrics: str | Sequence[str] | Mapping[str, str],
+    seed: str | None = None,
+    fold: str | None = None,
+    costs: str | Sequence[str] | Mapping[str, str] | None = None,
+    step: str | None = None,
+    example: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    ignore: str | Sequence[str] | None = None,
+    reference: int | Mapping[str, Any] | None = None,
+    select_on: str | None = None,
+    best: Mapping[str, str] | None = None,
+    uncertainty: str | None = None,
+    duplicates: str | None = None,
+    take: str | None = None,
+    test_examples: int | None = None,
+    title: str | None = None,
+) -> Study:
+    """Return the ablation table of results in a data frame, as `ablate import` makes it of a file. Nothing is written.
+
+    A line is a run, a step of a run (`step`), or an example of a run (`example`).
+
+    Args:
+        frame: results.
+        factors: names of the columns that are factors, or new name -> column.
+        metrics: names of the columns that are results; val_, test_ or train_ in the name is the split.
+        seed: column of the seed, which pairs the rows. Without it, rows are compared unpaired.
+        fold: column of the fold of a cross-validation, in place of a seed.
+        costs: columns that are costs.
+        step: column that counts the steps of a run.
+        example: column that identifies the example.
+        columns: label, predicted, score, group or repeat -> column, of the examples.
+        ignore: columns that may vary between rows without a warning.
+        reference: number of the row that others are compared with, or its levels: {"norm": "batch"}.
+        select_on: number on validation that selects a row, or "none".
+        best: measure -> "high" or "low", for measures whose names do not say it.
+        uncertainty: "seeds", "examples" or "both".
+        duplicates: "first" or "latest", where a row and seed has several runs; an error by default.
+        take: "last" or "best" value of a metric with steps.
+        test_examples: number of test examples behind a share.
+        title: title of the table.
+
+    Raises:
+        AblateError: A column is missing, or the lines make no table; the message says what to do.
+    """
+    from ablation.api import frame as frames
+
+    imported = {
+        "from": frames.ADDRESS, "factors": frames.named(factors), "metrics": frames.named(metrics), "seed": seed or "",
+        "fold": fold or "", "costs": frames.named(costs), "step": step or "", "example": example or "",
+        "columns": dict(columns or {}), "ignore": list(frames.named(ignore)), "duplicates": duplicates or "error",
+        "take": take or "last", "test_examples": test_examples,
+    }  # fmt: skip
+    keys = {
+        "import": imported, "reference": frames.row(reference),
+        "select_on": select_on, "title": title, "table": {"uncertainty": uncertainty} if uncertainty else None,
+        "measures": {name: {"best": direction} for name, direction in best.items()} if best else None,
+    }  # fmt: skip
+    return frames.table(frame, keys, _importances)
 
 
 def _importances(*arguments: Any) -> dict[str, tuple[float, float]]:

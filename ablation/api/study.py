@@ -63,8 +63,11 @@ class Study:
     in the units of the CSV files, and differences of shares are in percentage points, as in the column's name (_pp).
     """
 
-    def __init__(self, workspace: Workspace, record: Record, importances: Importances | None = None) -> None:
+    def __init__(
+        self, workspace: Workspace, record: Record, importances: Importances | None = None, keep: object = None
+    ) -> None:
         self._workspace, self._record, self._importances = workspace, record, importances
+        self._keep = keep  # a temporary folder, which is deleted with the study
 
     @property
     def name(self) -> str:

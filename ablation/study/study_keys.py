@@ -108,10 +108,11 @@ def parse(path: Path) -> StudyKeys:
     try:
         return StudyKeys.model_validate(content)
     except ValidationError as error:
-        raise AblateError(f"{path}: {_key_error(error)}") from None
+        raise AblateError(f"{path}: {key_error(error)}") from None
 
 
-def _key_error(error: ValidationError) -> str:
+def key_error(error: ValidationError) -> str:
+    """Return what is wrong with the keys of a study file: the key, its value and what is allowed."""
     first = error.errors(include_url=False)[0]
     key, *inner = first["loc"]
     model, field = _described(first["loc"])

@@ -40,8 +40,16 @@ def run(imported: Import) -> tuple[RunSummary, list[str]]:
         AblateError: the source or a key is wrong; raised before anything is written.
     """
     check_name(imported.name)
+    return _imported(imported, *read(imported))
+
+
+def of_runs(imported: Import, runs: Runs) -> RunSummary:
+    """Import runs that are read already; see `run`."""
+    return _imported(imported, *_arranged(imported, runs))[0]
+
+
+def _imported(imported: Import, runs: Runs, arranged: Arranged) -> tuple[RunSummary, list[str]]:
     workspace = opened(imported.workspace, lambda message: None)
-    runs, arranged = read(imported)
     record = imported_study.record_of(imported, runs, arranged)
     with workspace.lock():
         old = records.read(workspace.study(record.name))
@@ -56,10 +64,13 @@ def run(imported: Import) -> tuple[RunSummary, list[str]]:
 
 def read(imported: Import) -> tuple[Runs, Arranged]:
     """Return the runs of the source, and the rows that they make."""
-    keys = imported.import_keys
-    runs = address.read(keys.source, imported.path.parent, f"{imported.where}.from")
+    runs = address.read(imported.import_keys.source, imported.path.parent, f"{imported.where}.from")
+    return _arranged(imported, runs)
+
+
+def _arranged(imported: Import, runs: Runs) -> tuple[Runs, Arranged]:
     numbers.refuse_summaries(runs)
-    arranged = arrange.arrange(runs, keys, imported.where, imported_study.best(imported))
+    arranged = arrange.arrange(runs, imported.import_keys, imported.where, imported_study.best(imported))
     return runs, imported_study.with_classes(imported, arranged)
 
 
@@ -99,12 +110,13 @@ def _write(workspace: Workspace, record: Record, arranged: Arranged, old: Record
         place = workspace.training(record.training_key(stated))
         shutil.rmtree(place.path, ignore_errors=True)
         status = STATUSES.get(trial.status) or Status(trial.status)
-        started = trial.started or now
+        started = trial.started or now - trial.seconds
         result.write(
             place,
             Result(
                 outcome=status, epochs=stated.step, scores=_by_split(trial), history=list(trial.history),
-                started=started, finished=started + trial.seconds, error=trial.reason or trial.status, attempts=1,
+                started=started if trial.seconds else 0.0, finished=started + trial.seconds if trial.seconds else 0.0,
+                error=trial.reason or trial.status, attempts=1,
                 costs=dict(trial.costs), predictions=_predictions(place, trial, stated.step),
             ),
         )  # fmt: skip
