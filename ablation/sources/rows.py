@@ -85,7 +85,7 @@ def seeds(column: pd.Series, where: str) -> tuple[list[int], str]:
 
 
 class Fingerprint(NamedTuple):
-    """What a run measured. `content`: equal for runs with equal numbers; () for a run without numbers.
+    """Fingerprint of a run's numbers. `content`: equal for runs with equal numbers; () for a run without numbers.
 
     `is_coarse`: whether all numbers have so few decimals that two runs may agree by chance.
     """
