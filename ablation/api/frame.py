@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from ablation.api.study import Study
 from ablation.errors import AblateError
 from ablation.report.build import Importances
-from ablation.sources import csv_file
+from ablation.sources.readers import csv_file
 from ablation.sources.runs import Runs
 from ablation.store import record as records
 from ablation.store.workspace import Workspace

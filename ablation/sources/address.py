@@ -34,7 +34,7 @@ def read(address: str, folder: Path, where: str) -> Runs:
         kind, place = BY_SUFFIX.get(Path(address).suffix.lower(), ""), address
     if kind not in READERS:
         raise AblateError(f"{where}: {address!r} is no source that is known; allowed: {ALLOWED}")
-    runs: Runs = import_module(f"ablation.sources.{READERS[kind]}").read(_located(place, folder))
+    runs: Runs = import_module(f"ablation.sources.readers.{READERS[kind]}").read(_located(place, folder))
     return runs
 
 

@@ -8,8 +8,8 @@ import pandas as pd
 
 from ablation.errors import AblateError
 from ablation.sources import course
-from ablation.sources.csv_file import is_summary
 from ablation.sources.fields import is_missing, resolved
+from ablation.sources.readers.csv_file import is_summary
 from ablation.sources.runs import Runs
 from ablation.sources.targets import Target
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ablation.errors import AblateError
-from ablation.sources import csv_file
+from ablation.sources.readers import csv_file
 
 pytestmark = pytest.mark.unit
 

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ablation.errors import AblateError
-from ablation.sources import folders
-from ablation.sources.presets import PRESETS
-from ablation.sources.presets.hydra import override_value
+from ablation.sources.readers import folders
+from ablation.sources.readers.presets import PRESETS
+from ablation.sources.readers.presets.hydra import override_value
 from ablation.sources.runs import Runs
 
 pytestmark = pytest.mark.unit

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ablation.errors import AblateError
-from ablation.sources import json_files
+from ablation.sources.readers import json_files
 from ablation.sources.runs import CURVES, FAILED
 
 pytestmark = pytest.mark.unit
@@ -144,7 +144,7 @@ def test_a_hostile_file_is_one_line(tmp_path: Path, content: str, message: str):
 
 def test_a_large_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The limit is on the bytes of a JSON document; of JSON lines it is on a line."""
-    monkeypatch.setattr("ablation.sources.documents.LIMIT", 100)
+    monkeypatch.setattr("ablation.sources.readers.documents.LIMIT", 100)
     write(tmp_path / "lines.jsonl", '{"a": 1}\n' * 100)
     assert len(json_files.read(f"{tmp_path}/lines.jsonl").frame) == 100
     with pytest.raises(AblateError, match=r"large\.json: larger than"):

@@ -12,8 +12,8 @@ from conftest import SHARED
 from store_samples import add_run, content, mlflow_2
 
 from ablation.errors import AblateError
-from ablation.sources import databases, mlflow_store
-from ablation.sources.mlflow_runs import typed
+from ablation.sources.readers import databases, mlflow_store
+from ablation.sources.readers.mlflow_runs import typed
 from ablation.sources.runs import CURVES
 
 pytestmark = pytest.mark.unit

@@ -16,8 +16,8 @@ from optuna.storages.journal import JournalFileBackend
 from store_samples import content
 
 from ablation.errors import AblateError
-from ablation.sources import optuna_database, optuna_journal, optuna_store
-from ablation.sources.optuna_trials import OptunaStudy
+from ablation.sources.readers import optuna_database, optuna_journal, optuna_store
+from ablation.sources.readers.optuna_trials import OptunaStudy
 
 pytestmark = pytest.mark.unit
 IMPORTS = SHARED / "imports"

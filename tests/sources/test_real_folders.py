@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from conftest import SHARED
 
-from ablation.sources import folders, json_files, wandb_csv
+from ablation.sources.readers import folders, json_files, wandb_csv
 from ablation.sources.runs import Runs
 
 IMPORTS = SHARED / "imports"

@@ -17,8 +17,8 @@ from services import SECRET, free_port, postgres, process
 from store_samples import LARGEST, add_run, content
 
 from ablation.errors import AblateError
-from ablation.sources import mlflow_server, mlflow_store, optuna_store
-from ablation.sources.mlflow_runs import choose
+from ablation.sources.readers import mlflow_server, mlflow_store, optuna_store
+from ablation.sources.readers.mlflow_runs import choose
 from ablation.sources.runs import Runs
 
 pytestmark = pytest.mark.services

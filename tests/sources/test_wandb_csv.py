@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ablation.errors import AblateError
-from ablation.sources import wandb_csv
+from ablation.sources.readers import wandb_csv
 
 pytestmark = pytest.mark.unit
 

@@ -15,8 +15,8 @@ PACKAGE = ROOT / "ablation"
 
 K = "experiments.keras_head"
 DOORS = {  # library -> the files that import it
-    "optuna": {"trackers.optuna_study", "sources.optuna_database", "sources.optuna_journal"},
-    "mlflow": {"trackers.mlflow_sender", "workflows.register_process", "sources.mlflow_server"},
+    "optuna": {"trackers.optuna_study", "sources.readers.optuna_database", "sources.readers.optuna_journal"},
+    "mlflow": {"trackers.mlflow_sender", "workflows.register_process", "sources.readers.mlflow_server"},
     "distributed": {f"engine.dask_{name}" for name in ("cluster", "pool", "worker")},
     "dask": {"engine.dask_cluster"},
     "click": {"cli", "cli.commands.*"},
@@ -33,11 +33,11 @@ DOORS = {  # library -> the files that import it
     "jinja2": {"report.templates"},
     "sqlalchemy": {
         *("trackers.databases", "trackers.optuna_study"),
-        *(f"sources.{name}" for name in ("databases", "mlflow_database", "optuna_database")),
+        *(f"sources.readers.{name}" for name in ("databases", "mlflow_database", "optuna_database")),
     },
     "plotly": {"report.figures.style", "api.study"},
     "openpyxl": {"report.tables.workbook"},
-    "yaml": {"sources.documents"},
+    "yaml": {"sources.readers.documents"},
     "imagehash": {f"{K}.datasets.hashes"},
     "PIL": {f"{K}.datasets.{name}" for name in ("align", "decoding", "faces", "hashes")},
     "pynvml": {"engine.slots"},

@@ -12,9 +12,9 @@ from optuna.distributions import BaseDistribution, json_to_distribution
 from sqlalchemy import Connection
 
 from ablation.errors import AblateError
-from ablation.sources import databases
-from ablation.sources.databases import selected
-from ablation.sources.optuna_trials import FAIL_REASON, METRIC_NAMES, OptunaStudy, OptunaTrial, choose, made
+from ablation.sources.readers import databases
+from ablation.sources.readers.databases import selected
+from ablation.sources.readers.optuna_trials import FAIL_REASON, METRIC_NAMES, OptunaStudy, OptunaTrial, choose, made
 from ablation.sources.runs import Runs
 from ablation.urls import masked
 

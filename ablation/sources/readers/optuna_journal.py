@@ -11,7 +11,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
 from ablation.errors import AblateError
-from ablation.sources.optuna_trials import FAIL_REASON, METRIC_NAMES, OptunaStudy, OptunaTrial, choose, made
+from ablation.sources.readers.optuna_trials import FAIL_REASON, METRIC_NAMES, OptunaStudy, OptunaTrial, choose, made
 from ablation.sources.runs import Runs
 
 LARGEST = 200_000_000  # bytes

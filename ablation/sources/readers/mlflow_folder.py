@@ -7,10 +7,10 @@ from functools import cached_property
 from pathlib import Path
 
 from ablation.errors import AblateError
-from ablation.sources.documents import yaml_value
-from ablation.sources.mlflow_runs import Experiment, MlflowRun, choose, made, order, trash
+from ablation.sources.readers.documents import yaml_value
+from ablation.sources.readers.mlflow_runs import Experiment, MlflowRun, choose, made, order, trash
+from ablation.sources.readers.stored import Point
 from ablation.sources.runs import Runs
-from ablation.sources.stored import Point
 from ablation.urls import masked
 
 META = "meta.yaml"

@@ -1,7 +1,7 @@
 """Lightning: version_*/hparams.yaml and the CSVLogger's metrics.csv."""
 
-from ablation.sources.collector import course
-from ablation.sources.presets.job import Job, Preset, Results, merged
+from ablation.sources.readers.collector import course
+from ablation.sources.readers.presets.job import Job, Preset, Results, merged
 
 SETTINGS, METRICS = ("config.yaml", "hparams.yaml"), "metrics.csv"
 

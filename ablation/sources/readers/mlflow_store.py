@@ -3,7 +3,7 @@
 import re
 
 from ablation.errors import AblateError
-from ablation.sources import databases, mlflow_database, mlflow_folder, mlflow_server
+from ablation.sources.readers import databases, mlflow_database, mlflow_folder, mlflow_server
 from ablation.sources.runs import Runs
 from ablation.urls import first_line, masked
 

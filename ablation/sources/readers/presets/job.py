@@ -7,10 +7,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ablation.errors import AblateError
-from ablation.sources.collector import Curve
-from ablation.sources.documents import json_value
+from ablation.sources.readers.collector import Curve
+from ablation.sources.readers.documents import json_value
+from ablation.sources.readers.tree import Tree
 from ablation.sources.runs import SETTING, TAG, flat
-from ablation.sources.tree import Tree
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from ablation.errors import AblateError
-from ablation.sources.collector import Collector
-from ablation.sources.objects import is_course
-from ablation.sources.presets import PRESETS
-from ablation.sources.presets.job import Job, Preset, Results, as_settings
+from ablation.sources.readers.collector import Collector
+from ablation.sources.readers.objects import is_course
+from ablation.sources.readers.presets import PRESETS
+from ablation.sources.readers.presets.job import Job, Preset, Results, as_settings
+from ablation.sources.readers.tree import Tree
 from ablation.sources.runs import DONE, FAILED, FOLDER, OWN, REASON, SETTING, STATUS, TAG, Runs
-from ablation.sources.tree import Tree
 
 KIND = "folders"
 LINE = "line"  # position of a run in its file, where the file of a folder holds several

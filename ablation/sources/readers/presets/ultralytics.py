@@ -1,7 +1,7 @@
 """Ultralytics: args.yaml and results.csv, a line an epoch; older versions wrote columns with leading blanks."""
 
-from ablation.sources.collector import course
-from ablation.sources.presets.job import Job, Preset, Results, merged
+from ablation.sources.readers.collector import course
+from ablation.sources.readers.presets.job import Job, Preset, Results, merged
 
 SETTINGS, METRICS = "args.yaml", "results.csv"
 

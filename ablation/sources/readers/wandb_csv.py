@@ -8,10 +8,10 @@ from typing import Any
 
 from ablation.errors import AblateError
 from ablation.sources import runs
-from ablation.sources.collector import Collector
-from ablation.sources.documents import is_number, json_value, refuse_depth, spoken
+from ablation.sources.readers.collector import Collector
+from ablation.sources.readers.documents import is_number, json_value, refuse_depth, spoken
+from ablation.sources.readers.tree import Tree, opened
 from ablation.sources.runs import SETTING, TAG, Runs, flat
-from ablation.sources.tree import Tree, opened
 
 KIND = "wandb"
 FILE, SUMMARY, CONFIG = "file", "summary", "config"

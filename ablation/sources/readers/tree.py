@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ablation.errors import AblateError
-from ablation.sources import documents
+from ablation.sources.readers import documents
 
 SHOWN = 5  # names of files in a note
 SENTENCES = 50

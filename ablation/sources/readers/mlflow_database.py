@@ -7,11 +7,11 @@ from math import nan
 from sqlalchemy import Connection
 
 from ablation.errors import AblateError
-from ablation.sources import databases
-from ablation.sources.databases import selected
-from ablation.sources.mlflow_runs import Experiment, MlflowRun, choose, made, order, trash
+from ablation.sources.readers import databases
+from ablation.sources.readers.databases import selected
+from ablation.sources.readers.mlflow_runs import Experiment, MlflowRun, choose, made, order, trash
+from ablation.sources.readers.stored import Point
 from ablation.sources.runs import Runs
-from ablation.sources.stored import Point
 from ablation.urls import masked
 
 TABLES = ("experiments", "runs", "params", "metrics", "tags")

@@ -1,7 +1,7 @@
 """Reader of Optuna: a database, or a journal file."""
 
 from ablation.errors import AblateError
-from ablation.sources import databases, optuna_database, optuna_journal
+from ablation.sources.readers import databases, optuna_database, optuna_journal
 from ablation.sources.runs import Runs
 from ablation.urls import first_line, masked
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ablation.sources.collector import Curve, course, step_name
-from ablation.sources.documents import is_number
+from ablation.sources.readers.collector import Curve, course, step_name
+from ablation.sources.readers.documents import is_number
 from ablation.sources.runs import flat
 
 COURSE = 16  # a longer list of numbers is a course

@@ -1,6 +1,6 @@
 """Presets of folders of configuration and metrics: one module a tool. The order is that of detection."""
 
-from ablation.sources.presets import huggingface, hydra, lightning, ray, sacred, ultralytics
+from ablation.sources.readers.presets import huggingface, hydra, lightning, ray, sacred, ultralytics
 
 PRESETS = {
     "hydra": hydra.PRESET,

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ablation.sources.collector import course
-from ablation.sources.documents import is_number
-from ablation.sources.presets.job import Job, Preset, Results, as_notes, merged
+from ablation.sources.readers.collector import course
+from ablation.sources.readers.documents import is_number
+from ablation.sources.readers.presets.job import Job, Preset, Results, as_notes, merged
 from ablation.sources.runs import FAILED, REASON, STATUS
 
 SETTINGS, LINES, TABLE, ERROR = "params.json", "result.json", "progress.csv", "error.txt"

@@ -19,9 +19,9 @@ from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
 
 from ablation.errors import AblateError
-from ablation.sources.mlflow_runs import Experiment, MlflowRun, choose, made, order
+from ablation.sources.readers.mlflow_runs import Experiment, MlflowRun, choose, made, order
+from ablation.sources.readers.stored import Point
 from ablation.sources.runs import Runs
-from ablation.sources.stored import Point
 from ablation.urls import first_line, masked, reach_loopback_directly, refuse_credentials
 
 PAGE = 1000

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from ablation.errors import AblateError
+from ablation.sources.readers.stored import Point, counted, curves_of, digest, frame_of
 from ablation.sources.runs import (
     DONE,
     DURATION,
@@ -22,7 +23,6 @@ from ablation.sources.runs import (
     TAG,
     Runs,
 )
-from ablation.sources.stored import Point, counted, curves_of, digest, frame_of
 from ablation.urls import masked
 
 STATES = {"FINISHED": DONE, "FAILED": FAILED, "KILLED": KILLED, "RUNNING": RUNNING, "SCHEDULED": RUNNING}

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from ablation.errors import AblateError
-from ablation.sources.collector import Collector, Curve
-from ablation.sources.documents import json_value
-from ablation.sources.objects import is_course, parted
+from ablation.sources.readers.collector import Collector, Curve
+from ablation.sources.readers.documents import json_value
+from ablation.sources.readers.objects import is_course, parted
+from ablation.sources.readers.tree import Tree, opened
 from ablation.sources.runs import DONE, FAILED, KILLED, PRUNED, RUNNING, STATUS, Runs
-from ablation.sources.tree import Tree, opened
 
 KIND = "json"
 FILE = "file"

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from ablation.sources.collector import course
-from ablation.sources.presets.job import Job, Preset, Results, as_notes, merged, named
+from ablation.sources.readers.collector import course
+from ablation.sources.readers.presets.job import Job, Preset, Results, as_notes, merged, named
+from ablation.sources.readers.tree import natural
 from ablation.sources.runs import flat
-from ablation.sources.tree import natural
 
 STATE, FINAL = "trainer_state.json", "all_results.json"
 SETTINGS = (

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from ablation.sources.collector import Curve
-from ablation.sources.documents import is_number
-from ablation.sources.presets.job import Job, Preset, Results, as_notes
+from ablation.sources.readers.collector import Curve
+from ablation.sources.readers.documents import is_number
+from ablation.sources.readers.presets.job import Job, Preset, Results, as_notes
 from ablation.sources.runs import DONE, DURATION, FAILED, KILLED, REASON, RUN, RUNNING, STARTED, STATUS, flat
 
 CONFIG, RUN_FILE, METRICS = "config.json", "run.json", "metrics.json"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ablation.errors import AblateError
+from ablation.sources.readers.stored import Point, counted, curves_of, digest, frame_of
 from ablation.sources.runs import (
     DONE,
     DURATION,
@@ -22,7 +23,6 @@ from ablation.sources.runs import (
     Runs,
     flat,
 )
-from ablation.sources.stored import Point, counted, curves_of, digest, frame_of
 from ablation.urls import masked
 
 STATES = {"COMPLETE": DONE, "FAIL": FAILED, "PRUNED": PRUNED, "RUNNING": RUNNING, "WAITING": RUNNING}

@@ -7,12 +7,12 @@ from fnmatch import fnmatch
 from typing import Any
 
 from ablation.errors import AblateError
-from ablation.sources.collector import course, step_name
-from ablation.sources.documents import yaml_value
-from ablation.sources.objects import parted
-from ablation.sources.presets.job import Job, Preset, Results, merged
+from ablation.sources.readers.collector import course, step_name
+from ablation.sources.readers.documents import yaml_value
+from ablation.sources.readers.objects import parted
+from ablation.sources.readers.presets.job import Job, Preset, Results, merged
+from ablation.sources.readers.tree import SHOWN
 from ablation.sources.runs import flat
-from ablation.sources.tree import SHOWN
 
 CONFIG, OVERRIDES, CHOICES = ".hydra/config.yaml", ".hydra/overrides.yaml", ".hydra/hydra.yaml"
 LIKELY = ("metric", "result", "score", "eval", "test", "summary", "history", "log")  # words in names of such files

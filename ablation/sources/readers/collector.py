@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ablation.errors import AblateError
-from ablation.sources.documents import is_number
+from ablation.sources.readers.documents import is_number
 from ablation.sources.runs import METRIC, RUN_COLUMN, STEP, VALUE, flat
 
 FIELDS = 20_000  # of all runs of a source
