@@ -80,7 +80,7 @@ def of_result(record: Record, result: Result) -> dict[str, float]:
     stated = {**result.scores.get("val", {}), **last, **result.costs}
     costs = {
         PARAMETERS: float(result.parameters or math.nan),
-        SECONDS: result.seconds if result.finished else math.nan,
+        SECONDS: float(result.seconds or math.nan),  # imported results need not state them
         MEMORY: float(result.memory or math.nan),
         **{name: float(stated.get(name, math.nan)) for name in reported(record)},
     }

@@ -43,9 +43,14 @@ def of_lines(
         if fault := repeats.fault(of_run):
             raise AblateError(f"{where}: run {run + 1}: {fault}")
         of_runs.append(of_run)
-    others = [name for name in frame.columns if name not in fields.values()]
+    others = [name for name in frame.columns if name not in fields.values() and _is_of_runs(frame[name], position)]
     first = frame.loc[~position.duplicated(), others].reset_index(drop=True)
     return replace(runs, frame=first), of_runs
+
+
+def _is_of_runs(column: pd.Series, position: pd.Series) -> bool:
+    """Return whether a column has one value in all lines of each run; otherwise it is one of the examples."""
+    return bool((column.astype(str).groupby(position).nunique() == 1).all())
 
 
 @dataclass(frozen=True)

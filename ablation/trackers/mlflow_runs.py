@@ -173,7 +173,7 @@ class MlflowRuns:
         """Yield all messages of one finished trial. The last message contains the digest of all of them."""
         *messages, end = self._ending(key, result)
         yield self._run(trial, key, result.started)
-        yield from (_point(key, epoch) for epoch in result.history)
+        yield from (_point(key, {"time": result.finished, **epoch}) for epoch in result.history)
         yield from messages
         if tests and trial in tests.scores:
             final = {f"final/test_{name}": value for name, value in tests.scores[trial].items()}

@@ -115,7 +115,7 @@ def _write(workspace: Workspace, record: Record, arranged: Arranged, old: Record
             place,
             Result(
                 outcome=status, epochs=stated.step, scores=_by_split(trial), history=list(trial.history),
-                started=started if trial.seconds else 0.0, finished=started + trial.seconds if trial.seconds else 0.0,
+                started=started, finished=started + trial.seconds,
                 error=trial.reason or trial.status, attempts=1,
                 costs=dict(trial.costs), predictions=_predictions(place, trial, stated.step),
             ),

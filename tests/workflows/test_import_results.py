@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
+from mlflow import MlflowClient
 from scipy import stats
 from statsmodels.stats.anova import anova_lm
 
@@ -94,6 +95,22 @@ def test_the_source_is_verified(arms: Path, tmp_path: Path, capsys: pytest.Captu
     arms.write_text(arms.read_text().replace("baseline,0,0.", "baseline,0,0.1"))
     assert cli.run(check) == 1
     assert "Since the last import (8 runs, 8 now): 1 changed." in capsys.readouterr().err
+
+
+def test_mlflow_has_the_imported_runs_with_their_courses(tmp_path: Path):
+    """`ablate sync` sends them, like those of a study that was trained."""
+    lines = [
+        [arm, seed, epoch, 0.5 + 0.1 * epoch + seed / 100] for arm in "ab" for seed in (0, 1) for epoch in range(3)
+    ]
+    path = write(tmp_path, "e.csv", ["arm", "seed", "epoch", "val_acc"], lines)
+    options = ("--factors", "arm", "--seed", "seed", "--step", "epoch", "--metric", "val_acc")
+    assert imported(tmp_path, path, *options) == 0
+    assert cli.run(["sync", "--workspace", str(tmp_path / "runs")]) == 0
+    client = MlflowClient(f"sqlite:///{tmp_path / 'runs' / 'mlflow.db'}")
+    runs = client.search_runs([e.experiment_id for e in client.search_experiments()], "params.arm = 'b'")
+    assert sorted(run.data.metrics["final/test_val_acc"] for run in runs) == pytest.approx([0.7, 0.71])
+    assert {run.data.params["seed"] for run in runs} == {"0", "1"}
+    assert len(client.get_metric_history(runs[0].info.run_id, "test_val_acc")) == 3
 
 
 def test_a_study_file_states_the_same(arms: Path, tmp_path: Path):
