@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from ablation.analysis.check_context import CheckContext
 from ablation.engine.run import Run
 from ablation.errors import AblateError
-from ablation.experiments.imported import diagnostics as checks
+from ablation.experiments.imported import diagnostics as own_warnings
 from ablation.experiments.protocol import Prepared, Request
 from ablation.measures import from_columns
 from ablation.measures.classes import of_classes
@@ -92,7 +92,7 @@ class Inputs(record.Inputs):
 
 def diagnostics() -> dict[str, Callable[[CheckContext], Diagnostic | None]]:
     """Return the warnings of imported results: code -> check."""
-    return {"CONFOUNDED": checks.confounded, "UNPAIRED": checks.unpaired, "FOLDS": checks.folds}
+    return {"CONFOUNDED": own_warnings.confounded, "UNPAIRED": own_warnings.unpaired, "FOLDS": own_warnings.folds}
 
 
 def prepare(request: Request, watch: ProgressListener) -> Prepared:
