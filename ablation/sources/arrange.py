@@ -109,13 +109,15 @@ def _measured(
     """Return one run for each combination of the fields of `key` where lines are steps or examples, otherwise the runs;
     with the full names of the numbers' fields, and the columns of the examples of each run."""
     if keys.example:
-        columns = {name: resolved(runs, f, f"{where}.columns.{name}") for name, f in keys.columns.items()}
+        stated_columns = keys.columns | ({"group": keys.group} if keys.group else {})
+        columns = {name: resolved(runs, f, f"{where}.columns.{name}") for name, f in stated_columns.items()}
         columns |= {t.name: resolved(runs, t.field, f"{where}.metrics.{t.number}") for t in stated}
         example = resolved(runs, keys.example, f"{where}.example")
         runs, of_runs = per_example.of_lines(runs, example, columns, key, f"{where}.example")
         return runs, stated, of_runs
-    if keys.columns:
-        raise AblateError(f"{where}.columns: needs example = the name of the column that identifies the examples")
+    if keys.columns or keys.group:
+        key_name = "columns" if keys.columns else "group"
+        raise AblateError(f"{where}.{key_name}: needs example = the name of the column that identifies the examples")
     if keys.step:
         metrics = [resolved(runs, t.field, f"{where}.metrics.{t.number}") for t in stated if "|" not in t.field]
         metrics += [resolved(runs, name, f"{where}.costs") for name in named(keys.costs).values()]
@@ -155,7 +157,7 @@ def _refuse_own(factors: Mapping[str, str], stated: Sequence[Target], where: str
 
 def _prepared(runs: Runs, keys: ImportKeys, where: str) -> Runs:
     """Return the runs with the fields of a pattern, without those that the filter leaves out, as runs of long lines."""
-    runs = fields.with_pattern(runs, keys.pattern, f"{where}.pattern")
+    runs = fields.with_pattern(fields.with_status(runs), keys.pattern, f"{where}.pattern")
     runs = fields.filtered(runs, keys.where, f"{where}.where")
     if keys.long:
         long = keys.long if isinstance(keys.long, LongKeys) else LongKeys()

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ablation.errors import AblateError
 from ablation.measures import names as measures
-from ablation.sources.runs import CURVES, FOLDER, NAME, OWN, RUN, RUN_COLUMN, SETTING, TAG, Runs
+from ablation.sources.runs import CURVES, FOLDER, NAME, OWN, RUN, RUN_COLUMN, SETTING, STATUS, STATUS_OF, TAG, Runs
 
 OWN_OF_FILES = ("file", "line")  # fields that readers of files add to each run
 SHOWN = 8  # names that an error message lists
@@ -80,12 +80,28 @@ def numbers(texts: Sequence[str | None]) -> list[Any]:
     return list(texts)
 
 
+def with_status(runs: Runs) -> Runs:
+    """Return the runs with how they ended, in our words: where all values of `status`, or of `state`, say it.
+
+    A column `status` that says something else is renamed, because it is no status of runs.
+    """
+    frame = runs.frame
+    for name in (STATUS, "state"):
+        if name in frame and frame[name].notna().any():
+            states = [None if is_missing(cell) else STATUS_OF.get(str(cell).lower(), "") for cell in frame[name]]
+            if "" not in states:
+                return replace(runs, frame=frame.drop(columns=name).assign(**{STATUS: pd.Series(states, frame.index)}))
+    return replace(runs, frame=frame.rename(columns={STATUS: f"source.{STATUS}"})) if STATUS in frame else runs
+
+
 def filtered(runs: Runs, conditions: Mapping[str, Any], where: str) -> Runs:
     """Return the runs whose fields have the stated values. Raises AblateError where no run is left."""
     kept = pd.Series(True, runs.frame.index)
     for name, stated in conditions.items():
         field = resolved(runs, name, f"{where}.{name}")
         values = stated if isinstance(stated, list) else [stated]
+        if field == STATUS:
+            values = [STATUS_OF.get(str(value).lower(), value) for value in values]
         if field not in runs.frame:
             raise AblateError(f"{where}.{name}: is a metric with a course; runs are filtered by their other fields")
         matching = runs.frame[field].map(lambda cell, values=values: any(is_equal(cell, value) for value in values))

@@ -9,6 +9,11 @@ import pandas as pd
 DONE, FAILED, KILLED, PRUNED, RUNNING = STATUSES = ("done", "failed", "killed", "pruned", "running")
 SETTING = "params."  # names of settings begin with it, where the source tells settings from results
 TAG = "tags."  # names of notes that the source stores beside a run
+WORDS = {
+    DONE: "done finished completed complete success succeeded ok", FAILED: "failed fail failure crashed error",
+    KILLED: "killed interrupted cancelled canceled aborted", PRUNED: "pruned", RUNNING: "running scheduled waiting",
+}  # fmt: skip
+STATUS_OF = {word: status for status, words in WORDS.items() for word in words.split()}  # words of other programs
 STATUS, REASON, RUN, NAME, FOLDER, STARTED, DURATION = (
     "status", "reason", "run_id", "name", "folder", "started", "duration",
 )  # fmt: skip

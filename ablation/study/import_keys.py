@@ -50,6 +50,7 @@ class ImportKeys(BaseModel):
     duplicates: Literal["error", "first", "latest"] = Field(default="error", description="error, first or latest")
     test_examples: int | None = Field(default=None, ge=1, description="the number of test examples, from 1")
     example: str = Field(default="", description="the name of the column that identifies the example of a line")
+    group: str = Field(default="", description="the name of the column with the group of an example, such as a person")
     columns: dict[str, str] = Field(
         default={}, description="a table: label, predicted, score, group or repeat = the name of a column"
     )

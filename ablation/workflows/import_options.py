@@ -13,7 +13,7 @@ from ablation.study.study_keys import StudyKeys
 from ablation.workflows.imported_study import Import
 
 OF_IMPORT = ("factors", "seed", "fold", "metrics", "costs", "where", "ignore", "step", "long", "take", "duplicates",
-             "pattern", "example", "columns", "test_examples")  # fmt: skip
+             "pattern", "example", "group", "columns", "test_examples")  # fmt: skip
 COMMAND_LINE = Path("ablate import")  # stands for the study file in messages about options
 
 

@@ -108,6 +108,15 @@ def test_runs_without_a_number_are_failed():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["status", "state"])
+def test_words_of_other_programs_say_how_a_run_ended(name: str):
+    """In a filter too; a column of this name that says something else is no status."""
+    columns = {"arm": ["a", "a", "b"], "test_acc": [0.5, 0.1, 0.7], name: ["FINISHED", "crashed", "COMPLETE"]}
+    assert [t.status for t in arranged(dict(columns)).trials] == ["done", "failed", "done"]
+    assert len(arranged(dict(columns), where={"status": "FINISHED"}).trials) == 2
+    assert [t.status for t in arranged(columns | {name: ["new", "old", "old"]}).trials] == ["done"] * 3
+
+
 def test_last_and_best_values_of_a_course():
     """The last value, which may be nan; with "best", all numbers at the step with the best selecting one."""
     lines = [(0, "val_acc", 1, 0.9), (0, "val_acc", 2, 0.8), (0, "test_acc", 1, 0.7), (0, "test_acc", 2, 0.75),

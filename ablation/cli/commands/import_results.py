@@ -48,6 +48,7 @@ FIELDS = "Repeatable, or separated by commas; NAME=FIELD gives a field another n
 @click.option("--pattern", default="", metavar="REGEX",
               help="Named groups, matched on a run's folder, file or name, become fields.")  # fmt: skip
 @click.option("--example", default="", help="Column that identifies the example, where each line is an example.")
+@click.option("--group", default="", help="Column of the group of an example, such as a person or topic.")
 @click.option("--columns", multiple=True, callback=_split, metavar="NAME=FIELD",
               help="Columns of the examples: label, predicted, score, group, repeat.")  # fmt: skip
 @click.option("--test-examples", type=click.IntRange(min=1), help="Number of test examples behind a share.")

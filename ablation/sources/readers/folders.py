@@ -31,7 +31,7 @@ def read(address: str) -> Runs:
     collector, preset, courses = Collector(), PRESETS[name], set()
     for job in jobs(tree, preset):
         for fields, results in _runs(job, preset):
-            collector.add(fields, results.curves)
+            collector.add(fields, {_free(name): curve for name, curve in results.curves.items()})
             courses |= {field for field in results.fields if is_course(field, results.fields[field])}
     collector.unroll(sorted(courses))
     if not collector.count:

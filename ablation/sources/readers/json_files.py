@@ -10,16 +10,11 @@ from ablation.sources.readers.collector import Collector, Curve
 from ablation.sources.readers.documents import json_value
 from ablation.sources.readers.objects import is_course, parted
 from ablation.sources.readers.tree import Tree, opened
-from ablation.sources.runs import DONE, FAILED, KILLED, PRUNED, RUNNING, STATUS, Runs
+from ablation.sources.runs import STATUS, STATUS_OF, Runs
 
 KIND = "json"
 FILE = "file"
 SUFFIXES = (".json", ".jsonl", ".ndjson")
-WORDS = {
-    DONE: "done finished completed complete success succeeded ok", FAILED: "failed fail failure crashed error",
-    KILLED: "killed interrupted cancelled canceled aborted", PRUNED: "pruned", RUNNING: "running",
-}  # fmt: skip
-STATUS_OF = {word: status for status, words in WORDS.items() for word in words.split()}
 
 
 def read(address: str) -> Runs:
