@@ -112,15 +112,20 @@ def imported(python: Path) -> dict[str, str]:
         "    except Exception as error:\n"
         "        return repr(error)\n"
         "    return ''\n"
-        "found = {name: load(name) for name in json.loads(sys.argv[1])}\n"
-        "print(json.dumps(found | {'PIL': 'PIL' in sys.modules and 'loaded' or ''}))\n"
+        "names = json.loads(sys.argv[1])\n"
+        "found = {name: load(name) for name in names if name not in sys.argv[2:]}\n"
+        "found['PIL'] = 'PIL' in sys.modules and 'loaded' or ''\n"
+        "print(json.dumps(found | {name: load(name) for name in sys.argv[2:]}))\n"
     )
     names = [f"ablation.{name}".removesuffix(".__init__") for name in CORE]
-    said = subprocess.run([python, "-c", code, json.dumps(names)], capture_output=True, text=True, check=True)
+    said = subprocess.run(
+        [python, "-c", code, json.dumps(names), *WORKBOOKS], capture_output=True, text=True, check=True
+    )
     found: dict[str, str] = json.loads(said.stdout)
     return found
 
 
+WORKBOOKS = ("ablation.report.tables.workbook", "ablation.api.study", "ablation.api.frame")  # openpyxl loads Pillow
 CORE = sorted(name for name in MODULES if not name.startswith(f"{K}."))
 
 
