@@ -39,7 +39,8 @@ def load(name: str) -> Any:
     points = {point.name: point.value for point in entry_points(group=GROUP)}
     target = BUILT_IN.get(name) or points.get(name) or (name if set(".:") & set(name) else None)
     if target is None:
-        raise AblateError(f"[experiment] plugin: unknown experiment {name!r}; known: {', '.join(names())}")
+        to_name = [one for one in names() if one != IMPORTED]  # which no study file names
+        raise AblateError(f"[experiment] plugin: unknown experiment {name!r}; known: {', '.join(to_name)}")
     module, _, attribute = target.partition(":")
     try:
         imported = import_module(module)

@@ -275,7 +275,7 @@ def test_a_database_that_is_lost_while_a_run_goes_on_is_told_all_at_its_end(tmp_
     runs = MlflowRuns(found, tracker)
     until(lambda: not (tmp_path / "outbox.jsonl").exists())
     tracker._sender = None  # as after a message that failed: the next database knows nothing
-    runs.agree(for_trackers(Report(findings, {}, (), (), {"table.csv": "row", "report.html": ""})), None)
+    runs.agree(for_trackers(Report(findings, {}, (), (), {}, {"table.csv": "row", "report.html": ""})), None)
     assert runs.close() == 0
     assert set(sender(tmp_path).states) == {PARENT, *map(found.trial_key, found.grid.trials())}
     assert all(sender(tmp_path).states.values())
@@ -388,7 +388,7 @@ def test_what_a_server_out_of_reach_lacks_does_not_pile_up(tmp_path: Path):
     results = {trial: Result(Status.FAILED, 1, error="no") for trial in found.grid.trials()}
     none = StudyEvidence({}, {}, {}, None)
     findings = StudyAnalysis(found, results, None, none, analyse(found, none, {}, None), None, (), ())
-    drawing = for_trackers(Report(findings, {}, (), (), {"table.csv": "row", "report.html": ""}))
+    drawing = for_trackers(Report(findings, {}, (), (), {}, {"table.csv": "row", "report.html": ""}))
     path = tmp_path / "outbox.jsonl"
 
     def refuse() -> Sender:
