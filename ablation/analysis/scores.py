@@ -40,6 +40,8 @@ def _over_examples(sample: Sample) -> Interval | None:
     if units.source == DRAW:
         assert sample.draws is not None
         return bootstrap.percentiles(np.array([sample.mean]), sample.draws.mean(axis=0)[None])[0]
+    if sample.groups is not None and units.source == NOTHING:
+        return None  # too few groups for an interval over them, and examples of a group are not independent
     if _is_counted(sample) and not units.sizes:
         return intervals.wilson(round(sample.mean * sample.n), sample.n)
     return _over_units(sample, units) if units.source == SCORE else None

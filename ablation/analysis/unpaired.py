@@ -37,7 +37,7 @@ def unpaired(a: Sample, b: Sample) -> Difference:
 def _welch(a: Sample, b: Sample, first: np.ndarray, second: np.ndarray, over: str) -> Difference:
     """Return the difference by Welch's t over these values, (N,) and (M,)."""
     interval = intervals.within(intervals.welch(first, second), -a.reach, a.reach)
-    return Difference(interval, {}, over, tests.welch_p(first, second))
+    return Difference(interval, {}, over, intervals.welch_p(first, second))
 
 
 def has_clusters(sample: Sample) -> bool:

@@ -58,11 +58,14 @@ def from_steps(runs: Runs, step: str, key: Sequence[str], metrics: Sequence[str]
     if pd.DataFrame({"run": position, "step": frame[step]}).duplicated().any():
         raise AblateError(f"{where}: a run has two lines of one {step}; name the factor or seed that tells them apart")
     courses = [c for c in frame.columns if c in metrics and c not in key and frame[c].dtype.kind in "if"]
-    melted = frame.assign(**{RUN_COLUMN: position}).melt([RUN_COLUMN, step], courses, METRIC, VALUE)
-    melted = melted.rename(columns={step: STEP}).dropna(subset=[VALUE]).astype({VALUE: float})
+    lines = [
+        pd.DataFrame({RUN_COLUMN: position, METRIC: name, STEP: frame[step], VALUE: frame[name].astype(float)})
+        for name in courses
+    ]
+    curves = pd.concat(lines, ignore_index=True).dropna(subset=[VALUE]) if lines else None
     others = [c for c in frame.columns if c not in (*courses, step)]
-    last_values = frame.assign(**{RUN_COLUMN: position}).groupby(RUN_COLUMN)[others].last().reset_index(drop=True)
-    return replace(runs, frame=last_values, curves=melted[list(CURVES)])
+    last_values = frame[others].groupby(position).last().reset_index(drop=True)
+    return replace(runs, frame=last_values, curves=curves)
 
 
 def _need_numbers(runs: Runs, name: str, where: str) -> None:

@@ -189,10 +189,19 @@ def welch(a: np.ndarray, b: np.ndarray) -> Interval:
     The bounds are nan where neither of the two varies.
     """
     difference = float(b.mean() - a.mean())
-    if not np.ptp(a) and not np.ptp(b):
-        return Interval(difference, float("nan"), float("nan"))
-    bounds = stats.ttest_ind(b, a, equal_var=False).confidence_interval(LEVEL)
-    return Interval(difference, float(bounds.low), float(bounds.high))
+    low, high, _ = welch_of_variances(difference, *_variances(a, b))
+    return Interval(difference, low, high)
+
+
+def _variances(*samples: np.ndarray) -> tuple[list[float], list[float]]:
+    """Return the variance of each sample's mean, and its degrees of freedom. Equal values have the variance 0."""
+    variances = [float(s.var(ddof=1) / len(s)) if np.ptp(s) >= rounding(s) else 0.0 for s in samples]
+    return variances, [len(s) - 1.0 for s in samples]
+
+
+def welch_p(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the two-sided p of Welch's (1947) t test of independent values, (N,) and (M,); nan if neither varies."""
+    return welch_of_variances(float(b.mean() - a.mean()), *_variances(a, b))[2]
 
 
 def welch_of_variances(

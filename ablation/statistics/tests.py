@@ -65,13 +65,6 @@ def paired_p(a: np.ndarray, b: np.ndarray) -> list[float]:
     return [float(p_value) for p_value in p]
 
 
-def welch_p(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the two-sided p of Welch's (1947) t test of independent values, (N,) and (M,); nan if neither varies."""
-    if not np.ptp(a) and not np.ptp(b):
-        return float("nan")
-    return float(stats.ttest_ind(b, a, equal_var=False).pvalue)
-
-
 def agresti_caffo_p(correct: Counts, other: Counts) -> float:
     """Return the two-sided p of no difference of two accuracies on independent examples (Agresti & Caffo 2000).
 

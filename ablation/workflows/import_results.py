@@ -24,7 +24,7 @@ from ablation.store.record import Record
 from ablation.store.result import Result
 from ablation.store.upgrade import opened
 from ablation.store.workspace import StudyFolder, TrainingFolder, Workspace, check_name
-from ablation.study.study_keys import StudyKeys
+from ablation.study.study_keys import StudyKeys, floats
 from ablation.urls import masked
 from ablation.workflows import imported_study
 from ablation.workflows.imported_study import Import
@@ -55,11 +55,25 @@ def _imported(imported: Import, runs: Runs, arranged: Arranged) -> tuple[RunSumm
         old = records.read(workspace.study(record.name))
         if old and old.grid.factors.plugin != experiments.IMPORTED:
             raise AblateError(f"study {record.name!r} was trained, not imported; pass another --name")
+        if old and old.inputs.source != record.inputs.source:
+            raise AblateError(f"study {record.name!r} is of {old.inputs.source}; pass another --name")
         changes = _changes(workspace, old, record, arranged) if old else []
         _write_snapshot(workspace.study(record.name), arranged.runs)
         _write(workspace, record, arranged, old)
         write_json(_source_file(workspace, record.name), _source(imported, runs, arranged))
-        return _concluded(workspace, record), [*arranged.notes, *changes]
+        try:
+            return _concluded(workspace, record), [*arranged.notes, *changes]
+        except BaseException:
+            if old is None:  # nothing half made stays
+                _discard(workspace, record)
+            raise
+
+
+def _discard(workspace: Workspace, record: Record) -> None:
+    """Delete the files of a study and of its runs."""
+    for trial in record.grid.trials():
+        shutil.rmtree(workspace.training(record.training_key(trial)).path, ignore_errors=True)
+    shutil.rmtree(workspace.study(record.name).path, ignore_errors=True)
 
 
 def read(imported: Import) -> tuple[Runs, Arranged]:
@@ -150,7 +164,7 @@ def _source_file(workspace: Workspace, name: str) -> Path:
 
 def _source(imported: Import, runs: Runs, arranged: Arranged) -> dict[str, object]:
     """Return where the results are from, and the keys by which they were read."""
-    keys = imported.keys.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    keys = floats(imported.keys.model_dump(by_alias=True, exclude_defaults=True))
     keys["import"]["from"] = masked(imported.import_keys.source)
     return {
         "address": runs.address, "kind": runs.kind, "files": dict(runs.files), "runs": len(arranged.runs.frame),

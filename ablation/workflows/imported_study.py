@@ -21,7 +21,7 @@ from ablation.study.grid import NOTHING, Grid
 from ablation.study.import_keys import BEST, ImportKeys
 from ablation.study.levels import Condition, Factor, Schema
 from ablation.study.study_keys import StudyKeys, floats
-from ablation.study.table_keys import MeasureKeys
+from ablation.study.table_keys import MeasureKeys, TableKeys
 from ablation.urls import masked
 
 SEALED = "Imported: not sealed; test numbers were known."
@@ -41,7 +41,8 @@ class Import:
     def import_keys(self) -> ImportKeys:
         """Keys of [import]."""
         assert self.keys.imported is not None
-        return self.keys.imported
+        keys = self.keys.imported
+        return keys.model_copy(update={"where": floats(keys.where), "failed": floats(keys.failed)})
 
     @property
     def where(self) -> str:
@@ -130,12 +131,15 @@ def _largest(arranged: Arranged) -> dict[str, float]:
 def _grid(imported: Import, arranged: Arranged, inputs: Inputs) -> Grid:
     """Return the grid of the rows, with the reference and the comparisons of the study file."""
     keys, path, experiment = imported.keys, imported.path, SimpleNamespace(measures=inputs.measures({}))
+    if len(arranged.rows) < 2:
+        levels = ", ".join(f"{f} {level!r}" for f, level in zip(arranged.factors, arranged.rows[0], strict=True))
+        raise AblateError(f"{imported.where}.factors: all runs are one row ({levels}); a table needs two rows")
     rows = tuple(Condition(dict(zip(arranged.factors, row, strict=True))) for row in arranged.rows)
     grid = Grid(
         stem=imported.name, title=keys.title or imported.name, factors=_schema(arranged), rows=rows,
         labels=("",) * len(rows), published=({},) * len(rows), reference=_default_reference(rows),
         select_on=_select_on(imported, experiment, inputs), split_seed=0, settings={}, stated=arranged.factors,
-        seeds=tuple(sorted({trial.seed for trial in arranged.trials})), table=study_keys.table(path, keys, experiment),
+        seeds=tuple(sorted({trial.seed for trial in arranged.trials})), table=_table(imported, experiment, inputs),
         margin=study_keys.margin(path, keys, experiment) if keys.equivalence_margin else None,
         measures=study_keys.measures(path, keys, experiment),
         replication="folds" if arranged.folds else "seeds" if arranged.is_paired else "runs",
@@ -145,6 +149,17 @@ def _grid(imported: Import, arranged: Arranged, inputs: Inputs) -> Grid:
     study_keys.refuse_second_best(path, grid)
     loaded: Any = SimpleNamespace(schema=grid.factors, located=lambda levels, folder: levels)
     return grid.model_copy(update={"comparisons": comparisons.checked(path, keys.compare, grid, loaded)})
+
+
+def _table(imported: Import, experiment: Any, inputs: Inputs) -> TableKeys:
+    """Return the keys of [table]; the primary measure is one that has numbers on test."""
+    keys, path = imported.keys, imported.path
+    study_keys.primary(path, keys, experiment)  # raises an error for a measure that is not there
+    table = study_keys.table(path, keys, experiment)
+    on_test = [name for name in inputs.detailed if name in experiment.measures]
+    selecting = keys.select_on.partition("_")[2]
+    first = selecting if selecting in on_test else next(iter(on_test), "")
+    return table if table.primary or not first else table.model_copy(update={"primary": f"test_{first}"})
 
 
 def _schema(arranged: Arranged) -> Schema:

@@ -109,7 +109,7 @@ def test_unpaired_differences_agree_with_scipy_and_statsmodels():
     """Welch's interval and test, and Agresti and Caffo's, which is conservative for paired rows."""
     a, b = np.array([0.61, 0.64, 0.6]), np.array([0.7, 0.74, 0.69, 0.71])
     result = stats.ttest_ind(b, a, equal_var=False)
-    assert tests.welch_p(a, b) == pytest.approx(result.pvalue)
+    assert intervals.welch_p(a, b) == pytest.approx(result.pvalue)
     interval = intervals.welch(a, b)
     assert (interval.low, interval.high) == pytest.approx(tuple(result.confidence_interval()))
     counted = intervals.agresti_caffo((60, 100), (75, 100))  # two added successes and failures in each row

@@ -54,7 +54,10 @@ def disagree(context: CheckContext) -> Diagnostic | None:
     if not sealed or sealed.on_test or sealed.row is None or sealed.row not in test:
         return None
     selected = test[sealed.row]
-    rows = [row for row, evidence in test.items() if evidence.split == selected.split]
+    compared = context.study.analysis.rows
+    rows = [row for row, evidence in test.items() if evidence.split == selected.split and row in compared]
+    if sealed.row not in rows:
+        return None
     firsts, bests = dict[Measure, list[int]](), dict[Measure, tuple[float, float]]()
     for measure in context.record.detailed:
         values = {row: _on_test(context, row, measure) for row in rows}
@@ -66,7 +69,7 @@ def disagree(context: CheckContext) -> Diagnostic | None:
     if not firsts:
         return None
     others = sorted({row for best_rows in firsts.values() for row in best_rows})
-    alike = [row for row in others if context.study.analysis.rows[row].not_different]
+    alike = [row for row in others if compared[row].not_different]
     alike_text = (
         f"; on test, {which(alike, 'does', 'do')} not differ significantly from row {sealed.row}" if alike else ""
     )
