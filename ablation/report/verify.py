@@ -37,6 +37,7 @@ class Verified:
     """Result of a verification.
 
     Attributes:
+        workspace: workspace of the study.
         cells: number of cells in the file.
         mismatches: one sentence each, naming the cell.
         uncompared: what an earlier version drew in another way, in words.
@@ -44,6 +45,7 @@ class Verified:
 
     file: Path
     study: str
+    workspace: Workspace
     cells: int
     mismatches: tuple[str, ...]
     uncompared: tuple[str, ...] = ()
@@ -306,4 +308,4 @@ def check(workspace: Workspace, path: Path, importances: Importances | None = No
         mismatches = min(mismatches, list(_compare(stored, read(with_intervals.files[name]), same_wording)), key=len)
     cells = sum(len(line) for _, line in stored.lines)
     uncompared = tuple(_uncompared(stored, fresh, same_wording))
-    return Verified(path, study, cells, tuple(dict.fromkeys(mismatches)), uncompared)
+    return Verified(path, study, workspace, cells, tuple(dict.fromkeys(mismatches)), uncompared)

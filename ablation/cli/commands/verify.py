@@ -35,7 +35,7 @@ def verify(files: tuple[Path, ...], workspace: Path, source: bool) -> int:
         wrong += bool(verification.mismatches)
         click.echo(verification.say(), err=bool(verification.mismatches))
         if source:
-            changes = import_results.reread(opened_workspace, verification.study)
+            changes = import_results.reread(verification.workspace, verification.study)
             wrong += bool(changes)
             for line in changes or [f"{verification.study}: its source has the same results"]:
                 click.echo(line, err=bool(changes))
