@@ -25,10 +25,11 @@ GENERAL = ("name", "type", "value", "id")  # last parts of names that say little
 class Arranged:
     """Rows and trials that the runs of a source make.
 
-    `rows`: a level for each factor. `is_paired`: whether the source states seeds, which pair the rows. `folds`: whether
-    the replicates are folds. `confounded`: setting -> row (from 1) -> its values. `settings`: seed -> its settings,
-    numbered, where the runs of a row are repeats of several settings. `targets`: the study's numbers. `runs`: the
-    runs, one line each. `kinds`: kinds of the columns of examples.
+    `rows`: a level for each factor. `targets`: the study's numbers. `is_paired`: whether the source states seeds, which
+    pair the rows. `folds`: whether the replicates are folds. `confounded`: setting -> row (from 1) -> its values.
+    `settings`: seed -> its settings, numbered, where the runs of a row are repeats of several settings. `stated`: those
+    of the notes that a caption has, on which runs and values count. `runs`: the runs, one line each. `kinds`: kinds of
+    the columns of examples.
     """
 
     factors: tuple[str, ...]
@@ -40,6 +41,7 @@ class Arranged:
     confounded: Mapping[str, Mapping[int, tuple[str, ...]]]
     settings: Mapping[int, int]
     notes: tuple[str, ...]
+    stated: tuple[str, ...]
     runs: Runs
     kinds: Kinds = field(default_factory=Kinds)
 
@@ -80,8 +82,15 @@ def arrange(runs: Runs, keys: ImportKeys, where: str, best: tuple[str, bool] | N
         folds=bool(keys.fold), settings={} if seed else confounded.clusters(runs, list(varying), chosen),
         confounded={name: {row + 1: v for row, v in of_rows.items()} for name, of_rows in varying.items()},
         notes=tuple(filter(None, [*runs.notes, *([] if examples else notes), without, note, *remarks])),
-        runs=runs,
+        stated=tuple(filter(None, [*_choice(keys, best), without, *remarks])), runs=runs,
     )  # fmt: skip
+
+
+def _choice(keys: ImportKeys, best: tuple[str, bool] | None) -> list[str]:
+    """Return the sentence on which value of a course counts; none where the source has no course to choose from."""
+    if best:
+        return [f"Each run at its best step by {best[0]}, which is optimistic."]
+    return ["Each run at its last step."] if keys.step else []
 
 
 def _refuse_nothing(runs: Runs, keys: ImportKeys, where: str) -> None:

@@ -10,6 +10,7 @@ SPLITS = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "eval": "val",
     "dev": "val", "test": "test", "testing": "test",
 }  # fmt: skip
+INNER = ("train", "val", "valid", "validation", "test")  # words that state the split within a name too
 ALLOWED = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 OF_VALIDATION = "the source has no test numbers: validation numbers are compared in their place"
 WITHOUT_SPLIT = "names no split: read as a number on test"
@@ -61,4 +62,9 @@ def _split(name: str) -> tuple[str, str]:
     words = re.sub(r"\W+", "_", name).strip("_")
     first, _, measure = words.partition("_")
     split = SPLITS.get(first.lower(), "")
+    if not split:  # as in ema_val_acc
+        parts = words.split("_")
+        inner = next((n for n, part in enumerate(parts[1:-1], start=1) if part.lower() in INNER), 0)
+        if inner:
+            return SPLITS[parts[inner].lower()], "_".join([*parts[:inner], *parts[inner + 1 :]])
     return (split, measure) if split and measure else ("", words)

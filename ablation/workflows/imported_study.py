@@ -24,6 +24,7 @@ from ablation.study.study_keys import StudyKeys, floats
 from ablation.study.table_keys import MeasureKeys, TableKeys
 from ablation.urls import masked
 
+VALIDATION_ONLY = "All numbers are on validation: the source has none on test."
 SEALED = "Imported: not sealed; test numbers were known."
 BASELINES = ("baseline", "base", "reference", "control", "default", "full", "none")
 
@@ -75,13 +76,14 @@ def best(imported: Import) -> tuple[str, bool] | None:
 
 def _selecting(imported: Import) -> str:
     """Return the number that selects steps: that of select_on, otherwise the first on validation; "" for none."""
-    numbers, notes = targets.of_metrics(imported.import_keys.metrics, f"{imported.where}.metrics")
+    numbers, _ = targets.of_metrics(imported.import_keys.metrics, f"{imported.where}.metrics")
     stated = imported.keys.select_on
     if stated not in ("", NOTHING):
         return stated if not stated.startswith("test_") or imported.keys.select_on_test else ""
     first = next((t.number for t in numbers if t.split == "val"), "")
-    of_validation = any(note.lower().startswith(targets.OF_VALIDATION) for note in notes)
-    return first or (numbers[0].number if numbers and (of_validation or imported.keys.select_on_test) else "")
+    return first or (
+        numbers[0].number if numbers and (_is_of_validation(imported) or imported.keys.select_on_test) else ""
+    )
 
 
 def with_classes(imported: Import, arranged: Arranged) -> Arranged:
@@ -102,14 +104,27 @@ def record_of(imported: Import, runs: Runs, arranged: Arranged) -> Record:
         sizes=_sizes(imported, arranged), source=source, kind=runs.kind,
         task=arranged.kinds.task, examples_like={name: list(few) for name, few in arranged.kinds.lines.items()},
         largest=_largest(arranged), n_runs=len(arranged.runs.frame), is_paired=arranged.is_paired,
-        has_folds=arranged.folds,
+        has_folds=arranged.folds, of_validation=_is_of_validation(imported),
         settings=dict(arranged.settings),
         confounded={name: dict(rows) for name, rows in arranged.confounded.items()},
     )  # fmt: skip
     grid = _grid(imported, arranged, inputs)
-    record = Record(name=imported.name, grid=grid, data=runs.address, inputs=inputs, notes=(SEALED,))
+    of_validation = (VALIDATION_ONLY,) if inputs.of_validation else ()
+    record = Record(
+        name=imported.name,
+        grid=grid,
+        data=runs.address,
+        inputs=inputs,
+        notes=(SEALED, *of_validation, *arranged.stated),
+    )
     _ = record.selected_by, records.stated_measures(grid, inputs.measures({}), imported.name)  # raise where wrong
     return record
+
+
+def _is_of_validation(imported: Import) -> bool:
+    """Return whether numbers on validation stand for those on test, of which the source has none."""
+    _, notes = targets.of_metrics(imported.import_keys.metrics, f"{imported.where}.metrics")
+    return any(note.lower().startswith(targets.OF_VALIDATION) for note in notes)
 
 
 def _sizes(imported: Import, arranged: Arranged) -> dict[str, int]:

@@ -52,3 +52,15 @@ def folds(context: CheckContext) -> Diagnostic | None:
         "Intervals and tests of differences are widened for that (Nadeau & Bengio 2003); they are approximate.",
         "Report them as approximate; repeat the folds with other splits to make them more certain.",
     )
+
+
+def validation_only(context: CheckContext) -> Diagnostic | None:
+    """Warn where numbers on validation stand for those on test."""
+    if not context.record.inputs.of_validation:
+        return None
+    return Diagnostic(
+        "VALIDATION_ONLY",
+        "The source has no test numbers: all numbers, differences and p values are on validation.",
+        "Validation may have chosen settings or steps, and then its numbers are too good.",
+        "Evaluate the rows on test once; until then, say that the table is on validation.",
+    )

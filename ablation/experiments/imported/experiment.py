@@ -42,6 +42,7 @@ class Inputs(record.Inputs):
     values, for settings that vary between rows without being factors. `n_runs`: number of runs in the source.
     `settings`: number of a run -> its settings, numbered, where the runs of a row are repeats of several settings.
     `is_paired`: whether the source states seeds. `has_folds`: whether these are folds.
+    `of_validation`: whether numbers on validation stand for those on test.
     """
 
     source: str = ""
@@ -54,6 +55,7 @@ class Inputs(record.Inputs):
     settings: dict[int, int] = Field(default_factory=dict)
     is_paired: bool = False
     has_folds: bool = False
+    of_validation: bool = False
 
     def identity(self, condition: Condition) -> dict[str, Any]:
         return dict(self.digests)
@@ -92,7 +94,12 @@ class Inputs(record.Inputs):
 
 def diagnostics() -> dict[str, Callable[[CheckContext], Diagnostic | None]]:
     """Return the warnings of imported results: code -> check."""
-    return {"CONFOUNDED": own_warnings.confounded, "UNPAIRED": own_warnings.unpaired, "FOLDS": own_warnings.folds}
+    return {
+        "CONFOUNDED": own_warnings.confounded,
+        "UNPAIRED": own_warnings.unpaired,
+        "FOLDS": own_warnings.folds,
+        "VALIDATION_ONLY": own_warnings.validation_only,
+    }
 
 
 def prepare(request: Request, watch: ProgressListener) -> Prepared:

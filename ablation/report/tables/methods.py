@@ -68,7 +68,7 @@ def method(record: Record, analysis: Analysis) -> Iterator[str]:
     """Yield the sentences that name the intervals, the test of the differences from the reference, and its family."""
     compared = [facts.delta for facts in analysis.rows.values() if facts.delta]
     if _units(analysis) <= UNPAIRED and analysis.over in OF_TRAININGS and compared:
-        yield _unpaired(record, analysis, len(compared))
+        yield _unpaired(record, analysis, sum(d.p == d.p for d in compared))
         return
     if analysis.over == SEEDS_ALONE:
         yield (
@@ -81,6 +81,10 @@ def method(record: Record, analysis: Analysis) -> Iterator[str]:
         yield f"{named} Δ: of the numbers alone, untested." if not analysis.over else named
         return
     typical = next((d for d in compared if d.over == analysis.over), compared[0])
+    if not typical.over:
+        few = f", over fewer than {FEWEST} groups" if analysis.inference.by_group else ""
+        yield f"{named} Δ: untested{few}."
+        return
     test = f"{test_name(record, typical)} against {{reference}}, Holm over {plural(len(compared), 'row')}"
     interval = interval_name(record, typical.over)
     yield f"{named} Δ: 95 % intervals by {interval}, unadjusted; p: {test}{_disagreement(typical)}."
@@ -156,7 +160,6 @@ def _interval(measure: Measure, record: Record, analysis: Analysis) -> str:
 
 def limits(record: Record, analysis: Analysis) -> Iterator[str]:
     """Yield which rows have other units than the rest, and what the intervals and tests do not cover."""
-    seeds, n = len(record.grid.seeds), len(analysis.rows)
     paired = record.grid.replication == SEEDS_ALONE
     apart = [
         r for r, f in analysis.rows.items()
@@ -173,9 +176,10 @@ def limits(record: Record, analysis: Analysis) -> Iterator[str]:
     if has_seeds and any(_without_width(facts.primary.interval.low) for facts in analysis.rows.values()):
         yield "No brackets where all values are equal: an interval without width would claim certainty."
     if not has_seeds and has_examples:
+        n_trained = sum(len(record.grid.seeds_of(row)) for row in analysis.rows)
         networks = "networks" if record.inputs.classes else "models"
         yield (
-            f"Intervals and tests are about these {n * seeds} trained {networks}; they hold no run-to-run (seed) "
+            f"Intervals and tests are about these {n_trained} trained {networks}; they hold no run-to-run (seed) "
             "variance."
         )
 

@@ -25,7 +25,8 @@ def _design(study: StudyAnalysis) -> Iterator[tuple[str, str]]:
     grid = study.record.grid
     yield "rows", f"{len(grid.rows):,}"
     yield "seeds", ", ".join(map(str, grid.seeds)) + (f"; replicates {grid.replicates}" if grid.replicates else "")
-    yield "split seed", str(grid.split_seed)
+    if grid.only is None:
+        yield "split seed", str(grid.split_seed)
     for factor in grid.factors.names:
         levels = list(dict.fromkeys(short(factor, study.record.shown(row)[factor]) for row in grid.rows))
         yield factor.replace("_", " "), ", ".join(levels[:20]) + (" ..." if len(levels) > 20 else "")

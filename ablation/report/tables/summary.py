@@ -73,7 +73,7 @@ def _significance(contrasts: list[Contrast], family: int) -> str:
     """Return which contrasts differ significantly from 0 after the Holm adjustment over `family` contrasts."""
     significant = [f"{c.pair.first} → {c.pair.second}" for c in contrasts if c.difference.p_holm < ALPHA]
     test = f"Holm over {plural(family, 'contrast')}"
-    if not any(c.difference.over for c in contrasts):
+    if not any(c.difference.over and c.difference.p == c.difference.p for c in contrasts):
         return "numbers alone, untested"
     if not significant:
         return f"does not differ significantly from 0 ({test})"

@@ -25,12 +25,19 @@ def single_seed(context: CheckContext) -> Diagnostic | None:
     rows = [row for row, trials in context.finished.items() if len(trials) == 1]
     if not rows:
         return None
+    if context.grid.only is not None:  # imported runs, which need not be trainings
+        fact, remedy = "has one run|have one run", "Repeat the rows with other seeds before you call a setting better."
+    else:
+        fact = "was trained with one seed|were trained with one seed"
+        remedy = (
+            "Run with --seeds 5, or at least repeat the reference (--replicate-reference 5), before you call a setting "
+            "better."
+        )
     return Diagnostic(
         "SINGLE_SEED",
-        f"{sentence(which(rows, 'was', 'were'))} trained with one seed.{_replicates_text(context)}",
+        f"{sentence(which(rows, *fact.split('|')))}.{_replicates_text(context)}",
         _interval_scope(context),
-        "Run with --seeds 5, or at least repeat the reference (--replicate-reference 5), before you call a setting "
-        "better.",
+        remedy,
         tuple(rows),
     )
 
