@@ -159,6 +159,52 @@ def test_runs_without_seeds_are_compared_by_welch(tmp_path: Path):
     assert "UNPAIRED" in warned(tmp_path, "runs")
 
 
+def test_validation_that_disagrees_with_test_is_said(tmp_path: Path):
+    """Rows are selected on a measure without test numbers, and compared by one that has them."""
+    lines = [
+        [m, s, loss + s / 100, acc + s / 100] for m, loss, acc in (("a", 0.5, 0.9), ("b", 0.4, 0.8)) for s in range(3)
+    ]
+    path = write(tmp_path, "v.csv", ["model", "seed", "val_loss", "test_acc"], lines)
+    options = ("--factors", "model", "--seed", "seed", "--metric", "val_loss,test_acc", "--select-on", "val_loss")
+    assert imported(tmp_path, path, *options) == 0
+    assert [line["selected"] for line in table(tmp_path, "v")] == ["False", "True"]
+    assert "VAL_TEST_DISAGREE" in warned(tmp_path, "v")
+
+
+def test_lines_that_are_steps_stay_paired_by_a_column_called_run(tmp_path: Path):
+    """The name of the seed's column is the user's; numbers on validation are called that, and the step is stated."""
+    lines = [[arm, run, epoch, 0.5 + 0.1 * (arm == "b") + run / 50 + epoch / 100 + (arm == "b") * run / 500]
+             for arm in "ab" for run in range(4) for epoch in range(3)]  # fmt: skip
+    path = write(tmp_path, "e.csv", ["arm", "run", "epoch", "val_acc"], lines)
+    assert imported(tmp_path, path, "--factors", "arm", "--seed", "run", "--step", "epoch", "--metric", "val_acc") == 0
+    last = np.array([line[3] for line in lines if line[2] == 2]).reshape(2, 4)
+    assert float(table(tmp_path, "e")[1]["p"]) == pytest.approx(stats.ttest_rel(last[1], last[0]).pvalue)
+    assert "VALIDATION_ONLY" in warned(tmp_path, "e")
+    caption = text(tmp_path, "e").splitlines()[0]
+    assert "All numbers are on validation" in caption
+    assert "Each run at its last step." in caption
+
+
+def test_few_groups_have_no_interval_over_examples_in_their_place(tmp_path: Path):
+    """Examples of one group are not independent; the caption says why there is none."""
+    rng = np.random.default_rng(0)
+    lines = [[arm, q, q % 4, int(rng.random() < 0.7)] for arm in "ab" for q in range(80)]
+    path = write(tmp_path, "g.csv", ["arm", "q", "topic", "ok"], lines)
+    options = ("--factors", "arm", "--example", "q", "--metric", "ok", "--group", "topic")
+    assert imported(tmp_path, path, *options) == 0
+    assert "No intervals: the test examples are of fewer than 6 groups." in text(tmp_path, "g")
+    assert table(tmp_path, "g")[0]["test_ok_low"] == ""
+
+
+def test_another_source_does_not_replace_a_study(arms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Its name is taken."""
+    options = ("--factors", "arm", "--seed", "seed", "--metric", "test_acc", "--name", "mine")
+    assert imported(tmp_path, arms, *options) == 0
+    other = shutil.copy(arms, tmp_path / "other.csv")
+    assert imported(tmp_path, other, *options) == 2
+    assert f"study 'mine' is of {arms}; pass another --name" in capsys.readouterr().err
+
+
 def test_folds_have_the_corrected_resampled_test(tmp_path: Path):
     """The variance of a mean difference over J folds is s2 (1 / J + 1 / (J - 1)); a row has no interval."""
     rng = np.random.default_rng(1)
@@ -229,6 +275,8 @@ def test_failed_runs_stay_in_the_table(tmp_path: Path):
         (["arms.csv", "--seed", "seed", "--fold", "seed", "--factors", "arm", "--metric", "test_acc"], "both stated"),
         (["arms.csv", "--factors", "arm", "--metric", "test_acc", "--reference", "arm=x"], "reference: no row has arm"),
         (["arms.csv", "--factors", "arm", "--metric", "test_acc", "--write", "x.toml"], "--write: needs --guess"),
+        (["arms.csv", "--factors", "arm", "--metric", "a=test_acc,a=val_acc"], "--metric: a is stated twice"),
+        (["arms.csv", "--factors", "arm", "--metric", "test_acc", "--where", "arm=wide"], "all runs are one row"),
     ],
 )  # fmt: skip
 def test_wrong_input_is_refused_before_anything_is_written(

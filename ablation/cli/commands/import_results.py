@@ -17,7 +17,10 @@ def _split(context: click.Context, parameter: click.Parameter, values: tuple[str
     names = [name.strip() for value in values for name in value.split(",") if name.strip()]
     if not any("=" in name for name in names):
         return names
-    pairs = (name.partition("=") if "=" in name else (name, "=", name) for name in names)
+    pairs = [name.partition("=") if "=" in name else (name, "=", name) for name in names]
+    stated = [name.strip() for name, _, _ in pairs]
+    if twice := next((name for n, name in enumerate(stated) if name in stated[:n]), None):
+        raise AblateError(f"{parameter.opts[-1]}: {twice} is stated twice; state each name once")
     return {name.strip(): field.strip() for name, _, field in pairs}
 
 

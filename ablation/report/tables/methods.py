@@ -26,6 +26,8 @@ def brackets(record: Record, analysis: Analysis | None) -> str:
         return " Means over folds have no interval; differences have one."
     if record.inputs.clusters:
         return f" Brackets: {100 * LEVEL:.0f}% intervals over settings, of rows with {FEWEST} or more different ones."
+    if not analysis.over and analysis.inference.by_group and record.examples(record.grid.rows[0]).get("test"):
+        return f" No intervals: the test {record.noun}s are of fewer than {FEWEST} groups."
     if not analysis.over:
         return f" No intervals: each trial states its number alone, and intervals over seeds begin at {SEEDS} seeds."
     return f" Brackets: {100 * LEVEL:.0f}% intervals over {test_units(record, analysis.over)}."
