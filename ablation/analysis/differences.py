@@ -43,11 +43,10 @@ def has_too_few(a: Sample, b: Sample) -> bool:
     """Return whether two rows that are to be compared over seeds and examples have too few seeds in common for that,
     though at least one of them has enough. A test over the examples of these seeds would claim something else, and in
     a family with tests over both, it would err too often. Rows without examples are compared over seeds."""
-    if a.clusters is not None:
-        return False
     has_examples = a.scores is not None or a.draws is not None
-    n_common, n_most = len(set(a.seeds) & set(b.seeds)), max(len(a.seeds), len(b.seeds))
-    return a.uncertainty == BOTH and has_examples and n_most >= SEEDS > n_common
+    if a.uncertainty != BOTH or not has_examples or a.clusters is not None:
+        return False
+    return max(len(a.seeds), len(b.seeds)) >= SEEDS > len(set(a.seeds) & set(b.seeds))
 
 
 class _Chunk(NamedTuple):

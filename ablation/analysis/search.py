@@ -53,7 +53,7 @@ def factor_tests(study: StudyAnalysis) -> FactorTests | None:
     """
     grid, effects = study.record.grid, study.analysis.effects
     rows = sorted(study.analysis.rows)
-    if grid.only is None or not effects or not all(effect.reason for effect in effects):
+    if not grid.is_imported or not effects or not all(effect.reason for effect in effects):
         return None
     values = np.array([study.analysis.rows[row].primary.value for row in rows])
     parts = {factor: part for factor in grid.varying if (part := _columns(grid, rows, factor)).size}

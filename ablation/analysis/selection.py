@@ -236,6 +236,12 @@ def seal(folder: StudyFolder, new: Selection) -> Selection:
     return new
 
 
+def select_and_seal(workspace: Workspace, record: Record, results: Mapping[Trial, Result | None]) -> Selection | None:
+    """Select a row as `select` does, write the selection and return it; None where there is none yet."""
+    selected = select(workspace, record, results)
+    return seal(workspace.study(record.name), selected) if selected else None
+
+
 def _tested(workspace: Workspace, record: Record, results: Mapping[Trial, Result]) -> dict[Trial, float]:
     """Return the test score of each trial by the selecting measure. Raise AblateError where a trial has none."""
     open_test, measure = opener(workspace, record, "test"), _measure(record)

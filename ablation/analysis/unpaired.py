@@ -10,6 +10,7 @@ from ablation.statistics.groups import FEWEST, GroupSizes, group_values
 from ablation.statistics.intervals import Counts, Interval
 
 OVER_SEEDS, OVER_EXAMPLES = "seeds, unpaired", "examples, unpaired"
+OVER_SETTINGS = "settings, unpaired"
 SETTINGS = "settings"  # units where the trainings of a row repeat different settings
 
 
@@ -61,7 +62,7 @@ def _of_clusters(a: Sample, b: Sample) -> Difference:
         difference, [float(part.variances[0, 0]) for part in parts], [float(part.degrees[0]) for part in parts]
     )
     interval = intervals.within(Interval(difference, low, high), -a.reach, a.reach)
-    return Difference(interval, {}, f"{SETTINGS}, unpaired", p)
+    return Difference(interval, {}, OVER_SETTINGS, p)
 
 
 def _counts(sample: Sample) -> Counts:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from ablation.api.study import Study
 from ablation.errors import AblateError
 from ablation.report.build import Importances
-from ablation.sources.readers import csv_file
+from ablation.sources.cells import typed
 from ablation.sources.runs import Runs
 from ablation.store import record as records
 from ablation.store.workspace import Workspace
@@ -48,7 +48,7 @@ def _runs(frame: pd.DataFrame) -> Runs:
     names = [str(name) for name in flat.columns]
     if twice := next((name for n, name in enumerate(names) if name in names[:n]), None):
         raise AblateError(f"frame: two columns are named {twice!r}; rename one")
-    columns = {name: csv_file.typed(_plain(flat.iloc[:, n]))[0] for n, name in enumerate(names)}
+    columns = {name: typed(_plain(flat.iloc[:, n]))[0] for n, name in enumerate(names)}
     return Runs(ADDRESS, "frame", pd.DataFrame(columns))
 
 

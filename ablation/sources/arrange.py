@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ablation.errors import AblateError
-from ablation.sources import confounded, course, fields, numbers, per_example, rows, targets, trials
+from ablation.sources import confounded, course, fields, metrics, numbers, per_example, rows, trials
 from ablation.sources.fields import resolved
+from ablation.sources.metrics import Metric
 from ablation.sources.per_example import Columns, Kinds
 from ablation.sources.runs import Runs
-from ablation.sources.targets import Target
 from ablation.sources.trials import ImportedTrial
+from ablation.study.grid import Replication
 from ablation.study.import_keys import ImportKeys, LongKeys
 
 OWN_COLUMNS = (
@@ -25,8 +26,8 @@ GENERAL = ("name", "type", "value", "id")  # last parts of names that say little
 class Arranged:
     """Rows and trials that the runs of a source make.
 
-    `rows`: a level for each factor. `targets`: the study's numbers. `is_paired`: whether the source states seeds, which
-    pair the rows. `folds`: whether the replicates are folds. `confounded`: setting -> row (from 1) -> its values.
+    `rows`: a level for each factor. `metrics`: the study's numbers. `replication`: what the runs of a row differ in:
+    seeds or folds, which pair the rows, or runs without either. `confounded`: setting -> row (from 1) -> its values.
     `settings`: seed -> its settings, numbered, where the runs of a row are repeats of several settings. `stated`: those
     of the notes that a caption has, on which runs and values count. `runs`: the runs, one line each. `kinds`: kinds of
     the columns of examples.
@@ -35,9 +36,8 @@ class Arranged:
     factors: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
     trials: tuple[ImportedTrial, ...]
-    targets: tuple[Target, ...]
-    is_paired: bool
-    folds: bool
+    metrics: tuple[Metric, ...]
+    replication: Replication
     confounded: Mapping[str, Mapping[int, tuple[str, ...]]]
     settings: Mapping[int, int]
     notes: tuple[str, ...]
@@ -63,23 +63,24 @@ def arrange(runs: Runs, keys: ImportKeys, where: str, best: tuple[str, bool] | N
     factors = {name: resolved(runs, f, f"{where}.factors") for name, f in named(keys.factors).items()}
     seed = _seed(runs, keys, where)
     key = [*factors.values(), *([seed] if seed else [])]
-    stated, notes = targets.of_metrics(keys.metrics, f"{where}.metrics")
+    stated, notes = metrics.stated_metrics(keys.metrics, f"{where}.metrics")
     _refuse_own(factors, stated, where)
     runs, stated, examples = _measured(runs, stated, keys, key, where)
     costs = {name: resolved(runs, f, f"{where}.costs") for name, f in named(keys.costs).items()}
     values = numbers.by_run(runs, [] if examples else stated, costs, best, where)
-    runs, values, without = (runs, values, "") if examples else trials.with_numbers(runs, values, stated)
+    runs, values, without = (runs, values, "") if examples else numbers.with_any(runs, values, stated)
     combinations, places = rows.of_levels(rows.levels(runs, factors, f"{where}.factors"))
     seeds, note = rows.seeds(runs.frame[seed], f"{where}.{keys.seed or keys.fold}") if seed else (None, "")
-    chosen, remarks = rows.replicates(runs, places, seeds, key, {"duplicates": keys.duplicates, "where": where})
+    chosen, remarks = rows.replicates(runs, rows.at(places, seeds), key, keys.duplicates, where)
     results = [name for t in stated for name in t.field.split("|")]
     ignored = [resolved(runs, name, f"{where}.ignore") for name in keys.ignore]
     used = [*key, *ignored, *(t.field for t in stated), *results, *costs.values()]
     varying = confounded.confounded(runs, fields.settings(runs, used, results), places, [c.run for c in chosen])
     return Arranged(
-        factors=tuple(factors), rows=tuple(combinations), targets=() if examples else tuple(stated),
-        trials=trials.of_runs(runs, chosen, values, keys, stated, examples), is_paired=bool(seed),
-        folds=bool(keys.fold), settings={} if seed else confounded.clusters(runs, list(varying), chosen),
+        factors=tuple(factors), rows=tuple(combinations), metrics=() if examples else tuple(stated),
+        trials=trials.of_runs(runs, chosen, values, keys, stated, examples),
+        replication="folds" if keys.fold else "seeds" if keys.seed else "runs",
+        settings={} if seed else confounded.clusters(runs, list(varying), chosen),
         confounded={name: {row + 1: v for row, v in of_rows.items()} for name, of_rows in varying.items()},
         notes=tuple(filter(None, [*runs.notes, *([] if examples else notes), without, note, *remarks])),
         stated=tuple(filter(None, [*_choice(keys, best), without, *remarks])), runs=runs,
@@ -113,8 +114,8 @@ def _seed(runs: Runs, keys: ImportKeys, where: str) -> str:
 
 
 def _measured(
-    runs: Runs, stated: list[Target], keys: ImportKeys, key: Sequence[str], where: str
-) -> tuple[Runs, list[Target], list[Columns]]:
+    runs: Runs, stated: list[Metric], keys: ImportKeys, key: Sequence[str], where: str
+) -> tuple[Runs, list[Metric], list[Columns]]:
     """Return one run for each combination of the fields of `key` where lines are steps or examples, otherwise the runs;
     with the full names of the numbers' fields, and the columns of the examples of each run."""
     if keys.example:
@@ -128,9 +129,9 @@ def _measured(
         key_name = "columns" if keys.columns else "group"
         raise AblateError(f"{where}.{key_name}: needs example = the name of the column that identifies the examples")
     if keys.step:
-        metrics = [resolved(runs, t.field, f"{where}.metrics.{t.number}") for t in stated if "|" not in t.field]
-        metrics += [resolved(runs, name, f"{where}.costs") for name in named(keys.costs).values()]
-        runs = course.from_steps(runs, resolved(runs, keys.step, f"{where}.step"), key, metrics, f"{where}.step")
+        courses = [resolved(runs, t.field, f"{where}.metrics.{t.number}") for t in stated if "|" not in t.field]
+        courses += [resolved(runs, name, f"{where}.costs") for name in named(keys.costs).values()]
+        runs = course.from_steps(runs, resolved(runs, keys.step, f"{where}.step"), key, courses, f"{where}.step")
     return *numbers.with_alternatives(runs, stated, where), []
 
 
@@ -153,11 +154,11 @@ def _ending(field: str, n_parts: int) -> str:
     return "".join(letter if letter.isalnum() else "_" for letter in word).strip("_") or "factor"
 
 
-def _refuse_own(factors: Mapping[str, str], stated: Sequence[Target], where: str) -> None:
+def _refuse_own(factors: Mapping[str, str], stated: Sequence[Metric], where: str) -> None:
     """Raise AblateError for a factor with the name of another column of the table."""
-    numbers = tuple(f"{split}_{target.name}" for target in stated for split in ("train", "val", "test"))
+    columns = tuple(f"{split}_{metric.name}" for metric in stated for split in ("train", "val", "test"))
     for name in factors:
-        if name in OWN_COLUMNS or name.startswith(("delta_", "published_", *numbers)):
+        if name in OWN_COLUMNS or name.startswith(("delta_", "published_", *columns)):
             raise AblateError(
                 f"{where}.factors.{name}: is the name of a column of the table; name the factor otherwise, such as "
                 f"factors = {{ my_{name} = {factors[name]!r} }}"

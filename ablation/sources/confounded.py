@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.sources.fields import is_missing
+from ablation.sources.cells import is_missing
 from ablation.sources.rows import Replicate
 from ablation.sources.runs import Runs
 
@@ -45,7 +45,7 @@ def _is_setting(runs: Runs, cells: pd.Series, texts: pd.Series, by_row: pd.Serie
     is_text = cells.dtype.kind not in "iuf"
     if is_text and n_values == n_runs and n_runs > by_row.nunique():
         return False  # a name of the run
-    if runs.is_told:
+    if runs.separates_settings:
         return not (is_text and n_values == n_runs and n_runs > 2)
     is_constant = bool((texts.groupby(by_row).nunique() == 1).all())
     repeated = n_runs > by_row.nunique()

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pandas as pd
 
 from ablation.errors import AblateError
-from ablation.sources.fields import is_missing
+from ablation.sources.cells import is_missing
 from ablation.sources.runs import CURVES, METRIC, RUN_COLUMN, STEP, VALUE, Runs
 
 

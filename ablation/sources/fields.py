@@ -10,6 +10,7 @@ import pandas as pd
 
 from ablation.errors import AblateError
 from ablation.measures import names as measures
+from ablation.sources.cells import as_numbers, is_equal, is_missing
 from ablation.sources.runs import CURVES, FOLDER, NAME, OWN, RUN, RUN_COLUMN, SETTING, STATUS, STATUS_OF, TAG, Runs
 
 OWN_OF_FILES = ("file", "line")  # fields that readers of files add to each run
@@ -62,22 +63,14 @@ def with_pattern(runs: Runs, pattern: str, where: str) -> Runs:
     unmatched = [text for text, match in zip(runs.frame[source], matches, strict=True) if not match]
     if len(unmatched) == len(matches):
         raise AblateError(f"{where}: matches no {source}; the first is {unmatched[0]!r}")
+    start = SETTING if runs.separates_settings else ""
     new = {
-        f"{SETTING}{group}" if runs.is_told else group: numbers([match[group] for match in matches if match])
-        for group in expression.groupindex
+        f"{start}{group}": as_numbers([match[group] for match in matches if match]) for group in expression.groupindex
     }
     matching = only(runs, pd.Series([match is not None for match in matches]))
     shown = f"{', '.join(map(str, unmatched[:3]))}{', ...' if unmatched[3:] else ''}"
     note = (f"Left out, as the pattern does not match ({len(unmatched)}): {shown}.",) if unmatched else ()
     return replace(matching, frame=matching.frame.assign(**new), notes=(*matching.notes, *note))
-
-
-def numbers(texts: Sequence[str | None]) -> list[Any]:
-    """Return texts as numbers where all of them are, otherwise unchanged."""
-    for kind, shape in ((int, r"[-+]?\d{1,15}"), (float, r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")):
-        if all(text is None or re.fullmatch(shape, text) for text in texts):
-            return [None if text is None else kind(text) for text in texts]
-    return list(texts)
 
 
 def with_status(runs: Runs) -> Runs:
@@ -126,20 +119,6 @@ def only(runs: Runs, kept: pd.Series) -> Runs:
     return replace(runs, frame=runs.frame[kept].reset_index(drop=True), curves=curves)
 
 
-def is_missing(cell: Any) -> bool:
-    """Return whether a cell has no value: None or nan."""
-    return cell is None or cell is pd.NA or (isinstance(cell, float) and cell != cell)
-
-
-def is_equal(cell: Any, value: Any) -> bool:
-    """Return whether a cell has a stated value: 1 and 1.0 are equal, true and 1 are not; a text is compared as text."""
-    if isinstance(cell, str) or isinstance(value, str):
-        return str(cell) == str(value)
-    if isinstance(value, list):
-        value = tuple(value)
-    return isinstance(cell, bool) == isinstance(value, bool) and bool(cell == value)
-
-
 def settings(runs: Runs, used: Iterable[str], results: Sequence[str] = ()) -> list[str]:
     """Return the fields that may be settings: not used otherwise, and neither a note nor a name of a run.
 
@@ -148,7 +127,7 @@ def settings(runs: Runs, used: Iterable[str], results: Sequence[str] = ()) -> li
     """
     taken = {*used, *OWN, *OWN_OF_FILES}
     names = [name for name in runs.frame.columns if name not in taken and not str(name).startswith(TAG)]
-    if runs.is_told:
+    if runs.separates_settings:
         return [name for name in names if name.startswith(SETTING)]
     roots = {name.partition(".")[0] for name in results if "." in name}
     return [name for name in names if name.partition(".")[0] not in roots and not is_result(runs, name)]

@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from ablation.measures import names
 from ablation.sources.arrange import named
-from ablation.sources.fields import settings
+from ablation.sources.fields import is_result, settings
+from ablation.sources.metrics import split_of
 from ablation.sources.runs import Runs
-from ablation.sources.targets import SPLITS
 
 SEEDS = ("seed", "random_seed", "random_state", "seed_model", "run", "repeat", "replicate", "trial", "rep")
 FOLDS = ("fold", "cv_fold", "split_id", "kfold")
@@ -41,7 +40,10 @@ def guess(runs: Runs) -> Guess:
     columns = [str(name) for name in runs.frame.columns]
     seed, fold = _first(columns, SEEDS), _first(columns, FOLDS)
     step = "" if runs.curves is not None else _step(runs, columns)
-    results = [*runs.metrics, *(c for c in columns if not runs.is_told and _is_result(runs, c, (seed, fold, step)))]
+    results = [
+        *runs.metrics,
+        *(c for c in columns if not runs.separates_settings and _is_result(runs, c, (seed, fold, step))),
+    ]
     costs = [name for name in results if COSTS.fullmatch(name)]
     metrics = [name for name in results if name not in costs and name not in ("step", "epoch")]
     others = [c for c in settings(runs, [seed, fold, step, *results]) if c not in (seed, fold, step)]
@@ -70,9 +72,8 @@ def _is_result(runs: Runs, name: str, taken: Sequence[str]) -> bool:
     column = runs.frame[name]
     if name in taken or column.dtype.kind not in "if":
         return False
-    words = re.findall(r"[a-z0-9]+", name.lower())
-    has_split = bool(words) and words[0] in SPLITS
-    is_known = names.meaning(re.sub(r"\W+", "_", name)) is not None or bool(COSTS.fullmatch(name))
+    has_split = bool(split_of(name)[0])
+    is_known = is_result(runs, name) or bool(COSTS.fullmatch(name))
     if column.dtype.kind == "i":
         return has_split and is_known
     return has_split or is_known or column.nunique() > max(10, len(column) // 3)
@@ -92,16 +93,10 @@ def _is_label(column: pd.Series, name: str) -> bool:
 def _main(metrics: Sequence[str]) -> list[str]:
     """Return metrics in the order in which a table shows them: those on test first, at most eight."""
     order = {"test": 0, "val": 1, "": 2, "train": 3}
-    return sorted(metrics, key=lambda name: order[_split_word(name)])[:8]
-
-
-def _split_word(name: str) -> str:
-    words = re.findall(r"[a-z0-9]+", name.lower())
-    return SPLITS.get(words[0], "") if words else ""
+    return sorted(metrics, key=lambda name: order[split_of(name)[0]])[:8]
 
 
 def _number(name: str) -> str:
     """Return the name of a number for a metric: val_acc of validation/acc."""
-    word = re.sub(r"\W+", "_", name).strip("_")
-    first, _, number = word.partition("_")
-    return f"{SPLITS[first.lower()]}_{number}" if first.lower() in SPLITS and number else word
+    split, measure = split_of(name)
+    return f"{split}_{measure}" if split else measure

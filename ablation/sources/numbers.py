@@ -7,33 +7,33 @@ import numpy as np
 import pandas as pd
 
 from ablation.errors import AblateError
-from ablation.sources import course
-from ablation.sources.fields import is_missing, resolved
-from ablation.sources.readers.csv_file import is_summary
-from ablation.sources.runs import Runs
-from ablation.sources.targets import Target
+from ablation.sources import course, fields
+from ablation.sources.cells import is_missing, is_summary
+from ablation.sources.fields import resolved
+from ablation.sources.metrics import Metric
+from ablation.sources.runs import STATUS, Runs
 
 
-def with_alternatives(runs: Runs, stated: Sequence[Target], where: str) -> tuple[Runs, list[Target]]:
+def with_alternatives(runs: Runs, stated: Sequence[Metric], where: str) -> tuple[Runs, list[Metric]]:
     """Return the runs, and the numbers with the full names of their fields.
 
     A number with alternatives ("metrics.f1|qa_metrics.f1") gets a column of its own: the first field with a value.
     """
     located = []
-    for target in stated:
-        place = f"{where}.metrics.{target.number}"
-        names = [resolved(runs, name.strip(), place) for name in target.field.split("|")]
+    for metric in stated:
+        place = f"{where}.metrics.{metric.number}"
+        names = [resolved(runs, name.strip(), place) for name in metric.field.split("|")]
         if names[1:]:
             if any(name not in runs.frame for name in names):
                 raise AblateError(f"{place}: a metric with a course has no alternatives; name one field")
             first = runs.frame[names].apply(lambda line: next((c for c in line if not is_missing(c)), None), axis=1)
-            runs = replace(runs, frame=runs.frame.assign(**{target.field: first}))
-        located.append(replace(target, field=target.field if names[1:] else names[0]))
+            runs = replace(runs, frame=runs.frame.assign(**{metric.field: first}))
+        located.append(replace(metric, field=metric.field if names[1:] else names[0]))
     return runs, located
 
 
 def by_run(
-    runs: Runs, stated: Sequence[Target], costs: Mapping[str, str], best: tuple[str, bool] | None, where: str
+    runs: Runs, stated: Sequence[Metric], costs: Mapping[str, str], best: tuple[str, bool] | None, where: str
 ) -> dict[str, pd.Series]:
     """Return number or cost -> value by run. Raises AblateError where a cell is no number."""
     steps = _steps(runs, stated, best, where) if best else None
@@ -49,7 +49,7 @@ def by_run(
     return values
 
 
-def _steps(runs: Runs, stated: Sequence[Target], best: tuple[str, bool], where: str) -> pd.Series:
+def _steps(runs: Runs, stated: Sequence[Metric], best: tuple[str, bool], where: str) -> pd.Series:
     """Return the best step of each run by one number."""
     number, lowest = best
     selecting = next((t.field for t in stated if t.number == number), None)
@@ -72,6 +72,26 @@ def _numbers(runs: Runs, name: str, where: str) -> pd.Series:
             raise AblateError(f"{where}: {name} has {len(wrong)} values that are no numbers ({shown})")
         column = pd.Series([np.nan if is_missing(cell) else float(cell) for cell in column])
     return column.astype(float).where(np.isfinite(column.astype(float)))
+
+
+def with_any(
+    runs: Runs, values: Mapping[str, pd.Series], stated: Sequence[Metric]
+) -> tuple[Runs, dict[str, pd.Series], str]:
+    """Return the runs without those that only have other results than the study's numbers, and a note on them.
+
+    A run without any result stays: it failed. Where the source states how runs ended, all stay.
+    """
+    numbers = {t.number for t in stated}
+    has_number = pd.concat([values[number].notna() for number in numbers], axis=1).any(axis=1)
+    names = [str(name) for name in runs.frame.columns]
+    others = [name for name in names if fields.is_result(runs, name) and name not in {t.field for t in stated}]
+    if STATUS in runs.frame or has_number.all() or not others:
+        return runs, dict(values), ""
+    kept = has_number | runs.frame[others].isna().all(axis=1)
+    if kept.all() or not kept.any():
+        return runs, dict(values), ""
+    note = f"{int((~kept).sum())} runs have none of these numbers, but others ({', '.join(others[:3])}): left out."
+    return fields.only(runs, kept), {name: v[kept].reset_index(drop=True) for name, v in values.items()}, note
 
 
 def refuse_summaries(runs: Runs) -> None:

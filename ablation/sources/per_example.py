@@ -8,10 +8,9 @@ import pandas as pd
 
 from ablation.errors import AblateError
 from ablation.measures import class_columns, from_columns, repeats
-from ablation.sources.fields import is_missing
+from ablation.sources.cells import is_missing
 from ablation.sources.runs import Runs
 
-NAMES = ("label", "predicted", "score", "group", "repeat", "probability")
 Columns = dict[str, np.ndarray]
 
 

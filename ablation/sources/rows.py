@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from ablation.errors import AblateError
-from ablation.sources.fields import is_missing
-from ablation.sources.runs import METRIC, OWN, RUN_COLUMN, SETTING, STEP, TAG, VALUE, Runs
+from ablation.sources.cells import is_missing
+from ablation.sources.runs import FOLDER, METRIC, NAME, OWN, RUN, RUN_COLUMN, SETTING, STARTED, STEP, TAG, VALUE, Runs
 from ablation.study import import_keys
 
 SHOWN = 5  # doubles that an error message lists
@@ -124,8 +124,17 @@ def _courses(runs: Runs) -> dict[int, Fingerprint]:
     return {int(run): Fingerprint((int(total), int(n)), not is_fine) for run, total, n, is_fine in sums.itertuples()}
 
 
+Place = tuple[int, int | None]  # row and seed of a run; None where the source states no seeds
+
+
+def at(rows: Sequence[int], seeds_of_runs: Sequence[int] | None) -> list[Place]:
+    """Return the row and seed of each run. `seeds_of_runs`: None where the source states none."""
+    seeds_or_none: Sequence[int | None] = [None] * len(rows) if seeds_of_runs is None else seeds_of_runs
+    return list(zip(rows, seeds_or_none, strict=True))
+
+
 def replicates(
-    runs: Runs, rows: Sequence[int], seeds_of_runs: Sequence[int] | None, used: Sequence[str], keys: Mapping[str, str]
+    runs: Runs, places: Sequence[Place], used: Sequence[str], duplicates: str, where: str
 ) -> tuple[list[Replicate], list[str]]:
     """Return the runs that the study keeps, and notes on those that it does not.
 
@@ -134,41 +143,38 @@ def replicates(
 
     Args:
         runs: runs of a source.
-        rows: position of the row of each run.
-        seeds_of_runs: seed of each run; None where the source states none.
+        places: row and seed of each run.
         used: fields of factors and seed.
-        keys: `duplicates`, as in [import]; `where`, the beginning of an error message.
+        duplicates: as in [import].
+        where: beginning of an error message.
     """
-    kept, copies = _without_copies(rows, seeds_of_runs, fingerprints(runs, used))
+    kept, copies = _without_copies(places, fingerprints(runs, used))
     notes = [_copies(copies, len(kept))] if copies else []
-    if seeds_of_runs is None:
-        return [Replicate(run, rows[run], number) for number, run in enumerate(kept)], notes
     chosen: dict[tuple[int, int], list[int]] = {}
-    for run in kept:
-        chosen.setdefault((rows[run], seeds_of_runs[run]), []).append(run)
+    for number, run in enumerate(kept):
+        row, seed = places[run]
+        chosen.setdefault((row, number if seed is None else seed), []).append(run)
     doubles = {place: members for place, members in chosen.items() if len(members) > 1}
-    if doubles and keys["duplicates"] == import_keys.ERROR:
-        raise AblateError(_doubles(runs, doubles, keys["where"]))
-    pick = 0 if keys["duplicates"] == import_keys.FIRST else -1
+    if doubles and duplicates == import_keys.ERROR:
+        raise AblateError(_doubles(runs, doubles, where))
+    pick = 0 if duplicates == import_keys.FIRST else -1
     if doubles:
         rule = "first" if pick == 0 else "latest"
         notes.append(f"Of {len(doubles)} rows and seeds with several runs, the {rule} run counts.")
     return [Replicate(_ordered(runs, members)[pick], *place) for place, members in chosen.items()], notes
 
 
-def _without_copies(
-    rows: Sequence[int], seeds_of_runs: Sequence[int] | None, prints: Sequence[Fingerprint]
-) -> tuple[list[int], list[int]]:
+def _without_copies(places: Sequence[Place], prints: Sequence[Fingerprint]) -> tuple[list[int], list[int]]:
     """Return the runs that are no copies, and those that are."""
-    first: set[tuple[Any, ...]] = set()
+    first: set[tuple[Place, tuple[Any, ...]]] = set()
     kept: list[int] = []
     copies: list[int] = []
-    for run, fingerprint in enumerate(prints):
-        seed = None if seeds_of_runs is None else seeds_of_runs[run]
-        place = (rows[run], seed, fingerprint.content)
-        is_copy = bool(fingerprint.content) and place in first and (seed is not None or not fingerprint.is_coarse)
+    for run, (place, fingerprint) in enumerate(zip(places, prints, strict=True)):
+        numbers = (place, fingerprint.content)
+        may_be_chance = place[1] is None and fingerprint.is_coarse
+        is_copy = bool(fingerprint.content) and numbers in first and not may_be_chance
         (copies if is_copy else kept).append(run)
-        first.add(place)
+        first.add(numbers)
     return kept, copies
 
 
@@ -179,7 +185,7 @@ def _copies(copies: Sequence[int], n_kept: int) -> str:
 
 def _ordered(runs: Runs, members: Sequence[int]) -> list[int]:
     """Return runs in the order of their start where all have one, otherwise in that of the source."""
-    starts = runs.frame["started"].iloc[list(members)] if "started" in runs.frame else None
+    starts = runs.frame[STARTED].iloc[list(members)] if STARTED in runs.frame else None
     if starts is None or starts.isna().any():
         return list(members)
     return [run for _, run in sorted(zip(starts, members, strict=True))]
@@ -187,7 +193,7 @@ def _ordered(runs: Runs, members: Sequence[int]) -> list[int]:
 
 def _doubles(runs: Runs, doubles: Mapping[tuple[int, int], Sequence[int]], where: str) -> str:
     """Return the error message for several runs of one row and seed."""
-    names = next((n for n in ("file", "run_id", "name", "folder") if n in runs.frame), None)
+    names = next((n for n in ("file", RUN, NAME, FOLDER) if n in runs.frame), None)
     shown = []
     for (row, seed), members in list(doubles.items())[:SHOWN]:
         of_runs = ", ".join(str(runs.frame[names].iloc[m]) if names else f"run {m + 1}" for m in members[:4])

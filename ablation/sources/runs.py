@@ -34,7 +34,8 @@ class Runs:
         curves: lines of (run, metric, step, value): position of the run in `frame`, name of the metric, number, number.
             They hold the course of metrics in the source's order; a metric of a curve has no column in `frame`. None
             where the source stores no course.
-        is_told: whether the source itself tells settings from results; otherwise all columns of `frame` may be either.
+        separates_settings: whether the source itself tells settings from results; otherwise all columns of `frame` may
+            be either.
         notes: sentences on what was read, and what was not.
         files: name of each file that was read, or the address of a server -> sha256 of the content that was read.
     """
@@ -43,7 +44,7 @@ class Runs:
     kind: str
     frame: pd.DataFrame
     curves: pd.DataFrame | None = None
-    is_told: bool = False
+    separates_settings: bool = False
     notes: Sequence[str] = ()
     files: Mapping[str, str] = field(default_factory=dict)
 

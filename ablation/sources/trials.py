@@ -8,8 +8,9 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from ablation.sources import course, fields
-from ablation.sources.fields import is_missing
+from ablation.sources import course
+from ablation.sources.cells import is_equal, is_missing
+from ablation.sources.metrics import Metric
 from ablation.sources.per_example import Columns
 from ablation.sources.rows import Replicate
 from ablation.sources.runs import (
@@ -25,7 +26,6 @@ from ablation.sources.runs import (
     VALUE,
     Runs,
 )
-from ablation.sources.targets import Target
 from ablation.study.import_keys import ImportKeys
 
 NO_RESULT = "no result in the source"
@@ -42,7 +42,6 @@ class ImportedTrial:
 
     row: int
     seed: int
-    run: int
     status: str
     reason: str
     numbers: Mapping[str, float]
@@ -53,29 +52,9 @@ class ImportedTrial:
     columns: Columns = field(default_factory=dict)
 
 
-def with_numbers(
-    runs: Runs, values: Mapping[str, pd.Series], stated: Sequence[Target]
-) -> tuple[Runs, dict[str, pd.Series], str]:
-    """Return the runs without those that only have other results than the study's numbers, and a note on them.
-
-    A run without any result stays: it failed. Where the source states how runs ended, all stay.
-    """
-    numbers = {t.number for t in stated}
-    has_number = pd.concat([values[number].notna() for number in numbers], axis=1).any(axis=1)
-    names = [str(name) for name in runs.frame.columns]
-    others = [name for name in names if fields.is_result(runs, name) and name not in {t.field for t in stated}]
-    if STATUS in runs.frame or has_number.all() or not others:
-        return runs, dict(values), ""
-    kept = has_number | runs.frame[others].isna().all(axis=1)
-    if kept.all() or not kept.any():
-        return runs, dict(values), ""
-    note = f"{int((~kept).sum())} runs have none of these numbers, but others ({', '.join(others[:3])}): left out."
-    return fields.only(runs, kept), {name: v[kept].reset_index(drop=True) for name, v in values.items()}, note
-
-
 def of_runs(
     runs: Runs, chosen: Sequence[Replicate], values: Mapping[str, pd.Series], keys: ImportKeys,
-    stated: Sequence[Target], examples: Sequence[Columns] = (),
+    stated: Sequence[Metric], examples: Sequence[Columns] = (),
 ) -> tuple[ImportedTrial, ...]:  # fmt: skip
     """Return the trials of the chosen runs, by row and seed.
 
@@ -96,7 +75,7 @@ def of_runs(
         status, reason = _outcome(runs, run, bool(examples or numbers & measured.keys()), keys)
         trials.append(
             ImportedTrial(
-                replicate.row + 1, replicate.seed, run, status, reason,
+                replicate.row + 1, replicate.seed, status, reason,
                 {name: value for name, value in measured.items() if name in numbers},
                 {name: value for name, value in measured.items() if name not in numbers},
                 histories.get(run, ()), _time(runs, STARTED, run), _time(runs, DURATION, run),
@@ -110,7 +89,7 @@ def _outcome(runs: Runs, run: int, has_numbers: bool, keys: ImportKeys) -> tuple
     """Return the status of a run and the reason of a failure."""
     line = runs.frame.iloc[run]
     for name, stated in keys.failed.items():
-        if name in runs.frame and fields.is_equal(line[name], stated):
+        if name in runs.frame and is_equal(line[name], stated):
             return FAILED, f"{name} is {stated}"
     status = line[STATUS] if STATUS in runs.frame and not is_missing(line[STATUS]) else DONE
     reason = line[REASON] if REASON in runs.frame and not is_missing(line[REASON]) else ""
@@ -128,7 +107,7 @@ def _time(runs: Runs, name: str, run: int) -> float:
     return float(value) if isinstance(value, int | float | np.number) and value == value else 0.0
 
 
-def _histories(runs: Runs, stated: Sequence[Target]) -> dict[int, tuple[dict[str, float], ...]]:
+def _histories(runs: Runs, stated: Sequence[Metric]) -> dict[int, tuple[dict[str, float], ...]]:
     """Return run -> its steps with the study's numbers, at most MOST_STEPS evenly spaced ones."""
     if runs.curves is None:
         return {}

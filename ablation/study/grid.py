@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from ablation.study.levels import Condition, Schema, text
 from ablation.study.table_keys import Comparison, MeasureKeys, TableKeys
 
+Replication = Literal["seeds", "runs", "folds"]
 NOTHING = "none"  # value of select_on: no row is selected, and test results are opened when every trial has ended
 PUBLISHED = ("train_accuracy", "train_loss", "val_accuracy", "val_loss", "test_accuracy", "test_loss", "f1")
 
@@ -58,13 +59,18 @@ class Grid(BaseModel):
     comparisons: tuple[Comparison, ...] = ()  # families that the study file states
     measures: dict[str, MeasureKeys] = {}  # what the study file states of measures
     replicates: tuple[int, ...] = ()  # extra seeds of the reference, which show the effect of the seed alone
-    replication: Literal["seeds", "runs", "folds"] = "seeds"  # what `seeds` count: runs without seeds are not paired
+    replication: Replication = "seeds"  # what `seeds` count: runs without seeds are not paired
     only: tuple[tuple[int, int], ...] | None = None  # (row, seed) of the trials; None for each row with each seed
 
     @property
     def selects(self) -> bool:
         """True if the study selects a row. Without validation, no row is selected."""
         return self.select_on != NOTHING
+
+    @property
+    def is_imported(self) -> bool:
+        """True where the trials are runs that were made elsewhere: a row has those seeds that the source has."""
+        return self.only is not None
 
     @property
     def metric(self) -> str:

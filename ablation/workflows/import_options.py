@@ -9,11 +9,10 @@ from pydantic import ValidationError
 
 from ablation.errors import AblateError
 from ablation.study import study_file, study_keys
+from ablation.study.import_keys import ImportKeys
 from ablation.study.study_keys import StudyKeys
 from ablation.workflows.imported_study import Import
 
-OF_IMPORT = ("factors", "seed", "fold", "metrics", "costs", "where", "ignore", "step", "long", "take", "duplicates",
-             "pattern", "example", "group", "columns", "test_examples")  # fmt: skip
 COMMAND_LINE = Path("ablate import")  # stands for the study file in messages about options
 
 
@@ -41,7 +40,7 @@ def _stated(stated: Mapping[str, Any]) -> list[str]:
 
 
 def _keys(source: str, stated: Mapping[str, Any]) -> StudyKeys:
-    imported = {name: stated[name] for name in OF_IMPORT if stated[name]}
+    imported = {name: stated[name] for name in ImportKeys.model_fields if stated.get(name)}
     content: dict[str, Any] = {"import": {"from": source, **imported}}
     if stated["reference"]:
         content["reference"] = _reference(stated["reference"])

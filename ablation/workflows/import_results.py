@@ -40,17 +40,17 @@ def run(imported: Import) -> tuple[RunSummary, list[str]]:
         AblateError: the source or a key is wrong; raised before anything is written.
     """
     check_name(imported.name)
-    return _imported(imported, *read(imported))
+    return _imported(imported, read(imported))
 
 
 def of_runs(imported: Import, runs: Runs) -> RunSummary:
     """Import runs that are read already; see `run`."""
-    return _imported(imported, *_arranged(imported, runs))[0]
+    return _imported(imported, _arranged(imported, runs))[0]
 
 
-def _imported(imported: Import, runs: Runs, arranged: Arranged) -> tuple[RunSummary, list[str]]:
+def _imported(imported: Import, arranged: Arranged) -> tuple[RunSummary, list[str]]:
     workspace = opened(imported.workspace, lambda message: None)
-    record = imported_study.record_of(imported, runs, arranged)
+    record = imported_study.record_of(imported, arranged)
     with workspace.lock():
         old = records.read(workspace.study(record.name))
         if old and old.grid.factors.plugin != experiments.IMPORTED:
@@ -60,7 +60,7 @@ def _imported(imported: Import, runs: Runs, arranged: Arranged) -> tuple[RunSumm
         changes = _changes(workspace, old, record, arranged) if old else []
         _write_snapshot(workspace.study(record.name), arranged.runs)
         _write(workspace, record, arranged, old)
-        write_json(_source_file(workspace, record.name), _source(imported, runs, arranged))
+        write_json(_source_file(workspace, record.name), _source(imported, arranged))
         try:
             return _concluded(workspace, record), [*arranged.notes, *changes]
         except BaseException:
@@ -76,33 +76,30 @@ def _discard(workspace: Workspace, record: Record) -> None:
     shutil.rmtree(workspace.study(record.name).path, ignore_errors=True)
 
 
-def read(imported: Import) -> tuple[Runs, Arranged]:
-    """Return the runs of the source, and the rows that they make."""
+def read(imported: Import) -> Arranged:
+    """Return the rows that the runs of the source make."""
     runs = address.read(imported.import_keys.source, imported.path.parent, f"{imported.where}.from")
     return _arranged(imported, runs)
 
 
-def _arranged(imported: Import, runs: Runs) -> tuple[Runs, Arranged]:
+def _arranged(imported: Import, runs: Runs) -> Arranged:
     numbers.refuse_summaries(runs)
     arranged = arrange.arrange(runs, imported.import_keys, imported.where, imported_study.best(imported))
-    return runs, imported_study.with_classes(imported, arranged)
+    return imported_study.with_classes(imported, arranged)
 
 
 def _changes(workspace: Workspace, old: Record, new: Record, arranged: Arranged) -> list[str]:
     """Return sentences on what changed since the last import."""
-    keyed = {old.trial_key(t): t for t in old.grid.trials()}
-    keys = {new.trial_key(t): t for t in new.grid.trials()}
-    stored = collect(workspace, old)
-    numbers = {new.trial_key(new.grid.trial(t.row, t.seed)): _by_split(t) for t in arranged.trials}
-    gone, added = keyed.keys() - keys.keys(), keys.keys() - keyed.keys()
+    before = {old.trial_key(t): result for t, result in collect(workspace, old).items()}
+    now = {new.trial_key(new.grid.trial(t.row, t.seed)): _by_split(t) for t in arranged.trials}
+    gone, added = before.keys() - now.keys(), now.keys() - before.keys()
     changed = [
-        key for key in keyed.keys() & keys.keys()
-        if (result := stored[keyed[key]]) and result.scores != numbers[key]
-    ]  # fmt: skip
+        key for key in before.keys() & now.keys() if (old_result := before[key]) and old_result.scores != now[key]
+    ]
     parts = [f"{len(part)} {word}" for part, word in ((added, "new"), (gone, "gone"), (changed, "changed")) if part]
     if not parts:
         return [UNCHANGED]
-    return [f"Since the last import ({len(keyed)} runs, {len(keys)} now): {', '.join(parts)}."]
+    return [f"Since the last import ({len(before)} runs, {len(now)} now): {', '.join(parts)}."]
 
 
 def _by_split(trial: ImportedTrial) -> dict[str, dict[str, float]]:
@@ -134,9 +131,9 @@ def _write(workspace: Workspace, record: Record, arranged: Arranged, old: Record
                 costs=dict(trial.costs), predictions=_predictions(place, trial, stated.step),
             ),
         )  # fmt: skip
-    for trial_before in old.grid.trials() if old else ():
-        if (key := old.training_key(trial_before) if old else "") not in keys:
-            shutil.rmtree(workspace.training(key).path, ignore_errors=True)
+    before = {old.training_key(trial_before) for trial_before in old.grid.trials()} if old else set()
+    for key in before - keys:
+        shutil.rmtree(workspace.training(key).path, ignore_errors=True)
     record.write(folder)
 
 
@@ -162,12 +159,13 @@ def _source_file(workspace: Workspace, name: str) -> Path:
     return workspace.study(name).path / "imported" / "source.json"
 
 
-def _source(imported: Import, runs: Runs, arranged: Arranged) -> dict[str, object]:
+def _source(imported: Import, arranged: Arranged) -> dict[str, object]:
     """Return where the results are from, and the keys by which they were read."""
     keys = floats(imported.keys.model_dump(by_alias=True, exclude_defaults=True))
     keys["import"]["from"] = masked(imported.import_keys.source)
+    runs = arranged.runs
     return {
-        "address": runs.address, "kind": runs.kind, "files": dict(runs.files), "runs": len(arranged.runs.frame),
+        "address": runs.address, "kind": runs.kind, "files": dict(runs.files), "runs": len(runs.frame),
         "notes": list(arranged.notes), "read": datetime.now(UTC).isoformat(timespec="seconds"),
         "version": __version__, "folder": str(imported.path.parent.absolute()), "study": keys,
     }  # fmt: skip
@@ -185,16 +183,15 @@ def reread(workspace: Workspace, name: str) -> list[str]:
     imported = Import(keys, Path(str(stored["folder"])) / f"{name}.toml", name, workspace.root)
     if "***" in imported.import_keys.source:
         raise AblateError(f"study {name!r}: its source needs a password, which is not stored; import it again")
-    runs, arranged = read(imported)
-    changes = _changes(workspace, record, imported_study.record_of(imported, runs, arranged), arranged)
+    arranged = read(imported)
+    changes = _changes(workspace, record, imported_study.record_of(imported, arranged), arranged)
     return [] if changes == [UNCHANGED] else changes
 
 
 def _concluded(workspace: Workspace, record: Record) -> RunSummary:
     """Select a row on validation, draw the table, and return the summary."""
     results = collect(workspace, record)
-    selected = selection.select(workspace, record, results)
-    sealed = selection.seal(workspace.study(record.name), selected) if selected else None
+    sealed = selection.select_and_seal(workspace, record, results)
     drawing = build(workspace, record, results, sealed, RenderOptions())
     write(workspace, drawing)
     return summarize(workspace, drawing, 0)

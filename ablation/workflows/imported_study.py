@@ -11,9 +11,8 @@ from ablation import experiments
 from ablation.errors import AblateError
 from ablation.experiments.imported.experiment import Inputs, version
 from ablation.measures import from_columns
-from ablation.sources import per_example, targets
+from ablation.sources import metrics, per_example
 from ablation.sources.arrange import Arranged
-from ablation.sources.runs import Runs
 from ablation.store import record as records
 from ablation.store.record import Record
 from ablation.study import comparisons, stated_rows, study_keys
@@ -76,13 +75,14 @@ def best(imported: Import) -> tuple[str, bool] | None:
 
 def _selecting(imported: Import) -> str:
     """Return the number that selects steps: that of select_on, otherwise the first on validation; "" for none."""
-    numbers, _ = targets.of_metrics(imported.import_keys.metrics, f"{imported.where}.metrics")
+    stated_metrics = imported.import_keys.metrics
+    numbers, _ = metrics.stated_metrics(stated_metrics, f"{imported.where}.metrics")
     stated = imported.keys.select_on
     if stated not in ("", NOTHING):
         return stated if not stated.startswith("test_") or imported.keys.select_on_test else ""
     first = next((t.number for t in numbers if t.split == "val"), "")
     return first or (
-        numbers[0].number if numbers and (_is_of_validation(imported) or imported.keys.select_on_test) else ""
+        numbers[0].number if numbers and (metrics.lack_test(stated_metrics) or imported.keys.select_on_test) else ""
     )
 
 
@@ -96,15 +96,15 @@ def with_classes(imported: Import, arranged: Arranged) -> Arranged:
     return replace(arranged, trials=trials, kinds=kinds)
 
 
-def record_of(imported: Import, runs: Runs, arranged: Arranged) -> Record:
+def record_of(imported: Import, arranged: Arranged) -> Record:
     """Return the record of the study. Raises AblateError where a key of the study file is wrong."""
     source = masked(imported.import_keys.source)
     inputs = Inputs(
         digests={"source": hashlib.sha256(f"{imported.name}|{source}".encode()).hexdigest()[:16]},
-        sizes=_sizes(imported, arranged), source=source, kind=runs.kind,
+        sizes=_sizes(imported, arranged), source=source, kind=arranged.runs.kind,
         task=arranged.kinds.task, examples_like={name: list(few) for name, few in arranged.kinds.lines.items()},
-        largest=_largest(arranged), n_runs=len(arranged.runs.frame), is_paired=arranged.is_paired,
-        has_folds=arranged.folds, of_validation=_is_of_validation(imported),
+        largest=_largest(arranged), n_runs=len(arranged.runs.frame),
+        of_validation=metrics.lack_test(imported.import_keys.metrics),
         settings=dict(arranged.settings),
         confounded={name: dict(rows) for name, rows in arranged.confounded.items()},
     )  # fmt: skip
@@ -113,18 +113,12 @@ def record_of(imported: Import, runs: Runs, arranged: Arranged) -> Record:
     record = Record(
         name=imported.name,
         grid=grid,
-        data=runs.address,
+        data=arranged.runs.address,
         inputs=inputs,
         notes=(SEALED, *of_validation, *arranged.stated),
     )
     _ = record.selected_by, records.stated_measures(grid, inputs.measures({}), imported.name)  # raise where wrong
     return record
-
-
-def _is_of_validation(imported: Import) -> bool:
-    """Return whether numbers on validation stand for those on test, of which the source has none."""
-    _, notes = targets.of_metrics(imported.import_keys.metrics, f"{imported.where}.metrics")
-    return any(note.lower().startswith(targets.OF_VALIDATION) for note in notes)
 
 
 def _sizes(imported: Import, arranged: Arranged) -> dict[str, int]:
@@ -136,7 +130,7 @@ def _sizes(imported: Import, arranged: Arranged) -> dict[str, int]:
 
 def _largest(arranged: Arranged) -> dict[str, float]:
     """Return number or cost -> its largest size."""
-    sizes = {target.number: 0.0 for target in arranged.targets}
+    sizes = {metric.number: 0.0 for metric in arranged.metrics}
     for trial in arranged.trials:
         for name, value in {**trial.numbers, **trial.costs}.items():
             sizes[name] = max(sizes.get(name, 0.0), abs(value))
@@ -157,7 +151,7 @@ def _grid(imported: Import, arranged: Arranged, inputs: Inputs) -> Grid:
         seeds=tuple(sorted({trial.seed for trial in arranged.trials})), table=_table(imported, experiment, inputs),
         margin=study_keys.margin(path, keys, experiment) if keys.equivalence_margin else None,
         measures=study_keys.measures(path, keys, experiment),
-        replication="folds" if arranged.folds else "seeds" if arranged.is_paired else "runs",
+        replication=arranged.replication,
         only=tuple((trial.row, trial.seed) for trial in arranged.trials),
     )  # fmt: skip
     grid = grid.model_copy(update={"reference": _reference(imported, grid)})

@@ -203,8 +203,7 @@ def _conclude(study: StudyRun, trained: int) -> RunSummary:
     """
     workspace, record = study.workspace, study.record
     results = collect(workspace, record)
-    selected = selection.select(workspace, record, results)
-    sealed = selection.seal(workspace.study(record.name), selected) if selected else None
+    sealed = selection.select_and_seal(workspace, record, results)
     kept = record.kept if record.keep != "none" else ""
     if sealed and sealed.row and not study.retention.selected(sealed.row) and kept:
         study.watch.say(f"note: row {sealed.row} is selected now, but its {kept} was not kept when it was trained")

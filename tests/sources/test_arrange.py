@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from ablation.errors import AblateError
-from ablation.sources import arrange, numbers
+from ablation.sources import arrange, guess, metrics, numbers
 from ablation.sources.runs import CURVES, Runs
 from ablation.study.import_keys import ImportKeys
 
@@ -43,14 +43,14 @@ def test_combinations_of_levels_are_rows_and_seeds_pair_them():
     rows = arranged(ARMS, seed="seed")
     assert values(rows) == {("a",): [0.5, 0.6], ("b",): [0.7, 0.8]}
     assert [(t.row, t.seed) for t in rows.trials] == [(1, 0), (1, 1), (2, 0), (2, 1)]
-    assert (rows.is_paired, rows.confounded, rows.notes) == (True, {}, ())
+    assert (rows.replication, rows.confounded, rows.notes) == ("seeds", {}, ())
 
 
 def test_without_seeds_no_runs_are_paired():
     """Each run has a number of its own."""
     rows = arranged({name: ARMS[name] for name in ("arm", "test_acc")})
     assert [t.seed for t in rows.trials] == [0, 1, 2, 3]
-    assert not rows.is_paired
+    assert rows.replication == "runs"
 
 
 def test_several_runs_of_one_row_and_seed_are_an_error_or_a_rule():
@@ -187,3 +187,13 @@ def test_summaries_without_runs_are_refused():
     runs = Runs("x.csv", "csv", pd.DataFrame({"w": [1, 2], "f1_mean": [0.5, 0.6], "f1_std": [0.1, 0.1]}))
     with pytest.raises(AblateError, match=r"has summaries of runs \(f1_mean, f1_std\) and no runs"):
         numbers.refuse_summaries(runs)
+
+
+def test_a_proposed_number_has_the_name_that_the_import_gives_it():
+    """The split may stand within a name."""
+    frame = pd.DataFrame({"arm": ["a", "b"], "ema_val_acc": [0.51, 0.62], "validation/loss": [1.5, 1.25]})
+    proposed = guess.guess(Runs("x.csv", "csv", frame)).metrics
+    assert proposed == {"val_ema_acc": "ema_val_acc", "val_loss": "validation/loss"}
+    assert [metric.number for metric in metrics.stated_metrics(list(proposed.values()), "import")[0]] == [
+        f"test_{number}" for number in proposed
+    ]  # fmt: skip

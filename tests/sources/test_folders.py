@@ -32,7 +32,7 @@ def read(root: Path, preset: str, files: dict[str, object]) -> Runs:
     write(root, files)
     assert folders.detect(root) == preset
     runs = folders.read(f"folders:{preset}:{root}")
-    assert (runs.kind, runs.is_told) == (preset, True)
+    assert (runs.kind, runs.separates_settings) == (preset, True)
     assert not runs.metrics or not set(runs.metrics) & set(runs.frame)
     return runs
 

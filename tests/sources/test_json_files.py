@@ -30,7 +30,7 @@ def test_an_object_a_file_is_a_run(tmp_path: Path):
     assert list(runs.frame["seed"]) == [9, 10]
     assert runs.frame["test.acc"].dtype == float
     assert runs.frame["per_class"][0] == (0.1, 0.2)
-    assert (runs.kind, runs.is_told, runs.curves) == ("json", False, None)
+    assert (runs.kind, runs.separates_settings, runs.curves) == ("json", False, None)
 
 
 def test_the_digest_is_of_the_bytes_that_were_read(tmp_path: Path):

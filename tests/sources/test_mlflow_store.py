@@ -42,7 +42,7 @@ def test_a_database_of_mlflow_2_is_read_whole(store: Path):
     assert lines["params.n"].tolist() == [12, None, None]
     assert (lines["tags.user"]["a"], lines["tags.mlflow.source.git.commit"]["a"]) == ("42", "ab")
     assert [name for name in runs.frame if "mlflow" in name] == ["tags.mlflow.source.git.commit"]
-    assert (runs.kind, runs.is_told) == ("mlflow", True)
+    assert (runs.kind, runs.separates_settings) == ("mlflow", True)
 
 
 def test_curves_are_in_the_order_of_steps_then_of_times(store: Path):

@@ -77,7 +77,7 @@ def test_trials_of_all_states_are_read(store: Path):
     assert pd.isna(results[1:3] + results[4:]).all()
     assert runs.frame["duration"].notna().tolist() == [True] * 4 + [False] * 2
     assert runs.frame["started"].notna().tolist() == [True] * 5 + [False]
-    assert (runs.kind, runs.is_told) == ("optuna", True)
+    assert (runs.kind, runs.separates_settings) == ("optuna", True)
     assert list(runs.notes) == [
         "Optuna's study 'team/search': 6 trials (2 done, 1 pruned, 1 failed, 2 running)",
         "error: minimized",

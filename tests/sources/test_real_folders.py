@@ -77,7 +77,7 @@ def test_finqa_rag():
 def test_timewarp():
     """62 runs with Python dicts; two crashed after seconds and are failed."""
     runs = wandb_csv.read(f"wandb:{IMPORTS}/wandb/timewarp-vae")
-    assert runs.is_told
+    assert runs.separates_settings
     assert runs.frame["status"].value_counts().to_dict() == {"done": 60, "failed": 2}
     assert set(runs.frame["reason"].dropna()) == {"no results"}
     names = ["params.decoder_name", "params.scalar_timewarper_name", "params.traj_channels", "beta"]

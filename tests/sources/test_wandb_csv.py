@@ -32,7 +32,7 @@ def test_python_dicts_and_json_are_read(tmp_path: Path):
     )
     runs = wandb_csv.read(f"wandb:{path}")
     frame = runs.frame
-    assert runs.is_told
+    assert runs.separates_settings
     assert list(frame["acc"]) == [0.5, 0.75]
     assert list(frame["params.lr"]) == [0.1, 0.1]
     assert frame["params.layers"][0] == (1, 2)
@@ -89,7 +89,7 @@ def test_the_export_of_a_page(tmp_path: Path):
     lines[-1][6:] = ["", "", "", "x"]
     runs = wandb_csv.read(export(tmp_path / "p.csv", header, *lines))
     frame = runs.frame
-    assert not runs.is_told
+    assert not runs.separates_settings
     assert list(frame["status"]) == ["done", "failed", "failed", "killed", "running", "failed"]
     assert frame["reason"][5] == "no results"
     assert (frame["duration"][0], frame["started"][0]) == (60.0, "2024-01-01T00:00:00.000Z")

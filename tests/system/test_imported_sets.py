@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ablation.errors import AblateError
-from ablation.sources import address, arrange, numbers
+from ablation.sources import address, arrange, metrics, numbers
 from ablation.sources.arrange import Arranged
 from ablation.study.import_keys import ImportKeys
 
@@ -106,7 +106,7 @@ def arranged(source: str, keys: Mapping[str, Any]) -> Arranged:
     stated = ImportKeys.model_validate({"from": source, **keys})
     runs = address.read(source, SETS, "import.from")
     numbers.refuse_summaries(runs)
-    first = arrange.targets.of_metrics(stated.metrics, "import.metrics")[0][0].number
+    first = metrics.stated_metrics(stated.metrics, "import.metrics")[0][0].number
     return arrange.arrange(runs, stated, "import", (first, False) if stated.take == "best" else None)
 
 
@@ -114,7 +114,7 @@ def values(rows: Arranged, name: Name) -> dict[str, list[float]]:
     """Name of a row -> its first number in each replicate."""
     by_row: dict[str, list[float]] = {}
     for trial in rows.trials:
-        first = trial.numbers.get(rows.targets[0].number)
+        first = trial.numbers.get(rows.metrics[0].number)
         by_row.setdefault(name(rows.rows[trial.row - 1]), []).extend([] if first is None else [first])
     return by_row
 

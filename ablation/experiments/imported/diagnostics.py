@@ -32,7 +32,7 @@ def confounded(context: CheckContext) -> Diagnostic | None:
 def unpaired(context: CheckContext) -> Diagnostic | None:
     """Warn where the source states no seeds, so that rows are compared unpaired."""
     n_runs, n_rows = context.record.inputs.n_runs, len(context.grid.rows)
-    if context.record.inputs.is_paired or n_runs <= n_rows:
+    if context.grid.replication != "runs" or n_runs <= n_rows:
         return None
     return Diagnostic(
         "UNPAIRED",
@@ -44,7 +44,7 @@ def unpaired(context: CheckContext) -> Diagnostic | None:
 
 def folds(context: CheckContext) -> Diagnostic | None:
     """Warn where the replicates are folds, whose training sets overlap."""
-    if not context.record.inputs.has_folds:
+    if context.grid.replication != "folds":
         return None
     return Diagnostic(
         "FOLDS",

@@ -41,7 +41,6 @@ class Inputs(record.Inputs):
     `largest`: number, such as val_accuracy, or cost -> its largest size. `confounded`: setting -> row (from 1) -> its
     values, for settings that vary between rows without being factors. `n_runs`: number of runs in the source.
     `settings`: number of a run -> its settings, numbered, where the runs of a row are repeats of several settings.
-    `is_paired`: whether the source states seeds. `has_folds`: whether these are folds.
     `of_validation`: whether numbers on validation stand for those on test.
     """
 
@@ -53,8 +52,6 @@ class Inputs(record.Inputs):
     confounded: dict[str, dict[int, tuple[str, ...]]] = Field(default_factory=dict)
     n_runs: int = 0
     settings: dict[int, int] = Field(default_factory=dict)
-    is_paired: bool = False
-    has_folds: bool = False
     of_validation: bool = False
 
     def identity(self, condition: Condition) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ablation.analysis.facts import OF_TRAININGS, SEEDS, Analysis, Difference
-from ablation.analysis.unpaired import OVER_EXAMPLES, OVER_SEEDS, SETTINGS
+from ablation.analysis.unpaired import OVER_EXAMPLES, OVER_SEEDS, OVER_SETTINGS, SETTINGS
 from ablation.measures.measure import AGGREGATE, BINARY, SHARES, Measure
 from ablation.model.phrases import plural, sentence, which
 from ablation.report.tables.dataframes import over, score_of
@@ -15,7 +15,7 @@ from ablation.store.record import Record
 from ablation.study.table_keys import BOTH
 
 SEEDS_ALONE, FOLDS = "seeds", "folds"
-UNPAIRED = {OVER_SEEDS, f"{SETTINGS}, unpaired", ""}  # units of differences of rows without common seeds
+UNPAIRED = {OVER_SEEDS, OVER_SETTINGS, ""}  # units of differences of rows without common seeds
 
 
 def brackets(record: Record, analysis: Analysis | None) -> str:
@@ -43,7 +43,7 @@ def test_name(record: Record, difference: Difference) -> str:
     if difference.against:
         return "exact McNemar"
     units, aggregate = over(record, difference.over), record.primary.kind == AGGREGATE
-    if difference.over in (OVER_SEEDS, OVER_EXAMPLES, f"{SETTINGS}, unpaired"):
+    if difference.over in (OVER_SEEDS, OVER_EXAMPLES, OVER_SETTINGS):
         agresti_caffo = difference.over == OVER_EXAMPLES and record.primary.kind == BINARY
         return f"{'Agresti-Caffo' if agresti_caffo else 'Welch t'} test over {units}"
     if difference.over.endswith("wider"):

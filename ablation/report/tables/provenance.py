@@ -25,7 +25,7 @@ def _design(study: StudyAnalysis) -> Iterator[tuple[str, str]]:
     grid = study.record.grid
     yield "rows", f"{len(grid.rows):,}"
     yield "seeds", ", ".join(map(str, grid.seeds)) + (f"; replicates {grid.replicates}" if grid.replicates else "")
-    if grid.only is None:
+    if not grid.is_imported:
         yield "split seed", str(grid.split_seed)
     for factor in grid.factors.names:
         levels = list(dict.fromkeys(short(factor, study.record.shown(row)[factor]) for row in grid.rows))

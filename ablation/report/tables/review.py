@@ -91,7 +91,7 @@ def _varied(study: StudyAnalysis, facts: Review) -> str:
     noun = study.record.noun
     same = {True: f", test {noun}s (the same for all seeds)", False: "", None: ""}[facts.same_examples]
     differ = f" Test {noun}s differ between seeds." if facts.same_examples is False else ""
-    if grid.only is not None:
+    if grid.is_imported:
         return f"Varied between replicates: {varied}.{differ}"
     return f"Varied between replicates: {varied}. Not varied: levels, split seed ({grid.split_seed}){same}.{differ}"
 

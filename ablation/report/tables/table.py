@@ -75,7 +75,7 @@ def _default(record: Record, rows: pd.DataFrame) -> list[str]:
     """Return the names of the measured columns where the study file states none."""
     primary = record.primary
     names = [f"{split}_{primary.name}" for split in ("train", "val") if split in primary.splits]
-    if record.grid.only is not None:  # of imported results, columns without a number are left out
+    if record.grid.is_imported:  # of imported results, columns without a number are left out
         names = [name for name in names if rows[name].notna().any()]
     return [*names, *(f"test_{m.name}" for m in record.detailed if "test" in m.splits)]
 
@@ -197,8 +197,7 @@ def _replication(grid: Grid) -> str:
     """Return the phrase on the trainings of a row."""
     sizes = sorted({len(grid.seeds_of(row)) for row in range(1, len(grid.rows) + 1)})
     if sizes == [1]:
-        is_imported = grid.only is not None
-        return "One run per row" if is_imported else f"One training per row (seed {grid.seeds[0]})"
+        return "One run per row" if grid.is_imported else f"One training per row (seed {grid.seeds[0]})"
     if grid.replication == "seeds" and sizes == [len(grid.seeds)] and len(grid.seeds) <= MOST_SEEDS:
         return f"Mean ± standard deviation over seeds {listed(grid.seeds)}"
     number = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"

@@ -25,7 +25,7 @@ def single_seed(context: CheckContext) -> Diagnostic | None:
     rows = [row for row, trials in context.finished.items() if len(trials) == 1]
     if not rows:
         return None
-    if context.grid.only is not None:  # imported runs, which need not be trainings
+    if context.grid.is_imported:  # imported runs, which need not be trainings
         fact, remedy = "has one run|have one run", "Repeat the rows with other seeds before you call a setting better."
     else:
         fact = "was trained with one seed|were trained with one seed"

@@ -27,14 +27,15 @@ def failed(context: CheckContext) -> Diagnostic | None:
     outcomes_text = "; ".join(f"{outcome}: {which(row_numbers)}" for outcome, row_numbers in rows_by_outcome.items())
     partial_text = f" {sentence(which(partial_rows, 'has', 'have'))} results for fewer seeds." if partial_rows else ""
     retry = " (diverged trials only with `--retry diverged`)" if Status.DIVERGED in rows_by_outcome else ""
-    trained = f"`ablate run` retries them{retry}; if they fail again, keep their rows in the table."
-    is_imported = context.grid.only is not None
+    remedy = f"`ablate run` retries them{retry}; if they fail again, keep their rows in the table."
+    if context.grid.is_imported:
+        remedy = "Keep their rows in the table; import again when the source has their results."
     return Diagnostic(
         "FAILED_ROWS",
         f"{n_failed:,} of {plural(len(trials), 'trial')} {'has' if n_failed == 1 else 'have'} no result "
         f"({outcomes_text}).{partial_text}",
         "The best remaining row need not be the best of all, and a row may have failed because of its settings.",
-        "Keep their rows in the table; import again when the source has their results." if is_imported else trained,
+        remedy,
         tuple(rows),
     )
 

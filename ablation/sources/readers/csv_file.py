@@ -3,14 +3,13 @@
 import csv
 import hashlib
 import re
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ablation.errors import AblateError
+from ablation.sources.cells import typed
 from ablation.sources.runs import Runs
 
 SEPARATORS = (",", ";", "\t", "|")
@@ -18,8 +17,6 @@ START = 64 * 1024  # bytes that decide on encoding and separator
 LARGEST = 4 * 2**30  # bytes of a file that is read
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # byte order marks
 MISSING = ("", "nan", "NaN", "NAN", "null", "None", "NA", "N/A", "n/a", "-")
-PERCENT = r"\s*[-+]?\d+(?:\.\d+)?\s*%\s*"
-SUMMARY = r"\s*[-+]?\d[\d.]*\s*(?:±|\+/-|\+-|\\pm)\s*\d[\d.]*\s*%?\s*"
 
 
 def read(address: str) -> Runs:
@@ -108,46 +105,3 @@ def is_index(column: pd.Series, name: str) -> bool:
     """Return whether a column without a name counts the lines, as pandas writes it."""
     counts = np.arange(len(column))
     return name in ("column 1", "Unnamed: 0") and column.dtype.kind == "i" and bool((column == counts).all())
-
-
-def typed(column: pd.Series) -> tuple[pd.Series, str]:
-    """Return a column with cells of one type, and a note on what was converted.
-
-    Percentages become fractions. Whole numbers with missing cells stay whole. Other texts stay as they are.
-    """
-    if column.dtype.kind == "f" and column.isna().any() and not column.isna().all():
-        rounded = column.dropna()
-        if (rounded % 1 == 0).all() and (rounded.abs() < 2**53).all():
-            return column.astype("Int64").astype(object).where(column.notna(), None), ""
-    if column.dtype.kind in "biuf":
-        return column, ""
-    texts = column.dropna().astype(str)
-    for matches, convert, note in CONVERSIONS:
-        if len(texts) and matches(texts):
-            values = convert(texts).reindex(column.index)
-            return values, note
-    return column.astype(object).where(column.notna(), None), ""
-
-
-def _all(pattern: str) -> Callable[[pd.Series], bool]:
-    return lambda texts: bool(texts.str.fullmatch(pattern).all())
-
-
-def _fractions(texts: pd.Series) -> pd.Series:
-    return texts.str.rstrip(" %").str.strip().astype(float) / 100
-
-
-def _truths(texts: pd.Series) -> pd.Series:
-    return texts.str.strip().str.lower() == "true"
-
-
-Conversion = tuple[Callable[[pd.Series], bool], Callable[[pd.Series], pd.Series], str]
-CONVERSIONS: Sequence[Conversion] = (
-    (_all(PERCENT), _fractions, "percentages were read as fractions"),
-    (_all(r"(?i)\s*(true|false)\s*"), _truths, ""),
-)
-
-
-def is_summary(cell: Any) -> bool:
-    """Return whether a cell is a mean with its deviation, such as "0.85 ± 0.01"."""
-    return isinstance(cell, str) and re.fullmatch(SUMMARY, cell) is not None

@@ -174,4 +174,4 @@ def made(experiment: Experiment, runs: Sequence[MlflowRun], points: Iterable[Poi
     curves = curves_of((run, name, step, time, _finite(value)) for run, name, step, time, value in points)
     notes = [f"MLflow's experiment {experiment.name!r}: {counted(len(runs), 'run')}", *experiment.notes, *_notes(runs)]
     content = {masked(experiment.place): digest(frame, curves)}
-    return Runs(address, "mlflow", frame, curves, is_told=True, notes=notes, files=content)
+    return Runs(address, "mlflow", frame, curves, separates_settings=True, notes=notes, files=content)

@@ -2,10 +2,9 @@
 
 import re
 
-from ablation.errors import AblateError
 from ablation.sources.readers import databases, mlflow_database, mlflow_folder, mlflow_server
+from ablation.sources.readers.stored import one_line
 from ablation.sources.runs import Runs
-from ablation.urls import first_line, masked
 
 
 def _read(address: str) -> Runs:
@@ -32,9 +31,5 @@ def read(address: str) -> Runs:
     Raises:
         AblateError: Nothing is there, or several experiments have runs.
     """
-    try:
+    with one_line(address, "MLflow"):
         return _read(address)
-    except OSError as error:
-        raise AblateError(f"{masked(address)}: {error.strerror or error}") from None
-    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-        raise AblateError(f"{masked(address)}: content that no MLflow writes: {first_line(error)}") from None

@@ -2,8 +2,9 @@
 
 from ablation.errors import AblateError
 from ablation.sources.readers import databases, optuna_database, optuna_journal
+from ablation.sources.readers.stored import one_line
 from ablation.sources.runs import Runs
-from ablation.urls import first_line, masked
+from ablation.urls import masked
 
 
 def _read(address: str) -> Runs:
@@ -34,9 +35,5 @@ def read(address: str) -> Runs:
     Raises:
         AblateError: Nothing is there, or several studies are there.
     """
-    try:
+    with one_line(address, "Optuna"):
         return _read(address)
-    except OSError as error:
-        raise AblateError(f"{masked(address)}: {error.strerror or error}") from None
-    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-        raise AblateError(f"{masked(address)}: content that no Optuna writes: {first_line(error)}") from None

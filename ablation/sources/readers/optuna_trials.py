@@ -159,4 +159,6 @@ def made(study: OptunaStudy, trials: Sequence[OptunaTrial]) -> Runs:
     frame = frame_of([_record(trial, study.fields) for trial in trials])
     curves = curves_of(_points(trials))
     content = {masked(study.place): digest(frame, curves)}
-    return Runs(address, "optuna", frame, curves, is_told=True, notes=[*_notes(study, trials)], files=content)
+    return Runs(
+        address, "optuna", frame, curves, separates_settings=True, notes=[*_notes(study, trials)], files=content
+    )

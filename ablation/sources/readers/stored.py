@@ -1,16 +1,30 @@
 """Frames of runs whose source keeps results as histories of numbers."""
 
+import contextlib
 import hashlib
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pandas as pd
 
+from ablation.errors import AblateError
 from ablation.sources.runs import METRIC, RUN_COLUMN, STEP, VALUE
+from ablation.urls import first_line, masked
 
 BATCH = 100_000  # points that are Python objects at a time
 TIME = "time"
 Point = tuple[int, str, int, float, float]  # position of the run, metric, step, time in the source's unit, value
+
+
+@contextlib.contextmanager
+def one_line(address: str, program: str) -> Iterator[None]:
+    """Raise AblateError, naming the source, where it cannot be read or has content that its program does not write."""
+    try:
+        yield
+    except OSError as error:
+        raise AblateError(f"{masked(address)}: {error.strerror or error}") from None
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise AblateError(f"{masked(address)}: content that no {program} writes: {first_line(error)}") from None
 
 
 def counted(number: int, noun: str) -> str:

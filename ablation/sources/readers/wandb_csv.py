@@ -60,10 +60,10 @@ def read(address: str) -> Runs:
     return Runs(address, KIND, collector.frame(), None, all(are_told), tree.notes, tree.files)
 
 
-def _note(tree: Tree, is_told: bool) -> None:
+def _note(tree: Tree, separates_settings: bool) -> None:
     """Add the notes that hold for every export."""
     tree.remark("W&B's summary has the last value of each metric, not the best", ", ".join(tree.files))
-    if not is_told:
+    if not separates_settings:
         tree.remark("The export does not say which columns are settings and which results", ", ".join(tree.files))
 
 

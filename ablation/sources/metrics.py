@@ -1,4 +1,4 @@
-"""Names of numbers in a study for the metrics of a source: val_acc of `validation/acc`."""
+"""Metrics of a source, and the numbers of a study that they become: val_acc of `validation/acc`."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,13 +12,14 @@ SPLITS = {
 }  # fmt: skip
 INNER = ("train", "val", "valid", "validation", "test")  # words that state the split within a name too
 ALLOWED = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-OF_VALIDATION = "the source has no test numbers: validation numbers are compared in their place"
-WITHOUT_SPLIT = "names no split: read as a number on test"
 
 
 @dataclass(frozen=True)
-class Target:
-    """Number of a study. `split`: train, val or test. `name`: its measure. `field`: its name in the source."""
+class Metric:
+    """Metric of a source as a number of a study.
+
+    `split`: train, val or test. `name`: its measure in the study. `field`: its name in the source.
+    """
 
     split: str
     name: str
@@ -30,8 +31,8 @@ class Target:
         return f"{self.split}_{self.name}"
 
 
-def of_metrics(stated: Mapping[str, str] | Sequence[str], where: str) -> tuple[list[Target], list[str]]:
-    """Return the numbers that metrics of a source become, and notes on their splits.
+def stated_metrics(stated: Mapping[str, str] | Sequence[str], where: str) -> tuple[list[Metric], list[str]]:
+    """Return the metrics that [import] states, as numbers of the study, and notes on their splits.
 
     A name without a split is a number on test. Where no name is of test, numbers on validation stand for them.
 
@@ -40,25 +41,30 @@ def of_metrics(stated: Mapping[str, str] | Sequence[str], where: str) -> tuple[l
         where: beginning of an error message.
     """
     pairs = stated.items() if isinstance(stated, Mapping) else [(name, name) for name in stated]
-    targets, notes = [], []
+    metrics, notes = [], []
     for name, field in pairs:
-        split, measure = _split(name)
+        split, measure = split_of(name)
         if not ALLOWED.fullmatch(measure):
             raise AblateError(f"{where}.{name}: not the name of a number; allowed: letters, digits and _")
         if not split:
-            notes.append(f"{name} {WITHOUT_SPLIT}.")
-        targets.append(Target(split or "test", measure, field))
-    if targets and not any(target.split == "test" for target in targets):
-        notes.append(f"{OF_VALIDATION[0].upper()}{OF_VALIDATION[1:]}.")
-        targets = [Target("test", t.number, t.field) if t.split == "val" else t for t in targets]
-    numbers = [target.number for target in targets]
+            notes.append(f"{name} names no split: read as a number on test.")
+        metrics.append(Metric(split or "test", measure, field))
+    if lack_test(stated):
+        notes.append("The source has no test numbers: validation numbers are compared in their place.")
+        metrics = [Metric("test", m.number, m.field) if m.split == "val" else m for m in metrics]
+    numbers = [metric.number for metric in metrics]
     if twice := next((number for n, number in enumerate(numbers) if number in numbers[:n]), None):
         raise AblateError(f"{where}: {twice} is stated twice; name each number once")
-    return targets, notes
+    return metrics, notes
 
 
-def _split(name: str) -> tuple[str, str]:
-    """Return the split that a name begins with, "" for none, and the name of the measure."""
+def lack_test(stated: Mapping[str, str] | Sequence[str]) -> bool:
+    """Return whether the metrics that [import] states are all of other splits than test."""
+    return bool(stated) and all(split_of(name)[0] in ("train", "val") for name in stated)
+
+
+def split_of(name: str) -> tuple[str, str]:
+    """Return the split that a name begins with or has as a word, "" for none, and the name of the measure."""
     words = re.sub(r"\W+", "_", name).strip("_")
     first, _, measure = words.partition("_")
     split = SPLITS.get(first.lower(), "")
