@@ -13,6 +13,7 @@ from ablation.engine.pool import Channel, ProcessSetup
 from ablation.engine.run import Run
 from ablation.outcomes import JobOutcome, Status
 from ablation.store import result
+from ablation.store.files import write_json
 from ablation.store.training import Training
 from ablation.store.workspace import Workspace
 
@@ -70,6 +71,7 @@ def train(root: Path, training: Training, settings: JobSettings, channel: Channe
         if attempts.used_up(folder, settings.run, training.milestones):
             return JobOutcome(Status.KILLED)  # a scheduler restarted this job by itself: its attempts are used up
         attempts.add(folder, settings.run, training.milestones)  # before anything that could kill this process
+        write_json(folder.description, training.model_dump(mode="json"))
         channel.begin()
         run = Run(Workspace(root), training, settings.keep, channel)
         return JobOutcome(experiments.load(training.plugin).train(training, run) or _ended(run))

@@ -28,7 +28,7 @@ def missing(workspace: Workspace, record: Record, trials: Iterable[Trial], retry
 
     def is_missing(trial: Trial) -> bool:
         folder, epochs = workspace.training(record.training_key(trial)), trial.step
-        if result.is_done(folder, epochs):
+        if record.is_imported(trial) or result.is_done(folder, epochs):
             return False
         failure = None if Status.DIVERGED in retry else result.failure(folder)
         return not (failure and failure.outcome is Status.DIVERGED and failure.epochs <= epochs)

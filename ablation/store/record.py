@@ -109,6 +109,20 @@ def stated_measures(grid: Grid, measures: Mapping[str, Measure], name: str) -> M
     return stated.applied(measures, keys, f"study {name!r}")
 
 
+class Imports(BaseModel):
+    """Imported results of a study whose other trials are trained.
+
+    `source`: address; "" where nothing is imported. `ids`: id of a trial -> id of its imported result. `notes`:
+    sentences on the imported results.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    source: str = ""
+    ids: dict[str, str] = {}
+    notes: tuple[str, ...] = ()
+
+
 class Record(BaseModel):
     """The content of study.json."""
 
@@ -120,6 +134,7 @@ class Record(BaseModel):
     inputs: Any  # an Inputs, or the experiment's own subclass
     notes: tuple[str, ...] = ()  # sentences about replaced inputs
     keep: str = "selected"  # the rows whose weights are kept on disk
+    imports: Imports = Imports()
 
     @property
     def experiment(self) -> Any:
@@ -216,8 +231,17 @@ class Record(BaseModel):
         cache_key = (trial.condition, trial.seed)
         if cache_key not in self._keys:
             identity = self.inputs.identity(trial.condition)
-            self._keys[cache_key] = training_id(self.grid.factors, trial.condition, trial.seed, identity)
+            training = training_id(self.grid.factors, trial.condition, trial.seed, identity)
+            self._keys[cache_key] = self.imports.ids.get(f"{training}-{trial.step}", training)
         return self._keys[cache_key]
+
+    def is_imported(self, trial: Trial) -> bool:
+        """Return whether the result of a trial is imported, in a study whose other trials are trained."""
+        return self.training_key(trial) in self._imported_keys
+
+    @cached_property
+    def _imported_keys(self) -> frozenset[str]:
+        return frozenset(self.imports.ids.values())
 
     def trial_key(self, trial: Trial) -> str:
         return f"{self.training_key(trial)}-{trial.step}"

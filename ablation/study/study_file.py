@@ -140,16 +140,20 @@ def read(grid: str, changes: Mapping[str, Any] | None = None, seeds: Sequence[in
     Raises:
         AblateError: A study file is missing or wrong. The message names the file, the key and the allowed values.
     """
-    names = [grid] if os.path.isfile(grid) else parts(grid)  # an existing file may have commas in its name
-    grids = [_read_one(part, changes, seeds) for part in names]
+    grids = [_read_one(part, changes, seeds) for part in parts_of(grid)]
     study = together(stem(grid), grids) if grids[1:] else grids[0]
     _refuse_ambiguous_paths(study, grid)
     return study
 
 
+def parts_of(grid: str) -> list[str]:
+    """Return the study files or names in `--grid`. An existing file may have commas in its name."""
+    return [grid] if os.path.isfile(grid) else parts(grid)
+
+
 def texts(grid: str) -> tuple[StudyText, ...]:
     """Return the content of the study files that `--grid` names, which `read` has accepted."""
-    paths = [find(part) for part in ([grid] if os.path.isfile(grid) else parts(grid))]
+    paths = [find(part) for part in parts_of(grid)]
     contents = [(path.name, path.read_bytes()) for path in paths]
     return tuple(
         StudyText(name, hashlib.sha256(c).hexdigest(), c.decode("utf-8-sig", "replace")) for name, c in contents
@@ -160,7 +164,7 @@ def stem(grid: str) -> str:
     """Return the default name of the study that `--grid` names."""
     if grid in SETS:
         return grid
-    return "+".join(Path(part).stem for part in ([grid] if os.path.isfile(grid) else parts(grid)))
+    return "+".join(Path(part).stem for part in parts_of(grid))
 
 
 def _read_one(grid: str, changes: Mapping[str, Any] | None, seeds: Sequence[int] | None) -> Grid:
@@ -173,7 +177,7 @@ def _read_one(grid: str, changes: Mapping[str, Any] | None, seeds: Sequence[int]
 
 def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -> Grid:
     file = study_keys.parse(path)
-    if file.imported:
+    if file.is_imported:
         raise AblateError(f"{path}: its results are imported, not trained; read them with `ablate import {path}`")
     factors = factors_of(file.experiment)
     _refuse_unknown(changes, factors.schema)

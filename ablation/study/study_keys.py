@@ -66,6 +66,11 @@ class StudyKeys(BaseModel):
         None, description="a table: component = { the levels that remove it }"
     )
 
+    @property
+    def is_imported(self) -> bool:
+        """True where all results are imported: there is no experiment that trains what the source lacks."""
+        return self.imported is not None and "plugin" not in self.experiment.model_fields_set
+
 
 TABLES: dict[str, type[BaseModel]] = {
     "experiment": ExperimentKeys, "import": ImportKeys, "table": TableKeys, "compare": Comparison,

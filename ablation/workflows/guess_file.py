@@ -7,7 +7,7 @@ from ablation.errors import AblateError
 from ablation.measures import names
 from ablation.sources import address
 from ablation.sources.guess import Guess, guess
-from ablation.workflows.imported_study import Import
+from ablation.workflows.import_options import Import
 
 
 def guessed(imported: Import) -> str:

@@ -3,34 +3,27 @@
 import json
 import shutil
 import time
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from pathlib import Path
 
-from ablation import __version__, experiments
+from ablation import experiments
 from ablation.analysis import selection
 from ablation.analysis.study_analysis import collect
 from ablation.errors import AblateError
-from ablation.outcomes import Status
 from ablation.report.build import RenderOptions, RunSummary, build, summarize, write
-from ablation.sources import address, arrange, course, numbers, trials
 from ablation.sources.arrange import Arranged
-from ablation.sources.runs import PRUNED, RUNNING, Runs
-from ablation.sources.trials import ImportedTrial
+from ablation.sources.runs import Runs
 from ablation.store import record as records
-from ablation.store import result
-from ablation.store.examples import Examples
-from ablation.store.files import read_json, write_json, write_text
-from ablation.store.record import Record
-from ablation.store.result import Result
+from ablation.store.files import read_json, write_json
+from ablation.store.record import Imports, Record
 from ablation.store.upgrade import opened
-from ablation.store.workspace import StudyFolder, TrainingFolder, Workspace, check_name
-from ablation.study.study_keys import StudyKeys, floats
-from ablation.urls import masked
-from ablation.workflows import imported_study
-from ablation.workflows.imported_study import Import
+from ablation.store.workspace import Workspace, check_name
+from ablation.study.study_keys import StudyKeys
+from ablation.workflows import imported_study, mixed_study, snapshot
+from ablation.workflows.import_options import Import
 
+Scores = Mapping[str, Mapping[str, float]]  # numbers by split and measure
 UNCHANGED = "Since the last import: no change."
-STATUSES = {PRUNED: Status.KILLED, RUNNING: Status.INTERRUPTED}  # of runs that did not end
 
 
 def run(imported: Import) -> tuple[RunSummary, list[str]]:
@@ -40,12 +33,14 @@ def run(imported: Import) -> tuple[RunSummary, list[str]]:
         AblateError: the source or a key is wrong; raised before anything is written.
     """
     check_name(imported.name)
-    return _imported(imported, read(imported))
+    if not imported.keys.is_imported:
+        return _mixed(imported)
+    return _imported(imported, imported_study.read(imported))
 
 
 def of_runs(imported: Import, runs: Runs) -> RunSummary:
     """Import runs that are read already; see `run`."""
-    return _imported(imported, _arranged(imported, runs))[0]
+    return _imported(imported, imported_study.arranged(imported, runs))[0]
 
 
 def _imported(imported: Import, arranged: Arranged) -> tuple[RunSummary, list[str]]:
@@ -58,15 +53,41 @@ def _imported(imported: Import, arranged: Arranged) -> tuple[RunSummary, list[st
         if old and old.inputs.source != record.inputs.source:
             raise AblateError(f"study {record.name!r} is of {old.inputs.source}; pass another --name")
         changes = _changes(workspace, old, record, arranged) if old else []
-        _write_snapshot(workspace.study(record.name), arranged.runs)
+        snapshot.write_runs(workspace.study(record.name), arranged.runs)
         _write(workspace, record, arranged, old)
-        write_json(_source_file(workspace, record.name), _source(imported, arranged))
+        write_json(snapshot.source_file(workspace, record.name), snapshot.describe(imported, arranged))
         try:
             return _concluded(workspace, record), [*arranged.notes, *changes]
         except BaseException:
             if old is None:  # nothing half made stays
                 _discard(workspace, record)
             raise
+
+
+def _mixed(imported: Import) -> tuple[RunSummary, list[str]]:
+    """Read the source of a study whose missing trials are trained again, and draw its table.
+
+    Raises AblateError where the study was never run: `ablate run` reads its data, and imports too.
+    """
+    workspace = opened(imported.workspace, lambda message: None)
+    with workspace.lock():
+        old = records.read(workspace.study(imported.name))
+        if old is None:
+            raise AblateError(
+                f"{imported.path}: its missing rows are trained by {imported.keys.experiment.plugin}; import and train "
+                f"them with `ablate run --grid {imported.path}`"
+            )
+        record, mixture = mixed_study.mixed(imported, mixed_study.with_imports(old, Imports()))
+        changes = _changed(_imported_scores(workspace, old), mixture.scores)
+        mixture.store(workspace, record)
+        record.write(workspace.study(record.name))
+        return _concluded(workspace, record), changes
+
+
+def _imported_scores(workspace: Workspace, record: Record) -> dict[str, Scores]:
+    """Return id of a trial -> its numbers by split, for the imported trials of a mixed study."""
+    results, plain = collect(workspace, record), mixed_study.with_imports(record, Imports())
+    return {plain.trial_key(t): r.scores for t, r in results.items() if r and record.is_imported(t)}
 
 
 def _discard(workspace: Workspace, record: Record) -> None:
@@ -76,39 +97,24 @@ def _discard(workspace: Workspace, record: Record) -> None:
     shutil.rmtree(workspace.study(record.name).path, ignore_errors=True)
 
 
-def read(imported: Import) -> Arranged:
-    """Return the rows that the runs of the source make."""
-    runs = address.read(imported.import_keys.source, imported.path.parent, f"{imported.where}.from")
-    return _arranged(imported, runs)
-
-
-def _arranged(imported: Import, runs: Runs) -> Arranged:
-    numbers.refuse_summaries(runs)
-    arranged = arrange.arrange(runs, imported.import_keys, imported.where, imported_study.best(imported))
-    return imported_study.with_classes(imported, arranged)
-
-
 def _changes(workspace: Workspace, old: Record, new: Record, arranged: Arranged) -> list[str]:
     """Return sentences on what changed since the last import."""
-    before = {old.trial_key(t): result for t, result in collect(workspace, old).items()}
-    now = {new.trial_key(new.grid.trial(t.row, t.seed)): _by_split(t) for t in arranged.trials}
+    before = {old.trial_key(t): result.scores if result else None for t, result in collect(workspace, old).items()}
+    now = {new.trial_key(new.grid.trial(t.row, t.seed)): snapshot.by_split(t) for t in arranged.trials}
+    return _changed(before, now)
+
+
+def _changed(before: Mapping[str, Scores | None], now: Mapping[str, Scores]) -> list[str]:
+    """Return the sentence on which trials are new, gone or have other numbers.
+
+    `before`, `now`: id of a trial -> its numbers by split; None for a trial without a result.
+    """
     gone, added = before.keys() - now.keys(), now.keys() - before.keys()
-    changed = [
-        key for key in before.keys() & now.keys() if (old_result := before[key]) and old_result.scores != now[key]
-    ]
+    changed = [key for key in before.keys() & now.keys() if before[key] not in (None, now[key])]
     parts = [f"{len(part)} {word}" for part, word in ((added, "new"), (gone, "gone"), (changed, "changed")) if part]
     if not parts:
         return [UNCHANGED]
     return [f"Since the last import ({len(before)} runs, {len(now)} now): {', '.join(parts)}."]
-
-
-def _by_split(trial: ImportedTrial) -> dict[str, dict[str, float]]:
-    """Return split -> measure -> value of a trial."""
-    scores: dict[str, dict[str, float]] = {"train": {}, "val": {}, "test": {}}
-    for number, value in trial.numbers.items():
-        split, _, measure = number.partition("_")
-        scores[split][measure] = value
-    return {split: values for split, values in scores.items() if values}
 
 
 def _write(workspace: Workspace, record: Record, arranged: Arranged, old: Record | None) -> None:
@@ -118,57 +124,11 @@ def _write(workspace: Workspace, record: Record, arranged: Arranged, old: Record
     for trial in arranged.trials:
         stated = record.grid.trial(trial.row, trial.seed)
         keys.add(record.training_key(stated))
-        place = workspace.training(record.training_key(stated))
-        shutil.rmtree(place.path, ignore_errors=True)
-        status = STATUSES.get(trial.status) or Status(trial.status)
-        started = trial.started or now - trial.seconds
-        result.write(
-            place,
-            Result(
-                outcome=status, epochs=stated.step, scores=_by_split(trial), history=list(trial.history),
-                started=started, finished=started + trial.seconds,
-                error=trial.reason or trial.status, attempts=1,
-                costs=dict(trial.costs), predictions=_predictions(place, trial, stated.step),
-            ),
-        )  # fmt: skip
+        snapshot.write_result(workspace.training(record.training_key(stated)), trial, stated.step, now)
     before = {old.training_key(trial_before) for trial_before in old.grid.trials()} if old else set()
     for key in before - keys:
         shutil.rmtree(workspace.training(key).path, ignore_errors=True)
     record.write(folder)
-
-
-def _predictions(place: TrainingFolder, trial: ImportedTrial, step: int) -> dict[str, str]:
-    """Write the columns of the test examples, and return the digest of the file; {} where there are none."""
-    if not trial.columns:
-        return {}
-    path = place.predictions("test", step)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return {"test": Examples(trial.columns).write(path)}
-
-
-def _write_snapshot(folder: StudyFolder, runs: Runs) -> None:
-    """Write what was read: all fields of all runs, and their courses."""
-    lines = (json.dumps(line, default=str, ensure_ascii=False) for line in runs.frame.to_dict("records"))
-    write_text(folder.path / "imported" / "runs.jsonl", "\n".join(lines) + "\n")
-    if runs.curves is not None:
-        curves = course.thinned(runs.curves, trials.MOST_STEPS)
-        write_text(folder.path / "imported" / "curves.csv", curves.to_csv(index=False))
-
-
-def _source_file(workspace: Workspace, name: str) -> Path:
-    return workspace.study(name).path / "imported" / "source.json"
-
-
-def _source(imported: Import, arranged: Arranged) -> dict[str, object]:
-    """Return where the results are from, and the keys by which they were read."""
-    keys = floats(imported.keys.model_dump(by_alias=True, exclude_defaults=True))
-    keys["import"]["from"] = masked(imported.import_keys.source)
-    runs = arranged.runs
-    return {
-        "address": runs.address, "kind": runs.kind, "files": dict(runs.files), "runs": len(runs.frame),
-        "notes": list(arranged.notes), "read": datetime.now(UTC).isoformat(timespec="seconds"),
-        "version": __version__, "folder": str(imported.path.parent.absolute()), "study": keys,
-    }  # fmt: skip
 
 
 def reread(workspace: Workspace, name: str) -> list[str]:
@@ -176,14 +136,18 @@ def reread(workspace: Workspace, name: str) -> list[str]:
 
     Raises AblateError where the study was not imported, or where its source cannot be read.
     """
-    record, stored = records.need(workspace, name), read_json(_source_file(workspace, name))
-    if record.grid.factors.plugin != experiments.IMPORTED or stored is None:
+    record, stored = records.need(workspace, name), read_json(snapshot.source_file(workspace, name))
+    if stored is None:
         raise AblateError(f"study {name!r}: has no source, its results were not imported")
     keys = StudyKeys.model_validate_json(json.dumps(stored["study"]))
     imported = Import(keys, Path(str(stored["folder"])) / f"{name}.toml", name, workspace.root)
     if "***" in imported.import_keys.source:
         raise AblateError(f"study {name!r}: its source needs a password, which is not stored; import it again")
-    arranged = read(imported)
+    if record.imports.ids:
+        _, mixture = mixed_study.mixed(imported, mixed_study.with_imports(record, Imports()))
+        changes = _changed(_imported_scores(workspace, record), mixture.scores)
+        return [] if changes == [UNCHANGED] else changes
+    arranged = imported_study.read(imported)
     changes = _changes(workspace, record, imported_study.record_of(imported, arranged), arranged)
     return [] if changes == [UNCHANGED] else changes
 

@@ -2,8 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,43 +10,23 @@ from ablation import experiments
 from ablation.errors import AblateError
 from ablation.experiments.imported.experiment import Inputs, version
 from ablation.measures import from_columns
-from ablation.sources import metrics, per_example
+from ablation.sources import address, arrange, metrics, numbers, per_example
 from ablation.sources.arrange import Arranged
+from ablation.sources.runs import Runs
 from ablation.store import record as records
 from ablation.store.record import Record
 from ablation.study import comparisons, stated_rows, study_keys
 from ablation.study.grid import NOTHING, Grid
-from ablation.study.import_keys import BEST, ImportKeys
+from ablation.study.import_keys import BEST
 from ablation.study.levels import Condition, Factor, Schema
-from ablation.study.study_keys import StudyKeys, floats
+from ablation.study.study_keys import floats
 from ablation.study.table_keys import MeasureKeys, TableKeys
 from ablation.urls import masked
+from ablation.workflows.import_options import Import
 
 VALIDATION_ONLY = "All numbers are on validation: the source has none on test."
 SEALED = "Imported: not sealed; test numbers were known."
 BASELINES = ("baseline", "base", "reference", "control", "default", "full", "none")
-
-
-@dataclass(frozen=True)
-class Import:
-    """Results to import. `keys`: keys of the study file, with [import]. `path`: the study file, for messages."""
-
-    keys: StudyKeys
-    path: Path
-    name: str
-    workspace: Path
-
-    @property
-    def import_keys(self) -> ImportKeys:
-        """Keys of [import]."""
-        assert self.keys.imported is not None
-        keys = self.keys.imported
-        return keys.model_copy(update={"where": floats(keys.where), "failed": floats(keys.failed)})
-
-    @property
-    def where(self) -> str:
-        """Beginning of an error message about [import]."""
-        return f"{self.path}: import"
 
 
 def best(imported: Import) -> tuple[str, bool] | None:
@@ -84,6 +63,18 @@ def _selecting(imported: Import) -> str:
     return first or (
         numbers[0].number if numbers and (metrics.lack_test(stated_metrics) or imported.keys.select_on_test) else ""
     )
+
+
+def read(imported: Import) -> Arranged:
+    """Return the rows that the runs of the source make. Raises AblateError where the source or a key is wrong."""
+    runs = address.read(imported.import_keys.source, imported.path.parent, f"{imported.where}.from")
+    return arranged(imported, runs)
+
+
+def arranged(imported: Import, runs: Runs) -> Arranged:
+    """Return the rows that runs make which are read already."""
+    numbers.refuse_summaries(runs)
+    return with_classes(imported, arrange.arrange(runs, imported.import_keys, imported.where, best(imported)))
 
 
 def with_classes(imported: Import, arranged: Arranged) -> Arranged:

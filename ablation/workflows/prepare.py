@@ -11,6 +11,8 @@ from ablation.store.files import write_json
 from ablation.store.record import Record
 from ablation.store.workspace import Workspace
 from ablation.study.grid import Trial
+from ablation.workflows import mixed_study
+from ablation.workflows.mixed_study import Mixture
 from ablation.workflows.run_options import RunOptions, check
 
 
@@ -20,10 +22,13 @@ class PreparedStudy:
 
     record: Record
     prepared: Prepared
+    mixture: Mixture | None = None  # imported results that are to be stored
 
     def store(self, workspace: Workspace) -> None:
         """Write the files that workers and later commands read; the record is written last."""
         self.prepared.store()
+        if self.mixture:
+            self.mixture.store(workspace, self.record)
         if not workspace.aliases.is_file():  # every workspace of this version has the file
             write_json(workspace.aliases, {})
         self.record.write(workspace.study(self.record.name))
@@ -51,7 +56,21 @@ def prepare(options: RunOptions, watch: ProgressListener) -> PreparedStudy:
     if old:
         records.refuse_other(old, record)
     plan.refuse_unlike(workspace, record)
-    return PreparedStudy(record, prepared)
+    return PreparedStudy(*_with_imports(options, record, old, prepared))
+
+
+def _with_imports(
+    options: RunOptions, record: Record, old: Record | None, prepared: Prepared
+) -> tuple[Record, Prepared, Mixture | None]:
+    """Return the record with its imported trials. The source is read at the first run, and for new rows and seeds."""
+    if options.imported is None:
+        if old and old.imports.ids:
+            raise AblateError(f"study {record.name!r} has imported results; keep [import], or pass another --name")
+        return record, prepared, None
+    if old and old.imports.ids and not mixed_study.has_new_trials(record, old):
+        return mixed_study.with_imports(record, old.imports), prepared, None
+    record, mixture = mixed_study.mixed(options.imported, record)
+    return record, prepared, mixture
 
 
 def _refuse_doubles(record: Record) -> None:

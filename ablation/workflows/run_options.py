@@ -15,6 +15,7 @@ from ablation.store.workspace import Workspace, check_name
 from ablation.study.grid import Grid
 from ablation.study.study_file import StudyText
 from ablation.trackers import databases
+from ablation.workflows.import_options import Import
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class RunOptions:
     register: str | None = None  # name in MLflow's registry for the model of the selected row
     replicates: int | None = None  # number of additional trainings of the reference, with other seeds
     files: Sequence[StudyText] = ()  # content of the study files, which the study's history keeps
+    imported: Import | None = None  # results that exist already, where the study file has [import]
     command: Sequence[str] = ()  # command line after `ablate`, shown as the command that resumes the run
 
     @property

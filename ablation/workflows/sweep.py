@@ -56,7 +56,7 @@ def run(options: RunOptions, watch: ProgressListener, warm_pool: WarmPool | None
     with Interrupts(watch.say) as interrupts:
         study = prepare(options, watch)
         record = study.record
-        for note in record.notes:
+        for note in (*record.notes, *record.imports.notes):
             watch.say(f"note: {note}")
         with workspace.lock():
             study_history.note(workspace.study(record.name), options.files)  # before a first record is written

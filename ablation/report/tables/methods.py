@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ablation.analysis.facts import OF_TRAININGS, SEEDS, Analysis, Difference
+from ablation.analysis.facts import OF_TRAININGS, SEEDS, Analysis, Difference, RowFacts
 from ablation.analysis.unpaired import OVER_EXAMPLES, OVER_SEEDS, OVER_SETTINGS, SETTINGS
 from ablation.measures.measure import AGGREGATE, BINARY, SHARES, Measure
 from ablation.model.phrases import plural, sentence, which
@@ -167,6 +167,8 @@ def limits(record: Record, analysis: Analysis) -> Iterator[str]:
         r for r, f in analysis.rows.items()
         if f.primary.over != analysis.over or (f.delta and f.delta.over not in ("", analysis.over))
     ]  # fmt: skip
+    broader = [r for r in apart if _is_broader(analysis, analysis.rows[r])]
+    apart = [r for r in apart if r not in broader]
     has_seeds, has_examples = "seeds" in analysis.over, any(f.primary.over_examples for f in analysis.rows.values())
     if apart and has_seeds and has_examples:
         single = " (of one, exact McNemar)" if record.primary.kind == BINARY else ""
@@ -175,6 +177,8 @@ def limits(record: Record, analysis: Analysis) -> Iterator[str]:
         yield f"Too few common seeds in {which(apart)}: {of_both if record.uncertainty == BOTH else otherwise}."
     elif apart and has_seeds and paired:
         yield f"Too few common seeds in {which(apart)}: no brackets or no p there."
+    if broader:
+        yield f"Brackets of {which(broader)} cover test {record.noun}s too; the other rows state numbers alone."
     if has_seeds and any(_without_width(facts.primary.interval.low) for facts in analysis.rows.values()):
         yield "No brackets where all values are equal: an interval without width would claim certainty."
     if not has_seeds and has_examples:
@@ -184,6 +188,12 @@ def limits(record: Record, analysis: Analysis) -> Iterator[str]:
             f"Intervals and tests are about these {n_trained} trained {networks}; they hold no run-to-run (seed) "
             "variance."
         )
+
+
+def _is_broader(analysis: Analysis, facts: RowFacts) -> bool:
+    """Return whether a row's interval covers seeds and examples, where those of the study cover seeds alone."""
+    has_same_delta = not facts.delta or facts.delta.over in ("", analysis.over)
+    return analysis.over == SEEDS_ALONE and " and " in facts.primary.over and has_same_delta
 
 
 def _without_width(low: float) -> bool:

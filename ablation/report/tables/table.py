@@ -188,7 +188,7 @@ def build(
 
 
 def _caption(record: Record, rows: pd.DataFrame, majority: float | None, analysis: Analysis | None) -> str:
-    notes = "".join(f" {note}" for note in record.notes)
+    notes = "".join(f" {note}" for note in (*record.notes, *record.imports.notes))
     subject = f"{record.grid.title}{_test_set(record, rows, majority)}"
     return f"{subject}. {_replication(record.grid)}.{methods.brackets(record, analysis)}{notes}"
 

@@ -47,6 +47,7 @@ RULES: dict[str, Rule] = {  # by severity
     "FAILED_ROWS": Rule(WEAKENS, runs.failed),
     "BELOW_BASELINE": Rule(WEAKENS, classes.below_baseline),
     "MIXED_ENVIRONMENT": Rule(WEAKENS, runs.mixed),
+    "MIXED_SOURCES": Rule(WEAKENS, runs.mixed_sources),
     "REUSED_TEST": Rule(WEAKENS, study_protocol.reused),
     "WITHIN_NOISE": Rule(WEAKENS, noise.within_noise),
     "SEED_NOISE": Rule(WEAKENS, noise.seed_noise),

@@ -85,7 +85,12 @@ def not_ablated(context: CheckContext) -> Diagnostic | None:
 
 def mixed(context: CheckContext) -> Diagnostic | None:
     """Warn where trials ran in environments that differ in what changes bits: processor, threads, device, versions."""
-    results = [(row, result) for row, finished in context.finished.items() for _, result in finished]
+    results = [
+        (row, result)
+        for row, finished in context.finished.items()
+        for trial, result in finished
+        if not context.record.is_imported(trial)
+    ]
     names = sorted({name for _, result in results for name in result.environment} - set(RECORDED))
     environments = [
         (row, tuple(str(result.environment.get(name, "not known")) for name in names)) for row, result in results
@@ -107,6 +112,28 @@ def mixed(context: CheckContext) -> Diagnostic | None:
         "Another processor, number of threads or version changes the last bits, so a small part of a difference "
         "between rows can come from this.",
         "For bit-identical results, run the study in a new --workspace on one kind of machine with one kind of slot.",
+        tuple(rows),
+    )
+
+
+def mixed_sources(context: CheckContext) -> Diagnostic | None:
+    """Warn where some trials were imported, and others trained by the study's experiment."""
+    imported = {
+        row: [trial for trial, _ in finished if context.record.is_imported(trial)]
+        for row, finished in context.finished.items()
+    }
+    rows = [row for row, trials in imported.items() if trials]
+    if not rows:
+        return None
+    partial = [row for row in rows if len(imported[row]) < len(context.finished[row])]
+    partial_text = f" Seeds of {which(partial)} are of both kinds." if partial else ""
+    return Diagnostic(
+        "MIXED_SOURCES",
+        f"{sentence(which(rows, 'was', 'were'))} imported from {context.record.imports.source}; the other trials were "
+        f"trained by this study.{partial_text}",
+        "Code, data, hardware and versions of the imported runs are not known, so a difference between an imported and "
+        "a trained row may be theirs. Imported test numbers were known before the selection.",
+        "Compare imported rows with each other, or train all rows here: remove [import], and pass another --name.",
         tuple(rows),
     )
 

@@ -102,7 +102,6 @@ def open_fit(workspace: Workspace, training: HeadTraining, keep: str) -> Fit:
         head.set_state(model, saved.arrays)
         started -= saved.seconds
     clock = checkpoint.Clock(head.state_bytes(model))
-    write_json(folder.description, training.model_dump(mode="json"))
     return Fit(training, keep, folder, missing, x, y, model, started, clock, list(saved.history) if saved else [])
 
 
