@@ -8,6 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from ablation.errors import AblateError
+from ablation.sources import address
+from ablation.sources.readers.compressed import plain_name
 from ablation.study import study_file, study_keys
 from ablation.study.import_keys import ImportKeys
 from ablation.study.study_keys import StudyKeys
@@ -40,10 +42,13 @@ def _stated(stated: Mapping[str, Any]) -> list[str]:
 
 
 def _keys(source: str, stated: Mapping[str, Any]) -> StudyKeys:
-    imported = {name: stated[name] for name in ImportKeys.model_fields if stated.get(name)}
+    imported = {name: stated[name] for name in ImportKeys.model_fields if stated.get(name) or stated.get(name) == []}
+    imported = {name: value for name, value in imported.items() if value or name == "percent"}
     content: dict[str, Any] = {"import": {"from": source, **imported}}
     if stated["reference"]:
         content["reference"] = _reference(stated["reference"])
+    if stated["task"]:
+        content["experiment"] = {"task": stated["task"]}
     if stated["select_on"]:
         content["select_on"] = stated["select_on"]
     if stated["uncertainty"]:
@@ -73,5 +78,6 @@ def _direction(text: str) -> tuple[str, dict[str, str]]:
 def _name(source: str) -> str:
     """Return the name of a study from its source: that of the file, or of the last part of an address."""
     last = Path(re.split(r"[?#]", source.rstrip("/"))[0].rpartition(":")[2]).name
-    stem = Path(last).stem if Path(last).suffix in (".csv", ".tsv", ".json", ".jsonl", ".db", ".txt") else last
+    plain = plain_name(Path(last))
+    stem = plain.stem if plain.suffix in (*address.BY_SUFFIX, ".db") else plain.name
     return re.sub(r"[^\w+-]+", "-", stem).strip("-") or "imported"

@@ -84,7 +84,8 @@ def read(imported: Import) -> Arranged:
 
 def _arranged(imported: Import, runs: Runs) -> Arranged:
     numbers.refuse_summaries(runs)
-    arranged = arrange.arrange(runs, imported.import_keys, imported.where, imported_study.best(imported))
+    best, like = imported_study.best(imported), imported_study.like(imported)
+    arranged = arrange.arrange(runs, imported.import_keys, imported.where, best, like)
     return imported_study.with_classes(imported, arranged)
 
 
