@@ -30,7 +30,10 @@ from ablation.study.import_keys import ImportKeys, LongKeys
 OWN_COLUMNS = (
     "row", "label", "reference", "selected", "outcome", "outcomes", "seed", "seeds", "trial", "trials", "study", "p",
     "p_holm", "p_exact", "n_seeds", "n_train", "n_val", "n_test", "published", "replicate", "equivalent",
+    "alike", "within_replicates", "ci_over", "ci_level", "only_first_right", "only_second_right", "best_epoch",
+    "parameters", "started", "seconds", "attempts", "memory", "reason", "pareto",
 )  # fmt: skip
+OWN_STARTS = ("delta_", "published_", "best_val_")
 FIELDS = 12  # that an error message lists
 GENERAL = ("name", "type", "value", "id")  # last parts of names that say little alone
 
@@ -194,7 +197,7 @@ def _refuse_own(factors: Mapping[str, str], stated: Sequence[Metric], where: str
     """Raise AblateError for a factor with the name of another column of the table."""
     columns = tuple(f"{split}_{metric.name}" for metric in stated for split in ("train", "val", "test"))
     for name in factors:
-        if name in OWN_COLUMNS or name.startswith(("delta_", "published_", *columns)):
+        if name in OWN_COLUMNS or name.startswith((*OWN_STARTS, *columns)):
             raise AblateError(
                 f"{where}.factors.{name}: is the name of a column of the table; name the factor otherwise, such as "
                 f"factors = {{ my_{name} = {factors[name]!r} }}"

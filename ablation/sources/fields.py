@@ -41,6 +41,11 @@ def resolved(runs: Runs, name: str, where: str) -> str:
     raise AblateError(f"{where}: no field {name!r} in {runs.address}{nearest(name, names)}; fields: {shown}")
 
 
+def last_word(name: str) -> str:
+    """Return the last part of a dotted name, in lower case."""
+    return name.rpartition(".")[2].lower()
+
+
 def with_pattern(runs: Runs, pattern: str, where: str) -> Runs:
     """Return the runs with a field for each named group of a regular expression on their folder or name.
 
