@@ -50,8 +50,8 @@ def test_a_column_of_fractions_and_percentages_is_refused():
     with pytest.raises(AblateError) as refusal:
         arranged([0.853, 0.861, 86.1, 0.9])
     assert str(refusal.value) == (
-        "import.percent: test_acc mixes fractions and percentages (run 1: 0.853, run 3: 86.1); mend the source, or state "
-        'percent = ["test_acc"] where all are percentages, or percent = [] where none is'
+        "import.percent: test_acc mixes fractions and percentages (run 1: 0.853, run 3: 86.1); mend the source, or "
+        'state percent = ["test_acc"] where all are percentages, or percent = [] where none is'
     )
 
 
@@ -59,9 +59,7 @@ def test_the_key_states_what_the_values_do_not():
     """A list names all percentages of the source; the empty list says that there are none."""
     assert numbers(arranged([0.4, 3.0, 2.0, 5.0], "test_error", percent=["error"])) == [0.004, 0.03, 0.02, 0.05]
     assert numbers(arranged([85.0, 86.0, 87.0, 88.0], percent=[])) == [85.0, 86.0, 87.0, 88.0]
-    with pytest.raises(
-        AblateError, match=r"import\.percent: no number 'tst_acc'; nearest: test_acc; numbers: test_acc"
-    ):
+    with pytest.raises(AblateError, match=r"import\.percent: no number 'tst_acc'; nearest: test_acc; numbers"):
         arranged([85.0] * 4, percent=["tst_acc"])
 
 

@@ -1,4 +1,4 @@
-"""Tables in other files than plain CSV: compressed, workbooks, separated by blanks, a file a run, and what is refused."""
+"""Tables in other files than plain CSV: compressed, workbooks, blanks as signs, a file a run; others are refused."""
 
 import bz2
 import gzip
