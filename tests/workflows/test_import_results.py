@@ -408,7 +408,7 @@ def test_a_factor_with_the_name_of_a_column_of_ours_is_refused_with_the_way_out(
         ([0.5, 0.6], ["--factors", "arm", "--metric", "test_acc", "--examples", "ar"],
          "import.examples: no field 'ar'"),
         ([0.5, 0.6], ["--factors", "arm", "--metric", "test_acc=sead*"],
-         "no column is named as 'sead*'; * is the replicate; columns: arm, seed, test_acc"),
+         "no column is named as 'sead*'; * stands for the replicate; columns: arm, seed, test_acc"),
     ],
 )  # fmt: skip
 def test_wrong_content_is_refused_in_one_line(
