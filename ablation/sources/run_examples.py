@@ -50,9 +50,8 @@ def of_runs(
     if ended := [run for run in missing if STATUS not in runs.frame or runs.frame[STATUS].iloc[run] == DONE]:
         shown = ", ".join(str(paths.get(run, f"run {run + 1}")) for run in ended[:SHOWN])
         more = f" and {len(ended) - SHOWN} more" if ended[SHOWN:] else ""
-        raise AblateError(
-            f"{where}.examples: {len(ended)} runs have no such file ({shown}{more}); leave them out: where"
-        )
+        runs_have = f"{len(ended)} runs have" if ended[1:] else "1 run has"
+        raise AblateError(f"{where}.examples: {runs_have} no such file ({shown}{more}); leave such runs out with where")
     read = {run: _columns(path, keys, where) for run, path in paths.items() if run not in missing}
     if not read:
         raise AblateError(f"{where}.examples: no run has a file {keys.examples}")

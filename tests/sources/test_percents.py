@@ -59,7 +59,9 @@ def test_the_key_states_what_the_values_do_not():
     """A list names all percentages of the source; the empty list says that there are none."""
     assert numbers(arranged([0.4, 3.0, 2.0, 5.0], "test_error", percent=["error"])) == [0.004, 0.03, 0.02, 0.05]
     assert numbers(arranged([85.0, 86.0, 87.0, 88.0], percent=[])) == [85.0, 86.0, 87.0, 88.0]
-    with pytest.raises(AblateError, match=r"import\.percent: no number 'tst_acc'; nearest: test_acc; numbers"):
+    with pytest.raises(
+        AblateError, match=r"import\.percent: no number 'tst_acc'; numbers: test_acc; nearest: test_acc"
+    ):
         arranged([85.0] * 4, percent=["tst_acc"])
 
 

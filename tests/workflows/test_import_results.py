@@ -335,7 +335,7 @@ def test_a_column_names_the_files_of_examples(tmp_path: Path, capsys: pytest.Cap
     target.rename(outside)
     capsys.readouterr()
     assert imported(tmp_path, *options) == 2
-    assert "import.examples: 1 runs lack the file" in capsys.readouterr().err
+    assert "import.examples: 1 run has no such file" in capsys.readouterr().err
     target.symlink_to(outside)
     assert imported(tmp_path, *options) == 2
     assert "is outside" in capsys.readouterr().err
