@@ -103,6 +103,7 @@ def table(
     reference: int | Mapping[str, Any] | None = None,
     select_on: str | None = None,
     best: Mapping[str, str] | None = None,
+    percent: str | Sequence[str] | None = None,
     uncertainty: str | None = None,
     duplicates: str | None = None,
     take: str | None = None,
@@ -127,6 +128,7 @@ def table(
         reference: number of the row that others are compared with, or its levels: {"norm": "batch"}.
         select_on: number on validation that selects a row, or "none".
         best: measure -> "high" or "low", for measures whose names do not say it.
+        percent: metrics that are percentages, from 0 to 100; [] where none is. Without it, their values decide.
         uncertainty: "seeds", "examples" or "both".
         duplicates: "first" or "latest", where a row and seed has several runs; an error by default.
         take: "last" or "best" value of a metric with steps.
@@ -143,6 +145,7 @@ def table(
         "fold": fold or "", "costs": frames.named(costs), "step": step or "", "example": example or "",
         "columns": dict(columns or {}), "ignore": list(frames.named(ignore)), "duplicates": duplicates or "error",
         "take": take or "last", "test_examples": test_examples,
+        "percent": None if percent is None else list(frames.named(percent)),
     }  # fmt: skip
     keys = {
         "import": imported, "reference": frames.row(reference),

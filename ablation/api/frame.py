@@ -18,7 +18,7 @@ from ablation.store import record as records
 from ablation.store.workspace import Workspace
 from ablation.study.study_keys import StudyKeys, key_error
 from ablation.workflows import import_results
-from ablation.workflows.import_options import Import
+from ablation.workflows.import_request import Import
 
 HERE = Path("ablation.table")  # stands for the study file in messages
 ADDRESS = "the data frame"

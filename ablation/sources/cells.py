@@ -1,5 +1,6 @@
 """Cells of a source: numbers, truth values and texts, and what is missing."""
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,6 +22,14 @@ def as_numbers(texts: Sequence[str | None]) -> list[Any]:
 def is_missing(cell: Any) -> bool:
     """Return whether a cell has no value: None or nan."""
     return cell is None or cell is pd.NA or (isinstance(cell, float) and cell != cell)
+
+
+def reads_as_number(cell: Any) -> bool:
+    """Return whether a cell is a number, or the text of one: a column with one word has all its numbers as texts."""
+    try:
+        return isinstance(cell, int | float) or math.isfinite(float(cell))
+    except (TypeError, ValueError):
+        return False
 
 
 def is_equal(cell: Any, value: Any) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pandas as pd
 
 from ablation.errors import AblateError
-from ablation.sources.cells import is_missing
+from ablation.sources.cells import is_missing, reads_as_number
 from ablation.sources.runs import CURVES, METRIC, RUN_COLUMN, STEP, VALUE, Runs
 
 
@@ -47,6 +47,27 @@ def _with_curves(runs: Runs, others: list[str], names: dict[str, str]) -> Runs:
     return replace(runs, frame=first, curves=lines[list(CURVES)])
 
 
+def from_lists(runs: Runs, metrics: Sequence[str]) -> Runs:
+    """Return the runs with a curve in place of each column of `metrics` whose cells are lists of numbers, by epoch."""
+    lists = [name for name in dict.fromkeys(metrics) if name in runs.frame and _has_lists(runs.frame[name])]
+    if not lists:
+        return runs
+    lines = [
+        (run, name, step, float(value))
+        for name in lists for run, cell in enumerate(runs.frame[name]) if not is_missing(cell)
+        for step, value in enumerate(cell if isinstance(cell, tuple) else (cell,)) if reads_as_number(value)
+    ]  # fmt: skip
+    curves = [*([] if runs.curves is None else [runs.curves]), pd.DataFrame(lines, columns=list(CURVES))]
+    return replace(runs, frame=runs.frame.drop(columns=lists), curves=pd.concat(curves, ignore_index=True))
+
+
+def _has_lists(column: pd.Series) -> bool:
+    cells = [cell for cell in column if not is_missing(cell)] if column.dtype == object else []
+    return any(isinstance(cell, tuple) and len(cell) for cell in cells) and all(
+        reads_as_number(value) for cell in cells for value in (cell if isinstance(cell, tuple) else (cell,))
+    )
+
+
 def from_steps(runs: Runs, step: str, key: Sequence[str], metrics: Sequence[str], where: str) -> Runs:
     """Return runs from lines that are steps: lines with equal fields of `key` are one run.
 
@@ -72,9 +93,10 @@ def _need_numbers(runs: Runs, name: str, where: str) -> None:
     """Raise AblateError where a column has a cell that is no number."""
     if runs.frame[name].dtype.kind in "iuf":
         return
-    wrong = [cell for cell in runs.frame[name] if not is_missing(cell) and not isinstance(cell, int | float)]
+    wrong = [(n, c) for n, c in enumerate(runs.frame[name], start=1) if not is_missing(c) and not reads_as_number(c)]
     if wrong:
-        raise AblateError(f"{where}: column {name!r} has {str(wrong[0])[:60]!r}, which is no number")
+        (line, cell), more = wrong[0], f" ({len(wrong)} such cells)" if wrong[1:] else ""
+        raise AblateError(f"{where}: column {name!r}: {str(cell)[:60]!r} in line {line} is no number{more}")
 
 
 def last(curves: pd.DataFrame, metric: str) -> pd.Series:

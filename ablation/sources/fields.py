@@ -1,6 +1,5 @@
 """Fields of runs: names that users write for them, new fields from a pattern, and the runs that a filter keeps."""
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -10,6 +9,7 @@ import pandas as pd
 
 from ablation.errors import AblateError
 from ablation.measures import names as measures
+from ablation.nearest import nearest
 from ablation.sources.cells import as_numbers, is_equal, is_missing
 from ablation.sources.runs import CURVES, FOLDER, NAME, OWN, RUN, RUN_COLUMN, SETTING, STATUS, STATUS_OF, TAG, Runs
 
@@ -37,9 +37,13 @@ def resolved(runs: Runs, name: str, where: str) -> str:
         return str(ending[0])
     if ending:
         raise AblateError(f"{where}: {len(ending)} fields end with {name!r}: {', '.join(ending[:SHOWN])}; name one")
-    close = difflib.get_close_matches(name, names, 3, 0.5) or names
-    shown = f"{', '.join(map(str, close[:SHOWN]))}{', ...' if len(close) > SHOWN else ''}"
-    raise AblateError(f"{where}: no field {name!r} in {runs.address}; fields: {shown}")
+    shown = f"{', '.join(map(str, names[:SHOWN]))}{', ...' if len(names) > SHOWN else ''}"
+    raise AblateError(f"{where}: no field {name!r} in {runs.address}{nearest(name, names)}; fields: {shown}")
+
+
+def last_word(name: str) -> str:
+    """Return the last part of a dotted name, in lower case."""
+    return name.rpartition(".")[2].lower()
 
 
 def with_pattern(runs: Runs, pattern: str, where: str) -> Runs:
@@ -56,7 +60,8 @@ def with_pattern(runs: Runs, pattern: str, where: str) -> Runs:
         raise AblateError(f"{where}: not a regular expression: {error}") from None
     if not expression.groupindex:
         raise AblateError(f"{where}: needs a named group, such as (?P<model>[a-z]+)")
-    source = next((name for name in (FOLDER, "file", NAME, RUN) if name in runs.frame), None)
+    places = [name for name in (FOLDER, "file", NAME, RUN) if name in runs.frame]
+    source = next((name for name in places if runs.frame[name].nunique() > 1), next(iter(places), None))
     if source is None:
         raise AblateError(f"{where}: the runs of {runs.address} have no folder, file or name")
     matches = [expression.search(str(text)) for text in runs.frame[source]]

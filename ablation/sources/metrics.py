@@ -31,7 +31,9 @@ class Metric:
         return f"{self.split}_{self.name}"
 
 
-def stated_metrics(stated: Mapping[str, str] | Sequence[str], where: str) -> tuple[list[Metric], list[str]]:
+def stated_metrics(
+    stated: Mapping[str, str] | Sequence[str], where: str, has_examples: bool = False
+) -> tuple[list[Metric], list[str]]:
     """Return the metrics that [import] states, as numbers of the study, and notes on their splits.
 
     A name without a split is a number on test. Where no name is of test, numbers on validation stand for them.
@@ -39,6 +41,7 @@ def stated_metrics(stated: Mapping[str, str] | Sequence[str], where: str) -> tup
     Args:
         stated: number -> field, or fields alone, whose names state the split.
         where: beginning of an error message.
+        has_examples: whether files of examples state the numbers on test.
     """
     pairs = stated.items() if isinstance(stated, Mapping) else [(name, name) for name in stated]
     metrics, notes = [], []
@@ -49,7 +52,7 @@ def stated_metrics(stated: Mapping[str, str] | Sequence[str], where: str) -> tup
         if not split:
             notes.append(f"{name} names no split: read as a number on test.")
         metrics.append(Metric(split or "test", measure, field))
-    if lack_test(stated):
+    if lack_test(stated, has_examples):
         notes.append("The source has no test numbers: validation numbers are compared in their place.")
         metrics = [Metric("test", m.number, m.field) if m.split == "val" else m for m in metrics]
     numbers = [metric.number for metric in metrics]
@@ -58,9 +61,9 @@ def stated_metrics(stated: Mapping[str, str] | Sequence[str], where: str) -> tup
     return metrics, notes
 
 
-def lack_test(stated: Mapping[str, str] | Sequence[str]) -> bool:
-    """Return whether the metrics that [import] states are all of other splits than test."""
-    return bool(stated) and all(split_of(name)[0] in ("train", "val") for name in stated)
+def lack_test(stated: Mapping[str, str] | Sequence[str], has_examples: bool = False) -> bool:
+    """Return whether the metrics that [import] states are all of other splits than test, as are no examples."""
+    return bool(stated) and not has_examples and all(split_of(name)[0] in ("train", "val") for name in stated)
 
 
 def split_of(name: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ablation.errors import AblateError
 from ablation.sources import course, fields
-from ablation.sources.cells import is_missing, is_summary
+from ablation.sources.cells import is_missing, is_summary, reads_as_number
 from ablation.sources.fields import resolved
 from ablation.sources.metrics import Metric
 from ablation.sources.runs import STATUS, Runs
@@ -62,14 +62,19 @@ def _numbers(runs: Runs, name: str, where: str) -> pd.Series:
     """Return a column as numbers; missing and infinite values are nan. Raises AblateError for texts."""
     column = runs.frame[name]
     if column.dtype.kind not in "iufb":
-        wrong = [(n, c) for n, c in enumerate(column, start=1) if not is_missing(c) and not isinstance(c, int | float)]
+        wrong = [(n, c) for n, c in enumerate(column, start=1) if not is_missing(c) and not reads_as_number(c)]
         if wrong and all(is_summary(cell) for _, cell in wrong):
             raise AblateError(
                 f"{where}: {name} has summaries of runs ({wrong[0][1]!r}), and a table needs the runs themselves"
             )
         if wrong:
             shown = ", ".join(f"run {n}: {str(cell)[:40]!r}" for n, cell in wrong[:3])
-            raise AblateError(f"{where}: {name} has {len(wrong)} values that are no numbers ({shown})")
+            more = f" and {len(wrong) - 3} more" if wrong[3:] else ""
+            of_all = f"{len(wrong)} of {len(column)} values are" if len(wrong) > 1 else "a value is"
+            raise AblateError(
+                f"{where}: {name}: {of_all} no number ({shown}{more}); mend or empty the cell, leave such runs out "
+                "with where, or name another field"
+            )
         column = pd.Series([np.nan if is_missing(cell) else float(cell) for cell in column])
     return column.astype(float).where(np.isfinite(column.astype(float)))
 
@@ -81,6 +86,8 @@ def with_any(
 
     A run without any result stays: it failed. Where the source states how runs ended, all stay.
     """
+    if not stated:  # the numbers are in files of examples
+        return runs, dict(values), ""
     numbers = {t.number for t in stated}
     has_number = pd.concat([values[number].notna() for number in numbers], axis=1).any(axis=1)
     names = [str(name) for name in runs.frame.columns]

@@ -8,10 +8,11 @@ import pandas as pd
 
 from ablation.errors import AblateError
 from ablation.measures import class_columns, from_columns, repeats
-from ablation.sources.cells import is_missing
+from ablation.sources.cells import is_missing, reads_as_number
 from ablation.sources.runs import Runs
 
 Columns = dict[str, np.ndarray]
+FEW = 0.1  # share of texts in a column of numbers that are faults
 
 
 def of_lines(
@@ -45,6 +46,31 @@ def of_lines(
     others = [name for name in frame.columns if name not in fields.values() and _is_of_runs(frame[name], position)]
     first = frame.loc[~position.duplicated(), others].reset_index(drop=True)
     return replace(runs, frame=first), of_runs
+
+
+def refuse_two_labels(frame: pd.DataFrame, example: str, label: str, seed: str, where: str) -> None:
+    """Raise AblateError for an example with two labels, naming both lines.
+
+    Examples of different seeds or folds may have the same ids: they are paired within a replicate.
+
+    Args:
+        frame: lines, each an example of a run.
+        example, label: fields of the id and of the label.
+        seed: field of the seed or fold; "" where there is none.
+        where: beginning of the error message.
+    """
+    key = [example, *([seed] if seed else [])]
+    different = frame[[*key, label]].dropna(subset=[label]).drop_duplicates([*key, label])
+    doubles = different[different.duplicated(key, keep=False)]
+    if not len(doubles):
+        return
+    first = doubles[key].iloc[0]
+    pair = doubles[(doubles[key] == first).all(axis=1)].iloc[:2]
+    shown = " and ".join(f"{value} in line {line}" for line, value in zip(pair.index + 1, pair[label], strict=True))
+    raise AblateError(
+        f"{where}: example {str(first[example])!r} has two labels: {shown}; mend the source, or give examples of "
+        "different data different ids"
+    )
 
 
 def _is_of_runs(column: pd.Series, position: pd.Series) -> bool:
@@ -96,6 +122,12 @@ def _array(column: pd.Series, where: str) -> np.ndarray:
     if column.dtype.kind in "iufb":
         return np.asarray(column, np.int64) if column.dtype.kind == "b" else np.asarray(column)
     cells = list(column)
+    texts = [(line, cell) for line, cell in enumerate(cells, start=1) if not reads_as_number(cell)]
+    if texts and len(texts) < FEW * len(cells):  # labels may be of all kinds, but then most are texts
+        shown = ", ".join(f"{str(cell)[:40]!r} in line {line}" for line, cell in texts[:3])
+        raise AblateError(
+            f"{where}: {len(texts)} of {len(cells)} cells are no numbers ({shown}); mend or leave them out"
+        )
     if all(isinstance(cell, int | float) for cell in cells):
         return np.array(cells, float if any(isinstance(cell, float) for cell in cells) else np.int64)
     return np.array([str(cell) for cell in cells])

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 import pandas as pd
 
@@ -18,6 +19,7 @@ STATUS, REASON, RUN, NAME, FOLDER, STARTED, DURATION = (
     "status", "reason", "run_id", "name", "folder", "started", "duration",
 )  # fmt: skip
 OWN = (STATUS, REASON, RUN, NAME, FOLDER, STARTED, DURATION)  # fields of a run that every reader may state
+ARTIFACTS = f"{TAG}artifacts"  # folder with the files of a run, where the source states one on this machine
 RUN_COLUMN, METRIC, STEP, VALUE = CURVES = ("run", "metric", "step", "value")
 
 
@@ -38,6 +40,7 @@ class Runs:
             be either.
         notes: sentences on what was read, and what was not.
         files: name of each file that was read, or the address of a server -> sha256 of the content that was read.
+        root: folder that the names of the runs' files and folders are relative to; None where the source has no files.
     """
 
     address: str
@@ -47,6 +50,7 @@ class Runs:
     separates_settings: bool = False
     notes: Sequence[str] = ()
     files: Mapping[str, str] = field(default_factory=dict)
+    root: Path | None = None
 
     @cached_property
     def metrics(self) -> list[str]:

@@ -54,7 +54,7 @@ class ImportedTrial:
 
 def of_runs(
     runs: Runs, chosen: Sequence[Replicate], values: Mapping[str, pd.Series], keys: ImportKeys,
-    stated: Sequence[Metric], examples: Sequence[Columns] = (),
+    stated: Sequence[Metric], examples: Mapping[int, Columns] | None = None,
 ) -> tuple[ImportedTrial, ...]:  # fmt: skip
     """Return the trials of the chosen runs, by row and seed.
 
@@ -64,22 +64,22 @@ def of_runs(
         values: number or cost -> value by run.
         keys: keys of [import].
         stated: the study's numbers.
-        examples: columns of the examples of each run; () where the source has none.
+        examples: run -> columns of its examples; None where the source has none.
     """
     numbers = {t.number for t in stated}
-    histories = _histories(runs, stated)
+    histories, examples = _histories(runs, stated), examples or {}
     trials = []
     for replicate in sorted(chosen, key=lambda c: (c.row, c.seed)):
         run = replicate.run
         measured = {name: float(column[run]) for name, column in values.items() if column[run] == column[run]}
-        status, reason = _outcome(runs, run, bool(examples or numbers & measured.keys()), keys)
+        status, reason = _outcome(runs, run, run in examples or bool(numbers & measured.keys()), keys)
         trials.append(
             ImportedTrial(
                 replicate.row + 1, replicate.seed, status, reason,
                 {name: value for name, value in measured.items() if name in numbers},
                 {name: value for name, value in measured.items() if name not in numbers},
                 histories.get(run, ()), _time(runs, STARTED, run), _time(runs, DURATION, run),
-                examples[run] if examples else {},
+                examples.get(run, {}),
             )
         )  # fmt: skip
     return tuple(trials)

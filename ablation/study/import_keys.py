@@ -43,6 +43,9 @@ class ImportKeys(BaseModel):
     pattern: str = Field(
         default="", description="a regular expression on the folder or name of a run; its named groups become fields"
     )
+    percent: list[str] | None = Field(
+        default=None, description="a list of the metrics that are percentages, from 0 to 100; [] where none is"
+    )
     step: str = Field(default="", description="the name of the column that counts the steps of a run")
     long: bool | LongKeys = Field(default=False, description="true or false, or { metric = COLUMN, value = COLUMN }")
     take: Literal["last", "best"] = Field(default="last", description="last or best")
@@ -50,6 +53,10 @@ class ImportKeys(BaseModel):
     duplicates: Literal["error", "first", "latest"] = Field(default="error", description="error, first or latest")
     test_examples: int | None = Field(default=None, ge=1, description="the number of test examples, from 1")
     example: str = Field(default="", description="the name of the column that identifies the example of a line")
+    examples: str = Field(
+        default="",
+        description="a file of examples in the folder of each run, or the field that names the file",
+    )
     group: str = Field(default="", description="the name of the column with the group of an example, such as a person")
     columns: dict[str, str] = Field(
         default={}, description="a table: label, predicted, score, group or repeat = the name of a column"

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from ablation import experiments
 from ablation.errors import AblateError
+from ablation.nearest import nearest
 from ablation.study.grid import NOTHING, Grid
 from ablation.study.import_keys import ImportKeys
 from ablation.study.table_keys import COSTS, SPLIT_NONE, Comparison, MeasureKeys, TableKeys
@@ -125,7 +126,8 @@ def key_error(error: ValidationError) -> str:
     where = str(key) + "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in parts)
     if first["type"] == "extra_forbidden":
         place = f"{where.rpartition('.')[0]}: " if inner else ""
-        return f"{place}unknown key {quote(first['loc'][-1])}; known: {', '.join(_named_fields(model))}"
+        names, key = _named_fields(model), first["loc"][-1]
+        return f"{place}unknown key {quote(key)}{nearest(str(key), names)}; known: {', '.join(names)}"
     return f"{where}: {quote(first['input'])} is not allowed; allowed: {field}"
 
 

@@ -1,56 +1,21 @@
-"""Keys of [import]: those of a study file, or the options of `ablate import`."""
+"""Options of `ablate import` as the keys of a study file."""
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from ablation.errors import AblateError
+from ablation.sources import address
+from ablation.sources.readers.compressed import plain_name
 from ablation.study import study_file, study_keys
 from ablation.study.import_keys import ImportKeys
-from ablation.study.study_keys import StudyKeys, floats
+from ablation.study.study_keys import StudyKeys
+from ablation.workflows.import_request import Import
 
 COMMAND_LINE = Path("ablate import")  # stands for the study file in messages about options
-
-
-@dataclass(frozen=True)
-class Import:
-    """Results to import. `keys`: keys of the study file, with [import]. `path`: the study file, for messages."""
-
-    keys: StudyKeys
-    path: Path
-    name: str
-    workspace: Path
-
-    @property
-    def import_keys(self) -> ImportKeys:
-        """Keys of [import]."""
-        assert self.keys.imported is not None
-        keys = self.keys.imported
-        return keys.model_copy(update={"where": floats(keys.where), "failed": floats(keys.failed)})
-
-    @property
-    def where(self) -> str:
-        """Beginning of an error message about [import]."""
-        return f"{self.path}: import"
-
-
-def of_study(grid: str, name: str, workspace: Path) -> Import | None:
-    """Return the results that a study to train imports; None where its file has no [import].
-
-    Raises AblateError where several studies run together and one has [import].
-    """
-    names = study_file.parts_of(grid)
-    for path in map(study_file.find, names):
-        keys = study_keys.parse(path)
-        if keys.imported is not None and names[1:]:
-            raise AblateError(f"{path}: import: is not allowed for studies that run together; run this one alone")
-        if keys.imported is not None:
-            return Import(keys, path, name, workspace)
-    return None
 
 
 def of_options(source: str, stated: Mapping[str, Any]) -> Import:
@@ -77,10 +42,13 @@ def _stated(stated: Mapping[str, Any]) -> list[str]:
 
 
 def _keys(source: str, stated: Mapping[str, Any]) -> StudyKeys:
-    imported = {name: stated[name] for name in ImportKeys.model_fields if stated.get(name)}
+    imported = {name: stated[name] for name in ImportKeys.model_fields if stated.get(name) or stated.get(name) == []}
+    imported = {name: value for name, value in imported.items() if value or name == "percent"}
     content: dict[str, Any] = {"import": {"from": source, **imported}}
     if stated["reference"]:
         content["reference"] = _reference(stated["reference"])
+    if stated["task"]:
+        content["experiment"] = {"task": stated["task"]}
     if stated["select_on"]:
         content["select_on"] = stated["select_on"]
     if stated["uncertainty"]:
@@ -110,5 +78,6 @@ def _direction(text: str) -> tuple[str, dict[str, str]]:
 def _name(source: str) -> str:
     """Return the name of a study from its source: that of the file, or of the last part of an address."""
     last = Path(re.split(r"[?#]", source.rstrip("/"))[0].rpartition(":")[2]).name
-    stem = Path(last).stem if Path(last).suffix in (".csv", ".tsv", ".json", ".jsonl", ".db", ".txt") else last
+    plain = plain_name(Path(last))
+    stem = plain.stem if plain.suffix in (*address.BY_SUFFIX, ".db") else plain.name
     return re.sub(r"[^\w+-]+", "-", stem).strip("-") or "imported"

@@ -20,7 +20,7 @@ from ablation.store.upgrade import opened
 from ablation.store.workspace import Workspace, check_name
 from ablation.study.study_keys import StudyKeys
 from ablation.workflows import imported_study, mixed_study, snapshot
-from ablation.workflows.import_options import Import
+from ablation.workflows.import_request import Import
 
 Scores = Mapping[str, Mapping[str, float]]  # numbers by split and measure
 UNCHANGED = "Since the last import: no change."

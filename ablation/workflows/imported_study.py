@@ -10,6 +10,7 @@ from ablation import experiments
 from ablation.errors import AblateError
 from ablation.experiments.imported.experiment import Inputs, version
 from ablation.measures import from_columns
+from ablation.nearest import nearest
 from ablation.sources import address, arrange, metrics, numbers, per_example
 from ablation.sources.arrange import Arranged
 from ablation.sources.runs import Runs
@@ -20,13 +21,18 @@ from ablation.study.grid import NOTHING, Grid
 from ablation.study.import_keys import BEST
 from ablation.study.levels import Condition, Factor, Schema
 from ablation.study.study_keys import floats
-from ablation.study.table_keys import MeasureKeys, TableKeys
+from ablation.study.table_keys import BOTH, EXAMPLES, MeasureKeys, TableKeys
 from ablation.urls import masked
-from ablation.workflows.import_options import Import
+from ablation.workflows.import_request import Import
 
 VALIDATION_ONLY = "All numbers are on validation: the source has none on test."
 SEALED = "Imported: not sealed; test numbers were known."
 BASELINES = ("baseline", "base", "reference", "control", "default", "full", "none")
+
+
+def _lacks_test(imported: Import) -> bool:
+    """Return whether the source has no numbers on test, so that those on validation are compared."""
+    return metrics.lack_test(imported.import_keys.metrics, bool(imported.import_keys.examples))
 
 
 def best(imported: Import) -> tuple[str, bool] | None:
@@ -52,17 +58,22 @@ def best(imported: Import) -> tuple[str, bool] | None:
     return number, (stated.best or measure.best) == "low"
 
 
+def like(imported: Import) -> dict[str, str]:
+    """Return measure -> known measure that the study file says it is like."""
+    return {name: keys.like for name, keys in imported.keys.measures.items() if keys.like}
+
+
 def _selecting(imported: Import) -> str:
     """Return the number that selects steps: that of select_on, otherwise the first on validation; "" for none."""
-    stated_metrics = imported.import_keys.metrics
-    numbers, _ = metrics.stated_metrics(stated_metrics, f"{imported.where}.metrics")
+    keys = imported.import_keys
+    numbers, _ = metrics.stated_metrics(keys.metrics, f"{imported.where}.metrics", bool(keys.examples))
     stated = imported.keys.select_on
+    if stated.startswith("val_") and _lacks_test(imported):  # the number stands for one on test
+        return f"test_{stated}"
     if stated not in ("", NOTHING):
         return stated if not stated.startswith("test_") or imported.keys.select_on_test else ""
     first = next((t.number for t in numbers if t.split == "val"), "")
-    return first or (
-        numbers[0].number if numbers and (metrics.lack_test(stated_metrics) or imported.keys.select_on_test) else ""
-    )
+    return first or (numbers[0].number if numbers and (_lacks_test(imported) or imported.keys.select_on_test) else "")
 
 
 def read(imported: Import) -> Arranged:
@@ -74,17 +85,31 @@ def read(imported: Import) -> Arranged:
 def arranged(imported: Import, runs: Runs) -> Arranged:
     """Return the rows that runs make which are read already."""
     numbers.refuse_summaries(runs)
-    return with_classes(imported, arrange.arrange(runs, imported.import_keys, imported.where, best(imported)))
+    rows = arrange.arrange(runs, imported.import_keys, imported.where, best(imported), like(imported))
+    return with_classes(imported, rows)
 
 
 def with_classes(imported: Import, arranged: Arranged) -> Arranged:
     """Return the trials with the columns of their examples as they are stored: classes are counted from 0."""
-    if not arranged.trials or not arranged.trials[0].columns:
+    with_columns = [trial for trial in arranged.trials if trial.columns]
+    if not with_columns:
         return arranged
-    columns = [trial.columns for trial in arranged.trials]
+    columns = [trial.columns for trial in with_columns]
     coded, kinds = per_example.coded(columns, imported.keys.experiment.task, f"{imported.where}.columns")
-    trials = tuple(replace(trial, columns=c) for trial, c in zip(arranged.trials, coded, strict=True))
+    by_place = {(trial.row, trial.seed): c for trial, c in zip(with_columns, coded, strict=True)}
+    trials = tuple(replace(t, columns=by_place.get((t.row, t.seed), {})) for t in arranged.trials)
     return replace(arranged, trials=trials, kinds=kinds)
+
+
+def _refuse_examples(imported: Import, inputs: Inputs) -> None:
+    """Raise AblateError where intervals are to cover examples, and the source has none."""
+    stated = imported.keys.table.uncertainty
+    if stated not in (EXAMPLES, BOTH) or inputs.task or inputs.sizes.get("test"):
+        return
+    raise AblateError(
+        f'{imported.path}: table.uncertainty: "{stated}" needs test examples, and the source has numbers of runs alone '
+        f"({', '.join(inputs.largest)}); state example or examples, test_examples = their number, or leave it out"
+    )
 
 
 def record_of(imported: Import, arranged: Arranged) -> Record:
@@ -95,10 +120,11 @@ def record_of(imported: Import, arranged: Arranged) -> Record:
         sizes=_sizes(imported, arranged), source=source, kind=arranged.runs.kind,
         task=arranged.kinds.task, examples_like={name: list(few) for name, few in arranged.kinds.lines.items()},
         largest=_largest(arranged), n_runs=len(arranged.runs.frame),
-        of_validation=metrics.lack_test(imported.import_keys.metrics),
+        of_validation=_lacks_test(imported),
         settings=dict(arranged.settings),
         confounded={name: dict(rows) for name, rows in arranged.confounded.items()},
     )  # fmt: skip
+    _refuse_examples(imported, inputs)
     grid = _grid(imported, arranged, inputs)
     of_validation = (VALIDATION_ONLY,) if inputs.of_validation else ()
     record = Record(
@@ -130,6 +156,7 @@ def _largest(arranged: Arranged) -> dict[str, float]:
 
 def _grid(imported: Import, arranged: Arranged, inputs: Inputs) -> Grid:
     """Return the grid of the rows, with the reference and the comparisons of the study file."""
+    imported = _of_validation(imported, inputs) if inputs.of_validation else imported
     keys, path, experiment = imported.keys, imported.path, SimpleNamespace(measures=inputs.measures({}))
     if len(arranged.rows) < 2:
         levels = ", ".join(f"{f} {level!r}" for f, level in zip(arranged.factors, arranged.rows[0], strict=True))
@@ -149,6 +176,21 @@ def _grid(imported: Import, arranged: Arranged, inputs: Inputs) -> Grid:
     study_keys.refuse_second_best(path, grid)
     loaded: Any = SimpleNamespace(schema=grid.factors, located=lambda levels, folder: levels)
     return grid.model_copy(update={"comparisons": comparisons.checked(path, keys.compare, grid, loaded)})
+
+
+def _of_validation(imported: Import, inputs: Inputs) -> Import:
+    """Return an import whose compared numbers are on validation: what select_on names selects steps, and no row."""
+    keys, stated = imported.keys, imported.keys.select_on
+    if not stated.startswith("val_"):
+        return imported
+    if (number := f"test_{stated}") not in inputs.largest:
+        allowed = [name.removeprefix("test_") for name in inputs.largest if name.startswith("test_")]
+        raise AblateError(
+            f"{imported.path}: select_on: unknown measure {stated!r}{nearest(stated, allowed)}; allowed: "
+            f"{', '.join(allowed)}, or {NOTHING}"
+        )
+    table = keys.table if keys.table.primary else keys.table.model_copy(update={"primary": number})
+    return replace(imported, keys=keys.model_copy(update={"select_on": NOTHING, "table": table}))
 
 
 def _table(imported: Import, experiment: Any, inputs: Inputs) -> TableKeys:

@@ -20,10 +20,10 @@ from ablation.study.grid import Grid, Trial
 from ablation.study.levels import text
 from ablation.urls import masked
 from ablation.workflows import imported_study, snapshot
-from ablation.workflows.import_options import Import
+from ablation.workflows.import_request import Import
 from ablation.workflows.imported_study import SEALED
 
-NO_EXAMPLES = ("example", "columns", "group", "fold")  # keys of [import] that a mixed study does not take
+NO_EXAMPLES = ("example", "examples", "columns", "group", "fold")  # keys of [import] that a mixed study does not take
 
 
 @dataclass(frozen=True)

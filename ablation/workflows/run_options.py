@@ -15,7 +15,7 @@ from ablation.store.workspace import Workspace, check_name
 from ablation.study.grid import Grid
 from ablation.study.study_file import StudyText
 from ablation.trackers import databases
-from ablation.workflows.import_options import Import
+from ablation.workflows.import_request import Import
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from ablation.store.result import Result
 from ablation.store.workspace import StudyFolder, TrainingFolder, Workspace
 from ablation.study.study_keys import floats
 from ablation.urls import masked
-from ablation.workflows.import_options import Import
+from ablation.workflows.import_request import Import
 
 STATUSES = {PRUNED: Status.KILLED, RUNNING: Status.INTERRUPTED}  # of runs that did not end
 

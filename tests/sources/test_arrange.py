@@ -165,10 +165,10 @@ def test_a_pattern_gives_factors_that_stand_in_names_alone():
 @pytest.mark.parametrize(
     ("columns", "keys", "message"),
     [
-        ({}, {"factors": ["arms"]}, "import.factors: no field 'arms' in x.csv; fields: arm"),
+        ({}, {"factors": ["arms"]}, "import.factors: no field 'arms' in x.csv; nearest: arm; fields: arm, seed"),
         ({}, {"metrics": ["acc_test"]}, "import.metrics.test_acc_test: no field 'acc_test'"),
         ({"arm": ["a", 1, "b", "b"]}, {}, "import.factors.arm: levels are of different types: 'a' (a text), 1 (a "),
-        ({"test_acc": ["0.5", 1.0, "x", 2.0]}, {}, "has 2 values that are no numbers (run 1: '0.5', run 3: 'x')"),
+        ({"test_acc": ["0.5", 1.0, "x", 2.0]}, {}, "test_acc: a value is no number (run 3: 'x'); mend or empty"),
         ({"test_acc": ["0.84 ± 0.01"] * 4}, {}, "has summaries of runs ('0.84 ± 0.01'), and a table needs the runs"),
         ({"seed": [0, 1, None, 1]}, {"seed": "seed"}, "import.seed: 1 runs have no seed, first run 3"),
         ({}, {"factors": {"seed": "arm"}}, "import.factors.seed: is the name of a column of the table"),

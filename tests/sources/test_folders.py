@@ -283,7 +283,7 @@ def test_ray_reads_json_lines_with_the_names_of_the_table(tmp_path: Path):
     assert runs.metrics == ["info/loss"]
     assert list(runs.frame["params.model.dim"]) == [8, 4]
     assert runs.frame["params.layers"][0] == (1,)
-    assert any("a/result.json, line 2" in note for note in runs.notes)
+    assert any("a/result.json:2" in note for note in runs.notes)
 
 
 def test_ray_with_an_error_is_failed(tmp_path: Path):

@@ -113,12 +113,47 @@ def test_a_torn_line_is_noted(tmp_path: Path):
     """The last line of a process that died is left out, with its number."""
     runs = json_files.read(str(write(tmp_path / "a.jsonl", '{"a": 1}\n{"a": 2}\n{"a": ')))
     assert list(runs.frame["a"]) == [1, 2]
-    assert runs.notes == ["Lines that are no JSON object are left out: a.jsonl, line 3"]
+    assert runs.notes == ["The last line is cut and left out: a.jsonl:3"]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "*.jsonl"])
+def test_a_broken_line_above_others_is_an_error(tmp_path: Path, name: str):
+    """Nobody knows which runs a damaged file lacks: the error names file and line, of one file or of several."""
+    write(tmp_path / "a.jsonl", '{"a": 1}\n{"a": \n{"a": 2}')
+    write(tmp_path / "b.jsonl", '{"a": 1}\n{"a": 2}')
+    with pytest.raises(AblateError, match=r"a\.jsonl:2: the line is not JSON, and others are below it"):
+        json_files.read(str(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"),
+    [
+        ({"a_1": {"acc": 0.5}, "b_1": {"acc": 0.6}},
+         [{"name": "a_1", "acc": 0.5}, {"name": "b_1", "acc": 0.6}]),
+        ({"a": {"0": {"acc": 0.5}, "1": {"acc": 0.6}}, "b": {"0": {"acc": 0.7}, "1": {"acc": 0.8}}},
+         [{"name": n, "key": k, "acc": v} for n, k, v in (("a", 0, 0.5), ("a", 1, 0.6), ("b", 0, 0.7), ("b", 1, 0.8))]),
+        ({"a": [0.5, 0.6], "b": [0.7, 0.8]},
+         [{"name": n, "replicate": k, "value": v}
+          for n, k, v in (("a", 0, 0.5), ("a", 1, 0.6), ("b", 0, 0.7), ("b", 1, 0.8))]),
+        ({"date": "x", "runs": [{"arm": "a", "acc": 0.5}, {"arm": "b", "acc": 0.6}]},
+         [{"date": "x", "arm": "a", "acc": 0.5}, {"date": "x", "arm": "b", "acc": 0.6}]),
+        ({"arm": ["a", "b"], "acc": [0.5, 0.6]}, [{"arm": "a", "acc": 0.5}, {"arm": "b", "acc": 0.6}]),
+        ({"arm": {"0": "a", "1": "b"}, "acc": {"0": 0.5, "1": 0.6}},
+         [{"arm": "a", "acc": 0.5}, {"arm": "b", "acc": 0.6}]),
+        ({"train": {"acc": 0.5}, "test": {"acc": 0.6}}, [{"train.acc": 0.5, "test.acc": 0.6}]),
+        ({"loss": [0.5, 0.4], "acc": [0.7, 0.8]}, [{"loss": (0.5, 0.4), "acc": (0.7, 0.8)}]),
+    ],
+)  # fmt: skip
+def test_one_object_may_hold_several_runs(tmp_path: Path, content: object, lines: list[dict[str, object]]):
+    """By name, by name and replicate, in a list below a key, or in columns; the parts of one run are one run."""
+    frame = json_files.read(str(write(tmp_path / "a.json", content))).frame.drop(columns="file")
+    assert [{k: line[k] for k in lines[0]} for line in frame.to_dict("records")] == lines
+    assert set(frame.columns) == set(lines[0])
 
 
 def test_a_thousand_broken_lines_are_one_note(tmp_path: Path):
     """Notes count what they do not name."""
-    runs = json_files.read(str(write(tmp_path / "a.jsonl", '{"a": 1}\n' + "x\n" * 1000)))
+    runs = json_files.read(str(write(tmp_path / "a.jsonl", '{"a": 1}\n' + "1\n" * 1000)))
     assert len(runs.notes) == 1
     assert runs.notes[0].endswith("line 6 and 995 more")
 

@@ -36,7 +36,7 @@ DOORS = {  # library -> the files that import it
         *(f"sources.readers.{name}" for name in ("databases", "mlflow_database", "optuna_database")),
     },
     "plotly": {"report.figures.style", "api.study"},
-    "openpyxl": {"report.tables.workbook"},
+    "openpyxl": {"report.tables.workbook", "sources.readers.workbook"},
     "yaml": {"sources.readers.documents"},
     "imagehash": {f"{K}.datasets.hashes"},
     "PIL": {f"{K}.datasets.{name}" for name in ("align", "decoding", "faces", "hashes")},

@@ -14,6 +14,7 @@ from scipy import stats
 from statsmodels.stats.anova import anova_lm
 
 from ablation import cli
+from ablation.sources.arrange import OWN_COLUMNS
 
 SETS = Path(__file__).parents[3] / "shared" / "data" / "imports"
 REAL = pytest.mark.skipif(not SETS.is_dir(), reason="the real result files are not here: ../shared/data/imports")
@@ -290,6 +291,165 @@ def test_wrong_input_is_refused_before_anything_is_written(
     assert message in refusal
     assert "\n" not in refusal
     assert not (tmp_path / "runs" / "arms").exists()
+
+
+def files_of_examples(place: Path) -> None:
+    """Two models with two seeds each, a folder a run: results, and 40 examples with label and prediction."""
+    rng = np.random.default_rng(0)
+    for model, share in (("a", 0.6), ("b", 0.9)):
+        for seed in (0, 1):
+            folder = place / "out" / f"{model}{seed}"
+            (folder / "preds").mkdir(parents=True)
+            (folder / "metrics.json").write_text(json.dumps({"model": model, "seed": seed, "val_accuracy": share}))
+            right = rng.random(40) < share
+            lines = [[n, ("no", "yes")[n % 2], ("no", "yes")[(n + (not r)) % 2]] for n, r in enumerate(right)]
+            write(folder, "preds/test.csv", ["id", "label", "predicted"], lines)
+
+
+def test_files_of_examples_are_paired(tmp_path: Path):
+    """`examples` names a file in the folder of each run: McNemar's test for one run a row, and validation selects."""
+    files_of_examples(tmp_path)
+    options = (f"json:{tmp_path}/out/*/metrics.json", "--factors", "model", "--metric", "val_accuracy", "--name", "e")
+    assert imported(tmp_path, *options, "--examples", "preds/test.csv", "--where", "seed=0") == 0
+    first, second = table(tmp_path, "e")
+    right = {}
+    for model in "ab":
+        with open(tmp_path / "out" / f"{model}0" / "preds" / "test.csv") as file:
+            right[model] = np.array([line["label"] == line["predicted"] for line in csv.DictReader(file)])
+    assert float(first["test_accuracy"]) == pytest.approx(right["a"].mean())
+    apart = [int((right[x] & ~right[y]).sum()) for x, y in ("ab", "ba")]
+    assert float(second["p"]) == pytest.approx(stats.binomtest(apart[0], sum(apart)).pvalue)
+    assert (second["selected"], float(second["val_accuracy"])) == ("True", 0.9)
+    assert "VALIDATION_ONLY" not in warned(tmp_path, "e")
+
+
+def test_a_column_names_the_files_of_examples(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Relative to the CSV; a link out of its folder is refused, and so is a run that ended without its file."""
+    files_of_examples(tmp_path)
+    lines = [[m, seed, f"out/{m}{seed}/preds/test.csv"] for m in "ab" for seed in (0, 1)]
+    path = write(tmp_path, "r.csv", ["model", "seed", "answers"], lines)
+    options = (path, "--factors", "model", "--seed", "seed", "--examples", "answers")
+    assert imported(tmp_path, *options) == 0
+    assert table(tmp_path, "r")[1]["n_test"] == "40"
+    target, outside = tmp_path / "out" / "b1" / "preds" / "test.csv", tmp_path.parent / f"{tmp_path.name}.csv"
+    target.rename(outside)
+    capsys.readouterr()
+    assert imported(tmp_path, *options) == 2
+    assert "import.examples: 1 run has no such file" in capsys.readouterr().err
+    target.symlink_to(outside)
+    assert imported(tmp_path, *options) == 2
+    assert "is outside" in capsys.readouterr().err
+
+
+def test_artifacts_of_mlflow_hold_the_examples(tmp_path: Path):
+    """A file store that was moved since."""
+    for run, model, wrong in (("0" * 32, "a", 9), ("1" * 32, "b", 2)):
+        place = tmp_path / "mlruns" / "1" / run
+        for folder in ("params", "metrics", "artifacts"):
+            (place / folder).mkdir(parents=True)
+        meta = f"artifact_uri: file:///old/mlruns/1/{run}/artifacts\nrun_id: '{run}'\nstatus: 3\n"
+        (place / "meta.yaml").write_text(meta + "lifecycle_stage: active\nstart_time: 1\nend_time: 2\n")
+        (place / "params" / "model").write_text(model)
+        lines = [[q, "xy"[q % 2], "xy"[(q + (q < wrong)) % 2]] for q in range(40)]
+        write(place / "artifacts", "test.csv", ["id", "label", "predicted"], lines)
+    meta = "artifact_location: x\nexperiment_id: '1'\nname: e\nlifecycle_stage: active\n"
+    (tmp_path / "mlruns" / "1" / "meta.yaml").write_text(meta)
+    options = ("--factors", "model", "--examples", "test.csv", "--name", "m")
+    assert imported(tmp_path, f"mlflow:{tmp_path / 'mlruns'}", *options) == 0
+    assert float(table(tmp_path, "m")[1]["test_accuracy"]) == 0.95
+
+
+def test_replicates_in_columns_are_paired(tmp_path: Path):
+    """The star is the seed."""
+    path = write(tmp_path, "p.csv", ["arm", "seed0", "seed1", "seed2"], [["a", 0.5, 0.6, 0.55], ["b", 0.7, 0.85, 0.8]])
+    assert imported(tmp_path, path, "--factors", "arm", "--seed", "*", "--metric", "test_acc=seed*") == 0
+    expected = stats.ttest_rel([0.7, 0.85, 0.8], [0.5, 0.6, 0.55]).pvalue
+    assert float(table(tmp_path, "p")[1]["p"]) == pytest.approx(expected)
+
+
+def test_steps_are_taken_at_the_best_validation_where_there_is_nothing_else(tmp_path: Path):
+    """The number that selects steps is the one that is compared; it selects no row."""
+    lines = [{"arm": arm, "seed": seed, "val_acc": [0.5, 0.7 + seed / 50, 0.6]} for arm in "ab" for seed in range(3)]
+    (tmp_path / "l.json").write_text(json.dumps(lines))
+    options = ("--factors", "arm", "--seed", "seed", "--metric", "val_acc", "--take", "best", "--select-on", "val_acc")
+    assert imported(tmp_path, tmp_path / "l.json", *options) == 0
+    assert float(table(tmp_path, "l")[0]["test_val_acc"]) == pytest.approx(0.72)
+
+
+def test_a_factor_with_another_name_of_ours_is_read_right(tmp_path: Path):
+    """All of these at once: no column is lost, and no level is read as something else."""
+    names = ["n", "rank", "delta", "arm", "value", "metric", "step", "epochs", "source", "std"]
+    lines = [[*(f"{name}-{arm}" for name in names), n, 0.5 + n / 50] for arm in ("x", "y") for n in range(2)]
+    path = write(tmp_path, "n.csv", [*names, "nth", "test_f1"], lines)
+    assert imported(tmp_path, path, "--factors", ",".join(names), "--seed", "nth", "--metric", "test_f1", "-q") == 0
+    assert [[line[name] for name in names] for line in table(tmp_path, "n")] == [lines[0][:-2], lines[2][:-2]]
+
+
+@pytest.mark.parametrize("name", [*OWN_COLUMNS, "delta_test_f1", "test_f1_low"])
+def test_a_factor_with_the_name_of_a_column_of_ours_is_refused_with_the_way_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+):
+    """A table with two columns of one name cannot be read."""
+    path = write(tmp_path, "n.csv", [name, "nth", "test_f1"], [["x", 0, 0.5], ["y", 0, 0.6]])
+    assert imported(tmp_path, path, "--factors", name, "--seed", "nth", "--metric", "test_f1", "-q") == 2
+    assert f"such as factors = {{ my_{name} = '{name}' }}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("cells", "arguments", "message"),
+    [
+        ([0.5, "diverged"], ["--factors", "arm", "--metric", "test_acc"],
+         "test_acc: a value is no number (run 2: 'diverged'); mend or empty the cell"),
+        ([0.5, 0.6], ["--factors", "arrm", "--metric", "test_acc"], "; nearest: arm; fields: arm"),
+        ([0.5, 0.6], ["--factors", "arm", "--metric", "test_acc", "--uncertainty", "examples"],
+         'table.uncertainty: "examples" needs test examples, and the source has numbers of runs alone (test_acc)'),
+        (["x", "y"], ["--factors", "arm", "--example", "seed", "--columns", "label=test_acc,predicted=test_acc"],
+         "import: example '0' has two labels: x in line 1 and y in line 2; mend the source"),
+        ([0.5, 0.6], ["--factors", "arm", "--metric", "test_acc", "--examples", "ar"],
+         "import.examples: no field 'ar'"),
+        ([0.5, 0.6], ["--factors", "arm", "--metric", "test_acc=sead*"],
+         "no column is named as 'sead*'; * stands for the replicate; columns: arm, seed, test_acc"),
+    ],
+)  # fmt: skip
+def test_wrong_content_is_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], cells: list[object], arguments: list[str], message: str
+):
+    """The message names the cell, the field or the key, and what to do."""
+    path = write(tmp_path, "w.csv", ["arm", "seed", "test_acc"], [["a", 0, cells[0]], ["b", 0, cells[1]]])
+    assert imported(tmp_path, path, *arguments) == 2
+    refusal = capsys.readouterr().err.strip()
+    assert message in refusal
+    assert "\n" not in refusal
+
+
+def test_a_misspelt_key_says_the_nearest(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Of [import] as of every table of a study file."""
+    (tmp_path / "k.toml").write_text('[import]\nfrom = "x.csv"\nmetric = ["acc"]\n')
+    assert imported(tmp_path, tmp_path / "k.toml") == 2
+    assert "import: unknown key 'metric'; nearest: metrics; known: from" in capsys.readouterr().err
+
+
+SOURCES: dict[str, tuple[list[str], list[list[object]]]] = {
+    "examples": (["model", "id", "label", "predicted"],
+                 [[m, n, n % 3, (n + (n < k)) % 3] for m, k in (("a", 9), ("b", 3)) for n in range(30)]),
+    "pivot": (["arm", "seed0", "seed1"], [["a", 0.5, 0.52], ["b", 0.6, 0.63]]),
+    "long": (["arm", "seed", "metric", "value"],
+             [[a, s, m, 0.5 + s / 9] for a in "ab" for s in (0, 1) for m in ("val_acc", "test_acc")]),
+    "names": (["epoch", "val_acc"], [[n, 0.5 + n / 10] for n in range(3)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_a_proposed_file_of_every_form_imports(tmp_path: Path, kind: str):
+    """What --guess writes is a study, without a change by hand."""
+    source = tmp_path / "s" if kind == "names" else tmp_path / "s.csv"
+    if kind == "names":
+        source.mkdir()
+    for name in ("s/a_seed0", "s/a_seed1", "s/b_seed0", "s/b_seed1") if kind == "names" else ("s",):
+        write(tmp_path, f"{name}.csv", *SOURCES[kind])
+    assert imported(tmp_path, source, "--guess", "--write", tmp_path / "g.toml") == 0
+    assert imported(tmp_path, tmp_path / "g.toml", "-q") == 0
+    assert len(table(tmp_path, "g")) == 2
 
 
 def test_factors_of_a_search_are_tested_on_the_means_of_rows(tmp_path: Path):

@@ -24,6 +24,12 @@ def _split(context: click.Context, parameter: click.Parameter, values: tuple[str
     return {name.strip(): field.strip() for name, _, field in pairs}
 
 
+def _listed(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> list[str] | None:
+    """Return the names of a repeatable option; none alone is the empty list, and None where the option is absent."""
+    names = [name.strip() for value in values for name in value.split(",") if name.strip()]
+    return [name for name in names if name != "none"] if names else None
+
+
 def _conditions(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
     from ablation.study import study_file
 
@@ -41,6 +47,8 @@ FIELDS = "Repeatable, or separated by commas; NAME=FIELD gives a field another n
 @click.option("--metric", "metrics", multiple=True, callback=_split,
               help=f"Fields that are results; val_, test_ or train_ in the name is the split. {FIELDS}")  # fmt: skip
 @click.option("--cost", "costs", multiple=True, callback=_split, help=f"Fields that are costs. {FIELDS}")
+@click.option("--percent", multiple=True, callback=_listed, metavar="NUMBER",
+              help="Metrics that are percentages, from 0 to 100, or none. Default: by their values.")  # fmt: skip
 @click.option("--where", multiple=True, callback=_conditions, metavar="FIELD=VALUE", help="Import such runs alone.")
 @click.option("--ignore", multiple=True, callback=_split, help="Fields that may vary between rows without a warning.")
 @click.option("--step", default="", help="Column that counts the steps of a run, where each line is a step.")
@@ -51,9 +59,13 @@ FIELDS = "Repeatable, or separated by commas; NAME=FIELD gives a field another n
 @click.option("--pattern", default="", metavar="REGEX",
               help="Named groups, matched on a run's folder, file or name, become fields.")  # fmt: skip
 @click.option("--example", default="", help="Column that identifies the example, where each line is an example.")
+@click.option("--examples", default="", metavar="PATH|FIELD",
+              help="File of examples in the folder of each run, or the field that names it.")  # fmt: skip
 @click.option("--group", default="", help="Column of the group of an example, such as a person or topic.")
 @click.option("--columns", multiple=True, callback=_split, metavar="NAME=FIELD",
               help="Columns of the examples: label, predicted, score, group, repeat.")  # fmt: skip
+@click.option("--task", type=click.Choice(["classes", "numbers", "scores"]),
+              help="What label and predicted are, where both are whole numbers.")  # fmt: skip
 @click.option("--test-examples", type=click.IntRange(min=1), help="Number of test examples behind a share.")
 @click.option("--reference", help="Row that others are compared with: its number, or FACTOR=LEVEL,...")
 @click.option("--select-on", default="", help="Number on validation that selects a row, or none.")
@@ -68,9 +80,10 @@ FIELDS = "Repeatable, or separated by commas; NAME=FIELD gives a field another n
 def import_results(source: str, as_json: bool, quiet: bool, guess: bool, write: Path | None, **stated: Any) -> int:
     """Import results that exist already, and write their table.
 
-    SOURCE is a .csv, .json or .jsonl file, or an address: json:PATTERN, mlflow:URI/EXPERIMENT, optuna:URL/STUDY,
-    wandb:FILE.csv, or folders:PRESET:FOLDER with hydra, lightning, huggingface, ultralytics, ray or sacred. STUDY.toml
-    is a study file with [import]. The source is read once, and not changed; a second import replaces the first.
+    SOURCE is a .csv, .tsv, .xlsx, .json or .jsonl file (also .gz), a folder of them, or an address: csv:PATTERN,
+    json:PATTERN, mlflow:URI/EXPERIMENT, optuna:URL/STUDY, wandb:FILE.csv, or folders:PRESET:FOLDER with hydra,
+    lightning, huggingface, ultralytics, ray or sacred. STUDY.toml is a study file with [import]. The source is read
+    once, and not changed; a second import replaces the first.
 
     \b
     ablate import results.csv --factors norm,lr --seed seed --metric val_acc,test_acc --name cifar

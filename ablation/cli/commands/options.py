@@ -207,7 +207,7 @@ def asked_for(
     data = _data(grid, study.factors, data)
     seconds = durations.parse("--timeout", timeout) if timeout else None
     from ablation.engine.pool import Tls
-    from ablation.workflows import import_options
+    from ablation.workflows import import_request
     from ablation.workflows.run_options import RunOptions  # slow
 
     name = name or default_name(study.stem, data)
@@ -219,7 +219,7 @@ def asked_for(
         experiment_options,
         timeout=seconds,
         files=study_file.texts(grid),
-        imported=import_options.of_study(grid, name, workspace),
+        imported=import_request.of_study(grid, name, workspace),
         tls=Tls(tls_ca, tls_cert, tls_key),
         command=tuple(map(urls.masked, click.get_current_context().find_root().obj or ())),
         **other_options,

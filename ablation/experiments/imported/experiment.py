@@ -14,7 +14,7 @@ from ablation.experiments.imported import diagnostics as own_warnings
 from ablation.experiments.protocol import Prepared, Request
 from ablation.measures import from_columns
 from ablation.measures.classes import of_classes
-from ablation.measures.measure import Measure
+from ablation.measures.measure import SPLITS, Measure
 from ablation.model.diagnostic import Diagnostic
 from ablation.outcomes import Status
 from ablation.progress.listener import ProgressListener
@@ -61,7 +61,12 @@ class Inputs(record.Inputs):
         """Return the measures of the source's numbers. A share of so many examples is one of right examples."""
         stated = from_columns.of_numbers(self.largest, self.source)
         of_examples = from_columns.of_kinds(self.task, self.examples_like) if self.task else {}
-        return {**of_examples, **{name: self._counted(measure) for name, measure in stated.items()}}
+        counted = {name: self._counted(measure) for name, measure in stated.items()}
+        both = {  # computed from the examples of the test, and stated on validation
+            name: replace(measure, splits=tuple(s for s in SPLITS if s in {*measure.splits, *stated[name].splits}))
+            for name, measure in of_examples.items() if name in stated
+        }  # fmt: skip
+        return {**of_examples, **counted, **both}
 
     @property
     def detailed(self) -> tuple[str, ...]:

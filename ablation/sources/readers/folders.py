@@ -38,7 +38,7 @@ def read(address: str) -> Runs:
         other = detect(path)
         hint = f"; its files are those of the preset {other}" if other else ""
         raise AblateError(f"{address}: no folder of a run of {name} (it has {' or '.join(preset.marks)}){hint}")
-    return Runs(address, name, collector.frame(), collector.curves(), True, tree.notes, tree.files)
+    return Runs(address, name, collector.frame(), collector.curves(), True, tree.notes, tree.files, tree.root)
 
 
 def detect(path: str | Path) -> str | None:

@@ -7,14 +7,17 @@ from typing import Any
 
 from ablation.errors import AblateError
 from ablation.sources.readers.collector import Collector, Curve
+from ablation.sources.readers.compressed import OPENERS, plain_name
 from ablation.sources.readers.documents import json_value
+from ablation.sources.readers.json_lines import BrokenLine, json_lines
+from ablation.sources.readers.keyed import runs_of
 from ablation.sources.readers.objects import is_course, parted
 from ablation.sources.readers.tree import Tree, opened
 from ablation.sources.runs import STATUS, STATUS_OF, Runs
 
 KIND = "json"
 FILE = "file"
-SUFFIXES = (".json", ".jsonl", ".ndjson")
+SUFFIXES = tuple(f"{plain}{packed}" for plain in (".json", ".jsonl", ".ndjson") for packed in ("", *OPENERS))
 
 
 def read(address: str) -> Runs:
@@ -30,12 +33,12 @@ def read(address: str) -> Runs:
     for path in paths:
         name = tree.name(path)
         try:
-            for content in _objects(tree, path):
+            for content in _objects(tree, path, len(paths) == 1):
                 fields, curves = _run(tree, name, content)
                 names |= {key for key, value in fields.items() if is_course(key, value)}
                 collector.add(fields, curves)
         except AblateError as error:
-            if len(paths) == 1:
+            if len(paths) == 1 or isinstance(error, BrokenLine):
                 raise
             tree.remark("Not read", str(error))
     if not collector.count:
@@ -43,18 +46,21 @@ def read(address: str) -> Runs:
         raise AblateError(f"{address}: {reasons[0]}")
     collector.unroll(sorted(names))
     _settle_status(tree, collector)
-    return Runs(address, KIND, collector.frame(), collector.curves(), False, tree.notes, tree.files)
+    return Runs(address, KIND, collector.frame(), collector.curves(), False, tree.notes, tree.files, tree.root)
 
 
-def _objects(tree: Tree, path: Path) -> Iterator[Mapping[str, Any]]:
-    """Yield the objects of a file: of JSON lines where the first two lines are JSON by themselves."""
+def _objects(tree: Tree, path: Path, is_only: bool) -> Iterator[Mapping[str, Any]]:
+    """Yield the objects of a file: of JSON lines where the first two lines are JSON by themselves.
+
+    `is_only`: whether the source is this file, whose object then may hold several runs.
+    """
     name = tree.name(path)
-    if path.suffix != ".json" or _has_lines(tree, path):
+    if plain_name(path).suffix != ".json" or _has_lines(tree, path):
         yield from _of_lines(tree, path)
         return
     content = tree.json(path)
     if isinstance(content, dict):
-        yield content
+        yield from runs_of(content) if is_only else [content]
         return
     if not isinstance(content, list):
         raise AblateError(f"{name}: neither an object nor a list of objects")
@@ -75,13 +81,9 @@ def _has_lines(tree: Tree, path: Path) -> bool:
 
 
 def _of_lines(tree: Tree, path: Path) -> Iterator[Mapping[str, Any]]:
-    """Yield the object of each line; a line that is no object is noted."""
+    """Yield the object of each line; a line that is another value is noted."""
     name = tree.name(path)
-    for number, text in tree.json_lines(path):
-        try:
-            content = json_value(text, f"line {number}")
-        except AblateError:
-            content = None
+    for number, content in json_lines(tree, path):
         if isinstance(content, dict):
             yield content
         else:

@@ -3,13 +3,14 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from math import nan
+from pathlib import Path
 
 from sqlalchemy import Connection
 
 from ablation.errors import AblateError
 from ablation.sources.readers import databases
 from ablation.sources.readers.databases import selected
-from ablation.sources.readers.mlflow_runs import Experiment, MlflowRun, choose, made, order, trash
+from ablation.sources.readers.mlflow_runs import Experiment, MlflowRun, choose, local_artifacts, made, order, trash
 from ablation.sources.readers.stored import Point
 from ablation.sources.runs import Runs
 from ablation.urls import masked
@@ -27,14 +28,23 @@ def _texts(connection: Connection, name: str, experiment: int) -> dict[str, dict
     return texts
 
 
-def _runs(connection: Connection, experiment: int) -> list[MlflowRun]:
-    """Return the active runs of an experiment."""
+def _runs(connection: Connection, experiment: int, folder: Path) -> list[MlflowRun]:
+    """Return the active runs of an experiment. `folder`: folder of the database."""
     params, tags = (_texts(connection, name, experiment) for name in ("params", "tags"))
-    fields = ["run_uuid", "name", "status", "start_time", "end_time"]
+    fields = ["run_uuid", "name", "status", "start_time", "end_time", "artifact_uri"]
     lines = selected(connection, "runs", fields, {"experiment_id": experiment, **ACTIVE})
     runs = (
-        MlflowRun(run, name, status or "", start, end, params[run], tags[run])
-        for run, name, status, start, end in lines
+        MlflowRun(
+            run,
+            name,
+            status or "",
+            start,
+            end,
+            params[run],
+            tags[run],
+            artifacts=local_artifacts(artifacts or "", folder),
+        )
+        for run, name, status, start, end, artifacts in lines
     )
     return sorted(runs, key=order)
 
@@ -73,7 +83,7 @@ def read(connection: Connection, address: str, place: str, wanted: str) -> Runs:
     counts = Counter(str(key) for (key,) in selected(connection, "runs", ["experiment_id"], ACTIVE))
     names = {key: name for key, (_, name) in ids.items()}
     key, name = ids[choose(address, names, wanted, lambda key: counts[key])]
-    runs = _runs(connection, key)
+    runs = _runs(connection, key, Path(place).parent)
     positions = {run.run_id: position for position, run in enumerate(runs)}
     experiment = Experiment(address, place, name, _deleted(connection, key))
     return made(experiment, runs, _points(connection, key, positions))

@@ -106,6 +106,7 @@ def _run(folder: Folder, place: Path, meta: dict[str, object]) -> MlflowRun:
         end=_number(meta.get("end_time")),
         params=folder.texts(place / "params"),
         tags=folder.texts(place / "tags"),
+        artifacts=str(place / "artifacts") if (place / "artifacts").is_dir() else "",
         reason=None if meta else f"{META} is missing or cannot be read: the status is unknown",
     )
 

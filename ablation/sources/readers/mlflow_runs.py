@@ -5,10 +5,13 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from ablation.errors import AblateError
 from ablation.sources.readers.stored import Point, counted, curves_of, digest, frame_of
 from ablation.sources.runs import (
+    ARTIFACTS,
     DONE,
     DURATION,
     FAILED,
@@ -33,6 +36,7 @@ BOOLEAN = {"true": True, "false": False}
 LIMITS = (250, 500, 6000)  # characters at which versions of MLflow cut the text of a param
 LARGEST = 1.7976931348623157e308  # databases of MLflow store infinity as this number
 LISTED = 20
+STORES = ("mlruns", "mlartifacts")  # folders that MLflow writes files of runs to
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class MlflowRun:
         params: name -> text.
         tags: name -> text, with MLflow's own.
         reason: why the run is not complete, where known.
+        artifacts: folder of its files on this machine; "" where the files are elsewhere.
     """
 
     run_id: str
@@ -58,6 +63,7 @@ class MlflowRun:
     params: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     reason: str | None = None
+    artifacts: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,20 @@ class Experiment:
     place: str
     name: str
     notes: Collection[str] = ()
+
+
+def local_artifacts(uri: str, base: Path) -> str:
+    """Return the folder of a run's files, "" where it is not on this machine.
+
+    Args:
+        uri: address of the folder, as MLflow stores it; other machines write other paths before mlruns/.
+        base: folder of the store.
+    """
+    path = Path(unquote(urlsplit(uri).path) if uri.startswith("file:") else uri)
+    place = next((n for n, part in reversed([*enumerate(path.parts)]) if part in STORES), None)
+    moved = [] if place is None else [base.joinpath(*path.parts[place:]), base.joinpath(*path.parts[place + 1 :])]
+    is_path = uri.startswith(("file:", "/", ".")) or "://" not in uri
+    return next((str(p) for p in [base / path, *moved] if uri and is_path and p.is_dir()), "")
 
 
 def trash(number: int) -> str:
@@ -129,6 +149,7 @@ def _record(run: MlflowRun) -> dict[str, object]:
         NAME: run.tags.get(RUN_NAME) or run.name or None,
         STATUS: STATES.get(run.status, FAILED),
         **({REASON: run.reason} if run.reason else {}),
+        **({ARTIFACTS: run.artifacts} if run.artifacts else {}),
         STARTED: None if run.start is None else _time(run.start),
         DURATION: None if run.start is None or run.end is None else (run.end - run.start) / 1000,
         **{SETTING + key: typed(text) for key, text in run.params.items()},
@@ -173,5 +194,5 @@ def made(experiment: Experiment, runs: Sequence[MlflowRun], points: Iterable[Poi
     frame = frame_of([_record(run) for run in runs])
     curves = curves_of((run, name, step, time, _finite(value)) for run, name, step, time, value in points)
     notes = [f"MLflow's experiment {experiment.name!r}: {counted(len(runs), 'run')}", *experiment.notes, *_notes(runs)]
-    content = {masked(experiment.place): digest(frame, curves)}
+    content = {masked(experiment.place): digest(frame.drop(columns=ARTIFACTS, errors="ignore"), curves)}
     return Runs(address, "mlflow", frame, curves, separates_settings=True, notes=notes, files=content)

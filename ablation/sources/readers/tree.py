@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ablation.errors import AblateError
-from ablation.sources.readers import documents
+from ablation.sources.readers import compressed, documents
 
 SHOWN = 5  # names of files in a note
 SENTENCES = 50
@@ -92,14 +92,14 @@ class Tree:
     def _open(self, path: Path) -> BinaryIO:
         """Return the open file. Raises AblateError with its name where the system refuses."""
         try:
-            return open(path, "rb")
+            return compressed.opened(path)
         except OSError as error:
-            raise AblateError(f"{self.name(path)}: {error.strerror}") from None
+            raise AblateError(f"{self.name(path)}: {error.strerror or error}") from None
 
     def text(self, path: Path) -> str:
         """Return the text of a file. Raises AblateError where the file is too large or cannot be read."""
         name = self.name(path)
-        with self._open(path) as file:
+        with compressed.refusals(name), self._open(path) as file:
             content = file.read(documents.LIMIT + 1)
         if len(content) > documents.LIMIT:
             raise AblateError(f"{name}: larger than {documents.LIMIT // 1_000_000} MB; split it into smaller files")
@@ -128,7 +128,7 @@ class Tree:
     def json_lines(self, path: Path) -> Iterator[tuple[int, str]]:
         """Yield (number, text) of the lines of a file that are not blank, without holding the file in memory."""
         name, digest = self.name(path), hashlib.sha256()
-        with self._open(path) as file:
+        with compressed.refusals(name), self._open(path) as file:
             if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
                 lines = enumerate(self.text(path).splitlines(), start=1)
                 yield from ((number, line) for number, line in lines if line.strip())

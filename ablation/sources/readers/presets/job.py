@@ -8,7 +8,7 @@ from typing import Any
 
 from ablation.errors import AblateError
 from ablation.sources.readers.collector import Curve
-from ablation.sources.readers.documents import json_value
+from ablation.sources.readers.json_lines import json_lines
 from ablation.sources.readers.tree import Tree
 from ablation.sources.runs import SETTING, TAG, flat
 
@@ -52,16 +52,7 @@ class Job:
 
     def json_lines(self, name: str) -> list[dict[str, Any]]:
         """Return the objects of a file of JSON lines; a last line that is incomplete is noted and left out."""
-        path, objects = self.paths[name], []
-        for number, text in self.tree.json_lines(path):
-            try:
-                value = json_value(text, f"{self.tree.name(path)}, line {number}")
-            except AblateError as error:
-                self.tree.remark("Lines that are left out", str(error))
-                continue
-            if isinstance(value, dict):
-                objects.append(value)
-        return objects
+        return [value for _, value in json_lines(self.tree, self.paths[name]) if isinstance(value, dict)]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,22 @@
+"""The nearest name: what a person probably meant by a misspelt one."""
+
+import difflib
+import re
+from collections.abc import Iterable
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Return "; nearest: lr" for the misspelt name lrr, or "" where no name is near.
+
+    Names are compared without case and signs, as a whole and by their last part: lrr is near params.lr.
+    """
+    by_key: dict[str, str] = {}
+    for candidate in map(str, names):
+        for key in (candidate, re.split(r"[./]", candidate)[-1]):
+            by_key.setdefault(_plain(key), candidate)
+    close = difflib.get_close_matches(_plain(name), by_key, 1, 0.6)
+    return f"; nearest: {by_key[close[0]]}" if close else ""
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"\W|_", "", name.lower())
