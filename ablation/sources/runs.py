@@ -38,6 +38,7 @@ class Runs:
             be either.
         notes: sentences on what was read, and what was not.
         files: name of each file that was read, or the address of a server -> sha256 of the content that was read.
+        is_search: whether the source is a search whose sampler may be adaptive.
     """
 
     address: str
@@ -47,6 +48,7 @@ class Runs:
     separates_settings: bool = False
     notes: Sequence[str] = ()
     files: Mapping[str, str] = field(default_factory=dict)
+    is_search: bool = False
 
     @cached_property
     def metrics(self) -> list[str]:

@@ -14,7 +14,7 @@ from ablation.outcomes import Status
 from ablation.report.build import RenderOptions, RunSummary, build, summarize, write
 from ablation.sources import address, arrange, course, numbers, trials
 from ablation.sources.arrange import Arranged
-from ablation.sources.runs import PRUNED, RUNNING, Runs
+from ablation.sources.runs import RUNNING, Runs
 from ablation.sources.trials import ImportedTrial
 from ablation.store import record as records
 from ablation.store import result
@@ -30,7 +30,7 @@ from ablation.workflows import imported_study
 from ablation.workflows.imported_study import Import
 
 UNCHANGED = "Since the last import: no change."
-STATUSES = {PRUNED: Status.KILLED, RUNNING: Status.INTERRUPTED}  # of runs that did not end
+STATUSES = {RUNNING: Status.INTERRUPTED}  # of runs that did not end
 
 
 def run(imported: Import) -> tuple[RunSummary, list[str]]:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ablation import experiments
+from ablation.analysis.selection import NOT_SEALED
 from ablation.errors import AblateError
 from ablation.experiments.imported.experiment import Inputs, version
 from ablation.measures import from_columns
@@ -24,7 +25,6 @@ from ablation.study.table_keys import MeasureKeys, TableKeys
 from ablation.urls import masked
 
 VALIDATION_ONLY = "All numbers are on validation: the source has none on test."
-SEALED = "Imported: not sealed; test numbers were known."
 BASELINES = ("baseline", "base", "reference", "control", "default", "full", "none")
 
 
@@ -105,6 +105,7 @@ def record_of(imported: Import, arranged: Arranged) -> Record:
         task=arranged.kinds.task, examples_like={name: list(few) for name, few in arranged.kinds.lines.items()},
         largest=_largest(arranged), n_runs=len(arranged.runs.frame),
         of_validation=metrics.lack_test(imported.import_keys.metrics),
+        states_split=metrics.states_split(imported.import_keys.metrics), is_search=arranged.runs.is_search,
         settings=dict(arranged.settings),
         confounded={name: dict(rows) for name, rows in arranged.confounded.items()},
     )  # fmt: skip
@@ -115,7 +116,7 @@ def record_of(imported: Import, arranged: Arranged) -> Record:
         grid=grid,
         data=arranged.runs.address,
         inputs=inputs,
-        notes=(SEALED, *of_validation, *arranged.stated),
+        notes=(NOT_SEALED, *of_validation, *arranged.stated),
     )
     _ = record.selected_by, records.stated_measures(grid, inputs.measures({}), imported.name)  # raise where wrong
     return record
