@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from ablation.analysis import selection
 from ablation.analysis.study_analysis import collect
 from ablation.errors import AblateError
 from ablation.outcomes import Status
-from ablation.report.build import RenderOptions, RunSummary, build, summarize, write
+from ablation.report.build import Importances, RenderOptions, RunSummary, build, summarize, write
 from ablation.sources import address, arrange, course, numbers, trials
 from ablation.sources.arrange import Arranged
 from ablation.sources.runs import RUNNING, Runs
@@ -33,22 +34,34 @@ UNCHANGED = "Since the last import: no change."
 STATUSES = {RUNNING: Status.INTERRUPTED}  # of runs that did not end
 
 
-def run(imported: Import) -> tuple[RunSummary, list[str]]:
+def run(
+    imported: Import, importances: Importances | None = None, say: Callable[[str], None] = lambda stage: None
+) -> tuple[RunSummary, list[str]]:
     """Import the results of a source; return the summary of the study, and sentences on what was read.
+
+    Args:
+        imported: what is imported.
+        importances: function that computes the importances of the factors, as in `RenderOptions`.
+        say: function that gets the name of each stage when it begins.
 
     Raises:
         AblateError: the source or a key is wrong; raised before anything is written.
     """
     check_name(imported.name)
-    return _imported(imported, read(imported))
+    say(f"reading {masked(imported.import_keys.source)}")
+    runs = _runs(imported)
+    say(f"arranging {len(runs.frame):,} lines")
+    arranged = _arranged(imported, runs)
+    say(f"computing the table of {len(arranged.trials):,} runs")
+    return _imported(imported, arranged, importances)
 
 
 def of_runs(imported: Import, runs: Runs) -> RunSummary:
     """Import runs that are read already; see `run`."""
-    return _imported(imported, _arranged(imported, runs))[0]
+    return _imported(imported, _arranged(imported, runs), None)[0]
 
 
-def _imported(imported: Import, arranged: Arranged) -> tuple[RunSummary, list[str]]:
+def _imported(imported: Import, arranged: Arranged, importances: Importances | None) -> tuple[RunSummary, list[str]]:
     workspace = opened(imported.workspace, lambda message: None)
     record = imported_study.record_of(imported, arranged)
     with workspace.lock():
@@ -62,7 +75,7 @@ def _imported(imported: Import, arranged: Arranged) -> tuple[RunSummary, list[st
         _write(workspace, record, arranged, old)
         write_json(_source_file(workspace, record.name), _source(imported, arranged))
         try:
-            return _concluded(workspace, record), [*arranged.notes, *changes]
+            return _concluded(workspace, record, importances), [*arranged.notes, *changes]
         except BaseException:
             if old is None:  # nothing half made stays
                 _discard(workspace, record)
@@ -78,8 +91,11 @@ def _discard(workspace: Workspace, record: Record) -> None:
 
 def read(imported: Import) -> Arranged:
     """Return the rows that the runs of the source make."""
-    runs = address.read(imported.import_keys.source, imported.path.parent, f"{imported.where}.from")
-    return _arranged(imported, runs)
+    return _arranged(imported, _runs(imported))
+
+
+def _runs(imported: Import) -> Runs:
+    return address.read(imported.import_keys.source, imported.path.parent, f"{imported.where}.from")
 
 
 def _arranged(imported: Import, runs: Runs) -> Arranged:
@@ -188,10 +204,10 @@ def reread(workspace: Workspace, name: str) -> list[str]:
     return [] if changes == [UNCHANGED] else changes
 
 
-def _concluded(workspace: Workspace, record: Record) -> RunSummary:
+def _concluded(workspace: Workspace, record: Record, importances: Importances | None) -> RunSummary:
     """Select a row on validation, draw the table, and return the summary."""
     results = collect(workspace, record)
     sealed = selection.select_and_seal(workspace, record, results)
-    drawing = build(workspace, record, results, sealed, RenderOptions())
+    drawing = build(workspace, record, results, sealed, RenderOptions(importances=importances))
     write(workspace, drawing)
     return summarize(workspace, drawing, 0)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ablation.analysis.facts import OF_TRAININGS, SEEDS, Analysis, Difference
 from ablation.analysis.unpaired import OVER_EXAMPLES, OVER_SEEDS, OVER_SETTINGS, SETTINGS
 from ablation.measures.measure import AGGREGATE, BINARY, SHARES, Measure
-from ablation.model.phrases import plural, sentence, which
+from ablation.model.phrases import listed, plural, sentence, which
 from ablation.report.tables.dataframes import over, score_of
 from ablation.statistics import tests
 from ablation.statistics.bootstrap import RESAMPLES
@@ -28,6 +28,9 @@ def brackets(record: Record, analysis: Analysis | None) -> str:
         return f" Brackets: {100 * LEVEL:.0f}% intervals over settings, of rows with {FEWEST} or more different ones."
     if not analysis.over and analysis.inference.by_group and record.examples(record.grid.rows[0]).get("test"):
         return f" No intervals: the {record.held_out_noun}s are of fewer than {FEWEST} groups."
+    units = sorted({over(record, facts.primary.over) for facts in analysis.rows.values() if facts.primary.over})
+    if not analysis.over and units:
+        return f" Brackets: 95% intervals over {listed(units)}, of the rows that have enough of them."
     if not analysis.over:
         return f" No intervals: each trial states its number alone, and intervals over seeds begin at {SEEDS} seeds."
     return f" Brackets: {100 * LEVEL:.0f}% intervals over {test_units(record, analysis.over)}."
@@ -101,6 +104,11 @@ def _unpaired(record: Record, analysis: Analysis, n_compared: int) -> str:
     """Return the sentence on intervals and tests of rows whose trainings are not paired."""
     units = over(record, analysis.over)
     clustered = " (runs with equal settings are repeats, and not independent)" if analysis.over == SETTINGS else ""
+    brackets = f"Brackets: Student's t over {units}{clustered}; {_held_fixed(record)}"
+    if not n_compared:
+        return (
+            f"Brackets: Student's t over {units}{clustered}; {_held_fixed(record)}. Δ: of the numbers alone, untested."
+        )
     return (
         f"Brackets: Student's t over {units}{clustered}; {_held_fixed(record)}. Δ: unpaired, Welch, "
         f"unadjusted; p: Welch's t test over {units}, Holm over {plural(n_compared, 'row')}; no exact test."
@@ -184,7 +192,7 @@ def limits(record: Record, analysis: Analysis) -> Iterator[str]:
         yield f"Too few common seeds in {which(apart)}: {of_both if record.uncertainty == BOTH else otherwise}."
     elif apart and has_seeds and paired:
         yield f"Too few common seeds in {which(apart)}: no brackets or no p there."
-    if has_seeds and any(_without_width(facts.primary.interval.low) for facts in analysis.rows.values()):
+    if has_seeds and any(_without_width(f.primary.interval.low) and f.n_seeds >= SEEDS for f in analysis.rows.values()):
         yield "No brackets where all values are equal: an interval without width would claim certainty."
     if not has_seeds and has_examples:
         n_trained = sum(len(record.grid.seeds_of(row)) for row in analysis.rows)

@@ -185,7 +185,7 @@ def build(
     marks = [frozenset(_marks(line, facts.get(n), second_best)) for n, line in enumerate(lines, start=1)]
     return Table(
         name=record.name,
-        caption=_caption(record, rows, majority, analysis),
+        caption=_caption(record, rows, columns, majority, analysis),
         columns=columns,
         rows=tuple(tuple(_cell(record, c, line, facts.get(int(line["row"]))) for c in columns) for line in lines),
         marks=tuple(marks),
@@ -195,22 +195,25 @@ def build(
     )
 
 
-def _caption(record: Record, rows: pd.DataFrame, majority: float | None, analysis: Analysis | None) -> str:
+def _caption(
+    record: Record, rows: pd.DataFrame, columns: Sequence[Column], majority: float | None, analysis: Analysis | None
+) -> str:
     notes = "".join(f" {note}" for note in record.notes)
     subject = f"{record.grid.title}{_test_set(record, rows, majority)}"
-    return f"{subject}. {_replication(record.grid)}.{methods.brackets(record, analysis)}{notes}"
+    return f"{subject}. {_replication(record.grid, columns)}.{methods.brackets(record, analysis)}{notes}"
 
 
-def _replication(grid: Grid) -> str:
+def _replication(grid: Grid, columns: Sequence[Column]) -> str:
     """Return the phrase on the trainings of a row."""
+    mean = "Mean ± standard deviation" if any(column.kind == "percent" for column in columns) else "Mean"
     sizes = sorted({len(grid.seeds_of(row)) for row in range(1, len(grid.rows) + 1)})
     if sizes == [1]:
         return "One run per row" if grid.is_imported else f"One training per row (seed {grid.seeds[0]})"
     if grid.replication == "seeds" and sizes == [len(grid.seeds)] and len(grid.seeds) <= MOST_SEEDS:
-        return f"Mean ± standard deviation over seeds {listed(grid.seeds)}"
+        return f"{mean} over seeds {listed(grid.seeds)}"
     number = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
     unknown = ", not paired: the source states no seeds" if grid.replication == "runs" else ""
-    return f"Mean ± standard deviation over {number} {grid.replication} per row{unknown}"
+    return f"{mean} over {number} {grid.replication} per row{unknown}"
 
 
 def _test_set(record: Record, rows: pd.DataFrame, majority: float | None) -> str:
