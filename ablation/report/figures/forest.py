@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from ablation.analysis.facts import Contrast
 from ablation.analysis.study_analysis import StudyAnalysis
 from ablation.measures.measure import SCALAR, Measure
 from ablation.model.figure import Figure
@@ -26,6 +27,7 @@ from ablation.report.figures.style import (
     text,
     with_unit,
 )
+from ablation.report.tables.dataframes import over
 from ablation.report.tables.methods import pairing
 from ablation.statistics.intervals import ALPHA
 from ablation.study.levels import short
@@ -56,9 +58,9 @@ class Forest:
     title: str
 
 
-def _words(over: str, noun: str) -> str:
-    """Return the unit that intervals are over, in the words of the study: images for examples."""
-    return f"{noun}s" if over == "examples" else over.removesuffix(", unpaired")
+def _words(study: StudyAnalysis, contrast: Contrast) -> str:
+    """Return the unit that an interval is over, in the words of the study: images for examples."""
+    return over(study.record, contrast.difference.over).removesuffix(", unpaired")
 
 
 def compute(study: StudyAnalysis) -> Forest | None:
@@ -66,7 +68,7 @@ def compute(study: StudyAnalysis) -> Forest | None:
     contrasts = study.analysis.contrasts
     if not contrasts:
         return None
-    lines, primary, noun = [], study.record.primary, study.record.noun
+    lines, primary = [], study.record.primary
     titles = study.record.grid.titles
     for contrast in contrasts[:MOST]:
         pair, difference = contrast.pair, contrast.difference
@@ -81,7 +83,7 @@ def compute(study: StudyAnalysis) -> Forest | None:
         pd.DataFrame(lines, columns=COLUMNS),
         len(contrasts),
         primary.scale * margin if margin else None,
-        " or ".join(dict.fromkeys(_words(c.difference.over, noun) for c in contrasts[:MOST] if c.difference.over)),
+        " or ".join(dict.fromkeys(_words(study, c) for c in contrasts[:MOST] if c.difference.over)),
         " or ".join(dict.fromkeys(pairing(c.difference) for c in contrasts[:MOST] if c.difference.over)),
         primary,
         study.record.compared(primary),

@@ -153,8 +153,9 @@ def with_failures(rows: pd.DataFrame, trials: pd.DataFrame, imported: bool) -> p
     """
     apart = (NOT_RUN, *(STOPPED if imported else ()))
     ended = trials[~trials.replicate & ~trials.outcome.isin(apart)]
-    lines = ended.groupby("row").outcome.agg(n_ended="size", n_failed=lambda outcomes: (outcomes != Status.DONE).sum())
-    return rows.join(lines.reindex(rows.row, fill_value=0).set_index(rows.index))
+    failed = ended[ended.outcome != Status.DONE]
+    counts = {"n_ended": ended.row.value_counts(), "n_failed": failed.row.value_counts()}
+    return rows.assign(**{name: rows.row.map(n).fillna(0).astype(int) for name, n in counts.items()})
 
 
 def with_costs(rows: pd.DataFrame, costs: StudyCosts | None, names: Sequence[str]) -> pd.DataFrame:

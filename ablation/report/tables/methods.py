@@ -106,12 +106,10 @@ def _unpaired(record: Record, analysis: Analysis, n_compared: int) -> str:
     clustered = " (runs with equal settings are repeats, and not independent)" if analysis.over == SETTINGS else ""
     brackets = f"Brackets: Student's t over {units}{clustered}; {_held_fixed(record)}"
     if not n_compared:
-        return (
-            f"Brackets: Student's t over {units}{clustered}; {_held_fixed(record)}. Δ: of the numbers alone, untested."
-        )
+        return f"{brackets}. Δ: of the numbers alone, untested."
     return (
-        f"Brackets: Student's t over {units}{clustered}; {_held_fixed(record)}. Δ: unpaired, Welch, "
-        f"unadjusted; p: Welch's t test over {units}, Holm over {plural(n_compared, 'row')}; no exact test."
+        f"{brackets}. Δ: unpaired, Welch, unadjusted; p: Welch's t test over {units}, Holm over "
+        f"{plural(n_compared, 'row')}; no exact test."
     )
 
 

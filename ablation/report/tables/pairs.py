@@ -64,7 +64,7 @@ def cells(
 
 def has_wins(record: Record) -> bool:
     """Return whether rows have enough seeds for the number of seeds that one of them wins."""
-    return len(record.grid.seeds) >= WINS
+    return len(record.grid.seeds) >= WINS and record.grid.replication != "runs"
 
 
 def _wins(difference: Difference) -> str | None:
