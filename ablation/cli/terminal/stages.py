@@ -1,10 +1,9 @@
 """Stages of a command that mostly takes a second: they are printed where it takes longer."""
 
+import sys
 import threading
 import time
 from types import TracebackType
-
-import click
 
 AFTER = 3.0  # seconds without a word
 
@@ -36,4 +35,4 @@ class Stages:
 
     def _print(self) -> None:
         if self._stage and not self._quiet:
-            click.echo(f"{self._stage} ...", err=True)
+            print(f"{self._stage} ...", file=sys.stderr)
