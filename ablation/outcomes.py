@@ -24,6 +24,10 @@ class Status(StrEnum):
     TIMED_OUT = "timed out"
     FAILED = "failed"
     INTERRUPTED = "interrupted"  # asked to stop: no result, the training is resumed from its checkpoint
+    PRUNED = "pruned"  # stopped by a search, which is no failure; of imported results alone
+
+
+STOPPED = (Status.KILLED, Status.INTERRUPTED, Status.PRUNED)  # of imported runs: they did not fail by themselves
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from ablation.store.result import Result
 from ablation.store.workspace import StudyFolder, Workspace
 from ablation.study.grid import NOTHING, Trial
 
+NOT_SEALED = "Imported: not sealed; test numbers were known."
 NO_RULE = "nothing is selected: test is opened when every trial has ended"
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ablation.durations import duration
+from ablation.outcomes import Status
 from ablation.progress import recorder
 from ablation.progress.listener import Snapshot
 from ablation.store import record as records
@@ -31,7 +32,7 @@ class MissingTrial:
 
     @property
     def failed(self) -> bool:
-        return self.outcome not in (NOT_RUN, RUNNING)
+        return self.outcome not in (NOT_RUN, RUNNING, Status.PRUNED)
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class StudyStatus:
     """Status of a study according to its files.
 
     `holder`: the process that holds the workspace's lock. `snapshot`: snapshot of the last run, or of the active run.
+    `imported`: whether the results were imported, so that nothing is resumed.
     """
 
     name: str
@@ -47,6 +49,7 @@ class StudyStatus:
     lacking: tuple[MissingTrial, ...]
     snapshot: Snapshot | None
     holder: Holder | None
+    imported: bool = False
 
     @property
     def done(self) -> int:
@@ -55,6 +58,16 @@ class StudyStatus:
     @property
     def failed(self) -> int:
         return sum(trial.failed for trial in self.lacking)
+
+    @property
+    def pruned(self) -> int:
+        """Number of runs of a source that a search stopped."""
+        return sum(trial.outcome == Status.PRUNED for trial in self.lacking)
+
+    @property
+    def missing(self) -> int:
+        """Number of trials that have not ended."""
+        return len(self.lacking) - self.failed - self.pruned
 
     @property
     def running(self) -> bool:
@@ -89,7 +102,8 @@ def read(workspace: Workspace, name: str) -> StudyStatus:
     running = {line.key for line in snapshot.slots if line.key} if snapshot and _is_running(snapshot, holder) else set()
     trials = list(record.grid.trials())
     missing_trials = filter(None, (_missing_trial(workspace, record, t, running) for t in trials))
-    return StudyStatus(name, record.grid.stem, len(trials), tuple(missing_trials), snapshot, holder)
+    return StudyStatus(name, record.grid.stem, len(trials), tuple(missing_trials), snapshot, holder,
+                       record.grid.is_imported)  # fmt: skip
 
 
 def read_all(workspace: Workspace) -> list[StudyStatus]:
@@ -97,8 +111,8 @@ def read_all(workspace: Workspace) -> list[StudyStatus]:
 
 
 def _counts(status: StudyStatus) -> str:
-    missing = len(status.lacking) - status.failed
-    parts = (f"{status.failed:,} failed" if status.failed else "", f"{missing:,} missing" if missing else "")
+    counts = {"failed": status.failed, "pruned": status.pruned, "missing": status.missing}
+    parts = (f"{n:,} {word}" if n else "" for word, n in counts.items())
     return ", ".join(filter(None, (f"{status.done:,} of {status.total:,} trials done", *parts)))
 
 
@@ -132,8 +146,9 @@ def _resting_lines(status: StudyStatus, host: str, now: float) -> Iterator[str]:
 
 
 def _lack_lines(trials: Iterable[MissingTrial]) -> Iterator[str]:
-    failed = [trial for trial in trials if trial.failed]
-    waiting = [trial for trial in trials if not trial.failed]
+    ended = [trial for trial in trials if trial.outcome != Status.PRUNED]
+    failed = [trial for trial in ended if trial.failed]
+    waiting = [trial for trial in ended if not trial.failed]
     for trial in sorted([*failed, *(waiting if len(waiting) < MANY else [])], key=lambda t: (t.seed, t.row)):
         reason = f": {trial.reason[:LONGEST]}" if trial.reason else ""
         yield f"row {trial.row}, seed {trial.seed}: {trial.outcome}{reason}"
@@ -170,7 +185,11 @@ def draw(status: StudyStatus, workspace: Workspace, grid: str | None, now: float
     if status.running:
         return "\n".join([*lines, *_running_lines(status, host, now)])
     table = workspace.study(status.name).table("md")
-    end = f"resume: {go_on(status, workspace, grid)}" if status.lacking else f"complete; table: {table}"
+    end = f"complete; table: {table}"
+    if status.imported:
+        end = f"imported, a second `ablate import` reads the source again; table: {table}"
+    elif status.lacking:
+        end = f"resume: {go_on(status, workspace, grid)}"
     return "\n".join([*lines, *_resting_lines(status, host, now), end])
 
 
@@ -221,10 +240,11 @@ def as_json(status: StudyStatus, workspace: Workspace, grid: str | None, now: fl
         "total": status.total,
         "done": status.done,
         "failed": status.failed,
-        "missing": len(status.lacking) - status.failed,
+        "pruned": status.pruned,
+        "missing": status.missing,
         "unfinished": [asdict(trial) for trial in status.lacking],
         "running": run,
-        "go_on": go_on(status, workspace, grid) if status.lacking and not run else None,
+        "go_on": go_on(status, workspace, grid) if status.lacking and not run and not status.imported else None,
     }
 
 

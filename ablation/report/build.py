@@ -15,6 +15,7 @@ from ablation.model.table import Table
 from ablation.report import html_report, warnings
 from ablation.report.tables import (
     dataframes,
+    digits,
     importance,
     latex,
     markdown_csv,
@@ -129,8 +130,8 @@ def build(
     trials = dataframes.trials(record, results, held_out.scores(study))
     rows = dataframes.rows(record, trials, sealed, study.analysis.rows)
     study_costs, columns = costs.of_study(study), record.grid.table.columns or []
-    with_costs = dataframes.with_costs(rows, study_costs, columns)
-    ablation_table = table.build(record, with_costs, _majority(study), sealed, study.analysis)
+    whole = dataframes.with_failures(dataframes.with_costs(rows, study_costs, columns), trials, record.grid.is_imported)
+    ablation_table = digits.resolved(table.build(record, whole, _majority(study), sealed, study.analysis))
     frames = {
         "table": rows,
         "trials": trials,
@@ -143,7 +144,7 @@ def build(
         **{f"{name}.csv": markdown_csv.csv(frame) for name, frame in frames.items()},
         "table.tex": latex.latex(ablation_table, **look.latex),
         "table.md": markdown_csv.markdown_table(ablation_table),
-        "macros.tex": latex.macros(rows, ablation_table.decimals, record.detailed),
+        "macros.tex": latex.macros(rows, ablation_table, record.detailed),
         "warnings.json": json.dumps(warnings.as_json(diagnostics), indent=1, ensure_ascii=False) + "\n",
     }
     secondary_tables = secondary.every(study)
@@ -154,6 +155,7 @@ def build(
         and (shares := look.importances(record, finished))
     ):
         secondary_tables.append(importance.importance(study, shares))
+    secondary_tables = [digits.resolved(secondary_table) for secondary_table in secondary_tables]
     for secondary_table in secondary_tables:
         files[f"tables/{secondary_table.key}.tex"] = latex.latex(secondary_table, **look.latex)
         files[f"tables/{secondary_table.key}.md"] = markdown_csv.markdown_table(secondary_table)

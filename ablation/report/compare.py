@@ -12,7 +12,7 @@ from ablation.errors import AblateError
 from ablation.model.phrases import listed, which
 from ablation.model.table import Table
 from ablation.report.tables import comparisons as tables
-from ablation.report.tables import dataframes
+from ablation.report.tables import dataframes, digits
 from ablation.store import record as records
 from ablation.store.record import Record
 from ablation.store.workspace import Workspace, check_name
@@ -106,7 +106,7 @@ def _need_finished(record: Record, numbers: Sequence[int], results: Results) -> 
 
 def table(study: StudyAnalysis) -> Table:
     """Return the table of the comparison, with what it may not claim."""
-    return tables.after_the_table(study)
+    return digits.resolved(tables.after_the_table(study))
 
 
 def frame(study: StudyAnalysis) -> pd.DataFrame:

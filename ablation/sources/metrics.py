@@ -61,6 +61,11 @@ def stated_metrics(
     return metrics, notes
 
 
+def states_split(stated: Mapping[str, str] | Sequence[str]) -> bool:
+    """Return whether a name of [import] metrics states a split on which rows are compared: validation or test."""
+    return any(split_of(name)[0] in ("val", "test") for name in stated)
+
+
 def lack_test(stated: Mapping[str, str] | Sequence[str], has_examples: bool = False) -> bool:
     """Return whether the metrics that [import] states are all of other splits than test, as are no examples."""
     return bool(stated) and not has_examples and all(split_of(name)[0] in ("train", "val") for name in stated)

@@ -41,6 +41,7 @@ class Runs:
         notes: sentences on what was read, and what was not.
         files: name of each file that was read, or the address of a server -> sha256 of the content that was read.
         root: folder that the names of the runs' files and folders are relative to; None where the source has no files.
+        is_search: whether the source is a search whose sampler may be adaptive.
     """
 
     address: str
@@ -51,6 +52,7 @@ class Runs:
     notes: Sequence[str] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     root: Path | None = None
+    is_search: bool = False
 
     @cached_property
     def metrics(self) -> list[str]:

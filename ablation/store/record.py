@@ -30,6 +30,7 @@ class Inputs(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     same_place: ClassVar[str] = "data (same path, different content)"
+    held_out: ClassVar[str] = "test"  # the split whose numbers are compared, in words; "" where it is unknown
 
     digests: dict[str, str] = {}
     sizes: dict[str, int] = {}
@@ -179,6 +180,25 @@ class Record(BaseModel):
     def noun(self) -> str:
         """The word for one example."""
         return getattr(self.experiment, "noun", "example")
+
+    @property
+    def held_out(self) -> str:
+        """The split whose numbers are compared, in words: "test", or "validation"; "" where it is unknown."""
+        return str(self.inputs.held_out)
+
+    @property
+    def held_out_noun(self) -> str:
+        """The word for one example of the split whose numbers are compared: "test image"."""
+        return f"{self.held_out} {self.noun}".strip()
+
+    @property
+    def on_held_out(self) -> str:
+        """The phrase " on test" for the middle of a sentence; "" where the split is unknown."""
+        return f" on {self.held_out}" if self.held_out else ""
+
+    def compared(self, measure: Measure) -> str:
+        """Return the title of a measure on the split whose numbers are compared: "test accuracy"."""
+        return f"{self.held_out} {measure.title}".strip()
 
     @property
     def kept(self) -> str:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ablation import experiments
+from ablation.analysis.selection import NOT_SEALED
 from ablation.errors import AblateError
 from ablation.experiments.imported.experiment import Inputs, version
 from ablation.measures import from_columns
@@ -26,7 +27,6 @@ from ablation.urls import masked
 from ablation.workflows.import_request import Import
 
 VALIDATION_ONLY = "All numbers are on validation: the source has none on test."
-SEALED = "Imported: not sealed; test numbers were known."
 BASELINES = ("baseline", "base", "reference", "control", "default", "full", "none")
 
 
@@ -78,8 +78,12 @@ def _selecting(imported: Import) -> str:
 
 def read(imported: Import) -> Arranged:
     """Return the rows that the runs of the source make. Raises AblateError where the source or a key is wrong."""
-    runs = address.read(imported.import_keys.source, imported.path.parent, f"{imported.where}.from")
-    return arranged(imported, runs)
+    return arranged(imported, runs_of(imported))
+
+
+def runs_of(imported: Import) -> Runs:
+    """Return the runs of the source. Raises AblateError where it cannot be read."""
+    return address.read(imported.import_keys.source, imported.path.parent, f"{imported.where}.from")
 
 
 def arranged(imported: Import, runs: Runs) -> Arranged:
@@ -121,6 +125,7 @@ def record_of(imported: Import, arranged: Arranged) -> Record:
         task=arranged.kinds.task, examples_like={name: list(few) for name, few in arranged.kinds.lines.items()},
         largest=_largest(arranged), n_runs=len(arranged.runs.frame),
         of_validation=_lacks_test(imported),
+        states_split=metrics.states_split(imported.import_keys.metrics), is_search=arranged.runs.is_search,
         settings=dict(arranged.settings),
         confounded={name: dict(rows) for name, rows in arranged.confounded.items()},
     )  # fmt: skip
@@ -132,7 +137,7 @@ def record_of(imported: Import, arranged: Arranged) -> Record:
         grid=grid,
         data=arranged.runs.address,
         inputs=inputs,
-        notes=(SEALED, *of_validation, *arranged.stated),
+        notes=(NOT_SEALED, *of_validation, *arranged.stated),
     )
     _ = record.selected_by, records.stated_measures(grid, inputs.measures({}), imported.name)  # raise where wrong
     return record

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ablation.analysis.selection import NOT_SEALED
 from ablation.errors import AblateError
 from ablation.measures import measure
 from ablation.model.phrases import listed, plural, which
@@ -21,7 +22,6 @@ from ablation.study.levels import text
 from ablation.urls import masked
 from ablation.workflows import imported_study, snapshot
 from ablation.workflows.import_request import Import
-from ablation.workflows.imported_study import SEALED
 
 NO_EXAMPLES = ("example", "examples", "columns", "group", "fold")  # keys of [import] that a mixed study does not take
 
@@ -65,7 +65,12 @@ def mixed(imported: Import, record: Record) -> tuple[Record, Mixture]:
     results = _results(imported, record.grid, arranged)
     source = masked(imported.import_keys.source)
     ids = {record.trial_key(trial): _imported_id(source, record.trial_key(trial)) for trial in results}
-    notes = (_mix(source, record.grid, results, arranged), SEALED, *arranged.stated, *_confounded(arranged, results))
+    notes = (
+        _mix(source, record.grid, results, arranged),
+        NOT_SEALED,
+        *arranged.stated,
+        *_confounded(arranged, results),
+    )
     mixture = Mixture(imported, arranged, results, tuple(ids))
     return with_imports(record, Imports(source=source, ids=ids, notes=notes)), mixture
 

@@ -151,7 +151,7 @@ class Scheduler:
                 return "its worker was killed"
             case Status.TIMED_OUT:
                 return f"not done after {self._timeout} s"
-            case Status.FAILED | Status.OUT_OF_MEMORY:
+            case Status.FAILED | Status.OUT_OF_MEMORY | Status.PRUNED:
                 return outcome.error or outcome.status
         assert_never(outcome.status)
 
@@ -190,6 +190,6 @@ class Scheduler:
                     return ""
                 self._memory.append(key)
                 return "will be retried alone on its device"
-            case Status.DONE | Status.DIVERGED | Status.FAILED:
+            case Status.DONE | Status.DIVERGED | Status.FAILED | Status.PRUNED:
                 return ""
         assert_never(status)

@@ -9,7 +9,7 @@ from ablation import __version__
 from ablation.outcomes import Status
 from ablation.sources import course, trials
 from ablation.sources.arrange import Arranged
-from ablation.sources.runs import PRUNED, RUNNING, Runs
+from ablation.sources.runs import RUNNING, Runs
 from ablation.sources.trials import ImportedTrial
 from ablation.store import result
 from ablation.store.examples import Examples
@@ -20,7 +20,7 @@ from ablation.study.study_keys import floats
 from ablation.urls import masked
 from ablation.workflows.import_request import Import
 
-STATUSES = {PRUNED: Status.KILLED, RUNNING: Status.INTERRUPTED}  # of runs that did not end
+STATUSES = {RUNNING: Status.INTERRUPTED}  # of runs that did not end
 
 
 def by_split(trial: ImportedTrial) -> dict[str, dict[str, float]]:

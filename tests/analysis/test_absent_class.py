@@ -63,7 +63,7 @@ def test_macro_f1_is_the_same_in_every_table(drawing: Report):
     assert rows.test_macro_f1[selected - 1] == macro_f1.value == average[3].value == pytest.approx(expected)
     assert average[3] == macro_f1
     assert rows.test_macro_f1_low[selected - 1] == average[3].low
-    assert latex.macros(rows, 1, found.record.detailed).count(f"{{{100 * expected:.1f}}}") == 1
+    assert latex.macros(rows, drawing.tables["ablation"], found.record.detailed).count(f"{{{100 * expected:.1f}}}") == 1
 
 
 def test_the_definition_is_named(drawing: Report):

@@ -37,7 +37,7 @@ class Name(StrEnum):
 def test_the_options_are_those_of_the_command():
     """All of them, under the names of their flags, as typed keywords; the study is the first argument."""
     names = {option.opts[-1].removeprefix("--").replace("-", "_") for option in command.params}
-    assert names - {"grid"} == set(OPTIONS)
+    assert names - {"grid", "study"} == set(OPTIONS)
     assert set(OPTIONS) <= set(ALLOWED)
     parameters = inspect.signature(ablation.run).parameters
     assert set(parameters) - {"grid", "progress"} == set(OPTIONS)

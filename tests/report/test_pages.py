@@ -38,7 +38,7 @@ def test_a_page_is_printed(capsys: pytest.CaptureFixture[str]):
     assert cli.run(["explain"]) == 0
     listed = capsys.readouterr().out
     assert [line.rstrip(":") for line in listed.splitlines() if line.endswith(":")] == list(warnings.GRADES)
-    of_imports = {"CONFOUNDED", "UNPAIRED", "FOLDS", "VALIDATION_ONLY"}
+    of_imports = {"CONFOUNDED", "UNPAIRED", "FOLDS", "VALIDATION_ONLY", "ADAPTIVE_SEARCH"}
     assert set(RULES) | of_imports == set(re.findall(r"^  ([A-Z0-9_]+) ", listed, re.MULTILINE))
 
 

@@ -8,9 +8,9 @@ import click
 from ablation.cli.commands.options import (
     OUTPUT_FILE,
     existing_name,
+    file_options,
     output_file,
     row_options,
-    study_options,
     tracking_option,
     workspace_option,
 )
@@ -18,7 +18,7 @@ from ablation.fast_imports import loading
 
 
 @click.command()
-@study_options
+@file_options
 @workspace_option
 @click.option(
     "--data", required=True, help="Labelled images, in any layout that `ablate run` takes, or demo:production."

@@ -1,15 +1,19 @@
 """`ablate import`: results that exist already become a study with the same table."""
 
 import json
+import shlex
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ablation.cli.commands.options import workspace_option
-from ablation.cli.commands.output import say_files, say_table
+from ablation.cli.commands.output import importances, say_files, say_table
 from ablation.errors import AblateError
 from ablation.fast_imports import loading
+from ablation.model.phrases import plural
 
 
 def _split(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> Any:
@@ -36,6 +40,7 @@ def _conditions(context: click.Context, parameter: click.Parameter, values: tupl
     return study_file.settings(values)
 
 
+NOTES, REASONS = 4, 2  # that are printed
 FIELDS = "Repeatable, or separated by commas; NAME=FIELD gives a field another name."
 
 
@@ -94,6 +99,7 @@ def import_results(source: str, as_json: bool, quiet: bool, guess: bool, write: 
     ablate import folders:hydra:multirun --factors model.norm --metric test_acc
     """
     with loading():
+        from ablation.cli.terminal import stages
         from ablation.workflows import guess_file, import_options, import_results
 
     imported = import_options.of_options(source, stated)
@@ -105,18 +111,37 @@ def import_results(source: str, as_json: bool, quiet: bool, guess: bool, write: 
         return 0
     if write:
         raise AblateError("--write: needs --guess; a study file is proposed, checked by you, and then imported")
-    outcome, notes = import_results.run(imported)
+    with stages.Stages(quiet or as_json) as say:
+        outcome, notes = import_results.run(imported, importances, say)
     if as_json:
         summary = {"unfinished": outcome.unfinished, "warnings": outcome.codes, "notes": notes}
         click.echo(json.dumps({"folder": str(outcome.folder), **summary}, ensure_ascii=False))
         return 0
     if not quiet:
         say_table(outcome)
-    for note in notes:
-        click.echo(f"note: {note}")
-    for row, seed, status, reason in outcome.unfinished[:10]:
-        click.echo(f"row {row}, run {seed}: {status}" + (f": {reason}" if reason else ""), err=True)
-    if more := outcome.unfinished[10:]:
-        click.echo(f"and {len(more)} more runs without a result", err=True)
+    _say_notes([note for note in notes if note not in outcome.table.caption], outcome)
+    _say_unfinished(outcome.unfinished)
     say_files(outcome)
+    place = "" if imported.workspace == Path("runs") else f" --workspace {shlex.quote(str(imported.workspace))}"
+    name, file = shlex.quote(imported.name), shlex.quote(f"{outcome.folder}/table.tex")
+    click.echo(f"next: ablate report {name} --open{place}; ablate verify {file}{place}")
     return 0
+
+
+def _say_notes(notes: list[str], outcome: Any) -> None:
+    """Print the first notes on what was read."""
+    for note in notes[:NOTES]:
+        click.echo(f"note: {note}")
+    if more := notes[NOTES:]:
+        click.echo(f"and {plural(len(more), 'more note')}: {outcome.folder}/imported/source.json")
+
+
+def _say_unfinished(unfinished: Sequence[tuple[int, int, str, str]]) -> None:
+    """Print how many runs have no result, by outcome, and the first reasons."""
+    if not unfinished:
+        return
+    outcomes = Counter(status for _, _, status, _ in unfinished)
+    counts = ", ".join(f"{n:,} {status}" for status, n in outcomes.items())
+    reasons = dict.fromkeys(reason for _, _, status, reason in unfinished if reason and reason != status)
+    shown = f" ({'; '.join(list(reasons)[:REASONS])}{'; ...' if len(reasons) > REASONS else ''})" if reasons else ""
+    click.echo(f"runs without a result: {counts}{shown}", err=True)

@@ -1,6 +1,8 @@
 """Options that several commands share, and the selection of studies."""
 
 import errno
+import functools
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -54,13 +56,77 @@ def output_file(context: click.Context, parameter: click.Parameter, value: Path 
 
 
 def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --grid, which is required, and --name."""
     command = NAME(command)
     return click.option("--grid", required=True, callback=_not_empty, help=GRID)(command)
 
 
+def file_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add STUDY, the study file of a run, or --grid in its place, and --name."""
+    return _with_argument(command, lambda study, grid, name, workspace: (_need(study or grid, ""), name), GRID)
+
+
+def stored_study_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add STUDY, a study with results, or --grid in its place, and --name, which suffices."""
+    return _with_argument(command, _stored, GRID)
+
+
 def some_study_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    command = NAME(command)
-    return click.option("--grid", callback=_not_empty, help=f"{GRID} Default: all studies.")(command)
+    """Add STUDY, or --grid in its place, and --name; without them, the command is for all studies."""
+    return _with_argument(command, _some, f"{GRID} Default: all studies.")
+
+
+Chosen = tuple[str | None, str | None]  # values of --grid and --name
+
+
+def _with_argument(
+    command: Callable[..., Any], chosen: Callable[[str | None, str | None, str | None, Path], Chosen], help_text: str
+) -> Callable[..., Any]:
+    """Return a command that also takes its study as an argument, and gets it as `grid` and `name`."""
+
+    @functools.wraps(command)
+    def with_study(study: str | None, grid: str | None, name: str | None, workspace: Path, **options: Any) -> Any:
+        if study and grid:
+            raise AblateError(f"{study} and --grid {grid} are both stated; state the study once")
+        grid, name = chosen(study, grid, name, workspace)
+        return command(grid=grid, name=name, workspace=workspace, **options)
+
+    option = click.option("--grid", callback=_not_empty, help=help_text)(NAME(with_study))
+    return click.argument("study", required=False, metavar="[STUDY]", callback=_not_empty)(option)
+
+
+def _need(grid: str | None, more: str) -> str:
+    if grid is None:
+        raise AblateError(f"no study is stated; name a study file (.toml) or a shipped study{more}")
+    return grid
+
+
+def _stored(study: str | None, grid: str | None, name: str | None, workspace: Path) -> Chosen:
+    if study or grid or name:
+        return _some(study, grid, name, workspace)
+    from ablation.store.workspace import Workspace
+
+    names = Workspace(workspace).studies()
+    return _need(None, f", or one of the workspace: {', '.join(names) or 'there is none yet'}"), None
+
+
+def _some(study: str | None, grid: str | None, name: str | None, workspace: Path) -> Chosen:
+    """Return the study as --grid, and its name where no file and no shipped study is called so, but a stored one."""
+    if not study:
+        return grid, name
+    from ablation.store.workspace import Workspace
+    from ablation.study import merge, study_file
+
+    is_stored = not name and (workspace / study / "study.json").is_file()
+    try:
+        for part in () if os.path.isfile(study) else merge.parts(study):
+            study_file.find(part)
+    except AblateError as error:
+        if is_stored:
+            return study, study
+        names = Workspace(workspace).studies()
+        raise AblateError(f"{error}; in {workspace}: {', '.join(names)}" if names else str(error)) from None
+    return study, name
 
 
 def one_study_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -97,7 +163,7 @@ def strict_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 # Options of both `run` and `plan`: one list, so that the commands stay equal.
 RUN_OPTIONS: tuple[Callable[..., Any], ...] = (
-    study_options,
+    file_options,
     workspace_option,
     click.option(
         "--data",

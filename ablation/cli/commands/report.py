@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from ablation.cli.commands.options import strict_option, study_options, workspace_option
+from ablation.cli.commands.options import stored_study_options, strict_option, workspace_option
 from ablation.cli.commands.output import drawn, fatal
 
 
 @click.command()
-@study_options
+@stored_study_options
 @workspace_option
 @strict_option
 @click.option("--open", "show", is_flag=True, help="Open the report in the browser.")
@@ -20,7 +20,7 @@ def report(grid: str, name: str | None, workspace: Path, strict: tuple[str, ...]
     `ablate table` without options.
 
     \b
-    ablate report --grid paper --open
+    ablate report paper --open
     """
     outcome = drawn(grid, name, workspace, strict)
     click.echo(f"report: {outcome.folder}/report.html")

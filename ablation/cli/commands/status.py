@@ -19,8 +19,8 @@ def status(grid: str | None, name: str | None, workspace: Path, as_json: bool, a
 
     \b
     ablate status
-    ablate status --grid paper
-    ablate status --grid paper --watch
+    ablate status paper
+    ablate status paper --watch
     """
     from ablation.progress import study_status
 

@@ -10,8 +10,8 @@ from ablation.cli.commands.options import (
     existing_name,
     opened,
     output_file,
+    stored_study_options,
     strict_option,
-    study_options,
     workspace_option,
 )
 from ablation.cli.commands.output import drawn, fatal, say_files, say_table
@@ -20,7 +20,7 @@ from ablation.fast_imports import loading
 
 
 @click.command()
-@study_options
+@stored_study_options
 @workspace_option
 @click.option(
     "--latex-style",
@@ -71,10 +71,10 @@ def table(
     """Redraw the tables and the report of a study from its files.
 
     \b
-    ablate table --grid paper
-    ablate table --grid paper --standalone --latex-style siunitx
-    ablate table --grid paper --examples examples.csv --xlsx paper.xlsx
-    ablate table --grid paper --strict LEAK_EXACT --strict SINGLE_SEED
+    ablate table paper
+    ablate table paper --standalone --latex-style siunitx
+    ablate table paper --examples examples.csv --xlsx paper.xlsx
+    ablate table paper --strict LEAK_EXACT --strict SINGLE_SEED
     """
     if standalone and fragment:
         raise AblateError("--standalone and --fragment cannot be combined; pass one of them")

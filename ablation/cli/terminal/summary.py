@@ -15,10 +15,11 @@ from ablation.model.phrases import plural
 from ablation.model.table import Cell, Column, Table
 from ablation.report.tables import cells, markdown_csv
 from ablation.report.tables.cells import MARKS
-from ablation.report.tables.escape import one_line
+from ablation.report.tables.escape import cut, one_line
 from ablation.report.warnings import GRADES, INVALIDATES, NOTE, WEAKENS, Diagnostic
 
 CLAIMS = 3  # number of claims shown; the report has all
+LONGEST = 300  # characters of a warning's fact; the report has all of it
 HEAVIEST = 3  # number of warnings shown with a sentence; the report has all
 MEASURED = ("percent", "estimate", "change", "published")  # kinds whose group heading contains the unit
 GAP = 2  # between columns
@@ -128,7 +129,7 @@ def print_warnings(warnings: Sequence[Diagnostic], report: Path) -> None:
     counts = [plural(grades[grade], *words[grade]) for grade in GRADES if grades[grade]]
     _print(f"\nWarnings ({', '.join(counts)}):", "bold yellow")
     for warning in warnings[:HEAVIEST]:
-        _print(f"- {warning.code}: {warning.fact} {warning.remedy}")
+        _print(f"- {warning.code}: {cut(warning.fact, LONGEST)} {warning.remedy}")
     if len(warnings) > HEAVIEST:
         _print(f"{len(warnings) - HEAVIEST} more: {report}; about a warning: ablate explain CODE")
 

@@ -1,10 +1,18 @@
-"""Warnings about imported results: settings that vary beside the factors, runs without seeds, and folds."""
+"""Warnings about imported results: settings that vary beside the factors, runs without seeds, folds, and searches."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
 
 from ablation.analysis.check_context import CheckContext
 from ablation.model.diagnostic import Diagnostic
-from ablation.model.phrases import listed, plural, which
+from ablation.model.phrases import listed, plural, sentence, which
+from ablation.outcomes import Status
+from ablation.study import design
+from ablation.study.levels import short
 
 SHOWN = 4  # settings that a sentence names
+MANY_RUNS, TIMES = 10, 4  # runs of a row or level, and times as many as of another, that look like a search
 
 
 def confounded(context: CheckContext) -> Diagnostic | None:
@@ -64,3 +72,51 @@ def validation_only(context: CheckContext) -> Diagnostic | None:
         "Validation may have chosen settings or steps, and then its numbers are too good.",
         "Evaluate the rows on test once; until then, say that the table is on validation.",
     )
+
+
+def adaptive_search(context: CheckContext) -> Diagnostic | None:
+    """Warn where the runs are of a search, or look like one: it has more runs where results are good."""
+    pruned = [t.row for t, r in context.study.results.items() if r and r.outcome is Status.PRUNED]
+    facts = [*_search(context), *_pruned(context, pruned), *_uneven(context)]
+    if not facts:
+        return None
+    kept = "; of rows with pruned runs, only the better ones count" if pruned else ""
+    return Diagnostic(
+        "ADAPTIVE_SEARCH",
+        f"{sentence('; '.join(facts))}.",
+        f"Such runs are no design: a search has more of them where results are good, so that means of levels are "
+        f"biased{kept}.",
+        "Let the search choose settings; compare rows that were trained anew, with the same seeds and settings.",
+        tuple(sorted(set(pruned))),
+    )
+
+
+def _search(context: CheckContext) -> Iterator[str]:
+    if context.record.inputs.is_search:
+        yield "the runs are trials of a search, whose sampler is not stored: all but random ones and grids are adaptive"
+
+
+def _pruned(context: CheckContext, rows: list[int]) -> Iterator[str]:
+    if rows:
+        verb = "was" if len(rows) == 1 else "were"
+        yield f"{len(rows):,} of {plural(len(context.study.results), 'run')} {verb} pruned ({which(rows)})"
+
+
+def _uneven(context: CheckContext) -> Iterator[str]:
+    """Yield where numbers of runs differ strongly: between rows without seeds, or between levels of a search."""
+    grid, trials = context.grid, list(context.study.results)
+    of_rows = Counter(trial.row for trial in trials)
+    if grid.replication == "runs" and _differ(of_rows):
+        (most, n_most), *_, (least, n_least) = of_rows.most_common()
+        yield f"numbers of runs differ strongly, from {n_least:,} (row {least}) to {n_most:,} (row {most})"
+    elif not design.pairs(grid, list(of_rows)):
+        for factor in grid.varying:
+            of_levels = Counter(getattr(trial.condition, factor) for trial in trials)
+            if _differ(of_levels):
+                (most_level, n_most), *_, (least_level, n_least) = of_levels.most_common()
+                ends = f"{n_least:,} with {short(factor, least_level)} and {n_most:,} with {short(factor, most_level)}"
+                yield f"numbers of runs by {grid.titles[factor]} differ strongly: {ends}"
+
+
+def _differ(counts: Counter[Any]) -> bool:
+    return max(counts.values()) >= max(MANY_RUNS, TIMES * min(counts.values())) and len(counts) > 1

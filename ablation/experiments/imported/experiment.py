@@ -24,7 +24,7 @@ from ablation.study.levels import Condition
 
 name, version = "imported", 1
 measures: Mapping[str, Measure] = {}  # the source's own: see Inputs.measures
-selects_nothing = "nothing is selected: no number on validation is stated for it"
+selects_nothing = "nothing is selected: no number on validation is stated beside those that are compared"
 varies = "not known, the runs were made elsewhere"
 pages = str(Path(__file__).parent / "pages")
 SHARES_OF_EXAMPLES = ("accuracy", "correct", "success rate", "pass rate")  # last words of titles: right examples of N
@@ -41,7 +41,8 @@ class Inputs(record.Inputs):
     `largest`: number, such as val_accuracy, or cost -> its largest size. `confounded`: setting -> row (from 1) -> its
     values, for settings that vary between rows without being factors. `n_runs`: number of runs in the source.
     `settings`: number of a run -> its settings, numbered, where the runs of a row are repeats of several settings.
-    `of_validation`: whether numbers on validation stand for those on test.
+    `of_validation`: whether numbers on validation stand for those on test. `states_split`: whether a name of a number
+    states its split. `is_search`: whether the source is a search whose sampler may be adaptive.
     """
 
     source: str = ""
@@ -53,6 +54,13 @@ class Inputs(record.Inputs):
     n_runs: int = 0
     settings: dict[int, int] = Field(default_factory=dict)
     of_validation: bool = False
+    states_split: bool = True
+    is_search: bool = False
+
+    @property
+    def held_out(self) -> str:  # type: ignore[override]
+        """The split of the numbers as the source names it."""
+        return "validation" if self.of_validation else "test" if self.states_split or self.task else ""
 
     def identity(self, condition: Condition) -> dict[str, Any]:
         return dict(self.digests)
@@ -61,7 +69,7 @@ class Inputs(record.Inputs):
         """Return the measures of the source's numbers. A share of so many examples is one of right examples."""
         stated = from_columns.of_numbers(self.largest, self.source)
         of_examples = from_columns.of_kinds(self.task, self.examples_like) if self.task else {}
-        counted = {name: self._counted(measure) for name, measure in stated.items()}
+        counted = {name: self._counted(self._titled(measure)) for name, measure in stated.items()}
         both = {  # computed from the examples of the test, and stated on validation
             name: replace(measure, splits=tuple(s for s in SPLITS if s in {*measure.splits, *stated[name].splits}))
             for name, measure in of_examples.items() if name in stated
@@ -77,6 +85,11 @@ class Inputs(record.Inputs):
     @property
     def clusters(self) -> Mapping[int, int]:
         return self.settings
+
+    def _titled(self, measure: Measure) -> Measure:
+        """Return a measure whose title leaves the split to its column, as in "accuracy" of val_accuracy."""
+        stands_for_test = self.of_validation and measure.name.startswith("val_")
+        return replace(measure, title=measure.title.removeprefix("val ")) if stands_for_test else measure
 
     def _counted(self, measure: Measure) -> Measure:
         if not self.sizes.get("test") or not measure.is_share or not measure.title.endswith(SHARES_OF_EXAMPLES):
@@ -101,6 +114,7 @@ def diagnostics() -> dict[str, Callable[[CheckContext], Diagnostic | None]]:
         "UNPAIRED": own_warnings.unpaired,
         "FOLDS": own_warnings.folds,
         "VALIDATION_ONLY": own_warnings.validation_only,
+        "ADAPTIVE_SEARCH": own_warnings.adaptive_search,
     }
 
 

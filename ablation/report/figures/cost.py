@@ -184,7 +184,8 @@ def plot(cost: Cost, study: StudyAnalysis) -> Mapping[str, Any]:
     columns = min(2, len(cost.measures))
     places = cells(len(cost.measures), columns, gap=(0.1, 0.3))
     low, high = around(cost.data.value, primary)
-    name = with_unit(f"{'Test' if cost.split == 'test' else 'Validation'} {primary.title}", primary.unit)
+    split = study.record.held_out if cost.split == "test" else "validation"
+    name = with_unit(f"{split} {primary.title}".strip(), primary.unit)
     for k, (panel, place) in enumerate(zip(cost.measures, places, strict=True)):
         for trace in _traces(study, cost, panel):
             shown = k == 0 and trace.pop("showlegend", True)

@@ -6,8 +6,9 @@ from typing import Any
 
 import pandas as pd
 
+from ablation.analysis.facts import Contrast
 from ablation.analysis.study_analysis import StudyAnalysis
-from ablation.measures.measure import Measure
+from ablation.measures.measure import SCALAR, Measure
 from ablation.model.figure import Figure
 from ablation.model.phrases import plural
 from ablation.report.figures.style import (
@@ -26,6 +27,8 @@ from ablation.report.figures.style import (
     text,
     with_unit,
 )
+from ablation.report.tables.dataframes import over
+from ablation.report.tables.methods import pairing
 from ablation.statistics.intervals import ALPHA
 from ablation.study.levels import short
 
@@ -42,19 +45,22 @@ class Forest:
         many: number of contrasts of the study, drawn or not.
         margin: half the width of the band of equivalence, scaled; None without a band.
         over: unit of the intervals in words, such as images or seeds; "" where there are no intervals.
-        measure: the primary measure.
+        pairing: whether the differences are paired, in words.
+        measure: the primary measure, with `title`, its title on the split of the numbers.
     """
 
     data: pd.DataFrame
     many: int
     margin: float | None
     over: str
+    pairing: str
     measure: Measure
+    title: str
 
 
-def _words(over: str, noun: str) -> str:
-    """Return the unit that intervals are over, in the words of the study: images for examples."""
-    return f"{noun}s" if over == "examples" else over
+def _words(study: StudyAnalysis, contrast: Contrast) -> str:
+    """Return the unit that an interval is over, in the words of the study: images for examples."""
+    return over(study.record, contrast.difference.over).removesuffix(", unpaired")
 
 
 def compute(study: StudyAnalysis) -> Forest | None:
@@ -62,7 +68,7 @@ def compute(study: StudyAnalysis) -> Forest | None:
     contrasts = study.analysis.contrasts
     if not contrasts:
         return None
-    lines, primary, noun = [], study.record.primary, study.record.noun
+    lines, primary = [], study.record.primary
     titles = study.record.grid.titles
     for contrast in contrasts[:MOST]:
         pair, difference = contrast.pair, contrast.difference
@@ -77,8 +83,10 @@ def compute(study: StudyAnalysis) -> Forest | None:
         pd.DataFrame(lines, columns=COLUMNS),
         len(contrasts),
         primary.scale * margin if margin else None,
-        " or ".join(dict.fromkeys(_words(c.difference.over, noun) for c in contrasts[:MOST] if c.difference.over)),
+        " or ".join(dict.fromkeys(_words(study, c) for c in contrasts[:MOST] if c.difference.over)),
+        " or ".join(dict.fromkeys(pairing(c.difference) for c in contrasts[:MOST] if c.difference.over)),
         primary,
+        study.record.compared(primary),
     )
 
 
@@ -125,8 +133,8 @@ def plot(chart: Forest) -> Mapping[str, Any]:
         band_text = f"within ±{f'{chart.margin:g} {unit}'.rstrip()}: equivalence margin"
         notes.append(text(band_text, x=0, y=0, yref="paper", yanchor="bottom", yshift=2))
     low, high = min(0.0, data.low.fillna(data.pp).min()), max(0.0, data.high.fillna(data.pp).max())
-    title = with_unit(f"Δ test {chart.measure.title}", unit)
-    interval = f", paired 95 % interval over {chart.over}" if chart.over else ""
+    title = with_unit(f"Δ {chart.title}", unit)
+    interval = f", {chart.pairing} 95 % interval over {chart.over}" if chart.over else ""
     padding = 0.05 * (high - low) or 1.0
     return figure(
         traces,
@@ -144,6 +152,9 @@ def render(study: StudyAnalysis) -> Figure | None:
     if not chart:
         return None
     n_sig, noun = int(chart.data.significant.sum()), study.record.noun
+    same, units = f", on the same {study.record.held_out_noun}s", f"{noun}s"
+    if chart.measure.kind == SCALAR:  # which examples are behind a number is not known
+        same, units = "", "results"
     cut_note = f"The first {len(chart.data)} of {chart.many:,} contrasts; contrasts.csv has them all."
     largest = chart.data.iloc[int(chart.data.pp.abs().to_numpy().argmax())]
     digits, unit = chart.measure.places(1), chart.measure.change_unit
@@ -152,8 +163,8 @@ def render(study: StudyAnalysis) -> Figure | None:
     return Figure(
         "contrasts",
         "What each single change did",
-        f"Every two rows that differ in one factor alone, second minus first, on the same test {noun}s. A bar that "
-        f"crosses the line at 0 is a change that these {noun}s do not show.",
+        f"Every two rows that differ in one factor alone, second minus first{same}. A bar that "
+        f"crosses the line at 0 is a change that these {units} do not show.",
         f"Forest plot of {len(chart.data)} one-factor contrasts in {chart.data.factor.nunique()} factors; "
         f"{plural(n_sig, 'differs', 'differ')} significantly from 0 after Holm's correction. The largest: "
         f"{largest['factor']} {largest['levels']}, rows {largest['first']} to {largest['second']}, {size}{bounds}.",

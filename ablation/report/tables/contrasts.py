@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from ablation.analysis.study_analysis import StudyAnalysis
-from ablation.model.phrases import plural
+from ablation.model.phrases import listed, plural
 from ablation.model.table import Column, Table
 from ablation.report.tables import pairs, stars
-from ablation.report.tables.methods import test_name
+from ablation.report.tables.methods import pairing, test_name
 from ablation.report.tables.secondary_table import MOST, secondary_table
 from ablation.study.levels import short
 
@@ -43,7 +43,8 @@ def _contrast_notes(study: StudyAnalysis, one_seed: bool) -> Iterator[str]:
         yield f"The first {MOST} of {n_contrasts:,}; contrasts.csv has them all."
     tests = dict.fromkeys(test_name(study.record, c.difference) for c in study.analysis.contrasts)
     if test := " or ".join(filter(None, tests)):
-        method = f"Intervals: 95 %, paired, unadjusted. p: {test}; Holm over {plural(n_contrasts, 'contrast')}."
+        kinds = listed(dict.fromkeys(pairing(c.difference) for c in study.analysis.contrasts if c.difference.over))
+        method = f"Intervals: 95 %, {kinds}, unadjusted. p: {test}; Holm over {plural(n_contrasts, 'contrast')}."
     else:
         method = "Of numbers alone: no intervals, and no tests."
     yield f"Second row minus first. {method}"

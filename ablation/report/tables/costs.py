@@ -6,13 +6,11 @@ from typing import Any
 from ablation.analysis import costs as row_costs
 from ablation.analysis.costs import MEMORY, OF_EVERY_RESULT, SECONDS, StudyCosts
 from ablation.analysis.study_analysis import StudyAnalysis
-from ablation.model.phrases import listed, which
+from ablation.model.phrases import listed, sentence, which
 from ablation.model.table import Column, Table
 from ablation.report.tables import cost_columns
 from ablation.report.tables.secondary_table import MOST, marked_rows, secondary_table
 from ablation.report.tables.table import measured
-
-SPLITS = {"test": "test", "val": "validation"}
 
 
 def costs(study: StudyAnalysis) -> Table | None:
@@ -43,7 +41,11 @@ def _columns(study: StudyAnalysis, costs: StudyCosts, has_labels: bool) -> Itera
         yield Column("label", "Label", "text")
     for name, measure in costs.measures.items():
         yield cost_columns.column(name, measure, costs.values(name))
-    kind, group = ("estimate", "Test") if costs.split == "test" else ("percent", "Validation")
+    kind, group = (
+        ("estimate", sentence(study.record.held_out or "results"))
+        if costs.split == "test"
+        else ("percent", "Validation")
+    )
     yield measured(f"{costs.split}_{primary.name}", primary.short, kind, group, primary)
     if costs.fronts:
         yield Column("pareto", "Pareto front", "text")
@@ -71,16 +73,17 @@ def _fronts(study: StudyAnalysis, costs: StudyCosts) -> Iterator[str]:
     """Yield what a front means, which rows were not compared, and which do not differ from the selected row."""
     if not costs.fronts:
         return
-    split, title = SPLITS[costs.split], study.record.primary.title
-    on_test = ", and a row that is chosen from it is chosen on test" if costs.split == "test" else ""
+    split, title = study.record.held_out if costs.split == "test" else "validation", study.record.primary.title
+    on_test = f", and a row that is chosen from it is chosen{study.record.on_held_out}" if costs.split == "test" else ""
+    measure = f"{split} {title}".strip()
     more = [name for name in costs.fronts if costs.measures[name].best == "high"]
     direction = f" (more {listed(costs.measures[name].title for name in more)} is better)" if more else ""
     yield (
         f"Pareto front: the costs{direction} for which no other row is at least as good in both that cost and the "
-        f"{split} {title}, and better in one. The front is of the measured numbers, without regard to noise{on_test}."
+        f"{measure}, and better in one. The front is of the measured numbers, without regard to noise{on_test}."
     )
     if costs.other_examples:
-        yield f"Not compared, because of other {split} {study.record.noun}s than the reference's: " + (
+        yield f"Not compared, because of other {f'{split} {study.record.noun}'.strip()}s than the reference's: " + (
             f"{which(costs.other_examples)}."
         )
     if costs.incomplete:
@@ -93,8 +96,9 @@ def not_different(study: StudyAnalysis, costs: StudyCosts) -> Iterator[str]:
     rows = [row for row, facts in study.analysis.rows.items() if facts.not_different]
     if not rows or study.selected is None:
         return
-    yield f"Not significantly different from the selected row {study.selected} on test: {which(rows)}. " + (
-        "This is no proof of equality."
+    yield (
+        f"Not significantly different from the selected row {study.selected}{study.record.on_held_out}: {which(rows)}. "
+        + ("This is no proof of equality.")
     )
     least = ", ".join(_least(costs, name, [study.selected, *rows]) for name in costs.fronts)
     yield f"Of these and row {study.selected}, the cheapest: {least}."

@@ -12,7 +12,7 @@ from ablation.analysis.differences import WINS
 from ablation.analysis.facts import Contrast, Difference, Family, RowFacts, Score, Stability
 from ablation.analysis.selection import Selection
 from ablation.measures.measure import BINARY, SPLITS, Measure
-from ablation.outcomes import Status
+from ablation.outcomes import STOPPED, Status
 from ablation.statistics.intervals import LEVEL, Interval
 from ablation.store.record import Record
 from ablation.store.result import Result
@@ -141,6 +141,23 @@ def rows(
     )
 
 
+def with_failures(rows: pd.DataFrame, trials: pd.DataFrame, imported: bool) -> pd.DataFrame:
+    """Return the rows with the column `n_ended`, trials that ended by themselves, and `n_failed`, those without result.
+
+    Runs of a source that were stopped from outside, or pruned by a search, did not end by themselves.
+
+    Args:
+        rows: frame with a column `row`.
+        trials: frame that `trials` returns.
+        imported: whether the trials are runs of a source.
+    """
+    apart = (NOT_RUN, *(STOPPED if imported else ()))
+    ended = trials[~trials.replicate & ~trials.outcome.isin(apart)]
+    failed = ended[ended.outcome != Status.DONE]
+    counts = {"n_ended": ended.row.value_counts(), "n_failed": failed.row.value_counts()}
+    return rows.assign(**{name: rows.row.map(n).fillna(0).astype(int) for name, n in counts.items()})
+
+
 def with_costs(rows: pd.DataFrame, costs: StudyCosts | None, names: Sequence[str]) -> pd.DataFrame:
     """Return the rows with columns of costs.
 
@@ -182,7 +199,7 @@ def _state(record: Record, row: int, outcomes: list[str], selected: Selection | 
         "row": row,
         "label": record.grid.labels[row - 1],
         **_levels(record, row),
-        "outcome": failed[0] if failed else Status.DONE,
+        "outcome": min(failed, key=lambda o: o == Status.PRUNED) if failed else Status.DONE,
         "reference": row == record.grid.reference,
         "selected": selected is not None and row == selected.row,
         "n_seeds": len(outcomes) - len(failed),

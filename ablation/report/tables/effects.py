@@ -7,7 +7,7 @@ from typing import Any
 from ablation.analysis.facts import SEEDS
 from ablation.analysis.study_analysis import StudyAnalysis
 from ablation.measures.measure import AGGREGATE, BINARY
-from ablation.model.phrases import listed
+from ablation.model.phrases import listed, sentence
 from ablation.model.table import Column, Table
 from ablation.report.tables.dataframes import over
 from ablation.report.tables.methods import interval_name
@@ -24,14 +24,14 @@ def effects(study: StudyAnalysis) -> Table | None:
     """Return the table of main effects and interactions; None if no effect was computed."""
     if not study.analysis.effects:
         return None
-    primary = study.record.primary
+    record, primary = study.record, study.record.primary
     columns = [
         Column("factor", "Factor", "text"),
         Column("levels", "Level", "text"),
         Column("pairs", "Pairs", "count"),
         Column("signs", "Up / down", "text"),
-        measured("main", "Effect", "change", f"Test {primary.title}", primary),
-        measured("line_fit", "Over rows", "change", f"Test {primary.title}", primary),
+        measured("main", "Effect", "change", sentence(record.compared(primary)), primary),
+        measured("line_fit", "Over rows", "change", sentence(record.compared(primary)), primary),
     ]
     effect_lines = [*_main_effects(study), *_interactions(study)]
     reasons = list(dict.fromkeys(f"{name}: {reason}." for name, _, reason in effect_lines if reason))
@@ -50,16 +50,16 @@ def effects(study: StudyAnalysis) -> Table | None:
 def _interval(study: StudyAnalysis) -> str:
     """Return the name of the interval of main effects, as `units.intervals_of` computes it."""
     primary, unit = study.record.primary, study.analysis.effects[0].over
-    units = over(study.record, unit)
+    units, held_out = over(study.record, unit), f"{study.record.held_out} ".lstrip()
     if not unit:
         return "untested"
     if unit == "examples" and primary.kind == AGGREGATE:
-        return f"95 % percentile bootstrap over test {units}, {RESAMPLES:,} resamples"
+        return f"95 % percentile bootstrap over {held_out}{units}, {RESAMPLES:,} resamples"
     if unit == "examples" and primary.kind == BINARY:
-        return f"95 % t interval over test {units}, with the two added {units} of Bonett and Price (2012)"
+        return f"95 % t interval over {held_out}{units}, with the two added {units} of Bonett and Price (2012)"
     if unit not in ("examples", "seeds"):
         return f"95 % interval: {interval_name(study.record, unit)}"
-    return f"95 % t interval over {'test ' if unit == 'examples' else ''}{units}"
+    return f"95 % t interval over {held_out if unit == 'examples' else ''}{units}"
 
 
 def _exception(study: StudyAnalysis) -> str:

@@ -184,7 +184,7 @@ def _macro_keys(measures: Sequence[Measure]) -> dict[str, Measure | None]:
     return {**keys, "p_holm": None, "n_test": None, "n_seeds": None}
 
 
-def _macro(key: str, value: object, decimals: int, measure: Measure | None = None) -> str:
+def _macro(key: str, value: object, places: int, measure: Measure | None = None) -> str:
     if not isinstance(value, int | float):
         return "n/a"
     if value != value:
@@ -193,24 +193,31 @@ def _macro(key: str, value: object, decimals: int, measure: Measure | None = Non
         return f"{value:.0f}"
     if key.startswith("p_"):
         return _signs(cells.p_value(value))
-    places = measure.decimals if measure and not measure.is_share else decimals
     if not key.startswith("delta_"):
         return f"{(measure.scale if measure else 100) * value:.{places}f}"
     signed = f"{value:+.{places}f}"
     return _signs(signed.replace("-", MINUS)) if float(signed) else signed.lstrip("+-")
 
 
-def macros(rows: pd.DataFrame, decimals: int, measures: Sequence[Measure]) -> str:
+def _places(table: Table, key: str, measure: Measure | None) -> int:
+    """Return the decimals of a number in macros: those of its column in the table, where the table has it."""
+    decimals = {column.key: column.decimals for column in table.columns}
+    name = "delta" if key.startswith("delta_") else re.sub("(_seeds)?(_low|_high)$", "", key)
+    own = measure.decimals if measure and not measure.is_share else table.decimals
+    return own if (stated := decimals.get(name)) is None else stated
+
+
+def macros(rows: pd.DataFrame, table: Table, measures: Sequence[Measure]) -> str:
     r"""Return macros for numbers in prose: \ablate{5.test_accuracy} prints 96.6.
 
     Args:
         rows: data frame of table.csv.
-        decimals: decimals of percentages and of their differences.
+        table: the ablation table, which states the decimals.
         measures: measures that have intervals, the primary one first.
     """
     keys = _macro_keys(measures)
     lines = [
-        (int(line["row"]), key, _macro(key, line[key], decimals, measure))
+        (int(line["row"]), key, _macro(key, line[key], _places(table, key, measure), measure))
         for line in rows.to_dict("records")
         for key, measure in keys.items()
         if key in line

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ablation.analysis.facts import OF_TRAININGS, SEEDS, Analysis, Difference, RowFacts
 from ablation.analysis.unpaired import OVER_EXAMPLES, OVER_SEEDS, OVER_SETTINGS, SETTINGS
 from ablation.measures.measure import AGGREGATE, BINARY, SHARES, Measure
-from ablation.model.phrases import plural, sentence, which
+from ablation.model.phrases import listed, plural, sentence, which
 from ablation.report.tables.dataframes import over, score_of
 from ablation.statistics import tests
 from ablation.statistics.bootstrap import RESAMPLES
@@ -27,7 +27,10 @@ def brackets(record: Record, analysis: Analysis | None) -> str:
     if record.inputs.clusters:
         return f" Brackets: {100 * LEVEL:.0f}% intervals over settings, of rows with {FEWEST} or more different ones."
     if not analysis.over and analysis.inference.by_group and record.examples(record.grid.rows[0]).get("test"):
-        return f" No intervals: the test {record.noun}s are of fewer than {FEWEST} groups."
+        return f" No intervals: the {record.held_out_noun}s are of fewer than {FEWEST} groups."
+    units = sorted({over(record, facts.primary.over) for facts in analysis.rows.values() if facts.primary.over})
+    if not analysis.over and units:
+        return f" Brackets: 95% intervals over {listed(units)}, of the rows that have enough of them."
     if not analysis.over:
         return f" No intervals: each trial states its number alone, and intervals over seeds begin at {SEEDS} seeds."
     return f" Brackets: {100 * LEVEL:.0f}% intervals over {test_units(record, analysis.over)}."
@@ -35,7 +38,7 @@ def brackets(record: Record, analysis: Analysis | None) -> str:
 
 def test_units(record: Record, units: str) -> str:
     """Return units in words that name the test set: "seeds", "test images", "seeds and groups of test images"."""
-    return over(record, units).replace(f"{record.noun}s", f"test {record.noun}s")
+    return over(record, units).replace(f"{record.noun}s", f"{record.held_out_noun}s")
 
 
 def test_name(record: Record, difference: Difference) -> str:
@@ -56,6 +59,11 @@ def test_name(record: Record, difference: Difference) -> str:
     return f"paired {kind} test over {units}" if units else ""
 
 
+def pairing(difference: Difference) -> str:
+    """Return whether a difference is of paired or of unpaired results, in words."""
+    return "unpaired" if difference.over in {*UNPAIRED, OVER_EXAMPLES} else "paired"
+
+
 def _units(analysis: Analysis) -> set[str]:
     """Return the units of the differences from the reference."""
     return {facts.delta.over for facts in analysis.rows.values() if facts.delta}
@@ -74,7 +82,7 @@ def method(record: Record, analysis: Analysis) -> Iterator[str]:
         return
     if analysis.over == SEEDS_ALONE:
         yield (
-            f"Brackets: Student's t over seeds; the test {record.noun}s are held fixed. Δ: paired by seed, unadjusted; "
+            f"Brackets: Student's t over seeds; {_held_fixed(record)}. Δ: paired by seed, unadjusted; "
             f"p: paired t test, Holm over {plural(len(compared), 'row')}; {_floor(compared)}."
         )
         return
@@ -96,10 +104,17 @@ def _unpaired(record: Record, analysis: Analysis, n_compared: int) -> str:
     """Return the sentence on intervals and tests of rows whose trainings are not paired."""
     units = over(record, analysis.over)
     clustered = " (runs with equal settings are repeats, and not independent)" if analysis.over == SETTINGS else ""
+    brackets = f"Brackets: Student's t over {units}{clustered}; {_held_fixed(record)}"
+    if not n_compared:
+        return f"{brackets}. Δ: of the numbers alone, untested."
     return (
-        f"Brackets: Student's t over {units}{clustered}; the test {record.noun}s are held fixed. Δ: unpaired, Welch, "
-        f"unadjusted; p: Welch's t test over {units}, Holm over {plural(n_compared, 'row')}; no exact test."
+        f"{brackets}. Δ: unpaired, Welch, unadjusted; p: Welch's t test over {units}, Holm over "
+        f"{plural(n_compared, 'row')}; no exact test."
     )
+
+
+def _held_fixed(record: Record) -> str:
+    return f"the {record.held_out_noun}s are held fixed"
 
 
 def _floor(differences: list[Difference]) -> str:
@@ -146,7 +161,7 @@ def _interval(measure: Measure, record: Record, analysis: Analysis) -> str:
     if common == SETTINGS:
         return "Student's t over settings: runs with equal settings are repeats, and not independent"
     if common == SEEDS_ALONE:
-        return f"Student's t over seeds; the test {record.noun}s are held fixed"
+        return f"Student's t over {units}; {_held_fixed(record)}"
     if common.endswith("wider"):
         return f"the wider of Student's t over seeds and the bootstrap over {_units_alone(units)}"
     if measure.kind == AGGREGATE:
@@ -172,14 +187,14 @@ def limits(record: Record, analysis: Analysis) -> Iterator[str]:
     has_seeds, has_examples = "seeds" in analysis.over, any(f.primary.over_examples for f in analysis.rows.values())
     if apart and has_seeds and has_examples:
         single = " (of one, exact McNemar)" if record.primary.kind == BINARY else ""
-        of_both = f"brackets there are over test {record.noun}s alone, and Δ has no p"
-        otherwise = f"brackets, Δ or p there are over test {record.noun}s, of the seeds that both have{single}"
+        of_both = f"brackets there are over {record.held_out_noun}s alone, and Δ has no p"
+        otherwise = f"brackets, Δ or p there are over {record.held_out_noun}s, of the seeds that both have{single}"
         yield f"Too few common seeds in {which(apart)}: {of_both if record.uncertainty == BOTH else otherwise}."
     elif apart and has_seeds and paired:
         yield f"Too few common seeds in {which(apart)}: no brackets or no p there."
     if broader:
-        yield f"Brackets of {which(broader)} cover test {record.noun}s too; the other rows state numbers alone."
-    if has_seeds and any(_without_width(facts.primary.interval.low) for facts in analysis.rows.values()):
+        yield f"Brackets of {which(broader)} cover {record.held_out_noun}s too; the other rows state numbers alone."
+    if has_seeds and any(_without_width(f.primary.interval.low) and f.n_seeds >= SEEDS for f in analysis.rows.values()):
         yield "No brackets where all values are equal: an interval without width would claim certainty."
     if not has_seeds and has_examples:
         n_trained = sum(len(record.grid.seeds_of(row)) for row in analysis.rows)

@@ -7,6 +7,7 @@ from ablation.analysis.differences import WINS
 from ablation.analysis.facts import Difference
 from ablation.analysis.study_analysis import StudyAnalysis
 from ablation.measures.measure import AGGREGATE, Measure
+from ablation.model.phrases import sentence
 from ablation.model.table import Column
 from ablation.report.tables.stars import starred
 from ablation.report.tables.table import measured
@@ -34,7 +35,10 @@ def columns(record: Record, measures: Sequence[Measure], one_seed: bool, correct
         corrected: whether the p values are corrected within a family.
     """
     return [
-        *(measured(m.name, f"Δ {m.title}", "change", "Test", m) for m in measures),
+        *(
+            measured(m.name, f"Δ {m.title}", "change", sentence(record.held_out) if record.held_out else "", m)
+            for m in measures
+        ),
         *([Column("only", "Right only in", "text")] if one_seed else []),
         *([Column("wins", "Wins", "text")] if has_wins(record) else []),
         Column("p", "p", "p"),
@@ -60,7 +64,7 @@ def cells(
 
 def has_wins(record: Record) -> bool:
     """Return whether rows have enough seeds for the number of seeds that one of them wins."""
-    return len(record.grid.seeds) >= WINS
+    return len(record.grid.seeds) >= WINS and record.grid.replication != "runs"
 
 
 def _wins(difference: Difference) -> str | None:
@@ -87,7 +91,7 @@ def _discordant(difference: Difference) -> str:
 
 def right_only_in(record: Record) -> str:
     """Return the note that explains the numbers of discordant examples."""
-    return f"Right only in: test {record.noun}s that only the first / only the second row gets right."
+    return f"Right only in: {record.held_out_noun}s that only the first / only the second row gets right."
 
 
 def equivalence(record: Record) -> Iterator[str]:

@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 
+from ablation.analysis.selection import NOT_SEALED
 from ablation.analysis.study_analysis import StudyAnalysis
 from ablation.report.tables.dataframes import NOT_RUN
 from ablation.store.study_history import changed_keys
@@ -24,13 +25,17 @@ def _data(study: StudyAnalysis) -> Iterator[tuple[str, str]]:
 def _design(study: StudyAnalysis) -> Iterator[tuple[str, str]]:
     grid = study.record.grid
     yield "rows", f"{len(grid.rows):,}"
-    yield "seeds", ", ".join(map(str, grid.seeds)) + (f"; replicates {grid.replicates}" if grid.replicates else "")
+    yield (
+        grid.replication,
+        ", ".join(map(str, grid.seeds)) + (f"; replicates {grid.replicates}" if grid.replicates else ""),
+    )
     if not grid.is_imported:
         yield "split seed", str(grid.split_seed)
     for factor in grid.factors.names:
         levels = list(dict.fromkeys(short(factor, study.record.shown(row)[factor]) for row in grid.rows))
         yield factor.replace("_", " "), ", ".join(levels[:20]) + (" ..." if len(levels) > 20 else "")
-    yield "set on the command line", ", ".join(f"{k}={v}" for k, v in grid.settings.items()) or "nothing"
+    if not grid.is_imported:
+        yield "set on the command line", ", ".join(f"{k}={v}" for k, v in grid.settings.items()) or "nothing"
 
 
 def _runs(study: StudyAnalysis) -> Iterator[tuple[str, str]]:
@@ -42,6 +47,8 @@ def _runs(study: StudyAnalysis) -> Iterator[tuple[str, str]]:
     for trial, result in study.results.items():
         key = study.record.training_key(trial)
         starts[key] = max(starts.get(key, 0), result.attempts if result else 0)
+    if study.record.grid.is_imported:
+        return
     yield "training starts, retries included", f"{sum(starts.values()):,}"
     yield "trainings that were started more than once", f"{sum(n > 1 for n in starts.values()):,}"
     yield "trainable parameters", ", ".join(f"{n:,}" for n in sorted({r.parameters for r in ran if r.parameters})[:20])
@@ -68,10 +75,14 @@ def _study_file(study: StudyAnalysis) -> Iterator[tuple[str, str]]:
 def provenance(study: StudyAnalysis) -> list[tuple[str, str]]:
     """Return the (name, value) lines of the provenance section, in the order of the report."""
     sealed = study.sealed
-    rule = (
-        f"{sealed.rule}; sealed {sealed.sealed}, validation predictions {sealed.validation}" if sealed else "none yet"
-    )
+    rule = "none yet"
+    if sealed and study.record.grid.is_imported:
+        rule = f"{sealed.rule}; {sealed.sealed}, {NOT_SEALED[0].lower()}{NOT_SEALED[1:-1]}"
+    elif sealed:
+        rule = f"{sealed.rule}; sealed {sealed.sealed}, validation predictions {sealed.validation}"
     head = [("study", study.record.name), ("title", study.record.grid.title), ("study (sha256)", study_digest(study))]
+    if study.record.grid.is_imported:
+        return [*head, *_data(study), *_design(study), ("selection", rule), *_runs(study)]
     backend = [
         ("backend", study.record.inputs.backend),
         ("training recipe", f"version {study.record.grid.factors.version}"),

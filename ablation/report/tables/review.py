@@ -68,7 +68,7 @@ def _notes(study: StudyAnalysis, facts: Review) -> Iterator[str]:
     yield _varied(study, facts)
     yield _over_examples(study, facts)
     yield from _over_seeds(study, facts)
-    yield from _averages(facts)
+    yield from _averages(facts, study.record.held_out)
     yield _multiplicity(study, facts)
     yield _study_file(study)
 
@@ -77,8 +77,9 @@ def _runs(study: StudyAnalysis, facts: Review) -> str:
     totals: Counter[str] = sum((Counter(row.outcomes) for row in facts.rows), Counter())
     replicates = f"; replicates of the reference: {_outcomes(facts.replicates)}" if facts.replicates else ""
     others = f"; {plural(len(study.elsewhere), 'evaluation')} on other data" if study.elsewhere else ""
+    trainings = "" if study.record.grid.is_imported else f"; in {plural(facts.trainings, 'training')}"
     return (
-        f"All runs: {_outcomes(totals)}{replicates}{others}; in {plural(facts.trainings, 'training')}. Starts, "
+        f"All runs: {_outcomes(totals)}{replicates}{others}{trainings}. Starts, "
         "retries and times are in the provenance of report.html."
     )
 
@@ -102,7 +103,7 @@ def _over_examples(study: StudyAnalysis, facts: Review) -> str:
         return f"{detectable(study)}."
     if difference is None:
         kind = "no scores of examples" if primary.kind not in PER_EXAMPLE else "no variation between examples"
-        return f"Smallest detectable difference over test {noun}s: not computed, {kind}."
+        return f"Smallest detectable difference over {study.record.held_out_noun}s: not computed, {kind}."
     return (
         f"Smallest difference that one paired t test over these {difference.n:,} {noun}s finds with power 0.8: "
         f"{primary.size(difference.value, 1)} (means over common seeds; standard deviation of the differences "
@@ -121,13 +122,16 @@ def _over_seeds(study: StudyAnalysis, facts: Review) -> Iterator[str]:
     else:
         yield "Smallest detectable difference over seeds: not computed, fewer than 3 seeds or no variation."
     if facts.seed_deviation:
-        n = len(facts.seed_values)
-        yield f"SD: of the reference on test over {n} trainings, {primary.size(facts.seed_deviation, 2)}."
+        runs = f"{len(facts.seed_values)} {'runs' if study.record.grid.is_imported else 'trainings'}"
+        yield f"SD: of the reference{study.record.on_held_out} over {runs}, {primary.size(facts.seed_deviation, 2)}."
 
 
-def _averages(facts: Review) -> Iterator[str]:
+def _averages(facts: Review, held_out: str) -> Iterator[str]:
     """Yield the row that each average over seeds ranks first."""
-    for place, firsts in (("selected on validation", facts.selected), ("best on test", facts.best)):
+    for place, firsts in (
+        ("selected on validation", facts.selected),
+        (f"best on {held_out}" if held_out else "best", facts.best),
+    ):
         if firsts:
             rows = ", ".join(f"row {row} by {name}" for name, row in firsts.items())
             yield f"Row that is {place}: {rows}."

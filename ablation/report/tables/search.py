@@ -4,7 +4,7 @@ from typing import Any
 
 from ablation.analysis.search import FactorTest, factor_tests
 from ablation.analysis.study_analysis import StudyAnalysis
-from ablation.model.phrases import plural
+from ablation.model.phrases import plural, sentence
 from ablation.model.table import Column, Table
 from ablation.report.tables.secondary_table import secondary_table
 from ablation.report.tables.table import measured
@@ -22,7 +22,7 @@ def search(study: StudyAnalysis) -> Table | None:
         Column("factor", "Factor", "text"),
         Column("terms", "Terms", "count"),
         Column("levels", "Level", "text"),
-        measured("change", "Change", "change", f"Test {primary.title}", primary),
+        measured("change", "Change", "change", sentence(study.record.compared(primary)), primary),
         Column("p", "p", "p"),
         Column("p_holm", "p (Holm)", "p"),
     ]

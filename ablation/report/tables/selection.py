@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ablation.analysis.selection import NOT_SEALED
 from ablation.analysis.selection_bootstrap import SAMPLES
 from ablation.analysis.study_analysis import StudyAnalysis
 from ablation.measures.measure import Measure
@@ -50,9 +51,12 @@ def selection(study: StudyAnalysis) -> Table | None:
         for row in order[:MOST]
     ]  # fmt: skip
     noun, primary = study.record.noun, study.record.primary
+    seal = f"Sealed {'anew after' if sealed.earlier else 'before'} test predictions were opened."
+    if study.record.grid.is_imported:
+        seal = NOT_SEALED
     units = validation_units(study.record, stability)
     notes = [
-        f"Rule: {sealed.rule}. Sealed {'anew after' if sealed.earlier else 'before'} test predictions were opened.",
+        f"Rule: {sealed.rule}. {seal}",
         f"Best in: share of {SAMPLES:,} bootstrap samples of the {units} in which the row would have been "
         f"selected; Monte Carlo standard error at most {100 * _sampling_error(stability.shares):.1f} points.",
         f"Differs significantly: from the selected row on validation {primary.title}, p < {ALPHA:.2f} after Holm's "

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from ablation.analysis.facts import Contrast
 from ablation.analysis.study_analysis import StudyAnalysis
-from ablation.model.phrases import listed, plural, which
+from ablation.model.phrases import listed, plural, sentence, which
+from ablation.report.tables import digits
 from ablation.report.tables.cells import p_value
 from ablation.report.tables.table import capital
 from ablation.statistics.intervals import ALPHA
@@ -31,13 +32,17 @@ def _selected(study: StudyAnalysis) -> Iterator[str]:
     yield f"Row {row} was selected: {study.sealed.rule.partition(' (')[0]}."
     if facts:
         interval = facts.primary.interval
-        bounds = f" ({primary.number(interval.low, 1)} to {primary.number(interval.high, 1)})"
+        decimals = digits.places(primary, interval, 1)
+        low, high = (f"{primary.scale * bound:.{decimals}f}" for bound in (interval.low, interval.high))
+        bounds = f" ({low} to {high})" if interval.low == interval.low else ""
         scored = "it scored" if primary.is_share else f"its {primary.title} is"
-        yield f"On test {scored} {primary.shown(interval.value, 1)}{bounds if interval.low == interval.low else ''}."
+        number = f"{primary.scale * interval.value:.{decimals}f} {primary.unit}".rstrip()
+        yield sentence(f"{study.record.on_held_out} {scored} {number}{bounds}.".strip())
     alike = [r for r, facts in study.analysis.rows.items() if facts.not_different]
     if alike:
         verb = which(alike, "does", "do")
-        yield f"On test, {verb} not differ significantly from it, which does not show that they are equal."
+        place = f"{study.record.on_held_out.strip()}, " if study.record.held_out else ""
+        yield sentence(f"{place}{verb} not differ significantly from it, which does not show that they are equal.")
     stability = study.analysis.stability
     if stability and stability.cheapest != row:
         yield (
@@ -94,9 +99,10 @@ def _factor(record: Record, contrasts: list[Contrast], family: int) -> str:
         return f"{change}: {len(contrasts)} pairs, signs disagree ({shown}); {significance}."
     direction, n_pairs = ("raised", up) if up else ("lowered", down) if down else ("did not change", len(contrasts))
     pairs = f"{n_pairs} of {len(contrasts)} matched pairs" if contrasts[1:] else "the one matched pair"
-    return f"{change} {direction} test {measure.title} in {pairs} ({shown}); {significance}."
+    return f"{change} {direction} {record.compared(measure)} in {pairs} ({shown}); {significance}."
 
 
 def _seeds(study: StudyAnalysis) -> Iterator[str]:
     if len(study.record.grid.seeds) == 1:
-        yield "One training per row: nothing here speaks of seeds."
+        run = "run" if study.record.grid.is_imported else "training"
+        yield f"One {run} per row: nothing here speaks of seeds."

@@ -66,7 +66,13 @@ def _columns(record: Record, rows: pd.DataFrame, analysis: Analysis | None) -> I
         yield Column("n_seeds", "n", "count")
     yield from _measured(record, rows)
     if analysis:
-        delta = measured("delta", "Δ", "change", f"Test {lower(record.primary.short)} − °", record.primary)
+        delta = measured(
+            "delta",
+            "Δ",
+            "change",
+            capital(f"{record.held_out} {lower(record.primary.short)} − °".strip()),
+            record.primary,
+        )
         yield delta
         yield stars.starred(record, Column("p_holm", "p (Holm)", "p", delta.group, delta.scale))
 
@@ -91,18 +97,20 @@ def _measured(record: Record, rows: pd.DataFrame) -> Iterator[Column]:
     one_unit = len({m.unit for split, m in parts.values() if m and split == "test"}) == 1
     for name, (split, m) in parts.items():
         if m and split in SPLITS:
-            yield _of_measure(name, split, m, one_unit)
+            yield _of_measure(record, name, split, m, one_unit)
         elif name in of_costs and name in rows:
             yield cost_columns.column(name, of_costs[name], list(rows[name].dropna()))
 
 
-def _of_measure(name: str, split: str, m: Measure, one_unit: bool) -> Column:
+def _of_measure(record: Record, name: str, split: str, m: Measure, one_unit: bool) -> Column:
     """Return the column of a measure on one split. `one_unit`: all measures on test have the same unit."""
     if split != "test":
         return measured(name, capital(split), "percent", capital(m.title), m)
+    group = capital(record.held_out)
+    one_unit = one_unit and bool(group)
     title = capital(m.short if one_unit or not m.unit else f"{m.short} ({m.unit})")
-    column = measured(name, title, "estimate", "Test", m)
-    return column if one_unit else replace(column, group="Test")
+    column = measured(name, title, "estimate", group, m)
+    return column if one_unit else replace(column, group=group)
 
 
 def _estimate(record: Record, key: str, facts: RowFacts | None, line: Mapping[str, Any]) -> Interval:
@@ -177,7 +185,7 @@ def build(
     marks = [frozenset(_marks(line, facts.get(n), second_best)) for n, line in enumerate(lines, start=1)]
     return Table(
         name=record.name,
-        caption=_caption(record, rows, majority, analysis),
+        caption=_caption(record, rows, columns, majority, analysis),
         columns=columns,
         rows=tuple(tuple(_cell(record, c, line, facts.get(int(line["row"]))) for c in columns) for line in lines),
         marks=tuple(marks),
@@ -187,22 +195,25 @@ def build(
     )
 
 
-def _caption(record: Record, rows: pd.DataFrame, majority: float | None, analysis: Analysis | None) -> str:
+def _caption(
+    record: Record, rows: pd.DataFrame, columns: Sequence[Column], majority: float | None, analysis: Analysis | None
+) -> str:
     notes = "".join(f" {note}" for note in (*record.notes, *record.imports.notes))
     subject = f"{record.grid.title}{_test_set(record, rows, majority)}"
-    return f"{subject}. {_replication(record.grid)}.{methods.brackets(record, analysis)}{notes}"
+    return f"{subject}. {_replication(record.grid, columns)}.{methods.brackets(record, analysis)}{notes}"
 
 
-def _replication(grid: Grid) -> str:
+def _replication(grid: Grid, columns: Sequence[Column]) -> str:
     """Return the phrase on the trainings of a row."""
+    mean = "Mean ± standard deviation" if any(column.kind == "percent" for column in columns) else "Mean"
     sizes = sorted({len(grid.seeds_of(row)) for row in range(1, len(grid.rows) + 1)})
     if sizes == [1]:
         return "One run per row" if grid.is_imported else f"One training per row (seed {grid.seeds[0]})"
     if grid.replication == "seeds" and sizes == [len(grid.seeds)] and len(grid.seeds) <= MOST_SEEDS:
-        return f"Mean ± standard deviation over seeds {listed(grid.seeds)}"
+        return f"{mean} over seeds {listed(grid.seeds)}"
     number = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
     unknown = ", not paired: the source states no seeds" if grid.replication == "runs" else ""
-    return f"Mean ± standard deviation over {number} {grid.replication} per row{unknown}"
+    return f"{mean} over {number} {grid.replication} per row{unknown}"
 
 
 def _test_set(record: Record, rows: pd.DataFrame, majority: float | None) -> str:
@@ -256,7 +267,7 @@ def _selection(record: Record, selected: Selection) -> Iterator[str]:
         yield f"{capital(selected.rule)}."
     else:
         yield f"{{selected}} selected (bold): {selected.rule}. {_test_columns(selected)}"
-    if selected.earlier:
+    if selected.earlier and not record.grid.is_imported:  # its test numbers were known all along
         yield f"{'Opened again' if selected.row is None else 'Selected anew'}: {before(record, selected)}."
 
 
@@ -279,7 +290,7 @@ def _statistics(record: Record, analysis: Analysis, marks: frozenset[str]) -> It
         typical = next((d for d in deltas if d.over == analysis.over), next(iter(deltas), None))
         name = methods.test_name(record, typical) if typical else ""
         test = f"{name}, Holm over {plural(compared, 'comparison')}, p ≥ 0.05"
-        yield f"{{alike}} does not differ significantly from {{selected}} on test ({test})."
+        yield f"{{alike}} does not differ significantly from {{selected}}{record.on_held_out} ({test})."
     if "gap" in marks:
         yield f"{{gap}} train − validation gap above {100 * GAP:.0f} pp."
     if "noise" in marks and analysis.noise:
@@ -333,7 +344,10 @@ def _components(record: Record) -> Iterator[str]:
 def _incomplete(record: Record, rows: pd.DataFrame, selected: Selection | None) -> Iterator[str]:
     """Yield which rows lack trainings, and which of them selection does not compare."""
     grid = record.grid
-    incomplete = [_incomplete_row(line, grid) for line in rows[rows.outcome != Status.DONE].itertuples()]
+    lines = rows[rows.outcome != Status.DONE]
+    empty = lines[lines.n_seeds == 0].groupby("outcome", sort=False).row.agg(list)
+    incomplete = [f"{which(numbers)} ({outcome})" for outcome, numbers in empty.items()]
+    incomplete += [_incomplete_row(line, grid) for line in lines[lines.n_seeds > 0].itertuples()]
     if incomplete:
         yield f"Incomplete: {', '.join(incomplete)}."
     finished = {int(line.row): int(line.n_seeds) for line in rows.itertuples() if line.n_seeds}  # type: ignore[arg-type]
@@ -344,14 +358,12 @@ def _incomplete(record: Record, rows: pd.DataFrame, selected: Selection | None) 
 
 
 def _incomplete_row(line: Any, grid: Grid) -> str:
-    """Return the row with its outcome; where trainings failed, with their share and its exact interval."""
-    seeds = len(grid.seeds_of(line.row))
-    if not line.n_seeds:
-        return f"row {line.row} ({line.outcome})"
-    failed = ""
-    if line.outcome != NOT_RUN:
-        share = clopper_pearson(seeds - line.n_seeds, seeds).scaled(100)
-        failed = f"; {share.value:.0f} % [{share.low:.0f}, {share.high:.0f}] of its trainings failed"
+    """Return the row with its outcome; where trials failed, with their share of those that ended, and its interval."""
+    seeds, failed = len(grid.seeds_of(line.row)), ""
+    if line.outcome != NOT_RUN and line.n_failed:
+        share = clopper_pearson(line.n_failed, line.n_ended).scaled(100)
+        trials = "runs that ended" if grid.is_imported else "trainings"
+        failed = f"; {share.value:.0f} % [{share.low:.0f}, {share.high:.0f}] of its {trials} failed"
     return f"row {line.row} ({line.outcome}; numbers from {line.n_seeds} of {seeds} {grid.replication}{failed})"
 
 

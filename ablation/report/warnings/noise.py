@@ -4,13 +4,16 @@ import math
 from statistics import variance
 
 from ablation.analysis.check_context import CheckContext
+from ablation.analysis.unpaired import OVER_SEEDS, OVER_SETTINGS
 from ablation.model.diagnostic import Diagnostic
 from ablation.model.phrases import percent, plural, sentence, which
 from ablation.report.tables.dataframes import over, validation_units
+from ablation.report.tables.methods import FOLDS
 from ablation.statistics.intervals import ALPHA
 from ablation.study.table_keys import BOTH, SEEDS
 
 SURE = 0.9  # share of bootstrap samples of validation in which the selected row should be the best
+OVER_TRAININGS = (SEEDS, BOTH, OVER_SEEDS, OVER_SETTINGS, FOLDS)  # units whose p values include other trainings
 ERRORS = 2  # standard errors of a difference, from the seeds: a smaller claimed difference is doubtful
 
 
@@ -49,7 +52,7 @@ def _replicates_text(context: CheckContext) -> str:
         return ""
     noun = "accuracies" if primary.name == "accuracy" else f"values of {primary.title}"
     return (
-        f" The reference, trained with {plural(len(noise.values), 'more seed')}, has test {noun} "
+        f" The reference, trained with {plural(len(noise.values), 'more seed')}, has {context.record.held_out} {noun} "
         f"from {primary.compact(min(noise.values))} to {primary.compact(max(noise.values))}."
     )
 
@@ -83,12 +86,12 @@ def _claims(context: CheckContext) -> dict[tuple[int, int], float]:
     """Return the differences that a table marks as significant: pair of rows -> absolute difference.
 
     The pairs are rows with the reference, and rows that differ in one factor. Tests over seeds are left out: their p
-    values include the differences between seeds.
+    values include the differences between seeds. Tests over folds or runs do too.
     """
     analysis, reference = context.study.analysis, context.grid.reference
     differences = [((row, reference), facts.delta) for row, facts in analysis.rows.items() if facts.delta]
     differences += [((c.pair.first, c.pair.second), c.difference) for c in analysis.contrasts]
-    over_examples = [(rows, d) for rows, d in differences if d.p_holm < ALPHA and d.over not in (SEEDS, BOTH)]
+    over_examples = [(rows, d) for rows, d in differences if d.p_holm < ALPHA and d.over not in OVER_TRAININGS]
     return {(min(rows), max(rows)): abs(d.value.value) for rows, d in over_examples}
 
 
@@ -115,7 +118,7 @@ def seed_noise(context: CheckContext) -> Diagnostic | None:
     claims_text = plural(len(claims), "significant difference")
     return Diagnostic(
         "SEED_NOISE",
-        f"Between seeds, test {primary.title} has a standard deviation of {primary.size(deviation, 2)}; "
+        f"Between seeds, {context.record.compared(primary)} has a standard deviation of {primary.size(deviation, 2)}; "
         f"{len(doubtful)} of {claims_text} over {context.record.noun}s {'is' if len(doubtful) == 1 else 'are'} below "
         f"twice the standard error that the seeds give it, the smallest {primary.size(smallest, 2)} (rows {first} and "
         f"{second}, standard error {primary.size(errors[first, second], 2)}).",

@@ -6,18 +6,18 @@ from collections.abc import Hashable, Iterable
 from ablation.analysis.check_context import CheckContext
 from ablation.model.diagnostic import Diagnostic
 from ablation.model.phrases import MANY, listed, plural, sentence, which
-from ablation.outcomes import Status
+from ablation.outcomes import STOPPED, Status
 from ablation.store.checkpoint import RECORDED
 
 NOT_RUN = "not run"
 
 
 def failed(context: CheckContext) -> Diagnostic | None:
-    """Warn where trials have no result. Replicates of the reference are not counted."""
+    """Warn where trials have no result, but for replicates of the reference, and runs that a search pruned."""
     rows_by_outcome: dict[str, list[int]] = {}
     trials = [(t, r) for t, r in context.study.results.items() if not context.grid.is_replicate(t)]
     for trial, result in trials:
-        if not (result and result.done):
+        if not (result and (result.done or result.outcome is Status.PRUNED)):
             rows_by_outcome.setdefault(result.outcome if result else NOT_RUN, []).append(trial.row)
     if not rows_by_outcome:
         return None
@@ -25,16 +25,20 @@ def failed(context: CheckContext) -> Diagnostic | None:
     partial_rows = [row for row in rows if row in context.finished]
     n_failed = sum(map(len, rows_by_outcome.values()))
     outcomes_text = "; ".join(f"{outcome}: {which(row_numbers)}" for outcome, row_numbers in rows_by_outcome.items())
-    partial_text = f" {sentence(which(partial_rows, 'has', 'have'))} results for fewer seeds." if partial_rows else ""
+    fewer = f"results for fewer {context.grid.replication}"
+    partial_text = f" {sentence(which(partial_rows, 'has', 'have'))} {fewer}." if partial_rows else ""
     retry = " (diverged trials only with `--retry diverged`)" if Status.DIVERGED in rows_by_outcome else ""
     remedy = f"`ablate run` retries them{retry}; if they fail again, keep their rows in the table."
     if context.grid.is_imported:
         remedy = "Keep their rows in the table; import again when the source has their results."
+    by_settings = ", and a row may have failed because of its settings"
+    if context.grid.is_imported and not rows_by_outcome.keys() - {*STOPPED}:
+        by_settings = ": these runs were stopped, whatever their results"
     return Diagnostic(
         "FAILED_ROWS",
         f"{n_failed:,} of {plural(len(trials), 'trial')} {'has' if n_failed == 1 else 'have'} no result "
         f"({outcomes_text}).{partial_text}",
-        "The best remaining row need not be the best of all, and a row may have failed because of its settings.",
+        f"The best remaining row need not be the best of all{by_settings}.",
         remedy,
         tuple(rows),
     )

@@ -17,7 +17,7 @@ def selected_on_test(context: CheckContext) -> Diagnostic | None:
     measure = context.record.measures.get(metric)
     return Diagnostic(
         "SELECTED_ON_TEST",
-        f"Row {sealed.row} was selected by its test {measure.title if measure else metric}, out of "
+        f"Row {sealed.row} was selected by its {context.record.compared(measure) if measure else metric}, out of "
         f"{plural(len(context.study.test), 'row')}.",
         "Its test numbers are too good: the best of several is partly the luckiest.",
         "Select on validation, or report the selected row on images that were not used to select it.",
@@ -28,7 +28,7 @@ def selected_on_test(context: CheckContext) -> Diagnostic | None:
 def opened_before(context: CheckContext) -> Diagnostic | None:
     """Warn where the study grew, or its selection rule changed, after its test results had been seen."""
     sealed = context.study.sealed
-    if not sealed or not sealed.earlier:
+    if not sealed or not sealed.earlier or context.grid.is_imported:  # their test numbers were known all along
         return None
     code, fact = "TEST_OPENED_BEFORE_SELECTION", sentence(before(context.record, sealed))
     if sealed.row is None:

@@ -14,7 +14,15 @@ from sqlalchemy import Connection
 from ablation.errors import AblateError
 from ablation.sources.readers import databases
 from ablation.sources.readers.databases import selected
-from ablation.sources.readers.optuna_trials import FAIL_REASON, METRIC_NAMES, OptunaStudy, OptunaTrial, choose, made
+from ablation.sources.readers.optuna_trials import (
+    FAIL_REASON,
+    GRID,
+    METRIC_NAMES,
+    OptunaStudy,
+    OptunaTrial,
+    choose,
+    made,
+)
 from ablation.sources.runs import Runs
 from ablation.urls import masked
 
@@ -76,6 +84,7 @@ def _filled(connection: Connection, study: int) -> list[OptunaTrial]:
     for key, name, content in of("trial_system_attributes", ["key", "value_json"]):
         if name == FAIL_REASON:
             trials[key].reason = str(json.loads(content))
+        trials[key].of_grid |= name == GRID
     return list(trials.values())
 
 

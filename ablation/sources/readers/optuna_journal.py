@@ -11,7 +11,15 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
 from ablation.errors import AblateError
-from ablation.sources.readers.optuna_trials import FAIL_REASON, METRIC_NAMES, OptunaStudy, OptunaTrial, choose, made
+from ablation.sources.readers.optuna_trials import (
+    FAIL_REASON,
+    GRID,
+    METRIC_NAMES,
+    OptunaStudy,
+    OptunaTrial,
+    choose,
+    made,
+)
 from ablation.sources.runs import Runs
 
 LARGEST = 200_000_000  # bytes
@@ -40,6 +48,7 @@ def _trial(stored: FrozenTrial) -> OptunaTrial:
         dict(stored.intermediate_values),
         dict(stored.user_attrs),
         str(stored.system_attrs[FAIL_REASON]) if FAIL_REASON in stored.system_attrs else None,
+        GRID in stored.system_attrs,
     )
 
 

@@ -28,6 +28,7 @@ from ablation.urls import masked
 STATES = {"COMPLETE": DONE, "FAIL": FAILED, "PRUNED": PRUNED, "RUNNING": RUNNING, "WAITING": RUNNING}
 METRIC_NAMES = "study:metric_names"  # attribute of a study
 FAIL_REASON = "fail_reason"  # attribute of a trial
+GRID = "grid_id"  # attribute of a trial of GridSampler
 INTERMEDIATE = "intermediate"
 VALUE = "value"
 BETTER = {"MINIMIZE": "minimized", "MAXIMIZE": "maximized", "NOT_SET": "of no direction"}
@@ -47,6 +48,7 @@ class OptunaTrial:
         intermediate: step -> value.
         attributes: what the user noted: name -> value.
         reason: why the trial failed, where Optuna stored the reason.
+        of_grid: whether Optuna's sampler of grids stated the params. No other sampler is stored.
     """
 
     number: int
@@ -58,6 +60,7 @@ class OptunaTrial:
     intermediate: dict[int, float] = field(default_factory=dict)
     attributes: dict[str, object] = field(default_factory=dict)
     reason: str | None = None
+    of_grid: bool = False
 
 
 @dataclass(frozen=True)
@@ -160,5 +163,6 @@ def made(study: OptunaStudy, trials: Sequence[OptunaTrial]) -> Runs:
     curves = curves_of(_points(trials))
     content = {masked(study.place): digest(frame, curves)}
     return Runs(
-        address, "optuna", frame, curves, separates_settings=True, notes=[*_notes(study, trials)], files=content
-    )
+        address, "optuna", frame, curves, separates_settings=True, is_search=not all(t.of_grid for t in trials),
+        notes=[*_notes(study, trials)], files=content,
+    )  # fmt: skip
