@@ -42,6 +42,8 @@ def run(
     tls_key: Scalar | None = None,
     storage: Scalar | None = None,
     tracking: Scalar | None = None,
+    trackers: Scalar | None = None,
+    drain: Scalar | None = None,
     register: Scalar | None = None,
     json: Flag | None = None,
     quiet: Flag | None = None,

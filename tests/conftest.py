@@ -27,6 +27,7 @@ from ablation import cli
 from ablation.cli.terminal.progress import Plain
 from ablation.study.study_file import read as read_study
 from ablation.workflows.run_options import RunOptions
+from ablation.workflows.run_study import run_study
 
 # A busy machine is slow, and that is no fault of the code: no test here judges time.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -258,11 +259,10 @@ def swept(tmp_path_factory: pytest.TempPathFactory, npz: Path) -> Path:
 
     Made once and only read: tests that write take a copy (`copied_sweep`).
     """
-    from ablation.workflows import sweep  # noqa: PLC0415 (loads MLflow, which unit tests do without)
 
     place = tmp_path_factory.mktemp("swept")
     (place / "tiny.toml").write_text(STUDY)
-    sweep.run(options(place / "tiny.toml", npz, place / "runs", keep="all"), Silent())
+    run_study(options(place / "tiny.toml", npz, place / "runs", keep="all"), Silent())
     return place
 
 

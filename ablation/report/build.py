@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -11,6 +10,7 @@ import pandas as pd
 from ablation.analysis import costs, held_out, selection, study_analysis, study_statistics
 from ablation.analysis.selection import Selection
 from ablation.analysis.study_analysis import Results, StudyAnalysis
+from ablation.model.run_summary import RunSummary
 from ablation.model.table import Table
 from ablation.report import html_report, warnings
 from ablation.report.tables import (
@@ -53,28 +53,6 @@ class RenderOptions:
     all_intervals: bool = False
     importances: Importances | None = None
     marks: str = ""
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """State of a study after a run. `unfinished`: (row, seed, outcome, reason) of each trial without a result."""
-
-    folder: Path
-    tables: tuple[Table, ...]
-    trained: int
-    unfinished: tuple[tuple[int, int, str, str], ...]
-    claims: tuple[str, ...]
-    warnings: tuple[Diagnostic, ...]
-
-    @property
-    def table(self) -> Table:
-        """The ablation table."""
-        return self.tables[0]
-
-    @property
-    def codes(self) -> list[str]:
-        """The codes of the warnings."""
-        return [warning.code for warning in self.warnings]
 
 
 @dataclass(frozen=True)

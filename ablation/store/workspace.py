@@ -186,17 +186,21 @@ def check_name(name: str) -> None:
 
 @dataclass(frozen=True)
 class Workspace:
-    """Folder with all results of a user."""
+    """Folder with all results of a user.
+
+    `databases`: folder of optuna.db and mlflow.db, where it is another one than the workspace itself.
+    """
 
     root: Path
+    databases: Path | None = None
 
     @property
     def optuna(self) -> Path:
-        return self.root / "optuna.db"
+        return (self.databases or self.root) / "optuna.db"
 
     @property
     def mlflow(self) -> Path:
-        return self.root / "mlflow.db"
+        return (self.databases or self.root) / "mlflow.db"
 
     @property
     def artifacts(self) -> Path:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -53,7 +54,7 @@ class MlflowRuns:
 
     def __init__(self, record: Record, tracker: Tracker) -> None:
         self._record, self._tracker = record, tracker
-        self._agreed = False
+        self._agreed, self._n_unsent = False, 0
         name = record.data if is_demo(record.data) else Path(record.data).name
         inputs = record.inputs
         self._dataset = mlflow_messages.dataset(name or record.name, inputs.digest, record.data, inputs.profile())
@@ -73,13 +74,9 @@ class MlflowRuns:
         """Send the metrics of one epoch."""
         self._tell(_point(key, epoch))
 
-    def ended(self, key: str, result: Result) -> None:
-        """Send the result of a trial."""
-        self._tell(*self._ending(key, result))
-
-    def interrupted(self, key: str) -> None:
-        """Send that a run was interrupted."""
-        self._tell(mlflow_messages.end(key, time.time(), "KILLED"))
+    def ended(self, key: str, result: Result | None) -> None:
+        """Send the result of a trial; None where the trial was interrupted."""
+        self._tell(*(self._ending(key, result) if result else [mlflow_messages.end(key, time.time(), "KILLED")]))
 
     def _run(self, trial: Trial, key: str, started: float) -> Message:
         levels = self._record.shown(trial.condition)
@@ -193,11 +190,20 @@ class MlflowRuns:
             content |= {"test": tests.scores[trial], "selected": self._is_selected(trial, tests)}
         return _digest(content)
 
-    def close(self) -> int:
-        """Send the remaining messages, and return the number of messages that could not be sent."""
+    def close(self, drain: float = math.inf) -> int:
+        """Send the remaining messages for at most `drain` seconds, and return the number of messages not sent."""
         if not self._agreed:
-            self.interrupted(PARENT)
-        return self._tracker.close()
+            self.ended(PARENT, None)
+        self._n_unsent = self._tracker.close(drain)
+        return self._n_unsent
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences for the user on what was not sent, and why; after `close`."""
+        tracker, later = self._tracker, "" if self._tracker.waits_for_user else "; send them with: ablate sync"
+        unsent = f"MLflow: {self._n_unsent} messages not sent yet ({tracker.error or 'slow'}){later}"
+        refused = f"MLflow: {tracker.refusal}"
+        return [*([unsent] if self._n_unsent else []), *([refused] if tracker.refusal else [])]
 
 
 def _external(evaluation: ExternalEvaluation) -> Message:

@@ -1,6 +1,8 @@
 """Tracker for MLflow: a thread that sends the outbox, so that no training waits for MLflow."""
 
+import math
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -130,16 +132,20 @@ class Tracker:
     def _moved(self) -> tuple[int, int]:
         return self._sent, self._sender.handled if self._sender else 0
 
-    def close(self) -> int:
-        """Send the remaining messages while there is progress, and return the number of messages that were not sent."""
+    def close(self, drain: float = math.inf) -> int:
+        """Send the remaining messages while there is progress, and return the number of messages that were not sent.
+
+        `drain`: maximum number of seconds.
+        """
         self._closing.set()
         self._wake.set()
-        before = None
-        while self._thread.is_alive() and before != self._moved():
+        before, end = None, time.monotonic() + drain
+        while self._thread.is_alive() and before != self._moved() and time.monotonic() < end:
             before = self._moved()
-            self._thread.join(self._patience)
+            self._thread.join(min(self._patience, end - time.monotonic()))
         if self._thread.is_alive():
-            self._given_up, self.error = True, "no answer"
+            self._given_up = True
+            self.error = self.error or ("no answer" if before == self._moved() else "")
         return self._outbox.count(self._sent)
 
 

@@ -5,6 +5,8 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -13,6 +15,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import TrialState
+from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
 from ablation.errors import AblateError
@@ -28,7 +31,7 @@ from ablation.urls import first_line
 
 KEY, METRIC, IMAGES = "ablate.trial", "ablate.metric", "ablate.images"
 FORESTS, TREES = 10, 8  # for the importances: a single forest is unstable, and does not show that
-PATIENCE, PAUSE = 120.0, 1.0  # seconds: to wait for an unavailable database at the end; between retries
+PATIENCE, PAUSE = 25.0, 1.0  # seconds: to wait for an unavailable database at the end; between retries
 CHUNK = 100  # rows whose test scores share one attribute: short enough for the text columns of all databases
 
 
@@ -127,8 +130,33 @@ def _away(error: Exception) -> AblateError:
     reason = (first_line(error) or type(error).__name__)[:200]
     return AblateError(
         f"--storage: Optuna's database is not reachable ({reason}); results and tables are complete; "
-        "run the same command again to update it"
+        "update it with: ablate sync"
     )
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Attempt of a trial, from its start to its end.
+
+    `key`: id of the trial. `started`: unix seconds. `epochs`: metrics of the epochs that were reported. `result`: None
+    where the attempt was interrupted.
+    """
+
+    trial: Trial
+    key: str
+    started: float
+    epochs: Sequence[dict[str, float]]
+    result: Result | None
+
+
+def _without_fsync(connection: Any, _: object) -> None:
+    """Let SQLite write without waiting for the disk. A database that a loss of power breaks is rebuilt from files."""
+    connection.execute("PRAGMA synchronous=OFF")
+
+
+def _time(seconds: float) -> datetime:
+    """Return a time as Optuna's storages take it, which convert it to UTC."""
+    return datetime.fromtimestamp(seconds)
 
 
 class OptunaStudy:
@@ -157,6 +185,9 @@ class OptunaStudy:
         self._renamed = renamed or {}
         self._distributions = distributions(record.grid.factors)
         self._storage = optuna.storages.RDBStorage(url, engine_kwargs=arguments)
+        if not shared and url.startswith("sqlite"):
+            event.listen(self._storage.engine, "connect", _without_fsync)
+            self._storage.engine.dispose()  # connections that were opened before
         self._study = self._opened(shared)
         self._id = self._storage.get_study_id_from_name(record.name)
         self._open: dict[str, int] = {}  # trial id -> Optuna's id
@@ -215,14 +246,38 @@ class OptunaStudy:
         except (StorageInternalError, SQLAlchemyError, UpdateFinishedTrialError, KeyError):  # KeyError: study deleted
             self._behind = True
 
-    def begin(self, trial: Trial, key: str) -> None:
+    def begin(self, trial: Trial, key: str, started: float | None = None) -> None:
         """Create a RUNNING trial with its parameters in one transaction.
 
         Optuna's `ask` would write each parameter in a transaction of its own.
+
+        Args:
+            trial: the trial.
+            key: id of the trial.
+            started: unix seconds; None for now.
         """
         with self._in_passing():
             template = self._frozen(trial, key, state=TrialState.RUNNING)
+            template.datetime_start = _time(started) if started else template.datetime_start
             self._open[key] = self._storage.create_new_trial(self._id, template)
+
+    def add_attempt(self, attempt: Attempt) -> None:
+        """Store an attempt that has ended, in one transaction: as COMPLETE, or as FAIL with the outcome."""
+        result, fields = attempt.result, dict[str, Any]()
+        is_done = result is not None and result.done
+        history = result.history if result is not None and is_done else attempt.epochs
+        if result is not None and is_done:
+            fields["value"] = self._value(result)
+        values = {int(epoch["epoch"]): epoch[self._metric] for epoch in history if self._metric in epoch}
+        with self._in_passing():
+            state = TrialState.COMPLETE if is_done else TrialState.FAIL
+            template = self._frozen(attempt.trial, attempt.key, state=state, intermediate_values=values, **fields)
+            if not is_done:
+                template.user_attrs["outcome"] = result.outcome if result else Status.INTERRUPTED
+            template.datetime_start = _time(attempt.started)
+            self._storage.create_new_trial(self._id, template)
+            if is_done:
+                self._complete.add(attempt.key)
 
     def report(self, key: str, epoch: dict[str, float]) -> None:
         """Store the selection metric of one epoch of an open trial."""

@@ -1,55 +1,58 @@
-"""Both trackers of a study: Optuna and MLflow receive each trial, from its start to its test scores."""
+"""Trackers of a study: each receives every trial, from its start to its test scores."""
+
+import time
+from collections.abc import Sequence
 
 from ablation.analysis.held_out import HeldOutScores
-from ablation.analysis.study_analysis import done
 from ablation.store.record import Record
 from ablation.store.result import Result
 from ablation.study.grid import Trial
+from ablation.trackers.client import Client
 from ablation.trackers.content import Published
-from ablation.trackers.mlflow_runs import MlflowRuns
-from ablation.trackers.optuna_study import OptunaStudy
 
 
 class Trackers:
-    """Optuna and MLflow clients of one study. Missing results are sent again from the files; nothing is sent twice."""
+    """Clients of the trackers of one study: Optuna and MLflow, or none."""
 
-    def __init__(self, record: Record, study: OptunaStudy, runs: MlflowRuns) -> None:
-        self._record, self._study, self._runs = record, study, runs
+    def __init__(self, record: Record, clients: Sequence[Client]) -> None:
+        self._record, self._clients = record, clients
         self._running: dict[Trial, str] = {}
 
     def started(self, trial: Trial) -> None:
         """Send the start of a trial."""
         key = self._record.trial_key(trial)
         if trial in self._running:  # a Dask scheduler restarted the trial by itself
-            self._study.finish(key, None)
+            self._each_ended(key, None)
         self._running[trial] = key
-        self._study.begin(trial, key)
-        self._runs.started(trial, key)
+        for client in self._clients:
+            client.started(trial, key)
 
     def epoch(self, trial: Trial, epoch: dict[str, float]) -> None:
         """Send the metrics of one epoch of a running trial."""
         if trial in self._running:
-            key = self._running[trial]
-            self._study.report(key, epoch)
-            self._runs.epoch(key, epoch)
+            for client in self._clients:
+                client.epoch(self._running[trial], epoch)
 
     def ended(self, trial: Trial, result: Result) -> None:
         """Send the result of a running trial."""
         key = self._running.pop(trial, None)
         if key:
-            self._study.finish(key, result)
-            self._runs.ended(key, result)
+            self._each_ended(key, result)
+
+    def _each_ended(self, key: str, result: Result | None) -> None:
+        for client in self._clients:
+            client.ended(key, result)
 
     def agree(self, published: Published, tests: HeldOutScores | None) -> None:
-        """Send everything in the files that is missing in Optuna or MLflow."""
-        finished = done(published.study.results)
-        self._runs.agree(published, tests)
-        self._study.agree((t, self._record.trial_key(t), r) for t, r in finished.items())
-        self._study.note_tests((t, self._record.trial_key(t), s) for t, s in (tests.scores if tests else {}).items())
+        """Send everything in the files that is missing in a tracker."""
+        for client in self._clients:
+            client.agree(published, tests)
 
-    def close(self) -> int:
-        """End running trials as interrupted, and return the number of messages that could not be sent to MLflow."""
+    def close(self, drain: float) -> list[str]:
+        """End running trials as interrupted, and return sentences on what was not sent within `drain` seconds."""
         for key in self._running.values():
-            self._runs.interrupted(key)
-        self._study.close()
-        return self._runs.close()
+            self._each_ended(key, None)
+        end = time.monotonic() + drain
+        for client in self._clients:
+            client.close(max(0.0, end - time.monotonic()))
+        return [note for client in self._clients for note in client.notes]

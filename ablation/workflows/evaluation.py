@@ -99,7 +99,7 @@ def _drawn(
     with workspace.lock():
         drawing = build.rebuild(workspace, options.name, RenderOptions(importances=optuna_study.importances))
         build.write(workspace, drawing)
-    synced = sync.sync(workspace, options.name, options.tracking)
+    synced = sync.sync_mlflow(workspace, options.name, options.tracking)
     if synced.waiting:
         watch.say(f"note: not sent to MLflow ({synced.reason}); send it later with: ablate sync")
     if synced.refused:

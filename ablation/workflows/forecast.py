@@ -16,10 +16,10 @@ from ablation.engine.total_cost import Costs
 from ablation.errors import AblateError
 from ablation.progress.listener import ProgressListener
 from ablation.store.record import Record
-from ablation.store.upgrade import opened
 from ablation.store.workspace import Workspace
+from ablation.workflows.checked_options import checked
 from ablation.workflows.prepare import PreparedStudy, prepare
-from ablation.workflows.run_options import RunOptions, check
+from ablation.workflows.run_options import RunOptions
 
 COMMAND = 14.0  # seconds of a run outside its workers: libraries, databases, tables; measured on two cores
 DATABASES = 110 * 2**20  # bytes of memory that the orchestrator of a run needs in addition to that of a plan
@@ -89,9 +89,8 @@ def forecast(options: RunOptions, budget: float | None, benches: Benches, watch:
     if options.scheduler:
         raise AblateError("--scheduler: `ablate plan` measures slots of this machine only; pass --slots instead")
     began = time.monotonic()
-    check(options)
-    workspace = opened(options.workspace, watch.say)
-    study = prepare(options, watch)
+    ready = checked(options, watch.say)
+    workspace, study = ready.workspace, prepare(ready, watch)
     once = COMMAND + time.monotonic() - began
     jobs = plan.jobs(workspace, study.record, options.retry)
     unfinished = [job for job in jobs if job.missing]

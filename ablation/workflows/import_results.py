@@ -10,7 +10,8 @@ from ablation import experiments
 from ablation.analysis import selection
 from ablation.analysis.study_analysis import collect
 from ablation.errors import AblateError
-from ablation.report.build import Importances, RenderOptions, RunSummary, build, summarize, write
+from ablation.model.run_summary import RunSummary
+from ablation.report.build import Importances, RenderOptions, build, summarize, write
 from ablation.sources.arrange import Arranged
 from ablation.sources.runs import Runs
 from ablation.store import record as records

@@ -1,4 +1,4 @@
-"""Preparation of a run: checks the options and turns them into the record of a study."""
+"""Preparation of a run: the inputs of the trainings, and the record of a study."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,9 @@ from ablation.store.record import Record
 from ablation.store.workspace import Workspace
 from ablation.study.grid import Trial
 from ablation.workflows import mixed_study
+from ablation.workflows.checked_options import CheckedOptions
 from ablation.workflows.mixed_study import Mixture
-from ablation.workflows.run_options import RunOptions, check
+from ablation.workflows.run_options import RunOptions
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,10 @@ class PreparedStudy:
         self.record.write(workspace.study(self.record.name))
 
 
-def prepare(options: RunOptions, watch: ProgressListener) -> PreparedStudy:
+def prepare(checked: CheckedOptions, watch: ProgressListener) -> PreparedStudy:
     """Read and check all inputs of a run, without writing. Raises AblateError where an input is wrong."""
-    check(options)
+    options, workspace, old = checked.options, checked.workspace, checked.old
     records.stated_measures(options.grid, options.experiment.measures, options.name)  # before any data are read
-    workspace = Workspace(options.workspace)
-    old = records.read(workspace.study(options.name))
     if old:  # before any data are read or downloaded
         records.refuse_other_grid(old, options.name, options.grid)
     prepared = options.experiment.prepare(options.request(old.inputs if old else None), watch)

@@ -1,4 +1,4 @@
-"""Options of `ablate run` and related commands, and the checks that need no input data."""
+"""Options of `ablate run` and related commands."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,15 +7,14 @@ from typing import Any
 
 from ablation import experiments
 from ablation.engine.pool import Tls
-from ablation.errors import AblateError
 from ablation.experiments.protocol import Request
-from ablation.store.files import on_network
 from ablation.store.record import Inputs
-from ablation.store.workspace import Workspace, check_name
+from ablation.store.workspace import Workspace
 from ablation.study.grid import Grid
 from ablation.study.study_file import StudyText
-from ablation.trackers import databases
 from ablation.workflows.import_request import Import
+
+NO_TRACKERS = "none"
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,8 @@ class RunOptions:
     storage: str | None = None
     tracking: str | None = None
     register: str | None = None  # name in MLflow's registry for the model of the selected row
+    trackers: str = "all"  # or NO_TRACKERS
+    drain: float = 30.0  # seconds that the end of the command waits for the trackers
     replicates: int | None = None  # number of additional trainings of the reference, with other seeds
     files: Sequence[StudyText] = ()  # content of the study files, which the study's history keeps
     imported: Import | None = None  # results that exist already, where the study file has [import]
@@ -51,19 +52,3 @@ class RunOptions:
         """Return the request to prepare the experiment. `earlier`: inputs of the last run of the study."""
         used = "" if self.scheduler else self.slots
         return Request(self.grid, self.data, Workspace(self.workspace), self.own, earlier, used)
-
-
-def check(options: RunOptions) -> None:
-    """Raise AblateError where this machine, or the location of the workspace, does not support the options."""
-    root = Workspace(options.workspace).root
-    check_name(options.name)
-    databases.need_driver("--storage", options.storage)
-    databases.need_driver("--tracking", options.tracking)
-    databases.refuse_shared(Workspace(options.workspace), options.storage, options.tracking)
-    if refuse := getattr(options.experiment, "check", None):
-        refuse(options.request())
-    if on_network(root) and not (options.storage and options.tracking):
-        raise AblateError(
-            f"{root} is on a network file system, where SQLite loses data; "
-            "pass --storage and --tracking (a database and a server), or a local --workspace"
-        )

@@ -1,8 +1,8 @@
-"""Workflow of `ablate run`: from the inputs of a study to its table."""
+"""Steps of `ablate run` after the check of its options: prepare, plan, train, conclude."""
 
 import uuid
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,68 +10,69 @@ from ablation.analysis import selection
 from ablation.analysis.held_out import held_out
 from ablation.analysis.retention import Retention
 from ablation.analysis.study_analysis import collect
-from ablation.engine import attempts, job, plan, pool, slots
+from ablation.engine import attempts, job, pool, slots
 from ablation.engine.job import JobSettings
 from ablation.errors import AblateError
+from ablation.model.run_summary import RunSummary
 from ablation.outcomes import Status
 from ablation.progress import recorder
 from ablation.progress.listener import ProgressListener
-from ablation.report.build import RenderOptions, RunSummary, build, summarize, write
+from ablation.report.build import RenderOptions, build, summarize, write
 from ablation.signals import Interrupts
-from ablation.store import aliases, study_history
+from ablation.store import study_history
 from ablation.store.record import Record
 from ablation.store.training import trainings
-from ablation.store.upgrade import opened
 from ablation.store.workspace import Workspace
-from ablation.trackers import databases, mlflow_sender, optuna_study
-from ablation.trackers.mlflow_runs import MlflowRuns
-from ablation.trackers.mlflow_tracker import Tracker
-from ablation.trackers.optuna_study import OptunaStudy
+from ablation.study.grid import Trial
+from ablation.trackers import databases, optuna_study
+from ablation.trackers.local_copies import local_copies
 from ablation.trackers.trackers import Trackers
-from ablation.urls import first_line, with_driver
+from ablation.workflows import clients
+from ablation.workflows.checked_options import CheckedOptions
 from ablation.workflows.prepare import prepare
 from ablation.workflows.publish import for_trackers
-from ablation.workflows.run_options import RunOptions
+from ablation.workflows.run_options import NO_TRACKERS, RunOptions
 from ablation.workflows.scheduler import Scheduler
 from ablation.workflows.study_run import StudyRun
 from ablation.workflows.warm_pool import WarmPool, open_pool
 
 
-def run(options: RunOptions, watch: ProgressListener, warm_pool: WarmPool | None = None) -> RunSummary:
-    """Run a study: train the missing trials, select a row on validation, and draw the table.
+def sweep(checked: CheckedOptions, warm_pool: WarmPool, watch: ProgressListener, interrupts: Interrupts) -> RunSummary:
+    """Prepare the study, train its missing trials, and conclude it.
 
     Args:
-        options: Options of the command.
-        watch: Listener for progress and notes.
+        checked: Options of the command.
         warm_pool: Pool of workers that are loading already.
+        watch: Listener for progress and notes.
+        interrupts: Signals of the command.
 
     Raises:
         AblateError: The input is wrong; raised before anything is written.
         KeyboardInterrupt: A signal arrived.
     """
-    workspace, warm_pool = opened(options.workspace, watch.say), warm_pool or WarmPool(options, watch)
-    workspace.refuse_locked()
-    databases.refuse_foreign_storage(workspace, options.storage)
-    databases.refuse_foreign_tracking(workspace, options.tracking)
-    with Interrupts(watch.say) as interrupts:
-        study = prepare(options, watch)
-        record = study.record
-        for note in (*record.notes, *record.imports.notes):
-            watch.say(f"note: {note}")
-        with workspace.lock():
-            study_history.note(workspace.study(record.name), options.files)  # before a first record is written
-            study.store(workspace)
-            del study  # frees the pixels, which workers map from disk
-            with (
-                recorder.Recorder(watch, workspace.study(record.name), _slot_names(options), options.command) as watch,
-                _trackers(options, workspace, record, watch) as trackers,
-            ):
-                interrupts.say = watch.say
-                study_run = StudyRun(workspace, record, Retention(workspace, record), trackers, watch)
-                trained = _train_missing(options, warm_pool, study_run, interrupts)
-                if interrupts.asked:
-                    raise KeyboardInterrupt
-                return _conclude(study_run, trained)
+    options, workspace = checked.options, checked.workspace
+    if options.trackers != NO_TRACKERS:
+        databases.refuse_foreign_storage(workspace, options.storage)
+        databases.refuse_foreign_tracking(workspace, options.tracking)
+    study = prepare(checked, watch)
+    record = study.record
+    for note in (*record.notes, *record.imports.notes):
+        watch.say(f"note: {note}")
+    with workspace.lock():
+        study_history.note(workspace.study(record.name), options.files)  # before a first record is written
+        study.store(workspace)
+        del study  # frees the pixels, which workers map from disk
+        with (
+            recorder.Recorder(watch, workspace.study(record.name), _slot_names(options), options.command) as watch,
+            _trackers(options, workspace, record, watch) as trackers,
+        ):
+            interrupts.say = watch.say
+            study_run = StudyRun(workspace, record, Retention(workspace, record), trackers, watch)
+            missing = checked.missing_of(record)
+            _train(missing, options, warm_pool, study_run, interrupts)
+            if interrupts.asked:
+                raise KeyboardInterrupt
+            return _conclude(study_run, len(missing))
 
 
 def _slot_names(options: RunOptions) -> list[str]:
@@ -81,57 +82,43 @@ def _slot_names(options: RunOptions) -> list[str]:
     return ["inline"] if options.inline else [slot.name for slot in slots.parse(options.slots)]
 
 
-def _open_study(options: RunOptions, workspace: Workspace, record: Record) -> OptunaStudy:
-    try:
-        url = with_driver(options.storage) if options.storage else optuna_study.create(workspace.optuna)
-        return OptunaStudy(url, record, options.storage is not None, aliases.read(workspace))
-    except AblateError:
-        raise
-    except Exception as error:  # any error of SQLAlchemy and its drivers; the URL may contain a password: not shown
-        reason = first_line(error) or type(error).__name__
-        raise AblateError(f"--storage: Optuna's database cannot be opened ({reason[:200]})") from None
-
-
 @contextmanager
 def _trackers(options: RunOptions, workspace: Workspace, record: Record, watch: ProgressListener) -> Iterator[Trackers]:
-    opened = _open_study(options, workspace, record)
-    tracker = Tracker(
-        workspace.study(record.name).outbox, lambda: mlflow_sender.connect(workspace, options.tracking, record.name)
-    )
-    trackers = Trackers(record, opened, MlflowRuns(record, tracker))
-    try:
-        yield trackers
-    finally:
-        unsent = trackers.close()
-        if unsent:
-            later = "" if tracker.waits_for_user else "; send them with: ablate sync"
-            watch.say(f"MLflow: {unsent} messages not sent yet ({tracker.error}){later}")
-        if tracker.refusal:
-            watch.say(f"MLflow: {tracker.refusal}")
+    if options.trackers == NO_TRACKERS:
+        yield Trackers(record, [])
+        return
+    with local_copies(workspace, watch.say) as local:
+        trackers = Trackers(record, clients.opened(options, local, record, watch))
+        try:
+            yield trackers
+        finally:
+            for note in trackers.close(options.drain):
+                watch.say(note)
 
 
-def _train_missing(options: RunOptions, warm_pool: WarmPool, study: StudyRun, interrupts: Interrupts) -> int:
-    """Train the trials without a result, and return the number of these trials.
+def _train(
+    missing: Sequence[Trial], options: RunOptions, warm_pool: WarmPool, study: StudyRun, interrupts: Interrupts
+) -> None:
+    """Train trials.
 
     Args:
+        missing: Trials without a result.
         options: Options of the command.
         warm_pool: Pool of workers that may be loading already.
         study: The study.
         interrupts: Signals of the command.
     """
     workspace, record, watch = study.workspace, study.record, study.watch
-    missing = plan.missing(workspace, record, record.grid.trials(), options.retry)
-    total = record.grid.size
-    watch.trials(total - len(missing), 0, total)
+    watch.trials(record.grid.size - len(missing), 0, record.grid.size)
     if not missing:
-        return 0
+        return
     to_do = trainings(record, missing)
     with warm_pool.pool(watch) as workers:
         wanted = {artifact.key: artifact for t in to_do for artifact in t.artifacts().values()}
         with interrupts.softly(workers.stop):
             make(workspace, workers, record, wanted, watch, lambda: interrupts.asked)
         if interrupts.asked:
-            return 0
+            return
         effort = getattr(record.experiment, "effort", lambda training: training.steps)
         work = {t.key: float(effort(t)) for t in to_do}
         settings = JobSettings(uuid.uuid4().hex, record.keep)
@@ -140,7 +127,6 @@ def _train_missing(options: RunOptions, warm_pool: WarmPool, study: StudyRun, in
     if scheduler.alone():
         with open_pool(options, watch, alone=True) as workers:
             _dispatch(scheduler, workers, interrupts)
-    return len(missing)
 
 
 def _dispatch(scheduler: Scheduler, workers: pool.Pool, interrupts: Interrupts) -> None:

@@ -5,13 +5,12 @@ from collections.abc import Generator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
-from ablation.engine import dask_cluster, job, plan, pool, slots
+from ablation.engine import dask_cluster, job, pool, slots
 from ablation.experiments import is_demo
 from ablation.progress.listener import ProgressListener
-from ablation.store import record as records
-from ablation.store.upgrade import opened
 from ablation.store.workspace import Workspace
-from ablation.workflows.run_options import RunOptions, check
+from ablation.workflows.checked_options import CheckedOptions
+from ablation.workflows.run_options import RunOptions
 
 
 def open_pool(options: RunOptions, watch: ProgressListener, alone: bool = False) -> AbstractContextManager[pool.Pool]:
@@ -34,19 +33,15 @@ class WarmPool:
     The workers load their backend meanwhile. No pool is opened where nothing seems to be missing. A pool that is not
     used is closed at the end.
 
-    Entering raises AblateError where a run would raise an error at once.
     """
 
-    def __init__(self, options: RunOptions, watch: ProgressListener) -> None:
-        self._options, self._watch = options, watch
+    def __init__(self, checked: CheckedOptions, watch: ProgressListener) -> None:
+        self._checked, self._options, self._watch = checked, checked.options, watch
         self._open = ExitStack()
         self._workers: pool.Pool | None = None
 
     def __enter__(self) -> "WarmPool":
-        Workspace(self._options.workspace).refuse_locked()
-        check(self._options)
-        opened(self._options.workspace, self._watch.say)
-        if _is_worthwhile(self._options):
+        if _is_worthwhile(self._checked):
             self._workers = self._open.enter_context(open_pool(self._options, self._watch))
         return self
 
@@ -60,12 +55,8 @@ class WarmPool:
             yield self._workers or held.enter_context(open_pool(self._options, watch))
 
 
-def _is_worthwhile(options: RunOptions) -> bool:
+def _is_worthwhile(checked: CheckedOptions) -> bool:
     """Return whether workers of this machine are likely to be needed, according to the study's last record."""
-    missing = options.data and not is_demo(options.data) and not Path(options.data).exists()
-    if options.inline or options.scheduler or missing:
-        return False
-    workspace = Workspace(options.workspace)
-    old = records.read(workspace.study(options.name))
-    wanted = options.grid.replicated(options.replicates or 0)
-    return not (old and old.grid == wanted and not plan.missing(workspace, old, wanted.trials(), options.retry))
+    options = checked.options
+    is_absent = options.data and not is_demo(options.data) and not Path(options.data).exists()
+    return checked.missing != () and not (options.inline or options.scheduler or is_absent)

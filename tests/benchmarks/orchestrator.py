@@ -36,8 +36,8 @@ from ablation.store.result import Predictions, Result
 from ablation.store.workspace import Workspace
 from ablation.study import study_file
 from ablation.trackers.databases import sqlite_url
-from ablation.workflows import sweep
 from ablation.workflows.run_options import RunOptions
+from ablation.workflows.run_study import run_study
 
 CLASSES, IMAGES = 7, 210
 HEADINGS = (
@@ -162,7 +162,7 @@ def _run(place: Path, path: Path) -> tuple[Moment, Moment, Watch]:
     grid = study_file.read(str(path))
     more = {"inline": True, "tracking": "http://127.0.0.1:9"}
     more["storage"] = sqlite_url(place / "optuna.db")
-    sweep.run(RunOptions(grid, str(place / "tiny.npz"), place / "runs", "many", **more), watch)
+    run_study(RunOptions(grid, str(place / "tiny.npz"), place / "runs", "many", **more), watch)
     return began, now(), watch
 
 

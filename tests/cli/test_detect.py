@@ -23,6 +23,7 @@ from ablation.store.record import Record
 from ablation.store.workspace import Workspace
 from ablation.study import study_file
 from ablation.study.grid import Grid, Trial
+from ablation.workflows.checked_options import checked
 from ablation.workflows.prepare import prepare
 from ablation.workflows.run_options import RunOptions
 
@@ -194,7 +195,7 @@ def test_the_command_prints_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     Path("poly.toml").write_text(POLYNOMIAL)
 
     options = RunOptions(study_file.read("poly.toml"), "", Path("runs"), "poly", slots="cpu:1")
-    record = prepare(options, Silent()).record
+    record = prepare(checked(options, print), Silent()).record
     label = np.random.default_rng(5).normal(size=N)
 
     def errors(trial: Trial, split: str) -> Examples:

@@ -20,7 +20,9 @@ from ablation.outcomes import Status, status_of
 from ablation.store import checkpoint, result
 from ablation.store.training import Training, trainings
 from ablation.store.workspace import TrainingFolder, Workspace
-from ablation.workflows import prepare, sweep
+from ablation.workflows import prepare
+from ablation.workflows.checked_options import checked
+from ablation.workflows.run_study import run_study
 
 
 @dataclass
@@ -51,7 +53,7 @@ def base(tmp_path_factory: pytest.TempPathFactory, npz: Path) -> tuple[Path, Tra
     place = tmp_path_factory.mktemp("base")
     (place / "tiny.toml").write_text(STUDY.replace("[1, 3]", "[3, 7]"))
     found = options(place / "tiny.toml", npz, place / "runs")
-    ready = prepare.prepare(found, Silent())
+    ready = prepare.prepare(checked(found, print), Silent())
     ready.store(Workspace(found.workspace))
     training = list(trainings(ready.record, ready.record.grid.trials()))[1]
     made = job.make(found.workspace, "keras_head", training.artifacts()["train"], Direct())
@@ -338,7 +340,7 @@ def test_heads_are_kept_as_asked(swept: Path, npz: Path, tmp_path: Path, study_f
     """All of them, those of the selected row, or none."""
     workspace = (swept if keep == "all" else tmp_path) / "runs"
     if keep != "all":
-        sweep.run(options(study_file, npz, workspace, keep=keep), Silent())
+        run_study(options(study_file, npz, workspace, keep=keep), Silent())
     heads = list(workspace.glob("trained/*/head-*.weights.h5"))
     assert len(heads) == {"all": 4, "selected": 1, "none": 0}[keep]
     assert bool(list(workspace.glob("trained/*/checkpoint-*"))) == (keep == "all")

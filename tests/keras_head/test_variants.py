@@ -16,7 +16,7 @@ from ablation.experiments.keras_head.training.input_layers import augmentation
 from ablation.store import result
 from ablation.store.workspace import Workspace
 from ablation.study.levels import Condition
-from ablation.workflows import sweep
+from ablation.workflows.run_study import run_study
 
 HEAD = {"fc_units": 8, "batch_size": 16, "weights": "random", "epochs": 2}
 RUN = """
@@ -166,7 +166,7 @@ def test_every_variant_runs_and_shares_and_resumes(tmp_path):
         + '[[rows]]\nbalance = "class_weight"\nepochs = 2\n'
     )
     data = write_npz(tmp_path / "d.npz", train=36, test=18, y_train=np.minimum(np.arange(36) % 4, 2))
-    outcome = sweep.run(options(tmp_path / "v.toml", data, tmp_path / "runs"), Silent())
+    outcome = run_study(options(tmp_path / "v.toml", data, tmp_path / "runs"), Silent())
     assert outcome.unfinished == ()
     assert "NOT_ABLATED" not in outcome.codes
     found = rows(outcome.folder)
@@ -200,7 +200,7 @@ def test_epochs_on_images_are_shared_exactly(tmp_path):
     (tmp_path / "both.toml").write_text(both)
     (tmp_path / "one.toml").write_text(RUN + 'augment = "light"\n[[rows]]\nepochs = 1\n')
     for name, place in (("both", "a"), ("one", "b")):
-        sweep.run(options(tmp_path / f"{name}.toml", data, tmp_path / place), Silent())
+        run_study(options(tmp_path / f"{name}.toml", data, tmp_path / place), Silent())
     found = []
     for place in ("a", "b"):
         (folder,) = Workspace(tmp_path / place).trainings()
@@ -221,5 +221,5 @@ def test_folder_of_weights_serves_both_backbones(shared: Path, tmp_path):
         f'[fixed]\nfc_units = 16\nepochs = 1\nweights = "{shared}"\n[[rows]]\n[[rows]]\nbackbone = "mobilenetv2"\n'
     )
     data = write_npz(tmp_path / "d.npz", train=32, test=12)
-    outcome = sweep.run(options(tmp_path / "w.toml", data, tmp_path / "runs"), Silent())
+    outcome = run_study(options(tmp_path / "w.toml", data, tmp_path / "runs"), Silent())
     assert outcome.unfinished == ()

@@ -13,6 +13,7 @@ from ablation.measures.measure import scalar
 from ablation.measures.stated import applied
 from ablation.study import study_file
 from ablation.study.grid import Grid
+from ablation.workflows.checked_options import checked
 from ablation.workflows.prepare import prepare
 from ablation.workflows.run_options import RunOptions
 
@@ -116,4 +117,4 @@ def test_a_wrong_measure_is_an_error_before_data_are_read(tmp_path: Path):
         grid=grid(tmp_path, '[measures]\nloss = { like = "fad" }'), data="demo", workspace=tmp_path, name="g"
     )
     with pytest.raises(AblateError, match=r"study 'g': measures\.loss\.like: unknown measure 'fad'"):
-        prepare(options, Silent())
+        prepare(checked(options, print), Silent())

@@ -19,7 +19,7 @@ from ablation.store.record import training_id
 from ablation.store.workspace import Workspace
 from ablation.study import levels
 from ablation.study.levels import Condition, Schema, schema_of
-from ablation.workflows import sweep
+from ablation.workflows.run_study import run_study
 
 
 def keras_with(factors: type[BaseModel], **changes: Any) -> SimpleNamespace:
@@ -58,7 +58,7 @@ counted = keras_with(Moved, version=experiment.version + 1)
 def run(place: Path, npz: Path, plugin: str) -> int:
     """Run the tiny study with one of this file's experiments; how many trials were trained."""
     (place / "tiny.toml").write_text(f'{STUDY}\n[experiment]\nplugin = "{plugin}"\n')
-    return sweep.run(options(place / "tiny.toml", npz, place / "runs"), Silent()).trained
+    return run_study(options(place / "tiny.toml", npz, place / "runs"), Silent()).trained
 
 
 def starts(place: Path) -> int:

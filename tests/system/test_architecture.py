@@ -43,7 +43,13 @@ DOORS = {  # library -> the files that import it
     "pynvml": {"engine.slots"},
     "joblib": {f"{K}.datasets.decoding"},
 }
-INSIDE = {"__init__", f"{K}.experiment", f"{K}.training.worker", "cli.commands.*"}  # files that import inside functions
+INSIDE = {
+    "__init__",
+    f"{K}.experiment",
+    f"{K}.training.worker",
+    "cli.commands.*",
+    "workflows.run",
+}  # files that import inside functions
 
 
 def modules() -> dict[str, ast.Module]:

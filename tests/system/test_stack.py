@@ -128,7 +128,7 @@ def test_mlflow_that_is_stopped(stack: Stack, mlflow: Mlflow):
         wait(stack, run, "server")
     address = ("--workspace", stack.runs, "--tracking", stack.tracking)
     sent = in_process("sync", "--name", "server", *address, cwd=stack.place)
-    assert (sent.returncode, sent.stdout) == (0, "server: MLflow is up to date\n"), sent.stderr
+    assert (sent.returncode, sent.stdout) == (0, "server: Optuna and MLflow are up to date\n"), sent.stderr
     assert_all_is_there_once(stack, "server", 4)
     assert epochs_trained(stack.runs) == before + 2 * EPOCHS  # the other two rows are those of the study before
 

@@ -80,7 +80,7 @@ def test_a_server_on_this_machine_is_sent_to_directly(base: str, place: Path, pr
     """--tracking http://localhost:...: the proxy is not asked, neither by us nor by MLflow's own client."""
     uri = base.replace("127.0.0.1", host)
     done = ablate("sync", "--workspace", place, "--tracking", uri, **proxies)
-    assert (done.returncode, done.stdout) == (0, "paper: MLflow is up to date\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "paper: Optuna and MLflow are up to date\n"), done.stderr
 
 
 def test_what_the_environment_excepts_stays_so(monkeypatch: pytest.MonkeyPatch):

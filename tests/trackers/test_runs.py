@@ -25,8 +25,9 @@ from ablation.trackers.databases import sqlite_url
 from ablation.trackers.mlflow_runs import MlflowRuns
 from ablation.trackers.mlflow_sender import Sender
 from ablation.trackers.mlflow_tracker import Tracker
-from ablation.workflows import sweep, sync
+from ablation.workflows import sync
 from ablation.workflows.publish import for_trackers
+from ablation.workflows.run_study import run_study
 
 
 class Held:
@@ -168,7 +169,7 @@ def test_sync_fills_an_empty_server(tmp_path, empty, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for _ in range(2):
         assert cli.run(["sync"]) == 0
-        assert capsys.readouterr().out == "paper: MLflow is up to date\n"
+        assert capsys.readouterr().out == "paper: Optuna and MLflow are up to date\n"
     held = Held(workspace.root)
     assert (held.count, len(set(held.points())), len(held.points())) == (10, ALL, ALL)
     assert not workspace.study("paper").outbox.exists()
@@ -232,7 +233,7 @@ def test_a_secret_of_the_environment_is_written_nowhere(npz, tmp_path, monkeypat
     watch = Silent()
     command = ("run", "--tracking", "http://127.0.0.1:1")
     found = options(tmp_path / "tiny.toml", npz, tmp_path / "runs", tracking="http://127.0.0.1:1", command=command)
-    sweep.run(found, watch)
+    run_study(found, watch)
     sync.sync(Workspace(tmp_path / "runs"), "tiny", None)
     files = [path for path in (tmp_path / "runs").rglob("*") if path.is_file()]
     assert len(files) > 30

@@ -8,7 +8,8 @@ from conftest import STUDY, Silent, copied_sweep, in_process, options
 
 from ablation.store.files import TEMPORARY
 from ablation.store.workspace import Workspace
-from ablation.workflows import clean, sweep
+from ablation.workflows import clean
+from ablation.workflows.run_study import run_study
 
 
 @pytest.fixture(scope="module")
@@ -47,14 +48,14 @@ def test_a_cleaned_workspace_still_has_its_table(ran: Path, npz: Path, tmp_path:
     assert not sum(kinds(tmp_path / "runs").values())
     assert in_process("table", "--grid", "tiny", cwd=tmp_path).returncode == 0
     assert (tmp_path / "runs/tiny/table.csv").read_bytes() == before
-    assert sweep.run(options(ran / "tiny.toml", npz, tmp_path / "runs"), Silent()).trained == 0
+    assert run_study(options(ran / "tiny.toml", npz, tmp_path / "runs"), Silent()).trained == 0
 
 
 def test_all_heads_are_those_of_replicates_too(npz: Path, tmp_path: Path):
     """With --keep all none of a study's heads could go."""
     (tmp_path / "tiny.toml").write_text(STUDY)
     study = options(tmp_path / "tiny.toml", npz, tmp_path / "runs", keep="all", replicates=2)
-    sweep.run(study, Silent())
+    run_study(study, Silent())
     assert len(list((tmp_path / "runs").glob("trained/*/*.h5"))) == 6
     assert kinds(tmp_path / "runs")["heads"] == 0
 

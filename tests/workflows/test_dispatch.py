@@ -9,7 +9,7 @@ from conftest import STUDY, TESTS, Silent, options, rows
 from ablation.engine import attempts
 from ablation.store import record
 from ablation.store.workspace import Workspace
-from ablation.workflows import sweep
+from ablation.workflows.run_study import run_study
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def run(place: Path, npz: Path, how: str, watch: Silent, **more: object) -> list
     """The outcome of each row."""
     (place / "runs/how").write_text(how)
     found = options(place / "tiny.toml", npz, place / "runs", inline=False, slots="cpu:2", **more)
-    return [line["outcome"] for line in rows(sweep.run(found, watch).folder)]
+    return [line["outcome"] for line in rows(run_study(found, watch).folder)]
 
 
 def tries(place: Path) -> dict[float, int]:

@@ -21,7 +21,8 @@ from ablation.store.training import trainings
 from ablation.store.workspace import Workspace
 from ablation.study.grid import Trial
 from ablation.trackers.databases import sqlite_url
-from ablation.workflows import register, sweep
+from ablation.workflows import register
+from ablation.workflows.run_study import run_study
 
 RUN = '[fixed]\nweights = "random"\nfc_units = 16\nbatch_size = 16\nlearning_rate = 1e-3\nepochs = 1\n'
 KINDS = {
@@ -47,7 +48,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Record]:
     place = tmp_path_factory.mktemp("ran")
     (place / "kinds.toml").write_text(RUN + "".join(KINDS.values()))
     data = write_npz(place / "d.npz", train=24, test=12)
-    outcome = sweep.run(options(place / "kinds.toml", data, place / "runs", keep="all"), Silent())
+    outcome = run_study(options(place / "kinds.toml", data, place / "runs", keep="all"), Silent())
     assert outcome.unfinished == ()
     workspace = Workspace(place / "runs")
     return workspace, records.need(workspace, "kinds")

@@ -23,12 +23,15 @@ from ablation.experiments.keras_head.inputs import Weights
 from ablation.experiments.keras_head.training import fit
 from ablation.outcomes import JobOutcome, Status
 from ablation.report.tables import markdown_csv
+from ablation.signals import Interrupts
 from ablation.store import result
 from ablation.store.record import Record, refuse_other
 from ablation.store.workspace import StudyFolder, Workspace
 from ablation.study.study_file import read as read_study
 from ablation.trackers.databases import sqlite_url
 from ablation.workflows import prepare, sweep
+from ablation.workflows.checked_options import checked
+from ablation.workflows.run_study import run_study
 from ablation.workflows.warm_pool import WarmPool
 
 ROWS = 4
@@ -150,7 +153,7 @@ def test_lost_databases_are_rebuilt_from_files(ran: tuple[Path, str], tmp_path: 
     (tmp_path / "runs/mlflow.db").unlink()
     (tmp_path / "runs/optuna.db").unlink()
     data = json.loads((tmp_path / "runs/tiny/study.json").read_text())["data"]
-    outcome = sweep.run(options(ran[0] / "tiny.toml", Path(data), tmp_path / "runs"), Silent())
+    outcome = run_study(options(ran[0] / "tiny.toml", Path(data), tmp_path / "runs"), Silent())
     assert outcome.trained == 0
     assert [len(t.intermediate_values) for t in study(tmp_path / "runs").get_trials()] == [1, 3, 1, 3]
     client, parents, trials = children(tmp_path / "runs")
@@ -182,7 +185,7 @@ def test_test_predictions_are_sealed_until_selection(
 
     monkeypatch.setattr(result.Predictions, "read", classmethod(spy))
     monkeypatch.setattr(selection, "seal", sealing)
-    sweep.run(options(study_file, npz, workspace), Silent())
+    run_study(options(study_file, npz, workspace), Silent())
     tests = [sealed for name, sealed in seen if name.startswith("test")]
     assert len(tests) == 2 * ROWS  # to be scored, and for MLflow's page, which it lacked
     assert all(tests)
@@ -197,7 +200,7 @@ def test_selection_on_test_is_stamped(study_file: Path, npz: Path, tmp_path: Pat
     with pytest.raises(AblateError, match="select_on_test = true"):
         options(study_file, npz, tmp_path / "runs")
     study_file.write_text("select_on_test = true\n" + asked)
-    outcome = sweep.run(options(study_file, npz, tmp_path / "runs"), Silent())
+    outcome = run_study(options(study_file, npz, tmp_path / "runs"), Silent())
     found = rows(outcome.folder)
     best = min(found, key=lambda line: float(line["test_loss"]))
     assert [line["row"] for line in found if line["selected"] == "True"] == [best["row"]]
@@ -237,11 +240,11 @@ def test_what_goes_wrong_in_a_training_is_data(
         return real(one, link)
 
     monkeypatch.setattr(fit, "run", broken)
-    outcome = sweep.run(options(study_file, npz, tmp_path / "runs"), Silent())
+    outcome = run_study(options(study_file, npz, tmp_path / "runs"), Silent())
     assert outcome.unfinished == tuple((n, 0, "failed", "RuntimeError: the disk is on fire") for n in (3, 4))
     assert [line["outcome"] for line in rows(outcome.folder)] == ["done", "done", "failed", "failed"]
     monkeypatch.setattr(fit, "run", real)
-    again = sweep.run(options(study_file, npz, tmp_path / "runs"), Silent())
+    again = run_study(options(study_file, npz, tmp_path / "runs"), Silent())
     assert (again.trained, again.unfinished) == (2, ())
     assert [r.info.status for r in children(tmp_path / "runs")[2]] == ["FINISHED"] * ROWS
     states = [t.state.name for t in study(tmp_path / "runs").get_trials()]
@@ -254,13 +257,13 @@ def test_rows_and_seeds_may_grow(swept: Path, npz: Path, tmp_path: Path):
     workspace, study_file = place / "runs", place / "tiny.toml"
     for levels in ("[0.5, 0.0]", "[0.5]"):
         study_file.write_text(STUDY.replace("[0.0, 0.5]", levels))
-        assert sweep.run(options(study_file, npz, workspace), Silent()).trained == 0
+        assert run_study(options(study_file, npz, workspace), Silent()).trained == 0
     study_file.write_text(STUDY.replace("[0.0, 0.5]", "[0.0, 0.25, 0.5]"))
-    grown = sweep.run(options(study_file, npz, workspace), Silent())
+    grown = run_study(options(study_file, npz, workspace), Silent())
     seeded = options(study_file, npz, workspace, grid=read_study(str(study_file), seeds=[0, 1]))
-    more = sweep.run(seeded, Silent())
+    more = run_study(seeded, Silent())
     assert (grown.trained, more.trained) == (2, 6)
-    other = sweep.run(options(study_file, npz, workspace, name="other"), Silent())
+    other = run_study(options(study_file, npz, workspace, name="other"), Silent())
     assert other.trained == 0
     spread = rows(more.folder)[0]["val_accuracy_sd"]
     assert float(spread) >= 0
@@ -275,11 +278,11 @@ def test_mlflow_that_cannot_be_reached_costs_nothing(study_file: Path, npz: Path
     down = options(
         study_file, npz, tmp_path / "runs", tracking="http://127.0.0.1:9", storage=sqlite_url(tmp_path / "o.db")
     )
-    outcome = sweep.run(down, watch)
+    outcome = run_study(down, watch)
     assert outcome.unfinished == ()
     assert any("messages not sent yet" in line for line in watch.lines)
     assert (outcome.folder / "outbox.jsonl").exists()
-    sweep.run(options(study_file, npz, tmp_path / "runs"), Silent())
+    run_study(options(study_file, npz, tmp_path / "runs"), Silent())
     assert not (outcome.folder / "outbox.jsonl").exists()
     client, _, trials = children(tmp_path / "runs")
     assert [t.info.status for t in trials] == ["FINISHED"] * ROWS
@@ -289,7 +292,7 @@ def test_mlflow_that_cannot_be_reached_costs_nothing(study_file: Path, npz: Path
 def test_an_extraction_that_was_asked_to_stop_is_not_begun_again(study_file: Path, npz: Path, tmp_path: Path):
     """Also where the signal came before its worker had answered, and took the job back."""
     found = options(study_file, npz, tmp_path / "runs")
-    ready = prepare.prepare(found, Silent())
+    ready = prepare.prepare(checked(found, print), Silent())
     record = ready.record
     wanted = {f.key: f for t in trainings(record, record.grid.trials()) for f in t.artifacts().values()}
     handed = []
@@ -313,7 +316,7 @@ def test_a_split_may_come_and_must_not_change(study_file: Path, npz: Path, tmp_p
 
     def recorded(text: str) -> Record:
         study_file.write_text(STUDY.replace("[fixed]", "[fixed]\n" + text))
-        return prepare.prepare(options(study_file, npz, tmp_path / "runs"), Silent()).record
+        return prepare.prepare(checked(options(study_file, npz, tmp_path / "runs"), print), Silent()).record
 
     drawn = recorded('split = "class"\n')
     refuse_other(drawn, recorded(""))
@@ -325,11 +328,11 @@ def test_what_a_dead_run_left_is_closed(swept: Path, npz: Path, tmp_path: Path):
     """Runs that still stand as running in MLflow are closed, also those of rows that the study has no more."""
     place = copied_sweep(swept, tmp_path)
     workspace, study_file = place / "runs", place / "tiny.toml"
-    outcome = sweep.run(options(study_file, npz, workspace), Silent())
+    outcome = run_study(options(study_file, npz, workspace), Silent())
     client, parents, trials = children(workspace)
     tags = {"ablate.study": "tiny", "ablate.trial": "gone", "mlflow.parentRunId": parents[0].info.run_id}
     left = client.create_run(trials[0].info.experiment_id, tags=tags).info.run_id
-    sweep.run(options(study_file, npz, workspace), Silent())
+    run_study(options(study_file, npz, workspace), Silent())
     assert outcome.unfinished == ()
     assert client.get_run(left).info.status == "KILLED"
     assert [r.info.status for r in children(workspace)[1]] == ["FINISHED"]
@@ -343,7 +346,7 @@ def test_levels_that_are_the_same_thing_are_refused(npz: Path, tmp_path: Path):
     path = tmp_path / "splits.toml"
     path.write_text('[fixed]\nweights = "random"\n[factorial]\nsplit = ["given", "class"]\n')
     with pytest.raises(Exception, match="rows 1 and 2 are the same trial"):
-        sweep.run(options(path, bare, tmp_path / "runs"), Silent())
+        run_study(options(path, bare, tmp_path / "runs"), Silent())
     assert not (tmp_path / "runs").exists()
 
 
@@ -367,9 +370,10 @@ def workers(pid: int | None = None) -> list[psutil.Process]:
 def test_workers_ahead_are_those_of_the_run(study_file: Path, npz: Path, tmp_path: Path):
     """Workers that were opened before anything was known train what is missing; they end when that is done."""
     found = options(study_file, npz, tmp_path / "runs", inline=False, slots="cpu:1")
-    with WarmPool(found, Silent()) as ahead:
+    ready = checked(found, print)
+    with WarmPool(ready, Silent()) as ahead:
         (worker,) = workers()
-        said = sweep.run(found, Silent(), ahead)
+        said = sweep.sweep(ready, ahead, Silent(), Interrupts(print))
         assert not worker.is_running()
     assert (said.trained, said.unfinished) == (ROWS, ())
 
@@ -377,10 +381,11 @@ def test_workers_ahead_are_those_of_the_run(study_file: Path, npz: Path, tmp_pat
 def test_workers_ahead_of_bad_input_go(study_file: Path, npz: Path, tmp_path: Path):
     """Where the images turn out to be wrong, workers that were opened ahead end with the run; nothing is written."""
     found = options(study_file, npz, tmp_path / "runs", inline=False, slots="cpu:1", own={"classes": ["no such"]})
-    with WarmPool(found, Silent()) as ahead:
+    ready = checked(found, print)
+    with WarmPool(ready, Silent()) as ahead:
         (worker,) = workers()
         with pytest.raises(AblateError, match="no class 'no such'"):
-            sweep.run(found, Silent(), ahead)
+            sweep.sweep(ready, ahead, Silent(), Interrupts(print))
     assert not worker.is_running()
     assert not (tmp_path / "runs").exists()
 
@@ -401,11 +406,11 @@ def test_a_signal_ends_workers_ahead(study_file: Path, npz: Path, tmp_path: Path
 def test_nothing_is_opened_ahead_of_what_is_refused(study_file: Path, npz: Path, tmp_path: Path):
     """A name that is no name, and images that are not there: no worker starts."""
     found = options(study_file, tmp_path / "nowhere", tmp_path / "runs", inline=False)
-    with WarmPool(found, Silent()):
+    with WarmPool(checked(found, print), Silent()):
         assert workers() == []
     found = options(study_file, npz, tmp_path / "runs", inline=False)
-    with pytest.raises(AblateError, match="is not allowed"), WarmPool(replace(found, name="log"), Silent()):
-        pass
+    with pytest.raises(AblateError, match="is not allowed"):
+        run_study(replace(found, name="log"), Silent())
     assert workers() == []
 
 

@@ -155,6 +155,12 @@ def tracking_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def storage_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--storage", metavar="URL", help="Database of Optuna. Default: SQLite in the workspace.")(
+        command
+    )
+
+
 def strict_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--strict", multiple=True, metavar="CODE", help="Exit with status 1 if the warning CODE is given. Repeatable."
@@ -222,8 +228,22 @@ RUN_OPTIONS: tuple[Callable[..., Any], ...] = (
         metavar="N",
         help="First train the reference row with N more seeds, and mark the rows whose results lie in their range.",
     ),
-    click.option("--storage", metavar="URL", help="Database of Optuna. Default: SQLite in the workspace."),
+    storage_option,
     tracking_option,
+    click.option(
+        "--trackers",
+        type=click.Choice(["all", "none"]),
+        default="all",
+        show_default=True,
+        help="Trackers to send the results to: Optuna and MLflow, or none. `ablate sync` sends them later.",
+    ),
+    click.option(
+        "--drain",
+        metavar="TIME",
+        default="30s",
+        show_default=True,
+        help="Longest wait for the trackers at the end. `ablate sync` sends what is missing.",
+    ),
     click.option(
         "--register", metavar="NAME", help="Register the model of the selected row in MLflow, under this name."
     ),
@@ -253,8 +273,8 @@ def row_options(command: Any) -> Any:
 
 def asked_for(
     grid: str, name: str | None, workspace: Path, data: str | None, classes: str | None, seeds: str | None,
-    changes: tuple[str, ...], timeout: str | None, tls_ca: str | None, tls_cert: str | None, tls_key: str | None,
-    limit: int | None, skip_bad: bool, option: tuple[str, ...], **other_options: Any,
+    changes: tuple[str, ...], timeout: str | None, drain: str, tls_ca: str | None, tls_cert: str | None,
+    tls_key: str | None, limit: int | None, skip_bad: bool, option: tuple[str, ...], **other_options: Any,
 ) -> Any:  # fmt: skip
     """Return the settings of a run from RUN_OPTIONS, as click passes them. The study file is checked first."""
     from ablation import durations, urls
@@ -284,6 +304,7 @@ def asked_for(
         name,
         experiment_options,
         timeout=seconds,
+        drain=durations.parse("--drain", drain),
         files=study_file.texts(grid),
         imported=import_request.of_study(grid, name, workspace),
         tls=Tls(tls_ca, tls_cert, tls_key),

@@ -10,7 +10,6 @@ import click
 from ablation.cli.commands.options import asked_for, check_codes, run_options, strict_option
 from ablation.cli.commands.output import fatal, say_files, say_table
 from ablation.cli.commands.register import log_and_register
-from ablation.fast_imports import loading
 
 
 @click.command()
@@ -39,13 +38,10 @@ def run(as_json: bool, quiet: bool, verbose: bool, strict: tuple[str, ...], **as
     options = asked_for(**asked)
     check_codes(strict, options.experiment)
     from ablation.cli.terminal import progress
-    from ablation.workflows.warm_pool import WarmPool
+    from ablation.workflows.run_study import run_study
 
-    with progress.watch(quiet, verbose) as watch, signals.Interrupts(watch.say), WarmPool(options, watch) as warm_pool:
-        with loading():  # the workers import at the same time
-            from ablation.workflows import sweep
-
-        outcome = sweep.run(options, watch, warm_pool)
+    with progress.watch(quiet, verbose) as watch:
+        outcome = run_study(options, watch)
     if as_json:
         summary = {"trained": outcome.trained, "unfinished": outcome.unfinished, "warnings": outcome.codes}
         click.echo(json.dumps({"folder": str(outcome.folder), **summary}))

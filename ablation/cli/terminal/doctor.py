@@ -75,7 +75,9 @@ def _places(workspace: Path) -> Iterator[Check]:
     kind, free = file_system(workspace) or "unknown", shutil.disk_usage(folder).free / 2**30
     if on_network(workspace):
         yield Check(
-            "note", "file system", f"{kind}, a network file system: pass --storage and --tracking to `ablate run`"
+            "note",
+            "file system",
+            f"{kind}, a network file system: databases are in {tempfile.gettempdir()} during runs",
         )
     else:
         yield Check("good", "file system", f"{kind}, local, {free:.0f} GiB free")

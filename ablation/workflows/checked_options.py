@@ -1,0 +1,65 @@
+"""Checks of a command's options that need no input data: the first step of a run. Nothing is written."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ablation.engine import plan
+from ablation.store import record as records
+from ablation.store.record import Record
+from ablation.store.upgrade import opened
+from ablation.store.workspace import Workspace, check_name
+from ablation.study.grid import Trial
+from ablation.trackers import databases
+from ablation.workflows.run_options import NO_TRACKERS, RunOptions
+
+
+@dataclass(frozen=True)
+class CheckedOptions:
+    """Options that were checked, and what is stored of their study.
+
+    `old`: record of the study's last run; None before the first. `missing`: trials without a result; None where the
+    rows or seeds are not those of the last run.
+    """
+
+    options: RunOptions
+    workspace: Workspace
+    old: Record | None
+    missing: tuple[Trial, ...] | None
+
+    def missing_of(self, record: Record) -> list[Trial]:
+        """Return the trials of a record without a result."""
+        if record == self.old and self.missing is not None:
+            return list(self.missing)
+        return plan.missing(self.workspace, record, record.grid.trials(), self.options.retry)
+
+
+def checked(options: RunOptions, say: Callable[[str], None]) -> CheckedOptions:
+    """Return the options with what is stored of their study.
+
+    Args:
+        options: options of the command.
+        say: receives notes for the user.
+
+    Raises:
+        AblateError: an option is wrong, or this machine does not support it.
+    """
+    check_name(options.name)
+    _check_trackers(options)
+    if refuse := getattr(options.experiment, "check", None):
+        refuse(options.request())
+    workspace = opened(options.workspace, say)
+    old = records.read(workspace.study(options.name))
+    grid = options.grid.replicated(options.replicates or 0)
+    is_same = old is not None and old.grid == grid
+    missing = tuple(plan.missing(workspace, old, grid.trials(), options.retry)) if old and is_same else None
+    return CheckedOptions(options, workspace, old, missing)
+
+
+def _check_trackers(options: RunOptions) -> None:
+    """Raise AblateError where a tracker's database cannot be used."""
+    if options.trackers == NO_TRACKERS:
+        return
+    workspace = Workspace(options.workspace)
+    databases.need_driver("--storage", options.storage)
+    databases.need_driver("--tracking", options.tracking)
+    databases.refuse_shared(workspace, options.storage, options.tracking)
