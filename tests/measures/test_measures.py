@@ -248,7 +248,7 @@ def test_numbers_for_prose_have_the_measures_decimals(regressed: Report):
     mae = regressed.study.analysis.rows[4].primary.value
     assert f"ablate@4.test_mae\\endcsname{{{mae:.3f}}}" in text
     assert "ablate@4.delta_test_mae\\endcsname{$-$0." in text or "ablate@4.delta_test_mae\\endcsname{$-0." in text
-    assert latex._macro("delta_test_mae", -0.0001, 1, regression.mae()) == "0.000"
+    assert latex._macro("delta_test_mae", -0.0001, 3, regression.mae()) == "0.000"
 
 
 def test_from_three_seeds_on_errors_are_compared_over_seeds(tmp_path: Path):
