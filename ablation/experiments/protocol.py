@@ -160,7 +160,9 @@ class Experiment(Protocol):
       `make` runs in a worker and reports {"done": n, "of": n}.
     - `effort(training)`: the relative duration of a training, in any unit; by default the number of steps.
     - `updates(condition, examples)`: a number that decides between equal rows; by default the number of steps.
-    - `examine(workspace, record)`: facts about the inputs for the experiment's own warnings (`CheckContext.examined`).
+    - `inspect(workspace, record)`: computes and stores costly facts about the inputs, once, at the end of `ablate run`.
+    - `examine(workspace, record)`: these facts, read from their files, for the experiment's own warnings
+      (`CheckContext.examined`). Writes nothing.
     - `diagnostics()`: the experiment's own warnings: code -> a function of `analysis.check_context.CheckContext` that
       returns a Diagnostic or None. `pages`: a folder with a page CODE.md for each, which `ablate explain` prints.
     - `tables`, `figures`: functions of `analysis.study_analysis.StudyAnalysis` that return a Table or Figure, or None.

@@ -193,6 +193,7 @@ def _conclude(study: StudyRun, trained: int) -> RunSummary:
     kept = record.kept if record.keep != "none" else ""
     if sealed and sealed.row and not study.retention.selected(sealed.row) and kept:
         study.watch.say(f"note: row {sealed.row} is selected now, but its {kept} was not kept when it was trained")
+    getattr(record.experiment, "inspect", lambda workspace, record: None)(workspace, record)
     drawing = build(workspace, record, results, sealed, RenderOptions(importances=optuna_study.importances))
     write(workspace, drawing)
     study.trackers.agree(for_trackers(drawing), held_out(workspace, drawing.study))

@@ -127,16 +127,19 @@ def test_they_are_looked_for_once(tmp_path, faces, monkeypatch):
     grid = study_file.read("paper")
     record = study(tmp_path, grid, published(grid))
     workspace = sealed(tmp_path, record)
-    assert leaks.of(workspace, record, "given") is None
+    leaks.compute(workspace, record, "given")
+    assert leaks.stored(workspace, record, "given") is None
     folder = workspace.images(record.inputs.images)
     index = Index.from_json(folder.index.read_text())
     rng = np.random.default_rng(0)
     np.save(folder.pixels(32), rng.integers(0, 255, (len(index), 32, 32, 3), np.uint8))
     monkeypatch.setattr(leaks, "_near", lambda *_: {})
-    found = leaks.of(workspace, record, "given")
+    leaks.compute(workspace, record, "given")
+    found = leaks.stored(workspace, record, "given")
     assert found is not None
     folder.pixels(32).unlink()
-    assert leaks.of(workspace, record, "given") == found
+    leaks.compute(workspace, record, "given")
+    assert leaks.stored(workspace, record, "given") == found
 
 
 def test_a_study_says_what_its_data_leak(tmp_path):

@@ -109,12 +109,21 @@ def effort(training: HeadTraining) -> float:
 
 
 def examine(workspace: Workspace, record: Record) -> dict[str, Any]:
-    """Return the leaks of each split of a study, by level of `split`: copies, labels, subjects."""
+    """Return the stored leaks of each split of a study, by level of `split`: copies, labels, subjects."""
+    from ablation.experiments.keras_head.datasets import leaks
+
+    levels = record.inputs.splits if isinstance(record.inputs, ImageInputs) else ()
+    stored = {level: leaks.stored(workspace, record, level) for level in levels}
+    return {level: leaks_of_level for level, leaks_of_level in stored.items() if leaks_of_level}
+
+
+def inspect(workspace: Workspace, record: Record) -> None:
+    """Compute and store the leaks of each split of a study, where they are missing."""
     from ablation.experiments.keras_head.datasets import leaks
     from ablation.experiments.keras_head.training import features
 
-    has_images = isinstance(record.inputs, ImageInputs)
-    return dict(leaks.of_all(workspace, record, features.pretrained(workspace, record))) if has_images else {}
+    for level in record.inputs.splits:
+        leaks.compute(workspace, record, level, features.pretrained(workspace, record))
 
 
 def diagnostics() -> dict[str, Callable[[Any], Diagnostic | None]]:

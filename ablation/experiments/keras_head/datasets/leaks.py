@@ -220,38 +220,34 @@ def _missing(folder: ImagesFolder, key: str, stored: Mapping[str, object]) -> di
     return _by_split(Index.read(folder.index), stored_splits.read(folder, key)[0])
 
 
-def of(
+def stored(workspace: Workspace, record: Record, level: str) -> Leaks | None:
+    """Return the stored leaks of one split of a study; None where they were not computed. `level`: of `split`."""
+    folder, key = workspace.images(record.inputs.images), record.inputs.splits[level]
+    content = read_json(folder.leaks(key))
+    if not content:
+        return None
+    with understood(folder.leaks(key)):
+        return Leaks.model_validate(content | _missing(folder, key, content))
+
+
+def compute(
     workspace: Workspace, record: Record, level: str, features: Callable[[], np.ndarray | None] = lambda: None
-) -> Leaks | None:
-    """Return the leaks of one split of a study, computed once and stored in the workspace.
+) -> None:
+    """Compute and store the leaks of one split of a study, where they are not stored and its files are there.
 
     Args:
         workspace: the workspace of the study.
         record: the record of the study.
         level: the level of the factor `split`.
         features: returns the outputs (N, ...) of a pretrained backbone; None where not available.
-
-    Returns:
-        The leaks; None where no leaks are stored and the pixels or the split are missing.
     """
     folder, key = workspace.images(record.inputs.images), record.inputs.splits[level]
-    stored = read_json(folder.leaks(key))
-    if stored:
-        with understood(folder.leaks(key)):
-            return Leaks.model_validate(stored | _missing(folder, key, stored))
+    if folder.leaks(key).is_file() or not folder.split(key).is_file():
+        return
     pixels = _pixels(folder)
-    if pixels is None or not folder.split(key).is_file():
-        return None
-    leaks = find(Index.read(folder.index), stored_splits.read(folder, key)[0], pixels, features())
-    write_json(folder.leaks(key), leaks.model_dump(mode="json"))
-    return leaks
-
-
-def of_all(
-    workspace: Workspace, record: Record, features: Callable[[], np.ndarray | None] = lambda: None
-) -> dict[str, Leaks]:
-    """Return level of `split` -> leaks, for the levels whose leaks are stored or can be computed."""
-    return {level: leaks for level in record.inputs.splits if (leaks := of(workspace, record, level, features))}
+    if pixels is not None:
+        leaks = find(Index.read(folder.index), stored_splits.read(folder, key)[0], pixels, features())
+        write_json(folder.leaks(key), leaks.model_dump(mode="json"))
 
 
 def without(right: np.ndarray, leaked: Sequence[int]) -> tuple[float, float, int]:
