@@ -77,7 +77,7 @@ def _selecting(imported: Import) -> str:
     """Return the number that selects steps: that of select_on, otherwise the first on validation; "" for none."""
     stated_metrics = imported.import_keys.metrics
     numbers, _ = metrics.stated_metrics(stated_metrics, f"{imported.where}.metrics")
-    stated = imported.keys.select_on
+    stated = str(imported.keys.select_on)
     if stated not in ("", NOTHING):
         return stated if not stated.startswith("test_") or imported.keys.select_on_test else ""
     first = next((t.number for t in numbers if t.split == "val"), "")
@@ -149,7 +149,7 @@ def _grid(imported: Import, arranged: Arranged, inputs: Inputs) -> Grid:
         labels=("",) * len(rows), published=({},) * len(rows), reference=_default_reference(rows),
         select_on=_select_on(imported, experiment, inputs), split_seed=0, settings={}, stated=arranged.factors,
         seeds=tuple(sorted({trial.seed for trial in arranged.trials})), table=_table(imported, experiment, inputs),
-        margin=study_keys.margin(path, keys, experiment) if keys.equivalence_margin else None,
+        margin=study_keys.margin(path, keys, experiment) if keys.equivalence_margin is not None else None,
         measures=study_keys.measures(path, keys, experiment),
         replication=arranged.replication,
         only=tuple((trial.row, trial.seed) for trial in arranged.trials),
@@ -166,7 +166,7 @@ def _table(imported: Import, experiment: Any, inputs: Inputs) -> TableKeys:
     study_keys.primary(path, keys, experiment)  # raises an error for a measure that is not there
     table = study_keys.table(path, keys, experiment)
     on_test = [name for name in inputs.detailed if name in experiment.measures]
-    selecting = keys.select_on.partition("_")[2]
+    selecting = str(keys.select_on).partition("_")[2]
     first = selecting if selecting in on_test else next(iter(on_test), "")
     return table if table.primary or not first else table.model_copy(update={"primary": f"test_{first}"})
 

@@ -17,7 +17,8 @@ MARKS = {
     "reference": r"\circ",
     "selected": r"\star",
     "second": r"\diamond",
-    "alike": "=",
+    "alike": r"\sim",
+    "equivalent": "=",
     "gap": r"\dagger",
     "noise": r"\ddagger",
 }
