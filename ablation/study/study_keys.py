@@ -12,8 +12,6 @@ from pydantic.fields import FieldInfo
 
 from ablation import experiments
 from ablation.errors import AblateError
-from ablation.measures import stated as stated_measures
-from ablation.measures.measure import Measure
 from ablation.study.grid import NOTHING, Grid
 from ablation.study.import_keys import ImportKeys
 from ablation.study.table_keys import COSTS, SPLIT_NONE, Comparison, MeasureKeys, TableKeys
@@ -297,14 +295,14 @@ def margin(path: Path, file: StudyKeys, experiment: Any) -> float | None:
     return float(margins[name])
 
 
-def _refuse_large(where: str, file: StudyKeys, measure: Measure, value: Decimal | int) -> None:
+def _refuse_large(where: str, file: StudyKeys, measure: Any, value: Decimal | int) -> None:
     """Raise AblateError for a margin of 1 or more in a fraction, which [measures] may show as a percentage."""
-    keys = file.measures.get(measure.name, MeasureKeys()).model_dump(exclude_none=True)
-    means = stated_measures.applied({measure.name: measure}, {measure.name: keys}, where)[measure.name]
-    if means.is_share and value >= 1:
+    keys = file.measures.get(measure.name, MeasureKeys())
+    is_share = measure.is_share if keys.unit is None else keys.unit == "%"
+    if is_share and value >= 1:
         raise AblateError(
             f"{where}: {quote(value)} is not allowed; allowed: a fraction below 1, such as 0.01: smaller differences "
-            f"in {means.title} count as 0"
+            f"in {keys.title or measure.title} count as 0"
         )
 
 
