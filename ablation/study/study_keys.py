@@ -281,17 +281,17 @@ def margin(path: Path, file: StudyKeys, experiment: Any) -> float | None:
     stated, name = file.equivalence_margin, primary(path, file, experiment)
     if stated is None:
         return None
-    known, where = experiment.measures, f"{path}: equivalence_margin"
+    measures, where = experiment.measures, f"{path}: equivalence_margin"
     margins = stated if isinstance(stated, dict) else {name: stated}
-    for other in [n for n in margins if n not in known]:
-        raise AblateError(f"{where}: unknown measure {quote(other)}; known: {', '.join(known)}")
+    for other in [n for n in margins if n not in measures]:
+        raise AblateError(f"{where}: unknown measure {quote(other)}; known: {', '.join(measures)}")
     if name not in margins:
         raise AblateError(
             f"{where}: the primary measure {name} has no margin, and it alone is tested; state {name} = a number "
             "above 0, or set table.primary"
         )
     for other, value in margins.items():
-        _refuse_large(where if margins is not stated else f"{where}.{other}", file, known[other], value)
+        _refuse_large(where if margins is not stated else f"{where}.{other}", file, measures[other], value)
     return float(margins[name])
 
 
