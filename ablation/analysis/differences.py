@@ -24,7 +24,8 @@ from ablation.measures.measure import BINARY
 from ablation.statistics import bootstrap, intervals, tests
 from ablation.statistics.intervals import ALPHA, Interval
 from ablation.statistics.tests import Discordance
-from ablation.study.table_keys import BOTH
+from ablation.study.table_keys import BOTH, EXAMPLES
+from ablation.study.table_keys import SEEDS as SEEDS_ALONE
 
 Rows = Mapping[int, Sample]
 Pairs = Sequence[tuple[int, int]]
@@ -40,13 +41,23 @@ def common(a: Sample, b: Sample) -> tuple[Sample, Sample]:
 
 
 def has_too_few(a: Sample, b: Sample) -> bool:
-    """Return whether two rows that are to be compared over seeds and examples have too few seeds in common for that,
-    though at least one of them has enough. A test over the examples of these seeds would claim something else, and in
-    a family with tests over both, it would err too often. Rows without examples are compared over seeds."""
-    has_examples = a.scores is not None or a.draws is not None
-    if a.uncertainty != BOTH or not has_examples or a.clusters is not None:
+    """Return whether two rows that are to be compared over seeds have too few seeds in common for that, though at least
+    one of them has enough. A test over the examples of these seeds would claim something else, and in a family with
+    tests over seeds, it would err too often. Rows without examples are compared unpaired."""
+    has_examples = any(values is not None for values in (a.scores, a.pseudo, a.draws))
+    over_seeds = a.uncertainty == BOTH or (a.uncertainty == SEEDS_ALONE and not a.legacy)
+    if not over_seeds or not has_examples or a.clusters is not None or have_own_seeds(a, b):
         return False
     return max(len(a.seeds), len(b.seeds)) >= SEEDS > len(set(a.seeds) & set(b.seeds))
+
+
+def have_own_seeds(a: Sample, b: Sample) -> bool:
+    """Return whether two rows that are to be compared over seeds have enough of them, and none in common. Such seeds
+    are independent, and the rows are not paired by seed."""
+    if a.uncertainty == EXAMPLES or a.by_fold or (a.uncertainty == SEEDS_ALONE and a.legacy):
+        return False
+    has_scores = all(s.scores is not None or s.pseudo is not None for s in (a, b)) or a.uncertainty == SEEDS_ALONE
+    return has_scores and min(len(a.seeds), len(b.seeds)) >= SEEDS and not set(a.seeds) & set(b.seeds)
 
 
 class _Chunk(NamedTuple):
@@ -77,19 +88,20 @@ class _Chunk(NamedTuple):
 def _chunks(rows: Rows, pairs: Pairs) -> Iterator[tuple[Pairs, _Chunk]]:
     """Yield pairs with the same numbers of seeds and the same units of comparison, so many at a time that the memory
     is bounded."""
-    kinds: dict[tuple[str, int, int, bool], list[tuple[int, int]]] = {}
+    kinds: dict[tuple[str, int, int, bool, bool], list[tuple[int, int]]] = {}
     for a, b in dict.fromkeys(pairs):
         samples = common(rows[a], rows[b])
         lengths = len(samples[0].seeds), len(samples[1].seeds)
-        kind = (basis(samples).source, *lengths, has_too_few(rows[a], rows[b]))
+        own_seeds, too_few = (rule(rows[a], rows[b]) for rule in (have_own_seeds, has_too_few))
+        kind = (basis(samples).source, *lengths, own_seeds, too_few)
         kinds.setdefault(kind, []).append((a, b))
-    for (*_, too_few), same_kind in kinds.items():
+    for (*_, own_seeds, too_few), same_kind in kinds.items():
         first = rows[same_kind[0][0]]
         size = max(1, min(bootstrap.CHUNK, MOST_VALUES // max(1, first.n * len(first.seeds))))
         for start in range(0, len(same_kind), size):
             chunk = same_kind[start : start + size]
             samples_of_pairs = [common(rows[a], rows[b]) for a, b in chunk]
-            units = Basis(NOTHING) if too_few else basis(samples_of_pairs[0])
+            units = Basis(NOTHING) if too_few or own_seeds else basis(samples_of_pairs[0])
             yield chunk, _compared(samples_of_pairs, units, too_few)
 
 
@@ -149,7 +161,7 @@ def _differences(chunk: _Chunk, margin: float | None) -> list[Difference]:
         Difference(
             interval, {}, units.over, p_value, against, p_exact, equivalent=equivalent,
             wins=None if units.source == FOLD else _wins(*pair),
-            common_seeds=len(pair[0].seeds) if pair[0].seeds == pair[1].seeds else 0,
+            common_seeds=len(pair[0].seeds) if pair[0].seeds == pair[1].seeds else 0, drawn=units.drawn,
         )
         for interval, p_value, against, p_exact, equivalent, pair in columns
     ]  # fmt: skip

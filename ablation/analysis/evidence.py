@@ -10,7 +10,7 @@ import numpy as np
 from ablation.analysis.facts import Inference, Sample
 from ablation.measures import repeats
 from ablation.measures.measure import AGGREGATE, BINARY, BOUNDED, PER_EXAMPLE, Columns, Measure
-from ablation.statistics import bootstrap
+from ablation.statistics import bootstrap, jackknife
 from ablation.statistics.groups import example_counts
 from ablation.store.examples import Examples
 
@@ -190,6 +190,7 @@ def samples(rows: Mapping[int, Evidence], measure: Measure, inference: Inference
         row: replace(
             sample,
             uncertainty=inference.uncertainty,
+            legacy=inference.legacy,
             groups=evidence.groups if inference.by_group else None,
             by_fold=inference.by_fold,
             clusters=_clusters(sample.seeds, inference.clusters),
@@ -205,8 +206,8 @@ def _clusters(seeds: Sequence[int], clusters: Mapping[int, int]) -> np.ndarray |
 
 
 def drawn(rows: Mapping[int, Evidence], measure: Measure, inference: Inference = EVERY_SEED) -> dict[int, Sample]:
-    """Return the output of `samples`, with bootstrap draws of an aggregate. Rows on the same examples share the
-    bootstrap samples."""
+    """Return the output of `samples`, with pseudo-values or bootstrap draws of an aggregate. Rows on the same examples
+    share the bootstrap samples."""
     row_samples = samples(rows, measure, inference)
     if measure.kind in PER_EXAMPLE:
         return row_samples
@@ -216,10 +217,30 @@ def drawn(rows: Mapping[int, Evidence], measure: Measure, inference: Inference =
             predictions = [columns for r in aggregates for columns in rows[r]._each]
             row, sample = next(iter(aggregates.items()))
             strata = rows[row].shared["label"] if measure.stratified else None
-            draws = _draws(measure, predictions, sample, strata)
-            parts = np.split(draws, np.cumsum([len(s.seeds) for s in aggregates.values()])[:-1])
-            row_samples |= {r: replace(s, draws=part) for (r, s), part in zip(aggregates.items(), parts, strict=True)}
+            pseudo = None if inference.legacy else _pseudo_values(measure, predictions, aggregates)
+            values = _draws(measure, predictions, sample, strata) if pseudo is None else pseudo
+            parts = np.split(values, np.cumsum([len(s.seeds) for s in aggregates.values()])[:-1])
+            for (r, s), part in zip(aggregates.items(), parts, strict=True):
+                row_samples[r] = replace(s, draws=part) if pseudo is None else replace(s, pseudo=part)
     return row_samples
+
+
+def _pseudo_values(
+    measure: Measure, predictions: Sequence[Columns], aggregates: Mapping[int, Sample]
+) -> np.ndarray | None:
+    """Return the jackknife's pseudo-values of A sets of predictions over U examples or groups, (A, U).
+
+    The result is None for many examples or groups, for an aggregate that is not smooth, and where it is not defined
+    without one of the units.
+    """
+    sample = next(iter(aggregates.values()))
+    groups = np.arange(sample.n) if sample.groups is None else sample.groups
+    sizes = np.bincount(groups)
+    if not measure.smooth or len(sizes) > jackknife.MOST_UNITS:
+        return None
+    values = np.concatenate([sample.values for sample in aggregates.values()])
+    without = jackknife.left_out(_resampling(measure, predictions), groups)
+    return None if np.isnan(without).any() else jackknife.pseudo_values(values, without, sizes)
 
 
 def _draws(measure: Measure, predictions: Sequence[Columns], sample: Sample, strata: np.ndarray | None) -> np.ndarray:

@@ -24,13 +24,15 @@ class Inference:
 
     `uncertainty`: "seeds", "examples" or "both". `by_group`: whether groups of examples are the units, where the
     examples have groups. `by_fold`: whether the seeds are folds of a cross-validation. `clusters`: seed -> cluster,
-    where the trainings of a row are repeats of different settings.
+    where the trainings of a row are repeats of different settings. `legacy`: whether the methods are those of version
+    0.1, where later ones differ.
     """
 
     uncertainty: str = SEEDS_ALONE
     by_group: bool = False
     by_fold: bool = False
     clusters: Mapping[int, int] = field(default_factory=dict)
+    legacy: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,11 @@ class Sample:
             of B samples, to the aggregate of each seed, (S, B).
         draws: output of `resample` for bootstrap samples, (S, B), the same samples for all rows of a split; None where
             no samples were drawn.
+        pseudo: pseudo-values of an aggregate for each seed and unit, (S, U), as `jackknife.pseudo_values` returns them;
+            None where there are none.
         groups: position of each example's group, (N,), where groups of examples are the units; otherwise None.
         uncertainty: what intervals and tests cover: "seeds", "examples" or "both".
+        legacy: whether the methods are those of version 0.1, where later ones differ.
         by_fold: whether the seeds are folds of a cross-validation.
         clusters: position of each training's cluster, (S,), where trainings are repeats of different settings;
             otherwise None.
@@ -65,8 +70,10 @@ class Sample:
     scores: np.ndarray | None = None
     resample: Callable[[np.ndarray], np.ndarray] | None = None
     draws: np.ndarray | None = None
+    pseudo: np.ndarray | None = None
     groups: np.ndarray | None = None
     uncertainty: str = SEEDS_ALONE
+    legacy: bool = False
     by_fold: bool = False
     clusters: np.ndarray | None = None
 
@@ -92,12 +99,14 @@ class Sample:
         if tuple(seeds) == self.seeds:
             return self
         positions = [self.seeds.index(s) for s in seeds]
-        scores, draws = (None if values is None else values[positions] for values in (self.scores, self.draws))
+        stored = (self.scores, self.draws, self.pseudo)
+        scores, draws, pseudo = (None if values is None else values[positions] for values in stored)
         resample = self.resample
         part = (lambda weights: resample(weights)[positions]) if resample else None
         return replace(
-            self, seeds=tuple(seeds), values=self.values[positions], scores=scores, resample=part, draws=draws
-        )
+            self, seeds=tuple(seeds), values=self.values[positions], scores=scores, resample=part, draws=draws,
+            pseudo=pseudo,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -116,6 +125,7 @@ class Difference:
         p_holm: p value adjusted within the family of its table; nan before the adjustment.
         equivalent: whether the difference is within the study's margin; None where this was not tested.
         common_seeds: number of seeds that both rows have.
+        drawn: whether interval and test are those of bootstrap samples.
         wins: number of common seeds with a larger value of the second row, ties as half, and number of common seeds;
             None for fewer than five.
     """
@@ -130,6 +140,7 @@ class Difference:
     equivalent: bool | None = None
     wins: tuple[float, int] | None = None
     common_seeds: int = 0
+    drawn: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,6 +153,7 @@ class Score:
         over_both: interval over seeds and examples; None where the study asks for another one.
         over: units of the interval that tables print, as in `Difference.over`; "" where there is none.
         counted: whether the value is a share of right examples, so that `over_examples` is Wilson's interval.
+        drawn: whether the interval that tables print is that of bootstrap samples.
     """
 
     value: float
@@ -150,6 +162,7 @@ class Score:
     over_both: Interval | None = None
     over: str = ""
     counted: bool = False
+    drawn: bool = False
 
     @property
     def interval(self) -> Interval:

@@ -29,13 +29,14 @@ def score(sample: Sample) -> Score:
     if units.source in (CROSSED, TWO_WAY, WIDER):
         over_both = _over_units(sample, units)
     over = "" if sample.by_fold else units.over or (EXAMPLES if over_examples else "")
-    return Score(value, over_examples, over_seeds, over_both, over, _is_counted(sample) and sample.groups is None)
+    is_counted = _is_counted(sample) and sample.groups is None
+    return Score(value, over_examples, over_seeds, over_both, over, is_counted, units.drawn)
 
 
 def _over_examples(sample: Sample) -> Interval | None:
     """Return the interval over examples, or over their groups. Wilson's for right and wrong examples of one seed;
-    Student's t for scores, on the log odds for shares; bootstrap percentiles for an aggregate; None where there is
-    nothing to compute one from."""
+    Student's t for scores, on the log odds for shares; the jackknife or bootstrap percentiles for an aggregate; None
+    where there is nothing to compute one from."""
     units = basis([replace(sample, uncertainty=EXAMPLES)])
     if units.source == DRAW:
         assert sample.draws is not None
@@ -53,8 +54,10 @@ def _over_units(sample: Sample, units: Basis) -> Interval:
     if units.source == CROSSED and _is_counted(sample) and not units.sizes:  # seeds that all agree add nothing
         return intervals.wilson(round(sample.mean * sample.n), sample.n)
     interval = intervals_of(values, np.array([sample.mean]), units, REAL)[0]
-    # Beside an interval over seeds, tables that are printed already hold the t interval, which verify computes again.
-    is_beside = sample.uncertainty == SEEDS_ALONE and units.source == SCORE and not units.sizes
+    if sample.pseudo is not None:
+        return intervals.on_scale(interval, *sample.bounds)
+    # Beside an interval over seeds, tables of version 0.1 hold the t interval, which verify computes again.
+    is_beside = sample.legacy and sample.uncertainty == SEEDS_ALONE and units.source == SCORE and not units.sizes
     if sample.kind in SHARES and units.source in (SCORE, CROSSED) and not is_beside:
         n_units = values.shape[1] // units.seeds if units.source == CROSSED else values.shape[1]
         interval = intervals.of_share(interval, units.sizes.degrees if units.sizes else n_units - 1)

@@ -46,7 +46,8 @@ def analyse(
     grid, name = record.grid, record.primary.name
     largest = max((row.n for row in evidence.test.values()), default=0)
     bootstrapped = all_intervals or (len(grid.rows) <= BOOTSTRAP_ROWS and largest <= BOOTSTRAP_EXAMPLES)
-    inference = Inference(record.uncertainty, record.by_group, grid.replication == "folds", record.inputs.clusters)
+    by_fold, clusters = grid.replication == "folds", record.inputs.clusters
+    inference = Inference(record.uncertainty, record.by_group, by_fold, clusters, record.legacy)
     sampled = partial(drawn if bootstrapped else samples, inference=inference)
     val, test = sampled(evidence.val, record.primary), {m.name: sampled(evidence.test, m) for m in record.detailed}
     rows, others = test[name], {m: rows for m, rows in test.items() if m != name}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ablation.analysis.facts import SEEDS, Sample
-from ablation.measures.measure import BINARY
+from ablation.measures.measure import AGGREGATE, BINARY
 from ablation.statistics import bootstrap, intervals, tests
 from ablation.statistics.crossed import ComponentMeans, crossed_means, grouped_means
 from ablation.statistics.groups import FEW as FEW_GROUPS
@@ -48,6 +48,11 @@ class Basis:
             TWO_WAY: f"seeds and {units}", WIDER: f"seeds or {units}, the wider", NOTHING: "",
         }[self.source]  # fmt: skip
 
+    @property
+    def drawn(self) -> bool:
+        """True where intervals and tests are those of bootstrap samples."""
+        return self.source in (DRAW, TWO_WAY, WIDER)
+
     def matrix(self, values: np.ndarray) -> np.ndarray:
         """Return values as `measured` gives them, (P, S * N), as matrices (P, S, N)."""
         return values.reshape(len(values), self.seeds, -1)
@@ -69,9 +74,9 @@ def basis(rows: Sequence[Sample]) -> Basis:
     has_seeds = len({r.seeds for r in rows}) == 1 and len(first.seeds) >= SEEDS
     if first.by_fold:
         return Basis(FOLD if has_seeds else NOTHING, len(first.seeds))
-    has_scores, has_draws = (
-        all(values is not None for values in column) for column in ([r.scores for r in rows], [r.draws for r in rows])
-    )
+    columns = [r.scores for r in rows], [r.pseudo for r in rows], [r.draws for r in rows]
+    of_each, of_units, has_draws = (all(values is not None for values in column) for column in columns)
+    has_scores = of_each or of_units
     seeds, sizes = len(first.seeds), None
     if first.groups is not None and (has_scores or has_draws):
         sizes = GroupSizes(np.bincount(first.groups))
@@ -91,18 +96,18 @@ def measured(rows: Sequence[Sample], units: Basis) -> np.ndarray:
     """Return the values of R rows to compare, one column per unit.
 
     Returns:
-        The value for each seed or fold, (R, S); the mean score of each example, (R, N), or group, (R, G); these for
-            each seed, (R, S * N); the mean under each bootstrap sample, (R, B); seeds and samples, (R, S + B); or the
-            mean alone, (R, 1).
+        The value for each seed or fold, (R, S); the mean score of each example, (R, N), or group, (R, G), or their
+            pseudo-values; these for each seed, (R, S * N); the mean under each bootstrap sample, (R, B); seeds and
+            samples, (R, S + B); or the mean alone, (R, 1).
     """
     if units.source == SEED:
         return np.stack([r.values for r in rows])
     if units.source == FOLD:
         return np.stack([intervals.of_overlapping_folds(r.values) for r in rows])
     if units.source == SCORE:
-        return np.stack([_by_group(r, r.share) for r in rows])
+        return np.stack([_by_group(r, r.share) if r.pseudo is None else r.pseudo.mean(axis=0) for r in rows])
     if units.source == CROSSED:
-        return np.stack([_by_group(r, r.scores).ravel() for r in rows if r.scores is not None])
+        return np.stack([of_seeds(r).ravel() for r in rows])
     if units.source == TWO_WAY:
         counts = _seed_counts(units.seeds)
         return np.stack([(counts * r.draws).sum(axis=0) / units.seeds for r in rows if r.draws is not None])
@@ -115,6 +120,14 @@ def measured(rows: Sequence[Sample], units: Basis) -> np.ndarray:
 def _by_group(sample: Sample, scores: np.ndarray) -> np.ndarray:
     """Return scores (..., N), or values of groups (..., G) where groups are the units."""
     return scores.astype(float) if sample.groups is None else group_values(scores, sample.groups)
+
+
+def of_seeds(sample: Sample) -> np.ndarray:
+    """Return the value of each seed and unit, (S, N) or (S, G): scores, or pseudo-values of an aggregate."""
+    if sample.pseudo is not None:
+        return sample.pseudo
+    assert sample.scores is not None
+    return _by_group(sample, sample.scores)
 
 
 def _seed_counts(seeds: int) -> np.ndarray:
@@ -168,9 +181,12 @@ def p_values(a: np.ndarray, b: np.ndarray, units: Basis) -> list[float]:
 
 
 def exact_p_values(a: np.ndarray, b: np.ndarray, units: Basis, kind: str) -> list[float] | list[None]:
-    """Return the p of the sign-flip test, for few units; None for each pair otherwise. `a`, `b`: as for `p_values`."""
+    """Return the p of the sign-flip test, for few units; None for each pair otherwise, and for pseudo-values, whose
+    signs cannot be flipped. `a`, `b`: as for `p_values`."""
     if units.source == SEED:
         return tests.sign_flip(a, b)
+    if kind == AGGREGATE:
+        return [None] * len(a)
     if units.source == SCORE and units.sizes and len(units.sizes.sizes) < FEW_GROUPS:
         shares = units.sizes.symmetric(b - a)
         return tests.sign_flip(np.zeros_like(shares), shares)

@@ -146,6 +146,8 @@ class Experiment(Protocol):
     - `primary`: the name of the measure whose differences are tested; by default the selecting one, then the first.
     - `detailed`: names of measures that have intervals on test; by default the primary measure alone.
     - `uncertainty`, `units`: the defaults of these keys of [table]: "both" and "groups" without these names.
+    - `legacy`: True where tables keep the methods of version 0.1: bootstrap percentiles of aggregates of few examples
+      too, t intervals of shares beside those over seeds, and examples where rows have too few common seeds.
     - `noun`: the word for one example ("image").
     - `selects_nothing`: the reason in words where a study selects no row.
     - `varies`: what the seed of a trial changes, in words ("initialisation, order of training examples").

@@ -78,5 +78,5 @@ def auc(classes: int = 2, column: str = "probability") -> Measure:
     title = "AUC" if classes == 2 else "macro-AUC"
     return Measure(
         "auc", title, decimals=3, kind=AGGREGATE, needs=("label", column), aggregate=aggregate, resampled=resampled,
-        bounds=SHARE, heading="AUC", stratified=True,
+        bounds=SHARE, heading="AUC", stratified=True, smooth=True,
     )  # fmt: skip

@@ -30,5 +30,5 @@ def _value(columns: Columns) -> float:
 
 BALANCED_ACCURACY = Measure(
     "balanced_accuracy", "balanced accuracy", "%", kind=AGGREGATE, needs=("label", "predicted"), aggregate=_value,
-    resampled=_recalls, bounds=SHARE, heading="Bal. acc.",
+    resampled=_recalls, bounds=SHARE, heading="Bal. acc.", smooth=True,
 )  # fmt: skip

@@ -43,7 +43,7 @@ def _f1_of(name: str, title: str, average: str, classes: int | None, splits: tup
 
     return Measure(
         name, title, "%", kind=AGGREGATE, needs=("label", "predicted"), aggregate=aggregate, resampled=resampled,
-        bounds=SHARE, heading=title[0].upper() + title[1:], splits=splits,
+        bounds=SHARE, heading=title[0].upper() + title[1:], splits=splits, smooth=True,
     )  # fmt: skip
 
 

@@ -60,8 +60,9 @@ def _measure(name: str, title: str, lowest: float, resampled: Resampled) -> Meas
         return float(resampled([columns], np.ones((1, len(columns["label"]))))[0, 0])
 
     return Measure(
-        name, title, kind=AGGREGATE, needs=NEEDS, aggregate=aggregate, resampled=resampled, bounds=(lowest, 1.0)
-    )
+        name, title, kind=AGGREGATE, needs=NEEDS, aggregate=aggregate, resampled=resampled, bounds=(lowest, 1.0),
+        smooth=True,
+    )  # fmt: skip
 
 
 R2 = _measure("r2", "R²", -np.inf, _r2)

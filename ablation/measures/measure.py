@@ -50,6 +50,8 @@ class Measure:
         stratified: True where bootstrap samples have as many examples of each label as the examples themselves.
         descriptive: True for a number without interval and test, such as one whose bootstrap is biased. No row is
             selected by it.
+        smooth: True for an aggregate that changes smoothly with the weights of the examples, as a ratio of means does
+            and a median does not. With few examples, its intervals are those of the jackknife, which needs this.
         directed: False where nobody stated whether high or low values are better. No row is selected by such a measure.
     """
 
@@ -69,6 +71,7 @@ class Measure:
     stratified: bool = False
     descriptive: bool = False
     directed: bool = True
+    smooth: bool = False
 
     def __post_init__(self) -> None:
         allowed = {"kind": KINDS, "best": ("high", "low")}

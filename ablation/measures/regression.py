@@ -46,5 +46,5 @@ def rmse(unit: str = "", decimals: int = 3) -> Measure:
     """Return the root mean squared error of examples with the columns `label` and `predicted`, in `unit`."""
     return Measure(
         "rmse", "RMSE", unit, decimals, "low", AGGREGATE, ("label", "predicted"), aggregate=_root, resampled=_roots,
-        bounds=FROM_0,
+        bounds=FROM_0, smooth=True,
     )  # fmt: skip

@@ -61,8 +61,9 @@ class Table:
     Attributes:
         name: name of the study.
         key: identifier of the table within the study.
-        marks: marks of each row: reference, selected, alike (no significant difference from the selected row), gap
-            (overfits), noise (within the replicates), second (second best on validation).
+        marks: marks of each row: reference, selected, alike (no significant difference from the selected row),
+            equivalent (to the reference, as a test showed), gap (overfits), noise (within the replicates), second
+            (second best on validation).
         ids: ids of the trials of each row.
     """
 

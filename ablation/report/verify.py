@@ -14,6 +14,7 @@ from ablation.errors import AblateError
 from ablation.model.table import WORDING
 from ablation.report.build import Importances, RenderOptions, Report, rebuild
 from ablation.report.tables import stars
+from ablation.report.tables.cells import MARKS
 from ablation.store import aliases
 from ablation.store.upgrade import opened
 from ablation.store.workspace import Workspace
@@ -263,6 +264,17 @@ def _with_new_ids(workspace: Workspace, text: str) -> str:
     return re.sub(r"\b[0-9a-f]{16}(?=-\d)", lambda match: new_ids.get(match[0], match[0]), text) if new_ids else text
 
 
+def _with_new_marks(content: Content) -> Content:
+    """Return a table of an earlier wording with today's mark of rows without a significant difference, which was =."""
+
+    def marked(cell: str) -> str:
+        in_latex = re.sub(r"(\$\^\{[^}]*)=", r"\1\\sim", cell)
+        return re.sub(r"=(?=[†‡]*\**$)", MARKS["alike"], in_latex)
+
+    lines = tuple((name, tuple(marked(c) if k == 0 else c for k, c in enumerate(cs))) for name, cs in content.lines)
+    return replace(content, lines=lines)
+
+
 def check(workspace: Workspace, path: Path, importances: Importances | None = None) -> Verified:
     """Compare a table file with the table that the study's files give now, and return the mismatches.
 
@@ -301,6 +313,8 @@ def check(workspace: Workspace, path: Path, importances: Importances | None = No
     fresh, same_wording = read(drawing.files[name]), wording == WORDING
     if not same_wording and stored.texts and len(stored.columns) == len(fresh.columns):
         stored = replace(stored, columns=fresh.columns)  # headings have other words, in the same places
+    if not same_wording and name.startswith("table."):
+        stored = _with_new_marks(stored)
     mismatches = foreign or list(_compare(stored, fresh, same_wording))
     # The table may have been rendered with all intervals.
     if mismatches and not foreign and not drawing.study.analysis.bootstrapped:

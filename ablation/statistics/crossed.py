@@ -105,6 +105,32 @@ def crossed_means(values: np.ndarray, sizes: GroupSizes | None = None) -> Compon
     return _without_rounding(values, means, variances, one_way, degrees)
 
 
+def means_of_own_seeds(first: np.ndarray, second: np.ndarray, sizes: GroupSizes | None = None) -> ComponentMeans:
+    """Return the mean difference of two rows of independent seeds on the same units, second minus first.
+
+    The components over seeds add up, with Welch's (1947) degrees of freedom; that over units is of paired differences.
+
+    Args:
+        first, second: scores of the two rows, (S, N) and (T, N) with S, T, N >= 2; or values of groups.
+        sizes: sizes of the groups where the values are those of groups.
+    """
+    parts = [crossed_means(values[None], sizes) for values in (first, second)]
+    seeds = np.array([part.one_way[0, 0] for part in parts])
+    difference = second.mean(axis=0) - first.mean(axis=0)
+    deviations = difference - difference.mean()
+    if sizes:
+        deviations = deviations * sizes.scale
+    n_units, of_seeds = len(difference), sum(part.variances[0, 0] for part in parts)
+    of_units = (deviations**2).sum() / (n_units * (n_units - 1))
+    df_seeds = min(len(first), len(second)) - 1.0
+    if seeds.any():
+        df_seeds = seeds.sum() ** 2 / sum(seeds**2 / (len(first) - 1, len(second) - 1))
+    return _without_rounding(
+        np.concatenate([first, second]), difference.mean()[None], np.array([[of_seeds], [of_units]]),
+        np.array([[seeds.sum()], [of_units]]), np.array([df_seeds, parts[0].degrees[1]]),
+    )  # fmt: skip
+
+
 def _without_rounding(
     values: np.ndarray, means: np.ndarray, variances: np.ndarray, one_way: np.ndarray, degrees: np.ndarray
 ) -> ComponentMeans:

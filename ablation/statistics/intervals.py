@@ -166,6 +166,34 @@ def of_share(interval: Interval, degrees: float) -> Interval:
     return Interval(value, float(special.expit(center - reach)), float(special.expit(center + reach)))
 
 
+def on_scale(interval: Interval, low: float, high: float) -> Interval:
+    """Return the interval of a value with a range from its Student's t interval, by the same half-width on a scale
+    without bounds: the log odds of the range, or the logarithm of the distance from its only bound.
+
+    The delta method gives the half-width on that scale, as for the area under the ROC curve on the log odds (Pepe 2003,
+    5.2). The bounds are nan where the value lies at a bound, where this scale is infinite.
+
+    Args:
+        interval: t interval of the value, symmetric. Its bounds are nan where nothing varies.
+        low, high: smallest and largest possible value; infinite where there is none.
+    """
+    value, distance = interval.value, interval.high - interval.value
+    below, above = value - low, high - value
+    if np.isinf(below) and np.isinf(above):
+        return interval
+    if below <= 0 or above <= 0:
+        return Interval(value, float("nan"), float("nan"))
+    if np.isinf(above):
+        reach = np.exp(distance / below)
+        return Interval(value, float(low + below / reach), float(low + below * reach))
+    if np.isinf(below):
+        reach = np.exp(distance / above)
+        return Interval(value, float(high - above * reach), float(high - above / reach))
+    center, reach = np.log(below / above), distance * (1 / below + 1 / above)
+    bounds = (float(low + (high - low) * special.expit(center + side * reach)) for side in (-1, 1))
+    return Interval(value, *bounds)
+
+
 def of_overlapping_folds(values: np.ndarray) -> np.ndarray:
     """Return values of J folds, (J,), spread so that their t interval is that of the corrected resampled t test.
 

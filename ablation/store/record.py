@@ -177,6 +177,11 @@ class Record(BaseModel):
         return units == GROUPS
 
     @property
+    def legacy(self) -> bool:
+        """Whether intervals and tests keep the methods of version 0.1, where later ones differ."""
+        return bool(getattr(self.experiment, "legacy", False))
+
+    @property
     def noun(self) -> str:
         """The word for one example."""
         return getattr(self.experiment, "noun", "example")

@@ -19,6 +19,8 @@ from ablation.study.table_keys import COSTS, SPLIT_NONE, Comparison, MeasureKeys
 
 MAX_SEED = 2**32 - 1  # the largest seed that NumPy and scikit-learn accept
 MAX_ROWS = 10_000
+UNIONS = ("str", "int", "constrained-int")  # names that pydantic gives to the first members of unions
+Margin = Annotated[int, Field(gt=0)] | Annotated[Decimal, Field(gt=0)]
 
 
 class ExperimentKeys(BaseModel):
@@ -30,6 +32,15 @@ class ExperimentKeys(BaseModel):
     task: Literal["", "classes", "numbers", "scores", "scalars"] = Field(
         default="", description="classes, numbers, scores or scalars: what the columns of the examples are"
     )
+
+
+class SelectKeys(BaseModel):
+    """Keys of select_on as a table: the number that selects rows, and its direction."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    metric: str
+    best: Literal["high", "low"]
 
 
 class StudyKeys(BaseModel):
@@ -44,14 +55,19 @@ class StudyKeys(BaseModel):
     reference: int | str | dict[str, Any] | None = Field(
         None, description="the number of a row, from 1, its label, or levels that only it has"
     )
-    select_on: str = Field("", description="val_ and the name of a measure, or none")
+    select_on: str | SelectKeys = Field(
+        "", description='val_ and the name of a measure, none, or { metric = "val_...", best = "high" or "low" }'
+    )
     select_on_test: bool = Field(False, description="true or false")
     seeds: list[Annotated[int, Field(ge=0, le=MAX_SEED)]] = Field(
         [0], min_length=1, description=f"a list of one or more whole numbers from 0 to {MAX_SEED}"
     )
     published_test_images: int | None = Field(None, ge=1, description="the number of test images of the source, from 1")
-    equivalence_margin: Decimal | None = Field(
-        None, gt=0, description="a number above 0, such as 0.01: smaller differences in the primary measure count as 0"
+    repeats: int = Field(1, ge=1, description="a whole number from 1")
+    equivalence_margin: Margin | dict[str, Margin] | None = Field(
+        None,
+        description="a number above 0, such as 0.01: smaller differences in the primary measure count as 0; or a table "
+        "for several measures, as in { accuracy = 0.01, macro_f1 = 0.02 }",
     )
     table: TableKeys = Field(default_factory=TableKeys, description="a table: [table], then key = value")
     compare: list[Comparison] = Field(default_factory=list, description="a list of tables: [[compare]]")
@@ -75,7 +91,7 @@ class StudyKeys(BaseModel):
 
 TABLES: dict[str, type[BaseModel]] = {
     "experiment": ExperimentKeys, "import": ImportKeys, "table": TableKeys, "compare": Comparison,
-    "measures": MeasureKeys,
+    "measures": MeasureKeys, "select_on": SelectKeys,
 }  # fmt: skip
 
 
@@ -112,9 +128,41 @@ def parse(path: Path) -> StudyKeys:
     except (ValueError, ArithmeticError):
         raise AblateError(f"{path}: not valid TOML: a number in it is too long") from None
     try:
-        return StudyKeys.model_validate(content)
+        keys = StudyKeys.model_validate(content)
     except ValidationError as error:
         raise AblateError(f"{path}: {key_error(error)}") from None
+    _refuse_repeats(path, keys)
+    return _directed(path, keys)
+
+
+def _refuse_repeats(path: Path, file: StudyKeys) -> None:
+    """Raise AblateError for repeats of one trained model, which no experiment makes yet."""
+    if file.repeats > 1:
+        raise AblateError(
+            f"{path}: repeats: {file.repeats} is not allowed; allowed: 1: no experiment repeats the evaluation of one "
+            "training; for new trainings state seeds; for repeated answers return a column repeat beside id: they are "
+            "averaged first"
+        )
+
+
+def _directed(path: Path, file: StudyKeys) -> StudyKeys:
+    """Return the keys with `select_on` as text; its direction becomes that of its measure in [measures]."""
+    stated = file.select_on
+    if isinstance(stated, str):
+        return file
+    name = stated.metric.partition("_")[2]
+    keys = file.measures.get(name, MeasureKeys())
+    if stated.metric == NOTHING or keys.best not in (None, stated.best):
+        raise AblateError(
+            f"{path}: select_on.best: {quote(stated.best)} is not allowed; allowed: "
+            + (
+                "a metric on validation"
+                if stated.metric == NOTHING
+                else f"{keys.best}, as [measures] states for {name}"
+            )
+        )
+    measures = {**file.measures, name: keys.model_copy(update={"best": stated.best})}
+    return file.model_copy(update={"select_on": stated.metric, "measures": measures})
 
 
 def key_error(error: ValidationError) -> str:
@@ -122,7 +170,7 @@ def key_error(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     key, *inner = first["loc"]
     model, field = _described(first["loc"])
-    parts = [part for part in inner if part not in ("str", "int")]  # pydantic adds the members of a union
+    parts = [part for part in inner if part not in UNIONS]  # pydantic adds the members of a union
     where = str(key) + "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in parts)
     if first["type"] == "extra_forbidden":
         place = f"{where.rpartition('.')[0]}: " if inner else ""
@@ -165,7 +213,7 @@ def select_on(path: Path, file: StudyKeys, experiment: Any) -> str:
     """Return what rows are selected on: val_<measure> (by default the primary measure) or "none"."""
     costs = reported_costs(file, experiment)
     allowed = [f"val_{name}" for name, m in experiment.measures.items() if name not in costs and not m.descriptive]
-    stated = file.select_on or f"val_{_primary(experiment)}"
+    stated = str(file.select_on) or f"val_{_primary(experiment)}"
     split, _, measure = stated.partition("_")
     if stated == NOTHING:
         return stated
@@ -236,16 +284,33 @@ def refuse_second_best(path: Path, grid: Grid) -> None:
 
 
 def margin(path: Path, file: StudyKeys, experiment: Any) -> float | None:
-    """Return the equivalence margin in the unit of the primary measure: a fraction, where tables show percentages."""
-    measure = experiment.measures[primary(path, file, experiment)]
-    if file.equivalence_margin is None:
+    """Return the equivalence margin of the primary measure, in its raw value; None where the file states none."""
+    stated, name = file.equivalence_margin, primary(path, file, experiment)
+    if stated is None:
         return None
-    if measure.is_share and file.equivalence_margin >= 1:
+    measures, where = experiment.measures, f"{path}: equivalence_margin"
+    margins = stated if isinstance(stated, dict) else {name: stated}
+    for other in [n for n in margins if n not in measures]:
+        raise AblateError(f"{where}: unknown measure {quote(other)}; known: {', '.join(measures)}")
+    if name not in margins:
         raise AblateError(
-            f"{path}: equivalence_margin: {quote(file.equivalence_margin)} is not allowed; allowed: a fraction below "
-            f"1, such as 0.01: smaller differences in {measure.title} count as 0"
+            f"{where}: the primary measure {name} has no margin, and it alone is tested; state {name} = a number "
+            "above 0, or set table.primary"
         )
-    return float(file.equivalence_margin)
+    for other, value in margins.items():
+        _refuse_large(where if margins is not stated else f"{where}.{other}", file, measures[other], value)
+    return float(margins[name])
+
+
+def _refuse_large(where: str, file: StudyKeys, measure: Any, value: Decimal | int) -> None:
+    """Raise AblateError for a margin of 1 or more in a fraction, which [measures] may show as a percentage."""
+    keys = file.measures.get(measure.name, MeasureKeys())
+    is_share = measure.is_share if keys.unit is None else keys.unit == "%"
+    if is_share and value >= 1:
+        raise AblateError(
+            f"{where}: {quote(value)} is not allowed; allowed: a fraction below 1, such as 0.01: smaller differences "
+            f"in {keys.title or measure.title} count as 0"
+        )
 
 
 def split_seed(place: str, fixed: dict[str, Any]) -> int:

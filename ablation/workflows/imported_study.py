@@ -67,7 +67,7 @@ def _selecting(imported: Import) -> str:
     """Return the number that selects steps: that of select_on, otherwise the first on validation; "" for none."""
     keys = imported.import_keys
     numbers, _ = metrics.stated_metrics(keys.metrics, f"{imported.where}.metrics", bool(keys.examples))
-    stated = imported.keys.select_on
+    stated = str(imported.keys.select_on)
     if stated.startswith("val_") and _lacks_test(imported):  # the number stands for one on test
         return f"test_{stated}"
     if stated not in ("", NOTHING):
@@ -172,7 +172,7 @@ def _grid(imported: Import, arranged: Arranged, inputs: Inputs) -> Grid:
         labels=("",) * len(rows), published=({},) * len(rows), reference=_default_reference(rows),
         select_on=_select_on(imported, experiment, inputs), split_seed=0, settings={}, stated=arranged.factors,
         seeds=tuple(sorted({trial.seed for trial in arranged.trials})), table=_table(imported, experiment, inputs),
-        margin=study_keys.margin(path, keys, experiment) if keys.equivalence_margin else None,
+        margin=study_keys.margin(path, keys, experiment) if keys.equivalence_margin is not None else None,
         measures=study_keys.measures(path, keys, experiment),
         replication=arranged.replication,
         only=tuple((trial.row, trial.seed) for trial in arranged.trials),
@@ -185,7 +185,7 @@ def _grid(imported: Import, arranged: Arranged, inputs: Inputs) -> Grid:
 
 def _of_validation(imported: Import, inputs: Inputs) -> Import:
     """Return an import whose compared numbers are on validation: what select_on names selects steps, and no row."""
-    keys, stated = imported.keys, imported.keys.select_on
+    keys, stated = imported.keys, str(imported.keys.select_on)
     if not stated.startswith("val_"):
         return imported
     if (number := f"test_{stated}") not in inputs.largest:
@@ -204,7 +204,7 @@ def _table(imported: Import, experiment: Any, inputs: Inputs) -> TableKeys:
     study_keys.primary(path, keys, experiment)  # raises an error for a measure that is not there
     table = study_keys.table(path, keys, experiment)
     on_test = [name for name in inputs.detailed if name in experiment.measures]
-    selecting = keys.select_on.partition("_")[2]
+    selecting = str(keys.select_on).partition("_")[2]
     first = selecting if selecting in on_test else next(iter(on_test), "")
     return table if table.primary or not first else table.model_copy(update={"primary": f"test_{first}"})
 

@@ -16,7 +16,7 @@ from hypothesis.extra.numpy import arrays
 from ablation.analysis import selection, study_analysis, study_statistics
 from ablation.analysis import selection_bootstrap as stability
 from ablation.analysis.evidence import Evidence, StudyEvidence
-from ablation.analysis.facts import Analysis, Sample
+from ablation.analysis.facts import Analysis, Inference, Sample
 from ablation.analysis.study_analysis import StudyAnalysis
 from ablation.statistics import bootstrap, intervals, tests
 from ablation.store.workspace import Workspace
@@ -223,7 +223,8 @@ def test_nothing_is_said_of_test_before_a_selection(tmp_path: Path):
     for folder, accuracy, seal in ((tmp_path / "a", SIX, False), (tmp_path / "b", {}, True)):
         folder.mkdir()
         said = gather(folder, grid(folder, FACTORIAL), accuracy, seal)
-        assert said.analysis == Analysis({}, (), (), (), None, None, None, None, True)
+        empty = Analysis({}, (), (), (), None, None, None, None, True, inference=Inference(legacy=True))
+        assert said.analysis == empty
         assert said.reproduction is None
 
 

@@ -11,7 +11,7 @@ from ablation.analysis import differences, scores
 from ablation.analysis.facts import Sample
 from ablation.analysis.units import basis
 from ablation.analysis.unpaired import unpaired
-from ablation.measures.measure import AGGREGATE, BINARY, REAL, SCALAR
+from ablation.measures.measure import AGGREGATE, BINARY, BOUNDED, REAL, SCALAR
 from ablation.statistics import intervals, tests
 from ablation.statistics.crossed import crossed_means
 
@@ -171,8 +171,8 @@ def test_seeds_that_all_agree_are_as_one():
 
 
 def test_beside_an_interval_over_seeds_that_over_examples_is_students_t():
-    """Tables that are printed already hold it."""
-    sample = answers([0.9, 0.95, 0.8], "seeds")
+    """Tables of version 0.1 hold it."""
+    sample = replace(answers([0.9, 0.95, 0.8], "seeds"), legacy=True)
     assert scores.score(sample).over_examples == intervals.mean(sample.share)
 
 
@@ -184,15 +184,54 @@ def test_a_single_number_has_neither_interval_nor_p():
 
 
 def test_rows_with_too_few_common_seeds_have_no_p_over_both():
-    """A test over examples of their two common seeds would claim something else. Over seeds, tables name the units."""
+    """A test over examples of their two common seeds would claim something else, over seeds alone too. Tables of the
+    Keras experiment keep it, and name its units."""
     a, b = scored(1, (0, 1, 2)), scored(2, (0, 1))
     difference = differences.between({1: a, 2: b}, [(1, 2)])[1, 2]
     assert (difference.over, np.isnan([difference.p, difference.value.low]).all()) == ("", True)
     assert difference.value.value == pytest.approx(b.mean - a.only((0, 1)).mean)
     of_seeds = {row: replace(sample, uncertainty="seeds") for row, sample in ((1, a), (2, b))}
-    assert differences.between(of_seeds, [(1, 2)])[1, 2].over == "examples"
-    other_seeds = {1: a, 2: scored(2, (3, 4, 5))}
-    assert differences.between(other_seeds, [(1, 2)])[1, 2].over == ""
+    assert differences.between(of_seeds, [(1, 2)])[1, 2].over == ""
+    legacy = {row: replace(sample, legacy=True) for row, sample in of_seeds.items()}
+    assert differences.between(legacy, [(1, 2)])[1, 2].over == "examples"
+
+
+@pytest.mark.parametrize("groups", [None, GROUPS])
+def test_rows_of_other_seeds_are_paired_by_example_alone(groups: np.ndarray | None):
+    """Over both, the seeds' variances add up beside that of the paired differences of examples; over seeds, Welch."""
+    a, b = scored(1, (0, 1, 2), groups=groups), scored(2, (3, 4, 5, 6), groups=groups)
+    difference = differences.between({1: a, 2: b}, [(1, 2)])[1, 2]
+    assert difference.over == f"seeds and {'examples' if groups is None else 'groups'} of other seeds"
+    assert difference.value.low < difference.value.value < difference.value.high
+    assert (difference.p < 0.05) == (not difference.value.holds())
+    of_seeds = {1: replace(a, uncertainty="seeds"), 2: replace(b, uncertainty="seeds")}
+    over_seeds = differences.between(of_seeds, [(1, 2)])[1, 2]
+    assert over_seeds.p == pytest.approx(stats.ttest_ind(b.values, a.values, equal_var=False).pvalue)
+    assert over_seeds.over == "seeds, unpaired"
+    paired = stats.ttest_1samp(b.share - a.share, 0).confidence_interval()
+    widths = [difference.value.high - difference.value.low, over_seeds.value.high - over_seeds.value.low]
+    assert widths[0] >= widths[1] - 1e-9
+    assert groups is not None or widths[0] >= paired.high - paired.low
+
+
+def test_rows_of_common_other_and_too_few_seeds_stand_in_one_family():
+    """Each row is compared as its seeds allow."""
+    rows = {1: scored(1, (0, 1, 2)), 2: scored(2, (0, 1, 2)), 3: scored(3, (3, 4, 5)), 4: scored(4, (0,))}
+    by_pair = differences.between(rows, [(1, row) for row in (2, 3, 4)])
+    overs = [difference.over for difference in by_pair.values()]
+    assert overs == ["seeds and examples", "seeds and examples of other seeds", ""]
+    adjusted = differences.adjusted(list(by_pair.values()))
+    assert [np.isnan(difference.p_holm) for difference in adjusted] == [False, False, True]
+
+
+def test_the_mean_of_repeated_answers_stays_within_its_range():
+    """Scores 0, 1/3, 2/3 and 1: the interval is formed on the log odds, whichever uncertainty is asked for."""
+    scores_of = np.r_[np.ones(N - 2), 2 / 3, 1 / 3][None]
+    for uncertainty in ("both", "seeds", "examples"):
+        sample = Sample("s", (0,), BOUNDED, SHARE, scores_of.mean(axis=1), N, scores_of, uncertainty=uncertainty)
+        interval = scores.score(sample).interval
+        assert 0 < interval.low < interval.value < interval.high < 1
+        assert intervals.mean(scores_of[0]).high > 1
 
 
 def test_wins_are_counted_from_five_seeds_on():

@@ -8,6 +8,11 @@ which are the same (tests/statistics/test_coverage.py). Of each line, 4,000 stud
 many, or --coverage, have rows that differ (coverage). Slow lines run fewer. In brackets: the Monte-Carlo standard
 error. Flips: rows that the sign-flip test, which is not adjusted, calls different. None: rows and differences without
 an interval, which count in no coverage. The verdict takes the counts as they are, without their Monte-Carlo error.
+
+Aggregates of few examples err too often by bootstrap percentiles, not by the jackknife. Family-wise error
+before and after (2,000 studies a line; with seeds 1,000), coverage of differences after: balanced accuracy, N = 200:
+7.9, 3.5 and 95.0 %; AUC, N = 100: 7.0, 2.9 and 94.7 %; RMSE with seeds: 7.6, at most 4.1 and at least 94.1 %; macro-F1,
+N = 200: 3.9 and 95.2 % after.
 """
 
 import argparse

@@ -95,6 +95,24 @@ def test_two_rows_are_compared_from_files_alone(capsys: pytest.CaptureFixture[st
     assert "Holm" not in out
 
 
+def test_only_rows_that_were_tested_as_equivalent_are_marked_as_equal(tmp_path: Path):
+    """= stands for the test with the study's margin alone; rows without a significant difference have another mark."""
+    (tmp_path / "s.toml").write_text(
+        TEXT.replace("equivalence_margin = 0.02", "reference = 1\nequivalence_margin = 0.25")
+    )
+    record = synthetic.study(tmp_path / "runs", study_file.read(str(tmp_path / "s.toml")), ACCURACY, **SMALL)
+    rebuild_and_write(synthetic.sealed(tmp_path / "runs", record), record.name, RenderOptions())
+    folder = tmp_path / "runs" / record.name
+    with open(folder / "table.csv", newline="") as file:
+        equivalent = [row["equivalent"].lower() == "true" for row in csv.DictReader(file)]
+    text = (folder / "table.md").read_text()
+    cells = [line.split("|")[1] for line in text.splitlines() if line.startswith("|")][2:]
+    assert ["=" in cell for cell in cells] == equivalent
+    assert equivalent == [False, True, False, False, False]
+    assert "= equivalent to °: within ±25 pp by two one-sided paired tests, each at 5 %, unadjusted." in text
+    assert "2$^{=}$" in (folder / "table.tex").read_text()
+
+
 def test_the_numbers_are_those_of_the_tables(capsys: pytest.CaptureFixture[str], place: Path):
     """One comparison has one difference, interval and p, in comparisons.csv and here."""
     with open(place / "runs" / "mine" / "comparisons.csv", newline="") as file:

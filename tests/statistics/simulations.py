@@ -9,7 +9,7 @@ most of the bootstrap samples, the last digits of p, and p values where interval
 import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import product
 from types import SimpleNamespace
@@ -28,7 +28,7 @@ from ablation.analysis.scores import score
 from ablation.measures import classes, regression
 from ablation.measures.balanced_accuracy import BALANCED_ACCURACY
 from ablation.measures.correlation import PEARSON, R2
-from ablation.measures.measure import REAL, Measure, scalar
+from ablation.measures.measure import BOUNDED, REAL, SHARE, Measure, scalar
 from ablation.statistics import bootstrap
 from ablation.statistics import crossed as crossed_effects
 from ablation.statistics.intervals import ALPHA, Interval
@@ -493,7 +493,7 @@ def _over_seeds() -> Iterator[Line]:
 
 def _aggregates() -> Iterator[Line]:
     """Yield lines of aggregates, with one seed."""
-    kind, methods = "aggregates, one seed", "paired percentile bootstrap"
+    kind, methods = "aggregates, one seed", "jackknife; paired t of pseudo-values"
     errors = (0.5, 0.6, 0.45)  # standard deviations, where that of the labels is 1
     numbers: tuple[tuple[Measure, Population], ...] = (
         (regression.rmse(), lambda e: e), (R2, lambda e: 1 - e**2), (PEARSON, lambda e: (1 + e**2) ** -0.5)
@@ -583,11 +583,46 @@ def _unpaired() -> Iterator[Line]:
 
 def _aggregates_of_seeds() -> Iterator[Line]:
     """Yield lines of aggregates with several seeds: seeds and examples with about the same variance."""
-    for s, methods in ((3, "over seeds or examples, the wider"), (5, "over seeds or examples, the wider"),
-                       (10, "two-way bootstrap"), (20, "two-way bootstrap")):  # fmt: skip
+    methods = "crossed random effects of pseudo-values"
+    for s in (3, 5, 10, 20):
         draw = roots_of_seeds(200, s, np.sqrt(s / (2 * 200)))
         yield Line("aggregates x seeds, both", methods, f"RMSE, S = {s}, N = 200", draw, regression.rmse(), SCORES[:3],
                    s, OVER_BOTH, cost=4)  # fmt: skip
+
+
+def _own_seeds() -> Iterator[Line]:
+    """Yield lines of rows of other seeds on the same examples."""
+    kind, methods = "examples x seeds, other seeds, both", "crossed random effects of independent seeds"
+    for words, s in product(("seeds dominate", "examples dominate", "equal"), (3, 10)):
+        spread = crossed(PARTS[words], s, 50)
+        spread = replace(spread, seed=0.0, row_seed=np.sqrt(spread.squares("seed", "row_seed")))
+        model = Model("number", spread, s, (50,), apart=True)
+        yield Line(kind, methods, f"{words}, S = {s}, N = 50", model, NUMBER, SCORES, s, OVER_BOTH)
+
+
+REPEATED = Measure(
+    "answers", "answers", "%", kind=BOUNDED, needs=("score",), bounds=SHARE,
+    per_example=lambda columns: columns["score"],
+)  # fmt: skip
+
+
+def repeated(n: int, repeats: int) -> Draw:
+    """Return the draw of studies of N questions, each asked several times: the score is the share of right answers."""
+
+    def draw(rng: np.random.Generator, truths: Sequence[float]) -> Drawn:
+        of_examples = correlated(rng, len(truths), n)[:, None]
+        answers = np.sqrt(0.7) * of_examples + np.sqrt(0.3) * rng.normal(size=(len(truths), repeats, n))
+        right = answers < stats.norm.ppf(np.array(truths))[:, None, None]
+        return _one_seed({"label": np.ones(n)}, "score", right.mean(axis=1), REPEATED, truths)
+
+    return draw
+
+
+def _repeats() -> Iterator[Line]:
+    """Yield lines of right and wrong answers, of which each example has three."""
+    for n in (30, 100):
+        yield Line("repeated answers, one seed", "t on the log odds; paired t; paired t", f"3 repeats, N = {n}",
+                   repeated(n, 3), REPEATED, RIGHT)  # fmt: skip
 
 
 def _missing() -> Iterator[Line]:
@@ -609,7 +644,7 @@ def lines() -> tuple[Line, ...]:
     """Return all lines."""
     parts = (
         _examples_right, _examples_any, _scalars, _over_seeds, _over_examples, _both, _groups, _unpaired, _aggregates,
-        _aggregates_of_seeds, _missing,
+        _aggregates_of_seeds, _own_seeds, _repeats, _missing,
     )  # fmt: skip
     return tuple(line for part in parts for line in part())
 

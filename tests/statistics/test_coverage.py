@@ -23,7 +23,7 @@ from statsmodels.stats.anova import anova_lm
 from ablation.analysis import differences
 from ablation.analysis.evidence import Evidence
 from ablation.analysis.facts import RowFacts
-from ablation.statistics import bootstrap, intervals, tests
+from ablation.statistics import intervals, jackknife, tests
 from ablation.statistics.intervals import Interval
 from ablation.study.table_keys import TableKeys
 
@@ -139,11 +139,13 @@ def as_if_unpaired(rows: Any, over: str) -> np.ndarray:
 MEASURED = differences.measured
 
 
-def too_large_resamples(resample: Any, n_predictions: int, n: int, resamples: int, **_: Any) -> np.ndarray:
-    """Return the bootstrap draws of samples of twice as many examples as there are."""
-    weights = np.random.default_rng(0).multinomial(2 * n, np.full(n, 1 / n), resamples).astype(np.float32)
-    values: np.ndarray = resample(weights)
-    return values
+def of_too_many(values: np.ndarray, without: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return pseudo-values as if there were twice as many examples, which are too close to the value."""
+    pseudo = PSEUDO_VALUES(values, without, sizes)
+    return values[:, None] + (pseudo - values[:, None]) / np.sqrt(2)
+
+
+PSEUDO_VALUES = jackknife.pseudo_values
 
 
 def filled(draw: simulations.Draw) -> simulations.Draw:
@@ -174,7 +176,7 @@ WRONG: tuple[tuple[str, Any, str, Callable[..., Any], set[str], int], ...] = (  
     ("scalars, different seeds; unequal deviations, S = 3", intervals, "welch", pooled, {DIFFERENCES}, 120),
     ("scalar accuracy, N known; other examples, N = 36", intervals, "agresti_caffo", from_a_constant, {DIFFERENCES},
      120),
-    ("aggregates, one seed; RMSE, N = 100", bootstrap, "draws", too_large_resamples, {ROWS, DIFFERENCES}, 200),
+    ("aggregates, one seed; RMSE, N = 100", jackknife, "pseudo_values", of_too_many, {ROWS, DIFFERENCES}, 200),
 )  # fmt: skip
 
 
@@ -387,17 +389,17 @@ AGGREGATES = {
 
 @pytest.mark.parametrize("settings", AGGREGATES)
 def test_aggregates_are_scikit_learns(settings: str):
-    """The value is scikit-learn's, and the bounds of a difference are scipy's bootstrap's but for Monte-Carlo error."""
+    """The value is scikit-learn's, and the bounds of a difference are near those of scipy's bootstrap."""
     column, score = AGGREGATES[settings]
     with simulations.lean():
         evidence, rows = study(f"aggregates, one seed; {settings}")
     labels, one, other = evidence[1].labels, *(evidence[row].columns[column][0] for row in (1, 2))
     assert rows[1].primary.value == pytest.approx(score(labels, one))
-    theirs = stats.bootstrap(
+    theirs = stats.bootstrap(  # of other samples and percentiles, near the jackknife's
         (labels, one, other), lambda y, a, b: score(y, b) - score(y, a), paired=True, vectorized=False,
         method="percentile", n_resamples=200, rng=np.random.default_rng(0),
     )  # fmt: skip
     delta = rows[2].delta
     assert delta
     width = delta.value.high - delta.value.low
-    assert bounds(delta.value) == pytest.approx(tuple(theirs.confidence_interval), abs=0.15 * width)
+    assert bounds(delta.value) == pytest.approx(tuple(theirs.confidence_interval), abs=0.2 * width)

@@ -173,8 +173,8 @@ def test_units_are_written_canonically(tmp_path):
 # ---- what is refused
 
 KEYS = (
-    "title, experiment, reference, select_on, select_on_test, seeds, published_test_images, equivalence_margin, table, "
-    "compare, measures, import, fixed, rows, factorial, one_at_a_time, leave_one_out"
+    "title, experiment, reference, select_on, select_on_test, seeds, published_test_images, repeats, "
+    "equivalence_margin, table, compare, measures, import, fixed, rows, factorial, one_at_a_time, leave_one_out"
 )
 SEEDS = "a list of one or more whole numbers from 0 to 4294967295"
 

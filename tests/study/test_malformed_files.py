@@ -44,6 +44,28 @@ STUDIES_REFUSED = {
     ),
     "dotted keys": (b".".join([b"a"] * 3000) + b" = 1\n", "unknown key 'a'; known: title, "),
     "no number": (b"equivalence_margin = nan\n" + ROW.encode(), "equivalence_margin: nan is not allowed; allowed: "),
+    "a margin of no number": (b"equivalence_margin = { accuracy = -1 }\n" + ROW.encode(), "equivalence_margin: {"),
+    "a margin of no measure": (
+        b"equivalence_margin = { acc = 0.1 }\n" + ROW.encode(),
+        "equivalence_margin: unknown measure 'acc'; known: ",
+    ),
+    "a margin of another measure": (
+        b"equivalence_margin = { macro_f1 = 0.1 }\n" + ROW.encode(),
+        "equivalence_margin: the primary measure accuracy has no margin",
+    ),
+    "a large margin": (
+        b"equivalence_margin = { accuracy = 1.5 }\n" + ROW.encode(),
+        "equivalence_margin.accuracy: 1.5 is not allowed; allowed: a fraction below 1",
+    ),
+    "repeats": (b"repeats = 3\n" + ROW.encode(), "repeats: 3 is not allowed; allowed: 1: "),
+    "a direction alone": (
+        b'select_on = { best = "low" }\n' + ROW.encode(),
+        "select_on: {'best': 'low'} is not allowed; ",
+    ),
+    "two directions": (
+        b'select_on = { metric = "val_loss", best = "high" }\n[measures]\nloss = { best = "low" }\n' + ROW.encode(),
+        "select_on.best: 'high' is not allowed; allowed: low, as [measures] states for loss",
+    ),
     "no end": (b"equivalence_margin = inf\n" + ROW.encode(), "equivalence_margin: inf is not allowed; allowed: "),
 }
 
@@ -53,6 +75,17 @@ def test_a_study_file_is_read(tmp_path: Path, form: str):
     """As editors of all systems write it."""
     (tmp_path / "s.toml").write_bytes(STUDIES[form])
     assert [row.dropout for row in study_file.read(str(tmp_path / "s.toml")).rows] == [0.5]
+
+
+def test_margins_and_directions_are_of_measures(tmp_path: Path):
+    """The primary measure takes its own margin, in its raw value; select_on states the direction of its measure."""
+    margins = "equivalence_margin = { loss = 2, accuracy = 0.01 }"
+    text = f'{margins}\nselect_on = {{ metric = "val_loss", best = "low" }}\n{ROW}'
+    (tmp_path / "s.toml").write_text(text)
+    (tmp_path / "l.toml").write_text(text + '[table]\nprimary = "test_loss"\n')
+    grid, of_loss = (study_file.read(str(tmp_path / name)) for name in ("s.toml", "l.toml"))
+    assert (grid.margin, of_loss.margin) == (0.01, 2)
+    assert (grid.select_on, grid.measures["loss"].best) == ("val_loss", "low")
 
 
 @pytest.mark.parametrize("form", STUDIES_REFUSED)

@@ -106,10 +106,10 @@ def test_an_interval_without_width_is_named(old_workspace: Path, name: str):
 
 
 def test_tables_are_drawn_as_they_were(old_workspace: Path, say: Say):
-    """The same rows with the same numbers, to the last digit."""
+    """The same rows with the same numbers, to the last digit; what 0.1.0 marked as = has another mark."""
     for study in FINISHED:
         folder = old_workspace / "runs" / study
-        before = numbers(folder), lines(folder)
+        before = numbers(folder), [line.replace("=", "\N{TILDE OPERATOR}") for line in lines(folder)]
         say("table", "--grid", f"{study}.toml")
         assert (numbers(folder), lines(folder)) == before
 

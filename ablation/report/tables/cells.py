@@ -14,7 +14,7 @@ from ablation.study.levels import short
 
 LONGEST = 60  # characters of a text in a cell
 MINUS = "−"
-MARKS = {"reference": "°", "selected": "★", "second": "◇", "alike": "=", "gap": "†", "noise": "‡"}
+MARKS = {"reference": "°", "selected": "★", "second": "◇", "alike": "∼", "equivalent": "=", "gap": "†", "noise": "‡"}
 NUMBERS = ("percent", "estimate", "change", "p", "count", "number", "published")
 
 Parts = tuple[str, str]  # a value, and its bracket or deviation; "" for none

@@ -80,7 +80,7 @@ def _named(record: Record, row: int) -> str:
 
 def _methods(record: Record, family: Family, correction: str) -> Iterator[str]:
     """Yield the direction of the differences, their interval and test, and the correction of the test."""
-    intervals = _distinct(interval_name(record, d.over) for d in family.pairs.values())
+    intervals = _distinct(interval_name(record, d.over, d.drawn) for d in family.pairs.values())
     tests = _distinct(test_name(record, d) for d in family.pairs.values())
     method = f"Intervals: 95 %, {intervals}, unadjusted. p: {tests}; {correction}. {MAY_DISAGREE}"
     yield f"Second row minus first. {method if tests else 'Of numbers alone: no intervals, and no tests.'}"

@@ -10,7 +10,7 @@ from ablation.measures.measure import AGGREGATE, BINARY
 from ablation.model.phrases import listed, sentence
 from ablation.model.table import Column, Table
 from ablation.report.tables.dataframes import over
-from ablation.report.tables.methods import interval_name
+from ablation.report.tables.methods import PSEUDO, interval_name
 from ablation.report.tables.secondary_table import secondary_table
 from ablation.report.tables.table import measured
 from ablation.statistics.bootstrap import RESAMPLES
@@ -53,13 +53,15 @@ def _interval(study: StudyAnalysis) -> str:
     units, held_out = over(study.record, unit), f"{study.record.held_out} ".lstrip()
     if not unit:
         return "untested"
-    if unit == "examples" and primary.kind == AGGREGATE:
-        return f"95 % percentile bootstrap over {held_out}{units}, {RESAMPLES:,} resamples"
     if unit == "examples" and primary.kind == BINARY:
         return f"95 % t interval over {held_out}{units}, with the two added {units} of Bonett and Price (2012)"
+    drawn = any(facts.primary.drawn for facts in study.analysis.rows.values())
+    if unit == "examples" and drawn:
+        return f"95 % percentile bootstrap over {held_out}{units}, {RESAMPLES:,} resamples"
     if unit not in ("examples", "seeds"):
-        return f"95 % interval: {interval_name(study.record, unit)}"
-    return f"95 % t interval over {held_out if unit == 'examples' else ''}{units}"
+        return f"95 % interval: {interval_name(study.record, unit, drawn)}"
+    of_values = PSEUDO if unit == "examples" and primary.kind == AGGREGATE else ""
+    return f"95 % t interval over {held_out if unit == 'examples' else ''}{units}{of_values}"
 
 
 def _exception(study: StudyAnalysis) -> str:

@@ -22,7 +22,20 @@ TEX = {
     "Α": "A", "Β": "B", "Γ": r"$\Gamma$", "Δ": r"$\Delta$", "Ε": "E", "Ζ": "Z", "Η": "H", "Θ": r"$\Theta$", "Ι": "I",
     "Κ": "K", "Λ": r"$\Lambda$", "Μ": "M", "Ν": "N", "Ξ": r"$\Xi$", "Ο": "O", "Π": r"$\Pi$", "Ρ": "P",
     "Σ": r"$\Sigma$", "Τ": "T", "Υ": r"$\Upsilon$", "Φ": r"$\Phi$", "Χ": "X", "Ψ": r"$\Psi$", "Ω": r"$\Omega$",
+    "ϕ": r"$\phi$", "ϵ": r"$\epsilon$", "ϑ": r"$\vartheta$", "←": r"$\leftarrow$", "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$", "↔": r"$\leftrightarrow$", "⇒": r"$\Rightarrow$", "⇐": r"$\Leftarrow$", "∈": r"$\in$",
+    "⊂": r"$\subset$", "∪": r"$\cup$", "∩": r"$\cap$", "∅": r"$\emptyset$", "∀": r"$\forall$", "∃": r"$\exists$",
+    "∑": r"$\sum$", "∏": r"$\prod$", "√": r"$\surd$", "∂": r"$\partial$", "∇": r"$\nabla$", "∫": r"$\int$",
+    "∝": r"$\propto$", "∼": r"$\sim$", "≡": r"$\equiv$", "≪": r"$\ll$", "≫": r"$\gg$", "⊕": r"$\oplus$",
+    "⊗": r"$\otimes$", "∘": r"$\circ$", "∗": r"$\ast$", "÷": r"$\div$", "¬": r"$\neg$", "∧": r"$\wedge$",
+    "∨": r"$\vee$", "ℓ": r"$\ell$", "†": r"$\dagger$", "‡": r"$\ddagger$", "•": r"$\bullet$", "★": r"$\star$",
+    "☆": r"$\star$", "◇": r"$\diamond$", "✓": r"$\surd$", "✔": r"$\surd$", "✗": r"$\times$", "✘": r"$\times$",
+    "¹": r"$^{1}$", "³": r"$^{3}$", "§": r"\S{}", "¶": r"\P{}", "©": r"\copyright{}", "£": r"\pounds{}", "€": "EUR",
+    "ı": r"\i{}", "đ": "d", "Đ": "D", "ð": "d", "þ": "th", "¡": "{!`}", "¿": "{?`}", "«": r"$\ll$", "»": r"$\gg$",
 }  # fmt: skip
+LETTERS = "a b v g d e e zh z i y k l m n o p r s t u f kh ts ch sh shch ' y ' e yu ya i ye g".split()  # noqa: SIM905
+CYRILLIC = dict(zip("абвгдеёжзийклмнопрстуфхцчшщъыьэюяієґ", LETTERS, strict=True))
+UNPRINTED = re.compile(r"\{\[\}U\+[0-9A-F]{4}")  # in the output of `tex`
 ACCENTS = {
     "\N{COMBINING GRAVE ACCENT}": "`", "\N{COMBINING ACUTE ACCENT}": "'", "\N{COMBINING CIRCUMFLEX ACCENT}": "^",
     "\N{COMBINING TILDE}": "~", "\N{COMBINING MACRON}": "=", "\N{COMBINING BREVE}": "u",
@@ -48,10 +61,11 @@ def one_line(text: object) -> str:
 def tex(text: object) -> str:
     """Return LaTeX source that prints the text in any LaTeX engine.
 
-    A character for which pdfLaTeX has no glyph becomes its base letter, or a question mark.
+    A character for which pdfLaTeX has no glyph becomes its base letter, its transliteration, or its code: [U+4E2D].
     """
     composed = unicodedata.normalize("NFC", one_line(text))
     escaped = "".join(TEX.get(c) or (c if c.isascii() else _tex_letter(c)) for c in composed)
+    escaped = escaped.replace("{]}{[}U+", " U+")  # one pair of brackets for neighbours
     return re.sub(r"([-',])(?=\1)", r"\1{}", escaped)  # braces keep -- from becoming a dash
 
 
@@ -59,7 +73,11 @@ def _tex_letter(character: str) -> str:
     parts = unicodedata.normalize("NFKD", character)
     if parts[0].isascii() and parts[0].isalpha() and parts[1:2] in ACCENTS:
         return rf"\{ACCENTS[parts[1]]}{{{parts[0]}}}"
-    return "".join(TEX.get(c, c if c.isascii() else "") for c in parts) or "?"
+    if latin := CYRILLIC.get(character.lower()):
+        return latin if character.islower() else latin.capitalize()
+    if unicodedata.category(character).startswith("M"):  # an accent that composes with no letter
+        return ""
+    return "".join(TEX.get(c, c if c.isascii() else "") for c in parts) or f"{{[}}U+{ord(character):04X}{{]}}"
 
 
 def markdown(text: object) -> str:

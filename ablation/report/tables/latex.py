@@ -10,14 +10,15 @@ from ablation.measures.measure import Measure
 from ablation.model.table import WORDING, Cell, Column, Table
 from ablation.report.tables import cells
 from ablation.report.tables.cells import LONGEST, MINUS, NUMBERS, Parts
-from ablation.report.tables.escape import cut, one_line, tex
+from ablation.report.tables.escape import UNPRINTED, cut, one_line, tex
 from ablation.report.templates import LATEX
 
 MARKS = {
     "reference": r"\circ",
     "selected": r"\star",
     "second": r"\diamond",
-    "alike": "=",
+    "alike": r"\sim",
+    "equivalent": "=",
     "gap": r"\dagger",
     "noise": r"\ddagger",
 }
@@ -139,6 +140,15 @@ def _size(table: Table, widths: Sequence[int]) -> tuple[str, str]:
     )
 
 
+def _notes(table: Table, text: str) -> list[str]:
+    """Return the notes; the last one explains the codes of characters in them and in `text`, caption and rows."""
+    marks = {name: f"${mark}$" for name, mark in MARKS.items()}
+    notes = [cells.noted(note, marks, tex) for note in table.notes]
+    if notes and UNPRINTED.search("".join((text, *notes))):
+        notes[-1] += " U+: codes of characters that pdfLaTeX cannot print; XeLaTeX and LuaLaTeX can, from the .md file."
+    return notes
+
+
 def latex(table: Table, style: str = "plain", form: str = "float", float: str = "table") -> str:
     """Return a table as LaTeX source.
 
@@ -149,8 +159,8 @@ def latex(table: Table, style: str = "plain", form: str = "float", float: str = 
             bare tabular.
         float: environment of the float, "table" or "table*".
     """
-    marks = {name: f"${mark}$" for name, mark in MARKS.items()}
     template, widths = LATEX.get_template("table.tex"), _widths(table)
+    rows, caption = [_row(table, i, widths) for i in range(len(table.rows))], tex(cut(table.caption, LONGEST_CAPTION))
     return template.render(
         study=re.sub(r"[^\w.+-]", "", table.name),
         key=table.key,
@@ -160,13 +170,13 @@ def latex(table: Table, style: str = "plain", form: str = "float", float: str = 
         float=float,
         long=len(table.rows) > LONG and form != "fragment",
         label=re.sub(r"[^a-z0-9]+", "-", f"{table.name}-{table.key}".lower()).strip("-"),
-        caption=tex(cut(table.caption, LONGEST_CAPTION)),
+        caption=caption,
         align=_align(table, style, widths),
         groups=_groups(table, widths),
         titles=_titles(table, widths),
         size=_size(table, widths),
-        rows=[_row(table, i, widths) for i in range(len(table.rows))],
-        notes=[cells.noted(note, marks, tex) for note in table.notes],
+        rows=rows,
+        notes=_notes(table, "".join((caption, *rows))),
     )
 
 

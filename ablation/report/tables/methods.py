@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from ablation.analysis.facts import OF_TRAININGS, SEEDS, Analysis, Difference, RowFacts
-from ablation.analysis.unpaired import OVER_EXAMPLES, OVER_SEEDS, OVER_SETTINGS, SETTINGS
+from ablation.analysis.unpaired import OTHER_SEEDS, OVER_EXAMPLES, OVER_SEEDS, OVER_SETTINGS, SETTINGS
 from ablation.measures.measure import AGGREGATE, BINARY, SHARES, Measure
 from ablation.model.phrases import listed, plural, sentence, which
 from ablation.report.tables.dataframes import over, score_of
@@ -12,9 +14,10 @@ from ablation.statistics.bootstrap import RESAMPLES
 from ablation.statistics.groups import FEWEST
 from ablation.statistics.intervals import LEVEL
 from ablation.store.record import Record
-from ablation.study.table_keys import BOTH
+from ablation.study.table_keys import EXAMPLES
 
 SEEDS_ALONE, FOLDS = "seeds", "folds"
+PSEUDO = ", of the jackknife's pseudo-values"
 UNPAIRED = {OVER_SEEDS, OVER_SETTINGS, ""}  # units of differences of rows without common seeds
 
 
@@ -51,12 +54,12 @@ def test_name(record: Record, difference: Difference) -> str:
         return f"{'Agresti-Caffo' if agresti_caffo else 'Welch t'} test over {units}"
     if difference.over.endswith("wider"):
         return f"the larger p of a paired t test over seeds and a paired bootstrap over {_units_alone(units)}"
+    of_values = PSEUDO if aggregate and not difference.drawn and difference.over != SEEDS_ALONE else ""
     if " and " in difference.over:
-        return f"{'two-way bootstrap' if aggregate else 'crossed random effects'} over {units}"
+        return f"{'two-way bootstrap' if difference.drawn else 'crossed random effects'} over {units}{of_values}"
     if difference.over == FOLDS:
         return "corrected resampled t test over folds (approximate)"
-    kind = "bootstrap" if aggregate and difference.over != SEEDS_ALONE else "t"
-    return f"paired {kind} test over {units}" if units else ""
+    return f"paired {'bootstrap' if difference.drawn else 't'} test over {units}{of_values}" if units else ""
 
 
 def pairing(difference: Difference) -> str:
@@ -96,7 +99,7 @@ def method(record: Record, analysis: Analysis) -> Iterator[str]:
         yield f"{named} Δ: untested{few}."
         return
     test = f"{test_name(record, typical)} against {{reference}}, Holm over {plural(len(compared), 'row')}"
-    interval = interval_name(record, typical.over)
+    interval = interval_name(record, typical.over, typical.drawn)
     yield f"{named} Δ: 95 % intervals by {interval}, unadjusted; p: {test}{_disagreement(typical)}."
 
 
@@ -125,10 +128,10 @@ def _floor(differences: list[Difference]) -> str:
     return f"exact sign flips of {seeds} seeds cannot go below {floor:.2g}" if exact else "no exact test"
 
 
-def interval_name(record: Record, units: str) -> str:
+def interval_name(record: Record, units: str, drawn: bool) -> str:
     """Return the name of the interval of a difference in the primary measure; "" if there is none.
 
-    `units`: units of the interval, as in `Difference.over`.
+    `units`, `drawn`: units of the interval, and whether it is that of bootstrap samples, as in `Difference`.
     """
     words, kind = over(record, units), record.primary.kind
     if units == FOLDS:
@@ -137,13 +140,14 @@ def interval_name(record: Record, units: str) -> str:
         return f"{'Agresti-Caffo' if units == OVER_EXAMPLES and kind == BINARY else 'Welch'}, {words}"
     if units.endswith("wider"):
         return f"the wider of Student's t over seeds and the bootstrap over {_units_alone(words)}, both paired"
-    if kind == AGGREGATE and units != SEEDS_ALONE:
+    if drawn:
         return f"paired percentile bootstrap over {words}, {RESAMPLES:,} resamples" if words else ""
+    of_values = PSEUDO if kind == AGGREGATE and units != SEEDS_ALONE else ""
     if " and " in units:
-        return f"crossed random effects of {words}, paired"
+        return f"crossed random effects of {words}{of_values}, paired"
     if units == "examples" and kind == BINARY:
         return f"Bonett-Price, paired over {words}"
-    return f"Student's t, paired over {words}" if words else ""
+    return f"Student's t, paired over {words}{of_values}" if words else ""
 
 
 def _disagreement(difference: Difference) -> str:
@@ -164,10 +168,13 @@ def _interval(measure: Measure, record: Record, analysis: Analysis) -> str:
         return f"Student's t over {units}; {_held_fixed(record)}"
     if common.endswith("wider"):
         return f"the wider of Student's t over seeds and the bootstrap over {_units_alone(units)}"
-    if measure.kind == AGGREGATE:
+    if all(s.drawn for s in scores if s.over == common):
         return f"percentile bootstrap over {units}, {RESAMPLES:,} resamples"
-    is_beside = common == "examples" and record.uncertainty == SEEDS_ALONE  # as scores.score computes it
+    is_beside = (
+        record.legacy and common == "examples" and record.uncertainty == SEEDS_ALONE
+    )  # as scores.score computes it
     scale = ", on the log odds" if measure.kind in SHARES and not is_beside else ""
+    scale = _scale(measure) if measure.kind == AGGREGATE else scale
     if " and " in common:
         return f"crossed random effects of {units} (Howe){scale}"
     if common == "examples" and all(s.counted for s in scores):
@@ -175,21 +182,32 @@ def _interval(measure: Measure, record: Record, analysis: Analysis) -> str:
     return f"t interval over {units}{' of the mean over seeds' if several_seeds else ''}{scale}"
 
 
+def _scale(measure: Measure) -> str:
+    """Return what a jackknife's interval of an aggregate is of, and on which scale."""
+    low, high = map(np.isfinite, measure.bounds)
+    scale = ", on the log odds of its range" if low and high else ", on the log scale" if low or high else ""
+    return f"{PSEUDO}{scale}"
+
+
 def limits(record: Record, analysis: Analysis) -> Iterator[str]:
     """Yield which rows have other units than the rest, and what the intervals and tests do not cover."""
     paired = record.grid.replication == SEEDS_ALONE
+    own_seeds = [r for r, f in analysis.rows.items() if f.delta and f.delta.over.endswith((OVER_SEEDS, OTHER_SEEDS))]
     apart = [
-        r for r, f in analysis.rows.items()
-        if f.primary.over != analysis.over or (f.delta and f.delta.over not in ("", analysis.over))
+        r for r, f in analysis.rows.items() if f.primary.over != analysis.over
+        or (r not in own_seeds and f.delta and f.delta.over not in ("", analysis.over))
     ]  # fmt: skip
     broader = [r for r in apart if _is_broader(analysis, analysis.rows[r])]
     apart = [r for r in apart if r not in broader]
+    if own_seeds and paired:
+        yield f"Of other seeds than {{reference}}, and not paired by seed: {which(own_seeds)}."
     has_seeds, has_examples = "seeds" in analysis.over, any(f.primary.over_examples for f in analysis.rows.values())
     if apart and has_seeds and has_examples:
         single = " (of one, exact McNemar)" if record.primary.kind == BINARY else ""
         of_both = f"brackets there are over {record.held_out_noun}s alone, and Δ has no p"
         otherwise = f"brackets, Δ or p there are over {record.held_out_noun}s, of the seeds that both have{single}"
-        yield f"Too few common seeds in {which(apart)}: {of_both if record.uncertainty == BOTH else otherwise}."
+        falls_back = record.uncertainty == EXAMPLES or (record.uncertainty == SEEDS_ALONE and record.legacy)
+        yield f"Too few common seeds in {which(apart)}: {otherwise if falls_back else of_both}."
     elif apart and has_seeds and paired:
         yield f"Too few common seeds in {which(apart)}: no brackets or no p there."
     if broader:

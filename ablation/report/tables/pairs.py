@@ -10,7 +10,7 @@ from ablation.measures.measure import AGGREGATE, Measure
 from ablation.model.phrases import sentence
 from ablation.model.table import Column
 from ablation.report.tables.stars import starred
-from ablation.report.tables.table import measured
+from ablation.report.tables.table import measured, within_margin
 from ablation.statistics.intervals import clopper_pearson
 from ablation.store.record import Record
 
@@ -96,6 +96,5 @@ def right_only_in(record: Record) -> str:
 
 def equivalence(record: Record) -> Iterator[str]:
     """Yield the note on equivalence where the study states a margin."""
-    if margin := record.grid.margin:
-        size = f"{record.primary.scale * margin:g} {record.primary.change_unit}".rstrip()
-        yield f"Equivalent: within ±{size} by two one-sided paired tests."
+    if record.grid.margin:
+        yield f"Equivalent: {within_margin(record)}."

@@ -151,6 +151,8 @@ def _marks(line: Mapping[str, Any], facts: RowFacts | None, second_best: int | N
         yield "second"
     if facts and facts.not_different:
         yield "alike"
+    if facts and facts.delta and facts.delta.equivalent:
+        yield "equivalent"
     if facts and facts.gap is not None and facts.gap > GAP:
         yield "gap"
     if facts and facts.within_replicates and not line["reference"]:
@@ -291,6 +293,8 @@ def _statistics(record: Record, analysis: Analysis, marks: frozenset[str]) -> It
         name = methods.test_name(record, typical) if typical else ""
         test = f"{name}, Holm over {plural(compared, 'comparison')}, p ≥ 0.05"
         yield f"{{alike}} does not differ significantly from {{selected}}{record.on_held_out} ({test})."
+    if "equivalent" in marks:
+        yield f"{{equivalent}} equivalent to {{reference}}: {within_margin(record)}, each at 5 %, unadjusted."
     if "gap" in marks:
         yield f"{{gap}} train − validation gap above {100 * GAP:.0f} pp."
     if "noise" in marks and analysis.noise:
@@ -307,6 +311,12 @@ def _statistics(record: Record, analysis: Analysis, marks: frozenset[str]) -> It
     yield from stars.note(record)
     yield from methods.limits(record, analysis)
     yield from _missing_cells(record, analysis)
+
+
+def within_margin(record: Record) -> str:
+    """Return the margin of the study and the test of equivalence, in words."""
+    size = f"{record.primary.scale * (record.grid.margin or 0):g} {record.primary.change_unit}".rstrip()
+    return f"within ±{size} by two one-sided paired tests"
 
 
 def _selected(analysis: Analysis) -> list[int]:
