@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 from plotly import graph_objects
@@ -19,6 +19,7 @@ from ablation.store import record as records
 from ablation.store import upgrade
 from ablation.store.record import Record
 from ablation.store.workspace import Workspace
+from ablation.study.table_keys import TableKeys
 
 
 def located(path: object) -> Path:
@@ -131,20 +132,24 @@ class Study:
             raise AblateError(f"figure {name!r}: not a figure of study {self.name!r}; allowed: {_listed(self.figures)}")
         return graph_objects.Figure(data=figure.figure["data"], layout=figure.figure["layout"])
 
-    def latex(self, style: str = "plain", form: str = "float") -> str:
+    def latex(self, style: str | None = None, form: str | None = None) -> str:
         """Return the ablation table as LaTeX.
 
         Args:
-            style: "plain" or "siunitx".
-            form: "float", "standalone" for a document that compiles by itself, or "fragment" for a bare tabular.
+            style: "plain" or "siunitx"; None as in the study file.
+            form: "float", "standalone" for a document that compiles by itself, or "fragment" for a bare tabular; None
+                as in the study file.
 
         Raises:
             AblateError: a style or form is unknown.
         """
-        for option, value, allowed in (("style", style, latex.STYLES), ("form", form, latex.FORMS)):
-            if value not in allowed:
+        keys = self._record.grid.table
+        for option, value in (("style", style), ("form", form)):
+            allowed = get_args(TableKeys.model_fields[option].annotation)
+            if value is not None and value not in allowed:
                 raise AblateError(f"{option}: {value!r} is not allowed; allowed: {_listed(allowed)}")
-        return latex.latex(self._tables[0], style, form)
+            keys = keys.model_copy(update={} if value is None else {option: value})
+        return latex.latex(self._tables[0], keys)
 
     def markdown(self) -> str:
         """Return the ablation table as Markdown, with its notes."""
@@ -169,7 +174,7 @@ class Study:
 
     def to_excel(self, path: str | os.PathLike[str]) -> None:
         """Write all tables of the study to an Excel workbook, one sheet per table."""
-        workbook.write(self._tables, Path(path))
+        workbook.write(self._tables, Path(path), self._record.grid.table)
 
     @property
     def _tables(self) -> Sequence[Any]:

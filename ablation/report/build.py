@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -21,7 +22,6 @@ from ablation.report.tables import (
     markdown_csv,
     provenance,
     secondary,
-    stars,
     summary,
     table,
 )
@@ -32,6 +32,7 @@ from ablation.store.files import write_text
 from ablation.store.record import Record
 from ablation.store.result import Result
 from ablation.store.workspace import Workspace, check_name
+from ablation.study import redrawn
 from ablation.study.grid import Trial
 
 Importances = Callable[[Record, Mapping[Trial, Result]], dict[str, tuple[float, float]]]
@@ -44,15 +45,14 @@ DATED = ("trials.csv", "costs.csv", "tables/costs.md", "tables/costs.tex", REPOR
 class RenderOptions:
     """Options for rendering tables.
 
-    `latex`: keyword arguments of `latex.latex`. `all_intervals`: bootstrap intervals for studies of any size.
-    `importances`: function that computes the importances of the factors, called if there are enough trials; None leaves
-    the importances out. `marks`: "symbols" or "stars", in place of those of the study file; "" keeps these.
+    `table`: keys of [table] in place of those of the study, such as {"style": "siunitx"}. `stated`: study file whose
+    [table], [[compare]] and titles replace those of the study; None keeps these. `importances`: function that computes
+    the importances of the factors, called if there are enough trials; None leaves the importances out.
     """
 
-    latex: Mapping[str, Any] = field(default_factory=dict)
-    all_intervals: bool = False
+    table: Mapping[str, Any] = field(default_factory=dict)
+    stated: Path | None = None
     importances: Importances | None = None
-    marks: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,18 @@ class Report:
         return {name: content for name, content in self.files.items() if name not in DATED}
 
 
+def restated(record: Record, look: RenderOptions) -> Record:
+    """Return the record with the [table], [[compare]] and titles with which it is drawn.
+
+    Raises AblateError where the study file of `look` is wrong.
+    """
+    grid = record.grid
+    if look.stated:
+        grid = redrawn.with_table(look.stated, grid, record.inputs.measures(record.experiment.measures))
+    table_keys = grid.table.model_copy(update=dict(look.table))
+    return record.model_copy(update={"grid": grid.model_copy(update={"table": table_keys})})
+
+
 def _majority(study: StudyAnalysis) -> float | None:
     """Return the majority class's share of the test images of the rows whose test predictions are opened.
 
@@ -101,8 +113,9 @@ def build(
         sealed: sealed selection; None before a selection.
         look: options for rendering.
     """
-    record = stars.marked(record, look.marks)
-    study = study_analysis.gather(workspace, record, results, sealed, look.all_intervals)
+    record = restated(record, look)
+    keys = record.grid.table
+    study = study_analysis.gather(workspace, record, results, sealed, keys.intervals == "all")
     examine = getattr(record.experiment, "examine", lambda workspace, record: None)
     diagnostics = tuple(warnings.find(study, _looks(workspace, record), examine(workspace, record)))
     trials = dataframes.trials(record, results, held_out.scores(study))
@@ -120,9 +133,9 @@ def build(
         frames["comparisons"] = dataframes.comparisons(record, families)
     files = {
         **{f"{name}.csv": markdown_csv.csv(frame) for name, frame in frames.items()},
-        "table.tex": latex.latex(ablation_table, **look.latex),
-        "table.md": markdown_csv.markdown_table(ablation_table),
-        "macros.tex": latex.macros(rows, ablation_table, record.detailed),
+        "table.tex": latex.latex(ablation_table, keys),
+        "table.md": markdown_csv.markdown_table(ablation_table, keys),
+        "macros.tex": latex.macros(rows, ablation_table, record.detailed, keys),
         "warnings.json": json.dumps(warnings.as_json(diagnostics), indent=1, ensure_ascii=False) + "\n",
     }
     secondary_tables = secondary.every(study)
@@ -135,8 +148,8 @@ def build(
         secondary_tables.append(importance.importance(study, shares))
     secondary_tables = [digits.resolved(secondary_table) for secondary_table in secondary_tables]
     for secondary_table in secondary_tables:
-        files[f"tables/{secondary_table.key}.tex"] = latex.latex(secondary_table, **look.latex)
-        files[f"tables/{secondary_table.key}.md"] = markdown_csv.markdown_table(secondary_table)
+        files[f"tables/{secondary_table.key}.tex"] = latex.latex(secondary_table, keys)
+        files[f"tables/{secondary_table.key}.md"] = markdown_csv.markdown_table(secondary_table, keys)
     tables = {secondary_table.key: secondary_table for secondary_table in (ablation_table, *secondary_tables)}
     sentences = tuple(summary.claims(study))
     files[REPORT] = html_report.report(study, sentences, diagnostics, [*tables.values()], provenance.provenance(study))
@@ -159,21 +172,21 @@ def _looks(workspace: Workspace, record: Record) -> int:
     return n_studies
 
 
-def write(workspace: Workspace, drawing: Report) -> None:
-    """Write the files of a rendered study into the folder of the study."""
-    folder = workspace.study(drawing.study.record.name)
+def write(workspace: Workspace, drawing: Report, folder: Path | None = None) -> None:
+    """Write the files of a rendered study into a folder, by default that of the study."""
+    place = folder or workspace.study(drawing.study.record.name).path
     for name, content in drawing.files.items():
-        write_text(folder.path / name, content)
+        write_text(place / name, content)
 
 
-def summarize(workspace: Workspace, drawing: Report, trained: int) -> RunSummary:
-    """Return the summary of a rendered study. `trained`: number of trials trained in this run."""
+def summarize(workspace: Workspace, drawing: Report, trained: int, folder: Path | None = None) -> RunSummary:
+    """Return the summary of a rendered study. `trained`: number of trials trained in this run. `folder`: as written."""
     unfinished = [
         (t.row, t.seed, r.outcome if r else NOT_RUN, r.reason if r else "")
         for t, r in drawing.study.results.items()
         if not (r and r.done)
     ]
-    folder = workspace.study(drawing.study.record.name).path
+    folder = folder or workspace.study(drawing.study.record.name).path
     tables = tuple(drawing.tables.values())
     return RunSummary(folder, tables, trained, tuple(unfinished), drawing.claims, drawing.warnings)
 
@@ -185,8 +198,13 @@ def rebuild(workspace: Workspace, name: str, look: RenderOptions) -> Report:
     return build(workspace, record, study_analysis.collect(workspace, record), selection.read(workspace, record), look)
 
 
-def rebuild_and_write(workspace: Workspace, name: str, look: RenderOptions) -> RunSummary:
-    """Render a study from its files, write the output files, and return the summary."""
+def rebuild_and_write(
+    workspace: Workspace, name: str, look: RenderOptions, folder: Path | None = None
+) -> tuple[RunSummary, Report]:
+    """Render a study from its files, write the output files, and return the summary and the rendered study.
+
+    `folder`: folder of the output files; None for that of the study.
+    """
     drawing = rebuild(workspace, name, look)
-    write(workspace, drawing)
-    return summarize(workspace, drawing, 0)
+    write(workspace, drawing, folder)
+    return summarize(workspace, drawing, 0, folder), drawing

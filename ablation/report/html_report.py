@@ -11,7 +11,7 @@ from ablation.analysis.study_analysis import StudyAnalysis
 from ablation.model.figure import Figure
 from ablation.model.table import Table
 from ablation.report import figures
-from ablation.report.tables import html
+from ablation.report.tables import html, origin
 from ablation.report.templates import HTML
 from ablation.report.warnings import INVALIDATES, NOTE, WEAKENS, Diagnostic
 
@@ -98,4 +98,5 @@ def report(
         figures=[_figure(figure) for figure in figures.every(study)],
         provenance=provenance,
         plotly=figures.script(),
+        origin=origin.stated(record.name, origin.REPORT, record.grid.table),
     )

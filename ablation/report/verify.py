@@ -1,36 +1,28 @@
-"""Verification of tables: each cell of a printed table is compared with the value that the study's files give now."""
+"""Verification of tables: each cell of a drawn file is compared with the value that the study's files give now."""
 
 import csv
 import io
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+
+from openpyxl.workbook import Workbook
 
 from ablation.errors import AblateError
 from ablation.model.table import WORDING
-from ablation.report.build import Importances, RenderOptions, Report, rebuild
-from ablation.report.tables import stars
-from ablation.report.tables.cells import MARKS
+from ablation.report import read_tables
+from ablation.report.build import REPORT, Importances, RenderOptions, Report, rebuild
+from ablation.report.read_tables import READERS, Content
+from ablation.report.tables import origin, stars, workbook
+from ablation.report.tables.origin import Origin
 from ablation.store import aliases
 from ablation.store.upgrade import opened
 from ablation.store.workspace import Workspace
 
 MOST = 20  # mismatches that are listed individually
-KEYS = ("row", "trial")  # columns of CSV files whose value identifies a line
-
-
-@dataclass(frozen=True)
-class Content:
-    """Content of a table file: names of the columns, lines (name, cells), caption and notes, trial ids of each line."""
-
-    columns: tuple[str, ...]
-    lines: tuple[tuple[str, tuple[str, ...]], ...]
-    texts: tuple[str, ...] = ()
-    ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,114 +50,6 @@ class Verified:
             return f"{self.file}: all {self.cells:,} cells agree with the results of study {self.study}{notes}"
         overflow = [f"and {len(self.mismatches) - MOST:,} more"] if len(self.mismatches) > MOST else []
         return "\n".join(f"{self.file}: {line}" for line in [*self.mismatches[:MOST], *overflow])
-
-
-def _flat(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _read_csv(text: str) -> Content:
-    lines = list(csv.reader(io.StringIO(text)))
-    if not lines:
-        return Content((), ())
-    columns, *rows = lines
-    key = next((k for name in KEYS for k, column in enumerate(columns) if column == name), None)
-    ids = [k for k, column in enumerate(columns) if column in ("trial", "trials")]
-    named = [
-        (f"row {r[key]}" if key is not None and key < len(r) else f"line {n}") for n, r in enumerate(rows, start=2)
-    ]
-    return Content(
-        tuple(columns),
-        tuple(zip(named, map(tuple, rows), strict=True)),
-        ids=tuple(" ".join(r[k] for k in ids if k < len(r)) for r in rows),
-    )
-
-
-def _tex_cells(line: str) -> tuple[str, ...]:
-    """Return the cells of a LaTeX row. A cell that spans columns is repeated in each, so that positions are columns."""
-    cells: list[str] = []
-    for cell in re.split(r"(?<!\\)&", line):
-        span = re.fullmatch(r"\s*\\multicolumn\{(\d+)\}\{\w*\}\{(.*)\}\s*", cell, re.S)
-        cells += [_flat(span[2] if span else cell)] * (int(span[1]) if span else 1)
-    return tuple(cells)
-
-
-def _read_tex(text: str) -> Content:
-    """Return the rows between the rules, the caption and the notes. Labels, sizes and the float's place are ignored."""
-    head, _, below_rule = text.partition(r"\midrule")
-    body, _, footer = below_rule.partition(r"\bottomrule")
-    body = body.replace(r"\endhead", "").replace(r"\addlinespace", "")
-    titles = _tex_cells(head.rpartition(r"\cmidrule")[2].rpartition("}\n")[2] if r"\cmidrule" in head else
-                        head.partition(r"\toprule")[2])  # fmt: skip
-    rows = re.findall(r"(.*?)\\\\[^\S\n]*(?:%\s*([^\n]*))?(?:\n|\Z)", body, re.S)
-    lines = [_tex_cells(cells) for cells, _ in rows]
-    caption = re.search(r"\\caption\{(.*?)\}\s*(?:\\label|\n|\\\\)", head, re.S)
-    notes = re.search(r"\\begin\{minipage\}.*?\\footnotesize(.*?)\\end\{minipage\}", footer, re.S)
-    texts = [_flat(m[1]) for m in (caption, notes) if m]
-    return Content(
-        tuple(t.removesuffix(r"\\").strip() for t in titles),
-        tuple((f"row {re.sub(r'[^0-9].*', '', cells[0]) or cells[0]}", cells) for cells in lines),
-        tuple(texts),
-        tuple(ids.strip() for _, ids in rows),
-    )
-
-
-def _read_macros(text: str) -> Content:
-    """Return every number of macros.tex with its row and key."""
-    numbers = re.findall(r"\\csname ablate@(\d+)\.(\w+)\\endcsname\{(.*)\}", text)
-    return Content(("macro",), tuple((f"row {row}, {key}", (value,)) for row, key, value in numbers))
-
-
-def _read_md(text: str) -> Content:
-    lines = [line.strip() for line in text.splitlines()]
-    table = [tuple(_flat(c) for c in re.split(r"(?<!\\)\|", line)[1:-1]) for line in lines if line.startswith("|")]
-    comment = next((line for line in lines if line.startswith("<!-- ablate:")), "")
-    texts = [_flat(line) for line in lines if line and not line.startswith(("|", "<!--"))]
-    ids = re.findall(r"row \d+: ([^;]*?)(?=;| -->)", comment)
-    columns, rows = next(iter(table), ()), [cells for cells in table[2:] if cells]  # a file may have been cut
-    return Content(
-        columns,
-        tuple((f"row {re.sub(r'[^0-9].*', '', r[0].strip('*')) or r[0]}", r) for r in rows),
-        tuple(texts),
-        tuple(ids),
-    )
-
-
-READERS = {".csv": _read_csv, ".tex": _read_tex, ".md": _read_md}
-
-
-class _Origin(NamedTuple):
-    """Origin that a table file states.
-
-    `study`: study of the table, "" for none. `name`: file name of the table. `latex`: LaTeX options. `wording`: version
-    of its headings, caption and notes; 1 where the file states none.
-    """
-
-    study: str
-    name: str
-    latex: dict[str, Any]
-    wording: int = 1
-
-
-def _origin(path: Path, text: str) -> _Origin:
-    """Return the origin that a table file states."""
-    if path.suffix == ".csv":
-        columns, *rows = list(csv.reader(io.StringIO(text))) or [[]]
-        marks = {  # columns of one file only, the first that a file has
-            "family": "comparisons.csv", "from_row": "contrasts.csv", "pareto": "costs.csv", "trial": "trials.csv",
-        }  # fmt: skip
-        kind = next((name for column, name in marks.items() if column in columns), "table.csv")
-        lines = (dict(zip(columns, row, strict=False)) for row in rows)
-        return _Origin(next((line["study"] for line in lines if "study" in line), ""), kind, {})
-    comment = re.search(
-        r"ablate: study (\S+?), table (\w+)(?:, wording (\d+))?(?:, drawn with style=(\w+) form=(\w+) float=(\S+))?",
-        text,
-    )
-    if not comment:
-        return _Origin("", "", {})
-    latex = dict(zip(("style", "form", "float"), comment.groups()[3:], strict=True)) if comment[4] else {}
-    stem = {"ablation": "table", "macros": "macros"}.get(comment[2], f"tables/{comment[2]}")
-    return _Origin(comment[1], f"{stem}{path.suffix}", latex, int(comment[3] or 1))
 
 
 def _foreign_trials(content: Content, drawing: Report) -> Iterator[str]:
@@ -251,6 +135,101 @@ def _first_difference(a: str, b: str) -> str:
     return f"{a[start : first + 30]!r} in the file, {b[start : first + 30]!r} expected"
 
 
+@dataclass(frozen=True)
+class _Stored:
+    """File to verify. `text`: of a text file; `book`: of a workbook."""
+
+    path: Path
+    origin: Origin
+    text: str = ""
+    book: Workbook | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the file in the folder of its study."""
+        if self.path.suffix == ".csv":
+            return self.origin.table
+        if self.origin.table == origin.REPORT:
+            return REPORT
+        stem = {"ablation": "table", "macros": "macros"}.get(self.origin.table, f"tables/{self.origin.table}")
+        return f"{stem}{self.path.suffix}"
+
+    def read(self, new_ids: Mapping[str, str]) -> Content:
+        """Return the content of the file. `new_ids`: old id of a training -> current id."""
+        if self.book is not None:
+            return read_tables.read_workbook(self.book)
+        return self._reader(_with_new_ids(new_ids, self.text))
+
+    def fresh(self, drawing: Report) -> Content:
+        """Return the content that the file would have now. Raises AblateError where the study has no such file."""
+        if self.book is not None:
+            return read_tables.read_workbook(workbook.book(drawing.tables.values(), drawing.study.record.grid.table))
+        if self.name not in drawing.files:
+            raise AblateError(
+                f"{self.path}: study {self.origin.study} does not have {self.name} now; redraw its tables: "
+                "`ablate table`"
+            )
+        return self._reader(drawing.files[self.name])
+
+    @property
+    def _reader(self) -> Callable[[str], Content]:
+        return read_tables.read_macros if self.name == "macros.tex" else READERS[self.path.suffix]
+
+
+def _stored(path: Path) -> _Stored:
+    """Return a file to verify. Raises AblateError where ablate did not draw it."""
+    content = path.read_bytes()
+    if path.suffix == ".xlsx":
+        book = read_tables.opened_workbook(content)
+        if book is None:
+            raise AblateError(f"{path}: not an Excel workbook")
+        stored = _Stored(path, origin.read(book.properties.description or ""), book=book)
+    elif path.suffix in READERS:
+        try:
+            text = content.decode().replace("\r\n", "\n")
+        except UnicodeDecodeError:
+            raise AblateError(f"{path}: not UTF-8 text") from None
+        stored = _Stored(path, _origin_of_csv(text) if path.suffix == ".csv" else _with_marks(text), text)
+    else:
+        raise AblateError(f"{path}: not a table that ablate has drawn; verify takes {', '.join((*READERS, '.xlsx'))}")
+    if not stored.origin.study:
+        raise AblateError(f"{path}: does not name its study; verify takes tables that ablate has drawn")
+    return stored
+
+
+def _with_marks(text: str) -> Origin:
+    """Return the origin of a text, with the marks that a version which did not state them drew."""
+    read = origin.read(text)
+    return (
+        read
+        if "marks" in read.drawn_with
+        else read._replace(drawn_with={**read.drawn_with, "marks": stars.marks_of(text)})
+    )
+
+
+def _origin_of_csv(text: str) -> Origin:
+    """Return the origin of a CSV file, by its columns; its `table` is the name of the file."""
+    columns, *rows = list(csv.reader(io.StringIO(text))) or [[]]
+    own = {  # columns of one file only, the first that a file has
+        "family": "comparisons.csv", "from_row": "contrasts.csv", "pareto": "costs.csv", "trial": "trials.csv",
+    }  # fmt: skip
+    kind = next((name for column, name in own.items() if column in columns), "table.csv")
+    lines = (dict(zip(columns, row, strict=False)) for row in rows)
+    return Origin(next((line["study"] for line in lines if "study" in line), ""), kind, {})
+
+
+def _workspace_of(workspace: Workspace, path: Path, study: str) -> Workspace:
+    """Return the workspace of a file's study. Raises AblateError where it has no such study."""
+    workspace = opened((_enclosing_workspace(path, study) or workspace).root)
+    if study not in workspace.studies():
+        studies = ", ".join(workspace.studies()) or "no study"
+        raise AblateError(
+            f"{path}: the table belongs to study {study}, which is not in this workspace ({workspace.root} has "
+            f"{studies}); pass --workspace with the workspace of that study"
+        )
+    return workspace
+
+
 def _enclosing_workspace(path: Path, study: str) -> Workspace | None:
     """Return the workspace that contains a table file and the table's study; None if there is no such workspace."""
     places = (Path(os.path.abspath(path)), path.resolve())  # the study folder or the table file may be a symbolic link
@@ -258,68 +237,37 @@ def _enclosing_workspace(path: Path, study: str) -> Workspace | None:
     return next((Workspace(f.parent) for f in folders if study in Workspace(f.parent).studies()), None)
 
 
-def _with_new_ids(workspace: Workspace, text: str) -> str:
+def _with_new_ids(new_ids: Mapping[str, str], text: str) -> str:
     """Return the text of a table with the current ids of its trials."""
-    new_ids = aliases.read(workspace)
     return re.sub(r"\b[0-9a-f]{16}(?=-\d)", lambda match: new_ids.get(match[0], match[0]), text) if new_ids else text
 
 
-def _with_new_marks(content: Content) -> Content:
-    """Return a table of an earlier wording with today's mark of rows without a significant difference, which was =."""
-
-    def marked(cell: str) -> str:
-        in_latex = re.sub(r"(\$\^\{[^}]*)=", r"\1\\sim", cell)
-        return re.sub(r"=(?=[†‡]*\**$)", MARKS["alike"], in_latex)
-
-    lines = tuple((name, tuple(marked(c) if k == 0 else c for k, c in enumerate(cs))) for name, cs in content.lines)
-    return replace(content, lines=lines)
-
-
 def check(workspace: Workspace, path: Path, importances: Importances | None = None) -> Verified:
-    """Compare a table file with the table that the study's files give now, and return the mismatches.
+    """Compare a drawn file with the one that the study's files give now, and return the mismatches.
 
     Args:
-        workspace: workspace of the study, used if the table is not inside a workspace that has the study.
-        path: table file: .csv, .tex or .md.
+        workspace: workspace of the study, used if the file is not inside a workspace that has the study.
+        path: drawn file: .csv, .tex, .md, .html or .xlsx.
         importances: function that computes the importances of the factors; None leaves their table out.
 
     Raises:
-        AblateError: if the file is not a table of ablate, or its study is missing.
+        AblateError: if ablate did not draw the file, or its study is missing.
     """
-    if path.suffix not in READERS:
-        raise AblateError(f"{path}: not a table that ablate has drawn; verify takes {', '.join(READERS)}")
-    try:
-        text = path.read_bytes().decode().replace("\r\n", "\n")
-    except UnicodeDecodeError:
-        raise AblateError(f"{path}: not UTF-8 text") from None
-    study, name, latex, wording = _origin(path, text)
-    if not study:
-        raise AblateError(f"{path}: does not name its study; verify takes tables that ablate has drawn")
-    workspace = opened((_enclosing_workspace(path, study) or workspace).root)
-    if study not in workspace.studies():
-        studies = ", ".join(workspace.studies()) or "no study"
-        raise AblateError(
-            f"{path}: the table belongs to study {study}, which is not in this workspace "
-            f"({workspace.root} has {studies}); "
-            "pass --workspace with the workspace of that study"
-        )
-    look = RenderOptions(latex=latex, importances=importances, marks=stars.marks_of(text))
-    drawing = rebuild(workspace, study, look)
-    if name not in drawing.files:
-        raise AblateError(f"{path}: study {study} does not have {name} now; redraw its tables: `ablate table`")
-    read = _read_macros if name == "macros.tex" else READERS[path.suffix]
-    stored = read(_with_new_ids(workspace, text))
-    foreign = list(_foreign_trials(stored, drawing))
-    fresh, same_wording = read(drawing.files[name]), wording == WORDING
-    if not same_wording and stored.texts and len(stored.columns) == len(fresh.columns):
-        stored = replace(stored, columns=fresh.columns)  # headings have other words, in the same places
-    if not same_wording and name.startswith("table."):
-        stored = _with_new_marks(stored)
-    mismatches = foreign or list(_compare(stored, fresh, same_wording))
-    # The table may have been rendered with all intervals.
-    if mismatches and not foreign and not drawing.study.analysis.bootstrapped:
-        with_intervals = rebuild(workspace, study, replace(look, all_intervals=True))
-        mismatches = min(mismatches, list(_compare(stored, read(with_intervals.files[name]), same_wording)), key=len)
-    cells = sum(len(line) for _, line in stored.lines)
-    uncompared = tuple(_uncompared(stored, fresh, same_wording))
-    return Verified(path, study, workspace, cells, tuple(dict.fromkeys(mismatches)), uncompared)
+    stored = _stored(path)
+    workspace = _workspace_of(workspace, path, stored.origin.study)
+    look = RenderOptions(table=stored.origin.drawn_with, importances=importances)
+    drawing = rebuild(workspace, stored.origin.study, look)
+    fresh = stored.fresh(drawing)
+    given = stored.read(aliases.read(workspace))
+    foreign = list(_foreign_trials(given, drawing))
+    same_wording = stored.origin.wording == WORDING
+    if not same_wording and given.texts and len(given.columns) == len(fresh.columns):
+        given = replace(given, columns=fresh.columns)  # headings have other words, in the same places
+    mismatches = foreign or list(_compare(given, fresh, same_wording))
+    if mismatches and not foreign and not drawing.study.analysis.bootstrapped and "intervals" not in look.table:
+        all_intervals = replace(look, table={**look.table, "intervals": "all"})  # versions that did not state it
+        with_intervals = stored.fresh(rebuild(workspace, stored.origin.study, all_intervals))
+        mismatches = min(mismatches, list(_compare(given, with_intervals, same_wording)), key=len)
+    cells = sum(len(line) for _, line in given.lines)
+    uncompared = tuple(_uncompared(given, fresh, same_wording))
+    return Verified(path, stored.origin.study, workspace, cells, tuple(dict.fromkeys(mismatches)), uncompared)

@@ -30,6 +30,15 @@ class TableKeys(BaseModel):
     )
     marks: Literal["symbols", "stars"] = Field(default="symbols", description="symbols or stars")
     second_best: bool = Field(default=False, description="true or false")
+    order: Literal["study", "best"] = Field(
+        default="study", description="study, or best: by the primary measure on test, the best row first"
+    )
+    intervals: Literal["auto", "all"] = Field(default="auto", description="auto or all")
+    style: Literal["plain", "siunitx"] = Field(default="plain", description="plain or siunitx")
+    form: Literal["float", "standalone", "fragment"] = Field(
+        default="float", description="float, standalone or fragment"
+    )
+    wide: bool = Field(default=False, description="true or false")
 
 
 class Comparison(BaseModel):

@@ -21,6 +21,7 @@ from ablation.report.tables import workbook
 from ablation.statistics.intervals import Interval
 from ablation.store.workspace import Workspace
 from ablation.study import study_file
+from ablation.study.table_keys import TableKeys
 
 pytestmark = pytest.mark.unit
 
@@ -209,7 +210,7 @@ def test_texts_of_a_workbook_are_no_formulas(tmp_path: Path):
     empty = ("-1", "+1", None, Interval(0.5, math.nan, math.nan), math.nan, None)
     rows = tuple(tuple(Cell(value) for value in line) for line in (values, empty))
     table = Table("s", "=caption", columns, rows, (frozenset(), frozenset()), ("+note",), 1, key="a/b:" + "c" * 40)
-    workbook.write([table, table], tmp_path / "t.xlsx")
+    workbook.write([table, table], tmp_path / "t.xlsx", TableKeys())
     book = load_workbook(tmp_path / "t.xlsx")
     sheet = book.worksheets[0]
     assert sheet.title == "a b " + "c" * 24

@@ -178,14 +178,6 @@ def test_a_backend_that_is_missing(capsys: pytest.CaptureFixture[str], here: Pat
     assert "KERAS_BACKEND=no_such_backend: not installed" in refused(capsys, here, "--grid", "smoke")
 
 
-def test_a_network_file_system_needs_servers(
-    capsys: pytest.CaptureFixture[str], here: Path, monkeypatch: pytest.MonkeyPatch
-):
-    """SQLite loses data there: databases are asked for."""
-    monkeypatch.setattr("ablation.store.files.file_system", lambda path: "nfs4")
-    assert "--storage and --tracking" in refused(capsys, here, "--grid", "smoke")
-
-
 def test_a_folder_called_demo_something_is_no_demo():
     """Only `demo` and `demo:...` are drawn; data of that name are real data, which are never replaced."""
     assert [is_demo(d) for d in ("demo", "demo:production", "demo-faces", "demo/", "demos")] == [

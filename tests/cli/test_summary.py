@@ -58,7 +58,7 @@ def test_in_a_pipe_the_table_is_markdown(place: Path, piped: subprocess.Complete
     assert piped.returncode == 0
     assert "| **5★** |" in piped.stdout.replace("  ", "")
     assert "<!--" not in piped.stdout
-    assert "<!-- ablate: study paper" in (place / "paper/table.md").read_text()
+    assert '<!-- ablate: {"study": "paper"' in (place / "paper/table.md").read_text()
 
 
 def test_the_heaviest_warnings_are_sentences(place: Path, piped: subprocess.CompletedProcess[str]):

@@ -247,10 +247,10 @@ def test_stars_follow_p_holm(drawing: Report):
 
 def test_marks_of_the_command_replace_those_of_the_study(workspace: Workspace, tmp_path: Path):
     """`--marks symbols` draws no star, and verify draws a table as its file was drawn."""
-    plain = rebuild(workspace, "mine", RenderOptions(marks="symbols")).files
+    plain = rebuild(workspace, "mine", RenderOptions({"marks": "symbols"})).files
     assert "below 0.05" not in "".join(plain.values())
     assert not [row for row in markdown_rows(plain["table.md"]) if r"\*" in row[-1]]
-    fragment = rebuild(workspace, "mine", RenderOptions(latex={"form": "fragment"})).files["table.tex"]
+    fragment = rebuild(workspace, "mine", RenderOptions({"form": "fragment"})).files["table.tex"]
     assert "$^{*" in fragment
     for name, text in (("plain.md", plain["table.md"]), ("stars.tex", fragment)):
         (tmp_path / name).write_text(text)

@@ -108,7 +108,7 @@ def test_all_tables_compile(pdflatex, tmp_path, drawing):  # noqa: F811
 @pytest.mark.parametrize("form", ["standalone", "fragment"])
 def test_a_table_stands_alone_or_in_a_float_of_its_own(pdflatex, tmp_path, workspace, form):  # noqa: F811
     """--standalone compiles as it is; --fragment is a tabular for a float that the user writes."""
-    text = rebuild(workspace, "paper", RenderOptions(latex={"form": form})).files["table.tex"]
+    text = rebuild(workspace, "paper", RenderOptions({"form": form})).files["table.tex"]
     if form == "fragment":
         assert "caption" not in text
         compiled(pdflatex, tmp_path, f"\\begin{{table}}\\tiny\n{text}\n\\end{{table}}")
@@ -143,7 +143,7 @@ def test_many_rows_break_over_pages(tmp_path, pdflatex):  # noqa: F811
     workspace = sealed(
         place, study(place, grid, dict.fromkeys(range(1, 46), (0.9, 0.5, 0.5)), support=(20, 30), classes=("a", "b"))
     )
-    found = rebuild(workspace, "many", RenderOptions(latex={"form": "standalone"})).files["table.tex"]
+    found = rebuild(workspace, "many", RenderOptions({"form": "standalone"})).files["table.tex"]
     assert "longtable" in found
     (tmp_path / "t.tex").write_text(found)
     done = subprocess.run([pdflatex, "-interaction=nonstopmode", "-halt-on-error", "t.tex"], cwd=tmp_path,
@@ -397,7 +397,8 @@ def test_a_large_table_follows_from_the_files_however_it_was_drawn(tmp_path):
     accuracy = {r: (0.9, 0.5 + r / 1000, 0.5) for r in range(1, 109)}
     place = sealed(tmp_path, study(tmp_path, grid, accuracy, support=(20, 30), classes=("a", "b")))
     for everything, names in ((True, ("table.md", "table.csv", "tables/importance.tex")), (False, ("table.csv",))):
-        rebuild_and_write(place, "g", RenderOptions(all_intervals=everything, importances=importances))
+        keys = {"intervals": "all" if everything else "auto"}
+        rebuild_and_write(place, "g", RenderOptions(keys, importances=importances))
         for name in names:
             found = check(place, place.study("g").path / name, importances)
             assert (found.mismatches, found.cells > 0) == ((), True)

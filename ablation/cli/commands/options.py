@@ -55,6 +55,14 @@ def output_file(context: click.Context, parameter: click.Parameter, value: Path 
     return value
 
 
+OUTPUT_FOLDER = click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Write the files here, and nothing in the workspace.",
+)
+
+
 def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --grid, which is required, and --name."""
     command = NAME(command)

@@ -9,14 +9,28 @@ from ablation.cli.commands.options import check_codes, existing_name, opened
 from ablation.fast_imports import loading
 
 
-def drawn(grid: str, name: str | None, workspace: Path, strict: tuple[str, ...], **render_options: Any) -> Any:
+def drawn(
+    grid: str, name: str | None, workspace: Path, strict: tuple[str, ...], folder: Path | None = None, **table: Any
+) -> Any:
+    """Draw a study from its files, write what was drawn, and return its summary and the drawn study.
+
+    Args:
+        grid: the study; a study file states [table], [[compare]] and titles.
+        name: name of the stored study; None for that of `grid`.
+        workspace: folder of all results.
+        strict: codes of --strict.
+        folder: folder of the output files; None for that of the study.
+        table: keys of [table] in place of those of the study.
+    """
     with loading():
         from ablation.report.build import RenderOptions, rebuild_and_write
         from ablation.store import record
 
     opened_workspace, study = opened(workspace), name or existing_name(grid, workspace)
     check_codes(strict, record.need(opened_workspace, study).experiment)
-    return rebuild_and_write(opened_workspace, study, RenderOptions(importances=importances, **render_options))
+    stated = Path(grid) if grid and grid.endswith(".toml") and Path(grid).is_file() else None
+    look = RenderOptions(table, stated, importances)
+    return rebuild_and_write(opened_workspace, study, look, folder)
 
 
 def importances(*arguments: Any) -> Any:

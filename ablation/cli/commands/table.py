@@ -7,6 +7,7 @@ import click
 
 from ablation.cli.commands.options import (
     OUTPUT_FILE,
+    OUTPUT_FOLDER,
     existing_name,
     opened,
     output_file,
@@ -26,8 +27,6 @@ from ablation.fast_imports import loading
     "--latex-style",
     "style",
     type=click.Choice(["plain", "siunitx"]),
-    default="plain",
-    show_default=True,
     help="Style of table.tex: plain (needs the package booktabs, and longtable above 40 rows) or siunitx.",
 )
 @click.option("--standalone", is_flag=True, help="Write table.tex as a document that compiles by itself.")
@@ -40,15 +39,15 @@ from ablation.fast_imports import loading
 @click.option(
     "--intervals",
     type=click.Choice(["auto", "all"]),
-    default="auto",
-    show_default=True,
     help="Intervals in the table; auto leaves out bootstrap intervals above 100 rows or 500,000 examples.",
 )
 @click.option(
     "--marks",
     type=click.Choice(["symbols", "stars"]),
-    help="With stars, p (Holm) has *, ** or *** below 0.05, 0.01 and 0.001. Default: as in the study file.",
+    help="With stars, p (Holm) has *, ** or *** below 0.05, 0.01 and 0.001.",
 )
+@click.option("--order", type=click.Choice(["study", "best"]), help="Order of the rows; best: the best on test first.")
+@OUTPUT_FOLDER
 @click.option(
     "--examples",
     type=OUTPUT_FILE,
@@ -65,29 +64,35 @@ from ablation.fast_imports import loading
 )
 @strict_option
 def table(
-    grid: str, name: str | None, workspace: Path, style: str, standalone: bool, fragment: bool, wide: bool,
-    intervals: str, marks: str | None, examples: Path | None, xlsx: Path | None, strict: tuple[str, ...],
+    grid: str, name: str | None, workspace: Path, standalone: bool, fragment: bool, wide: bool, output: Path | None,
+    examples: Path | None, xlsx: Path | None, strict: tuple[str, ...], **stated: str | None,
 ) -> int:  # fmt: skip
     """Redraw the tables and the report of a study from its files.
 
+    The look of the table is that of [table] in the study file at the last run, or in the study file that is named
+    here. Options change this drawing alone.
+
     \b
     ablate table paper
+    ablate table mine.toml                        with [table], [[compare]] and titles as the file has them now
     ablate table paper --standalone --latex-style siunitx
     ablate table paper --examples examples.csv --xlsx paper.xlsx
+    ablate table paper --output article/          nothing is written in the workspace
     ablate table paper --strict LEAK_EXACT --strict SINGLE_SEED
     """
     if standalone and fragment:
         raise AblateError("--standalone and --fragment cannot be combined; pass one of them")
-    form = "standalone" if standalone else "fragment" if fragment else "float"
-    latex = {"style": style, "form": form, "float": "table*" if wide else "table"}
+    keys: dict[str, Any] = {key: value for key, value in stated.items() if value is not None}
+    keys |= {"form": "standalone"} if standalone else {"form": "fragment"} if fragment else {}
+    keys |= {"wide": True} if wide else {}
     name = name or existing_name(grid, workspace)
     if examples:
         _need_seal(workspace, name)
-    outcome = drawn(grid, name, workspace, strict, latex=latex, all_intervals=intervals == "all", marks=marks or "")
+    outcome, drawing = drawn(grid, name, workspace, strict, output, **keys)
     if examples:
         _write_examples(workspace, name, examples)
     if xlsx:
-        _write_workbook(outcome.tables, xlsx)
+        _write_workbook(drawing, xlsx)
     say_table(outcome)
     say_files(outcome)
     return 1 if fatal(outcome.codes, strict) else 0
@@ -107,8 +112,9 @@ def _write_examples(workspace: Path, name: str, path: Path) -> None:
     click.echo(f"{lines:,} line{'s' if lines != 1 else ''} of test examples: {path}", err=True)
 
 
-def _write_workbook(tables: Any, path: Path) -> None:
+def _write_workbook(drawing: Any, path: Path) -> None:
     from ablation.report.tables import workbook  # slow to load
 
-    workbook.write(tables, path)
-    click.echo(f"{len(tables)} table{'s' if len(tables) != 1 else ''}: {path}", err=True)
+    workbook.write(drawing.tables.values(), path, drawing.study.record.grid.table)
+    n_tables = len(drawing.tables)
+    click.echo(f"{n_tables} table{'s' if n_tables != 1 else ''}: {path}", err=True)

@@ -7,11 +7,12 @@ from itertools import groupby
 import pandas as pd
 
 from ablation.measures.measure import Measure
-from ablation.model.table import WORDING, Cell, Column, Table
-from ablation.report.tables import cells
+from ablation.model.table import Cell, Column, Table
+from ablation.report.tables import cells, origin
 from ablation.report.tables.cells import LONGEST, MINUS, NUMBERS, Parts
 from ablation.report.tables.escape import UNPRINTED, cut, one_line, tex
 from ablation.report.templates import LATEX
+from ablation.study.table_keys import TableKeys
 
 MARKS = {
     "reference": r"\circ",
@@ -24,8 +25,7 @@ MARKS = {
 }
 LONGEST_CAPTION = 1000  # LaTeX first sets a caption in one line, and a line may be at most 5.7 m long
 LONG = 40  # tables with more rows break over pages
-FORMS = ("float", "standalone", "fragment")
-STYLES = ("plain", "siunitx")
+DEFAULT, MACROS = TableKeys(), "macros"
 
 
 def _power(text: str) -> str:
@@ -149,29 +149,25 @@ def _notes(table: Table, text: str) -> list[str]:
     return notes
 
 
-def latex(table: Table, style: str = "plain", form: str = "float", float: str = "table") -> str:
+def latex(table: Table, keys: TableKeys = DEFAULT) -> str:
     """Return a table as LaTeX source.
 
     Args:
         table: table to render.
-        style: "plain" or "siunitx".
-        form: "float" with caption and notes, "standalone" for a document that compiles by itself, or "fragment" for a
-            bare tabular.
-        float: environment of the float, "table" or "table*".
+        keys: keys of [table]. `form`: "float" with caption and notes, "standalone" for a document that compiles by
+            itself, or "fragment" for a bare tabular. `wide`: across both columns of a page.
     """
     template, widths = LATEX.get_template("table.tex"), _widths(table)
     rows, caption = [_row(table, i, widths) for i in range(len(table.rows))], tex(cut(table.caption, LONGEST_CAPTION))
     return template.render(
-        study=re.sub(r"[^\w.+-]", "", table.name),
-        key=table.key,
-        wording=WORDING,
-        style=style,
-        form=form,
-        float=float,
-        long=len(table.rows) > LONG and form != "fragment",
+        origin=origin.of_table(table, keys),
+        style=keys.style,
+        form=keys.form,
+        float="table*" if keys.wide else "table",
+        long=len(table.rows) > LONG and keys.form != "fragment",
         label=re.sub(r"[^a-z0-9]+", "-", f"{table.name}-{table.key}".lower()).strip("-"),
         caption=caption,
-        align=_align(table, style, widths),
+        align=_align(table, keys.style, widths),
         groups=_groups(table, widths),
         titles=_titles(table, widths),
         size=_size(table, widths),
@@ -217,22 +213,28 @@ def _places(table: Table, key: str, measure: Measure | None) -> int:
     return own if (stated := decimals.get(name)) is None else stated
 
 
-def macros(rows: pd.DataFrame, table: Table, measures: Sequence[Measure]) -> str:
+def macros(rows: pd.DataFrame, table: Table, measures: Sequence[Measure], keys: TableKeys = DEFAULT) -> str:
     r"""Return macros for numbers in prose: \ablate{5.test_accuracy} prints 96.6.
 
     Args:
         rows: data frame of table.csv.
         table: the ablation table, which states the decimals.
         measures: measures that have intervals, the primary one first.
+        keys: keys of [table] with which the table is drawn.
     """
-    keys = _macro_keys(measures)
+    named = _macro_keys(measures)
     lines = [
         (int(line["row"]), key, _macro(key, line[key], _places(table, key, measure), measure))
         for line in rows.to_dict("records")
-        for key, measure in keys.items()
+        for key, measure in named.items()
         if key in line
     ]
     name, title, share = measures[0].name, one_line(measures[0].title), measures[0].is_share
     return LATEX.get_template("macros.tex").render(
-        study=rows["study"].iloc[0], keys=tuple(keys), lines=lines, name=name, title=title, share=share
+        origin=origin.stated(rows["study"].iloc[0], MACROS, keys),
+        keys=tuple(named),
+        lines=lines,
+        name=name,
+        title=title,
+        share=share,
     )

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ablation.model.table import WORDING, Cell, Column, Table
-from ablation.report.tables import cells
+from ablation.model.table import Cell, Column, Table
+from ablation.report.tables import cells, origin
 from ablation.report.tables.cells import MARKS
 from ablation.report.tables.escape import cut, markdown, safe_csv
 from ablation.report.templates import HTML, TEXT
+from ablation.study.table_keys import TableKeys
+
+DEFAULT = TableKeys()
 
 
 def csv(frame: pd.DataFrame) -> str:
@@ -53,10 +56,13 @@ def _padded(line: Sequence[str], widths: Sequence[int], left: Sequence[bool]) ->
     return f"| {' | '.join(padded)} |"
 
 
-def markdown_table(table: Table, ids: bool = True) -> str:
+def markdown_table(table: Table, keys: TableKeys = DEFAULT, ids: bool = True) -> str:
     """Return a Markdown pipe table, padded so that the source is aligned too.
 
-    `ids`: add the hidden comment with the study and the trials of each row, which `verify` reads.
+    Args:
+        table: table to render.
+        keys: keys of [table] with which the table is drawn, for its comment.
+        ids: add the hidden comment with the study and the trials of each row, which `verify` reads.
     """
     titles = [_title(c) for c in table.columns]
     body = [
@@ -70,9 +76,7 @@ def markdown_table(table: Table, ids: bool = True) -> str:
         caption=markdown(table.caption),
         lines=[_padded(line, widths, left) for line in [titles, rule, *body]],
         notes=[cells.noted(note, MARKS, markdown) for note in table.notes],
-        study=re.sub(r"[^\w.+-]", "", table.name),
-        key=table.key,
-        wording=WORDING,
+        origin=origin.of_table(table, keys),
         ids=table.ids if ids else None,
     )
 

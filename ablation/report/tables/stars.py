@@ -13,14 +13,6 @@ def starred(record: Record, column: Column) -> Column:
     return replace(column, stars=record.grid.table.marks == "stars")
 
 
-def marked(record: Record, marks: str) -> Record:
-    """Return a record whose study file states these marks, in place of its own; "" keeps its own."""
-    if not marks:
-        return record
-    table = record.grid.table.model_copy(update={"marks": marks})
-    return record.model_copy(update={"grid": record.grid.model_copy(update={"table": table})})
-
-
 def _levels() -> str:
     *first, last = (f"{level:g}" for level in STARS)
     return f"p (Holm) below {', '.join(first)} and {last}."

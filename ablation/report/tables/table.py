@@ -181,10 +181,10 @@ def build(
     analysis = analysis if analysis and analysis.rows else None
     facts = analysis.rows if analysis else {}
     columns = tuple(_columns(record, rows, analysis))
-    lines = [{str(k): v for k, v in line.items()} for line in rows.to_dict("records")]
+    lines = _ordered(record, [{str(k): v for k, v in line.items()} for line in rows.to_dict("records")])
     by_current_rule = analysis and selected and selected.metric == record.grid.select_on
     second_best = analysis.second_best if analysis and by_current_rule else None
-    marks = [frozenset(_marks(line, facts.get(n), second_best)) for n, line in enumerate(lines, start=1)]
+    marks = [frozenset(_marks(line, facts.get(int(line["row"])), second_best)) for line in lines]
     return Table(
         name=record.name,
         caption=_caption(record, rows, columns, majority, analysis),
@@ -195,6 +195,14 @@ def build(
         decimals=2 if rows.n_test.fillna(0).max() >= MANY_IMAGES else 1,
         ids=tuple(line["trials"] for line in lines),
     )
+
+
+def _ordered(record: Record, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the lines in the order that [table] states: of the study, or by the primary measure on test."""
+    key, sign = f"test_{record.primary.name}", 1 if record.primary.lowest else -1
+    if record.grid.table.order == "study" or key not in (lines[0] if lines else {}):
+        return lines
+    return sorted(lines, key=lambda line: (pd.isna(line[key]), 0 if pd.isna(line[key]) else sign * line[key]))
 
 
 def _caption(

@@ -12,29 +12,42 @@ from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
 from ablation.model.table import Cell, Column, Table
-from ablation.report.tables import cells
+from ablation.report.tables import cells, origin
 from ablation.report.tables.cells import MARKS
 from ablation.report.tables.escape import one_line
 from ablation.statistics.intervals import Interval
 from ablation.store.files import atomic
 from ablation.study.levels import short
+from ablation.study.table_keys import TableKeys
 
+WORKBOOK = "workbook"  # in place of a table's key, in the origin
 LONGEST_TITLE = 28  # characters of a sheet's name: Excel allows 31, and equal names get a number
 WIDEST = 40  # characters of a column
 LONGEST_TEXT = 32_767  # characters that Excel allows in a cell
 
 
-def write(tables: Iterable[Table], path: Path) -> None:
-    """Write one sheet per table: titles in the first row, a line per row, then caption and notes.
-
-    Numbers have full precision and the table's number format; intervals and deviations have columns of their own.
-    """
-    book = Workbook()
-    book.remove(book.worksheets[0])
-    for table in tables:
-        _fill(book.create_sheet(re.sub(r"[\[\]:*?/\\']", " ", one_line(table.key))[:LONGEST_TITLE]), table)
+def write(tables: Iterable[Table], path: Path, keys: TableKeys) -> None:
+    """Write a workbook; see `book`."""
     with atomic(path) as temporary:
-        book.save(temporary)
+        book(tables, keys).save(temporary)
+
+
+def book(tables: Iterable[Table], keys: TableKeys) -> Workbook:
+    """Return a workbook with one sheet per table: titles in the first row, a line per row, then caption and notes.
+
+    Numbers have full precision and the table's number format; intervals and deviations have columns of their own. The
+    description of the workbook states its origin.
+
+    Args:
+        tables: tables of one study.
+        keys: keys of [table] with which they are drawn.
+    """
+    made, tables = Workbook(), tuple(tables)
+    made.remove(made.worksheets[0])
+    made.properties.description = f"ablate: {origin.stated(tables[0].name, WORKBOOK, keys)}"
+    for table in tables:
+        _fill(made.create_sheet(re.sub(r"[\[\]:*?/\\']", " ", one_line(table.key))[:LONGEST_TITLE]), table)
+    return made
 
 
 def _fill(sheet: Worksheet, table: Table) -> None:

@@ -1,0 +1,58 @@
+"""Runs without trackers, and on network file systems: results are complete, and Optuna and MLflow follow."""
+
+import sqlite3
+from pathlib import Path
+
+import optuna
+import pytest
+from conftest import TESTS
+from optuna.trial import TrialState
+
+from ablation import cli
+from ablation.trackers import local_copies
+from ablation.trackers.databases import sqlite_url
+
+STUDY = 'seeds = [0, 1]\n[experiment]\nplugin = "digits:"\n[factorial]\nwidth = [4, 6]\n'
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, with a small study."""
+    monkeypatch.syspath_prepend(str(TESTS / "plugins"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").write_text(STUDY)
+    return tmp_path
+
+
+def n_complete(place: Path) -> int:
+    study = optuna.load_study(study_name="mine", storage=sqlite_url(place / "runs" / "optuna.db"))
+    return len(study.get_trials(states=(TrialState.COMPLETE,)))
+
+
+def n_runs(place: Path) -> int:
+    with sqlite3.connect(place / "runs" / "mlflow.db") as opened:
+        return int(opened.execute("SELECT count(*) FROM runs").fetchone()[0])
+
+
+def test_a_study_without_trackers_is_sent_later(place: Path, capsys: pytest.CaptureFixture[str]):
+    """`--trackers none` opens no database; `ablate sync` sends all, and a second time nothing."""
+    assert cli.run(["run", "mine.toml", "--inline", "-q", "--trackers", "none"]) == 0
+    assert (place / "runs" / "mine" / "table.csv").is_file()
+    assert not list((place / "runs").glob("*.db"))
+    for _ in range(2):
+        assert cli.run(["sync", "mine"]) == 0
+        assert (n_complete(place), n_runs(place)) == (4, 5)
+    assert capsys.readouterr().out.count("mine: Optuna and MLflow are up to date") == 2
+
+
+def test_a_workspace_on_a_network_file_system_is_not_refused(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """The databases are in a local folder during the run, and in the workspace after it."""
+    (place / "tmp").mkdir()
+    monkeypatch.setattr(local_copies, "on_network", lambda path: True)
+    monkeypatch.setattr("tempfile.tempdir", str(place / "tmp"))
+    assert cli.run(["run", "mine.toml", "--inline", "-q"]) == 0
+    assert (n_complete(place), n_runs(place)) == (4, 5)
+    assert "network file system" in capsys.readouterr().err
+    assert list((place / "tmp").glob("ablate-*/optuna.db"))
