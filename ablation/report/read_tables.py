@@ -4,13 +4,12 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import Any
 
-from openpyxl import load_workbook
-from openpyxl.workbook import Workbook
+from ablation.report.tables import workbook
 
 KEYS = ("row", "trial")  # columns of CSV files whose value identifies a line
 LONGEST = 400  # characters of a text that is compared as it is; of a longer one, its digest
@@ -58,14 +57,14 @@ def _tex_cells(line: str) -> tuple[str, ...]:
 
 def read_tex(text: str) -> Content:
     """Return the rows between the rules, the caption and the notes. Labels, sizes and the float's place are ignored."""
-    head, _, below_rule = text.partition(r"\midrule")
+    top, _, below_rule = text.partition(r"\midrule")
     body, _, footer = below_rule.partition(r"\bottomrule")
     body = body.replace(r"\endhead", "").replace(r"\addlinespace", "")
-    titles = _tex_cells(head.rpartition(r"\cmidrule")[2].rpartition("}\n")[2] if r"\cmidrule" in head else
-                        head.partition(r"\toprule")[2])  # fmt: skip
+    titles = _tex_cells(top.rpartition(r"\cmidrule")[2].rpartition("}\n")[2] if r"\cmidrule" in top else
+                        top.partition(r"\toprule")[2])  # fmt: skip
     rows = re.findall(r"(.*?)\\\\[^\S\n]*(?:%\s*([^\n]*))?(?:\n|\Z)", body, re.S)
     lines = [_tex_cells(cells) for cells, _ in rows]
-    caption = re.search(r"\\caption\{(.*?)\}\s*(?:\\label|\n|\\\\)", head, re.S)
+    caption = re.search(r"\\caption\{(.*?)\}\s*(?:\\label|\n|\\\\)", top, re.S)
     notes = re.search(r"\\begin\{minipage\}.*?\\footnotesize(.*?)\\end\{minipage\}", footer, re.S)
     texts = [_flat(m[1]) for m in (caption, notes) if m]
     return Content(
@@ -150,32 +149,9 @@ def read_html(text: str) -> Content:
     return Content((), tuple(page.lines), tuple(page.texts))
 
 
-def read_workbook(book: Workbook) -> Content:
-    """Return the cells of all sheets with their number formats, which hold decimals and marks."""
-    return Content((), tuple(line for sheet in book.worksheets for line in _sheet_lines(sheet)))
-
-
-def _sheet_lines(sheet: Any) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for number, row in enumerate(sheet.iter_rows(), start=1):
-        cells = tuple(_sheet_cell(cell) for cell in row)
-        if any(cells):
-            yield f"sheet {sheet.title}, line {number}", cells
-
-
-def _sheet_cell(cell: Any) -> str:
-    """Return the value of a cell with its number format; of numbers 12 digits, since files do not keep all."""
-    if cell.value is None:
-        return ""
-    is_number = isinstance(cell.value, int | float)
-    return f"{cell.value:.12g} as {cell.number_format}" if is_number else str(cell.value)
-
-
-def opened_workbook(content: bytes) -> Workbook | None:
-    """Return the workbook in a file's bytes; None where they are no workbook."""
-    try:
-        return load_workbook(io.BytesIO(content))
-    except Exception:  # openpyxl raises errors of zip, XML and its own
-        return None
+def read_workbook(book: Any) -> Content:
+    """Return the cells of all sheets of a workbook, captions and notes included."""
+    return Content((), tuple(workbook.lines(book)))
 
 
 READERS: dict[str, Callable[[str], Content]] = {

@@ -8,8 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-from openpyxl.workbook import Workbook
+from typing import Any
 
 from ablation.errors import AblateError
 from ablation.model.table import WORDING
@@ -142,7 +141,7 @@ class _Stored:
     path: Path
     origin: Origin
     text: str = ""
-    book: Workbook | None = None
+    book: Any = None
 
     @property
     def name(self) -> str:
@@ -180,7 +179,7 @@ def _stored(path: Path) -> _Stored:
     """Return a file to verify. Raises AblateError where ablate did not draw it."""
     content = path.read_bytes()
     if path.suffix == ".xlsx":
-        book = read_tables.opened_workbook(content)
+        book = workbook.opened(content)
         if book is None:
             raise AblateError(f"{path}: not an Excel workbook")
         stored = _Stored(path, origin.read(book.properties.description or ""), book=book)

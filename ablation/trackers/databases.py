@@ -44,7 +44,7 @@ def is_database_error(error: Exception) -> bool:
 
 def is_broken(error: DatabaseError) -> bool:
     """Return whether an error says that the file is no SQLite database any more, as after a loss of power."""
-    return any(words in str(error.orig) for words in ("malformed", "not a database", "disk image"))
+    return any(words in str(error.orig) for words in ("malformed", "not a database"))
 
 
 class Place(NamedTuple):

@@ -1,21 +1,14 @@
 """Clients of the trackers of a run: Optuna's study and MLflow's runs, opened before the first training."""
 
-from collections.abc import Callable
-
-from sqlalchemy.exc import DatabaseError
-
-from ablation.errors import AblateError
 from ablation.progress.listener import ProgressListener
-from ablation.store import aliases
 from ablation.store.record import Record
 from ablation.store.workspace import Workspace
-from ablation.trackers import databases, mlflow_sender, optuna_study
+from ablation.trackers import mlflow_sender
 from ablation.trackers.client import Client
 from ablation.trackers.mlflow_runs import MlflowRuns
 from ablation.trackers.mlflow_tracker import Tracker
 from ablation.trackers.optuna_client import OptunaClient
-from ablation.trackers.optuna_study import OptunaStudy
-from ablation.urls import first_line, with_driver
+from ablation.trackers.optuna_database import open_study
 from ablation.workflows.run_options import RunOptions
 
 
@@ -26,37 +19,3 @@ def opened(options: RunOptions, workspace: Workspace, record: Record, watch: Pro
         workspace.study(record.name).outbox, lambda: mlflow_sender.connect(workspace, options.tracking, record.name)
     )
     return [OptunaClient(record, study), MlflowRuns(record, tracker)]
-
-
-def open_study(storage: str | None, workspace: Workspace, record: Record, say: Callable[[str], None]) -> OptunaStudy:
-    """Return Optuna's study. `storage`: URL of its database; None for the workspace's own, which is rebuilt if broken.
-
-    Raises AblateError where the database cannot be opened.
-    """
-    try:
-        return _open(storage, workspace, record)
-    except DatabaseError as error:
-        if storage or not databases.is_broken(error):
-            raise _not_opened(error) from None
-    broken = workspace.optuna.with_name("optuna-broken.db")
-    workspace.optuna.replace(broken)
-    say(f"note: {workspace.optuna} was broken, and is rebuilt from the results; the old file is {broken}")
-    return _open(storage, workspace, record)
-
-
-def _open(storage: str | None, workspace: Workspace, record: Record) -> OptunaStudy:
-    try:
-        url = with_driver(storage) if storage else optuna_study.create(workspace.optuna)
-        return OptunaStudy(url, record, storage is not None, aliases.read(workspace))
-    except (AblateError, DatabaseError):
-        raise
-    except Exception as error:  # any error of SQLAlchemy and its drivers
-        if isinstance(error.__cause__, DatabaseError):
-            raise error.__cause__ from None
-        raise _not_opened(error) from None
-
-
-def _not_opened(error: Exception) -> AblateError:
-    """Return the error for a database that cannot be opened; its URL may contain a password, and is not shown."""
-    reason = first_line(error) or type(error).__name__
-    return AblateError(f"--storage: Optuna's database cannot be opened ({reason[:200]})")

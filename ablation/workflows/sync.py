@@ -13,7 +13,7 @@ from ablation.trackers.local_copies import local_copies
 from ablation.trackers.mlflow_runs import MlflowRuns
 from ablation.trackers.mlflow_tracker import Tracker
 from ablation.trackers.optuna_client import OptunaClient
-from ablation.workflows import clients
+from ablation.trackers.optuna_database import open_study
 from ablation.workflows.publish import for_trackers
 
 
@@ -64,7 +64,7 @@ def sync(
     with workspace.lock():
         drawing = build.rebuild(workspace, name, RenderOptions(importances=optuna_study.importances))
         with local_copies(workspace, say) as local:
-            study = clients.open_study(storage, local, drawing.study.record, say)
+            study = open_study(storage, local, drawing.study.record, say)
             optuna = OptunaClient(drawing.study.record, study)
             optuna.agree(for_trackers(drawing), held_out(workspace, drawing.study))
             synced = _mlflow(local, drawing, uri)

@@ -105,8 +105,9 @@ def drawn(found: Grid, failed: dict | None = None, selected: int | None = 5, **o
     record = record_of(found, **other)
     chosen = selection(selected) if selected else None
     results, tests = outcomes(record, failed or {})
-    rows = dataframes.rows(record, dataframes.trials(record, results, tests), chosen)
-    return table.build(record, rows, MAJORITY, chosen), rows
+    trials = dataframes.trials(record, results, tests)
+    rows = dataframes.rows(record, trials, chosen)
+    return table.build(record, dataframes.with_failures(rows, trials, False), MAJORITY, chosen), rows
 
 
 def study(*rows: Condition, title: str = "t", **other) -> Grid:

@@ -21,8 +21,8 @@ from ablation.trackers import optuna_study
 from ablation.trackers.databases import sqlite_url
 from ablation.trackers.local_copies import local_copies
 from ablation.trackers.optuna_client import OptunaClient
+from ablation.trackers.optuna_database import open_study
 from ablation.trackers.optuna_study import OptunaStudy, create
-from ablation.workflows import clients
 
 EPOCHS = [{"epoch": 1, "val_accuracy": 0.4}, {"epoch": 2, "val_accuracy": 0.5}]
 DONE = Result(Status.DONE, 2, scores={"val": {"accuracy": 0.5}}, history=EPOCHS)
@@ -122,7 +122,7 @@ def test_a_broken_database_of_the_workspace_is_rebuilt(record: Record, tmp_path:
     workspace, notes = Workspace(tmp_path), []
     OptunaStudy(create(workspace.optuna), record)._storage.engine.dispose()
     workspace.optuna.write_bytes(b"no database at all" * 1000)
-    study = clients.open_study(None, workspace, record, notes.append)
+    study = open_study(None, workspace, record, notes.append)
     study.agree([(trial, record.trial_key(trial), DONE) for trial in record.grid.trials()])
     assert [trial.state for trial in stored(record, tmp_path)] == [TrialState.COMPLETE] * 2
     assert "rebuilt" in notes[0]

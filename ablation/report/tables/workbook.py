@@ -2,11 +2,12 @@
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from openpyxl import Workbook
+from openpyxl import Workbook, load_workbook
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
@@ -142,3 +143,28 @@ def _format(table: Table, row: int, column: Column) -> str:
         number = "0" + "." * bool(decimals) + "0" * decimals
         return f"+{number};-{number};{number}" if column.kind == "change" else number
     return {"p": '[<0.001]"<0.001";0.000', "count": "#,##0", "published": "0.0##"}.get(column.kind, "General")
+
+
+def opened(content: bytes) -> Workbook | None:
+    """Return the workbook in a file's bytes; None where they are no workbook."""
+    try:
+        return load_workbook(BytesIO(content))
+    except Exception:  # errors of zip files, of XML and of openpyxl's own
+        return None
+
+
+def lines(book: Workbook) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the name of each line that has a value, and its cells."""
+    for sheet in book.worksheets:
+        for number, row in enumerate(sheet.iter_rows(), start=1):
+            texts = tuple(_read(cell) for cell in row)
+            if any(texts):
+                yield f"sheet {sheet.title}, line {number}", texts
+
+
+def _read(cell: Any) -> str:
+    """Return the value of a cell with its number format; of numbers 12 digits, since files do not keep all."""
+    if cell.value is None:
+        return ""
+    is_number = isinstance(cell.value, int | float)
+    return f"{cell.value:.12g} as {cell.number_format}" if is_number else str(cell.value)
