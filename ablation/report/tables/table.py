@@ -364,10 +364,10 @@ def _incomplete(record: Record, rows: pd.DataFrame, selected: Selection | None) 
     grid = record.grid
     lines = rows[rows.outcome != Status.DONE]
     empty = lines[lines.n_seeds == 0].groupby("outcome", sort=False).row.agg(list)
-    incomplete = [f"{which(numbers)} ({outcome})" for outcome, numbers in empty.items()]
-    incomplete += [_incomplete_row(line, grid) for line in lines[lines.n_seeds > 0].itertuples()]
+    incomplete = {min(numbers): f"{which(numbers)} ({outcome})" for outcome, numbers in empty.items()}
+    incomplete |= {int(line.row): _incomplete_row(line, grid) for line in lines[lines.n_seeds > 0].itertuples()}  # type: ignore[arg-type]
     if incomplete:
-        yield f"Incomplete: {', '.join(incomplete)}."
+        yield f"Incomplete: {', '.join(incomplete[row] for row in sorted(incomplete))}."
     finished = {int(line.row): int(line.n_seeds) for line in rows.itertuples() if line.n_seeds}  # type: ignore[arg-type]
     excluded = not_eligible(record, finished) if selected and selected.row else {}
     if excluded:
