@@ -153,7 +153,7 @@ def test_results_come_back(tmp_path: Path):
     assert ended.best("val_f1") == {}
 
 
-WORDS = ("done", "diverged", "out of memory", "killed", "timed out", "failed", "interrupted")
+WORDS = ("done", "diverged", "out of memory", "killed", "timed out", "failed", "interrupted", "pruned")
 
 
 def test_statuses_are_words_that_stay(tmp_path: Path):
