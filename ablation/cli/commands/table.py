@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from ablation.cli.commands.choice import Choice
 from ablation.cli.commands.options import (
     OUTPUT_FILE,
     existing_name,
@@ -25,7 +26,7 @@ from ablation.fast_imports import loading
 @click.option(
     "--latex-style",
     "style",
-    type=click.Choice(["plain", "siunitx"]),
+    type=Choice(["plain", "siunitx"]),
     default="plain",
     show_default=True,
     help="Style of table.tex: plain (needs the package booktabs, and longtable above 40 rows) or siunitx.",
@@ -39,14 +40,14 @@ from ablation.fast_imports import loading
 )
 @click.option(
     "--intervals",
-    type=click.Choice(["auto", "all"]),
+    type=Choice(["auto", "all"]),
     default="auto",
     show_default=True,
     help="Intervals in the table; auto leaves out bootstrap intervals above 100 rows or 500,000 examples.",
 )
 @click.option(
     "--marks",
-    type=click.Choice(["symbols", "stars"]),
+    type=Choice(["symbols", "stars"]),
     help="With stars, p (Holm) has *, ** or *** below 0.05, 0.01 and 0.001. Default: as in the study file.",
 )
 @click.option(
