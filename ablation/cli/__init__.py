@@ -4,15 +4,18 @@ import shlex
 import sys
 import tempfile
 import traceback
+from pathlib import Path
 
 import click
 
 from ablation import __version__
 from ablation.cli import process_setup
 from ablation.cli.commands import COMMANDS
+from ablation.cli.terminal import welcome
 from ablation.errors import AblateError
 from ablation.nearest import nearest
 from ablation.store import disk
+from ablation.store.workspace import Workspace
 from ablation.urls import masked
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -55,6 +58,7 @@ def cli() -> None:
     ablate table --grid paper                    redraw the table from its files
     ablate ui                                    compare the rows in MLflow
     ablate new mine.toml                         a study file to start from
+    ablate                                       where to begin, and how to continue
     """
 
 
@@ -78,11 +82,11 @@ def run(arguments: list[str]) -> int:
     except AblateError as error:
         click.echo(f"error: {error}", err=True)
         return 2
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
+    except click.exceptions.NoArgsIsHelpError:
+        click.echo(welcome.text(Workspace(Path("runs"))))
         return 0
     except click.ClickException as error:
-        click.echo(f"error: {_problem(error)}; see `{_command(arguments)} --help`", err=True)
+        click.echo(f"error: {_problem(error)}; see `{_typed(arguments)} --help`", err=True)
         return 2
     except OSError as error:
         reason = disk.explain(error) or _no_temporary_folder()
@@ -97,7 +101,7 @@ def run(arguments: list[str]) -> int:
         return _bug(arguments)
 
 
-def _command(arguments: list[str]) -> str:
+def _typed(arguments: list[str]) -> str:
     return " ".join(["ablate", *(name for name in arguments[:1] if name in cli.commands)])
 
 

@@ -115,7 +115,7 @@ def print_warnings(warnings: Sequence[Diagnostic], report: Path) -> None:
         NOTE: ("note", "notes"),
     }
     counts = [plural(grades[grade], *words[grade]) for grade in GRADES if grades[grade]]
-    _print(f"\nWarnings ({', '.join(counts)}):", next(COLOURS[grade] for grade in GRADES if grades[grade]))
+    _print(f"\nWarnings ({', '.join(counts)}):", next((COLOURS[grade] for grade in GRADES if grades[grade]), "bold"))
     for warning in warnings[:HEAVIEST]:
         _print(f"- {warning.code}: {cut(warning.fact, LONGEST)} {warning.remedy}")
     if len(warnings) > HEAVIEST:
