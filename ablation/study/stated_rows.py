@@ -116,8 +116,8 @@ class ExperimentFactors:
         name = str(first["loc"][0])
         if first["type"] == "extra_forbidden":
             names = [*self.schema.names, "split_seed"]
-            known = f"known: {', '.join(names)} in [fixed]{nearest(name, names)}"
-            return f"{name}: unknown factor {quote(name)}; {known}"
+            allowed_names = f"known: {', '.join(names)} in [fixed]{nearest(name, names)}"
+            return f"{name}: unknown factor {quote(name)}; {allowed_names}"
         factor, level = self.schema.by_name[name], levels.get(name)
         allowed = factor.allowed
         if first["type"] == "missing":

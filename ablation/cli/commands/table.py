@@ -71,6 +71,8 @@ def table(
 ) -> int:  # fmt: skip
     """Redraw the tables and the report of a study from its files.
 
+    On a terminal the table is fitted to its width; into a pipe or a file it is written whole, as Markdown.
+
     \b
     ablate table paper
     ablate table paper --standalone --latex-style siunitx

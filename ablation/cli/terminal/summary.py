@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rich.box import SIMPLE_HEAD
+from rich.box import SIMPLE
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table as Grid
@@ -70,7 +70,7 @@ def _lines(texts: TableTexts, chosen: TableLayout) -> Iterator[RenderableType]:
 
 def _grid(texts: TableTexts, chosen: TableLayout, header: bool = True) -> Grid:
     grid = Grid(
-        box=SIMPLE_HEAD, padding=(0, GAP - 1, 0, 0), header_style="bold", show_edge=False, pad_edge=False,
+        box=SIMPLE, padding=(0, GAP - 1, 0, 0), header_style="bold", show_edge=False, pad_edge=False,
         show_header=header,
     )  # fmt: skip
     for k, width in zip(chosen.columns, chosen.widths, strict=True):

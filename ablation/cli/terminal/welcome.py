@@ -15,7 +15,7 @@ from ablation.store.workspace import StudyFolder, Workspace
 
 MOST = 8  # studies that are listed
 FIRST = {
-    "ablate run --grid smoke": "a first study, on small demo images",
+    "ablate run --grid smoke": "a first study, which takes seconds",
     "ablate import results.csv --guess": "results that exist: propose a study file",
     "ablate new mine.toml": "a commented study file to start from",
 }
