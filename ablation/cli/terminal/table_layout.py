@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from rich.cells import cell_len
 
 from ablation.cli.terminal.table_texts import UNBROKEN, TableTexts
-from ablation.model.table import Table
+from ablation.model.table import Column, Table
 from ablation.report.tables import cells
 
 GAP = 2  # between columns
@@ -74,23 +74,21 @@ def hideable(table: Table) -> list[int]:
     """Return the columns that may be hidden, the least important one first.
 
     Costs and words come first, then train, further measures, the number of seeds, and validation; among columns of one
-    importance, the last one first. Never hidden: rows, labels, factors, the first measure on test, differences, p.
+    importance, the last one first. Never hidden: rows, labels, levels, the first measure on test, its difference, p.
     """
     columns = table.columns
-    measured = [k for k, c in enumerate(columns) if c.kind == "estimate"] or [
-        k for k, c in enumerate(columns) if c.kind == "percent"
-    ]
-    kept = {0, *measured[:1], *(k for k, c in enumerate(columns) if c.kind in ("factor", "change", "p"))}
-    kept |= {k for k, c in enumerate(columns) if c.key == "label"}
-    ranks = {k: _importance(table, k) for k in range(len(columns)) if k not in kept}
+    of_kind = {kind: [k for k, c in enumerate(columns) if c.kind == kind] for kind in ("estimate", "percent", "change")}
+    measures = of_kind["estimate"] or of_kind["percent"]
+    kept = {0, *measures[:1], *of_kind["change"][:1]}
+    kept |= {k for k, c in enumerate(columns) if c.kind in ("factor", "p") or c.key in ("label", "levels")}
+    ranks = {k: _importance(column) for k, column in enumerate(columns) if k not in kept}
     return sorted(ranks, key=lambda k: (ranks[k], -k))
 
 
-def _importance(table: Table, k: int) -> int:
-    column = table.columns[k]
+def _importance(column: Column) -> int:
     if column.key.startswith("train_"):
         return 1
-    if column.kind == "estimate":
+    if column.kind in ("estimate", "change"):
         return 2
     if column.key == "n_seeds":
         return 3
