@@ -1,11 +1,11 @@
-"""The nearest name: what a person probably meant by a misspelt one."""
+"""The nearest name: what a person probably meant by a misspelt one. Messages end with it."""
 
 import difflib
 import re
 from collections.abc import Iterable
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
+def nearest(name: object, names: Iterable[object]) -> str:
     """Return "; nearest: lr" for the misspelt name lrr, or "" where no name is near.
 
     Names are compared without case and signs, as a whole and by their last part: lrr is near params.lr.
@@ -14,7 +14,7 @@ def nearest(name: str, names: Iterable[str]) -> str:
     for candidate in map(str, names):
         for key in (candidate, re.split(r"[./]", candidate)[-1]):
             by_key.setdefault(_plain(key), candidate)
-    close = difflib.get_close_matches(_plain(name), by_key, 1, 0.6)
+    close = difflib.get_close_matches(_plain(str(name)), by_key, 1, 0.6)
     return f"; nearest: {by_key[close[0]]}" if close else ""
 
 

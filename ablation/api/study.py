@@ -12,6 +12,7 @@ from plotly import graph_objects
 
 from ablation.errors import AblateError
 from ablation.model.figure import Figure
+from ablation.nearest import nearest
 from ablation.report import compare, examples_csv, figures, warnings
 from ablation.report.build import Importances, RenderOptions, Report, rebuild
 from ablation.report.tables import html, latex, markdown_csv, workbook
@@ -36,7 +37,8 @@ def located(path: object) -> Path:
             return studies[0]
         if studies:
             problem = "has several studies" if workspace == folder else "no such study"
-            raise AblateError(f"{path}: {problem}; open one of: {', '.join(map(str, studies))}")
+            near = nearest(folder.name, [study.name for study in studies]) if workspace != folder else ""
+            raise AblateError(f"{path}: {problem}; open one of: {', '.join(map(str, studies))}{near}")
     raise AblateError(f"{path}: no study; open the folder of a study (runs/NAME), which `ablate run` writes")
 
 
@@ -129,7 +131,10 @@ class Study:
         """Return a figure of the report. Raises AblateError where the study has no figure of this name."""
         figure = self._figures.get(name)
         if figure is None:
-            raise AblateError(f"figure {name!r}: not a figure of study {self.name!r}; allowed: {_listed(self.figures)}")
+            raise AblateError(
+                f"figure {name!r}: not a figure of study {self.name!r}; allowed: {_listed(self.figures)}"
+                f"{nearest(name, self.figures)}"
+            )
         return graph_objects.Figure(data=figure.figure["data"], layout=figure.figure["layout"])
 
     def latex(self, style: str | None = None, form: str | None = None) -> str:
@@ -147,7 +152,9 @@ class Study:
         for option, value in (("style", style), ("form", form)):
             allowed = get_args(TableKeys.model_fields[option].annotation)
             if value is not None and value not in allowed:
-                raise AblateError(f"{option}: {value!r} is not allowed; allowed: {_listed(allowed)}")
+                raise AblateError(
+                    f"{option}: {value!r} is not allowed; allowed: {_listed(allowed)}{nearest(value, allowed)}"
+                )
             keys = keys.model_copy(update={} if value is None else {option: value})
         return latex.latex(self._tables[0], keys)
 

@@ -4,14 +4,18 @@ import shlex
 import sys
 import tempfile
 import traceback
+from pathlib import Path
 
 import click
 
 from ablation import __version__
 from ablation.cli import process_setup
 from ablation.cli.commands import COMMANDS
+from ablation.cli.terminal import welcome
 from ablation.errors import AblateError
+from ablation.nearest import nearest
 from ablation.store import disk
+from ablation.store.workspace import Workspace
 from ablation.urls import masked
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -19,6 +23,16 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 class _Commands(click.Group):
     """Group whose help shows the whole first sentence of each command; click cuts it at the terminal's width."""
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that the first word names. Raises AblateError for an unknown one."""
+        if not context.resilient_parsing and args[0] not in self.commands and not args[0].startswith("-"):
+            raise AblateError(
+                f"no command {args[0]!r}; commands: {', '.join(self.commands)}{nearest(args[0], self.commands)}"
+            )
+        return super().resolve_command(context, args)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         sentences = [(name, _first_sentence(command.help or "")) for name, command in self.commands.items()]
@@ -44,6 +58,7 @@ def cli() -> None:
     ablate table --grid paper                    redraw the table from its files
     ablate ui                                    compare the rows in MLflow
     ablate new mine.toml                         a study file to start from
+    ablate                                       where to begin, and how to continue
     """
 
 
@@ -67,13 +82,11 @@ def run(arguments: list[str]) -> int:
     except AblateError as error:
         click.echo(f"error: {error}", err=True)
         return 2
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
+    except click.exceptions.NoArgsIsHelpError:
+        click.echo(welcome.text(Workspace(Path("runs"))))
         return 0
     except click.ClickException as error:
-        click.echo(
-            f"error: {error.format_message().rstrip('.')}; see `ablate {' '.join(arguments[:1])} --help`", err=True
-        )
+        click.echo(f"error: {_problem(error)}; see `{_typed(arguments)} --help`", err=True)
         return 2
     except OSError as error:
         reason = disk.explain(error) or _no_temporary_folder()
@@ -86,6 +99,19 @@ def run(arguments: list[str]) -> int:
         return 130
     except Exception:
         return _bug(arguments)
+
+
+def _typed(arguments: list[str]) -> str:
+    return " ".join(["ablate", *(name for name in arguments[:1] if name in cli.commands)])
+
+
+def _problem(error: click.ClickException) -> str:
+    """Return the message of click; of an unknown option, with the nearest option of the command."""
+    if not isinstance(error, click.NoSuchOption):
+        return error.format_message().rstrip(".")
+    parameters = error.ctx.command.get_params(error.ctx) if error.ctx else ()
+    options = [name for parameter in parameters for name in (*parameter.opts, *parameter.secondary_opts)]
+    return f"no option {error.option_name!r}{nearest(error.option_name, [o for o in options if o.startswith('--')])}"
 
 
 def _no_temporary_folder() -> str | None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO, cast
 
+from ablation.cli.terminal.readable import HANDLER
 from ablation.urls import reach_loopback_directly
 
 READER_GONE = (errno.EPIPE, errno.EIO)  # `| head` has ended, or the terminal was closed
@@ -73,7 +74,7 @@ class _Sink(io.FileIO):
 
 
 def _tolerant(stream: TextIO | None, descriptor: int) -> TextIO:
-    """Return a stream on `descriptor` that writes ? for characters that its encoding cannot represent.
+    """Return a stream on `descriptor` that writes readable ASCII for characters that its encoding lacks.
 
     Streams that notebooks and tests have installed are returned unchanged.
     """
@@ -83,7 +84,7 @@ def _tolerant(stream: TextIO | None, descriptor: int) -> TextIO:
         stream.flush()
     encoding = stream.encoding if stream else "utf-8"
     raw = io.BufferedWriter(_Sink(descriptor, "w", closefd=False))
-    return io.TextIOWrapper(raw, encoding, "replace", line_buffering=descriptor == 2 or os.isatty(descriptor))
+    return io.TextIOWrapper(raw, encoding, HANDLER, line_buffering=descriptor == 2 or os.isatty(descriptor))
 
 
 def _drop_warning_errors() -> None:

@@ -9,6 +9,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from ablation.errors import AblateError
+from ablation.nearest import nearest
 
 DEFAULT = "keras_head"
 IMPORTED = "imported"
@@ -40,7 +41,9 @@ def load(name: str) -> Any:
     target = BUILT_IN.get(name) or points.get(name) or (name if set(".:") & set(name) else None)
     if target is None:
         to_name = [one for one in names() if one != IMPORTED]  # which no study file names
-        raise AblateError(f"[experiment] plugin: unknown experiment {name!r}; known: {', '.join(to_name)}")
+        raise AblateError(
+            f"[experiment] plugin: unknown experiment {name!r}; known: {', '.join(to_name)}{nearest(name, to_name)}"
+        )
     module, _, attribute = target.partition(":")
     try:
         imported = import_module(module)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ablation.errors import AblateError
 from ablation.measures import repeats
+from ablation.nearest import nearest
 
 Columns = Mapping[str, np.ndarray]  # columns of N examples: name -> (N, ...); "label" is one of them
 Resampled = Callable[[Sequence[Columns], np.ndarray], np.ndarray]
@@ -203,5 +204,7 @@ def known(measures: Mapping[str, Measure], name: str, where: str) -> Measure:
         AblateError: no measure has this name.
     """
     if name not in measures:
-        raise AblateError(f"{where}: unknown measure {name!r}; known: {', '.join(measures) or 'none'}")
+        raise AblateError(
+            f"{where}: unknown measure {name!r}; known: {', '.join(measures) or 'none'}{nearest(name, measures)}"
+        )
     return measures[name]

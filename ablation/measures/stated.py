@@ -7,6 +7,7 @@ from typing import Any
 from ablation.errors import AblateError
 from ablation.measures import names
 from ablation.measures.measure import SCALAR, Measure, known, scalar
+from ablation.nearest import nearest
 
 
 def applied(
@@ -53,7 +54,10 @@ def _like(measure: Measure, other: str, where: str) -> Measure:
     """Return a measure with the meaning of another one: its title, unit, decimals, direction and range."""
     meaning = names.like(measure.name, other)
     if meaning is None:
-        raise AblateError(f"{where}.like: unknown measure {other!r}; known: {', '.join(names.MEANINGS)}")
+        raise AblateError(
+            f"{where}.like: unknown measure {other!r}; known: {', '.join(names.MEANINGS)}"
+            f"{nearest(other, names.MEANINGS)}"
+        )
     return replace(
         measure, title=meaning.title, unit=meaning.unit, decimals=meaning.decimals, best=meaning.best,
         bounds=meaning.bounds, heading=meaning.heading, directed=True,

@@ -11,6 +11,7 @@ from ablation.analysis.study_analysis import Results, StudyAnalysis
 from ablation.errors import AblateError
 from ablation.model.phrases import listed, which
 from ablation.model.table import Table
+from ablation.nearest import nearest
 from ablation.report.tables import comparisons as tables
 from ablation.report.tables import dataframes, digits
 from ablation.store import record as records
@@ -81,6 +82,7 @@ def _number(record: Record, row: str) -> int:
     labels = f"; labels: {listed(filter(None, grid.labels))}" if any(grid.labels) else ""
     raise AblateError(
         f"row {quote(row)}: no row of study {record.name!r} has this label; numbers: 1 to {len(grid.rows)}{labels}"
+        f"{nearest(row, filter(None, grid.labels))}"
     )
 
 

@@ -38,7 +38,7 @@ def resolved(runs: Runs, name: str, where: str) -> str:
     if ending:
         raise AblateError(f"{where}: {len(ending)} fields end with {name!r}: {', '.join(ending[:SHOWN])}; name one")
     shown = f"{', '.join(map(str, names[:SHOWN]))}{', ...' if len(names) > SHOWN else ''}"
-    raise AblateError(f"{where}: no field {name!r} in {runs.address}{nearest(name, names)}; fields: {shown}")
+    raise AblateError(f"{where}: no field {name!r} in {runs.address}; fields: {shown}{nearest(name, names)}")
 
 
 def last_word(name: str) -> str:

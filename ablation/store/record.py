@@ -13,6 +13,7 @@ from ablation import experiments
 from ablation.errors import AblateError
 from ablation.measures import measure, stated
 from ablation.measures.measure import Measure
+from ablation.nearest import nearest
 from ablation.store.files import read_json, write_json
 from ablation.store.workspace import StudyFolder, Workspace
 from ablation.study.grid import Grid, Trial
@@ -341,7 +342,7 @@ def no_study(workspace: Workspace, name: str) -> AblateError:
     """Return the error for a missing study."""
     studies = workspace.studies()
     advice = f"choose a --name of: {', '.join(studies)}" if studies else "run `ablate run` first"
-    return AblateError(f"{workspace.root}: no study {name!r}; {advice}")
+    return AblateError(f"{workspace.root}: no study {name!r}; {advice}{nearest(name, studies)}")
 
 
 def refuse_other(old: Record, new: Record) -> None:

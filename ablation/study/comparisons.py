@@ -8,6 +8,7 @@ from typing import Any
 
 from ablation.errors import AblateError
 from ablation.model.phrases import listed
+from ablation.nearest import nearest
 from ablation.study.grid import Grid
 from ablation.study.levels import Level, short, worded
 from ablation.study.stated_rows import ExperimentFactors
@@ -67,7 +68,7 @@ def _refuse_label(grid: Grid, label: str, rows: Sequence[int], place: str) -> Ab
         return AblateError(f"{place}: rows {listed(rows)} have the label {quote(label)}; name the row by its levels")
     labels = [row_label for row_label in grid.labels if row_label]
     way_out = f"labels: {listed(labels)}" if labels else f"no row has one; {_by_levels(grid)}"
-    return AblateError(f"{place}: no row has label {quote(label)}; {way_out}")
+    return AblateError(f"{place}: no row has label {quote(label)}; {way_out}{nearest(label, labels)}")
 
 
 def _by_levels(grid: Grid) -> str:
@@ -83,7 +84,9 @@ def _refuse_levels(grid: Grid, levels: Mapping[str, Any], rows: Sequence[int], p
     for factor, level in levels.items():
         if not rows_with(grid, {factor: level}):
             occurring = dict.fromkeys(short(factor, row[factor]) for row in grid.rows)
-            return AblateError(f"{place}: no row has {words}; levels of {factor}: {listed(occurring)}")
+            return AblateError(
+                f"{place}: no row has {words}; levels of {factor}: {listed(occurring)}{nearest(level, occurring)}"
+            )
     return AblateError(f"{place}: no row has {words} together")
 
 
@@ -108,7 +111,9 @@ def row_number(grid: Grid, name: Label, place: str) -> int:
     for factor in name:
         if factor not in grid.factors.names:
             names = ", ".join(grid.factors.names)
-            raise AblateError(f"{place}: unknown factor {quote(factor)}; known factors: {names}")
+            raise AblateError(
+                f"{place}: unknown factor {quote(factor)}; known factors: {names}{nearest(factor, grid.factors.names)}"
+            )
     rows = rows_with(grid, name)
     if len(rows) != 1:
         raise _refuse_levels(grid, name, rows, place)

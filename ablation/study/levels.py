@@ -118,6 +118,11 @@ class Factor(BaseModel):
         return self.declared.get("format") == "path"
 
     @property
+    def choices(self) -> list[str]:
+        """Words that the factor takes; none where it takes other levels alone."""
+        return [str(level) for level in (*self.declared.get("enum", ()), *self.declared.get("words", ()))]
+
+    @property
     def allowed(self) -> str:
         """Allowed levels, in words."""
         if described := self.declared.get("description"):

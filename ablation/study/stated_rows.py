@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from ablation import experiments
 from ablation.errors import AblateError
+from ablation.nearest import nearest
 from ablation.study.grid import PUBLISHED
 from ablation.study.levels import Condition, Schema, schema_of, text
 from ablation.study.study_keys import MAX_ROWS, ExperimentKeys, StudyKeys, floats, quote
@@ -114,12 +115,14 @@ class ExperimentFactors:
             return str(first["msg"].removeprefix("Value error, "))
         name = str(first["loc"][0])
         if first["type"] == "extra_forbidden":
-            names = ", ".join(self.schema.names)
-            return f"{name}: unknown factor {quote(name)}; known: {names}, split_seed in [fixed]"
-        allowed = self.schema.by_name[name].allowed
+            names = [*self.schema.names, "split_seed"]
+            allowed_names = f"known: {', '.join(names)} in [fixed]{nearest(name, names)}"
+            return f"{name}: unknown factor {quote(name)}; {allowed_names}"
+        factor, level = self.schema.by_name[name], levels.get(name)
+        allowed = factor.allowed
         if first["type"] == "missing":
             return f"{name}: every row needs a level; allowed: {allowed}"
-        return f"{name}: {quote(levels.get(name))} is not allowed; allowed: {allowed}"
+        return f"{name}: {quote(level)} is not allowed; allowed: {allowed}{nearest(level, factor.choices)}"
 
     def located(self, levels: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         """Return the levels with relative paths resolved from `folder`, the folder of the file that sets them."""
@@ -162,7 +165,9 @@ def published(path: Path, row: StatedRow) -> dict[str, Decimal]:
         raise AblateError(f"{place}: {quote(row.published)} is not allowed; allowed: a table of {', '.join(PUBLISHED)}")
     for key, value in row.published.items():
         if key not in PUBLISHED:
-            raise AblateError(f"{place}: unknown key {quote(key)}; known: {', '.join(PUBLISHED)}")
+            raise AblateError(
+                f"{place}: unknown key {quote(key)}; known: {', '.join(PUBLISHED)}{nearest(key, PUBLISHED)}"
+            )
         if not _is_published(key, value):
             top = "1000000" if key.endswith("loss") else "1"
             raise AblateError(

@@ -15,6 +15,7 @@ from typing import Any
 
 from ablation import experiments
 from ablation.errors import AblateError
+from ablation.nearest import nearest
 from ablation.study import comparisons, stated_rows, study_keys
 from ablation.study.grid import Grid
 from ablation.study.levels import Schema, short
@@ -78,7 +79,10 @@ def find(grid: str) -> Path:
     if grid not in studies:
         if os.path.exists(grid):
             raise _no_file(grid)
-        raise AblateError(f"--grid {grid}: no such study; shipped: {', '.join(studies)}, or the path of a .toml file")
+        raise AblateError(
+            f"--grid {grid}: no such study; shipped: {', '.join(studies)}, or the path of a .toml file"
+            f"{nearest(grid, studies)}"
+        )
     return studies[grid]
 
 
@@ -225,8 +229,10 @@ def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -
 
 def _refuse_unknown(changes: Mapping[str, Any], schema: Schema) -> None:
     for name in changes.keys() - {*schema.names, "split_seed"}:
-        names = ", ".join(schema.names)
-        raise AblateError(f"--set {name}: unknown factor {name!r}; known factors: {names}, split_seed")
+        names = [*schema.names, "split_seed"]
+        raise AblateError(
+            f"--set {name}: unknown factor {name!r}; known factors: {', '.join(names)}{nearest(name, names)}"
+        )
 
 
 def starter() -> str:

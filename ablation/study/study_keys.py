@@ -175,7 +175,7 @@ def key_error(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         place = f"{where.rpartition('.')[0]}: " if inner else ""
         names, key = _named_fields(model), first["loc"][-1]
-        return f"{place}unknown key {quote(key)}{nearest(str(key), names)}; known: {', '.join(names)}"
+        return f"{place}unknown key {quote(key)}; known: {', '.join(names)}{nearest(key, names)}"
     return f"{where}: {quote(first['input'])} is not allowed; allowed: {field}"
 
 
@@ -199,8 +199,11 @@ def _described(place: Sequence[int | str]) -> tuple[type[BaseModel], str | None]
 def measures(path: Path, file: StudyKeys, experiment: Any) -> dict[str, MeasureKeys]:
     """Return what the file states of measures. Raises AblateError for a measure that the experiment does not have; a
     number with split = "none" is a cost that the experiment need not declare."""
-    for name in [n for n, keys in file.measures.items() if n not in experiment.measures and not keys.split]:
-        raise AblateError(f"{path}: measures: unknown measure {quote(name)}; known: {', '.join(experiment.measures)}")
+    names = experiment.measures
+    for name in [n for n, keys in file.measures.items() if n not in names and not keys.split]:
+        raise AblateError(
+            f"{path}: measures: unknown measure {quote(name)}; known: {', '.join(names)}{nearest(name, names)}"
+        )
     return file.measures
 
 
@@ -225,6 +228,7 @@ def select_on(path: Path, file: StudyKeys, experiment: Any) -> str:
     if split not in ("val", "test") or measure not in experiment.measures:
         raise AblateError(
             f"{path}: select_on: unknown measure {quote(stated)}; allowed: {', '.join(allowed)}, or {NOTHING}"
+            f"{nearest(stated, [*allowed, NOTHING])}"
         )
     if split == "test" and not file.select_on_test:
         raise AblateError(

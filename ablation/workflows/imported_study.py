@@ -191,8 +191,8 @@ def _of_validation(imported: Import, inputs: Inputs) -> Import:
     if (number := f"test_{stated}") not in inputs.largest:
         allowed = [name.removeprefix("test_") for name in inputs.largest if name.startswith("test_")]
         raise AblateError(
-            f"{imported.path}: select_on: unknown measure {stated!r}{nearest(stated, allowed)}; allowed: "
-            f"{', '.join(allowed)}, or {NOTHING}"
+            f"{imported.path}: select_on: unknown measure {stated!r}; allowed: "
+            f"{', '.join(allowed)}, or {NOTHING}{nearest(stated, [*allowed, NOTHING])}"
         )
     table = keys.table if keys.table.primary else keys.table.model_copy(update={"primary": number})
     return replace(imported, keys=keys.model_copy(update={"select_on": NOTHING, "table": table}))

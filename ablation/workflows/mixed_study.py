@@ -10,6 +10,7 @@ from ablation.analysis.selection import NOT_SEALED
 from ablation.errors import AblateError
 from ablation.measures import measure
 from ablation.model.phrases import listed, plural, which
+from ablation.nearest import nearest
 from ablation.outcomes import Status
 from ablation.sources import arrange, metrics
 from ablation.sources.arrange import Arranged
@@ -103,7 +104,9 @@ def _refuse_keys(imported: Import, record: Record) -> None:
         measure.known(record.measures, stated_metric.number.partition("_")[2], f"{where}.metrics")
     for factor in arrange.named(keys.factors):
         if factor not in (names := record.grid.factors.names):
-            raise AblateError(f"{where}.factors: unknown factor {factor!r}; known factors: {', '.join(names)}")
+            raise AblateError(
+                f"{where}.factors: unknown factor {factor!r}; known factors: {', '.join(names)}{nearest(factor, names)}"
+            )
 
 
 def _results(imported: Import, grid: Grid, arranged: Arranged) -> dict[Trial, ImportedTrial]:

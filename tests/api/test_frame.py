@@ -61,7 +61,7 @@ def test_frames_of_every_kind_give_the_same_numbers(frame: pd.DataFrame, changed
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"factors": "arms", "metrics": "test_acc"}, "factors: no field 'arms' in the data frame; nearest: arm"),
+        ({"factors": "arms", "metrics": "test_acc"}, "factors: no field 'arms' in the data frame; fields: arm, seed"),
         ({"factors": "arm", "metrics": "acc"}, "no field 'acc' in the data frame"),
         ({"factors": "arm", "metrics": "test_acc", "uncertainty": "all"}, "table.uncertainty: 'all' is not allowed"),
         ({"factors": "arm", "metrics": "test_acc", "take": "first"}, "take: 'first' is not allowed; allowed: last or "),

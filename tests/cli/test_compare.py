@@ -160,6 +160,7 @@ def test_seeds_are_compared_by_the_t_test(capsys: pytest.CaptureFixture[str], tm
         ([0, 1], "row 0: study 'mine' has no such row; its rows: 1 to 5"),
         (["9" * 5000, 1], "study 'mine' has no such row; its rows: 1 to 5"),
         ([3, "x"], f"row 'x': no row of study 'mine' has this label; numbers: 1 to 5; {LABELS}"),
+        ([3, "lomg"], "; nearest: long"),
         ([3, ""], "row '': no row of study 'mine' has this label"),
         ([3, "³"], "row '³': no row of study 'mine' has this label"),
         ([3, 5], "study 'mine': row 5 has no finished training; finished: rows 1 to 4"),

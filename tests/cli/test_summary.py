@@ -50,7 +50,7 @@ def test_a_table_fits_the_terminal(place: Path, columns: int):
     assert not any(line.startswith("|") for line in lines)
     (row,) = [i for i, line in enumerate(lines) if line.startswith("5★")]
     assert re.search(r"\[\d\d\.\d, \d\d\.\d\]", lines[row] if columns == 140 else lines[row + 1])
-    assert ("Not shown, because the terminal is too narrow: Train, Macro-F1" in text) == (columns == 80)
+    assert ("2 columns hidden at 80 characters: Train, Macro-F1; all in" in text) == (columns == 80)
 
 
 def test_in_a_pipe_the_table_is_markdown(place: Path, piped: subprocess.CompletedProcess[str]):
@@ -59,6 +59,15 @@ def test_in_a_pipe_the_table_is_markdown(place: Path, piped: subprocess.Complete
     assert "| **5★** |" in piped.stdout.replace("  ", "")
     assert "<!--" not in piped.stdout
     assert '<!-- ablate: {"study": "paper"' in (place / "paper/table.md").read_text()
+
+
+def test_a_reader_may_go_away(place: Path):
+    """`ablate table | head -1` ends quietly, with the exit code of the command."""
+    command = f"set -o pipefail; '{sys.executable}' {' '.join(ASKED)} '{place}' | head -1"
+    ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert ended.returncode == 0
+    assert ended.stdout.count("\n") == 1
+    assert ended.stderr.strip() == "study paper"
 
 
 def test_the_heaviest_warnings_are_sentences(place: Path, piped: subprocess.CompletedProcess[str]):

@@ -165,7 +165,7 @@ def test_a_pattern_gives_factors_that_stand_in_names_alone():
 @pytest.mark.parametrize(
     ("columns", "keys", "message"),
     [
-        ({}, {"factors": ["arms"]}, "import.factors: no field 'arms' in x.csv; nearest: arm; fields: arm, seed"),
+        ({}, {"factors": ["arms"]}, "import.factors: no field 'arms' in x.csv; fields: arm, seed"),
         ({}, {"metrics": ["acc_test"]}, "import.metrics.test_acc_test: no field 'acc_test'"),
         ({"arm": ["a", 1, "b", "b"]}, {}, "import.factors.arm: levels are of different types: 'a' (a text), 1 (a "),
         ({"test_acc": ["0.5", 1.0, "x", 2.0]}, {}, "test_acc: a value is no number (run 3: 'x'); mend or empty"),

@@ -20,7 +20,7 @@ DOORS = {  # library -> the files that import it
     "distributed": {f"engine.dask_{name}" for name in ("cluster", "pool", "worker")},
     "dask": {"engine.dask_cluster"},
     "click": {"cli", "cli.commands.*"},
-    "rich": {"cli.terminal.progress", "cli.terminal.summary"},
+    "rich": {f"cli.terminal.{name}" for name in ("consoles", "progress", "summary", "table_layout", "table_texts")},
     "sklearn": {"statistics.evaluation", f"{K}.datasets.splits"},
     "scipy": {f"statistics.{name}" for name in ("crossed", "intervals", "power", "tests")},
     "statsmodels": {f"statistics.{name}" for name in ("intervals", "linear_models", "tests")},

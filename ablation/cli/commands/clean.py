@@ -6,6 +6,7 @@ import click
 
 from ablation.cli.commands.options import opened, workspace_option
 from ablation.errors import AblateError
+from ablation.nearest import nearest
 
 
 @click.command()
@@ -27,7 +28,9 @@ def clean(kinds: tuple[str, ...], workspace: Path, yes: bool) -> int:
 
     unknown = [kind for kind in kinds if kind not in cleaning.KINDS]
     if unknown:
-        raise AblateError(f"unknown kind {unknown[0]}; allowed: {', '.join(cleaning.KINDS)}")
+        raise AblateError(
+            f"unknown kind {unknown[0]}; allowed: {', '.join(cleaning.KINDS)}{nearest(unknown[0], cleaning.KINDS)}"
+        )
     if not workspace.is_dir():
         raise AblateError(f"--workspace {workspace}: no such folder")
     opened_workspace = opened(workspace)

@@ -38,5 +38,5 @@ def compare(rows: tuple[str, ...], grid: str | None, name: str | None, workspace
     if as_json:
         click.echo(json.dumps(comparing.as_json(study), indent=1, ensure_ascii=False))
     else:
-        summary.print_table(comparing.table(study))
+        summary.print_table(comparing.table(study), "all with | cat")
     return 0

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from ablation.cli.commands.choice import Choice
 from ablation.cli.commands.options import (
     OUTPUT_FILE,
     existing_name,
@@ -25,7 +26,7 @@ from ablation.fast_imports import loading
 )
 @click.option(
     "--split",
-    type=click.Choice(["all", "train", "val", "test"]),
+    type=Choice(["all", "train", "val", "test"]),
     default="all",
     show_default=True,
     help="Split to evaluate, if the data have splits.",
@@ -71,6 +72,6 @@ def evaluate(
     if as_json:
         click.echo(evaluated.found.model_dump_json())
         return 0
-    summary.print_table(evaluated.table)
+    summary.print_table(evaluated.table, f"all in {evaluated.tables}.md")
     click.echo(f"table: {evaluated.tables}.md, .tex; images, confusion matrix: {evaluated.folder}; also in the report")
     return 0

@@ -6,6 +6,7 @@ import click
 
 from ablation.errors import AblateError
 from ablation.fast_imports import loading
+from ablation.nearest import nearest
 
 
 @click.command()
@@ -32,7 +33,7 @@ def explain(code: str | None) -> int:
     page = next(filter(None, pages), None)
     if page is None:
         codes = dict.fromkeys(code for experiment in installed for code in warnings.rules(experiment))
-        raise AblateError(f"{code}: no such warning; known: {', '.join(codes)}")
+        raise AblateError(f"{code}: no such warning; known: {', '.join(codes)}{nearest(code, codes)}")
     click.echo(page.rstrip())
     return 0
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from ablation.cli.commands.choice import Choice
 from ablation.cli.commands.options import workspace_option
 from ablation.cli.commands.output import importances, say_files, say_table
 from ablation.errors import AblateError
@@ -58,8 +59,8 @@ FIELDS = "Repeatable, or separated by commas; NAME=FIELD gives a field another n
 @click.option("--ignore", multiple=True, callback=_split, help="Fields that may vary between rows without a warning.")
 @click.option("--step", default="", help="Column that counts the steps of a run, where each line is a step.")
 @click.option("--long", is_flag=True, help="Each line is one metric of a run: columns metric and value.")
-@click.option("--take", type=click.Choice(["last", "best"]), help="Value of a metric with a course. Default: last.")
-@click.option("--duplicates", type=click.Choice(["error", "first", "latest"]),
+@click.option("--take", type=Choice(["last", "best"]), help="Value of a metric with a course. Default: last.")
+@click.option("--duplicates", type=Choice(["error", "first", "latest"]),
               help="Rule for several runs of one row and seed. Default: error.")  # fmt: skip
 @click.option("--pattern", default="", metavar="REGEX",
               help="Named groups, matched on a run's folder, file or name, become fields.")  # fmt: skip
@@ -69,13 +70,13 @@ FIELDS = "Repeatable, or separated by commas; NAME=FIELD gives a field another n
 @click.option("--group", default="", help="Column of the group of an example, such as a person or topic.")
 @click.option("--columns", multiple=True, callback=_split, metavar="NAME=FIELD",
               help="Columns of the examples: label, predicted, score, group, repeat.")  # fmt: skip
-@click.option("--task", type=click.Choice(["classes", "numbers", "scores"]),
+@click.option("--task", type=Choice(["classes", "numbers", "scores"]),
               help="What label and predicted are, where both are whole numbers.")  # fmt: skip
 @click.option("--test-examples", type=click.IntRange(min=1), help="Number of test examples behind a share.")
 @click.option("--reference", help="Row that others are compared with: its number, or FACTOR=LEVEL,...")
 @click.option("--select-on", default="", help="Number on validation that selects a row, or none.")
 @click.option("--best", multiple=True, metavar="MEASURE=high|low", help="Direction of a measure. Repeatable.")
-@click.option("--uncertainty", type=click.Choice(["seeds", "examples", "both"]), help="What intervals cover.")
+@click.option("--uncertainty", type=Choice(["seeds", "examples", "both"]), help="What intervals cover.")
 @click.option("--name", help="Name of the study. Default: the name of the file.")
 @workspace_option
 @click.option("--guess", is_flag=True, help="Propose a study file from what is there, print it, and import nothing.")

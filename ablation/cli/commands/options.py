@@ -9,8 +9,10 @@ from typing import Any
 
 import click
 
+from ablation.cli.commands.choice import Choice
 from ablation.errors import AblateError
 from ablation.experiments import is_demo
+from ablation.nearest import nearest
 
 DEMO = "demo"
 OUTPUT_FILE = click.Path(dir_okay=False, path_type=Path)
@@ -133,7 +135,9 @@ def _some(study: str | None, grid: str | None, name: str | None, workspace: Path
         if is_stored:
             return study, study
         names = Workspace(workspace).studies()
-        raise AblateError(f"{error}; in {workspace}: {', '.join(names)}" if names else str(error)) from None
+        problem, _, near = str(error).partition("; nearest: ")  # a shipped study
+        listed = f"; in {workspace}: {', '.join(names)}" if names else ""
+        raise AblateError(f"{problem}{listed}{nearest(study, [*names, near])}") from None
     return study, name
 
 
@@ -218,13 +222,13 @@ RUN_OPTIONS: tuple[Callable[..., Any], ...] = (
     ),
     click.option(
         "--retry",
-        type=click.Choice(["diverged"]),
+        type=Choice(["diverged"]),
         multiple=True,
         help="Train diverged trials again.",
     ),
     click.option(
         "--keep",
-        type=click.Choice(["all", "selected", "none"]),
+        type=Choice(["all", "selected", "none"]),
         default="selected",
         show_default=True,
         help="Rows whose trained weights are kept. With all, a later run with more epochs can resume from them.",
@@ -240,7 +244,7 @@ RUN_OPTIONS: tuple[Callable[..., Any], ...] = (
     tracking_option,
     click.option(
         "--trackers",
-        type=click.Choice(["all", "none"]),
+        type=Choice(["all", "none"]),
         default="all",
         show_default=True,
         help="Trackers to send the results to: Optuna and MLflow, or none. `ablate sync` sends them later.",
@@ -351,7 +355,7 @@ def _own_options(schema: Any, named_options: dict[str, Any], extra_options: tupl
         if name not in accepted:
             takes = f"takes {', '.join(accepted)}" if accepted else "takes no options"
             flag = f"--{name.replace('_', '-')}" if name in named_options else f"--option {name}"
-            raise AblateError(f"{flag}: experiment {schema.experiment!r} {takes}")
+            raise AblateError(f"{flag}: experiment {schema.experiment!r} {takes}{nearest(name, accepted)}")
     if isinstance(classes := options.get("classes"), str):
         options["classes"] = classes.split(",")
     return options
@@ -412,4 +416,4 @@ def check_codes(strict: tuple[str, ...], experiment: Any) -> None:
     codes = rules(experiment)
     for code in strict:
         if code not in codes:
-            raise AblateError(f"--strict {code}: no such warning; known: {', '.join(codes)}")
+            raise AblateError(f"--strict {code}: no such warning; known: {', '.join(codes)}{nearest(code, codes)}")

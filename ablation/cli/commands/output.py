@@ -58,7 +58,7 @@ def say_table(outcome: Any) -> None:
     """Print the table, the supported claims, and the most severe warnings."""
     from ablation.cli.terminal import summary  # slow to load
 
-    summary.print_table(outcome.table)
+    summary.print_table(outcome.table, f"all in {outcome.folder}/table.md")
     summary.print_claims(outcome.claims)
     summary.print_warnings(outcome.warnings, outcome.folder / "report.html")
     click.echo()

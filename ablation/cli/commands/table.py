@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from ablation.cli.commands.choice import Choice
 from ablation.cli.commands.options import (
     OUTPUT_FILE,
     OUTPUT_FOLDER,
@@ -26,7 +27,7 @@ from ablation.fast_imports import loading
 @click.option(
     "--latex-style",
     "style",
-    type=click.Choice(["plain", "siunitx"]),
+    type=Choice(["plain", "siunitx"]),
     help="Style of table.tex: plain (needs the package booktabs, and longtable above 40 rows) or siunitx.",
 )
 @click.option("--standalone", is_flag=True, help="Write table.tex as a document that compiles by itself.")
@@ -38,15 +39,15 @@ from ablation.fast_imports import loading
 )
 @click.option(
     "--intervals",
-    type=click.Choice(["auto", "all"]),
+    type=Choice(["auto", "all"]),
     help="Intervals in the table; auto leaves out bootstrap intervals above 100 rows or 500,000 examples.",
 )
 @click.option(
     "--marks",
-    type=click.Choice(["symbols", "stars"]),
+    type=Choice(["symbols", "stars"]),
     help="With stars, p (Holm) has *, ** or *** below 0.05, 0.01 and 0.001.",
 )
-@click.option("--order", type=click.Choice(["study", "best"]), help="Order of the rows; best: the best on test first.")
+@click.option("--order", type=Choice(["study", "best"]), help="Order of the rows; best: the best on test first.")
 @OUTPUT_FOLDER
 @click.option(
     "--examples",
@@ -71,6 +72,7 @@ def table(
 
     The look of the table is that of [table] in the study file at the last run, or in the study file that is named
     here. Options change this drawing alone.
+    On a terminal the table is fitted to its width; into a pipe or a file it is written whole, as Markdown.
 
     \b
     ablate table paper

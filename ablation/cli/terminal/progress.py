@@ -1,7 +1,6 @@
 """Progress of a run: one line per slot and one for the whole run on a terminal, plain lines otherwise."""
 
 import contextlib
-import sys
 import time
 from collections.abc import Callable, Iterator
 
@@ -11,6 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from ablation.cli.terminal import consoles
 from ablation.progress.listener import SlotState, Snapshot
 
 QUIET_SECONDS = 15  # between plain lines that only show progress
@@ -193,11 +193,11 @@ def watch(quiet: bool = False, verbose: bool = False) -> Iterator[Plain | Live]:
 
     With `quiet`, only notes and failures are shown. With `verbose`, there is a line per epoch.
     """
-    console = Console(stderr=True)
+    console = consoles.console(stderr=True)
     if quiet or verbose:
         yield Quiet(console) if quiet else Verbose(console)
         return
-    if not console.is_terminal:
+    if not console.is_terminal or console.is_dumb_terminal:
         yield Plain(console)
         return
     watching = Live(console)
@@ -215,8 +215,8 @@ def repeat(draw: Callable[[], tuple[str, bool]], seconds: float = 2.0) -> None:
 
     `seconds` is the time between two calls.
     """
-    console = Console()
-    if not sys.stdout.isatty():
+    console = consoles.console()
+    if not console.is_terminal or console.is_dumb_terminal:
         _repeat(draw, print, seconds)
         return
     with live.Live(console=console, auto_refresh=False) as shown:

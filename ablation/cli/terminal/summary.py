@@ -1,18 +1,23 @@
 """Final output of a command on the terminal: its table, the supported claims, and the most severe warnings."""
-# ruff: noqa: RUF001 (the table uses these characters)
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rich.console import Console
+from rich.box import SIMPLE
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
+from ablation.cli.terminal import table_layout
+from ablation.cli.terminal.consoles import console
+from ablation.cli.terminal.readable import readable
+from ablation.cli.terminal.table_layout import GAP, TableLayout
+from ablation.cli.terminal.table_texts import TableTexts
 from ablation.model.phrases import plural
-from ablation.model.table import Cell, Column, Table
+from ablation.model.table import Table
 from ablation.report.tables import cells, markdown_csv
 from ablation.report.tables.cells import MARKS
 from ablation.report.tables.escape import cut, one_line
@@ -21,90 +26,73 @@ from ablation.report.warnings import GRADES, INVALIDATES, NOTE, WEAKENS, Diagnos
 CLAIMS = 3  # number of claims shown; the report has all
 LONGEST = 300  # characters of a warning's fact; the report has all of it
 HEAVIEST = 3  # number of warnings shown with a sentence; the report has all
-MEASURED = ("percent", "estimate", "change", "published")  # kinds whose group heading contains the unit
-GAP = 2  # between columns
+COLOURS = {INVALIDATES: "bold red", WEAKENS: "bold magenta", NOTE: "bold"}  # readable on dark and light terminals
 
 
-def print_table(table: Table) -> None:
-    """Print a table: fitted to the width of a terminal, otherwise as Markdown without the comment of its file."""
+def print_table(table: Table, complete: str) -> None:
+    """Print a table: fitted to the width of a terminal, otherwise as Markdown without the comment of its file.
+
+    `complete`: where the hidden columns and rows are, as in "all in runs/paper/table.md".
+    """
     if not sys.stdout.isatty():
         print(markdown_csv.markdown_table(table, ids=False))
         return
-    console = Console()
-    shown, stacked = _layout(table, console.width)
-    console.print(Text(table.caption, style="bold"), highlight=False)
-    console.print(Padding(_grid(table, shown, stacked), (1, 0)))
-    for note in [*(cells.noted(note, MARKS, one_line) for note in table.notes), *_left_out(table, shown)]:
-        console.print(Text(note, style="dim"), highlight=False)
+    screen = console()
+    texts = TableTexts(table, screen.encoding)
+    chosen = table_layout.layout(texts, screen.width)
+    _print(one_line(table.caption), "bold")
+    screen.print(Padding(Group(*_lines(texts, chosen)), (1, 0)))
+    if left_out := _left_out(table, chosen, screen.width):
+        _print(f"{left_out}; {complete}")
+    for note in table.notes:
+        _print(cells.noted(note, MARKS, one_line), "dim")
 
 
-def _layout(table: Table, width: int) -> tuple[list[int], bool]:
-    """Return the columns to show, and whether intervals are below their values: the first layout that fits."""
-    shown = list(range(len(table.columns)))
-    if _width(table, shown, stacked=False) <= width:
-        return shown, False
-    for key in _least(table):
-        if _width(table, shown, stacked=True) <= width:
+def _lines(texts: TableTexts, chosen: TableLayout) -> Iterator[RenderableType]:
+    """Yield the table, in one piece; where levels are below the numbers, a piece for each row, and its levels."""
+    grid, before = _grid(texts, chosen), -1
+    for i in (*chosen.rows, len(texts.table.rows)):
+        if i > before + 1:
+            grid.add_row(texts.readable("⋮"), style="dim")
+        if i == len(texts.table.rows):
             break
-        shown = [k for k in shown if table.columns[k].key != key]
-    return shown, True
+        grid.add_row(*(_cell(texts, chosen, i, k) for k in chosen.columns))
+        before = i
+        if chosen.levels_below:
+            yield grid
+            yield Padding(
+                Text(table_layout.levels(texts, i), style="bold" if "selected" in texts.table.marks[i] else ""),
+                (0, 0, 0, chosen.widths[0] + GAP),
+            )
+            grid = _grid(texts, chosen, header=False)
+    yield grid
 
 
-def _least(table: Table) -> list[str]:
-    """Return the columns to leave out on a narrow terminal, in this order.
-
-    Further measures come first, the last one of them before the others, then train, then p.
-    """
-    keys = [column.key for column in table.columns]
-    _, *further = [c.key for c in table.columns if c.kind == "estimate" and c.key.startswith("test_")] or [""]
-    return [*reversed(further), *(key for key in keys if key.startswith("train_")), *(k for k in keys if k == "p_holm")]
-
-
-def _width(table: Table, shown: Sequence[int], stacked: bool) -> int:
-    return sum(_column_width(table, k, stacked) + GAP for k in shown)
-
-
-def _column_width(table: Table, k: int, stacked: bool) -> int:
-    texts = [_title(table.columns[k]), *(_text(table, i, k, stacked) for i in range(len(table.rows)))]
-    return max(len(line) for text in texts for line in text.split("\n"))
-
-
-def _title(column: Column) -> str:
-    """Return a heading of two lines: the column's group, then its title with the unit. Factors need no group."""
-    if column.kind == "factor":
-        return f"\n{column.title}"
-    group, _, unit = column.group.rstrip(")").partition(" (")
-    return f"{group}\n{column.title}" + (f" ({unit})" if unit and column.kind in MEASURED else "")
-
-
-def _text(table: Table, row: int, k: int, stacked: bool) -> str:
-    column, cell = table.columns[k], table.rows[row][k]
-    if column.kind == "row":
-        return f"{cell.value}" + "".join(MARKS[m] for m in MARKS if m in table.marks[row])
-    if cells.is_empty(column, cell):
-        return "–"
-    if cells.is_reason(column, cell):
-        return str(cell.value)
-    return ("\n" if stacked else " ").join(part for part in cells.parts(column, cell, table.decimals) if part)
-
-
-def _grid(table: Table, shown: Sequence[int], stacked: bool) -> Grid:
-    grid = Grid(box=None, padding=(0, GAP, 0, 0), header_style="bold", pad_edge=False)
-    for k in shown:
-        title, left = _title(table.columns[k]), cells.is_left(table, k)
-        grid.add_column(title, justify="left" if left else "right", overflow="fold", vertical="top")
-    for i, row in enumerate(table.rows):
-        grid.add_row(*(Text(_text(table, i, k, stacked), style=_style(row[k])) for k in shown))
+def _grid(texts: TableTexts, chosen: TableLayout, header: bool = True) -> Grid:
+    grid = Grid(
+        box=SIMPLE, padding=(0, GAP - 1, 0, 0), header_style="bold", show_edge=False, pad_edge=False,
+        show_header=header,
+    )  # fmt: skip
+    for k, width in zip(chosen.columns, chosen.widths, strict=True):
+        heading, is_left = table_layout.column_heading(texts, chosen, k, width), cells.is_left(texts.table, k)
+        grid.add_column(Text(heading), width=width, justify="left" if is_left else "right", overflow="fold")
     return grid
 
 
-def _style(cell: Cell) -> str:
-    return "bold" if cell.bold else ""
+def _cell(texts: TableTexts, chosen: TableLayout, row: int, k: int) -> Text:
+    """Return a cell. An interval below its value is dim, so that the values are easily read down the column."""
+    is_bold = texts.table.rows[row][k].bold or "selected" in texts.table.marks[row]
+    value, line_break, bracket = table_layout.column_text(texts, chosen, row, k).partition("\n")
+    return Text.assemble((value, "bold" if is_bold else ""), line_break, (bracket, "bold" if is_bold else "dim"))
 
 
-def _left_out(table: Table, shown: Sequence[int]) -> list[str]:
-    names = [column.title for k, column in enumerate(table.columns) if k not in shown]
-    return [f"Not shown, because the terminal is too narrow: {', '.join(names)}."] if names else []
+def _left_out(table: Table, chosen: TableLayout, width: int) -> str:
+    """Return a phrase on the hidden columns and rows; "" where none is hidden."""
+    titles, rows = table_layout.hidden(table, chosen)
+    phrases = [f"{rows:,} of {len(table.rows):,} rows hidden"] if rows else []
+    if titles:
+        phrases.append(f"{plural(len(titles), 'column')} hidden at {width} characters: {', '.join(titles)}")
+    return "; ".join(phrases)
 
 
 def print_claims(claims: Sequence[str]) -> None:
@@ -127,7 +115,7 @@ def print_warnings(warnings: Sequence[Diagnostic], report: Path) -> None:
         NOTE: ("note", "notes"),
     }
     counts = [plural(grades[grade], *words[grade]) for grade in GRADES if grades[grade]]
-    _print(f"\nWarnings ({', '.join(counts)}):", "bold yellow")
+    _print(f"\nWarnings ({', '.join(counts)}):", next((COLOURS[grade] for grade in GRADES if grades[grade]), "bold"))
     for warning in warnings[:HEAVIEST]:
         _print(f"- {warning.code}: {cut(warning.fact, LONGEST)} {warning.remedy}")
     if len(warnings) > HEAVIEST:
@@ -137,6 +125,7 @@ def print_warnings(warnings: Sequence[Diagnostic], report: Path) -> None:
 def _print(text: str, style: str = "") -> None:
     """Print a sentence: wrapped on a terminal, otherwise as one line."""
     if sys.stdout.isatty():
-        Console().print(Text(text, style=style), highlight=False)
+        screen = console()
+        screen.print(Text(readable(text, screen.encoding), style=style), highlight=False)
     else:
         print(text)

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ablation.errors import AblateError
+from ablation.nearest import nearest
 from ablation.sources.readers.stored import Point, counted, curves_of, digest, frame_of
 from ablation.sources.runs import (
     ARTIFACTS,
@@ -117,7 +118,7 @@ def choose(address: str, names: Mapping[str, str], wanted: str, count: Callable[
     problem = f"no experiment {wanted!r}" if wanted else "several experiments have runs; append /NAME of one"
     if not numbers:
         raise AblateError(f"{masked(address)}: no experiment has runs")
-    raise AblateError(f"{masked(address)}: {problem}; experiments: {listed}{more}")
+    raise AblateError(f"{masked(address)}: {problem}; experiments: {listed}{more}{nearest(wanted, names.values())}")
 
 
 def typed(text: str) -> bool | int | float | str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ablation.errors import AblateError
+from ablation.nearest import nearest
 from ablation.sources.readers.stored import Point, counted, curves_of, digest, frame_of
 from ablation.sources.runs import (
     DONE,
@@ -108,7 +109,7 @@ def choose(address: str, counts: Mapping[str, int], wanted: str) -> str:
         return next(iter(counts))
     listed = ", ".join(f"{name!r} ({counted(number, 'trial')})" for name, number in counts.items())
     problem = f"no study {wanted!r}" if wanted else "several studies; append /NAME of one"
-    raise AblateError(f"{masked(address)}: {problem}; studies: {listed}")
+    raise AblateError(f"{masked(address)}: {problem}; studies: {listed}{nearest(wanted, counts)}")
 
 
 def _level(value: object) -> object:

@@ -28,6 +28,7 @@ from ablation.experiments.keras_head.datasets.faces import (
     picture,
 )
 from ablation.experiments.keras_head.datasets.images import Images
+from ablation.nearest import nearest
 
 SEED = 2022
 
@@ -233,5 +234,5 @@ matches = is_demo
 def load(data: str) -> Images:
     """Return the demo set `data`. Raises AblateError for an unknown demo set."""
     if data not in KINDS:
-        raise AblateError(f"{data}: no demo set of that name; known: {', '.join(KINDS)}")
+        raise AblateError(f"{data}: no demo set of that name; known: {', '.join(KINDS)}{nearest(data, KINDS)}")
     return draw(data, KINDS[data].images)

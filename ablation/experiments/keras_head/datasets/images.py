@@ -14,6 +14,7 @@ import numpy as np
 from ablation.errors import AblateError
 from ablation.experiments.keras_head.datasets import DECODING, LAYOUTS, names
 from ablation.experiments.keras_head.datasets.names import Merged
+from ablation.nearest import nearest
 from ablation.store.files import understood
 
 SPLITS = ("train", "val", "test")
@@ -190,7 +191,10 @@ def choose_classes(images: Images, wanted: Sequence[str] | None) -> Images:
     keys = [names.key(name) for name in wanted]
     for name, key in zip(wanted, keys, strict=True):
         if key not in positions:
-            raise AblateError(f"--classes: no class {name!r} in the data; known: {names.listed(images.classes, 50)}")
+            listed = names.listed(images.classes, 50)
+            raise AblateError(
+                f"--classes: no class {name!r} in the data; known: {listed}{nearest(name, images.classes)}"
+            )
     if len(set(keys)) < len(keys):
         raise AblateError("--classes: a class is named twice; name each once")
     new_labels = np.full(len(images.classes), -1)

@@ -14,6 +14,7 @@ from ablation.errors import AblateError
 from ablation.experiments.keras_head.backbones import FRONT
 from ablation.experiments.keras_head.inputs import Weights
 from ablation.experiments.keras_head.training.jobs import Features
+from ablation.nearest import nearest
 from ablation.store import disk
 from ablation.store.files import atomic, read_json, understood, write_json
 from ablation.store.record import Record
@@ -39,7 +40,7 @@ def locate(backbone: str, level: str) -> Weights | None:
     if not os.path.isfile(file):  # unlike Path.is_file, no error for an impossible file name
         raise AblateError(
             f"weights {level}: no such file; allowed: 'imagenet', 'random', a .h5 file, or a "
-            f"folder that holds {backbone}_notop.weights.h5"
+            f"folder that holds {backbone}_notop.weights.h5{nearest(path.name, ('imagenet', 'random'))}"
         )
     return Weights(level=level, source=str(file), digest=_known_sha256(file))
 
