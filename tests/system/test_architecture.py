@@ -32,7 +32,7 @@ DOORS = {  # library -> the files that import it
     "jax": {f"{K}.training.device_loop_jax", f"{K}.training.worker"},
     "jinja2": {"report.templates"},
     "sqlalchemy": {
-        *("trackers.databases", "trackers.optuna_study"),
+        *("trackers.databases", "trackers.optuna_study", "workflows.clients"),
         *(f"sources.readers.{name}" for name in ("databases", "mlflow_database", "optuna_database")),
     },
     "plotly": {"report.figures.style", "api.study"},
@@ -48,7 +48,7 @@ INSIDE = {
     f"{K}.experiment",
     f"{K}.training.worker",
     "cli.commands.*",
-    "workflows.run",
+    "workflows.run_study",
 }  # files that import inside functions
 
 
