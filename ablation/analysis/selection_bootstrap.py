@@ -108,7 +108,7 @@ def _reweighted(rows: Sequence[Sample], weights: np.ndarray) -> np.ndarray:
         return np.stack([r.resample(weights).mean(axis=0) for r in rows if r.resample])
     if rows[0].kind == BINARY:  # counts are exact in float32, so equal rows stay equal
         right: np.ndarray = np.stack([r.scores.sum(axis=0) for r in rows if r.scores is not None]).astype(np.float32)
-        return np.asarray(right @ weights.T / np.array([[len(r.seeds)] for r in rows]))
+        return np.asarray((weights @ right.T).T / np.array([[len(r.seeds)] for r in rows]))
     sums: np.ndarray = np.stack([r.share for r in rows]) @ weights.T
     return sums
 

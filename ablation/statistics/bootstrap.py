@@ -1,6 +1,7 @@
 """Bootstrap samples of examples, and percentile intervals."""
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 import numpy as np
 
@@ -12,13 +13,23 @@ RESAMPLES = 10_000
 ROUNDING = 1e-6  # draws are float32: bounds that differ by a smaller part of themselves are equal
 
 CHUNK = 256  # pairs or resamples computed at a time, which bounds the memory
+CACHED = 2**16  # draws counted at a time
+MOST_KEPT = 2**26  # counts of examples kept for the next measure, in bytes
 MOST_WEIGHTS = 2**26  # counts of examples computed at a time: 0.5 GiB of random numbers
 
 
 def _counts(rng: np.random.Generator, n: int, samples: int) -> np.ndarray:
-    """Return how often each of n examples occurs in each sample of n draws with replacement, (samples, n), float32."""
-    indices = rng.integers(0, n, (samples, n)) + n * np.arange(samples)[:, None]
-    return np.bincount(indices.ravel(), minlength=samples * n).reshape(samples, n).astype(np.float32)
+    """Return how often each of n examples occurs in each sample of n draws with replacement, (samples, n), float32.
+
+    Samples are counted in blocks that fit into the processor's cache; the random numbers do not depend on blocks.
+    """
+    counts, block = np.empty((samples, n), np.float32), max(1, CACHED // n)
+    for start in range(0, samples, block):
+        size = min(block, samples - start)
+        indices = rng.integers(0, n, (size, n))
+        indices += n * np.arange(size)[:, None]
+        counts[start : start + size] = np.bincount(indices.ravel(), minlength=indices.size).reshape(size, n)
+    return counts
 
 
 def example_weights(n: int, resamples: int, seed: int = 0, strata: np.ndarray | None = None) -> Iterator[np.ndarray]:
@@ -35,6 +46,20 @@ def example_weights(n: int, resamples: int, seed: int = 0, strata: np.ndarray | 
         Counts of CHUNK samples at a time, (CHUNK, n), float32; the last chunk may be smaller. Each row sums to n. Of
         very many examples, chunks are smaller.
     """
+    if strata is None and n * resamples <= MOST_KEPT:
+        yield from (counts.astype(np.float32) for counts in _kept_counts(n, resamples, seed))
+    else:
+        yield from _drawn_weights(n, resamples, seed, strata)
+
+
+@lru_cache(maxsize=2)  # test and validation: a table resamples the same examples for several measures
+def _kept_counts(n: int, resamples: int, seed: int) -> list[np.ndarray]:
+    """Return the chunks of `example_weights` as uint8. No count exceeds 255: its probability is below 1e-500."""
+    return [weights.astype(np.uint8) for weights in _drawn_weights(n, resamples, seed, None)]
+
+
+def _drawn_weights(n: int, resamples: int, seed: int, strata: np.ndarray | None) -> Iterator[np.ndarray]:
+    """Draw the chunks of `example_weights`."""
     rng = np.random.default_rng(seed)
     places = [] if strata is None else [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
     chunk = max(1, min(CHUNK, MOST_WEIGHTS // n))
@@ -93,12 +118,11 @@ def class_f1_draws(
         F1 of each class, (K, RESAMPLES), and macro-F1, (RESAMPLES,) float32. All are fractions. The F1 of a class is
         nan in a sample that lacks the class.
     """
-    class_indices = np.arange(classes)[:, None]
-    is_true, is_predicted = ((values == class_indices).astype(np.float32) for values in (labels, predictions))
+    is_true = (labels == np.arange(classes)[:, None]).astype(np.float32)
     per_class, macro = [], []
     for weights in example_weights(len(labels), RESAMPLES, seed):
         support = (weights @ is_true.T).astype(float)
-        scores = class_f1(weights, support, is_true, is_predicted)
+        (scores,) = class_f1(weights, support, is_true, predictions[None])
         per_class.append(np.where(support > 0, scores, np.nan))
         macro.append(average_f1(scores, support, "macro"))
     return np.concatenate(per_class).T, np.concatenate(macro).astype(np.float32)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+MOST_INDICATORS = 2**23  # numbers that are multiplied with the samples at a time: 32 MiB
 LEAST = 1e-7  # smaller probabilities count as this one in a loss, as in Keras
 
 
@@ -72,24 +73,29 @@ def f1(
     class_indices = np.arange(classes)
     is_true = (labels == class_indices[:, None]).astype(np.float32)  # (K, N)
     support = (weights @ is_true.T).astype(float)
-    one_hot = ((predicted == class_indices[:, None]).astype(np.float32) for predicted in predictions)
-    return np.stack(
-        [average_f1(class_f1(weights, support, is_true, is_predicted), support, average) for is_predicted in one_hot]
-    )
+    return np.concatenate([
+        [average_f1(scores, support, average) for scores in class_f1(weights, support, is_true, group)]
+        for group in np.array_split(predictions, -(-2 * predictions.size * classes // MOST_INDICATORS))
+    ])  # fmt: skip
 
 
-def class_f1(weights: np.ndarray, support: np.ndarray, is_true: np.ndarray, is_predicted: np.ndarray) -> np.ndarray:
-    """Return the F1 of each class in each sample, (B, K), as fractions.
+def class_f1(weights: np.ndarray, support: np.ndarray, is_true: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """Return the F1 of each class of A sets of predictions in each sample, (A, B, K), as fractions.
 
-    The F1 is 0 for a class that occurs in no label and in no prediction of the sample.
+    The F1 is 0 for a class that occurs in no label and in no prediction of the sample. All counts come from one
+    product of matrices; small products cost a multiple. They are whole numbers below 2^24, so float32 is exact.
 
     Args:
         weights: how often each image occurs in a sample, (B, N).
         support: how often each class occurs in a sample, (B, K).
         is_true: 1 where the image is of the class, otherwise 0, (K, N).
-        is_predicted: 1 where the class is predicted for the image, otherwise 0, (K, N).
+        predictions: predicted classes, (A, N), counted from 0.
     """
-    hits, predicted = np.hsplit((weights @ np.vstack([is_predicted * is_true, is_predicted]).T).astype(float), 2)
+    n_classes, n = is_true.shape
+    is_predicted = (predictions[:, None] == np.arange(n_classes)[:, None]).astype(np.float32)  # (A, K, N)
+    indicators = np.stack([is_predicted * is_true, is_predicted], axis=1).reshape(-1, n)
+    counts = (weights @ indicators.T).astype(float).reshape(len(weights), -1, 2, n_classes)
+    hits, predicted = counts.transpose(2, 1, 0, 3)
     f1_scores: np.ndarray = 2 * hits / np.maximum(support + predicted, 1)
     return f1_scores
 

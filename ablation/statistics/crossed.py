@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
+from ablation.statistics.distributions import t_isf
 from ablation.statistics.groups import GroupSizes
 from ablation.statistics.intervals import ALPHA, Interval, rounding
 
@@ -34,7 +34,7 @@ class ComponentMeans:
 
     def half_widths(self, alpha: np.ndarray) -> np.ndarray:
         """Return the half-width of each interval at level 1 - alpha, (P,). `alpha`: (P,)."""
-        quantiles = stats.t.isf(alpha / 2, self.degrees[:, None])
+        quantiles = t_isf(alpha / 2, self.degrees[:, None])
         combined = np.sqrt((quantiles**2 * self.variances).sum(axis=0))
         widths: np.ndarray = np.maximum(combined, (quantiles * np.sqrt(self.one_way)).max(axis=0))
         return widths

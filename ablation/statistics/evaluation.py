@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from sklearn import metrics
 
 from ablation.statistics.classification import losses, macro_f1, scores
 
@@ -15,8 +14,8 @@ def confusion(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.n
 
     `labels`, `predictions`: (N,), counted from 0. `classes`: K, the number of classes.
     """
-    matrix: np.ndarray = metrics.confusion_matrix(labels, predictions, labels=range(classes))
-    return matrix
+    pairs = labels.astype(np.intp) * classes + predictions
+    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
 
 class ClassScores(NamedTuple):
@@ -34,5 +33,11 @@ def class_scores(labels: np.ndarray, predictions: np.ndarray, classes: int) -> C
     A quotient with the denominator 0 is 0: the precision of a class that is never predicted, the recall of a class
     without images. `labels`, `predictions`: (N,), counted from 0. `classes`: K, the number of classes.
     """
-    per_class = metrics.precision_recall_fscore_support(labels, predictions, labels=range(classes), zero_division=0)
-    return ClassScores(*per_class)
+    matrix = confusion(labels, predictions, classes)
+    hits, predicted, support = np.diag(matrix), matrix.sum(axis=0), matrix.sum(axis=1)
+    denominators = predicted, support, predicted + support
+    precision, recall, f1 = (
+        numerator / np.maximum(1, denominator)
+        for numerator, denominator in zip((hits, hits, 2 * hits), denominators, strict=True)
+    )
+    return ClassScores(precision, recall, f1, support)

@@ -4,8 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special, stats
-from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
+from scipy import special
+
+from ablation.late_imports import late_import
+from ablation.statistics.distributions import normal_isf, t_isf, t_ppf, t_sf
+
+proportion = late_import("statsmodels.stats.proportion")
 
 LEVEL = 0.95  # confidence level of every interval
 
@@ -48,9 +52,12 @@ def wilson(correct: int, n: int) -> Interval:
     """
     if n == 0:
         raise ValueError("a share needs at least one example")
-    low, high = proportion_confint(correct, n, alpha=ALPHA, method="wilson")
-    value = correct / n  # where all are wrong or all are correct, it equals a bound but for rounding
-    return Interval(value, min(value, float(low)), max(value, float(high)))
+    value, z = correct / n, normal_isf(ALPHA / 2)
+    scale = 1 + z**2 / n
+    center = (value + z**2 / (2 * n)) / scale
+    reach = float(z * np.sqrt(value * (1.0 - value) / n + z**2 / (4.0 * n**2)) / scale)
+    low, high = max(0.0, center - reach), min(1.0, center + reach)
+    return Interval(value, min(value, low), max(value, high))  # a share of 0 or 1 equals a bound but for rounding
 
 
 def means(values: np.ndarray) -> list[Interval]:
@@ -59,7 +66,7 @@ def means(values: np.ndarray) -> list[Interval]:
     The N columns are examples or seeds. The bounds are nan where N < 2.
     """
     n, centers = values.shape[1], _row_means(values)
-    half_width = stats.t.ppf(1 - ALPHA / 2, n - 1) * values.std(axis=1, ddof=1) / np.sqrt(n) if n > 1 else np.nan
+    half_width = t_ppf(1 - ALPHA / 2, n - 1) * values.std(axis=1, ddof=1) / np.sqrt(n) if n > 1 else np.nan
     return [
         Interval(*map(float, bounds))
         for bounds in zip(centers, centers - half_width, centers + half_width, strict=True)
@@ -89,7 +96,7 @@ def prediction_range(values: np.ndarray, comparisons: int) -> Interval:
     Each of them has the level 1 - 0.05 / comparisons (Bonferroni), so that one falls outside in at most 5 % of cases.
     """
     n, center = len(values), float(values.mean())
-    reach = float(stats.t.isf(ALPHA / (2 * comparisons), n - 1) * values.std(ddof=1) * np.sqrt(1 + 1 / n))
+    reach = float(t_isf(ALPHA / (2 * comparisons), n - 1) * values.std(ddof=1) * np.sqrt(1 + 1 / n))
     return Interval(center, center - reach, center + reach)
 
 
@@ -159,7 +166,7 @@ def of_share(interval: Interval, degrees: float) -> Interval:
     """
     value, distance = interval.value, interval.high - interval.value
     if value <= 0 or value >= 1:
-        squared = stats.t.isf(ALPHA / 2, degrees) ** 2
+        squared = t_isf(ALPHA / 2, degrees) ** 2
         reach = float(squared / (degrees + 1 + squared))
         return Interval(value, 0.0, reach) if value <= 0 else Interval(value, 1 - reach, 1.0)
     center, reach = special.logit(value), distance / (value * (1 - value))
@@ -246,8 +253,8 @@ def welch_of_variances(
     if not variance:
         return float("nan"), float("nan"), float("nan")
     of_sum = variance**2 / sum(v**2 / df for v, df in zip(variances, degrees, strict=True))
-    reach = float(stats.t.isf(ALPHA / 2, of_sum) * np.sqrt(variance))
-    return difference - reach, difference + reach, float(2 * stats.t.sf(abs(difference) / np.sqrt(variance), of_sum))
+    reach = float(t_isf(ALPHA / 2, of_sum) * np.sqrt(variance))
+    return difference - reach, difference + reach, float(2 * t_sf(abs(difference) / np.sqrt(variance), of_sum))
 
 
 def agresti_caffo(correct: Counts, other: Counts) -> Interval:
@@ -259,13 +266,15 @@ def agresti_caffo(correct: Counts, other: Counts) -> Interval:
         correct: number of correct examples, and of all examples, of the first row.
         other: the same for the second row; the difference is second minus first.
     """
-    low, high = confint_proportions_2indep(*other, *correct, method="agresti-caffo", compare="diff", alpha=ALPHA)
+    low, high = proportion.confint_proportions_2indep(
+        *other, *correct, method="agresti-caffo", compare="diff", alpha=ALPHA
+    )
     return Interval(other[0] / other[1] - correct[0] / correct[1], float(low), float(high))
 
 
 def clopper_pearson(successes: float, n: int) -> Interval:
     """Return the Clopper & Pearson (1934) interval of a share, as fractions. Half a success stands for a tie."""
-    low, high = proportion_confint(successes, n, alpha=ALPHA, method="beta")
+    low, high = proportion.proportion_confint(successes, n, alpha=ALPHA, method="beta")
     return Interval(successes / n, float(np.nan_to_num(low, nan=0.0)), float(np.nan_to_num(high, nan=1.0)))
 
 
@@ -282,7 +291,8 @@ def newcombe(correct: float, published: float, n: int, published_n: int) -> Inte
         The difference and its bounds, as fractions in [-1, 1].
     """
     n_correct, n_published_correct = round(correct * n), round(published * published_n)
-    low, high = confint_proportions_2indep(
-        n_correct, n, n_published_correct, published_n, method="newcomb", compare="diff", alpha=ALPHA
-    )
-    return Interval(correct - published, float(low), float(high))
+    first, second = wilson(n_correct, n), wilson(n_published_correct, published_n)
+    difference = first.value - second.value
+    below = float(np.sqrt((first.value - first.low) ** 2 + (second.high - second.value) ** 2))
+    above = float(np.sqrt((first.high - first.value) ** 2 + (second.value - second.low) ** 2))
+    return Interval(correct - published, difference - below, difference + above)

@@ -1,9 +1,12 @@
 """Linear models of rows: estimable terms, main effects, ordinary least squares."""
 
 import numpy as np
-from statsmodels.regression.linear_model import OLS
 
+from ablation.late_imports import late_import
+from ablation.statistics.distributions import t_ppf
 from ablation.statistics.intervals import ALPHA, Interval
+
+linear_model = late_import("statsmodels.regression.linear_model")
 
 
 def estimable(design: np.ndarray, term: np.ndarray) -> bool:
@@ -54,9 +57,16 @@ def ordinary_least_squares(design: np.ndarray, values: np.ndarray) -> list[Inter
     Returns:
         p intervals, in the unit of the values.
     """
-    fitted = OLS(values, design).fit()
-    bounds = fitted.conf_int(ALPHA)
-    return [Interval(*map(float, estimate)) for estimate in zip(fitted.params, *bounds.T, strict=True)]
+    n_rows, n_terms = design.shape
+    u, singular, vt = np.linalg.svd(design, full_matrices=False)
+    inverse = vt.T @ ((1.0 / singular)[:, None] * u.T)
+    coefficients = inverse @ values
+    residuals = values - design @ coefficients
+    variance = (residuals @ residuals) / (n_rows - n_terms)
+    errors = np.sqrt(np.diag(inverse @ inverse.T * variance))
+    reach = t_ppf(1 - ALPHA / 2, n_rows - n_terms) * errors
+    bounds = zip(coefficients, coefficients - reach, coefficients + reach, strict=True)
+    return [Interval(*map(float, estimate)) for estimate in bounds]
 
 
 def partial_f(design: np.ndarray, term: np.ndarray, values: np.ndarray) -> tuple[float, float]:
@@ -67,7 +77,9 @@ def partial_f(design: np.ndarray, term: np.ndarray, values: np.ndarray) -> tuple
         term: columns of the term, (R, q), independent of `design`.
         values: one value per row, (R,).
     """
-    f, p, _ = OLS(values, np.hstack([design, term])).fit().compare_f_test(OLS(values, design).fit())
+    f, p, _ = (
+        linear_model.OLS(values, np.hstack([design, term])).fit().compare_f_test(linear_model.OLS(values, design).fit())
+    )
     return float(f), float(p)
 
 
@@ -76,4 +88,4 @@ def adjusted_share(design: np.ndarray, values: np.ndarray) -> float:
 
     `design`: (R, p), with an intercept. `values`: (R,).
     """
-    return float(OLS(values, design).fit().rsquared_adj)
+    return float(linear_model.OLS(values, design).fit().rsquared_adj)

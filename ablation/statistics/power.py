@@ -4,11 +4,12 @@ from collections.abc import Callable
 from math import sqrt
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.stats import binom, chi2, nct, t
 
+from ablation.late_imports import late_import
 from ablation.statistics.intervals import ALPHA
 from ablation.statistics.tests import minimum_detectable_effect
+
+optimize, stats = late_import("scipy.optimize"), late_import("scipy.stats")
 
 POWER = 0.8  # power that a plan aims at (Cohen 1988)
 EXACT = 200  # below so many examples, power is enumerated; from here on, the normal approximation is close
@@ -36,12 +37,12 @@ def mcnemar_power(difference: float, discordant: float, n: int, alpha: float = A
         raise ValueError(f"a difference lies between 0 and the discordance, {discordant}; it is {difference}")
     if not discordant:
         return 0.0
-    first, last = int(binom.ppf(TAIL, n, discordant)), int(binom.isf(TAIL, n, discordant))
+    first, last = int(stats.binom.ppf(TAIL, n, discordant)), int(stats.binom.isf(TAIL, n, discordant))
     counts = np.arange(first, last + 1)
-    critical = binom.ppf(alpha / 2, counts, 0.5) - 1  # the largest count whose two-sided p is below alpha
+    critical = stats.binom.ppf(alpha / 2, counts, 0.5) - 1  # the largest count whose two-sided p is below alpha
     favoured = (discordant + difference) / (2 * discordant)
-    rejected = binom.cdf(critical, counts, favoured) + binom.sf(counts - critical - 1, counts, favoured)
-    return float((binom.pmf(counts, n, discordant) * rejected).sum())
+    rejected = stats.binom.cdf(critical, counts, favoured) + stats.binom.sf(counts - critical - 1, counts, favoured)
+    return float((stats.binom.pmf(counts, n, discordant) * rejected).sum())
 
 
 def mcnemar_detectable(discordant: float, n: int, power: float = POWER) -> float | None:
@@ -56,7 +57,7 @@ def mcnemar_detectable(discordant: float, n: int, power: float = POWER) -> float
     """
     if mcnemar_power(discordant, discordant, n) < power:
         return None
-    return float(brentq(lambda d: mcnemar_power(d, discordant, n) - power, 0.0, discordant))
+    return float(optimize.brentq(lambda d: mcnemar_power(d, discordant, n) - power, 0.0, discordant))
 
 
 def detectable_share(discordant: float, n: int) -> float | None:
@@ -86,10 +87,10 @@ def paired_t_power(difference: float, deviation: float, n: int, alpha: float = A
         alpha: significance level.
     """
     noncentrality = min(abs(difference) / deviation, CERTAIN) * sqrt(n)
-    critical, degrees_of_freedom = t.isf(alpha / 2, n - 1), n - 1
+    critical, degrees_of_freedom = stats.t.isf(alpha / 2, n - 1), n - 1
     upper, lower = (
-        nct.sf(critical, degrees_of_freedom, noncentrality),
-        nct.cdf(-critical, degrees_of_freedom, noncentrality),
+        stats.nct.sf(critical, degrees_of_freedom, noncentrality),
+        stats.nct.cdf(-critical, degrees_of_freedom, noncentrality),
     )
     return float(upper + np.nan_to_num(lower))  # nan: too small a tail for the algorithm
 
@@ -102,7 +103,7 @@ def paired_t_detectable(deviation: float, n: int, power: float = POWER) -> float
         n: number of seeds or examples, at least 3.
         power: power of the test.
     """
-    return float(deviation * brentq(lambda effect: paired_t_power(effect, 1.0, n) - power, 0.0, CERTAIN))
+    return float(deviation * optimize.brentq(lambda effect: paired_t_power(effect, 1.0, n) - power, 0.0, CERTAIN))
 
 
 def seeds_needed(difference: float, deviation: float, alpha: float = ALPHA, fewest: int = 3) -> int | None:
@@ -154,4 +155,4 @@ def deviation_factor(degrees_of_freedom: int) -> float:
 
     `degrees_of_freedom`: the number of values minus 1, at least 1.
     """
-    return sqrt(degrees_of_freedom / float(chi2.ppf(ALPHA / 2, degrees_of_freedom)))
+    return sqrt(degrees_of_freedom / float(stats.chi2.ppf(ALPHA / 2, degrees_of_freedom)))

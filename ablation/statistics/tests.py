@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from scipy import stats
-from statsmodels.stats.contingency_tables import cochrans_q
-from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.power import TTestPower
-from statsmodels.stats.proportion import test_proportions_2indep as proportions_2indep
-from statsmodels.stats.weightstats import ttost_paired
 
+from ablation.late_imports import late_import
 from ablation.statistics.bootstrap import CHUNK, percentile_bounds, without_width
+from ablation.statistics.distributions import chi_square_sf, fair_binomial_cdf, t_test_p
 from ablation.statistics.intervals import ALPHA, Counts, rounding, with_added_examples
+
+stats = late_import("scipy.stats")
+power = late_import("statsmodels.stats.power")
+proportion = late_import("statsmodels.stats.proportion")
+weightstats = late_import("statsmodels.stats.weightstats")
 
 MOST_FLIPS = 2**13  # sign flips of one test
 
@@ -61,7 +62,7 @@ def paired_p(a: np.ndarray, b: np.ndarray) -> list[float]:
     constant = np.ptp(differences, axis=1) < tolerance
     p = np.where(np.abs(differences).max(axis=1) < tolerance, 1.0, smallest_attainable_p(n))
     if not constant.all():
-        p[~constant] = stats.ttest_1samp(differences[~constant], 0.0, axis=1).pvalue
+        p[~constant] = t_test_p(differences[~constant])
     return [float(p_value) for p_value in p]
 
 
@@ -71,7 +72,9 @@ def agresti_caffo_p(correct: Counts, other: Counts) -> float:
     `correct`, `other`: number of correct examples and of all examples of each row.
     """
     with np.errstate(divide="ignore", invalid="ignore"):  # statsmodels' odds ratio, which is not used, of a share of 1
-        return float(proportions_2indep(*other, *correct, method="agresti-caffo", compare="diff").pvalue)
+        return float(
+            proportion.test_proportions_2indep(*other, *correct, method="agresti-caffo", compare="diff").pvalue
+        )
 
 
 def sign_flip(a: np.ndarray, b: np.ndarray) -> list[float]:
@@ -119,7 +122,7 @@ def discordances(a: np.ndarray, b: np.ndarray) -> list[Discordance]:
     """
     both = np.count_nonzero(a & b, axis=1)
     only_a, only_b = np.count_nonzero(a, axis=1) - both, np.count_nonzero(b, axis=1) - both
-    p = np.minimum(1.0, 2 * stats.binom.cdf(np.minimum(only_a, only_b), only_a + only_b, 0.5))
+    p = np.minimum(1.0, 2 * fair_binomial_cdf(np.minimum(only_a, only_b), only_a + only_b))
     return [Discordance(int(x), int(y), float(z)) for x, y, z in zip(only_a, only_b, p, strict=True)]
 
 
@@ -127,8 +130,9 @@ def holm(p: Sequence[float]) -> list[float]:
     """Return p values adjusted for a family of tests (Holm 1979). A nan stays nan and does not count as a test."""
     values = np.asarray(p, float)
     tested = ~np.isnan(values)
-    if tested.any():
-        values[tested] = multipletests(values[tested], method="holm")[1]
+    order = np.flatnonzero(tested)[np.argsort(values[tested])]
+    adjusted = np.maximum.accumulate(values[order] * np.arange(len(order), 0, -1))
+    values[order] = np.minimum(adjusted, 1.0)
     return [float(v) for v in values]
 
 
@@ -139,7 +143,10 @@ def cochran_q(correct: np.ndarray) -> float | None:
     """
     if correct.shape[1] < 2 or (correct == correct[:, :1]).all():
         return None
-    return float(cochrans_q(correct.astype(int)).pvalue)
+    by_example, by_row, k = correct.sum(axis=1).astype(float), correct.sum(axis=0).astype(float), correct.shape[1]
+    spread = k * (by_row**2).sum() - by_row.sum() ** 2
+    q = (k - 1) * spread / (k * by_example.sum() - (by_example**2).sum())
+    return chi_square_sf(q, k - 1)
 
 
 def equivalent(a: np.ndarray, b: np.ndarray, margin: float, right: bool = True) -> list[bool]:
@@ -158,7 +165,7 @@ def equivalent(a: np.ndarray, b: np.ndarray, margin: float, right: bool = True) 
     if differences.shape[1] < 2:
         return [False] * len(differences)
     with np.errstate(divide="ignore", invalid="ignore"):  # zero variance: certainly within the margin or not
-        tests = [ttost_paired(values, np.zeros_like(values), -margin, margin)[0] for values in differences]
+        tests = [weightstats.ttost_paired(values, np.zeros_like(values), -margin, margin)[0] for values in differences]
     return [bool(p < ALPHA) for p in tests]
 
 
@@ -167,7 +174,7 @@ def minimum_detectable_effect(discordant: float, n: int) -> float:
 
     `discordant`: share of examples on which the rows disagree. `n`: number of examples.
     """
-    effect = TTestPower().solve_power(nobs=n, alpha=ALPHA, power=0.8, alternative="two-sided")
+    effect = power.TTestPower().solve_power(nobs=n, alpha=ALPHA, power=0.8, alternative="two-sided")
     return float(effect * np.sqrt(discordant))
 
 

@@ -21,8 +21,8 @@ DOORS = {  # library -> the files that import it
     "dask": {"engine.dask_cluster"},
     "click": {"cli", "cli.commands.*"},
     "rich": {f"cli.terminal.{name}" for name in ("consoles", "progress", "summary", "table_layout", "table_texts")},
-    "sklearn": {"statistics.evaluation", f"{K}.datasets.splits"},
-    "scipy": {f"statistics.{name}" for name in ("crossed", "intervals", "power", "tests")},
+    "sklearn": {f"{K}.datasets.splits"},
+    "scipy": {f"statistics.{name}" for name in ("distributions", "intervals", "power", "tests")},
     "statsmodels": {f"statistics.{name}" for name in ("intervals", "linear_models", "tests")},
     "keras": {
         *(f"{K}.training.{name}" for name in ("fit", "head", "input_layers", "fused_adam", "full_model", "worker")),
@@ -59,7 +59,7 @@ def modules() -> dict[str, ast.Module]:
 
 
 def imported(tree: ast.AST) -> set[str]:
-    """Full names of all modules that the tree imports, `from ablation import x` as ablation.x."""
+    """Full names of all modules that the tree imports, `from ablation import x` as ablation.x, and late ones."""
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -67,7 +67,14 @@ def imported(tree: ast.AST) -> set[str]:
         if isinstance(node, ast.ImportFrom) and node.module:
             found.add(node.module)
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "late_import":
+            found |= {ast.literal_eval(argument) for argument in node.args}
     return found
+
+
+def _without_late(tree: ast.Module) -> ast.Module:
+    """The imports of a tree that Python itself sees."""
+    return ast.Module([n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)], [])
 
 
 MODULES = modules()
@@ -131,6 +138,13 @@ def test_each_dependency_has_one_door(dependency: str):
     """A library is imported where it belongs, so that replacing it is the work of one file."""
     users = {n for n, tree in MODULES.items() if any(m.split(".")[0] == dependency for m in imported(tree))}
     assert grouped(users) == DOORS[dependency]
+
+
+def test_late_imports_are_of_libraries():
+    """The contracts between packages see only the imports that Python sees: a package of the project is never late."""
+    late = {m for tree in MODULES.values() for m in imported(tree) - imported(_without_late(tree))}
+    assert late
+    assert not {m for m in late if m.split(".")[0] == "ablation"}
 
 
 def test_imports_stand_at_the_top_but_where_they_cannot():

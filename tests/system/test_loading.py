@@ -1,10 +1,12 @@
 """What libraries leave behind is never searched for garbage."""
 
 import gc
+import sys
 
 import pytest
 
 from ablation.fast_imports import loading
+from ablation.late_imports import late_import
 
 pytestmark = pytest.mark.unit
 
@@ -18,3 +20,19 @@ def test_what_is_loaded_is_never_searched():
     assert gc.isenabled()
     assert gc.get_freeze_count() >= before + len(made)
     assert not any(found is made for found in gc.get_objects())
+
+
+def test_a_late_import_waits_for_its_first_use(monkeypatch: pytest.MonkeyPatch):
+    """Until an attribute is read, the module is not loaded; then it is the module's own."""
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    colours = late_import("colorsys")
+    assert "colorsys" not in sys.modules
+    convert = colours.rgb_to_hsv
+    assert convert is sys.modules["colorsys"].rgb_to_hsv
+    assert colours.rgb_to_hsv is convert
+
+
+def test_a_late_import_that_fails_names_the_module():
+    """As an import at the top would."""
+    with pytest.raises(ModuleNotFoundError, match="no_such_module"):
+        _ = late_import("no_such_module").anything
