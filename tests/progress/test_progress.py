@@ -139,7 +139,7 @@ def test_nothing_to_train_shows_nothing():
 def test_a_log_gets_plain_lines(monkeypatch: pytest.MonkeyPatch, tmp_path):
     """Where there is no terminal: each start and end, and at most every 15 s how far it is and the time left."""
     out, now = io.StringIO(), [1000.0]
-    monkeypatch.setattr(progress, "Console", lambda **_: Console(file=out, force_terminal=False, width=40))
+    monkeypatch.setattr(progress.consoles, "console", lambda **_: Console(file=out, force_terminal=False, width=40))
     with progress.watch() as watch:
         assert isinstance(watch, progress.Plain)
         watch._clock = lambda: now[0]
