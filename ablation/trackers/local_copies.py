@@ -1,6 +1,7 @@
 """Local copies of a workspace's databases: on network file systems, SQLite loses data."""
 
 import hashlib
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from ablation.store.workspace import Workspace
 def local_copies(workspace: Workspace, say: Callable[[str], None]) -> Iterator[Workspace]:
     """Yield the workspace, with local copies of its databases where it is on a network file system.
 
-    The copies are copied back at the end. What a process that was killed did not copy back is rebuilt from the files.
+    The copies are copied back and deleted at the end. What a process that was killed did not copy back is rebuilt from the files.
 
     Args:
         workspace: the workspace, whose lock this process holds.
@@ -42,6 +43,7 @@ def local_copies(workspace: Workspace, say: Callable[[str], None]) -> Iterator[W
     finally:
         for stored, copy in pairs:
             _copy(copy, stored)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _copy(source: Path, target: Path) -> None:
