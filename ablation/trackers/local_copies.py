@@ -17,7 +17,7 @@ from ablation.store.workspace import Workspace
 def local_copies(workspace: Workspace, say: Callable[[str], None]) -> Iterator[Workspace]:
     """Yield the workspace, with local copies of its databases where it is on a network file system.
 
-    The copies are copied back and deleted at the end. What a process that was killed did not copy back is rebuilt from the files.
+    At the end they are copied back and deleted. What a process that was killed did not copy back is rebuilt from files.
 
     Args:
         workspace: the workspace, whose lock this process holds.
