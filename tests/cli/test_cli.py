@@ -162,7 +162,7 @@ def test_a_used_name_with_other_data(capsys: pytest.CaptureFixture[str], here: P
         (["--grid", "smoke", "--limit", "0"], "--limit"),
         (["--grid", "smoke", "--classes", "joy"], "known: anger"),
         (["--grid", "smoke", "--set", "weights=missing.h5"], "no such file"),
-        (["--grid", "smoke", "--unknown"], "No such option"),
+        (["--grid", "smoke", "--unknown"], "no option '--unknown'"),
         (["--grid", "smoke", "--name", "../elsewhere"], "pass --name with letters"),
         (["--grid", "smoke", "--set", f"weights={'x' * 999}"], "no such file"),
     ],
