@@ -24,7 +24,7 @@ from ablation.experiments.keras_head.inputs import Weights
 from ablation.measures.classes import of_classes
 from ablation.model.table import Cell, Column, Table
 from ablation.outcomes import Status
-from ablation.report.tables import dataframes, escape, html, markdown_csv, table
+from ablation.report.tables import dataframes, escape, html, markdown_csv, origin, table
 from ablation.report.tables.latex import latex as draw_latex
 from ablation.report.templates import HTML
 from ablation.store.record import Record
@@ -32,6 +32,7 @@ from ablation.store.result import Result
 from ablation.study import study_file
 from ablation.study.grid import Grid
 from ablation.study.levels import Condition
+from ablation.study.table_keys import TableKeys
 
 COUNTS = {
     "train": (4000, 1500, 3600, 6000, 4200, 1300),
@@ -483,7 +484,10 @@ def page(model: Table, name: str) -> str:
     """The report's page with one table, and the name wherever else a user's text may stand."""
     tables = [html.view(model) | {"title": name}]
     texts = {"title": name, "name": name, "claims": [name], "provenance": [(name, name)]}
-    return HTML.get_template("report.html").render(**texts, tables=tables, warnings=[], figures=[], plotly="")
+    stated = origin.stated(name, origin.REPORT, TableKeys())
+    return HTML.get_template("report.html").render(
+        **texts, tables=tables, warnings=[], figures=[], plotly="", origin=stated
+    )
 
 
 class Page(HTMLParser):

@@ -279,6 +279,8 @@ def test_it_is_read_by_day_and_by_night(browser, drawing, tmp_path, scheme):
 
 def test_figures_are_data(drawing):
     """What plotly draws is JSON that no name can end."""
-    found = re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', drawing.files["report.html"], re.DOTALL)
+    found = re.findall(
+        r'<script type="application/json" id="figure-[^>]*>(.*?)</script>', drawing.files["report.html"], re.DOTALL
+    )
     assert all({"data", "layout"} <= json.loads(text).keys() for text in found)
     assert len(found) >= 6
