@@ -73,9 +73,10 @@ def f1(
     class_indices = np.arange(classes)
     is_true = (labels == class_indices[:, None]).astype(np.float32)  # (K, N)
     support = (weights @ is_true.T).astype(float)
+    parts = min(len(predictions), -(-2 * predictions.size * classes // MOST_INDICATORS))
     return np.concatenate([
         [average_f1(scores, support, average) for scores in class_f1(weights, support, is_true, group)]
-        for group in np.array_split(predictions, -(-2 * predictions.size * classes // MOST_INDICATORS))
+        for group in np.array_split(predictions, parts)
     ])  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from sklearn import metrics
 from sklearn.calibration import calibration_curve
 
 from ablation.analysis.evidence import Evidence, drawn, samples
+from ablation.analysis.facts import Inference
 from ablation.measures.auc import auc
 from ablation.measures.balanced_accuracy import BALANCED_ACCURACY
 from ablation.measures.calibration import BINS, ECE
@@ -23,6 +24,7 @@ from ablation.statistics import bootstrap
 
 pytestmark = [pytest.mark.unit, pytest.mark.filterwarnings("error")]
 
+LEGACY = Inference(legacy=True)  # bootstrap percentiles, also of few examples
 N = 80
 
 
@@ -150,7 +152,7 @@ def test_the_calibration_error_has_no_interval():
     rows = {1: evidence(of(3))}
     assert drawn(rows, ECE)[1].draws is None
     assert drawn(rows, ECE)[1].values[0] == ECE.value(of(3))
-    assert drawn(rows, auc(3))[1].draws is not None
+    assert drawn(rows, auc(3), LEGACY)[1].draws is not None
     assert not ECE.selects
     assert auc(3).selects
 
@@ -164,7 +166,7 @@ def test_auc_is_stratified_by_class():
     assert weights.mean(axis=0) == pytest.approx(np.ones(65), abs=0.25)
     columns = {"label": labels, "score": np.random.default_rng(0).normal(labels)}
     rows = {row: Evidence("test", (0,), {"label": labels, "score": columns["score"][None]}, {}) for row in (1, 2)}
-    one, other = (sample.draws for sample in drawn(rows, AUC).values())
+    one, other = (sample.draws for sample in drawn(rows, AUC, LEGACY).values())
     assert np.array_equal(one, other)
     weights = np.vstack(list(bootstrap.example_weights(65, 256, strata=labels)))
     assert one[:, :256] == pytest.approx(AUC.resample([columns], weights), rel=1e-6)
@@ -184,7 +186,7 @@ def test_differences_of_areas_vary_as_delong_says():
     shared = rng.normal(labels)
     scores = [shared + 0.5 * rng.normal(size=400), shared + rng.normal(size=400)]
     evidence = {r: Evidence("test", (0,), {"label": labels, "score": s[None]}, {}) for r, s in enumerate(scores, 1)}
-    one, other = (sample.draws[0] for sample in drawn(evidence, AUC).values())
+    one, other = (sample.draws[0] for sample in drawn(evidence, AUC, LEGACY).values())
     positive, negative = zip(*(placements(labels, s) for s in scores), strict=True)
     covariance = np.cov(positive) / 150 + np.cov(negative) / 250
     of_rows, of_difference = np.sqrt(np.diag(covariance)), np.sqrt([1, -1] @ covariance @ [1, -1])
@@ -196,7 +198,7 @@ def test_other_aggregates_draw_from_all_examples():
     """Their samples are those of numpy's generator, as in earlier tables, to the bit."""
     columns = of(3)
     macro_f1 = of_classes(3)["macro_f1"]
-    found = drawn({1: evidence(columns)}, macro_f1)[1].draws
+    found = drawn({1: evidence(columns)}, macro_f1, LEGACY)[1].draws
     indices = np.random.default_rng(0).integers(0, N, (bootstrap.CHUNK, N))
     weights = np.stack([np.bincount(drawn_places, minlength=N) for drawn_places in indices]).astype(np.float32)
     assert np.array_equal(found[:, : bootstrap.CHUNK], macro_f1.resample([columns], weights).astype(np.float32))
@@ -206,6 +208,7 @@ def test_many_examples_are_drawn_in_smaller_parts(monkeypatch: pytest.MonkeyPatc
     """The samples are the same; the memory is bounded."""
     whole = np.vstack(list(bootstrap.example_weights(N, 600)))
     monkeypatch.setattr(bootstrap, "MOST_WEIGHTS", 7 * N + 3)
+    monkeypatch.setattr(bootstrap, "MOST_KEPT", 0)
     parts = list(bootstrap.example_weights(N, 600))
     assert {len(part) for part in parts} == {7, 600 % 7}
     assert np.array_equal(np.vstack(parts), whole)
@@ -216,7 +219,7 @@ def test_a_perfect_auc_has_no_interval():
     labels = np.array([0] * 40 + [1] * 30)
     for scores, value in ((labels + 0.5, 1.0), (-labels, 0.0), (np.zeros(70), 0.5)):
         rows = {1: Evidence("test", (0,), {"label": labels, "score": scores[None]}, {})}
-        sample = drawn(rows, AUC)[1]
+        sample = drawn(rows, AUC, LEGACY)[1]
         (found,) = bootstrap.percentiles(sample.values, sample.draws)
         assert found.value == value
         assert np.isnan([found.low, found.high]).all()

@@ -1,5 +1,6 @@
 """Repeats are nested in their example: averaged first, then examples are the units."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from scipy import stats
 
 from ablation.analysis import differences, evidence, scores
 from ablation.analysis.evidence import Evidence, drawn
+from ablation.analysis.facts import Inference
 from ablation.measures.auc import auc
 from ablation.measures.classes import of_classes
 from ablation.measures.columns import mean_of
@@ -19,6 +21,7 @@ from ablation.store.result import check_columns
 
 pytestmark = [pytest.mark.unit, pytest.mark.filterwarnings("error")]
 
+LEGACY = Inference(legacy=True)  # bootstrap percentiles, also of few examples
 QUESTIONS, REPEATS = 200, 3
 IDS = np.array([f"q{k:03}" for k in range(QUESTIONS)])
 CORRECT = mean_of("correct", binary=True)
@@ -55,7 +58,7 @@ def test_examples_are_the_units():
     assert found.n == sample.n == QUESTIONS
     assert (CORRECT.kind, sample.kind) == (BINARY, BOUNDED)  # neither Wilson nor McNemar
     assert sample.share == pytest.approx(shares(columns))
-    interval = scores.score(sample).over_examples
+    interval = scores.score(replace(sample, legacy=True)).over_examples
     expected = stats.ttest_1samp(shares(columns), 0).confidence_interval(0.95)
     assert (interval.value, interval.low, interval.high) == pytest.approx((columns["correct"].mean(), *expected))
 
@@ -97,7 +100,7 @@ def test_aggregates_are_resampled_by_example():
     """A bootstrap sample has all repeats of a question, or none."""
     columns, macro_f1 = asked(0.5, 1), of_classes(2)["macro_f1"]
     found = row(columns, macro_f1)
-    draws = drawn({1: found}, macro_f1)[1].draws
+    draws = drawn({1: found}, macro_f1, LEGACY)[1].draws
     assert found.sample(macro_f1).values[0] == macro_f1.value(columns)
     weights = next(bootstrap.example_weights(QUESTIONS, 20))
     for sample in range(20):
@@ -114,7 +117,7 @@ def test_aggregates_are_resampled_by_example():
 def test_strata_are_those_of_examples():
     """AUC of repeated questions has samples with as many questions of each label."""
     columns, measure = asked(0.5, 1), auc(2, "score")
-    draws = drawn({1: row(columns, measure)}, measure)[1].draws
+    draws = drawn({1: row(columns, measure)}, measure, LEGACY)[1].draws
     weights = next(bootstrap.example_weights(QUESTIONS, 256, strata=np.arange(QUESTIONS) % 2))[:5]
     assert draws[0, :5] == pytest.approx(row(columns, measure).sample(measure).resample(weights)[0], rel=1e-6)
 
