@@ -16,6 +16,7 @@ from ablation.report import read_tables
 from ablation.report.build import REPORT, Importances, RenderOptions, Report, rebuild
 from ablation.report.read_tables import READERS, Content
 from ablation.report.tables import origin, stars, workbook
+from ablation.report.tables.cells import MARKS
 from ablation.report.tables.origin import Origin
 from ablation.store import aliases
 from ablation.store.upgrade import opened
@@ -241,6 +242,17 @@ def _with_new_ids(new_ids: Mapping[str, str], text: str) -> str:
     return re.sub(r"\b[0-9a-f]{16}(?=-\d)", lambda match: new_ids.get(match[0], match[0]), text) if new_ids else text
 
 
+def _with_new_marks(content: Content) -> Content:
+    """Return a table of an earlier wording with today's mark of rows without a significant difference, which was =."""
+
+    def marked(cell: str) -> str:
+        in_latex = re.sub(r"(\$\^\{[^}]*)=", r"\1\\sim", cell)
+        return re.sub(r"=(?=[†‡]*\**$)", MARKS["alike"], in_latex)
+
+    lines = tuple((name, tuple(marked(c) if k == 0 else c for k, c in enumerate(cs))) for name, cs in content.lines)
+    return replace(content, lines=lines)
+
+
 def check(workspace: Workspace, path: Path, importances: Importances | None = None) -> Verified:
     """Compare a drawn file with the one that the study's files give now, and return the mismatches.
 
@@ -260,6 +272,7 @@ def check(workspace: Workspace, path: Path, importances: Importances | None = No
     given = stored.read(aliases.read(workspace))
     foreign = list(_foreign_trials(given, drawing))
     same_wording = stored.origin.wording == WORDING
+    given = given if same_wording else _with_new_marks(given)
     if not same_wording and given.texts and len(given.columns) == len(fresh.columns):
         given = replace(given, columns=fresh.columns)  # headings have other words, in the same places
     mismatches = foreign or list(_compare(given, fresh, same_wording))
