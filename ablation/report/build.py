@@ -32,7 +32,7 @@ from ablation.store.files import write_text
 from ablation.store.record import Record
 from ablation.store.result import Result
 from ablation.store.workspace import Workspace, check_name
-from ablation.study import redrawn
+from ablation.study import table_override
 from ablation.study.grid import Trial
 
 Importances = Callable[[Record, Mapping[Trial, Result]], dict[str, tuple[float, float]]]
@@ -45,13 +45,13 @@ DATED = ("trials.csv", "costs.csv", "tables/costs.md", "tables/costs.tex", REPOR
 class RenderOptions:
     """Options for rendering tables.
 
-    `table`: keys of [table] in place of those of the study, such as {"style": "siunitx"}. `stated`: study file whose
+    `table`: keys of [table] in place of those of the study, such as {"style": "siunitx"}. `study_file`: file whose
     [table], [[compare]] and titles replace those of the study; None keeps these. `importances`: function that computes
     the importances of the factors, called if there are enough trials; None leaves the importances out.
     """
 
     table: Mapping[str, Any] = field(default_factory=dict)
-    stated: Path | None = None
+    study_file: Path | None = None
     importances: Importances | None = None
 
 
@@ -78,14 +78,14 @@ class Report:
         return {name: content for name, content in self.files.items() if name not in DATED}
 
 
-def restated(record: Record, look: RenderOptions) -> Record:
+def _with_look(record: Record, look: RenderOptions) -> Record:
     """Return the record with the [table], [[compare]] and titles with which it is drawn.
 
     Raises AblateError where the study file of `look` is wrong.
     """
     grid = record.grid
-    if look.stated:
-        grid = redrawn.with_table(look.stated, grid, record.inputs.measures(record.experiment.measures))
+    if look.study_file:
+        grid = table_override.with_table(look.study_file, grid, record.inputs.measures(record.experiment.measures))
     table_keys = grid.table.model_copy(update=dict(look.table))
     return record.model_copy(update={"grid": grid.model_copy(update={"table": table_keys})})
 
@@ -113,7 +113,7 @@ def build(
         sealed: sealed selection; None before a selection.
         look: options for rendering.
     """
-    record = restated(record, look)
+    record = _with_look(record, look)
     keys = record.grid.table
     study = study_analysis.gather(workspace, record, results, sealed, keys.intervals == "all")
     examine = getattr(record.experiment, "examine", lambda workspace, record: None)

@@ -30,6 +30,7 @@ def _flat(text: str) -> str:
 
 
 def read_csv(text: str) -> Content:
+    """Return the lines of a CSV file, named by their row or trial."""
     lines = list(csv.reader(io.StringIO(text)))
     if not lines:
         return Content((), ())
@@ -82,6 +83,7 @@ def read_macros(text: str) -> Content:
 
 
 def read_md(text: str) -> Content:
+    """Return the rows of a Markdown table, its caption and notes, and the trials in its comment."""
     lines = [line.strip() for line in text.splitlines()]
     table = [tuple(_flat(c) for c in re.split(r"(?<!\\)\|", line)[1:-1]) for line in lines if line.startswith("|")]
     comment = next((line for line in lines if line.startswith("<!-- ablate:")), "")

@@ -139,6 +139,11 @@ class Record(BaseModel):
     imports: Imports = Imports()
 
     @property
+    def all_notes(self) -> tuple[str, ...]:
+        """Sentences about the inputs, and about imported results."""
+        return *self.notes, *self.imports.notes
+
+    @property
     def experiment(self) -> Any:
         """The experiment of the study: see experiments/protocol.py."""
         return experiments.load(self.grid.factors.plugin)

@@ -11,7 +11,6 @@ from ablation.model.phrases import listed
 from ablation.nearest import nearest
 from ablation.study.grid import Grid
 from ablation.study.levels import Level, short, worded
-from ablation.study.stated_rows import ExperimentFactors
 from ablation.study.study_keys import floats, quote
 from ablation.study.table_keys import LIST, REFERENCE, Comparison, Label
 
@@ -136,31 +135,29 @@ def pairs(grid: Grid, comparison: Comparison) -> list[Pair]:
     return list(combinations(rows, 2))
 
 
-def checked(path: Path, stated: Sequence[Comparison], grid: Grid, factors: ExperimentFactors) -> tuple[Comparison, ...]:
+def checked(path: Path, stated: Sequence[Comparison], grid: Grid) -> tuple[Comparison, ...]:
     """Return the families of a study file with the levels as the rows have them.
 
     Args:
         path: study file.
         stated: families as parsed.
         grid: grid of the study file.
-        factors: factors of its experiment, which locate relative paths.
 
     Raises:
         AblateError: a row has no such name, or a family has no pairs or too many; the message names file and key.
     """
     return tuple(
-        _family(f"{path}: compare[{n}]", comparison, grid, factors, path.parent)
-        for n, comparison in enumerate(stated, start=1)
+        _family(f"{path}: compare[{n}]", comparison, grid, path.parent) for n, comparison in enumerate(stated, start=1)
     )
 
 
-def _family(place: str, comparison: Comparison, grid: Grid, factors: ExperimentFactors, folder: Path) -> Comparison:
+def _family(place: str, comparison: Comparison, grid: Grid, folder: Path) -> Comparison:
     if comparison.rows is None:
         if comparison.family == LIST:
             raise AblateError(f'{place}.rows: missing; family "list" needs a list of two or more rows')
     else:
         located = [
-            factors.located(floats(name), folder) if isinstance(name, dict) else name for name in comparison.rows
+            grid.factors.located(floats(name), folder) if isinstance(name, dict) else name for name in comparison.rows
         ]
         comparison = comparison.model_copy(update={"rows": _rows(place, located, grid)})
     refuse_size(place, grid, comparison)

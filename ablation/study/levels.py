@@ -1,6 +1,7 @@
 """Levels, conditions and the factors that an experiment declares. This module knows no particular experiment."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import cached_property
@@ -188,6 +189,16 @@ class Schema(BaseModel):
             for name, level in condition.items()
             if name != self.shared and (self.by_name[name].required or text(level) != text(self.by_name[name].default))
         }
+
+    def located(self, levels: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+        """Return the levels with relative paths resolved from `folder`, the folder of the file that sets them."""
+        paths = {f.name: f.declared.get("words", ()) for f in self.factors if f.is_path}
+        resolved = dict(levels)
+        for name in paths.keys() & levels.keys():
+            level = levels[name]
+            if isinstance(level, str) and level not in ("", *paths[name]) and "\0" not in level:
+                resolved[name] = os.path.realpath(folder / os.path.expanduser(level))
+        return resolved
 
 
 def schema_of(experiment: Any, plugin: str) -> Schema:

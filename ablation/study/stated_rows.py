@@ -1,7 +1,6 @@
 """Rows that a study file states by one of the designs: their levels, labels and published numbers, each checked."""
 
 import itertools
-import os.path
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -123,16 +122,6 @@ class ExperimentFactors:
         if first["type"] == "missing":
             return f"{name}: every row needs a level; allowed: {allowed}"
         return f"{name}: {quote(level)} is not allowed; allowed: {allowed}{nearest(level, factor.choices)}"
-
-    def located(self, levels: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-        """Return the levels with relative paths resolved from `folder`, the folder of the file that sets them."""
-        paths = {f.name: f.declared.get("words", ()) for f in self.schema.factors if f.is_path}
-        resolved = dict(levels)
-        for name in paths.keys() & levels.keys():
-            level = levels[name]
-            if isinstance(level, str) and level not in ("", *paths[name]) and "\0" not in level:
-                resolved[name] = os.path.realpath(folder / os.path.expanduser(level))
-        return resolved
 
 
 def factors_of(experiment: ExperimentKeys) -> ExperimentFactors:

@@ -185,8 +185,9 @@ def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -
         raise AblateError(f"{path}: its results are imported, not trained; read them with `ablate import {path}`")
     factors = factors_of(file.experiment)
     _refuse_unknown(changes, factors.schema)
-    stated = factors.located(study_keys.floats(file.fixed), path.parent)
-    fixed = stated | factors.located(changes, Path.cwd())
+    located = factors.schema.located
+    stated = located(study_keys.floats(file.fixed), path.parent)
+    fixed = stated | located(changes, Path.cwd())
     study_keys.split_seed(f"{path}: fixed.", stated)
     factors.check(f"{path}: fixed.", stated)
     split_seed = study_keys.split_seed("--set ", fixed)
@@ -195,9 +196,7 @@ def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -
     for name in changes:
         if any(name in row.levels for row in rows):
             raise AblateError(f"--set {name}: the rows of {path} set this factor; edit the rows, or set another factor")
-    conditions = [
-        factors.condition(f"{path}: {row.where}.", fixed | factors.located(row.levels, path.parent)) for row in rows
-    ]
+    conditions = [factors.condition(f"{path}: {row.where}.", fixed | located(row.levels, path.parent)) for row in rows]
     if file.one_at_a_time:  # a level equal to that in [fixed] adds no row
         kept = [i for i, condition in enumerate(conditions) if i == 0 or condition != conditions[0]]
         rows, conditions = [rows[i] for i in kept], [conditions[i] for i in kept]
@@ -224,7 +223,7 @@ def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -
     if isinstance(file.reference, str | dict):
         row = comparisons.row_number(grid, floats(file.reference), f"{path}: reference")
         grid = grid.model_copy(update={"reference": row})
-    return grid.model_copy(update={"comparisons": comparisons.checked(path, file.compare, grid, factors)})
+    return grid.model_copy(update={"comparisons": comparisons.checked(path, file.compare, grid)})
 
 
 def _refuse_unknown(changes: Mapping[str, Any], schema: Schema) -> None:

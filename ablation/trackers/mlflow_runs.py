@@ -140,7 +140,7 @@ class MlflowRuns:
     def _parent_tags(self, published: Published) -> dict[str, str]:
         """Return the tags of the parent run: its description and the selected row."""
         grid, sealed = self._record.grid, published.study.sealed
-        lines = [f"**{grid.title}**", *self._record.notes]
+        lines = [f"**{grid.title}**", *self._record.all_notes]
         if sealed and sealed.row:
             name = run_name(self._record, next(grid.seeded(sealed.row)))
             lines.append(f"Selected: row {sealed.row} ({name}), {sealed.rule}.")
@@ -201,7 +201,7 @@ class MlflowRuns:
     def notes(self) -> list[str]:
         """Sentences for the user on what was not sent, and why; after `close`."""
         tracker, later = self._tracker, "" if self._tracker.waits_for_user else "; send them with: ablate sync"
-        unsent = f"MLflow: {self._n_unsent} messages not sent yet ({tracker.error or 'slow'}){later}"
+        unsent = f"MLflow: {self._n_unsent} messages not sent yet ({tracker.error}){later}"
         refused = f"MLflow: {tracker.refusal}"
         return [*([unsent] if self._n_unsent else []), *([refused] if tracker.refusal else [])]
 

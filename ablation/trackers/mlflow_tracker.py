@@ -145,7 +145,7 @@ class Tracker:
             self._thread.join(min(self._patience, end - time.monotonic()))
         if self._thread.is_alive():
             self._given_up = True
-            self.error = self.error or ("no answer" if before == self._moved() else "")
+            self.error = "no answer" if before == self._moved() else "--drain is over"
         return self._outbox.count(self._sent)
 
 

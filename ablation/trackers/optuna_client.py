@@ -16,7 +16,8 @@ from ablation.store.record import Record
 from ablation.store.result import Result
 from ablation.study.grid import Trial
 from ablation.trackers.content import Published
-from ablation.trackers.optuna_study import Attempt, OptunaStudy
+from ablation.trackers.optuna_study import LATER, Attempt, OptunaStudy
+from ablation.urls import first_line
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,8 @@ class OptunaClient:
     def __init__(self, record: Record, study: OptunaStudy) -> None:
         self._record, self._study = record, study
         self._messages: queue.SimpleQueue[_Message | None] = queue.SimpleQueue()
-        self._n_put, self._n_written, self._n_waiting, self.error = (
-            0,
-            0,
-            0,
-            "",
-        )  # error: why the database could not be updated
+        self._n_put, self._n_written = 0, 0
+        self.error = ""  # why the database could not be updated
         self._thread = threading.Thread(target=self._work, name="optuna", daemon=True)
         self._thread.start()
 
@@ -97,8 +94,11 @@ class OptunaClient:
         """Wait at most `drain` seconds until all is written, and return the number of messages that were not."""
         self._messages.put(None)
         self._thread.join(None if drain == math.inf else drain)
-        self._n_waiting = self._n_put - self._n_written if self._thread.is_alive() else 0
         return self._n_waiting
+
+    @property
+    def _n_waiting(self) -> int:
+        return self._n_put - self._n_written
 
     @property
     def notes(self) -> list[str]:
@@ -117,6 +117,8 @@ class OptunaClient:
                     write()
                 except AblateError as error:  # the database stays unavailable
                     self.error = str(error)
+                except Exception as error:  # any error of Optuna: the messages behind it are written all the same
+                    self.error = f"{first_line(error) or type(error).__name__}; {LATER}"
             self._n_written += len(messages)
 
     def _batches(self) -> Iterator[list[_Message]]:

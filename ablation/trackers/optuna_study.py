@@ -32,6 +32,7 @@ from ablation.urls import first_line
 KEY, METRIC, IMAGES = "ablate.trial", "ablate.metric", "ablate.images"
 FORESTS, TREES = 10, 8  # for the importances: a single forest is unstable, and does not show that
 PATIENCE, PAUSE = 25.0, 1.0  # seconds: to wait for an unavailable database at the end; between retries
+LATER = "update it with: ablate sync"
 CHUNK = 100  # rows whose test scores share one attribute: short enough for the text columns of all databases
 
 
@@ -129,8 +130,7 @@ def create(path: Path) -> str:
 def _away(error: Exception) -> AblateError:
     reason = (first_line(error) or type(error).__name__)[:200]
     return AblateError(
-        f"--storage: Optuna's database is not reachable ({reason}); results and tables are complete; "
-        "update it with: ablate sync"
+        f"--storage: Optuna's database is not reachable ({reason}); results and tables are complete; {LATER}"
     )
 
 

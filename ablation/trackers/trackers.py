@@ -22,7 +22,7 @@ class Trackers:
         """Send the start of a trial."""
         key = self._record.trial_key(trial)
         if trial in self._running:  # a Dask scheduler restarted the trial by itself
-            self._each_ended(key, None)
+            self._send_end(key, None)
         self._running[trial] = key
         for client in self._clients:
             client.started(trial, key)
@@ -37,9 +37,9 @@ class Trackers:
         """Send the result of a running trial."""
         key = self._running.pop(trial, None)
         if key:
-            self._each_ended(key, result)
+            self._send_end(key, result)
 
-    def _each_ended(self, key: str, result: Result | None) -> None:
+    def _send_end(self, key: str, result: Result | None) -> None:
         for client in self._clients:
             client.ended(key, result)
 
@@ -51,7 +51,7 @@ class Trackers:
     def close(self, drain: float) -> list[str]:
         """End running trials as interrupted, and return sentences on what was not sent within `drain` seconds."""
         for key in self._running.values():
-            self._each_ended(key, None)
+            self._send_end(key, None)
         end = time.monotonic() + drain
         for client in self._clients:
             client.close(max(0.0, end - time.monotonic()))

@@ -15,7 +15,13 @@ from ablation.workflows.run_options import RunOptions
 def opened(options: RunOptions, workspace: Workspace, record: Record, watch: ProgressListener) -> list[Client]:
     """Return the clients of Optuna and MLflow. Raises AblateError where Optuna's database cannot be opened."""
     study = open_study(options.storage, workspace, record, watch.say)
+    return [OptunaClient(record, study), open_mlflow(workspace, record, options.tracking)[0]]
+
+
+def open_mlflow(workspace: Workspace, record: Record, tracking: str | None) -> tuple[MlflowRuns, Tracker]:
+    """Return the client of MLflow, and the thread that sends its messages. `tracking`: URI; None for the workspace's
+    own database."""
     tracker = Tracker(
-        workspace.study(record.name).outbox, lambda: mlflow_sender.connect(workspace, options.tracking, record.name)
+        workspace.study(record.name).outbox, lambda: mlflow_sender.connect(workspace, tracking, record.name)
     )
-    return [OptunaClient(record, study), MlflowRuns(record, tracker)]
+    return MlflowRuns(record, tracker), tracker

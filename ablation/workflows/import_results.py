@@ -15,7 +15,7 @@ from ablation.report.build import Importances, RenderOptions, build, summarize, 
 from ablation.sources.arrange import Arranged
 from ablation.sources.runs import Runs
 from ablation.store import record as records
-from ablation.store.files import read_json, write_json
+from ablation.store.files import read_json
 from ablation.store.record import Imports, Record
 from ablation.store.upgrade import opened
 from ablation.store.workspace import Workspace, check_name
@@ -67,9 +67,8 @@ def _imported(imported: Import, arranged: Arranged, importances: Importances | N
         if old and old.inputs.source != record.inputs.source:
             raise AblateError(f"study {record.name!r} is of {old.inputs.source}; pass another --name")
         changes = _changes(workspace, old, record, arranged) if old else []
-        snapshot.write_runs(workspace.study(record.name), arranged.runs)
+        snapshot.write_source(workspace, record.name, imported, arranged)
         _write(workspace, record, arranged, old)
-        write_json(snapshot.source_file(workspace, record.name), snapshot.describe(imported, arranged))
         try:
             return _concluded(workspace, record, importances), [*arranged.notes, *changes]
         except BaseException:
@@ -92,7 +91,7 @@ def _mixed(imported: Import, importances: Importances | None) -> tuple[RunSummar
                 f"them with `ablate run --grid {imported.path}`"
             )
         record, mixture = mixed_study.mixed(imported, mixed_study.with_imports(old, Imports()))
-        changes = _changed(_imported_scores(workspace, old), mixture.scores)
+        changes = _changed(_imported_scores(workspace, old), mixture.scores(record))
         mixture.store(workspace, record)
         record.write(workspace.study(record.name))
         return _concluded(workspace, record, importances), changes
@@ -158,8 +157,8 @@ def reread(workspace: Workspace, name: str) -> list[str]:
     if "***" in imported.import_keys.source:
         raise AblateError(f"study {name!r}: its source needs a password, which is not stored; import it again")
     if record.imports.ids:
-        _, mixture = mixed_study.mixed(imported, mixed_study.with_imports(record, Imports()))
-        changes = _changed(_imported_scores(workspace, record), mixture.scores)
+        again, mixture = mixed_study.mixed(imported, mixed_study.with_imports(record, Imports()))
+        changes = _changed(_imported_scores(workspace, record), mixture.scores(again))
         return [] if changes == [UNCHANGED] else changes
     arranged = imported_study.read(imported)
     changes = _changes(workspace, record, imported_study.record_of(imported, arranged), arranged)

@@ -179,8 +179,7 @@ def _grid(imported: Import, arranged: Arranged, inputs: Inputs) -> Grid:
     )  # fmt: skip
     grid = grid.model_copy(update={"reference": _reference(imported, grid)})
     study_keys.refuse_second_best(path, grid)
-    loaded: Any = SimpleNamespace(schema=grid.factors, located=lambda levels, folder: levels)
-    return grid.model_copy(update={"comparisons": comparisons.checked(path, keys.compare, grid, loaded)})
+    return grid.model_copy(update={"comparisons": comparisons.checked(path, keys.compare, grid)})
 
 
 def _of_validation(imported: Import, inputs: Inputs) -> Import:

@@ -14,12 +14,11 @@ from ablation.nearest import nearest
 from ablation.outcomes import Status
 from ablation.sources import arrange, metrics
 from ablation.sources.arrange import Arranged
+from ablation.sources.cells import is_equal
 from ablation.sources.trials import ImportedTrial
-from ablation.store.files import write_json
 from ablation.store.record import Imports, Record
 from ablation.store.workspace import Workspace
 from ablation.study.grid import Grid, Trial
-from ablation.study.levels import text
 from ablation.urls import masked
 from ablation.workflows import imported_study, snapshot
 from ablation.workflows.import_request import Import
@@ -29,24 +28,21 @@ NO_EXAMPLES = ("example", "examples", "columns", "group", "fold")  # keys of [im
 
 @dataclass(frozen=True)
 class Mixture:
-    """Imported results of a mixed study. `results`: trial of the study -> run of the source, which is
-    finished. `ids`: ids that these trials have where they are trained."""
+    """Imported results of a mixed study. `results`: trial of the study -> run of the source, which is finished."""
 
     imported: Import
     arranged: Arranged
     results: Mapping[Trial, ImportedTrial]
-    ids: tuple[str, ...]
 
-    @property
-    def scores(self) -> dict[str, dict[str, dict[str, float]]]:
-        """Id of a trial without imports -> its numbers by split."""
-        return {trial_id: snapshot.by_split(run) for trial_id, run in zip(self.ids, self.results.values(), strict=True)}
+    def scores(self, record: Record) -> dict[str, dict[str, dict[str, float]]]:
+        """Return id of a trial, as it would be trained -> its numbers by split. `record`: with these results."""
+        runs = zip(record.imports.ids, self.results.values(), strict=True)
+        return {trial_id: snapshot.by_split(run) for trial_id, run in runs}
 
     def store(self, workspace: Workspace, record: Record) -> None:
         """Write the snapshot of the source, and the results under the ids that the record has for them."""
-        folder, now = workspace.study(record.name), time.time()
-        snapshot.write_runs(folder, self.arranged.runs)
-        write_json(snapshot.source_file(workspace, record.name), snapshot.describe(self.imported, self.arranged))
+        now = time.time()
+        snapshot.write_source(workspace, record.name, self.imported, self.arranged)
         for trial, run in self.results.items():
             snapshot.write_result(workspace.training(record.training_key(trial)), run, trial.step, now)
 
@@ -72,8 +68,8 @@ def mixed(imported: Import, record: Record) -> tuple[Record, Mixture]:
         *arranged.stated,
         *_confounded(arranged, results),
     )
-    mixture = Mixture(imported, arranged, results, tuple(ids))
-    return with_imports(record, Imports(source=source, ids=ids, notes=notes)), mixture
+    imports = Imports(source=source, ids=ids, notes=notes)
+    return with_imports(record, imports), Mixture(imported, arranged, results)
 
 
 def has_new_trials(record: Record, old: Record) -> bool:
@@ -139,7 +135,7 @@ def _row(imported: Import, grid: Grid, levels: Mapping[str, Any]) -> int | None:
 
     Raises AblateError where several rows have them.
     """
-    rows = [n for n, row in enumerate(grid.rows, 1) if all(_equal(level, row[f]) for f, level in levels.items())]
+    rows = [n for n, row in enumerate(grid.rows, 1) if all(is_equal(row[f], level) for f, level in levels.items())]
     if rows[1:]:
         missing = [f for f in grid.varying if f not in levels]
         raise AblateError(
@@ -147,15 +143,6 @@ def _row(imported: Import, grid: Grid, levels: Mapping[str, Any]) -> int | None:
             f"{', '.join(missing)}"
         )
     return rows[0] if rows else None
-
-
-def _equal(level: Any, other: Any) -> bool:
-    """Return whether a level of a source, whose cells may be text, is a level of the study."""
-    if isinstance(level, bool) or isinstance(other, bool):
-        return str(level).lower() == str(other).lower()
-    if isinstance(level, int | float) and isinstance(other, int | float):
-        return float(level) == float(other)
-    return text(level) == text(other) or str(level) == str(other)
 
 
 def _mix(source: str, grid: Grid, results: Mapping[Trial, ImportedTrial], arranged: Arranged) -> str:

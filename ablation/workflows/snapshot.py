@@ -13,7 +13,7 @@ from ablation.sources.runs import RUNNING, Runs
 from ablation.sources.trials import ImportedTrial
 from ablation.store import result
 from ablation.store.examples import Examples
-from ablation.store.files import write_text
+from ablation.store.files import write_json, write_text
 from ablation.store.result import Result
 from ablation.store.workspace import StudyFolder, TrainingFolder, Workspace
 from ablation.study.study_keys import floats
@@ -63,7 +63,13 @@ def _predictions(place: TrainingFolder, trial: ImportedTrial, step: int) -> dict
     return {"test": Examples(trial.columns).write(path)}
 
 
-def write_runs(folder: StudyFolder, runs: Runs) -> None:
+def write_source(workspace: Workspace, name: str, imported: Import, arranged: Arranged) -> None:
+    """Write what was read for a study, and where it is from."""
+    _write_runs(workspace.study(name), arranged.runs)
+    write_json(source_file(workspace, name), _described(imported, arranged))
+
+
+def _write_runs(folder: StudyFolder, runs: Runs) -> None:
     """Write what was read: all fields of all runs, and their courses."""
     lines = (json.dumps(line, default=str, ensure_ascii=False) for line in runs.frame.to_dict("records"))
     write_text(folder.path / "imported" / "runs.jsonl", "\n".join(lines) + "\n")
@@ -76,7 +82,7 @@ def source_file(workspace: Workspace, name: str) -> Path:
     return workspace.study(name).path / "imported" / "source.json"
 
 
-def describe(imported: Import, arranged: Arranged) -> dict[str, object]:
+def _described(imported: Import, arranged: Arranged) -> dict[str, object]:
     """Return where the results are from, and the keys by which they were read."""
     keys = floats(imported.keys.model_dump(by_alias=True, exclude_defaults=True))
     keys["import"]["from"] = masked(imported.import_keys.source)

@@ -56,7 +56,7 @@ def sweep(checked: CheckedOptions, warm_pool: WarmPool, watch: ProgressListener,
         databases.refuse_foreign_tracking(workspace, options.tracking)
     study = prepare(checked, watch)
     record = study.record
-    for note in (*record.notes, *record.imports.notes):
+    for note in record.all_notes:
         watch.say(f"note: {note}")
     with workspace.lock():
         study_history.note(workspace.study(record.name), options.files)  # before a first record is written

@@ -4,17 +4,20 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from ablation.analysis.held_out import held_out
+from ablation.analysis.held_out import HeldOutScores, held_out
 from ablation.report import build
 from ablation.report.build import RenderOptions, Report
+from ablation.store.record import Record
 from ablation.store.workspace import Workspace
-from ablation.trackers import databases, mlflow_sender, optuna_study
+from ablation.trackers import databases, optuna_study
+from ablation.trackers.content import Published
 from ablation.trackers.local_copies import local_copies
-from ablation.trackers.mlflow_runs import MlflowRuns
-from ablation.trackers.mlflow_tracker import Tracker
 from ablation.trackers.optuna_client import OptunaClient
 from ablation.trackers.optuna_database import open_study
+from ablation.workflows import clients
 from ablation.workflows.publish import for_trackers
+
+Content = tuple[Published, HeldOutScores | None]  # of a study, for its trackers
 
 
 @dataclass(frozen=True)
@@ -61,14 +64,13 @@ def sync(
     databases.refuse_foreign_tracking(workspace, uri)
     databases.refuse_foreign_storage(workspace, storage)
     workspace.refuse_locked()
-    with workspace.lock():
-        drawing = build.rebuild(workspace, name, RenderOptions(importances=optuna_study.importances))
-        with local_copies(workspace, say) as local:
-            study = open_study(storage, local, drawing.study.record, say)
-            optuna = OptunaClient(drawing.study.record, study)
-            optuna.agree(for_trackers(drawing), held_out(workspace, drawing.study))
-            synced = _mlflow(local, drawing, uri)
-            optuna.close(math.inf)
+    with workspace.lock(), local_copies(workspace, say) as local:
+        drawing, content = _content(workspace, name)
+        record = drawing.study.record
+        optuna = OptunaClient(record, open_study(storage, local, record, say))
+        optuna.agree(*content)
+        synced = _send_to_mlflow(local, record, uri, content)
+        optuna.close(math.inf)
         return replace(synced, optuna=optuna.error)
 
 
@@ -77,15 +79,20 @@ def sync_mlflow(workspace: Workspace, name: str, uri: str | None) -> Synced:
     databases.refuse_foreign_tracking(workspace, uri)
     workspace.refuse_locked()
     with workspace.lock(), local_copies(workspace, lambda text: None) as local:
-        return _mlflow(local, build.rebuild(workspace, name, RenderOptions(importances=optuna_study.importances)), uri)
+        drawing, content = _content(workspace, name)
+        return _send_to_mlflow(local, drawing.study.record, uri, content)
 
 
-def _mlflow(workspace: Workspace, drawing: Report, uri: str | None) -> Synced:
-    name = drawing.study.record.name
-    tracker = Tracker(workspace.study(name).outbox, lambda: mlflow_sender.connect(workspace, uri, name))
-    runs = MlflowRuns(drawing.study.record, tracker)
+def _content(workspace: Workspace, name: str) -> tuple[Report, Content]:
+    """Return a study rendered from its files, and what trackers are sent of it."""
+    drawing = build.rebuild(workspace, name, RenderOptions(importances=optuna_study.importances))
+    return drawing, (for_trackers(drawing), held_out(workspace, drawing.study))
+
+
+def _send_to_mlflow(workspace: Workspace, record: Record, uri: str | None, content: Content) -> Synced:
+    runs, tracker = clients.open_mlflow(workspace, record, uri)
     try:
-        runs.agree(for_trackers(drawing), held_out(workspace, drawing.study))
+        runs.agree(*content)
     finally:
         waiting = runs.close()
-    return Synced(name, waiting, tracker.error, tracker.waits_for_user, tracker.refusal)
+    return Synced(record.name, waiting, tracker.error, tracker.waits_for_user, tracker.refusal)

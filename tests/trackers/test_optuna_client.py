@@ -117,6 +117,26 @@ def test_a_database_that_is_lost_for_good_is_a_note(record: Record, tmp_path: Pa
     assert "ablate sync" in client.notes[0]
 
 
+def test_an_error_of_optuna_stops_no_later_message(record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """It is a note; what is behind it is written, and nothing is called sent that is not."""
+    study = held(record, tmp_path)
+    study.released.set()
+    first, second = record.grid.trials()
+
+    def refuse(self: OptunaStudy, *arguments: object) -> None:
+        raise ValueError("no such distribution")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(OptunaStudy, "begin", refuse)
+        client = OptunaClient(record, study)
+        client.started(first, "a")
+        client.started(second, "b")
+        client.ended("b", DONE)
+        assert client.close(60) == 0
+    assert client.notes == ["Optuna: no such distribution; update it with: ablate sync"]
+    assert [trial.state for trial in stored(record, tmp_path)] == [TrialState.COMPLETE]
+
+
 def test_a_broken_database_of_the_workspace_is_rebuilt(record: Record, tmp_path: Path):
     """It was written without waiting for the disk: a loss of power may break it. The old file is kept beside."""
     workspace, notes = Workspace(tmp_path), []

@@ -28,8 +28,8 @@ def drawn(
 
     opened_workspace, study = opened(workspace), name or existing_name(grid, workspace)
     check_codes(strict, record.need(opened_workspace, study).experiment)
-    stated = Path(grid) if grid and grid.endswith(".toml") and Path(grid).is_file() else None
-    look = RenderOptions(table, stated, importances)
+    study_file = Path(grid) if grid and grid.endswith(".toml") and Path(grid).is_file() else None
+    look = RenderOptions(table, study_file, importances)
     return rebuild_and_write(opened_workspace, study, look, folder)
 
 

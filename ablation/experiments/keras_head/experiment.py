@@ -123,8 +123,9 @@ def inspect(workspace: Workspace, record: Record) -> None:
     from ablation.experiments.keras_head.datasets import leaks
     from ablation.experiments.keras_head.training import features
 
+    pretrained = features.pretrained(workspace, record)
     for level in record.inputs.splits:
-        leaks.compute(workspace, record, level, features.pretrained(workspace, record))
+        leaks.compute(workspace, record, level, pretrained)
 
 
 def diagnostics() -> dict[str, Callable[[Any], Diagnostic | None]]:

@@ -208,7 +208,7 @@ def _ordered(record: Record, lines: list[dict[str, Any]]) -> list[dict[str, Any]
 def _caption(
     record: Record, rows: pd.DataFrame, columns: Sequence[Column], majority: float | None, analysis: Analysis | None
 ) -> str:
-    notes = "".join(f" {note}" for note in (*record.notes, *record.imports.notes))
+    notes = "".join(f" {note}" for note in record.all_notes)
     subject = f"{record.grid.title}{_test_set(record, rows, majority)}"
     return f"{subject}. {_replication(record.grid, columns)}.{methods.brackets(record, analysis)}{notes}"
 

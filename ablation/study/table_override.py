@@ -1,4 +1,4 @@
-"""Study of which a file states anew how its table looks: [table], [[compare]] and titles, and nothing else."""
+"""Look of a stored study's table as a study file states it: [table], [[compare]] and titles, and nothing else."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,5 +37,4 @@ def with_table(path: Path, grid: Grid, measures: Mapping[str, Any]) -> Grid:
     }
     grid = grid.model_copy(update={"title": file.title or grid.title, "table": table, "measures": all_keys})
     study_keys.refuse_second_best(path, grid)
-    loaded: Any = SimpleNamespace(schema=grid.factors, located=lambda levels, folder: levels)
-    return grid.model_copy(update={"comparisons": comparisons.checked(path, file.compare, grid, loaded)})
+    return grid.model_copy(update={"comparisons": comparisons.checked(path, file.compare, grid)})
