@@ -258,7 +258,7 @@ def test_failed_runs_stay_in_the_table(tmp_path: Path):
     lines = [["a", 0, 0.5], ["a", 1, 0.6], ["a", 2, 0.55], ["b", 0, 0.7], ["b", 1, ""], ["b", 2, 0.72]]
     path = write(tmp_path, "f.csv", ["arm", "seed", "test_acc"], lines)
     assert imported(tmp_path, path, "--factors", "arm", "--seed", "seed", "--metric", "test_acc") == 0
-    share = r"33 % \[1, 91\] of its trainings failed"
+    share = r"33 % \[1, 91\] of its runs that ended failed"
     assert f"Incomplete: row 2 (failed; numbers from 2 of 3 seeds; {share})" in text(tmp_path, "f")
     assert "FAILED_ROWS" in warned(tmp_path, "f")
 
