@@ -119,13 +119,14 @@ def imported(python: Path) -> dict[str, str]:
     )
     names = [f"ablation.{name}".removesuffix(".__init__") for name in CORE]
     said = subprocess.run(
-        [python, "-c", code, json.dumps(names), *WORKBOOKS], capture_output=True, text=True, check=True
+        [python, "-c", code, json.dumps(names), *LOAD_PILLOW], capture_output=True, text=True, check=True
     )
     found: dict[str, str] = json.loads(said.stdout)
     return found
 
 
-WORKBOOKS = ("ablation.report.tables.workbook", "ablation.api.study", "ablation.api.frame")  # openpyxl loads Pillow
+# openpyxl and Plotly load Pillow where it is installed
+LOAD_PILLOW = ("ablation.sources.readers.workbook", "ablation.api.study", "ablation.api.frame")
 CORE = sorted(name for name in MODULES if not name.startswith(f"{K}."))
 
 

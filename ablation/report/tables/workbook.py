@@ -7,11 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from openpyxl import Workbook, load_workbook
-from openpyxl.styles import Font
-from openpyxl.utils import get_column_letter
-from openpyxl.worksheet.worksheet import Worksheet
-
+from ablation.late_imports import late_import
 from ablation.model.table import Cell, Column, Table
 from ablation.report.tables import cells, origin
 from ablation.report.tables.cells import MARKS
@@ -20,6 +16,9 @@ from ablation.statistics.intervals import Interval
 from ablation.store.files import atomic
 from ablation.study.levels import short
 from ablation.study.table_keys import TableKeys
+
+openpyxl = late_import("openpyxl")
+styles, utils = late_import("openpyxl.styles"), late_import("openpyxl.utils")
 
 WORKBOOK = "workbook"  # in place of a table's key, in the origin
 LONGEST_TITLE = 28  # characters of a sheet's name: Excel allows 31, and equal names get a number
@@ -33,7 +32,7 @@ def write(tables: Iterable[Table], path: Path, keys: TableKeys) -> None:
         book(tables, keys).save(temporary)
 
 
-def book(tables: Iterable[Table], keys: TableKeys) -> Workbook:
+def book(tables: Iterable[Table], keys: TableKeys) -> Any:
     """Return a workbook with one sheet per table: titles in the first row, a line per row, then caption and notes.
 
     Numbers have full precision and the table's number format; intervals and deviations have columns of their own. The
@@ -43,7 +42,7 @@ def book(tables: Iterable[Table], keys: TableKeys) -> Workbook:
         tables: tables of one study.
         keys: keys of [table] with which they are drawn.
     """
-    made, tables = Workbook(), tuple(tables)
+    made, tables = openpyxl.Workbook(), tuple(tables)
     made.remove(made.worksheets[0])
     made.properties.description = f"ablate: {origin.stated(tables[0].name, WORKBOOK, keys)}"
     for table in tables:
@@ -51,7 +50,7 @@ def book(tables: Iterable[Table], keys: TableKeys) -> Workbook:
     return made
 
 
-def _fill(sheet: Worksheet, table: Table) -> None:
+def _fill(sheet: Any, table: Table) -> None:
     widths = [_width(table, k) for k in range(len(table.columns))]
     _line(sheet, 1, [title for k, n in enumerate(widths) for title in _titles(table.columns[k], n)], bold=True)
     for number in range(len(table.rows)):
@@ -60,10 +59,10 @@ def _fill(sheet: Worksheet, table: Table) -> None:
         _line(sheet, len(table.rows) + 3 + number, [note])
     sheet.freeze_panes = "A2"
     for k, title in enumerate(sheet[1], start=1):
-        sheet.column_dimensions[get_column_letter(k)].width = min(WIDEST, max(8, len(str(title.value or "")) + 2))
+        sheet.column_dimensions[utils.get_column_letter(k)].width = min(WIDEST, max(8, len(str(title.value or "")) + 2))
 
 
-def _row(sheet: Worksheet, table: Table, number: int, widths: Sequence[int]) -> None:
+def _row(sheet: Any, table: Table, number: int, widths: Sequence[int]) -> None:
     place = 1
     for column, cell, width in zip(table.columns, table.rows[number], widths, strict=True):
         for offset, value in enumerate(_values(column, cell, width)):
@@ -74,7 +73,7 @@ def _row(sheet: Worksheet, table: Table, number: int, widths: Sequence[int]) -> 
         place += width
 
 
-def _line(sheet: Worksheet, number: int, texts: Sequence[str], bold: bool = False) -> None:
+def _line(sheet: Any, number: int, texts: Sequence[str], bold: bool = False) -> None:
     for k, text in enumerate(texts, start=1):
         _put(sheet.cell(number, k), text, bold)
 
@@ -87,7 +86,7 @@ def _put(target: Any, value: float | str | None, bold: bool = False) -> None:
         target.data_type = "s"
         target.quotePrefix = text.startswith(("=", "+", "-", "@"))
     if bold:
-        target.font = Font(bold=True)
+        target.font = styles.Font(bold=True)
 
 
 def _width(table: Table, k: int) -> int:
@@ -145,15 +144,15 @@ def _format(table: Table, row: int, column: Column) -> str:
     return {"p": '[<0.001]"<0.001";0.000', "count": "#,##0", "published": "0.0##"}.get(column.kind, "General")
 
 
-def opened(content: bytes) -> Workbook | None:
+def opened(content: bytes) -> Any:
     """Return the workbook in a file's bytes; None where they are no workbook."""
     try:
-        return load_workbook(BytesIO(content))
+        return openpyxl.load_workbook(BytesIO(content))
     except Exception:  # errors of zip files, of XML and of openpyxl's own
         return None
 
 
-def lines(book: Workbook) -> Iterator[tuple[str, tuple[str, ...]]]:
+def lines(book: Any) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield the name of each line that has a value, and its cells."""
     for sheet in book.worksheets:
         for number, row in enumerate(sheet.iter_rows(), start=1):
