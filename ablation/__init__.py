@@ -86,8 +86,9 @@ def open(path: str | os.PathLike[str]) -> Study:
         AblateError: There is no such study; the message lists those that can be opened.
     """
     from ablation.api.study import opened
+    from ablation.trackers.optuna_importances import importances
 
-    return opened(path, _importances)
+    return opened(path, importances)
 
 
 def table(
@@ -141,6 +142,7 @@ def table(
         AblateError: A column is missing, or the lines make no table; the message says what to do.
     """
     from ablation.api import frame as frames
+    from ablation.trackers.optuna_importances import importances
 
     imported = {
         "from": frames.ADDRESS, "factors": frames.named(factors), "metrics": frames.named(metrics), "seed": seed or "",
@@ -154,10 +156,4 @@ def table(
         "select_on": select_on, "title": title, "table": {"uncertainty": uncertainty} if uncertainty else None,
         "measures": {name: {"best": direction} for name, direction in best.items()} if best else None,
     }  # fmt: skip
-    return frames.table(frame, keys, _importances)
-
-
-def _importances(*arguments: Any) -> dict[str, tuple[float, float]]:
-    from ablation.trackers.optuna_study import importances  # loads Optuna, only where there are enough trials
-
-    return importances(*arguments)
+    return frames.table(frame, keys, importances)

@@ -8,8 +8,9 @@ from ablation.analysis.facts import Contrast
 from ablation.experiments import is_demo
 from ablation.measures.measure import BINARY
 from ablation.model.phrases import p_value, plural
-from ablation.statistics import intervals, tests
+from ablation.statistics import intervals
 from ablation.statistics.intervals import Interval
+from ablation.statistics.rank_agreement import kendall
 from ablation.store.record import Record
 
 SAME, OTHER, UNKNOWN = "≈", "≠", "?"
@@ -118,7 +119,7 @@ def _agreement(
         intervals.newcombe(float(published[p.second]), float(published[p.first]), n, n).holds() for p in pairs
     ]
     ranked = [float(published[r]) for r in both], [measured[r] for r in both]
-    tau, p = (tests.kendall(*ranked) if len(both) >= RANKED else None) or (None, None)
+    tau, p = (kendall(*ranked) if len(both) >= RANKED else None) or (None, None)
     same_signs = sum((a > 0) == (b > 0) and b != 0 for a, b in signs)
     return Agreement(len(both), tau, p, same_signs, len(signs), len(pairs), sum(within_noise), n, is_stated)
 

@@ -5,16 +5,24 @@ from math import sqrt
 
 import numpy as np
 
-from ablation.late_imports import late_import
+from ablation.statistics.distributions import (
+    binomial_cdf,
+    binomial_isf,
+    binomial_pmf,
+    binomial_ppf,
+    binomial_sf,
+    chi_square_ppf,
+    nct_cdf,
+    nct_sf,
+    t_isf,
+)
 from ablation.statistics.intervals import ALPHA
-from ablation.statistics.tests import minimum_detectable_effect
-
-optimize, stats = late_import("scipy.optimize"), late_import("scipy.stats")
 
 POWER = 0.8  # power that a plan aims at (Cohen 1988)
 EXACT = 200  # below so many examples, power is enumerated; from here on, the normal approximation is close
 LARGEST = 10_000_000  # examples or seeds: a search ends here
 TAIL = 1e-12  # probability of the numbers of discordant examples that an enumeration leaves out, on each side
+STEPS = 60  # of a bisection: as precise as a float
 CERTAIN = 30.0  # standardized difference from which power is 1 to rounding, with 3 units and more
 
 
@@ -37,12 +45,12 @@ def mcnemar_power(difference: float, discordant: float, n: int, alpha: float = A
         raise ValueError(f"a difference lies between 0 and the discordance, {discordant}; it is {difference}")
     if not discordant:
         return 0.0
-    first, last = int(stats.binom.ppf(TAIL, n, discordant)), int(stats.binom.isf(TAIL, n, discordant))
+    first, last = int(binomial_ppf(TAIL, n, discordant)), int(binomial_isf(TAIL, n, discordant))
     counts = np.arange(first, last + 1)
-    critical = stats.binom.ppf(alpha / 2, counts, 0.5) - 1  # the largest count whose two-sided p is below alpha
+    critical = binomial_ppf(alpha / 2, counts, 0.5) - 1  # the largest count whose two-sided p is below alpha
     favoured = (discordant + difference) / (2 * discordant)
-    rejected = stats.binom.cdf(critical, counts, favoured) + stats.binom.sf(counts - critical - 1, counts, favoured)
-    return float((stats.binom.pmf(counts, n, discordant) * rejected).sum())
+    rejected = binomial_cdf(critical, counts, favoured) + binomial_sf(counts - critical - 1, counts, favoured)
+    return float((binomial_pmf(counts, n, discordant) * rejected).sum())
 
 
 def mcnemar_detectable(discordant: float, n: int, power: float = POWER) -> float | None:
@@ -57,7 +65,7 @@ def mcnemar_detectable(discordant: float, n: int, power: float = POWER) -> float
     """
     if mcnemar_power(discordant, discordant, n) < power:
         return None
-    return float(optimize.brentq(lambda d: mcnemar_power(d, discordant, n) - power, 0.0, discordant))
+    return _with_power(power, lambda difference: mcnemar_power(difference, discordant, n), discordant)
 
 
 def detectable_share(discordant: float, n: int) -> float | None:
@@ -73,7 +81,7 @@ def detectable_share(discordant: float, n: int) -> float | None:
     Returns:
         The difference, a fraction; None where no possible difference reaches the power.
     """
-    approximate = minimum_detectable_effect(discordant, n) if n >= EXACT else np.inf
+    approximate = paired_t_detectable(sqrt(discordant), n) if n >= EXACT else np.inf
     return approximate if approximate <= discordant else mcnemar_detectable(discordant, n)
 
 
@@ -87,12 +95,8 @@ def paired_t_power(difference: float, deviation: float, n: int, alpha: float = A
         alpha: significance level.
     """
     noncentrality = min(abs(difference) / deviation, CERTAIN) * sqrt(n)
-    critical, degrees_of_freedom = stats.t.isf(alpha / 2, n - 1), n - 1
-    upper, lower = (
-        stats.nct.sf(critical, degrees_of_freedom, noncentrality),
-        stats.nct.cdf(-critical, degrees_of_freedom, noncentrality),
-    )
-    return float(upper + np.nan_to_num(lower))  # nan: too small a tail for the algorithm
+    critical = t_isf(alpha / 2, n - 1)
+    return nct_sf(critical, n - 1, noncentrality) + nct_cdf(-critical, n - 1, noncentrality)
 
 
 def paired_t_detectable(deviation: float, n: int, power: float = POWER) -> float:
@@ -103,7 +107,16 @@ def paired_t_detectable(deviation: float, n: int, power: float = POWER) -> float
         n: number of seeds or examples, at least 3.
         power: power of the test.
     """
-    return float(deviation * optimize.brentq(lambda effect: paired_t_power(effect, 1.0, n) - power, 0.0, CERTAIN))
+    return deviation * _with_power(power, lambda effect: paired_t_power(effect, 1.0, n), CERTAIN)
+
+
+def _with_power(power: float, of_difference: Callable[[float], float], largest: float) -> float:
+    """Return the difference, from 0 to `largest`, at which an increasing power reaches `power`, by bisection."""
+    low, high = 0.0, largest
+    for _ in range(STEPS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if of_difference(middle) >= power else (middle, high)
+    return high
 
 
 def seeds_needed(difference: float, deviation: float, alpha: float = ALPHA, fewest: int = 3) -> int | None:
@@ -155,4 +168,4 @@ def deviation_factor(degrees_of_freedom: int) -> float:
 
     `degrees_of_freedom`: the number of values minus 1, at least 1.
     """
-    return sqrt(degrees_of_freedom / float(stats.chi2.ppf(ALPHA / 2, degrees_of_freedom)))
+    return sqrt(degrees_of_freedom / chi_square_ppf(ALPHA / 2, degrees_of_freedom))

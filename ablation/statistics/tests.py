@@ -8,11 +8,10 @@ import numpy as np
 
 from ablation.late_imports import late_import
 from ablation.statistics.bootstrap import CHUNK, percentile_bounds, without_width
-from ablation.statistics.distributions import chi_square_sf, fair_binomial_cdf, t_test_p
+from ablation.statistics.distributions import binomial_cdf, chi_square_sf, t_test_p
 from ablation.statistics.intervals import ALPHA, Counts, rounding, with_added_examples
 
 stats = late_import("scipy.stats")
-power = late_import("statsmodels.stats.power")
 proportion = late_import("statsmodels.stats.proportion")
 weightstats = late_import("statsmodels.stats.weightstats")
 
@@ -122,7 +121,7 @@ def discordances(a: np.ndarray, b: np.ndarray) -> list[Discordance]:
     """
     both = np.count_nonzero(a & b, axis=1)
     only_a, only_b = np.count_nonzero(a, axis=1) - both, np.count_nonzero(b, axis=1) - both
-    p = np.minimum(1.0, 2 * fair_binomial_cdf(np.minimum(only_a, only_b), only_a + only_b))
+    p = np.minimum(1.0, 2 * binomial_cdf(np.minimum(only_a, only_b), only_a + only_b, 0.5))
     return [Discordance(int(x), int(y), float(z)) for x, y, z in zip(only_a, only_b, p, strict=True)]
 
 
@@ -169,15 +168,6 @@ def equivalent(a: np.ndarray, b: np.ndarray, margin: float, right: bool = True) 
     return [bool(p < ALPHA) for p in tests]
 
 
-def minimum_detectable_effect(discordant: float, n: int) -> float:
-    """Return the minimum detectable difference of two shares, as a fraction, of one test with power 0.8.
-
-    `discordant`: share of examples on which the rows disagree. `n`: number of examples.
-    """
-    effect = power.TTestPower().solve_power(nobs=n, alpha=ALPHA, power=0.8, alternative="two-sided")
-    return float(effect * np.sqrt(discordant))
-
-
 def chi_square(first: Sequence[int], second: Sequence[int]) -> float | None:
     """Return p of Pearson's chi-square test that two sets of images have the same shares of classes.
 
@@ -189,12 +179,3 @@ def chi_square(first: Sequence[int], second: Sequence[int]) -> float | None:
     if counts.shape[1] < 2 or not counts.any(axis=0).all() or not counts.any(axis=1).all():
         return None
     return float(stats.chi2_contingency(counts, correction=False).pvalue)
-
-
-def kendall(a: Sequence[float], b: Sequence[float]) -> tuple[float, float] | None:
-    """Return the rank agreement Kendall's tau-b (1945), in [-1, 1], and its two-sided p value of no association.
-
-    None is returned where one of the two does not vary. p is exact without ties, otherwise by a normal approximation.
-    """
-    tau, p = stats.kendalltau(a, b)
-    return None if np.isnan(tau) else (float(tau), float(p))

@@ -135,6 +135,11 @@ class StudyFolder:
     def outbox(self) -> Path:
         return self.path / "outbox.jsonl"
 
+    @property
+    def agreement(self) -> Path:
+        """Digest of what the workspace's databases have of the study."""
+        return self.path / "trackers.json"
+
     def table(self, suffix: str) -> Path:
         return self.path / f"table.{suffix}"
 

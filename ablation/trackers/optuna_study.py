@@ -1,14 +1,12 @@
 """Optuna tracker: one study with one COMPLETE trial for each trial of the grid; failed attempts are kept."""
 
-import math
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import Any
 
 import optuna
@@ -30,7 +28,6 @@ from ablation.trackers.databases import sqlite_url
 from ablation.urls import first_line
 
 KEY, METRIC, IMAGES = "ablate.trial", "ablate.metric", "ablate.images"
-FORESTS, TREES = 10, 8  # for the importances: a single forest is unstable, and does not show that
 PATIENCE, PAUSE = 25.0, 1.0  # seconds: to wait for an unavailable database at the end; between retries
 LATER = "update it with: ablate sync"
 CHUNK = 100  # rows whose test scores share one attribute: short enough for the text columns of all databases
@@ -75,45 +72,6 @@ def _attributes(record: Record, trial: Trial, key: str) -> dict[str, Any]:
     params = parameters(trial.condition, distributions(record.grid.factors))
     open_ended = {f: short(f, v) for f, v in record.shown(trial.condition).items() if f not in params}
     return {KEY: key, "row": trial.row, "seed": trial.seed, **open_ended}
-
-
-def _in_order(levels: Set[Any]) -> list[Any]:
-    """Return levels in order: numbers by size; names and lists of units by their text."""
-    return sorted(levels, key=lambda v: (v, "") if isinstance(v, int | float) else (math.inf, str(v)))
-
-
-def importances(record: Record, finished: Mapping[Trial, Result]) -> dict[str, tuple[float, float]]:
-    """Return the importance of each varying factor for the selection metric (fANOVA, Hutter et al. 2014).
-
-    The importance is the share of the metric's variance that random forests explain by the factor. A level is encoded
-    as its position among the levels. With a declared range, its unused part would get nearly all of the weight; names
-    would cost 2^levels times as much.
-
-    Args:
-        record: Record of the study.
-        finished: Results of the finished trials.
-
-    Returns:
-        Factor -> mean and standard deviation over FORESTS seeds; {} where all values are the same.
-    """
-    metric, varying = (record.selected_by or record.primary).name, record.grid.varying
-    if len({result.scores["val"][metric] for result in finished.values()}) < 2:
-        return {}
-    levels = {f: _in_order({getattr(r, f) for r in record.grid.rows}) for f in varying}
-    places: dict[str, BaseDistribution] = {f: IntDistribution(0, len(values) - 1) for f, values in levels.items()}
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    for trial, result in finished.items():
-        params = {f: levels[f].index(getattr(trial.condition, f)) for f in varying}
-        value = result.scores["val"][metric]
-        study.add_trial(optuna.trial.create_trial(params=params, distributions=places, value=value))
-    values = [_importance(study, seed) for seed in range(FORESTS)]
-    return {f: (fmean(shares[f] for shares in values), stdev(shares[f] for shares in values)) for f in varying}
-
-
-def _importance(study: optuna.Study, seed: int) -> dict[str, float]:
-    evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=TREES, seed=seed)
-    return optuna.importance.get_param_importances(study, evaluator=evaluator)
 
 
 def create(path: Path) -> str:

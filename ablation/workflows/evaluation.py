@@ -22,7 +22,8 @@ from ablation.store import result
 from ablation.store.files import short_name, write_text
 from ablation.store.upgrade import opened
 from ablation.store.workspace import StudyFolder, Workspace
-from ablation.trackers import databases, optuna_study
+from ablation.trackers import databases
+from ablation.trackers.optuna_importances import importances
 from ablation.workflows import sync
 from ablation.workflows.run_options import RunOptions
 from ablation.workflows.trained_row import TrainedRow, check_installed, choose
@@ -97,7 +98,7 @@ def _drawn(
 ) -> Evaluated:  # fmt: skip
     folder = workspace.study(options.name)
     with workspace.lock():
-        drawing = build.rebuild(workspace, options.name, RenderOptions(importances=optuna_study.importances))
+        drawing = build.rebuild(workspace, options.name, RenderOptions(importances=importances))
         build.write(workspace, drawing)
     synced = sync.sync_mlflow(workspace, options.name, options.tracking)
     if synced.waiting:

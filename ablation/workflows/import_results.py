@@ -11,7 +11,7 @@ from ablation.analysis import selection
 from ablation.analysis.study_analysis import collect
 from ablation.errors import AblateError
 from ablation.model.run_summary import RunSummary
-from ablation.report.build import Importances, RenderOptions, build, summarize, write
+from ablation.report.build import RenderOptions, build, summarize, write
 from ablation.sources.arrange import Arranged
 from ablation.sources.runs import Runs
 from ablation.store import record as records
@@ -20,6 +20,7 @@ from ablation.store.record import Imports, Record
 from ablation.store.upgrade import opened
 from ablation.store.workspace import Workspace, check_name
 from ablation.study.study_keys import StudyKeys
+from ablation.trackers.optuna_importances import importances
 from ablation.urls import masked
 from ablation.workflows import imported_study, mixed_study, snapshot
 from ablation.workflows.import_request import Import
@@ -28,14 +29,11 @@ Scores = Mapping[str, Mapping[str, float]]  # numbers by split and measure
 UNCHANGED = "Since the last import: no change."
 
 
-def run(
-    imported: Import, importances: Importances | None = None, say: Callable[[str], None] = lambda stage: None
-) -> tuple[RunSummary, list[str]]:
+def run(imported: Import, say: Callable[[str], None] = lambda stage: None) -> tuple[RunSummary, list[str]]:
     """Import the results of a source; return the summary of the study, and sentences on what was read.
 
     Args:
         imported: what is imported.
-        importances: function that computes the importances of the factors, as in `RenderOptions`.
         say: function that gets the name of each stage when it begins.
 
     Raises:
@@ -43,21 +41,21 @@ def run(
     """
     check_name(imported.name)
     if not imported.keys.is_imported:
-        return _mixed(imported, importances)
+        return _mixed(imported)
     say(f"reading {masked(imported.import_keys.source)}")
     runs = imported_study.runs_of(imported)
     say(f"arranging {len(runs.frame):,} lines")
     arranged = imported_study.arranged(imported, runs)
     say(f"computing the table of {len(arranged.trials):,} runs")
-    return _imported(imported, arranged, importances)
+    return _imported(imported, arranged)
 
 
 def of_runs(imported: Import, runs: Runs) -> RunSummary:
     """Import runs that are read already; see `run`."""
-    return _imported(imported, imported_study.arranged(imported, runs), None)[0]
+    return _imported(imported, imported_study.arranged(imported, runs))[0]
 
 
-def _imported(imported: Import, arranged: Arranged, importances: Importances | None) -> tuple[RunSummary, list[str]]:
+def _imported(imported: Import, arranged: Arranged) -> tuple[RunSummary, list[str]]:
     workspace = opened(imported.workspace, lambda message: None)
     record = imported_study.record_of(imported, arranged)
     with workspace.lock():
@@ -70,14 +68,14 @@ def _imported(imported: Import, arranged: Arranged, importances: Importances | N
         snapshot.write_source(workspace, record.name, imported, arranged)
         _write(workspace, record, arranged, old)
         try:
-            return _concluded(workspace, record, importances), [*arranged.notes, *changes]
+            return _concluded(workspace, record), [*arranged.notes, *changes]
         except BaseException:
             if old is None:  # nothing half made stays
                 _discard(workspace, record)
             raise
 
 
-def _mixed(imported: Import, importances: Importances | None) -> tuple[RunSummary, list[str]]:
+def _mixed(imported: Import) -> tuple[RunSummary, list[str]]:
     """Read the source of a study whose missing trials are trained again, and draw its table.
 
     Raises AblateError where the study was never run: `ablate run` reads its data, and imports too.
@@ -94,7 +92,7 @@ def _mixed(imported: Import, importances: Importances | None) -> tuple[RunSummar
         changes = _changed(_imported_scores(workspace, old), mixture.scores(record))
         mixture.store(workspace, record)
         record.write(workspace.study(record.name))
-        return _concluded(workspace, record, importances), changes
+        return _concluded(workspace, record), changes
 
 
 def _imported_scores(workspace: Workspace, record: Record) -> dict[str, Scores]:
@@ -165,7 +163,7 @@ def reread(workspace: Workspace, name: str) -> list[str]:
     return [] if changes == [UNCHANGED] else changes
 
 
-def _concluded(workspace: Workspace, record: Record, importances: Importances | None) -> RunSummary:
+def _concluded(workspace: Workspace, record: Record) -> RunSummary:
     """Select a row on validation, draw the table, and return the summary."""
     results = collect(workspace, record)
     sealed = selection.select_and_seal(workspace, record, results)

@@ -3,7 +3,7 @@
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from ablation.analysis import selection
@@ -24,10 +24,12 @@ from ablation.store.record import Record
 from ablation.store.training import trainings
 from ablation.store.workspace import Workspace
 from ablation.study.grid import Trial
-from ablation.trackers import databases, optuna_study
+from ablation.trackers import databases
+from ablation.trackers.agreement import Agreement
+from ablation.trackers.client import Client
 from ablation.trackers.local_copies import local_copies
+from ablation.trackers.optuna_importances import importances
 from ablation.trackers.trackers import Trackers
-from ablation.workflows import clients
 from ablation.workflows.checked_options import CheckedOptions
 from ablation.workflows.prepare import prepare
 from ablation.workflows.publish import for_trackers
@@ -84,16 +86,21 @@ def _slot_names(options: RunOptions) -> list[str]:
 
 @contextmanager
 def _trackers(options: RunOptions, workspace: Workspace, record: Record, watch: ProgressListener) -> Iterator[Trackers]:
-    if options.trackers == NO_TRACKERS:
-        yield Trackers(record, [])
-        return
-    with local_copies(workspace, watch.say) as local:
-        trackers = Trackers(record, clients.opened(options, local, record, watch))
-        try:
-            yield trackers
-        finally:
-            for note in trackers.close(options.drain):
-                watch.say(note)
+    def connect(beneath: ExitStack) -> list[Client]:
+        if options.trackers == NO_TRACKERS:
+            return []
+        from ablation.workflows import clients  # loads Optuna and MLflow
+
+        local = beneath.enter_context(local_copies(workspace, watch.say))
+        return clients.opened(options, local, record, watch)
+
+    is_own = options.trackers != NO_TRACKERS and not options.storage and not options.tracking
+    trackers = Trackers(record, connect, Agreement(workspace, record) if is_own else None)
+    try:
+        yield trackers
+    finally:
+        for note in trackers.close(options.drain):
+            watch.say(note)
 
 
 def _train(
@@ -112,6 +119,7 @@ def _train(
     watch.trials(record.grid.size - len(missing), 0, record.grid.size)
     if not missing:
         return
+    study.trackers.open()  # before work that a database in the way would waste
     to_do = trainings(record, missing)
     with warm_pool.pool(watch) as workers:
         wanted = {artifact.key: artifact for t in to_do for artifact in t.artifacts().values()}
@@ -194,7 +202,7 @@ def _conclude(study: StudyRun, trained: int) -> RunSummary:
     if sealed and sealed.row and not study.retention.selected(sealed.row) and kept:
         study.watch.say(f"note: row {sealed.row} is selected now, but its {kept} was not kept when it was trained")
     getattr(record.experiment, "inspect", lambda workspace, record: None)(workspace, record)
-    drawing = build(workspace, record, results, sealed, RenderOptions(importances=optuna_study.importances))
+    drawing = build(workspace, record, results, sealed, RenderOptions(importances=importances))
     write(workspace, drawing)
     study.trackers.agree(for_trackers(drawing), held_out(workspace, drawing.study))
     return summarize(workspace, drawing, trained)

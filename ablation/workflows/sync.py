@@ -9,11 +9,12 @@ from ablation.report import build
 from ablation.report.build import RenderOptions, Report
 from ablation.store.record import Record
 from ablation.store.workspace import Workspace
-from ablation.trackers import databases, optuna_study
+from ablation.trackers import databases
 from ablation.trackers.content import Published
 from ablation.trackers.local_copies import local_copies
 from ablation.trackers.optuna_client import OptunaClient
 from ablation.trackers.optuna_database import open_study
+from ablation.trackers.optuna_importances import importances
 from ablation.workflows import clients
 from ablation.workflows.publish import for_trackers
 
@@ -85,7 +86,7 @@ def sync_mlflow(workspace: Workspace, name: str, uri: str | None) -> Synced:
 
 def _content(workspace: Workspace, name: str) -> tuple[Report, Content]:
     """Return a study rendered from its files, and what trackers are sent of it."""
-    drawing = build.rebuild(workspace, name, RenderOptions(importances=optuna_study.importances))
+    drawing = build.rebuild(workspace, name, RenderOptions(importances=importances))
     return drawing, (for_trackers(drawing), held_out(workspace, drawing.study))
 
 

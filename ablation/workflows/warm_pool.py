@@ -5,7 +5,7 @@ from collections.abc import Generator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
-from ablation.engine import dask_cluster, job, pool, slots
+from ablation.engine import job, pool, slots
 from ablation.experiments import is_demo
 from ablation.progress.listener import ProgressListener
 from ablation.store.workspace import Workspace
@@ -17,6 +17,8 @@ def open_pool(options: RunOptions, watch: ProgressListener, alone: bool = False)
     """Return a pool for the jobs of a command. `alone`: whether no two jobs share a device."""
     workspace = Workspace(options.workspace)
     setup = job.setup(options.grid.factors.plugin)
+    if not options.inline:
+        from ablation.engine import dask_cluster  # loads Dask
     if options.scheduler:
         one = 1 if alone else None
         return dask_cluster.remote(options.scheduler, options.tls, workspace, watch.say, setup, one)

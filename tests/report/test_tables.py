@@ -23,7 +23,7 @@ from ablation.report.verify import check
 from ablation.store.result import Result, read, write
 from ablation.store.workspace import Workspace
 from ablation.study import study_file
-from ablation.trackers.optuna_study import importances
+from ablation.trackers.optuna_importances import importances
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from statsmodels.stats.weightstats import DescrStatsW, ttost_paired
 
 from ablation.analysis import study_statistics
 from ablation.measures import classes
-from ablation.statistics import bootstrap, intervals, linear_models, tests
+from ablation.statistics import bootstrap, intervals, linear_models, power, rank_agreement, tests
 from ablation.statistics.intervals import Interval
 
 pytestmark = [
@@ -232,7 +232,7 @@ def test_rows_that_differ_by_the_margin_are_seldom_called_equivalent():
 def test_what_a_test_set_can_show():
     """A difference of the detectable size is found in 80 % of test sets."""
     n, discordant = 2_000, 0.1
-    size = tests.minimum_detectable_effect(discordant, n)
+    size = power.paired_t_detectable(discordant**0.5, n)
     only_a, only_b = (discordant - size) / 2, (discordant + size) / 2
     drawn = np.random.default_rng(0).choice(3, (1_000, n), p=[only_a, only_b, 1 - discordant])
     found = [tests.discordance(each == 0, each == 1).p < 0.05 for each in drawn]
@@ -308,8 +308,8 @@ def test_rank_agreement():
     one side does not vary."""
     orders = [sum(np.sign(b - a) for a, b in combinations(order, 2)) for order in permutations(range(4))]
     p = np.mean(np.abs(orders) >= 4)
-    assert tests.kendall([1, 2, 3, 4], [1, 2, 4, 3]) == pytest.approx((4 / 6, p))
-    assert tests.kendall([1, 1, 1], [1, 2, 3]) is None
+    assert rank_agreement.kendall([1, 2, 3, 4], [1, 2, 4, 3]) == pytest.approx((4 / 6, p))
+    assert rank_agreement.kendall([1, 1, 1], [1, 2, 3]) is None
 
 
 # F1

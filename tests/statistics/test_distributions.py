@@ -1,5 +1,7 @@
 """Distributions without scipy.stats, and what is computed with them, have the bits of the libraries."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -9,7 +11,7 @@ from statsmodels.stats.contingency_tables import cochrans_q
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from ablation.statistics import distributions, evaluation, intervals, linear_models, tests
+from ablation.statistics import distributions, evaluation, intervals, linear_models, rank_agreement, tests
 from ablation.statistics.intervals import ALPHA
 
 pytestmark = pytest.mark.unit
@@ -29,14 +31,27 @@ def test_quantiles_and_tails_are_those_of_scipy():
     assert all(distributions.t_ppf(0.975, df) == stats.t.ppf(0.975, df) for df in degrees[:, 0])
     assert all(distributions.normal_isf(p) == stats.norm.isf(p) for p in tails)
     assert all(distributions.chi_square_sf(x, df) == stats.chi2.sf(x, df) for x in values for df in (1, 2, 8, 99))
+    assert all(distributions.chi_square_ppf(0.025, df) == stats.chi2.ppf(0.025, df) for df in (1, 2, 9, 99))
+    for df, size in itertools.product((2, 9, 5430), (0.0, 2.8, 40.0)):
+        assert distributions.nct_sf(1.96, df, size) == pytest.approx(stats.nct.sf(1.96, df, size), abs=1e-15)
+        assert distributions.nct_cdf(-1.96, df, size) == pytest.approx(
+            np.nan_to_num(stats.nct.cdf(-1.96, df, size)), abs=1e-15
+        )
     successes, n = np.meshgrid(np.arange(60), np.arange(0, 700, 7))
-    assert equal(distributions.fair_binomial_cdf(successes, n), stats.binom.cdf(successes, n, 0.5))
+    for share in (0.5, 0.153, 1.0):
+        for name in ("pmf", "cdf", "sf"):
+            ours, theirs = getattr(distributions, f"binomial_{name}"), getattr(stats.binom, name)
+            assert equal(ours(successes, n, share), theirs(successes, n, share)), (name, share)
+            assert name == "pmf" or equal(ours(-1, n, share), theirs(-1, n, share))
+        for name in ("ppf", "isf"):
+            ours, theirs = getattr(distributions, f"binomial_{name}"), getattr(stats.binom, name)
+            assert all(equal(ours(tail, n, share), theirs(tail, n, share)) for tail in (1e-12, 0.025))
 
 
 def test_the_binomial_is_scipys_own_where_its_ufunc_is_missing(monkeypatch: pytest.MonkeyPatch):
     """A later SciPy that renames the function costs time, and nothing else."""
     monkeypatch.setattr(distributions.special, "_ufuncs", None)
-    assert equal(distributions.fair_binomial_cdf(np.array([3]), np.array([9])), stats.binom.cdf([3], [9], 0.5))
+    assert equal(distributions.binomial_cdf([3], [9], 0.5), stats.binom.cdf([3], [9], 0.5))
 
 
 @pytest.mark.parametrize("n", SIZES)
@@ -85,3 +100,16 @@ def test_scores_of_classes_are_those_of_scikit_learn(n_classes: int, n: int):
     assert all(map(equal, evaluation.class_scores(labels, predicted, n_classes), scores))
     counts = metrics.confusion_matrix(labels, predicted, labels=classes)
     assert equal(evaluation.confusion(labels, predicted, n_classes), counts)
+
+
+@pytest.mark.parametrize("n", [2, 3, 9, 20, 33, 34, 60])
+def test_rank_agreement_is_that_of_scipy(n: int):
+    """Kendall's tau-b and its p: exact, and with ties or many values approximate."""
+    rng = np.random.default_rng(n)
+    for noise in (0.0, 0.3, 3.0):
+        a = rng.permutation(n).astype(float)
+        b = a + noise * n * rng.normal(size=n)
+        for values in (b, np.round(b / n), np.round(b / 3), -b):
+            tau, p = stats.kendalltau(a, values)
+            expected = None if np.isnan(tau) else pytest.approx((tau, p), rel=1e-9)
+            assert rank_agreement.kendall(list(a), list(values)) == expected

@@ -1,6 +1,7 @@
 """Power: what a number of examples or of seeds can show, by enumeration and by the non-central t distribution."""
 
 from itertools import product
+from math import sqrt
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ def test_power_of_mcnemar_is_the_share_of_simulated_test_sets():
 
 def test_no_difference_is_promised_that_cannot_be():
     """36 examples with 15.3 % discordance: 18.8 points exceed the discordance, and the power is 0.48 at most."""
-    assert tests.minimum_detectable_effect(0.153, 36) == pytest.approx(0.188, abs=5e-4)
+    assert power.paired_t_detectable(sqrt(0.153), 36) == pytest.approx(0.188, abs=5e-4)
     assert power.detectable_share(0.153, 36) is None
     assert power.mcnemar_power(0.153, 0.153, 36) == pytest.approx(0.48, abs=5e-3)
     assert power.mcnemar_power(0.153, 0.153, 36) == pytest.approx(stats.binom.sf(5, 36, 0.153))  # 6 of 6: p 0.031
@@ -51,8 +52,8 @@ def test_below_200_examples_the_smallest_difference_has_power_0_8(discordant: fl
 def test_from_200_examples_on_the_approximation_stays():
     """Where it is possible; otherwise the power is enumerated there too."""
     for discordant, n in ((0.153, 200), (0.05, 5431), (1.0, 300)):
-        assert power.detectable_share(discordant, n) == tests.minimum_detectable_effect(discordant, n)
-    assert tests.minimum_detectable_effect(0.02, 250) > 0.02
+        assert power.detectable_share(discordant, n) == power.paired_t_detectable(sqrt(discordant), n)
+    assert power.paired_t_detectable(sqrt(0.02), 250) > 0.02
     assert power.detectable_share(0.02, 250) is None
 
 

@@ -15,14 +15,19 @@ PACKAGE = ROOT / "ablation"
 
 K = "experiments.keras_head"
 DOORS = {  # library -> the files that import it
-    "optuna": {"trackers.optuna_study", "sources.readers.optuna_database", "sources.readers.optuna_journal"},
+    "optuna": {
+        "trackers.optuna_importances",
+        "trackers.optuna_study",
+        "sources.readers.optuna_database",
+        "sources.readers.optuna_journal",
+    },
     "mlflow": {"trackers.mlflow_sender", "workflows.register_process", "sources.readers.mlflow_server"},
     "distributed": {f"engine.dask_{name}" for name in ("cluster", "pool", "worker")},
     "dask": {"engine.dask_cluster"},
     "click": {"cli", "cli.commands.*"},
     "rich": {f"cli.terminal.{name}" for name in ("consoles", "progress", "summary", "table_layout", "table_texts")},
     "sklearn": {f"{K}.datasets.splits"},
-    "scipy": {f"statistics.{name}" for name in ("distributions", "intervals", "power", "tests")},
+    "scipy": {f"statistics.{name}" for name in ("distributions", "intervals", "rank_agreement", "tests")},
     "statsmodels": {f"statistics.{name}" for name in ("intervals", "linear_models", "tests")},
     "keras": {
         *(f"{K}.training.{name}" for name in ("fit", "head", "input_layers", "fused_adam", "full_model", "worker")),
@@ -49,6 +54,8 @@ INSIDE = {
     f"{K}.training.worker",
     "cli.commands.*",
     "workflows.run_study",
+    "workflows.sweep",
+    "workflows.warm_pool",
 }  # files that import inside functions
 
 

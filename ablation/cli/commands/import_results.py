@@ -11,7 +11,7 @@ import click
 
 from ablation.cli.commands.choice import Choice
 from ablation.cli.commands.options import workspace_option
-from ablation.cli.commands.output import importances, say_files, say_table
+from ablation.cli.commands.output import say_files, say_table
 from ablation.errors import AblateError
 from ablation.fast_imports import loading
 from ablation.model.phrases import plural
@@ -113,7 +113,7 @@ def import_results(source: str, as_json: bool, quiet: bool, guess: bool, write: 
     if write:
         raise AblateError("--write: needs --guess; a study file is proposed, checked by you, and then imported")
     with stages.Stages(quiet or as_json) as say:
-        outcome, notes = import_results.run(imported, importances, say)
+        outcome, notes = import_results.run(imported, say)
     if as_json:
         summary = {"unfinished": outcome.unfinished, "warnings": outcome.codes, "notes": notes}
         click.echo(json.dumps({"folder": str(outcome.folder), **summary}, ensure_ascii=False))

@@ -25,18 +25,13 @@ def drawn(
     with loading():
         from ablation.report.build import RenderOptions, rebuild_and_write
         from ablation.store import record
+        from ablation.trackers.optuna_importances import importances
 
     opened_workspace, study = opened(workspace), name or existing_name(grid, workspace)
     check_codes(strict, record.need(opened_workspace, study).experiment)
     study_file = Path(grid) if grid and grid.endswith(".toml") and Path(grid).is_file() else None
     look = RenderOptions(table, study_file, importances)
     return rebuild_and_write(opened_workspace, study, look, folder)
-
-
-def importances(*arguments: Any) -> Any:
-    from ablation.trackers.optuna_study import importances  # loads Optuna, only where there are enough trials
-
-    return importances(*arguments)
 
 
 def fatal(codes: list[str], strict: tuple[str, ...]) -> bool:

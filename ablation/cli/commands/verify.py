@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from ablation.cli.commands.options import opened, workspace_option
-from ablation.cli.commands.output import importances
 from ablation.fast_imports import loading
 
 
@@ -25,6 +24,7 @@ def verify(files: tuple[Path, ...], workspace: Path, source: bool) -> int:
     """
     with loading():
         from ablation.report import verify as verifying
+        from ablation.trackers.optuna_importances import importances
 
         if source:
             from ablation.workflows import import_results

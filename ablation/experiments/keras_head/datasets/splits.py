@@ -3,11 +3,13 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 
 from ablation.errors import AblateError
 from ablation.experiments.keras_head.datasets.images import SPLITS, Index
 from ablation.experiments.keras_head.datasets.stored_splits import Split
+from ablation.late_imports import late_import
+
+model_selection = late_import("sklearn.model_selection")
 
 DRAWS = 200  # random draws of subjects, of which the best is used
 
@@ -35,7 +37,9 @@ VAL = _Part("validation", 0.10, keep=1)  # of the train images
 def _draw(index: Index, rows: np.ndarray, part: _Part, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Split `rows` into the kept rows and the drawn ones: a seeded random share of every class."""
     try:
-        kept, drawn = train_test_split(rows, test_size=part.share, random_state=seed, stratify=index.labels[rows])
+        kept, drawn = model_selection.train_test_split(
+            rows, test_size=part.share, random_state=seed, stratify=index.labels[rows]
+        )
     except ValueError:
         counts = np.bincount(index.labels[rows], minlength=len(index.classes))
         small = int(counts.argmin())
