@@ -68,12 +68,6 @@ def parameters(condition: Condition, ranges: Mapping[str, BaseDistribution]) -> 
     return {f: condition[f] for f in ranges if not isinstance(condition[f], tuple)}
 
 
-def _attributes(record: Record, trial: Trial, key: str) -> dict[str, Any]:
-    params = parameters(trial.condition, distributions(record.grid.factors))
-    open_ended = {f: short(f, v) for f, v in record.shown(trial.condition).items() if f not in params}
-    return {KEY: key, "row": trial.row, "seed": trial.seed, **open_ended}
-
-
 def create(path: Path) -> str:
     """Return the URL of the SQLite database at `path`, and create the database where it is missing.
 
@@ -339,10 +333,11 @@ class OptunaStudy:
 
     def _frozen(self, trial: Trial, key: str, **fields: Any) -> optuna.trial.FrozenTrial:
         fixed = parameters(trial.condition, self._distributions)
+        open_ended = {f: short(f, v) for f, v in self._record.shown(trial.condition).items() if f not in fixed}
         return optuna.trial.create_trial(
             params=fixed,
             distributions={f: self._distributions[f] for f in fixed},
-            user_attrs=_attributes(self._record, trial, key),
+            user_attrs={KEY: key, "row": trial.row, "seed": trial.seed, **open_ended},
             **fields,
         )
 

@@ -2,17 +2,19 @@
 
     python tests/benchmarks/orchestrator.py [--trials 1000 10000] [--profile FILE]
 
-The trainer writes a real result with the project's own functions, after one epoch; no backend is loaded, and MLflow is
-at an address that refuses. Each N runs in a process of its own, so that its memory is its own. Seconds are the
+The trainer writes a real result with the project's own functions, after one epoch; no backend is loaded, and the run
+has no trackers. Each N runs in a process of its own, so that its memory is its own. Seconds are the
 clock's, in brackets the processor's: the difference is what the disk and other programs took.
 
 plan: until the first training starts. ms a trial: the orchestrator's, the trainer's left out. conclude: from the last
 training to the end. again: a second start, when there is nothing to train. trainer, fsync: a trial, the latter within
-the former (a result is three files, each with an fsync of it and of its folder).
+the former (a result is three files, each with an fsync of it and of its folder). Optuna: what a trial costs in Optuna's
+SQLite database, when all are sent at once; a run sends them meanwhile.
 """
 
 import argparse
 import cProfile
+import math
 import os
 import subprocess
 import sys
@@ -30,13 +32,16 @@ from ablation.experiments.keras_head.datasets import stored_splits
 from ablation.experiments.keras_head.training import features
 from ablation.experiments.keras_head.training.jobs import HeadTraining
 from ablation.outcomes import Status
+from ablation.report import build
 from ablation.statistics import evaluation
 from ablation.store import result
 from ablation.store.result import Predictions, Result
 from ablation.store.workspace import Workspace
 from ablation.study import study_file
-from ablation.trackers.databases import sqlite_url
-from ablation.workflows.run_options import RunOptions
+from ablation.trackers.optuna_client import OptunaClient
+from ablation.trackers.optuna_database import open_study
+from ablation.workflows import publish
+from ablation.workflows.run_options import NO_TRACKERS, RunOptions
 from ablation.workflows.run_study import run_study
 
 CLASSES, IMAGES = 7, 210
@@ -48,6 +53,7 @@ HEADINGS = (
     "again s",
     "trainer ms",
     "fsync ms",
+    "Optuna ms",
     "KiB a trial",
     "peak MiB",
 )
@@ -160,10 +166,22 @@ def _run(place: Path, path: Path) -> tuple[Moment, Moment, Watch]:
     """When it began and when it ended."""
     watch, began = Watch(), now()
     grid = study_file.read(str(path))
-    more = {"inline": True, "tracking": "http://127.0.0.1:9"}
-    more["storage"] = sqlite_url(place / "optuna.db")
-    run_study(RunOptions(grid, str(place / "tiny.npz"), place / "runs", "many", **more), watch)
+    run_study(
+        RunOptions(grid, str(place / "tiny.npz"), place / "runs", "many", inline=True, trackers=NO_TRACKERS), watch
+    )
     return began, now(), watch
+
+
+def _to_optuna(place: Path) -> Moment:
+    """Send all trials to a new database of Optuna."""
+    workspace = Workspace(place / "runs")
+    drawing = build.rebuild(workspace, "many", build.RenderOptions())
+    began = now()
+    client = OptunaClient(drawing.study.record, open_study(None, workspace, drawing.study.record, print))
+    client.agree(publish.for_trackers(drawing), None)
+    assert client.close(math.inf) == 0
+    assert not client.error
+    return now() - began
 
 
 def _measure(place: Path, trials: int) -> list[str]:
@@ -174,6 +192,7 @@ def _measure(place: Path, trials: int) -> list[str]:
     trainer = Moment(SPENT["trainer"], SPENT["trainer's CPU"])
     fsync = SPENT["fsync"]
     again = _run(place, path)
+    optuna = _to_optuna(place)
     settled = watch.memory[len(watch.memory) // 10 :]
     growth = (settled[-1] - settled[0]) / len(settled) / 1024
     spans = [
@@ -184,7 +203,8 @@ def _measure(place: Path, trials: int) -> list[str]:
         trainer.times(1000 / trials),
     ]
     peak = (Path("/proc/self/status").read_text().partition("VmHWM:")[2].split() or ["0"])[0]
-    return [str(trials), *spans, f"{1000 * fsync / trials:.1f}", f"{growth:.1f}", f"{int(peak) / 1024:.0f}"]
+    optuna_ms = optuna.times(1000 / trials)
+    return [str(trials), *spans, f"{1000 * fsync / trials:.1f}", optuna_ms, f"{growth:.1f}", f"{int(peak) / 1024:.0f}"]
 
 
 def main() -> None:
