@@ -38,6 +38,14 @@ def test_every_script_runs(script: str, size: tuple[object, ...]):
     assert any(line.split()[0].strip("|") == str(size[1]) for line in lines if line.split()), lines
 
 
+def test_commands_are_timed():
+    """It prints a line for each command."""
+    lines = run(BENCHMARKS / "commands.py", "--repeats", 1).splitlines()
+    assert [line.split("  ")[0] for line in lines] == [
+        *("command", "python", "ablate --help", "ablate status", "ablate table", "ablate run")
+    ]
+
+
 def test_coverage_is_counted():
     """It prints a Markdown table: a line for each kind of evidence that was asked for, with a verdict."""
     lines = run(BENCHMARKS / "coverage.py", "--studies", 2, "--lines", "scalars, the same").splitlines()

@@ -51,20 +51,21 @@ def evaluate(
     ablate evaluate --grid paper --data faces/ --row 3
     """
     from ablation import urls
-    from ablation.study import study_file
 
     urls.refuse_credentials("--tracking", rest["tracking"])
     name = name or existing_name(grid, workspace)
-    study = study_file.read(grid)
     from ablation.cli.terminal import progress
 
     with loading():
         from ablation.cli.terminal import summary
         from ablation.report.tables import markdown_csv
+        from ablation.store import record
+        from ablation.store.workspace import Workspace
         from ablation.workflows import evaluation
         from ablation.workflows.run_options import RunOptions
 
-    options = RunOptions(study, data, workspace, name, {"limit": limit, "skip_bad": skip_bad}, **rest)
+    stored = record.need(Workspace(workspace), name).grid
+    options = RunOptions(stored, data, workspace, name, {"limit": limit, "skip_bad": skip_bad}, **rest)
     with progress.watch() as watch:
         evaluated = evaluation.evaluate(options, split, row, watch)
     if predictions:

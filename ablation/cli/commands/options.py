@@ -268,6 +268,29 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+# Options of `run` that change nothing in a plan.
+NOT_PLANNED = (
+    "scheduler",
+    "tls_ca",
+    "tls_cert",
+    "tls_key",
+    "timeout",
+    "storage",
+    "tracking",
+    "trackers",
+    "drain",
+    "register",
+)
+
+
+def plan_options(command: Any) -> Any:
+    """Add the options of `run`. Each is accepted, so that any `run` can be planned; `--help` lists those that count."""
+    command = run_options(command)
+    for option in command.__click_params__:
+        option.hidden = option.name in NOT_PLANNED
+    return command
+
+
 def row_options(command: Any) -> Any:
     """Add the options of commands that apply a trained row to other images."""
     for option in (

@@ -5,12 +5,12 @@ from typing import Any
 
 import click
 
-from ablation.cli.commands.options import asked_for, run_options
+from ablation.cli.commands.options import asked_for, plan_options
 from ablation.fast_imports import loading
 
 
 @click.command()
-@run_options
+@plan_options
 @click.option("--budget", metavar="TIME", help="Also list the rows that fit into this time: 2h, 30m, 90s or 1h30m.")
 @click.option(
     "--detect",
@@ -22,8 +22,8 @@ from ablation.fast_imports import loading
 def plan(budget: str | None, detect: str | None, as_json: bool, **asked: Any) -> int:
     """Show what `ablate run` would train, and its time, memory and disk.
 
-    Takes the options of `ablate run`. Nothing is trained, and no result is written. Times are estimated from past
-    trainings of the workspace; if there are none, from a few real training steps on the slots.
+    Also accepts all other options of `ablate run`. Nothing is trained, and no result is written. Times are estimated
+    from past trainings of the workspace; if there are none, from a few real training steps on the slots.
 
     \b
     ablate plan --grid paper

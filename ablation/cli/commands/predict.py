@@ -37,19 +37,20 @@ def predict(
     ablate predict photos/ --grid paper -o predictions.csv
     ablate predict face.png --grid paper --row 3
     """
-    from ablation.study import study_file
 
     name = name or existing_name(grid, workspace)
-    study = study_file.read(grid)
     from ablation.cli.terminal import progress
 
     with loading():
         from ablation.report.tables import markdown_csv
+        from ablation.store import record
+        from ablation.store.workspace import Workspace
         from ablation.workflows import evaluation
         from ablation.workflows.run_options import RunOptions
 
+    stored = record.need(Workspace(workspace), name).grid
     with progress.watch() as watch:
-        options = RunOptions(study, path, workspace, name, {"limit": limit, "skip_bad": skip_bad}, **rest)
+        options = RunOptions(stored, path, workspace, name, {"limit": limit, "skip_bad": skip_bad}, **rest)
         predictions = evaluation.predict(options, row, watch)
     text = markdown_csv.csv(predictions)
     if output is None:
