@@ -35,17 +35,29 @@ class JobOutcome(Generic[T_co]):
     """Outcome of a job.
 
     `value`: return value of a job that is done. `error`: error of a job that is not, with the traceback if there is
-    one.
+    one. `is_contract`: whether the error is one of the experiment's contract, which other trainings would share.
     """
 
     status: Status
     value: T_co | None = None
     error: str = ""
+    is_contract: bool = False
 
     @property
     def reason(self) -> str:
         """Reason why the job gave no value, in one line: the last line of a traceback."""
         return (self.error.strip().splitlines() or [self.status.value])[-1]
+
+
+class Failure(Exception):
+    """End of a training in a way that is known: its status, and its reason without a traceback.
+
+    `is_contract`: see `JobOutcome`.
+    """
+
+    def __init__(self, status: Status, reason: str, is_contract: bool = False) -> None:
+        super().__init__(reason)
+        self.status, self.is_contract = status, is_contract
 
 
 def status_of(error: BaseException) -> Status:
@@ -56,4 +68,6 @@ def status_of(error: BaseException) -> Status:
 
 def raised(error: Exception) -> JobOutcome[None]:
     """Return the outcome of a job that raised `error`."""
+    if isinstance(error, Failure):
+        return JobOutcome(error.status, error=str(error), is_contract=error.is_contract)
     return JobOutcome(status_of(error), error="".join(traceback.format_exception(error)))

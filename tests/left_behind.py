@@ -22,7 +22,7 @@ from ablation.trackers.databases import sqlite_url
 DATED_COLUMNS = ("started", "seconds", "attempts", "memory")  # of trials.csv
 DATED_TAGS = ("ablate.state", "mlflow.parentRunId", "mlflow.source", "mlflow.user", "mlflow.runName")
 GROWING = (  # compared by name alone
-    "lock", "run.log", "attempts.jsonl", "report.html", "costs.csv", "costs.md", "costs.tex",
+    "lock", "run.log", "attempts.jsonl", "report.html", "costs.csv", "costs.md", "costs.tex", "trackers.json",
 )  # fmt: skip
 VERIFIED = ("table.csv", "table.tex", "table.md", "trials.csv", "costs.csv", "contrasts.csv", "macros.tex")
 

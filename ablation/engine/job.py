@@ -73,7 +73,7 @@ def train(root: Path, training: Training, settings: JobSettings, channel: Channe
         attempts.add(folder, settings.run, training.milestones)  # before anything that could kill this process
         write_json(folder.description, training.model_dump(mode="json"))
         channel.begin()
-        run = Run(Workspace(root), training, settings.keep, channel)
+        run = Run(Workspace(root), training, settings.keep, channel, held.fileno())
         return JobOutcome(experiments.load(training.plugin).train(training, run) or _ended(run))
 
 

@@ -1,7 +1,7 @@
 """Run of a training: the object that gives an experiment its files and settings, and takes its metrics and results."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ablation import experiments
@@ -41,10 +41,14 @@ class StepReports:
 class Run:
     """Running training.
 
-    `keep`: all, selected or none of the weights (or other large files) stay on disk.
+    `keep`: all, selected or none of the weights (or other large files) stay on disk. `lock`: descriptor of the file
+    whose lock this training holds, for its child processes.
     """
 
-    def __init__(self, workspace: Workspace, training: Training, keep: str, channel: Channel) -> None:
+    def __init__(
+        self, workspace: Workspace, training: Training, keep: str, channel: Channel, lock: int | None = None
+    ) -> None:
+        self.lock = lock
         self.workspace, self.training, self.keep, self.link = workspace, training, keep, channel
         self.history: list[dict[str, float]] = []
         self._started, self._reports = time.time(), StepReports(channel)
@@ -83,6 +87,8 @@ class Run:
         step: int | None = None,
         environment: Mapping[str, Any] | None = None,
         costs: Mapping[str, float] | None = None,
+        history: Sequence[dict[str, float]] | None = None,
+        memory: int | None = None,
     ) -> None:
         """Write the result of a milestone, once, as the last of its files.
 
@@ -94,6 +100,8 @@ class Run:
             step: Number of steps. Default: the number of reported steps, or the last milestone.
             environment: Description of the environment, stored with the result.
             costs: Numbers without a split, by measure, such as the latency of a prediction.
+            history: Numbers of all steps, with "epoch". Default: those that were reported up to this step.
+            memory: Largest memory of the training in bytes. Default: that of this process.
         """
         step = step or len(self.history) or self.training.steps
         given = {split: columns for split, columns in (("val", val), ("test", test)) if columns is not None}
@@ -109,11 +117,11 @@ class Run:
             Status.DONE,
             step,
             scores=derived | {split: dict(numbers) for split, numbers in (scores or {}).items()},
-            history=self.history[:step],
+            history=self.history[:step] if history is None else list(history),
             predictions=files,
             parameters=parameters,
             attempts=len(attempts.read(self.folder)),
-            memory=peak_memory(),
+            memory=peak_memory() if memory is None else memory,
             started=self._started,
             finished=time.time(),
             environment=dict(environment or {}),

@@ -10,12 +10,14 @@ from typing import Any
 
 from ablation.errors import AblateError
 from ablation.nearest import nearest
+from ablation.study.experiment_keys import COMMAND
 
 DEFAULT = "keras_head"
 IMPORTED = "imported"
 BUILT_IN = {
     DEFAULT: "ablation.experiments.keras_head.experiment",
     IMPORTED: "ablation.experiments.imported.experiment",
+    COMMAND: "ablation.experiments.command.experiment",
 }
 GROUP = "ablate.experiments"  # entry points of other packages: name = "package.module" or "package.module:object"
 

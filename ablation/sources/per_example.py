@@ -89,15 +89,24 @@ class Kinds:
     lines: Mapping[str, list[float]] = field(default_factory=dict)
 
 
-def coded(of_runs: Sequence[Columns], task: str, where: str) -> tuple[list[Columns], Kinds]:
+def coded(of_runs: Sequence[Columns], task: str, where: str, by_label: bool = False) -> tuple[list[Columns], Kinds]:
     """Return the columns with classes counted from 0, and what measures they have.
 
-    Raises AblateError where columns and task do not fit.
+    Args:
+        of_runs: columns of each run, or of each split of a run.
+        task: one of `from_columns.TASKS`; "" decides by the columns.
+        where: beginning of an error message.
+        by_label: whether labels alone number the classes, so that runs with the same labels agree; a class that is only
+            predicted is counted after them.
+
+    Raises:
+        AblateError: columns and task do not fit.
     """
     joined = {name: np.concatenate([columns[name] for columns in of_runs]) for name in of_runs[0]}
     task = task or from_columns.task_of(joined, where)
     if task == from_columns.CLASSES:
-        names = class_columns.class_names(joined, where)
+        naming = {name: array for name, array in joined.items() if not (by_label and name == "predicted")}
+        names = class_columns.class_names(naming, where)
         of_runs = [class_columns.coded(columns, names, where) for columns in of_runs]
         joined = {name: np.concatenate([columns[name] for columns in of_runs]) for name in of_runs[0]}
     from_columns.measures_of(joined, {}, task, where)  # raises an error where columns do not fit

@@ -102,10 +102,25 @@ def _folder(runs: Runs, line: Any) -> Path | None:
 
 
 def _columns(path: Path, keys: ImportKeys, where: str) -> Columns:
-    """Return the columns of the examples in a file."""
-    lines = address.read(str(path), Path(), f"{where}.examples")
-    place = f"{where}.examples: {path}"
+    """Return the columns of the examples in a file, as [import] states them."""
     stated = keys.columns | ({"group": keys.group} if keys.group else {})
+    return columns_of(path, stated, keys.example, f"{where}.examples", f"{where}.examples: {path}")
+
+
+def columns_of(path: Path, stated: Mapping[str, str], example: str, where: str, place: str) -> Columns:
+    """Return the columns of the examples in a file: id, label, predicted, scores, ...
+
+    Args:
+        path: file with a line an example.
+        stated: column of the examples -> field; {} for those with known names.
+        example: field that identifies the example; "" for `id`.
+        where: beginning of an error message on the file.
+        place: beginning of an error message on its fields.
+
+    Raises:
+        AblateError: the file cannot be read, or lacks a column.
+    """
+    lines = address.read(str(path), Path(), where)
     columns = {name: resolved(lines, field, place) for name, field in stated.items()}
     if not columns:
         columns = {
@@ -114,7 +129,7 @@ def _columns(path: Path, keys: ImportKeys, where: str) -> Columns:
     if not columns:
         listed = ", ".join(map(str, lines.frame.columns))
         raise AblateError(f"{place}: state its columns: columns = {{ label = ..., predicted = ... }}; it has {listed}")
-    example = resolved(lines, keys.example or ID, f"{place}: example")
+    identifier = resolved(lines, example or ID, f"{place}: example")
     if "label" in columns:
-        per_example.refuse_two_labels(lines.frame, example, columns["label"], "", place)
-    return per_example.of_lines(lines, example, columns, (), place)[1][0]
+        per_example.refuse_two_labels(lines.frame, identifier, columns["label"], "", place)
+    return per_example.of_lines(lines, identifier, columns, (), place)[1][0]

@@ -82,4 +82,5 @@ def _training(record: Record, key: str, trials: Sequence[Trial]) -> Training:
         examples=record.examples(first.condition),
         digests=record.inputs.identity(first.condition),
         **record.inputs.given(first.condition),
+        **getattr(record.experiment, "given", lambda grid: {})(record.grid),
     )

@@ -85,13 +85,26 @@ class TrainingFolder:
         return dict(sorted(paths.items(), reverse=True))
 
     @contextlib.contextmanager
-    def lock(self, give_up: Callable[[], bool] = lambda: False) -> Iterator[bool]:
-        """Yield whether the lock is held, by one job at a time. Wait for the lock until `give_up` returns True."""
+    def lock(self, give_up: Callable[[], bool] = lambda: False) -> Iterator[IO[str] | None]:
+        """Yield the file whose lock one job at a time holds. Wait for it until `give_up` returns True; then yield None.
+
+        A child that inherits the file holds the lock too, so that the folder is free when all of its processes ended.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
         with open(self.lock_file, "a") as file:
             while not (held := _try_lock(file)) and not give_up():
                 time.sleep(0.2)
-            yield held
+            yield file if held else None
+
+    @property
+    def child(self) -> Path:
+        """Folder of the child process: what it writes, and its log."""
+        return self.path / "child"
+
+    @property
+    def columns(self) -> Path:
+        """Kinds of the columns and numbers of the results."""
+        return self.path / "columns.json"
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from ablation.errors import AblateError
 from ablation.model.phrases import listed
 from ablation.nearest import nearest
 from ablation.study.grid import Grid
-from ablation.study.levels import Level, short, worded
-from ablation.study.study_keys import floats, quote
+from ablation.study.levels import Level, floats, short, worded
+from ablation.study.study_keys import quote
 from ablation.study.table_keys import LIST, REFERENCE, Comparison, Label
 
 MOST_PAIRS = 2_000  # pairs of one family

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from ablation.study.experiment_keys import ExperimentKeys
 from ablation.study.levels import Condition, Schema, text
 from ablation.study.table_keys import Comparison, MeasureKeys, TableKeys
 
@@ -60,6 +61,7 @@ class Grid(BaseModel):
     measures: dict[str, MeasureKeys] = {}  # what the study file states of measures
     replicates: tuple[int, ...] = ()  # extra seeds of the reference, which show the effect of the seed alone
     replication: Replication = "seeds"  # what `seeds` count: runs without seeds are not paired
+    experiment_keys: ExperimentKeys | None = None  # of a command, with an absolute folder
     only: tuple[tuple[int, int], ...] | None = None  # (row, seed) of the trials; None for each row with each seed
 
     @property

@@ -32,6 +32,15 @@ def canonical(level: Level) -> Level:
     return level
 
 
+def floats(value: Any) -> Any:
+    """Return a value with every Decimal replaced by a float, also inside lists and tables."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, dict):
+        return {k: floats(v) for k, v in value.items()}
+    return [floats(v) for v in value] if isinstance(value, list) else value
+
+
 def text(level: Level) -> str:
     """Return a level as canonical JSON, which keeps the type: true, 1 and 1.0 differ."""
     return json.dumps(canonical(level), sort_keys=True, ensure_ascii=False, allow_nan=False)

@@ -29,6 +29,8 @@ def together(stem: str, grids: Sequence[Grid]) -> Grid:
     if len({grid.factors.experiment for grid in grids}) > 1:
         stated_values = ", ".join(f"{grid.stem}: {grid.factors.experiment}" for grid in grids)
         raise AblateError(f"--grid: the experiment differs ({stated_values}); studies that run together must share it")
+    if any(grid.experiment_keys != largest.experiment_keys for grid in grids):
+        raise AblateError("--grid: [experiment] differs; studies that run together must share it")
     for name, option in (("seeds", "; pass --seeds"), ("select_on", ""), ("split_seed", "; pass --set split_seed=N")):
         values = [(grid.stem, getattr(grid, name)) for grid in grids]
         if len({value for _, value in values}) > 1:

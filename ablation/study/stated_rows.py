@@ -14,8 +14,8 @@ from ablation import experiments
 from ablation.errors import AblateError
 from ablation.nearest import nearest
 from ablation.study.grid import PUBLISHED
-from ablation.study.levels import Condition, Schema, schema_of, text
-from ablation.study.study_keys import MAX_ROWS, ExperimentKeys, StudyKeys, floats, quote
+from ablation.study.levels import Condition, Schema, floats, schema_of, text
+from ablation.study.study_keys import MAX_ROWS, StudyKeys, quote
 
 DESIGNS = ("rows", "factorial", "one_at_a_time", "leave_one_out")
 
@@ -124,10 +124,16 @@ class ExperimentFactors:
         return f"{name}: {quote(level)} is not allowed; allowed: {allowed}{nearest(level, factor.choices)}"
 
 
-def factors_of(experiment: ExperimentKeys) -> ExperimentFactors:
-    """Return the factors of the experiment that a study file names."""
-    loaded = experiments.load(experiment.plugin)
-    return ExperimentFactors(loaded, schema_of(loaded, experiment.plugin))
+def factors_of(path: Path, file: StudyKeys) -> ExperimentFactors:
+    """Return the factors of the experiment that a study file names, or declares.
+
+    Raises AblateError where a declaration is wrong.
+    """
+    plugin = file.experiment.plugin or experiments.DEFAULT
+    loaded = experiments.load(plugin)
+    if declared := getattr(loaded, "declared", None):
+        loaded = declared(path, file)
+    return ExperimentFactors(loaded, schema_of(loaded, plugin))
 
 
 def label(path: Path, row: StatedRow) -> str:

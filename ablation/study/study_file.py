@@ -18,10 +18,10 @@ from ablation.errors import AblateError
 from ablation.nearest import nearest
 from ablation.study import comparisons, stated_rows, study_keys
 from ablation.study.grid import Grid
-from ablation.study.levels import Schema, short
+from ablation.study.levels import Schema, floats, short
 from ablation.study.merge import SETS, parts, together
 from ablation.study.stated_rows import factors_of
-from ablation.study.study_keys import MAX_ROWS, MAX_SEED, ExperimentKeys, floats
+from ablation.study.study_keys import MAX_ROWS, MAX_SEED, StudyKeys
 
 
 @dataclass(frozen=True)
@@ -183,10 +183,10 @@ def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -
     file = study_keys.parse(path)
     if file.is_imported:
         raise AblateError(f"{path}: its results are imported, not trained; read them with `ablate import {path}`")
-    factors = factors_of(file.experiment)
+    factors = factors_of(path, file)
     _refuse_unknown(changes, factors.schema)
     located = factors.schema.located
-    stated = located(study_keys.floats(file.fixed), path.parent)
+    stated = located(floats(file.fixed), path.parent)
     fixed = stated | located(changes, Path.cwd())
     study_keys.split_seed(f"{path}: fixed.", stated)
     factors.check(f"{path}: fixed.", stated)
@@ -218,6 +218,7 @@ def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -
         margin=study_keys.margin(path, file, factors.experiment),
         table=study_keys.table(path, file, factors.experiment),
         measures=study_keys.measures(path, file, factors.experiment),
+        experiment_keys=getattr(factors.experiment, "keys", None),
     )
     study_keys.refuse_second_best(path, grid)
     if isinstance(file.reference, str | dict):
@@ -236,7 +237,7 @@ def _refuse_unknown(changes: Mapping[str, Any], schema: Schema) -> None:
 
 def starter() -> str:
     """Return a commented study file to start from."""
-    loaded = factors_of(ExperimentKeys())
+    loaded = factors_of(Path(), StudyKeys.model_validate({}))
     declared, measures = loaded.schema.factors, loaded.experiment.measures
     factors = "".join(f"# {f.name} = {_toml(f.default)}  # {f.allowed}\n" for f in declared)
     return f"""\

@@ -10,28 +10,18 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
-from ablation import experiments
 from ablation.errors import AblateError
 from ablation.nearest import nearest
+from ablation.study.experiment_keys import ExamplesKeys, ExperimentKeys, FactorKeys, ResultKeys
 from ablation.study.grid import NOTHING, Grid
 from ablation.study.import_keys import ImportKeys
+from ablation.study.levels import floats
 from ablation.study.table_keys import COSTS, SPLIT_NONE, Comparison, MeasureKeys, TableKeys
 
 MAX_SEED = 2**32 - 1  # the largest seed that NumPy and scikit-learn accept
 MAX_ROWS = 10_000
 UNIONS = ("str", "int", "constrained-int")  # names that pydantic gives to the first members of unions
 Margin = Annotated[int, Field(gt=0)] | Annotated[Decimal, Field(gt=0)]
-
-
-class ExperimentKeys(BaseModel):
-    """Keys of [experiment]."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    plugin: str = experiments.DEFAULT
-    task: Literal["", "classes", "numbers", "scores", "scalars"] = Field(
-        default="", description="classes, numbers, scores or scalars: what the columns of the examples are"
-    )
 
 
 class SelectKeys(BaseModel):
@@ -50,7 +40,8 @@ class StudyKeys(BaseModel):
 
     title: str = Field("", description="a string")
     experiment: ExperimentKeys = Field(
-        default_factory=ExperimentKeys, description="a table: [experiment], then plugin = the name of an experiment"
+        default_factory=lambda: ExperimentKeys(),
+        description="a table: [experiment], then plugin = the name of an experiment",
     )
     reference: int | str | dict[str, Any] | None = Field(
         None, description="the number of a row, from 1, its label, or levels that only it has"
@@ -90,8 +81,9 @@ class StudyKeys(BaseModel):
 
 
 TABLES: dict[str, type[BaseModel]] = {
-    "experiment": ExperimentKeys, "import": ImportKeys, "table": TableKeys, "compare": Comparison,
-    "measures": MeasureKeys, "select_on": SelectKeys,
+    "experiment": ExperimentKeys, "factors": FactorKeys, "results": ResultKeys, "val": ExamplesKeys,
+    "test": ExamplesKeys, "import": ImportKeys, "table": TableKeys, "compare": Comparison, "measures": MeasureKeys,
+    "select_on": SelectKeys,
 }  # fmt: skip
 
 
@@ -102,15 +94,6 @@ def quote(value: Any) -> str:
     except ValueError:  # Python refuses to print an integer of more than 4300 digits
         return "a number of thousands of digits"
     return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def floats(value: Any) -> Any:
-    """Return a value with every Decimal replaced by a float, also inside lists and tables."""
-    if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, dict):
-        return {k: floats(v) for k, v in value.items()}
-    return [floats(v) for v in value] if isinstance(value, list) else value
 
 
 def parse(path: Path) -> StudyKeys:
@@ -200,11 +183,18 @@ def measures(path: Path, file: StudyKeys, experiment: Any) -> dict[str, MeasureK
     """Return what the file states of measures. Raises AblateError for a measure that the experiment does not have; a
     number with split = "none" is a cost that the experiment need not declare."""
     names = experiment.measures
+    if from_results(experiment):
+        return file.measures
     for name in [n for n, keys in file.measures.items() if n not in names and not keys.split]:
         raise AblateError(
             f"{path}: measures: unknown measure {quote(name)}; known: {', '.join(names)}{nearest(name, names)}"
         )
     return file.measures
+
+
+def from_results(experiment: Any) -> bool:
+    """Return whether the measures of an experiment are known with its first result: names are checked then."""
+    return bool(getattr(experiment, "measures_from_results", False))
 
 
 def _primary(experiment: Any) -> str:
@@ -214,6 +204,8 @@ def _primary(experiment: Any) -> str:
 
 def select_on(path: Path, file: StudyKeys, experiment: Any) -> str:
     """Return what rows are selected on: val_<measure> (by default the primary measure) or "none"."""
+    if from_results(experiment):
+        return str(experiment.selects_on(path, file))
     costs = reported_costs(file, experiment)
     allowed = [f"val_{name}" for name, m in experiment.measures.items() if name not in costs and not m.descriptive]
     stated = str(file.select_on) or f"val_{_primary(experiment)}"
@@ -241,6 +233,8 @@ def select_on(path: Path, file: StudyKeys, experiment: Any) -> str:
 def primary(path: Path, file: StudyKeys, experiment: Any) -> str:
     """Return the name of the measure whose differences are tested: that of [table], otherwise the experiment's."""
     stated = file.table.primary
+    if from_results(experiment):
+        return stated.removeprefix("test_") or select_on(path, file, experiment).partition("_")[2]
     if not stated:
         named: str = getattr(experiment, "primary", "") or select_on(path, file, experiment).partition("_")[2]
         return named or _primary(experiment)
@@ -261,6 +255,8 @@ def reported_costs(file: StudyKeys, experiment: Any) -> list[str]:
 
 def table(path: Path, file: StudyKeys, experiment: Any) -> TableKeys:
     """Return the keys of [table]. Raises AblateError for a column that no study of the experiment has."""
+    if from_results(experiment):
+        return file.table
     allowed = [
         f"{split}_{name}"
         for split in ("train", "val", "test")
@@ -289,9 +285,12 @@ def refuse_second_best(path: Path, grid: Grid) -> None:
 
 def margin(path: Path, file: StudyKeys, experiment: Any) -> float | None:
     """Return the equivalence margin of the primary measure, in its raw value; None where the file states none."""
-    stated, name = file.equivalence_margin, primary(path, file, experiment)
+    stated = file.equivalence_margin
     if stated is None:
         return None
+    name = primary(path, file, experiment)
+    if from_results(experiment):
+        return float(stated[name] if isinstance(stated, dict) else stated)
     measures, where = experiment.measures, f"{path}: equivalence_margin"
     margins = stated if isinstance(stated, dict) else {name: stated}
     for other in [n for n in margins if n not in measures]:

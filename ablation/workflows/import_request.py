@@ -6,7 +6,8 @@ from pathlib import Path
 from ablation.errors import AblateError
 from ablation.study import study_file, study_keys
 from ablation.study.import_keys import ImportKeys
-from ablation.study.study_keys import StudyKeys, floats
+from ablation.study.levels import floats
+from ablation.study.study_keys import StudyKeys
 
 
 @dataclass(frozen=True)

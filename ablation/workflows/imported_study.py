@@ -20,8 +20,7 @@ from ablation.store.record import Record
 from ablation.study import comparisons, stated_rows, study_keys
 from ablation.study.grid import NOTHING, Grid
 from ablation.study.import_keys import BEST
-from ablation.study.levels import Condition, Factor, Schema
-from ablation.study.study_keys import floats
+from ablation.study.levels import Condition, Factor, Schema, floats
 from ablation.study.table_keys import BOTH, EXAMPLES, MeasureKeys, TableKeys
 from ablation.urls import masked
 from ablation.workflows.import_request import Import

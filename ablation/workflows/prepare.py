@@ -11,6 +11,7 @@ from ablation.store.files import write_json
 from ablation.store.record import Record
 from ablation.store.workspace import Workspace
 from ablation.study.grid import Trial
+from ablation.study.study_keys import from_results
 from ablation.workflows import mixed_study
 from ablation.workflows.checked_options import CheckedOptions
 from ablation.workflows.mixed_study import Mixture
@@ -38,7 +39,8 @@ class PreparedStudy:
 def prepare(checked: CheckedOptions, watch: ProgressListener) -> PreparedStudy:
     """Read and check all inputs of a run, without writing. Raises AblateError where an input is wrong."""
     options, workspace, old = checked.options, checked.workspace, checked.old
-    records.stated_measures(options.grid, options.experiment.measures, options.name)  # before any data are read
+    if not from_results(options.experiment):
+        records.stated_measures(options.grid, options.experiment.measures, options.name)  # before any data are read
     if old:  # before any data are read or downloaded
         records.refuse_other_grid(old, options.name, options.grid)
     prepared = options.experiment.prepare(options.request(old.inputs if old else None), watch)

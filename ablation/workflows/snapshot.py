@@ -16,7 +16,7 @@ from ablation.store.examples import Examples
 from ablation.store.files import write_json, write_text
 from ablation.store.result import Result
 from ablation.store.workspace import StudyFolder, TrainingFolder, Workspace
-from ablation.study.study_keys import floats
+from ablation.study.levels import floats
 from ablation.urls import masked
 from ablation.workflows.import_request import Import
 

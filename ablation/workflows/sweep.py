@@ -195,7 +195,7 @@ def _conclude(study: StudyRun, trained: int) -> RunSummary:
 
     `trained`: number of trials that this command trained.
     """
-    workspace, record = study.workspace, study.record
+    workspace, record = study.workspace, _observed(study.workspace, study.record)
     results = collect(workspace, record)
     sealed = selection.select_and_seal(workspace, record, results)
     kept = record.kept if record.keep != "none" else ""
@@ -206,3 +206,13 @@ def _conclude(study: StudyRun, trained: int) -> RunSummary:
     write(workspace, drawing)
     study.trackers.agree(for_trackers(drawing), held_out(workspace, drawing.study))
     return summarize(workspace, drawing, trained)
+
+
+def _observed(workspace: Workspace, record: Record) -> Record:
+    """Return the record with the measures that the results have shown, and store it; most experiments declare them."""
+    observed = getattr(record.experiment, "observed", None)
+    if observed is None or (inputs := observed(workspace, record)) == record.inputs:
+        return record
+    record = record.model_copy(update={"inputs": inputs})
+    record.write(workspace.study(record.name))
+    return record

@@ -28,7 +28,7 @@ from ablation.store.record import Record
 from ablation.store.result import Result
 from ablation.store.workspace import StudyFolder, Workspace
 from ablation.study import study_file
-from ablation.trackers import mlflow_messages, mlflow_outbox
+from ablation.trackers import mlflow_messages, mlflow_outbox, optuna_importances
 from ablation.trackers import optuna_study as views_study
 from ablation.trackers.databases import sqlite_url
 from ablation.trackers.mlflow_messages import PARENT
@@ -351,7 +351,7 @@ def test_a_study_of_that_name_on_other_images_is_left_alone(tmp_path: Path):
 def test_importances_of_equal_values_are_none(tmp_path: Path):
     """There is no variance to share."""
     found = record("[factorial]\ndropout = [0.1, 0.2]\n", tmp_path)
-    assert views_study.importances(found, {t: done(1.0) for t in found.grid.trials()}) == {}
+    assert optuna_importances.importances(found, {t: done(1.0) for t in found.grid.trials()}) == {}
 
 
 def test_ties_are_ties_however_they_are_summed(tmp_path: Path):

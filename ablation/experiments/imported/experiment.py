@@ -11,10 +11,10 @@ from ablation.analysis.check_context import CheckContext
 from ablation.engine.run import Run
 from ablation.errors import AblateError
 from ablation.experiments.imported import diagnostics as own_warnings
+from ablation.experiments.observed import ObservedInputs
 from ablation.experiments.protocol import Prepared, Request
-from ablation.measures import from_columns
 from ablation.measures.classes import of_classes
-from ablation.measures.measure import SPLITS, Measure
+from ablation.measures.measure import Measure
 from ablation.model.diagnostic import Diagnostic
 from ablation.outcomes import Status
 from ablation.progress.listener import ProgressListener
@@ -34,11 +34,10 @@ class factors(BaseModel):
     """Factors of a study: its record holds those of the source, and there are no others."""
 
 
-class Inputs(record.Inputs):
+class Inputs(ObservedInputs):
     """Source of the results of a study.
 
-    `task`, `examples_like`: task of the examples and a few values of their columns, where the source has examples.
-    `largest`: number, such as val_accuracy, or cost -> its largest size. `confounded`: setting -> row (from 1) -> its
+    `confounded`: setting -> row (from 1) -> its
     values, for settings that vary between rows without being factors. `n_runs`: number of runs in the source.
     `settings`: number of a run -> its settings, numbered, where the runs of a row are repeats of several settings.
     `of_validation`: whether numbers on validation stand for those on test. `states_split`: whether a name of a number
@@ -47,9 +46,6 @@ class Inputs(record.Inputs):
 
     source: str = ""
     kind: str = ""
-    largest: dict[str, float] = Field(default_factory=dict)
-    task: str = ""
-    examples_like: dict[str, list[float]] = Field(default_factory=dict)
     confounded: dict[str, dict[int, tuple[str, ...]]] = Field(default_factory=dict)
     n_runs: int = 0
     settings: dict[int, int] = Field(default_factory=dict)
@@ -65,22 +61,13 @@ class Inputs(record.Inputs):
     def identity(self, condition: Condition) -> dict[str, Any]:
         return dict(self.digests)
 
-    def measures(self, declared: Mapping[str, Measure]) -> Mapping[str, Measure]:
-        """Return the measures of the source's numbers. A share of so many examples is one of right examples."""
-        stated = from_columns.of_numbers(self.largest, self.source)
-        of_examples = from_columns.of_kinds(self.task, self.examples_like) if self.task else {}
-        counted = {name: self._counted(self._titled(measure)) for name, measure in stated.items()}
-        both = {  # computed from the examples of the test, and stated on validation
-            name: replace(measure, splits=tuple(s for s in SPLITS if s in {*measure.splits, *stated[name].splits}))
-            for name, measure in of_examples.items() if name in stated
-        }  # fmt: skip
-        return {**of_examples, **counted, **both}
-
     @property
-    def detailed(self) -> tuple[str, ...]:
-        if self.task:
-            return tuple(from_columns.of_kinds(self.task, self.examples_like))
-        return tuple(number.removeprefix("test_") for number in self.largest if number.startswith("test_"))
+    def place(self) -> str:
+        return self.source
+
+    def number(self, measure: Measure) -> Measure:
+        """Return the measure of a number. A share of so many examples is one of right examples."""
+        return self._counted(self._titled(measure))
 
     @property
     def clusters(self) -> Mapping[int, int]:

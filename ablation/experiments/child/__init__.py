@@ -1,0 +1,1 @@
+"""Children: the processes of trainings that are no code of this package."""

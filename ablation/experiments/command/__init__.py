@@ -1,0 +1,1 @@
+"""The command experiment: each training is one call of a user's command."""

@@ -1,0 +1,132 @@
+"""Command as a study file declares it: its name, its factors, and the checks of its keys and of its rows."""
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from ablation import durations
+from ablation.engine import slots
+from ablation.errors import AblateError
+from ablation.experiments.command import arguments, results
+from ablation.measures.measure import Measure
+from ablation.measures.names import split_of
+from ablation.study.declared_factors import model_of
+from ablation.study.experiment_keys import ExperimentKeys
+from ablation.study.grid import NOTHING, Grid
+from ablation.study.study_keys import StudyKeys
+
+WHERE = "[experiment] command"
+
+
+@dataclass(frozen=True)
+class Declared:
+    """Experiment as a study file declares it: its name, its factors, and what rows are selected on.
+
+    Its measures are known with the first result. `validates`: whether numbers or examples on validation are declared.
+    """
+
+    name: str
+    version: int
+    factors: type[BaseModel]
+    keys: ExperimentKeys
+    validates: bool
+    measures: Mapping[str, Measure] = field(default_factory=dict)
+    measures_from_results: bool = True
+
+    def selects_on(self, path: Path, file: StudyKeys) -> str:
+        """Return what rows are selected on. Raises AblateError where nothing is stated, but there is validation."""
+        stated = str(file.select_on)
+        split = stated.partition("_")[0]
+        if not stated and self.validates:
+            raise AblateError(f'{path}: select_on: missing; state select_on = "val_..." or "{NOTHING}"')
+        if split not in ("", "val", NOTHING) and not (split == "test" and file.select_on_test):
+            raise AblateError(
+                f'{path}: select_on: {stated!r} is not allowed; allowed: "{NOTHING}", or val_ and the name of a measure'
+            )
+        return stated or NOTHING
+
+
+def declared(path: Path, file: StudyKeys) -> Declared:
+    """Return the experiment that a study file declares. Raises AblateError where a key is wrong."""
+    keys, where = file.experiment, f"{path}: experiment"
+    if keys.command is None:
+        raise AblateError(f'{where}: plugin = "command" needs a command; state command = "..."')
+    _check(keys, path, where)
+    used = [n for t in (keys.command, keys.resume) for n in arguments.names(t, where)]
+    more = [n for n in used if n not in {*arguments.reserved(keys), arguments.CHECKPOINT}]
+    model = model_of(keys.factors, more, f"{where}.factors")
+    names = [*arguments.OF_TRAINING, *keys.settings, *model.model_fields]
+    stated = keys.results
+    paths = {"results.file": stated.file, "checkpoint": keys.checkpoint}
+    paths |= {f"results.{s}.examples": e.examples for s, e in (("val", stated.val), ("test", stated.test)) if e}
+    for key, template in paths.items():
+        arguments.refuse_unknown([template], names, f"{where}.{key}")
+    splits = {split_of(name)[0] for name in stated.measures}
+    located = keys.model_copy(update={"cwd": str((path.parent / keys.cwd).resolve())})
+    validates = "val" in splits or stated.val is not None
+    return Declared(keys.name or _script(keys.command, path), keys.version, model, located, validates)
+
+
+def _check(keys: ExperimentKeys, path: Path, where: str) -> None:
+    """Raise AblateError for keys that need no other one to be wrong."""
+    durations.parse(f"{where}.grace", keys.grace)
+    folder = path.parent / keys.cwd
+    if not folder.is_dir():
+        raise AblateError(f"{where}.cwd: {folder}: no such folder")
+    results.check_expressions(keys.results.measures, f"{where}.results.measures")
+    for code in keys.ends:
+        if not code.isdigit() or int(code) > 255:
+            raise AblateError(f"{where}.ends: {code!r} is not allowed; allowed: exit codes from 0 to 255")
+    if doubled := set(keys.settings) & {*keys.factors, *arguments.OF_TRAINING}:
+        raise AblateError(f"{where}.settings: {min(doubled)} is a name of something else too; rename the setting")
+    stated = keys.results
+    if stated.file and Path(stated.file).suffix not in (".json", ".jsonl", ".csv"):
+        raise AblateError(
+            f"{where}.results.file: {stated.file!r} is not allowed; allowed: a .json, .jsonl or .csv file"
+        )
+    if not (stated.file or stated.val or stated.test or stated.measures):
+        raise AblateError(
+            f'{where}.results: missing; state file = "{{folder}}/metrics.json", or measures that are printed'
+        )
+    from_file = [name for name, source in stated.measures.items() if isinstance(source, str)]
+    if from_file and not stated.file:
+        raise AblateError(f"{where}.results.measures.{from_file[0]}: is a field of results.file, which is missing")
+
+
+def _script(command: str | list[str], path: Path) -> str:
+    """Return the name of the script in a command, otherwise that of its program."""
+    parts = arguments.tokens(command, f"{path}: experiment.command")
+    script = next((part for part in parts if (path.parent / part).is_file()), parts[0] if parts else "command")
+    return Path(script).stem
+
+
+def refuse_unmentioned(keys: ExperimentKeys, grid: Grid) -> None:
+    """Raise AblateError where a factor varies and is never passed, seeds are not passed, or two commands are equal."""
+    template, where = keys.command or (), WHERE
+    mentioned = {n for t in (template, keys.resume) for n in arguments.names(t, where)}
+    if not mentioned & {arguments.FLAGS, arguments.OVERRIDES}:
+        for factor in grid.varying:
+            if factor not in mentioned:
+                raise AblateError(f"{where}: {factor} varies and is never passed; add {{{factor}}} to the command")
+    if "seed" not in mentioned and len({*grid.seeds, *grid.replicates}) > 1:
+        raise AblateError(f"{where}: takes no seed, and several are stated; add {{seed}} to the command, or state one")
+    values = dict.fromkeys(arguments.OF_TRAINING, "")
+    lines = [tuple(arguments.filled(template, keys, row, values, where)) for row in grid.rows]
+    for (n, one), (m, other) in itertools.combinations(enumerate(lines, start=1), 2):
+        if one == other:
+            raise AblateError(f"{where}: rows {n} and {m} have the same command line: nothing is ablated")
+
+
+def refuse_shared_outputs(keys: ExperimentKeys, used: str) -> None:
+    """Raise AblateError for a file of results that trainings on several slots would all write."""
+    stated = keys.results
+    paths = [stated.file, *(s.examples for s in (stated.val, stated.test) if s)]
+    shared = [path for path in paths if path and f"{{{arguments.FOLDER}}}" not in path]
+    if shared and used and len(slots.parse(used)) > 1:
+        raise AblateError(
+            f"[experiment.results]: {shared[0]} is one file for trainings on several slots; write into {{folder}}, or "
+            "pass --slots cpu:1"
+        )

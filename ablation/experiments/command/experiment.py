@@ -1,0 +1,188 @@
+"""Interface of the command experiment: see experiments/protocol.py. Its factors and measures are a study file's own."""
+
+import glob
+import os
+import shlex
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from ablation import durations
+from ablation.engine import attempts, slots
+from ablation.engine.run import Run
+from ablation.errors import AblateError
+from ablation.experiments import observation
+from ablation.experiments.child import process
+from ablation.experiments.child.process import Ended
+from ablation.experiments.command import arguments, declared_command, results
+from ablation.experiments.command.declared_command import WHERE, declared
+from ablation.experiments.command.ended import status_of
+from ablation.experiments.observed import ObservedInputs
+from ablation.experiments.protocol import Prepared, Request
+from ablation.measures import from_columns
+from ablation.measures.measure import Measure
+from ablation.measures.names import split_of
+from ablation.outcomes import Failure, Status
+from ablation.progress.listener import ProgressListener
+from ablation.store import record, result
+from ablation.store.files import write_json
+from ablation.store.record import Record
+from ablation.store.result import Result
+from ablation.store.training import Training as AnyTraining
+from ablation.store.workspace import Workspace
+from ablation.study.experiment_keys import ExperimentKeys, FactorKeys
+from ablation.study.grid import NOTHING, Grid
+
+__all__ = ["declared", "given", "observed", "prepare", "train"]  # beside the constants below
+name, version = "command", 1
+measures: Mapping[str, Measure] = {}  # the results' own: see Inputs.measures
+measures_from_results = True
+varies = "what the command does with its seed"
+RUN_FILE = "run.json"  # what the command may read of its training
+
+
+class factors(BaseModel):
+    """Factors of a study: its record holds those of its file, and there are no others."""
+
+
+class Inputs(ObservedInputs):
+    """Measures of a study's results, as far as results have shown them. `line`: the command, for readers.
+
+    `expected`: names of measures that the study file states before there is a result.
+    """
+
+    line: str = ""
+    expected: tuple[str, ...] = ()
+
+    def measures(self, declared: Mapping[str, Measure]) -> Mapping[str, Measure]:
+        """Return the measures of the results; before there are any, those that the study file names."""
+        of_results = super().measures(declared)
+        if self.task or not self.expected:
+            return of_results
+        return {**from_columns.of_numbers(dict.fromkeys(self.expected, 1.0), self.place), **of_results}
+
+    def changes(self, new: record.Inputs) -> Iterator[tuple[str, object, object]]:
+        """Yield nothing: the results say what the measures are."""
+        yield from ()
+
+    def provenance(self) -> Iterator[tuple[str, str]]:
+        yield "command", self.line
+        yield from super().provenance()
+
+
+class Training(AnyTraining):
+    """One call of the command. `keys`: [experiment] of the study file; `cwd` is absolute."""
+
+    keys: ExperimentKeys
+
+
+def given(grid: Grid) -> dict[str, Any]:
+    """Return the fields of `Training` that all trainings of a study share."""
+    return {"keys": grid.experiment_keys}
+
+
+def prepare(request: Request, watch: ProgressListener) -> Prepared:
+    """Check the commands of all rows. What earlier results showed of the measures is kept."""
+    grid, earlier = request.grid, request.earlier
+    keys = grid.experiment_keys
+    assert keys is not None
+    declared_command.refuse_unmentioned(keys, grid)
+    declared_command.refuse_shared_outputs(keys, request.slots)
+    stated = (grid.select_on, grid.table.primary, *keys.results.measures, *(f"test_{name}" for name in grid.measures))
+    expected = tuple(dict.fromkeys(name for name in stated if name not in ("", NOTHING)))
+    line = keys.command if isinstance(keys.command, str) else shlex.join(keys.command or ())
+    earlier_kinds = (
+        earlier.model_dump(include={"largest", "task", "examples_like"}) if isinstance(earlier, Inputs) else {}
+    )
+    return Prepared(Inputs(line=line, expected=expected or ("test_score",), **earlier_kinds))
+
+
+def observed(workspace: Workspace, record: Record) -> Inputs:
+    """Return the inputs of a study with what its results have shown of its measures.
+
+    Raises AblateError where results contradict each other, or lack a measure that the study file names.
+    """
+    inputs: Inputs = record.inputs
+    folders = {key: workspace.training(key) for key in map(record.training_key, record.grid.trials())}
+    kinds = observation.joined(folder for folder in folders.values() if result.all_of(folder))
+    return inputs.model_copy(update=kinds) if kinds else inputs
+
+
+def train(training: Training, run: Run) -> Status | None:
+    """Call the command, and write its results."""
+    keys, folder = training.keys, run.folder.child
+    folder.mkdir(parents=True, exist_ok=True)
+    values = _values(training, folder)
+    texts = {name: str(value) for name, value in {**keys.settings, **values}.items()}
+    texts |= {n: arguments.shown(v, keys.factors.get(n, FactorKeys())) for n, v in training.condition.items()}
+    for path in results.stale(keys, texts):
+        path.unlink(missing_ok=True)
+    argv = arguments.filled(keys.command or (), keys, training.condition, values, WHERE)
+    argv += _resume(training, values, texts)
+    write_json(folder / RUN_FILE, {"levels": dict(training.condition), "settings": keys.settings, **values})
+    variables = {**keys.env, "ABLATE_RUN": texts["folder"] + f"/{RUN_FILE}"}
+    start = process.Start(argv, Path(keys.cwd), folder, variables, durations.parse("grace", keys.grace), run.lock)
+    printed = results.Printed(keys.results.measures)
+    ended = process.run(start, printed.read, run.stopping)
+    status = status_of(ended, keys, start.log)
+    if status is Status.DONE:
+        return _commit(training, run, texts, printed, ended)
+    if status is Status.DIVERGED:
+        return _diverged(training, run, f"the command ended with exit code {ended.code}")
+    return status
+
+
+def _values(training: Training, folder: Path) -> dict[str, Any]:
+    return {
+        "seed": training.seed, "folder": str(folder.absolute()), "threads": int(os.environ.get("OMP_NUM_THREADS") or 1),
+        "device": "cpu" if slots.device() == "cpu" else "cuda", "run": training.key,
+    }  # fmt: skip
+
+
+def _resume(training: Training, values: Mapping[str, Any], texts: Mapping[str, str]) -> list[str]:
+    """Return the arguments that resume a command from its newest checkpoint; [] where there is none."""
+    keys = training.keys
+    if not keys.resume or not keys.checkpoint:
+        return []
+    paths = glob.glob(str(Path(keys.cwd) / arguments.path(keys.checkpoint, texts)))
+    if not paths:
+        return []
+    newest = max(paths, key=lambda path: os.stat(path).st_mtime_ns)
+    more = {**values, arguments.CHECKPOINT: newest}
+    return arguments.filled(keys.resume, keys, training.condition, more, "[experiment] resume")
+
+
+def _commit(training: Training, run: Run, texts: Mapping[str, str], printed: results.Printed, ended: Ended) -> Status:
+    """Check what a command has written, and store it: the result is the last file."""
+    try:
+        read = results.read(training.keys, texts, printed)
+        if wrong := results.diverged(read):
+            return _diverged(training, run, f"{wrong} is {read.numbers[wrong]}")
+        examples, kinds = observation.coded_splits(read.examples, training.keys.task, WHERE)
+        scores = {"val": observation.validation(examples.get("val", {}), kinds, read.numbers, WHERE)}
+        scores["train"] = {split_of(n)[1]: v for n, v in read.numbers.items() if split_of(n)[0] == "train"}
+        test = {split_of(n)[1]: v for n, v in read.numbers.items() if split_of(n)[0] == "test"}
+        observation.write(run.folder, kinds, read.numbers)
+        run.result(
+            val=examples.get("val"), test={**examples.get("test", {}), **test} or None,
+            scores={split: numbers for split, numbers in scores.items() if numbers}, step=training.steps,
+            costs={n: v for n, v in read.numbers.items() if not split_of(n)[0]}, memory=ended.memory,
+            history=[{**entry, "time": time.time()} for entry in read.history],
+        )  # fmt: skip
+    except (AblateError, ValueError) as error:
+        raise Failure(Status.FAILED, str(error), is_contract=True) from None
+    for path in results.stale(training.keys, texts):
+        path.unlink(missing_ok=True)
+    run.folder.failure.unlink(missing_ok=True)
+    return Status.DONE
+
+
+def _diverged(training: Training, run: Run, reason: str) -> Status:
+    tries = len(attempts.read(run.folder))
+    now = time.time()
+    failed = Result(Status.DIVERGED, training.steps, error=reason, attempts=tries, started=now, finished=now)
+    result.write(run.folder, failed)
+    return Status.DIVERGED

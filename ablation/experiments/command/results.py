@@ -1,0 +1,216 @@
+"""Results of a command: numbers and steps of its file, numbers that it printed, and examples in files."""
+
+import csv
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ablation.errors import AblateError
+from ablation.experiments.command import arguments
+from ablation.measures.names import split_of
+from ablation.sources.run_examples import columns_of
+from ablation.study.experiment_keys import ExamplesKeys, ExperimentKeys, PrintedKeys
+
+LARGEST = 256 << 20  # bytes of a file of results
+MOST_EXAMPLES = 2_000_000
+STEPS = ("step", "epoch", "iteration")  # columns that number the steps of a file
+Columns = Mapping[str, np.ndarray]
+Numbers = dict[str, float]
+
+
+@dataclass
+class Results:
+    """Results of one training.
+
+    `numbers`: val_loss, test_accuracy, ... -> value; costs have no split. `history`: numbers of each step, with
+    "epoch"; without those on test. `examples`: val, test -> columns.
+    """
+
+    numbers: Numbers = field(default_factory=dict)
+    history: list[Numbers] = field(default_factory=list)
+    examples: dict[str, Columns] = field(default_factory=dict)
+
+
+class Printed:
+    """Numbers that a command prints, found by regular expressions line by line."""
+
+    def __init__(self, measures: Mapping[str, str | PrintedKeys]) -> None:
+        stated = {name: keys for name, keys in measures.items() if isinstance(keys, PrintedKeys)}
+        self._values = {name: re.compile(keys.stdout) for name, keys in stated.items()}
+        self._steps = {keys.step: re.compile(keys.step) for keys in stated.values() if keys.step}
+        self._step = 0
+        self.steps: dict[int, Numbers] = {}
+
+    def read(self, line: str) -> None:
+        """Find the numbers of a line, and of which step they are."""
+        for expression in self._steps.values():
+            if match := expression.search(line):
+                self._step = int(float(match[1]))
+        for name, expression in self._values.items():
+            for match in expression.finditer(line):
+                text = match["value"] if "value" in expression.groupindex else match[1]
+                self.steps.setdefault(self._step, {})[name] = float(text)
+
+
+def check_expressions(measures: Mapping[str, str | PrintedKeys], where: str) -> None:
+    """Raise AblateError for a regular expression that is none, or has no group."""
+    for name, keys in measures.items():
+        if not isinstance(keys, PrintedKeys):
+            continue
+        for key, text in (("stdout", keys.stdout), ("step", keys.step)):
+            try:
+                n_groups = re.compile(text).groups
+            except re.error as error:
+                raise AblateError(f"{where}.{name}.{key}: not a regular expression: {error}") from None
+            if text and not n_groups:
+                raise AblateError(f"{where}.{name}.{key}: {text!r} has no group; put the number in brackets: (\\S+)")
+
+
+def stale(keys: ExperimentKeys, texts: Mapping[str, str]) -> Iterator[Path]:
+    """Yield the files of results: those of an earlier attempt are deleted before the next one."""
+    stated = [keys.results.file, *(s.examples for s in (keys.results.val, keys.results.test) if s)]
+    yield from (_located(template, keys, texts) for template in stated if template)
+
+
+def _located(template: str, keys: ExperimentKeys, texts: Mapping[str, str]) -> Path:
+    return Path(keys.cwd) / arguments.path(template, texts)
+
+
+def read(keys: ExperimentKeys, texts: Mapping[str, str], printed: Printed) -> Results:
+    """Return the results of a command that ended well.
+
+    Args:
+        keys: keys of [experiment]; `cwd` is absolute.
+        texts: values of the names in paths, such as {folder}.
+        printed: numbers that it printed.
+
+    Raises:
+        AblateError: a file or a number is missing, or wrong.
+    """
+    taken, stated = Results(), keys.results
+    wanted = {name: source for name, source in stated.measures.items() if isinstance(source, str)}
+    if stated.file:
+        path = _located(stated.file, keys, texts)
+        _check_file(path, Path(texts[arguments.FOLDER]), "results.file")
+        steps = list(_steps_of(path))
+        _take(taken, steps, wanted, path, has_steps=path.suffix != ".json")
+    _take_printed(taken, printed, [name for name, s in stated.measures.items() if isinstance(s, PrintedKeys)])
+    for split, source in (("val", stated.val), ("test", stated.test)):
+        if source:
+            taken.examples[split] = _examples(split, source, _located(source.examples, keys, texts), texts)
+    if not taken.numbers and not taken.examples:
+        raise AblateError("[experiment.results] names no number and no examples")
+    return taken
+
+
+def _check_file(path: Path, folder: Path, key: str) -> None:
+    """Raise AblateError where a file is missing, too large, or a link that leads out of the training's folder."""
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        raise AblateError(f"{key}: the command ended well and did not write {path}") from None
+    except OSError as error:
+        raise AblateError(f"{key}: {path}: {error.strerror}") from None
+    if path.is_relative_to(folder) and not path.resolve().is_relative_to(folder.resolve()):
+        raise AblateError(f"{key}: {path} is a link that leads out of {folder}")
+    if not path.is_file():
+        raise AblateError(f"{key}: {path} is not a regular file")
+    if size > LARGEST:
+        raise AblateError(f"{key}: {path} has {size / 2**20:,.0f} MiB; allowed: {LARGEST >> 20}")
+
+
+def _steps_of(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the fields of each step of a file, nested names with dots; a .json file has one."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        if path.suffix == ".csv":
+            yield from csv.DictReader(text.splitlines())
+            return
+        for line in [text] if path.suffix == ".json" else filter(str.strip, text.splitlines()):
+            content = json.loads(line)
+            if not isinstance(content, dict):
+                raise AblateError(f"results.file: {path}: not a JSON object")
+            yield dict(_flat(content))
+    except (ValueError, RecursionError, csv.Error) as error:
+        raise AblateError(f"results.file: {path}: cannot be read: {error}") from None
+
+
+def _flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in content.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _number(value: Any) -> float | None:
+    """Return a number, also from a text; None for a missing one and for other values."""
+    if isinstance(value, bool):
+        return float(value)
+    try:
+        return float(value) if isinstance(value, int | float) or (isinstance(value, str) and value.strip()) else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _all_numbers(steps: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return name -> field of all numbers of a file, where the study file states none."""
+    fields = {name: None for step in steps for name, value in step.items() if name and _number(value) is not None}
+    return {name.strip().replace(".", "_"): name for name in fields if name.strip() not in STEPS}
+
+
+def _take(taken: Results, steps: list[dict[str, Any]], wanted: Mapping[str, str], path: Path, has_steps: bool) -> None:
+    """Add the last value of each number, and the course of those that are not on test."""
+    numbered = [(_step_number(step, n), step) for n, step in enumerate(steps, start=1)]
+    for name, source in (wanted or _all_numbers(steps)).items():
+        values = [(step, number) for step, fields in numbered if (number := _number(fields.get(source))) is not None]
+        if not values:
+            fields = sorted({field for step in steps for field in step if field})
+            listed = ", ".join(fields[:12]) + (", ..." if fields[12:] else "")
+            raise AblateError(f"results.measures.{name}: {path} has no number {source!r}; it has {listed or 'nothing'}")
+        taken.numbers[name] = values[-1][1]
+        if has_steps and split_of(name)[0] != "test":
+            _add_course(taken, name, values)
+
+
+def _step_number(step: Mapping[str, Any], position: int) -> int:
+    stated = next((number for name in STEPS if (number := _number(step.get(name))) is not None), None)
+    return position if stated is None or not math.isfinite(stated) else int(stated)
+
+
+def _add_course(taken: Results, name: str, values: Iterable[tuple[int, float]]) -> None:
+    of_step = {int(entry["epoch"]): entry for entry in taken.history}
+    for step, value in values:
+        of_step.setdefault(step, {"epoch": step})[name] = value
+    taken.history = [of_step[step] for step in sorted(of_step)]
+
+
+def _take_printed(taken: Results, printed: Printed, names: Iterable[str]) -> None:
+    for name in names:
+        values = [(step, numbers[name]) for step, numbers in printed.steps.items() if name in numbers]
+        if not values:
+            raise AblateError(f"results.measures.{name}: no line of the output matches its expression")
+        taken.numbers[name] = values[-1][1]
+        if len(values) > 1 and split_of(name)[0] != "test":
+            _add_course(taken, name, values)
+
+
+def _examples(split: str, source: ExamplesKeys, path: Path, texts: Mapping[str, str]) -> Columns:
+    key = f"results.{split}.examples"
+    _check_file(path, Path(texts[arguments.FOLDER]), key)
+    stated = source.columns | ({"group": source.group} if source.group else {})
+    columns = columns_of(path, stated, source.example, key, f"{key}: {path}")
+    if (n := len(columns["id"])) > MOST_EXAMPLES:
+        raise AblateError(f"{key}: {n:,} examples; allowed: {MOST_EXAMPLES:,}: write one score a group")
+    return columns
+
+
+def diverged(taken: Results) -> str:
+    """Return the name of a number that is NaN or infinite; "" for none. Numbers on test are not looked at."""
+    return next((n for n, value in taken.numbers.items() if split_of(n)[0] != "test" and not math.isfinite(value)), "")

@@ -1,0 +1,75 @@
+"""What the results of a training show of its measures: the kinds of its numbers and of the columns of its examples."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ablation.errors import AblateError
+from ablation.measures import from_columns
+from ablation.measures.names import split_of
+from ablation.sources.per_example import Kinds, coded
+from ablation.store.files import read_json, write_json
+from ablation.store.workspace import TrainingFolder
+
+Columns = Mapping[str, np.ndarray]
+
+
+def coded_splits(examples: Mapping[str, Columns], task: str, where: str) -> tuple[dict[str, Columns], Kinds]:
+    """Return the columns of each split with classes counted from 0, alike in all splits, and their kinds.
+
+    Raises AblateError where the columns of the splits differ, or do not fit the task.
+    """
+    if not examples:
+        return {}, Kinds()
+    names = {split: tuple(sorted(columns)) for split, columns in examples.items()}
+    if len(set(names.values())) > 1:
+        listed = "; ".join(f"{split}: {', '.join(columns)}" for split, columns in names.items())
+        raise AblateError(f"{where}: the splits have different columns ({listed}); write the same ones")
+    of_splits, kinds = coded([dict(columns) for columns in examples.values()], task, where, by_label=True)
+    return dict(zip(examples, of_splits, strict=True)), kinds
+
+
+def write(folder: TrainingFolder, kinds: Kinds, numbers: Mapping[str, float]) -> None:
+    """Store what the results of a training have shown. Of a number only whether it is larger than 1."""
+    largest = {name: 2.0 if abs(value) > 1 else 1.0 for name, value in numbers.items()}
+    lines = {name: list(values) for name, values in kinds.lines.items()}
+    write_json(folder.columns, {"task": kinds.task, "lines": lines, "numbers": largest})
+
+
+def joined(folders: Iterable[TrainingFolder]) -> dict[str, Any]:
+    """Return the fields of `ObservedInputs` for the results in these folders: {} where there are none.
+
+    Raises AblateError where trainings have different tasks.
+    """
+    contents = [content for folder in folders if (content := read_json(folder.columns))]
+    tasks = {str(content["task"]) for content in contents if content["task"]}
+    if len(tasks) > 1:
+        raise AblateError(f"[experiment] task: the results are of different tasks ({', '.join(sorted(tasks))})")
+    lines: dict[str, list[float]] = {}
+    largest: dict[str, float] = {}
+    for content in contents:
+        for name, values in dict(content["lines"]).items():  # type: ignore[call-overload]
+            lines[name] = _either(lines.get(name), values)
+        for name, value in dict(content["numbers"]).items():  # type: ignore[call-overload]
+            largest[name] = max(value, largest.get(name, 0.0))
+    return {"task": "".join(tasks), "examples_like": lines, "largest": largest} if contents else {}
+
+
+def _either(first: list[float] | None, second: list[float]) -> list[float]:
+    """Return the kind that covers both: all classes, or scores that are not of 0 and 1 alone."""
+    if first is None:
+        return second
+    if len(first) != len(second):
+        return max(first, second, key=len)
+    return first if first != [0.0, 1.0] else second
+
+
+def validation(columns: Columns, kinds: Kinds, numbers: Mapping[str, float], where: str) -> dict[str, float]:
+    """Return the score of each measure on validation: computed from its columns, or stated as val_ and its name."""
+    stated = {split_of(name)[1]: value for name, value in numbers.items() if split_of(name)[0] == "val"}
+    if not columns:
+        return stated
+    measures = from_columns.measures_of(columns, {}, kinds.task, where)
+    computed = {name: m.value(columns) for name, m in measures.items() if m.follows_from(columns)}
+    return {**stated, **computed}

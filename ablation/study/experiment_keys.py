@@ -1,0 +1,114 @@
+"""Keys of [experiment] in a study file: a plug-in, or a command with its factors and the files of its results."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ablation.study.levels import floats
+
+COMMAND = "command"  # plug-in of studies that state a command
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Ends = Literal["done", "diverged", "failed", "interrupted", "out of memory"]
+
+
+class FactorKeys(BaseModel):
+    """Keys of a factor in [experiment.factors]: what a signature states of a parameter."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=True)
+
+    title: str = Field(default="", description="a string")
+    default: Any = Field(default=None, description="the level of rows that state none")
+    choices: list[str | int | float] | None = Field(
+        default=None, min_length=1, description="a list of the allowed levels"
+    )
+    above: Number | None = Field(default=None, description="a number; levels are larger")
+    below: Number | None = Field(default=None, description="a number; levels are smaller")
+    least: Number | None = Field(default=None, alias="from", description="a number, the smallest level")
+    most: Number | None = Field(default=None, alias="to", description="a number, the largest level")
+    if_true: str | None = Field(default=None, alias="true", description="a string: the arguments for true")
+    if_false: str | None = Field(default=None, alias="false", description="a string: the arguments for false")
+    join: str = Field(default=",", description="a string between the parts of a list")
+
+
+class PrintedKeys(BaseModel):
+    """A number that a command prints: regular expressions for its value and its step."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    stdout: str = Field(description="a regular expression with a group `value`, or one group")
+    step: str = Field(default="", description="a regular expression with one group: the step that later numbers are of")
+
+
+class ExamplesKeys(BaseModel):
+    """A file of examples of one split, and what its columns mean."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    examples: str = Field(description="a path, as in {folder}/test.csv")
+    example: str = Field(default="", description="the name of a column, the id of the example")
+    group: str = Field(default="", description="the name of a column")
+    columns: dict[str, str] = Field(
+        default_factory=dict, description="a table: label, predicted, ... = the name of a column"
+    )
+
+
+class ResultKeys(BaseModel):
+    """Keys of [experiment.results]: where the numbers and the examples of a training are."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    file: str = Field(default="", description="a path of a .json, .jsonl or .csv file, as in {folder}/metrics.json")
+    take: Literal["last"] = Field(default="last", description="last: the step whose numbers count")
+    val: ExamplesKeys | None = Field(default=None, description='a table: { examples = "{folder}/val.csv" }')
+    test: ExamplesKeys | None = Field(default=None, description='a table: { examples = "{folder}/test.csv" }')
+    measures: dict[str, str | PrintedKeys] = Field(
+        default_factory=dict, description="a table: val_NAME, test_NAME or NAME = a field of the file"
+    )
+
+
+class ExperimentKeys(BaseModel):
+    """Keys of [experiment]."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    plugin: str = Field(default="", description="the name of an experiment")
+    task: Literal["", "classes", "numbers", "scores", "scalars"] = Field(
+        default="", description="classes, numbers, scores or scalars: what the columns of the examples are"
+    )
+    command: str | list[str] | None = Field(
+        default=None, min_length=1, description="a command line, or a list with one string for each argument"
+    )
+    name: str = Field(default="", description="a string: trainings of equal names, versions and levels are one")
+    version: int = Field(
+        default=1, ge=0, description="a whole number; count it up when the same levels mean something new"
+    )
+    cwd: str = Field(default=".", description="a folder, relative to this file, in which the command runs")
+    resume: str = Field(default="", description="arguments that are added where a checkpoint is there")
+    checkpoint: str = Field(default="", description="a pattern of paths, as in {folder}/ckpt/*.pt")
+    grace: str = Field(default="60s", description="a time, as in 60s: from SIGTERM to SIGKILL")
+    ends: dict[str, Ends] = Field(
+        default_factory=dict, description='a table: exit code = "diverged", "interrupted", "out of memory", "failed"'
+    )
+    env: dict[str, str] = Field(default_factory=dict, description="a table: variable = a string")
+    settings: dict[str, str | int | float | bool] = Field(
+        default_factory=dict, description="a table: name = a value of the command that is no factor"
+    )
+    factors: dict[str, FactorKeys] = Field(
+        default_factory=dict, description="a table: factor = { default = ..., from = ..., to = ... }"
+    )
+    results: ResultKeys = Field(
+        default_factory=ResultKeys, description="a table: [experiment.results], then file = a path"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_command(cls, keys: Any) -> Any:
+        """Name the plug-in of studies that state a command. Numbers of TOML were read as decimals."""
+        if not isinstance(keys, dict):
+            return keys
+        of_command = {"plugin": COMMAND} if "command" in keys and "plugin" not in keys else {}
+        return {**floats(keys), **of_command}
+
+    @property
+    def is_command(self) -> bool:
+        return self.plugin == COMMAND
