@@ -10,10 +10,9 @@ from typing import Any
 
 from ablation.errors import AblateError
 from ablation.nearest import nearest
-from ablation.study.experiment_keys import COMMAND
 
 DEFAULT = "keras_head"
-IMPORTED = "imported"
+IMPORTED, COMMAND = "imported", "command"
 BUILT_IN = {
     DEFAULT: "ablation.experiments.keras_head.experiment",
     IMPORTED: "ablation.experiments.imported.experiment",

@@ -6,7 +6,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ablation.study.levels import floats
 
-COMMAND = "command"  # plug-in of studies that state a command
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Ends = Literal["done", "diverged", "failed", "interrupted", "out of memory"]
 
@@ -102,13 +101,11 @@ class ExperimentKeys(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _of_command(cls, keys: Any) -> Any:
-        """Name the plug-in of studies that state a command. Numbers of TOML were read as decimals."""
-        if not isinstance(keys, dict):
-            return keys
-        of_command = {"plugin": COMMAND} if "command" in keys and "plugin" not in keys else {}
-        return {**floats(keys), **of_command}
+    def _with_floats(cls, keys: Any) -> Any:
+        """Return the keys with floats in place of decimals, as which the numbers of a study file are read."""
+        return floats(keys)
 
     @property
-    def is_command(self) -> bool:
-        return self.plugin == COMMAND
+    def trains(self) -> bool:
+        """True where an experiment is stated, so that results need not be imported."""
+        return bool(self.plugin) or self.command is not None

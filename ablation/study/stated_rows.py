@@ -129,8 +129,11 @@ def factors_of(path: Path, file: StudyKeys) -> ExperimentFactors:
 
     Raises AblateError where a declaration is wrong.
     """
-    plugin = file.experiment.plugin or experiments.DEFAULT
+    stated = file.experiment
+    plugin = stated.plugin or (experiments.DEFAULT if stated.command is None else experiments.COMMAND)
     loaded = experiments.load(plugin)
+    if stated.command is not None and plugin != experiments.COMMAND:
+        raise AblateError(f"{path}: experiment: plugin and command are both stated; state one")
     if declared := getattr(loaded, "declared", None):
         loaded = declared(path, file)
     return ExperimentFactors(loaded, schema_of(loaded, plugin))

@@ -77,7 +77,7 @@ class StudyKeys(BaseModel):
     @property
     def is_imported(self) -> bool:
         """True where all results are imported: there is no experiment that trains what the source lacks."""
-        return self.imported is not None and "plugin" not in self.experiment.model_fields_set
+        return self.imported is not None and not self.experiment.trains
 
 
 TABLES: dict[str, type[BaseModel]] = {
