@@ -33,6 +33,7 @@ def run(
     inline: Flag | None = None,
     timeout: Scalar | None = None,
     retry: Texts | None = None,
+    code: Scalar | None = None,
     strict: Texts | None = None,
     keep: Scalar | None = None,
     replicate_reference: Scalar | None = None,

@@ -17,7 +17,7 @@ from ablation.errors import AblateError
 FLAGS = ("inline", "json", "quiet", "skip_bad", "verbose")
 LISTS = ("classes", "slots")  # several texts, separated by commas
 REPEATED = ("option", "retry", "strict")  # options that are repeated for each of several values
-VALUES = ("data", "drain", "keep", "limit", "name", "register", "replicate_reference", "scheduler", "storage",
+VALUES = ("data", "drain", "code", "keep", "limit", "name", "register", "replicate_reference", "scheduler", "storage",
           "timeout", "tls_ca", "tls_cert", "tls_key", "trackers", "tracking", "workspace")  # fmt: skip
 OPTIONS = tuple(sorted((*FLAGS, *LISTS, *REPEATED, *VALUES, "seeds", "set")))
 ALLOWED = {

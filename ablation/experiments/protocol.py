@@ -44,7 +44,7 @@ class Prepared:
     """Inputs of the trainings of a study, read and checked.
 
     `data`: name of the data in a record. `store`: function that writes the files which workers and later commands read.
-    `disk`: bytes of these files, by kind ("pixels").
+    `disk`: bytes of these files, by kind ("pixels"). `code`: path -> text of the user's files that trainings run.
     """
 
     inputs: Inputs
@@ -52,6 +52,7 @@ class Prepared:
     notes: Sequence[str] = ()
     store: Callable[[], None] = lambda: None
     disk: Mapping[str, int] = field(default_factory=dict)
+    code: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -137,6 +137,7 @@ class Record(BaseModel):
     notes: tuple[str, ...] = ()  # sentences about replaced inputs
     keep: str = "selected"  # the rows whose weights are kept on disk
     imports: Imports = Imports()
+    kept_changes: tuple[str, ...] = ()  # changes of code that the user has accepted: path and both digests
 
     @property
     def all_notes(self) -> tuple[str, ...]:

@@ -102,6 +102,11 @@ class TrainingFolder:
         return self.path / "child"
 
     @property
+    def code(self) -> Path:
+        """Digests of the user's files that the training ran."""
+        return self.path / "code.json"
+
+    @property
     def columns(self) -> Path:
         """Kinds of the columns and numbers of the results."""
         return self.path / "columns.json"
@@ -252,12 +257,22 @@ class Workspace:
         """File with the old and new ids of renamed trainings."""
         return self.root / "trained" / "aliases.json"
 
+    def code(self, sha256: str) -> Path:
+        """Return the path of a text of user's code."""
+        return self.root / "cache" / "code" / sha256
+
+    @property
+    def superseded(self) -> Path:
+        """Folder of trainings whose code has changed since, and which were trained again."""
+        return self.root / "trained" / "superseded"
+
     def training(self, key: str) -> TrainingFolder:
         return TrainingFolder(self.root / "trained" / key)
 
     def trainings(self) -> list[TrainingFolder]:
         """Return the folders of all trainings of all studies. Their order has no meaning."""
-        return [TrainingFolder(path) for path in sorted((self.root / "trained").glob("*")) if path.is_dir()]
+        paths = sorted((self.root / "trained").glob("*"))
+        return [TrainingFolder(path) for path in paths if path.is_dir() and path != self.superseded]
 
     def images(self, digest: str) -> ImagesFolder:
         return ImagesFolder(self.root / "cache" / "images" / digest)

@@ -26,9 +26,9 @@ class CheckedOptions:
     old: Record | None
     missing: tuple[Trial, ...] | None
 
-    def missing_of(self, record: Record) -> list[Trial]:
-        """Return the trials of a record without a result."""
-        if record == self.old and self.missing is not None:
+    def missing_of(self, record: Record, is_stale: bool = False) -> list[Trial]:
+        """Return the trials of a record without a result. `is_stale`: whether results were moved aside meanwhile."""
+        if record == self.old and self.missing is not None and not is_stale:
             return list(self.missing)
         return plan.missing(self.workspace, record, record.grid.trials(), self.options.retry)
 

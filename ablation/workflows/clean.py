@@ -16,6 +16,7 @@ KINDS = {
     "heads": "of rows that no study keeps; evaluating such a row would retrain it",
     "features": "and decoded images, which the next `ablate run` computes again",
     "trainings": "that no study here uses",
+    "superseded": "trainings that were repeated, because their code had changed",
     "leftovers": "unfinished files of processes that died",
 }
 
@@ -57,6 +58,7 @@ def _trainings(workspace: Workspace) -> Iterator[tuple[str, Path]]:
 
 def _paths(workspace: Workspace) -> Iterator[tuple[str, Path]]:
     yield from _trainings(workspace)
+    yield from (("superseded", p) for p in sorted(workspace.superseded.glob("*")))
     yield from (("features", p) for p in sorted(workspace.root.glob("cache/features/*.*")))
     yield from (("features", p) for p in sorted(workspace.root.glob("cache/images/*/pixels-*.npy")))
     yield from (("leftovers", p) for p in sorted(workspace.root.rglob(f"{TEMPORARY}*")))

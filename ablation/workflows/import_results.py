@@ -85,8 +85,8 @@ def _mixed(imported: Import) -> tuple[RunSummary, list[str]]:
         old = records.read(workspace.study(imported.name))
         if old is None:
             raise AblateError(
-                f"{imported.path}: its missing rows are trained by {imported.keys.experiment.plugin or 'its command'}; import "
-                f"and train them with `ablate run --grid {imported.path}`"
+                f"{imported.path}: its missing rows are trained by {imported.keys.experiment.plugin or 'its command'}; "
+                f"import and train them with `ablate run --grid {imported.path}`"
             )
         record, mixture = mixed_study.mixed(imported, mixed_study.with_imports(old, Imports()))
         changes = _changed(_imported_scores(workspace, old), mixture.scores(record))

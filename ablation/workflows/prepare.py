@@ -12,7 +12,7 @@ from ablation.store.record import Record
 from ablation.store.workspace import Workspace
 from ablation.study.grid import Trial
 from ablation.study.study_keys import from_results
-from ablation.workflows import mixed_study
+from ablation.workflows import code_changes, mixed_study
 from ablation.workflows.checked_options import CheckedOptions
 from ablation.workflows.mixed_study import Mixture
 from ablation.workflows.run_options import RunOptions
@@ -25,6 +25,7 @@ class PreparedStudy:
     record: Record
     prepared: Prepared
     mixture: Mixture | None = None  # imported results that are to be stored
+    outdated: frozenset[str] = frozenset()  # keys of trainings that are to be trained again, because code has changed
 
     def store(self, workspace: Workspace) -> None:
         """Write the files that workers and later commands read; the record is written last."""
@@ -57,7 +58,26 @@ def prepare(checked: CheckedOptions, watch: ProgressListener) -> PreparedStudy:
     if old:
         records.refuse_other(old, record)
     plan.refuse_unlike(workspace, record)
-    return PreparedStudy(*_with_imports(options, record, old, prepared))
+    record, outdated = _with_code(options, record, old, prepared, watch)
+    return PreparedStudy(*_with_imports(options, record, old, prepared), outdated)
+
+
+def _with_code(
+    options: RunOptions, record: Record, old: Record | None, prepared: Prepared, watch: ProgressListener
+) -> tuple[Record, frozenset[str]]:
+    """Return the record with the changes of code that are kept, and the keys of the trainings to repeat.
+
+    Raises AblateError where code has changed, and the user has not decided what to do.
+    """
+    kept = old.kept_changes if old else ()
+    if not prepared.code:
+        return record, frozenset()
+    workspace = Workspace(options.workspace)
+    changes = code_changes.changes(workspace, record, prepared.code)
+    new = code_changes.decided(changes, options.code, kept, watch)
+    if options.code == code_changes.RETRAIN:
+        return record, frozenset(key for change in changes for key in change.trainings)
+    return record.model_copy(update={"kept_changes": (*kept, *(change.key for change in new))}), frozenset()
 
 
 def _with_imports(

@@ -30,6 +30,7 @@ from ablation.trackers.client import Client
 from ablation.trackers.local_copies import local_copies
 from ablation.trackers.optuna_importances import importances
 from ablation.trackers.trackers import Trackers
+from ablation.workflows import code_changes
 from ablation.workflows.checked_options import CheckedOptions
 from ablation.workflows.prepare import prepare
 from ablation.workflows.publish import for_trackers
@@ -63,6 +64,7 @@ def sweep(checked: CheckedOptions, warm_pool: WarmPool, watch: ProgressListener,
     with workspace.lock():
         study_history.note(workspace.study(record.name), options.files)  # before a first record is written
         study.store(workspace)
+        code_changes.supersede(workspace, record.name, outdated := study.outdated, watch)
         del study  # frees the pixels, which workers map from disk
         with (
             recorder.Recorder(watch, workspace.study(record.name), _slot_names(options), options.command) as watch,
@@ -70,7 +72,7 @@ def sweep(checked: CheckedOptions, warm_pool: WarmPool, watch: ProgressListener,
         ):
             interrupts.say = watch.say
             study_run = StudyRun(workspace, record, Retention(workspace, record), trackers, watch)
-            missing = checked.missing_of(record)
+            missing = checked.missing_of(record, is_stale=bool(outdated))
             _train(missing, options, warm_pool, study_run, interrupts)
             if interrupts.asked:
                 raise KeyboardInterrupt

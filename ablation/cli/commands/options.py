@@ -227,6 +227,11 @@ RUN_OPTIONS: tuple[Callable[..., Any], ...] = (
         help="Train diverged trials again.",
     ),
     click.option(
+        "--code",
+        type=Choice(["keep", "retrain"]),
+        help="Where your code has changed since rows were trained: keep their results, or train them again.",
+    ),
+    click.option(
         "--keep",
         type=Choice(["all", "selected", "none"]),
         default="selected",

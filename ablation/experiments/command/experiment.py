@@ -4,20 +4,23 @@ import glob
 import os
 import shlex
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from ablation import durations
+from ablation.analysis.check_context import CheckContext
 from ablation.engine import attempts, slots
 from ablation.engine.run import Run
 from ablation.errors import AblateError
-from ablation.experiments import observation
+from ablation.experiments import mixed_code, observation
 from ablation.experiments.child import process
 from ablation.experiments.child.process import Ended
 from ablation.experiments.command import arguments, declared_command, results
+from ablation.experiments.command import code as code_of_command
 from ablation.experiments.command.declared_command import WHERE, declared
 from ablation.experiments.command.ended import status_of
 from ablation.experiments.observed import ObservedInputs
@@ -25,9 +28,10 @@ from ablation.experiments.protocol import Prepared, Request
 from ablation.measures import from_columns
 from ablation.measures.measure import Measure
 from ablation.measures.names import split_of
+from ablation.model.diagnostic import Diagnostic
 from ablation.outcomes import Failure, Status
 from ablation.progress.listener import ProgressListener
-from ablation.store import record, result
+from ablation.store import code, record, result
 from ablation.store.files import write_json
 from ablation.store.record import Record
 from ablation.store.result import Result
@@ -35,11 +39,13 @@ from ablation.store.training import Training as AnyTraining
 from ablation.store.workspace import Workspace
 from ablation.study.experiment_keys import ExperimentKeys, FactorKeys
 from ablation.study.grid import NOTHING, Grid
+from ablation.study.levels import Condition
 
 __all__ = ["declared", "given", "observed", "prepare", "train"]  # beside the constants below
 name, version = "command", 1
 measures: Mapping[str, Measure] = {}  # the results' own: see Inputs.measures
 measures_from_results = True
+pages = str(Path(__file__).parent / "pages")
 varies = "what the command does with its seed"
 RUN_FILE = "run.json"  # what the command may read of its training
 
@@ -51,11 +57,16 @@ class factors(BaseModel):
 class Inputs(ObservedInputs):
     """Measures of a study's results, as far as results have shown them. `line`: the command, for readers.
 
-    `expected`: names of measures that the study file states before there is a result.
+    `expected`: names of measures that the study file states before there is a result. `code`: path -> digest of the
+    user's files that trainings run now.
     """
 
     line: str = ""
     expected: tuple[str, ...] = ()
+    code: dict[str, str] = Field(default_factory=dict)
+
+    def given(self, condition: Condition) -> dict[str, Any]:
+        return {"code": self.code}
 
     def measures(self, declared: Mapping[str, Measure]) -> Mapping[str, Measure]:
         """Return the measures of the results; before there are any, those that the study file names."""
@@ -74,9 +85,13 @@ class Inputs(ObservedInputs):
 
 
 class Training(AnyTraining):
-    """One call of the command. `keys`: [experiment] of the study file; `cwd` is absolute."""
+    """One call of the command.
+
+    `keys`: [experiment] of the study file; `cwd` is absolute. `code`: see `Inputs`.
+    """
 
     keys: ExperimentKeys
+    code: dict[str, str] = Field(default_factory=dict)
 
 
 def given(grid: Grid) -> dict[str, Any]:
@@ -97,7 +112,10 @@ def prepare(request: Request, watch: ProgressListener) -> Prepared:
     earlier_kinds = (
         earlier.model_dump(include={"largest", "task", "examples_like"}) if isinstance(earlier, Inputs) else {}
     )
-    return Prepared(Inputs(line=line, expected=expected or ("test_score",), **earlier_kinds))
+    texts = code_of_command.texts(keys)
+    digests = {path: code.digest(text) for path, text in texts.items()}
+    inputs = Inputs(line=line, expected=expected or ("test_score",), code=digests, **earlier_kinds)
+    return Prepared(inputs, store=partial(code.store, request.workspace, texts), code=texts)
 
 
 def observed(workspace: Workspace, record: Record) -> Inputs:
@@ -111,10 +129,23 @@ def observed(workspace: Workspace, record: Record) -> Inputs:
     return inputs.model_copy(update=kinds) if kinds else inputs
 
 
+def examine(workspace: Workspace, record: Record) -> dict[int, set[mixed_code.Version]]:
+    """Return the versions of code that the trainings of each row ran."""
+    return mixed_code.versions(workspace, record)
+
+
+def diagnostics() -> dict[str, Callable[[CheckContext], Diagnostic | None]]:
+    """Return the warnings of commands: code -> check."""
+    return {"MIXED_CODE": mixed_code.mixed_code}
+
+
 def train(training: Training, run: Run) -> Status | None:
     """Call the command, and write its results."""
     keys, folder = training.keys, run.folder.child
     folder.mkdir(parents=True, exist_ok=True)
+    if changed := code_of_command.changed_since(keys, training.code):
+        raise Failure(Status.FAILED, f"{changed} has changed since this command began; run it again", is_contract=True)
+    code.note(run.folder, training.code)
     values = _values(training, folder)
     texts = {name: str(value) for name, value in {**keys.settings, **values}.items()}
     texts |= {n: arguments.shown(v, keys.factors.get(n, FactorKeys())) for n, v in training.condition.items()}

@@ -1,0 +1,60 @@
+"""Code of trainings: the texts of a user's files, each stored once by its digest, and whether two texts differ."""
+
+import ast
+import difflib
+import hashlib
+from collections.abc import Iterator, Mapping
+
+from ablation.store.files import read_json, write_json, write_text
+from ablation.store.workspace import TrainingFolder, Workspace
+
+
+def digest(text: str) -> str:
+    """Return the digest under which a text is stored."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def store(workspace: Workspace, texts: Mapping[str, str]) -> None:
+    """Store the texts of files that are not stored yet. `texts`: path -> text."""
+    for text in texts.values():
+        path = workspace.code(digest(text))
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_text(path, text)
+
+
+def stored(workspace: Workspace, sha256: str) -> str | None:
+    """Return the stored text with this digest; None where it is missing."""
+    path = workspace.code(sha256)
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def note(folder: TrainingFolder, digests: Mapping[str, str]) -> None:
+    """Store the code of a training: path -> digest of its text."""
+    write_json(folder.code, dict(digests))
+
+
+def of_training(folder: TrainingFolder) -> dict[str, str]:
+    """Return the code of a training: path -> digest of its text; {} where none is stored."""
+    return {path: str(sha256) for path, sha256 in (read_json(folder.code) or {}).items()}
+
+
+def is_changed(path: str, before: str | None, after: str | None) -> bool:
+    """Return whether a text means something else now. Of Python files comments and layout mean nothing.
+
+    `before`, `after`: texts; None where a file is missing.
+    """
+    if before == after:
+        return False
+    if before is None or after is None or not path.endswith(".py"):
+        return True
+    try:
+        return ast.dump(ast.parse(before)) != ast.dump(ast.parse(after))
+    except (SyntaxError, ValueError, RecursionError):
+        return True
+
+
+def difference(path: str, before: str | None, after: str | None) -> Iterator[str]:
+    """Yield the lines of a unified diff of two texts."""
+    first, second = (before or "").splitlines(), (after or "").splitlines()
+    yield from difflib.unified_diff(first, second, f"{path} (as trained)", f"{path} (now)", lineterm="", n=1)
