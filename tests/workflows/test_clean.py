@@ -28,7 +28,14 @@ def kinds(workspace: Path) -> dict[str, int]:
 
 def test_what_no_study_needs_is_found(ran: Path):
     """Features and pixels, unused trainings and half-written files; heads and checkpoints that are kept are not."""
-    assert kinds(ran / "runs") == {"checkpoints": 0, "heads": 0, "features": 3, "trainings": 1, "leftovers": 1}
+    assert kinds(ran / "runs") == {
+        "checkpoints": 0,
+        "heads": 0,
+        "features": 3,
+        "trainings": 1,
+        "superseded": 0,
+        "leftovers": 1,
+    }
 
 
 def test_without_yes_nothing_is_deleted(ran: Path):
@@ -64,7 +71,14 @@ def test_kinds_are_chosen_and_checked(ran: Path, tmp_path: Path):
     """A kind that does not exist is refused with those that do; a workspace that is not there is named."""
     shutil.copytree(ran, tmp_path, dirs_exist_ok=True)
     assert in_process("clean", "trainings", "--yes", cwd=tmp_path).returncode == 0
-    assert kinds(tmp_path / "runs") == {"checkpoints": 0, "heads": 0, "features": 3, "trainings": 0, "leftovers": 1}
+    assert kinds(tmp_path / "runs") == {
+        "checkpoints": 0,
+        "heads": 0,
+        "features": 3,
+        "trainings": 0,
+        "superseded": 0,
+        "leftovers": 1,
+    }
     wrong = in_process("clean", "everything", cwd=tmp_path)
     assert (wrong.returncode, "allowed: checkpoints, heads" in wrong.stderr) == (2, True)
     assert "no such folder" in in_process("clean", "--workspace", "none", cwd=tmp_path).stderr
