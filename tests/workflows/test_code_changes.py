@@ -159,7 +159,8 @@ def test_only_files_that_git_tracks_are_code(tmp_path: Path, monkeypatch: pytest
 @pytest.mark.parametrize(
     ("before", "after", "is_changed"),
     [("x = 1\n", "x = 1  # one\n", False), ("x = 1\n", "x = 2\n", True), ("x = 1\n", None, True),
-     (None, "x = 1\n", True), ("x = (\n", "x = ( \n", True), ("def f():\n  return 1\n", "def f():\n    return 1\n", False)],
+     (None, "x = 1\n", True), ("x = (\n", "x = ( \n", True),
+     ("def f():\n  return 1\n", "def f():\n    return 1\n", False)],
 )  # fmt: skip
 @pytest.mark.unit
 def test_python_is_compared_by_its_syntax_tree(before: str | None, after: str | None, is_changed: bool):
