@@ -20,6 +20,7 @@ from ablation.cli.commands import (
     status,
     sync,
     table,
+    try_trial,
     ui,
     verify,
     worker,
@@ -28,6 +29,7 @@ from ablation.cli.commands import (
 COMMANDS = (
     run.run,
     plan.plan,
+    try_trial.try_trial,
     table.table,
     report.report,
     verify.verify,

@@ -296,6 +296,18 @@ def plan_options(command: Any) -> Any:
     return command
 
 
+# Options of `run` that change nothing in one trial in the foreground.
+NOT_TRIED = (*NOT_PLANNED, "seeds", "inline", "retry", "code", "keep", "replicates", "workspace", "name", "slots")
+
+
+def try_options(command: Any) -> Any:
+    """Add the options of `run`. All are accepted, so that a trial of any `run` can be tried."""
+    command = run_options(command)
+    for option in command.__click_params__:
+        option.hidden = option.name in NOT_TRIED
+    return command
+
+
 def row_options(command: Any) -> Any:
     """Add the options of commands that apply a trained row to other images."""
     for option in (

@@ -123,9 +123,13 @@ def _line(forecast: Forecast, job: Job, factors: Sequence[str]) -> dict[str, str
         **{name: short(name, levels[name]) for name in factors},
         "left": str(job.epochs_left),
         "state": job.state,
-        "time": duration(of_job(job, forecast.rows, forecast.costs)) if job.missing else "",
+        "time": _time(forecast, job) if job.missing else "",
         "fits": _fits(forecast, job),
     }
+
+
+def _time(forecast: Forecast, job: Job) -> str:
+    return duration(of_job(job, forecast.rows, forecast.costs)) if forecast.timed else "?"
 
 
 def _answer(forecast: Forecast, trial: Trial) -> str:

@@ -60,7 +60,7 @@ def _columns(record: Record, rows: pd.DataFrame, analysis: Analysis | None) -> I
     if any(record.grid.labels):
         yield Column("label", "Row", "text")
     if not all(record.grid.labels):
-        for factor in record.grid.varying or ("backbone",):
+        for factor in record.grid.varying or record.grid.factors.names[:1]:
             yield Column(factor, record.grid.titles[factor], "factor", "Factors")
     if len({len(record.grid.seeds_of(row)) for row in rows.row}) > 1:
         yield Column("n_seeds", "n", "count")

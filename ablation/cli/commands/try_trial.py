@@ -1,0 +1,45 @@
+"""`ablate try`: run one trial in the foreground."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ablation.cli.commands.options import asked_for, try_options
+from ablation.fast_imports import loading
+
+
+@click.command(name="try")
+@try_options
+@click.option("--row", type=int, metavar="N", help="Number of the row. Default: the reference.")
+@click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed. Default: the first one of the study.")
+def try_trial(row: int | None, seed: int | None, **asked: Any) -> int:
+    """Run one trial in the foreground, outside the workspace.
+
+    What the training prints is shown as it comes, then its numbers on validation, and which columns it returned for
+    test; these stay closed. Nothing is written in the workspace. The files of a trial that failed are kept in a
+    temporary folder, which is named.
+
+    \b
+    ablate try mine.toml
+    ablate try mine.toml --row 3 --set epochs=1
+    """
+    options = asked_for(**asked)
+    from ablation.cli.terminal import progress, tried_text
+
+    with loading():
+        from ablation.workflows import try_trial as workflow
+
+    folder = Path(tempfile.mkdtemp(prefix="ablate-try-"))
+    is_done = False
+    try:
+        with progress.watch(quiet=True) as watch:
+            outcome = workflow.try_trial(options, row, seed, folder, watch, lambda text: click.echo(text, nl=False))
+        is_done = outcome.status == "done"
+        click.echo(tried_text.draw(outcome))
+    finally:
+        if is_done or not list(folder.glob("trained/*")):
+            shutil.rmtree(folder, ignore_errors=True)
+    return 0 if is_done else 1

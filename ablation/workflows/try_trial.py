@@ -1,0 +1,128 @@
+"""Workflow of `ablate try`: one trial in the foreground, in a folder of its own, without trackers."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ablation.errors import AblateError
+from ablation.outcomes import Status
+from ablation.progress.listener import ProgressListener
+from ablation.store import record as records
+from ablation.store import result
+from ablation.store.examples import Examples
+from ablation.store.workspace import Workspace
+from ablation.study.grid import NOTHING, Grid
+from ablation.workflows.run_options import NO_TRACKERS, RunOptions
+from ablation.workflows.run_study import run_study
+
+NAME = "try"  # of the study in the folder
+LOOK = 0.1  # seconds between two looks at a log
+
+
+@dataclass(frozen=True)
+class Tried:
+    """Outcome of one trial.
+
+    `scores`: split -> measure -> value, without test. `costs`: cost -> value. `steps`: number of steps with numbers.
+    `examples`: split -> column -> kind and size, such as "int64, 899"; numbers on test stay closed. `folder`: folder of
+    the training.
+    """
+
+    status: Status
+    reason: str
+    seconds: float
+    folder: Path
+    scores: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    costs: Mapping[str, float] = field(default_factory=dict)
+    steps: int = 0
+    examples: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+def try_trial(
+    options: RunOptions, row: int | None, seed: int | None, folder: Path, watch: ProgressListener,
+    show: Callable[[str], None],
+) -> Tried:  # fmt: skip
+    """Run one trial of a study in a folder of its own, and return what it gave.
+
+    Args:
+        options: Options of `ablate run`.
+        row: Number of the row; None for the reference.
+        seed: Seed; None for the first one of the study.
+        folder: Empty folder.
+        watch: Listener for progress and notes.
+        show: Receives what the training prints, as it comes.
+
+    Raises:
+        AblateError: The input is wrong; there is no such row.
+        KeyboardInterrupt: A signal arrived.
+    """
+    grid = _one(options.grid, options.grid.reference if row is None else row, seed)
+    one = replace(
+        options, grid=grid, workspace=folder, name=NAME, inline=True, trackers=NO_TRACKERS, replicates=None,
+        imported=None, files=(), keep="none", code=None, scheduler=None, timeout=None,
+    )  # fmt: skip
+    with _following(folder, show):
+        run_study(one, watch)
+    workspace = Workspace(folder)
+    record = records.need(workspace, NAME)
+    trial = next(record.grid.trials())
+    of_training = workspace.training(record.training_key(trial))
+    stored = result.read(of_training, trial.step)
+    if stored is None:
+        return Tried(Status.INTERRUPTED, "", 0.0, of_training.path)
+    examples = {
+        split: Examples.read(of_training.predictions(split, trial.step), sha256)
+        for split, sha256 in stored.predictions.items()
+    }
+    return Tried(
+        stored.outcome, stored.reason, stored.seconds, of_training.path, stored.scores,
+        stored.costs, len(stored.history), {split: _kinds(e) for split, e in examples.items()},
+    )  # fmt: skip
+
+
+def _one(grid: Grid, row: int, seed: int | None) -> Grid:
+    """Return the grid of one row with one seed. Raises AblateError where there is no such row."""
+    if not 1 <= row <= len(grid.rows):
+        raise AblateError(f"--row {row}: the study has rows 1 to {len(grid.rows)}")
+    return grid.model_copy(
+        update={
+            "rows": (grid.rows[row - 1],), "labels": (grid.labels[row - 1],), "published": ({},), "reference": 1,
+            "seeds": (grid.seeds[0] if seed is None else seed,), "comparisons": (), "conflicts": (),
+            "select_on": NOTHING,
+        }
+    )  # fmt: skip
+
+
+def _kinds(examples: Examples) -> dict[str, str]:
+    """Return the kind and size of each column; of a number its kind alone."""
+    columns = {name: f"{array.dtype}, {' x '.join(map(str, array.shape))}" for name, array in examples.columns.items()}
+    return {**columns, **dict.fromkeys(examples.numbers, "a number")}
+
+
+@contextmanager
+def _following(folder: Path, show: Callable[[str], None]) -> Iterator[None]:
+    """Pass on what a child process prints, while the block runs."""
+    ended = threading.Event()
+    thread = threading.Thread(target=_follow, args=(folder, show, ended), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _follow(folder: Path, show: Callable[[str], None], ended: threading.Event) -> None:
+    n_shown, is_last = 0, False
+    while not is_last:
+        is_last = ended.is_set()
+        for log in folder.glob("trained/*/child/log"):
+            with open(log, "rb") as file:
+                file.seek(n_shown)
+                if more := file.read():
+                    n_shown += len(more)
+                    show(more.decode(errors="replace"))
+        time.sleep(0 if is_last else LOOK)
