@@ -46,6 +46,13 @@ def test_commands_are_timed():
     ]
 
 
+def test_overhead_is_measured():
+    """It prints a line for each loop."""
+    lines = run(BENCHMARKS / "overhead.py", "--trials", 2).splitlines()
+    loops = [line.split("  ")[0] for line in lines]
+    assert loops[:6] == ["loop", "floor", "ablate, inline", "ablate, workers", "joblib, 2 jobs", "Optuna, SQLite"]
+
+
 def test_coverage_is_counted():
     """It prints a Markdown table: a line for each kind of evidence that was asked for, with a verdict."""
     lines = run(BENCHMARKS / "coverage.py", "--studies", 2, "--lines", "scalars, the same").splitlines()

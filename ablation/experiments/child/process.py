@@ -1,6 +1,7 @@
 """Process group of a child, as its worker starts, watches and ends it. No process of it outlives the call."""
 
 import contextlib
+import json
 import os
 import select
 import signal
@@ -14,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ablation.experiments.child.log import BoundedLog
-from ablation.store.files import write_json
 
 HELPER = Path(__file__).with_name("helper.py")
 LOOK = 0.1  # seconds between two looks at a running child
@@ -75,7 +75,7 @@ def run(start: Start, on_line: Callable[[str], None], stopping: Callable[[], boo
                 _signal(process.pid, signal.SIGTERM)
             if asked is not None and time.monotonic() - asked > start.grace:
                 _signal(process.pid, signal.SIGKILL)
-            closed.wait(LOOK) if not closed.is_set() else time.sleep(LOOK / 10)
+            closed.wait(LOOK) if not closed.is_set() else time.sleep(LOOK / 100)
         _signal(process.pid, signal.SIGKILL)  # what the command started and left
         code, memory = _reaped(process)
         output.join(LAST_WORDS)
@@ -96,7 +96,9 @@ def _group(start: Start) -> Iterator["subprocess.Popen[bytes]"]:
     alive, held = os.pipe()
     lock = os.open(os.devnull, os.O_RDONLY) if start.lock is None else os.dup(start.lock)
     path = start.folder / "start.json"
-    write_json(path, {"argv": list(start.argv), "cwd": str(start.cwd), "alive": alive, "locked": lock})
+    path.write_text(
+        json.dumps({"argv": list(start.argv), "cwd": str(start.cwd), "alive": alive, "locked": lock}), encoding="utf-8"
+    )
     try:
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(HELPER), str(path)],

@@ -1,6 +1,7 @@
 """Interface of the command experiment: see experiments/protocol.py. Its factors and measures are a study file's own."""
 
 import glob
+import json
 import os
 import shlex
 import time
@@ -32,7 +33,6 @@ from ablation.model.diagnostic import Diagnostic
 from ablation.outcomes import Failure, Status
 from ablation.progress.listener import ProgressListener
 from ablation.store import code, record, result
-from ablation.store.files import write_json
 from ablation.store.record import Record
 from ablation.store.result import Result
 from ablation.store.training import Training as AnyTraining
@@ -153,7 +153,8 @@ def train(training: Training, run: Run) -> Status | None:
         path.unlink(missing_ok=True)
     argv = arguments.filled(keys.command or (), keys, training.condition, values, WHERE)
     argv += _resume(training, values, texts)
-    write_json(folder / RUN_FILE, {"levels": dict(training.condition), "settings": keys.settings, **values})
+    described = {"levels": dict(training.condition), "settings": keys.settings, **values}
+    (folder / RUN_FILE).write_text(json.dumps(described, indent=1), encoding="utf-8")
     variables = {**keys.env, "ABLATE_RUN": texts["folder"] + f"/{RUN_FILE}"}
     start = process.Start(argv, Path(keys.cwd), folder, variables, durations.parse("grace", keys.grace), run.lock)
     printed = results.Printed(keys.results.measures)
