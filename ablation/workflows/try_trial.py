@@ -13,7 +13,8 @@ from ablation.progress.listener import ProgressListener
 from ablation.store import record as records
 from ablation.store import result
 from ablation.store.examples import Examples
-from ablation.store.workspace import Workspace
+from ablation.store.result import Result
+from ablation.store.workspace import TrainingFolder, Workspace
 from ablation.study.grid import NOTHING, Grid
 from ablation.workflows.run_options import NO_TRACKERS, RunOptions
 from ablation.workflows.run_study import run_study
@@ -41,19 +42,24 @@ class Tried:
     examples: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
-def try_trial(
-    options: RunOptions, row: int | None, seed: int | None, folder: Path, watch: ProgressListener,
-    show: Callable[[str], None],
-) -> Tried:  # fmt: skip
-    """Run one trial of a study in a folder of its own, and return what it gave.
+@dataclass(frozen=True)
+class Trained:
+    """Trial that ran in a folder of its own. `result`: None where it was interrupted."""
+
+    folder: TrainingFolder
+    result: Result | None
+    examples: Mapping[str, Examples] = field(default_factory=dict)
+
+
+def train_one(options: RunOptions, row: int | None, seed: int | None, folder: Path, watch: ProgressListener) -> Trained:
+    """Run one trial of a study in a folder of its own, or resume it there.
 
     Args:
         options: Options of `ablate run`.
         row: Number of the row; None for the reference.
         seed: Seed; None for the first one of the study.
-        folder: Empty folder.
+        folder: Folder of the trial.
         watch: Listener for progress and notes.
-        show: Receives what the training prints, as it comes.
 
     Raises:
         AblateError: The input is wrong; there is no such row.
@@ -64,23 +70,35 @@ def try_trial(
         options, grid=grid, workspace=folder, name=NAME, inline=True, trackers=NO_TRACKERS, replicates=None,
         imported=None, files=(), keep="none", code=None, scheduler=None, timeout=None,
     )  # fmt: skip
-    with _following(folder, show):
-        run_study(one, watch)
+    run_study(one, watch)
     workspace = Workspace(folder)
     record = records.need(workspace, NAME)
     trial = next(record.grid.trials())
     of_training = workspace.training(record.training_key(trial))
     stored = result.read(of_training, trial.step)
     if stored is None:
-        return Tried(Status.INTERRUPTED, "", 0.0, of_training.path)
+        return Trained(of_training, None)
     examples = {
         split: Examples.read(of_training.predictions(split, trial.step), sha256)
         for split, sha256 in stored.predictions.items()
     }
+    return Trained(of_training, stored, examples)
+
+
+def try_trial(
+    options: RunOptions, row: int | None, seed: int | None, folder: Path, watch: ProgressListener,
+    show: Callable[[str], None],
+) -> Tried:  # fmt: skip
+    """Run one trial, and return what it gave; see `train_one`. `show`: receives what it prints, as it comes."""
+    with _following(folder, show):
+        trained = train_one(options, row, seed, folder, watch)
+    stored, path = trained.result, trained.folder.path
+    if stored is None:
+        return Tried(Status.INTERRUPTED, "", 0.0, path)
+    kinds = {split: _kinds(examples) for split, examples in trained.examples.items()}
     return Tried(
-        stored.outcome, stored.reason, stored.seconds, of_training.path, stored.scores,
-        stored.costs, len(stored.history), {split: _kinds(e) for split, e in examples.items()},
-    )  # fmt: skip
+        stored.outcome, stored.reason, stored.seconds, path, stored.scores, stored.costs, len(stored.history), kinds
+    )
 
 
 def _one(grid: Grid, row: int, seed: int | None) -> Grid:

@@ -4,6 +4,7 @@ Large libraries are imported inside the functions, so that --help is quick.
 """
 
 from ablation.cli.commands import (
+    check,
     clean,
     compare,
     data,
@@ -30,6 +31,7 @@ COMMANDS = (
     run.run,
     plan.plan,
     try_trial.try_trial,
+    check.check,
     table.table,
     report.report,
     verify.verify,
