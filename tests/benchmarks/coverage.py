@@ -11,10 +11,10 @@ an interval, which count in no coverage. The verdict takes the counts as they ar
 
 Aggregates of few examples, by the jackknife's pseudo-values (4,000 studies a line, with seeds 2,000; coverage of rows
 and of differences, family-wise error, in %; bootstrap percentiles had errors of 7.9, 7.0 and 7.6 in the lines with *):
-RMSE, N = 500: 94.7, 94.8, 4.6; R2, N = 100 and 500: 94.5, 94.6, 3.7 and 95.3, 95.2, 4.2; Pearson's r: 94.5, 94.9, 4.1 and
-95.2, 94.9, 4.2; macro-F1, N = 200 and 600: 95.7, 95.2, 4.8 and 95.1, 94.9, 4.4; balanced accuracy: 94.8, 94.9, 4.2* and
-95.0, 94.7, 4.3; AUC, N = 100 and 300: 95.4, 94.8, 2.8* and 95.1, 95.0, 4.0; RMSE of S = 3, 5, 10 and 20 seeds: 97.5, 97.8,
-1.9; 95.9, 96.5, 2.6*; 95.5, 96.2, 3.8; 94.7, 94.8, 3.9.
+RMSE, N = 500: 94.7, 94.8, 4.6; R2, N = 100 and 500: 94.5, 94.6, 3.7 and 95.3, 95.2, 4.2; Pearson's r: 94.5, 94.9, 4.1
+and 95.2, 94.9, 4.2; macro-F1, N = 200 and 600: 95.7, 95.2, 4.8 and 95.1, 94.9, 4.4; balanced accuracy: 94.8, 94.9,
+4.2* and 95.0, 94.7, 4.3; AUC, N = 100 and 300: 95.4, 94.8, 2.8* and 95.1, 95.0, 4.0; RMSE of S = 3, 5, 10 and 20
+seeds: 97.5, 97.8, 1.9; 95.9, 96.5, 2.6*; 95.5, 96.2, 3.8; 94.7, 94.8, 3.9.
 """
 
 import argparse
