@@ -14,9 +14,14 @@ import pynvml
 from ablation.errors import AblateError
 
 MOST_A_CORE = 4  # slots per core: a larger number is a typing error, and would start hundreds of processes
-HELP = "allowed: auto, cpu:N (N slots share the cores), gpu:0,1 (two GPUs), or gpu:0x3 (three trials on GPU 0)"
+MOST_WAITING = 32  # slots per core whose trials wait for answers
+HELP = (
+    "allowed: auto, cpu:N (N slots share the cores), gpu:0,1 (two GPUs), gpu:0x3 (three trials on GPU 0), or "
+    "gpu:0+1,2+3 (two GPUs a trial)"
+)
 GPU_MEMORY = 0.92  # share of a GPU's memory for slots: CUDA contexts and libraries need the remainder
 
+PART = r"\d{1,3}(?:x[1-9]\d?|(?:\+\d{1,3})+)?"  # of --slots gpu:
 # Environment variables by which a slot sets the limits of its process; nothing else sets these variables.
 MEMORY_LIMIT, DEVICE = "ABLATE_GPU_MEMORY_MB", "ABLATE_DEVICE"
 
@@ -38,13 +43,14 @@ class Gpu:
 class Slot:
     """Resources of one worker: `threads` CPU cores and, if `gpu` is set, a share of that GPU.
 
-    `shared` is the number of slots on the same GPU.
+    `shared` is the number of slots on the same GPU. `more`: further GPUs of the same trial.
     """
 
     name: str
     threads: int
     gpu: Gpu | None = None
     shared: int = 1  # slots on the same GPU
+    more: tuple[Gpu, ...] = ()
 
     @property
     def device(self) -> str:
@@ -105,36 +111,43 @@ def _cpu(n: int) -> list[Slot]:
 
 
 def _gpu(text: str, devices: Sequence[Gpu]) -> list[Slot]:
-    """Return the slots for "0,1" or "0x3": indices into `devices`, each with the number of slots that share the GPU."""
-    parts = [(int(number), int(n_slots or 1)) for number, _, n_slots in (p.partition("x") for p in text.split(","))]
-    unknown = [number for number, _ in parts if number >= len(devices)]
-    if unknown:
+    """Return the slots for "0,1", "0x3" or "0+1": indices into `devices`, each with the number of slots that share the
+    GPU, or the GPUs that one slot has."""
+    parts = [part.partition("x") for part in text.split(",")]
+    stated = [([int(number) for number in numbers.split("+")], int(n_slots or 1)) for numbers, _, n_slots in parts]
+    numbers_of_all = [number for numbers, _ in stated for number in numbers]
+    if unknown := [number for number in numbers_of_all if number >= len(devices)]:
         available = ", ".join(f"{i} ({g.name})" for i, g in enumerate(devices)) or "none"
         raise AblateError(f"--slots gpu:{text}: there is no GPU {unknown[0]}; found: {available}")
-    twice = [number for number, times in Counter(number for number, _ in parts).items() if times > 1]
-    if twice:
+    if twice := [number for number, times in Counter(numbers_of_all).items() if times > 1]:
         raise AblateError(f"--slots gpu:{text}: GPU {twice[0]} is named twice; gpu:{twice[0]}x2 puts two trials on it")
-    threads = max(1, cores() // sum(n_slots for _, n_slots in parts))
+    threads = max(1, cores() // sum(n_slots for _, n_slots in stated))
     return [
-        Slot(f"gpu:{number}" + (f".{i}" if n_slots > 1 else ""), threads, devices[number], n_slots)
-        for number, n_slots in parts
+        Slot(
+            f"gpu:{'+'.join(map(str, numbers))}" + (f".{i}" if n_slots > 1 else ""), threads, devices[numbers[0]],
+            n_slots, tuple(devices[number] for number in numbers[1:]),
+        )
+        for numbers, n_slots in stated
         for i in range(n_slots)
-    ]
+    ]  # fmt: skip
 
 
-def parse(text: str) -> list[Slot]:
+def parse(text: str, is_waiting: bool = False) -> list[Slot]:
     """Return the slots that `--slots` names.
 
     "auto" is one slot per GPU; without GPUs, it is one slot with all cores. Raises AblateError.
+
+    `is_waiting`: whether trials wait for answers most of their time, so that there may be many slots a core.
     """
     if text == "auto":
         devices = gpus()
         return _gpu(",".join(map(str, range(len(devices)))), devices) if devices else _cpu(1)
     if match := re.fullmatch(r"cpu:([1-9]\d{0,3})", text):
-        if int(match[1]) > MOST_A_CORE * cores():
-            raise AblateError(f"--slots {text}: this machine has {cores()} cores; at most {MOST_A_CORE} slots per core")
+        most = MOST_WAITING if is_waiting else MOST_A_CORE
+        if int(match[1]) > most * cores():
+            raise AblateError(f"--slots {text}: this machine has {cores()} cores; at most {most} slots per core")
         return _cpu(int(match[1]))
-    if match := re.fullmatch(r"gpu:(\d{1,3}(?:x[1-9]\d?)?(?:,\d{1,3}(?:x[1-9]\d?)?)*)", text):
+    if match := re.fullmatch(rf"gpu:({PART}(?:,{PART})*)", text):
         return _gpu(match[1], gpus())
     raise AblateError(f"--slots {text}: {HELP}")
 
@@ -160,7 +173,7 @@ def environment(slot: Slot) -> dict[str, str]:
     """
     return {
         "OMP_NUM_THREADS": str(slot.threads),
-        "CUDA_VISIBLE_DEVICES": slot.gpu.uuid if slot.gpu else "-1",
+        "CUDA_VISIBLE_DEVICES": ",".join(gpu.uuid for gpu in (slot.gpu, *slot.more)) if slot.gpu else "-1",
         # MLflow would resume the run that this variable names.
         "MLFLOW_RUN_ID": "",
         DEVICE: slot.gpu.name if slot.gpu else "cpu",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from ablation.engine import cost, plan, slots, total_cost
+from ablation.engine import cost, plan, total_cost
 from ablation.engine.cost import Bench, Estimate, EstimateRequest, Speed
 from ablation.engine.plan import Job
 from ablation.engine.slots import Slot
@@ -94,7 +94,7 @@ def forecast(options: RunOptions, budget: float | None, benches: Benches, watch:
     once = COMMAND + time.monotonic() - began
     jobs = plan.jobs(workspace, study.record, options.retry)
     unfinished = [job for job in jobs if job.missing]
-    used = slots.parse(options.slots)[: 1 if options.inline else None]
+    used = options.used_slots[: 1 if options.inline else None]
     trainings = [job.training for job in unfinished]
     request = EstimateRequest(
         workspace, study.record, trainings, used, lambda: benches(options, used, watch), watch

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ablation import experiments
+from ablation.engine import slots
 from ablation.engine.pool import Tls
+from ablation.engine.slots import Slot
 from ablation.experiments.protocol import Request
 from ablation.store.record import Inputs
 from ablation.store.workspace import Workspace
@@ -48,6 +50,12 @@ class RunOptions:
     def experiment(self) -> Any:
         """Experiment of the study."""
         return experiments.load(self.grid.factors.plugin)
+
+    @property
+    def used_slots(self) -> list[Slot]:
+        """Slots of this machine that trainings run on. Raises AblateError where `slots` is wrong."""
+        keys = self.grid.experiment_keys
+        return slots.parse(self.slots, is_waiting=bool(keys and keys.io))
 
     def request(self, earlier: Inputs | None = None) -> Request:
         """Return the request to prepare the experiment. `earlier`: inputs of the last run of the study."""

@@ -10,7 +10,7 @@ from ablation.analysis import selection
 from ablation.analysis.held_out import held_out
 from ablation.analysis.retention import Retention
 from ablation.analysis.study_analysis import collect
-from ablation.engine import attempts, job, pool, slots
+from ablation.engine import attempts, job, pool
 from ablation.engine.job import JobSettings
 from ablation.errors import AblateError
 from ablation.model.run_summary import RunSummary
@@ -83,7 +83,7 @@ def _slot_names(options: RunOptions) -> list[str]:
     """Return the names of the slots; [] on a Dask scheduler, where the number of workers changes."""
     if options.scheduler:
         return []
-    return ["inline"] if options.inline else [slot.name for slot in slots.parse(options.slots)]
+    return ["inline"] if options.inline else [slot.name for slot in options.used_slots]
 
 
 @contextmanager

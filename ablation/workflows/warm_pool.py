@@ -22,7 +22,7 @@ def open_pool(options: RunOptions, watch: ProgressListener, alone: bool = False)
     if options.scheduler:
         one = 1 if alone else None
         return dask_cluster.remote(options.scheduler, options.tls, workspace, watch.say, setup, one)
-    used = slots.parse(options.slots)
+    used = options.used_slots
     used = slots.one_job_per_device(used) if alone else used
     if options.inline:
         return pool.inline(used[0], setup)

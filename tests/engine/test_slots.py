@@ -41,7 +41,9 @@ def test_more_slots_than_cores_can_serve_are_refused():
         slots.parse(f"cpu:{4 * slots.cores() + 1}")
 
 
-@pytest.mark.parametrize("text", ["", "cpu", "cpu:0", "gpu:", "gpu:0x0", "gpu:x3", "gpu:0;1", "4", "gpu:0xx3"])
+@pytest.mark.parametrize(
+    "text", ["", "cpu", "cpu:0", "gpu:", "gpu:0x0", "gpu:x3", "gpu:0;1", "4", "gpu:0xx3", "gpu:0+", "gpu:0x2+1"]
+)
 def test_what_is_no_slot_is_refused(text: str):
     """One line says what is allowed."""
     with pytest.raises(AblateError, match="allowed: auto, cpu:N"):
@@ -61,6 +63,27 @@ def test_gpus_are_known_by_uuid(monkeypatch: pytest.MonkeyPatch):
         slots.parse("gpu:0,2")
     with pytest.raises(AblateError, match="gpu:1x2 puts two"):
         slots.parse("gpu:1,1")
+
+
+def test_a_trial_may_have_several_gpus(monkeypatch: pytest.MonkeyPatch):
+    """It sees them all, in their order; each GPU is of one slot."""
+    fake_driver(monkeypatch)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    [slot] = slots.parse("gpu:1+0")
+    assert (slot.name, slot.gpu, slot.more, slot.threads) == ("gpu:1+0", GPUS[1], (GPUS[0],), slots.cores())
+    assert slots.environment(slot)["CUDA_VISIBLE_DEVICES"] == "GPU-ab2,GPU-aa1"
+    with pytest.raises(AblateError, match="GPU 0 is named twice"):
+        slots.parse("gpu:0+1,0")
+    with pytest.raises(AblateError, match="no GPU 2"):
+        slots.parse("gpu:0+2")
+
+
+def test_trials_that_wait_may_be_many():
+    """Slots of an evaluation that asks a server exceed the cores; each has one thread."""
+    found = slots.parse(f"cpu:{8 * slots.cores()}", is_waiting=True)
+    assert [slot.threads for slot in found] == [1] * 8 * slots.cores()
+    with pytest.raises(AblateError, match="at most 32 slots per core"):
+        slots.parse(f"cpu:{32 * slots.cores() + 1}", is_waiting=True)
 
 
 @pytest.mark.parametrize(

@@ -207,8 +207,8 @@ RUN_OPTIONS: tuple[Callable[..., Any], ...] = (
         "--slots",
         default="auto",
         show_default=True,
-        help="Where trainings run: auto (all GPUs; if none, the CPU), cpu:N (N trainings share the cores), gpu:0,1, or "
-        "gpu:0x3 (three on GPU 0).",
+        help="Where trainings run: auto (all GPUs; if none, the CPU), cpu:N (N trainings share the cores), gpu:0,1, "
+        "gpu:0x3 (three on GPU 0), or gpu:0+1,2+3 (two GPUs a training).",
     ),
     click.option(
         "--scheduler",

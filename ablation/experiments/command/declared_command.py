@@ -125,7 +125,7 @@ def refuse_shared_outputs(keys: ExperimentKeys, used: str) -> None:
     stated = keys.results
     paths = [stated.file, *(s.examples for s in (stated.val, stated.test) if s)]
     shared = [path for path in paths if path and f"{{{arguments.FOLDER}}}" not in path]
-    if shared and used and len(slots.parse(used)) > 1:
+    if shared and used and len(slots.parse(used, keys.io)) > 1:
         raise AblateError(
             f"[experiment.results]: {shared[0]} is one file for trainings on several slots; write into {{folder}}, or "
             "pass --slots cpu:1"

@@ -62,6 +62,8 @@ def check(request: Request) -> None:
     """Raise AblateError where a precision, a package or a file of weights is not available on this machine."""
     from ablation.experiments.keras_head.training import features
 
+    if request.slots and any(slot.more for slot in slots.parse(request.slots)):
+        raise AblateError(f"--slots {request.slots}: this experiment trains on one GPU; leave out the +")
     for precision in (
         request.levels("precision") if request.slots else ()
     ):  # no slots: a cluster, whose devices are unknown here
