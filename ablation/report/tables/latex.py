@@ -26,6 +26,11 @@ MARKS = {
 LONGEST_CAPTION = 1000  # LaTeX first sets a caption in one line, and a line may be at most 5.7 m long
 LONG = 40  # tables with more rows break over pages
 DEFAULT, MACROS = TableKeys(), "macros"
+TEXT_WIDTH = 480  # points of a line between margins of one inch, and what an estimate by characters exceeds it by
+SIZES = (  # command, points of a digit, points between columns (half), most columns
+    ("footnotesize", 4.25, 4, 14), ("scriptsize", 3.9, 2.5, 17), ("tiny", 3.4, 2, 99),
+)  # fmt: skip
+COMMAND = re.compile(r"\\[A-Za-z]+ ?|[{}$_^\\]")  # what takes no room of its own
 
 
 def _power(text: str) -> str:
@@ -134,10 +139,27 @@ def _groups(table: Table, widths: Sequence[int]) -> list[tuple[str, int, int]]:
 def _size(table: Table, widths: Sequence[int]) -> tuple[str, str]:
     """Return font size command and \\tabcolsep with which the table fits a page with margins of one inch."""
     spreads = {k for row in table.rows for k, cell in enumerate(row) if isinstance(cell.value, tuple) and k}
-    n_columns = sum(widths) + len(spreads)
-    return (
-        ("footnotesize", "4pt") if n_columns <= 14 else ("scriptsize", "2.5pt") if n_columns <= 17 else ("tiny", "2pt")
-    )
+    n_columns, width = sum(widths) + len(spreads), _longest(table, widths)
+    for name, digit, gap, most in SIZES[:-1]:
+        if n_columns <= most and sum(width) * digit + 2 * gap * (len(width) - 1) <= TEXT_WIDTH:
+            return name, f"{gap:g}pt"
+    name, _, gap, _ = SIZES[-1]
+    return name, f"{gap:g}pt"
+
+
+def _longest(table: Table, widths: Sequence[int]) -> list[int]:
+    """Return the number of characters of the widest cell of each LaTeX column, commands left out, with its title."""
+    longest: list[int] = []
+    for k, n in enumerate(widths):
+        title = len(table.columns[k].title) if n == 1 else 0
+        parts = [_cell(table, row, k, n) for row in range(len(table.rows)) if not _is_reason(table, row, k)]
+        longest += [max((len(COMMAND.sub("", part[i])) for part in parts), default=0) for i in range(n)]
+        longest[-1] = max(longest[-1], title)
+    return longest
+
+
+def _is_reason(table: Table, row: int, k: int) -> bool:
+    return cells.is_reason(table.columns[k], table.rows[row][k])
 
 
 def _notes(table: Table, text: str) -> list[str]:
