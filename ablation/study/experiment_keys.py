@@ -38,6 +38,17 @@ class PrintedKeys(BaseModel):
     step: str = Field(default="", description="a regular expression with one group: the step that later numbers are of")
 
 
+class MlflowKeys(BaseModel):
+    """A metric that a command sends to MLflow, to a database of its own."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    mlflow: str = Field(description='the key of a metric, as in { mlflow = "auc" }')
+
+
+Source = str | PrintedKeys | MlflowKeys  # of a number: a field of the file, a line that is printed, a metric
+
+
 class ExamplesKeys(BaseModel):
     """A file of examples of one split, and what its columns mean."""
 
@@ -60,7 +71,7 @@ class ResultKeys(BaseModel):
     take: Literal["last"] = Field(default="last", description="last: the step whose numbers count")
     val: ExamplesKeys | None = Field(default=None, description='a table: { examples = "{folder}/val.csv" }')
     test: ExamplesKeys | None = Field(default=None, description='a table: { examples = "{folder}/test.csv" }')
-    measures: dict[str, str | PrintedKeys] = Field(
+    measures: dict[str, Source] = Field(
         default_factory=dict, description="a table: val_NAME, test_NAME or NAME = a field of the file"
     )
 

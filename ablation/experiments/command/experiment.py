@@ -20,7 +20,7 @@ from ablation.errors import AblateError
 from ablation.experiments import mixed_code, observation
 from ablation.experiments.child import process
 from ablation.experiments.child.process import Ended
-from ablation.experiments.command import arguments, declared_command, results
+from ablation.experiments.command import arguments, declared_command, mlflow_run, results
 from ablation.experiments.command import code as code_of_command
 from ablation.experiments.command.declared_command import WHERE, declared
 from ablation.experiments.command.ended import status_of
@@ -37,7 +37,7 @@ from ablation.store.record import Record
 from ablation.store.result import Result
 from ablation.store.training import Training as AnyTraining
 from ablation.store.workspace import Workspace
-from ablation.study.experiment_keys import ExperimentKeys, FactorKeys
+from ablation.study.experiment_keys import ExperimentKeys, FactorKeys, MlflowKeys
 from ablation.study.grid import NOTHING, Grid
 from ablation.study.levels import Condition
 
@@ -155,7 +155,9 @@ def train(training: Training, run: Run) -> Status | None:
     argv += _resume(training, values, texts)
     described = {"levels": dict(training.condition), "settings": keys.settings, **values}
     (folder / RUN_FILE).write_text(json.dumps(described, indent=1), encoding="utf-8")
-    variables = {**keys.env, "ABLATE_RUN": texts["folder"] + f"/{RUN_FILE}"}
+    of_mlflow = any(isinstance(source, MlflowKeys) for source in keys.results.measures.values())
+    variables = mlflow_run.variables(folder) if of_mlflow else {}
+    variables |= {**keys.env, "ABLATE_RUN": texts["folder"] + f"/{RUN_FILE}"}
     start = process.Start(argv, Path(keys.cwd), folder, variables, durations.parse("grace", keys.grace), run.lock)
     printed = results.Printed(keys.results.measures)
     ended = process.run(start, printed.read, run.stopping)

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from ablation.errors import AblateError
-from ablation.experiments.command import arguments
+from ablation.experiments.command import arguments, mlflow_run
 from ablation.measures.names import split_of
 from ablation.sources.run_examples import columns_of
-from ablation.study.experiment_keys import ExamplesKeys, ExperimentKeys, PrintedKeys
+from ablation.study.experiment_keys import ExamplesKeys, ExperimentKeys, MlflowKeys, PrintedKeys, Source
 
 LARGEST = 256 << 20  # bytes of a file of results
 MOST_EXAMPLES = 2_000_000
@@ -40,7 +40,7 @@ class Results:
 class Printed:
     """Numbers that a command prints, found by regular expressions line by line."""
 
-    def __init__(self, measures: Mapping[str, str | PrintedKeys]) -> None:
+    def __init__(self, measures: Mapping[str, Source]) -> None:
         stated = {name: keys for name, keys in measures.items() if isinstance(keys, PrintedKeys)}
         self._values = {name: re.compile(keys.stdout) for name, keys in stated.items()}
         self._steps = {keys.step: re.compile(keys.step) for keys in stated.values() if keys.step}
@@ -58,7 +58,7 @@ class Printed:
                 self.steps.setdefault(self._step, {})[name] = float(text)
 
 
-def check_expressions(measures: Mapping[str, str | PrintedKeys], where: str) -> None:
+def check_expressions(measures: Mapping[str, Source], where: str) -> None:
     """Raise AblateError for a regular expression that is none, or has no group."""
     for name, keys in measures.items():
         if not isinstance(keys, PrintedKeys):
@@ -101,6 +101,9 @@ def read(keys: ExperimentKeys, texts: Mapping[str, str], printed: Printed) -> Re
         steps = list(_steps_of(path))
         _take(taken, steps, wanted, path, has_steps=path.suffix != ".json")
     _take_printed(taken, printed, [name for name, s in stated.measures.items() if isinstance(s, PrintedKeys)])
+    of_mlflow = {name: source.mlflow for name, source in stated.measures.items() if isinstance(source, MlflowKeys)}
+    if of_mlflow:
+        _take_courses(taken, mlflow_run.courses(Path(texts[arguments.FOLDER]), of_mlflow))
     for split, source in (("val", stated.val), ("test", stated.test)):
         if source:
             taken.examples[split] = _examples(split, source, _located(source.examples, keys, texts), texts)
@@ -199,6 +202,14 @@ def _take_printed(taken: Results, printed: Printed, names: Iterable[str]) -> Non
         taken.numbers[name] = values[-1][1]
         if len(values) > 1 and split_of(name)[0] != "test":
             _add_course(taken, name, values)
+
+
+def _take_courses(taken: Results, courses: Mapping[str, mlflow_run.Course]) -> None:
+    """Add the last value of each metric, and the course of those that are not on test."""
+    for name, course in courses.items():
+        taken.numbers[name] = course[-1][1]
+        if len(course) > 1 and split_of(name)[0] != "test":
+            _add_course(taken, name, course)
 
 
 def _examples(split: str, source: ExamplesKeys, path: Path, texts: Mapping[str, str]) -> Columns:
