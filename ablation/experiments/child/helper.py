@@ -44,8 +44,9 @@ def main(path: str) -> int:
     try:
         # The command holds the lock too: a training's folder is free when all of its processes are gone.
         child = subprocess.Popen(start["argv"], cwd=start["cwd"], pass_fds=[start["locked"]])
-    except OSError as error:
-        print(f"{start['argv'][0]}: cannot be started: {error.strerror}", file=sys.stderr)
+    except (OSError, ValueError) as error:  # ValueError: an argument holds a zero byte
+        reason = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else str(error)
+        print(f"{start['argv'][0]}: cannot be started: {reason}", file=sys.stderr)
         return NOT_STARTED
     code = child.wait()
     return 128 - code if code < 0 else code

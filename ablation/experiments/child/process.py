@@ -48,12 +48,13 @@ class Ended:
     """End of a child.
 
     `code`: its exit code, 128 + N after signal N. `asked`: whether it was asked to stop. `memory`: largest memory of
-    one of its processes, in bytes.
+    one of its processes, in bytes. `last_lines`: the last lines of its output.
     """
 
     code: int
     asked: bool
     memory: int = 0
+    last_lines: Sequence[str] = ()
 
 
 def run(start: Start, on_line: Callable[[str], None], stopping: Callable[[], bool]) -> Ended:
@@ -66,10 +67,11 @@ def run(start: Start, on_line: Callable[[str], None], stopping: Callable[[], boo
     """
     start.folder.mkdir(parents=True, exist_ok=True)
     with _group(start) as process, BoundedLog(start.log, on_line) as log:
-        output = threading.Thread(target=_read, args=(process, log, closed := threading.Event()), daemon=True)
+        closed, faults = threading.Event(), list[Exception]()
+        output = threading.Thread(target=_read, args=(process, log, closed, faults), daemon=True)
         output.start()
         asked: float | None = None
-        while not _has_ended(process.pid):
+        while not _has_ended(process.pid) and not faults:
             if asked is None and stopping():
                 asked = time.monotonic()
                 _signal(process.pid, signal.SIGTERM)
@@ -80,7 +82,10 @@ def run(start: Start, on_line: Callable[[str], None], stopping: Callable[[], boo
         code, memory = _reaped(process)
         output.join(LAST_WORDS)
         closed.set()
-    return Ended(128 - code if code < 0 else code, asked is not None, memory)
+        output.join()  # before the log and the pipe are closed
+        if faults:
+            raise faults[0]
+    return Ended(128 - code if code < 0 else code, asked is not None, memory, tuple(log.last_lines))
 
 
 def _reaped(process: "subprocess.Popen[bytes]") -> tuple[int, int]:
@@ -93,12 +98,34 @@ def _reaped(process: "subprocess.Popen[bytes]") -> tuple[int, int]:
 @contextmanager
 def _group(start: Start) -> Iterator["subprocess.Popen[bytes]"]:
     """Yield the helper, which leads a new session. Whatever happens here, its group is killed at the end."""
-    alive, held = os.pipe()
+    with contextlib.ExitStack() as stack:
+        alive, held = os.pipe()
+        stack.callback(os.close, held)
+        path = start.folder / "start.json"
+        stack.callback(path.unlink, missing_ok=True)
+        process = _started(start, path, alive)
+        assert process.stdout
+        stack.callback(process.stdout.close)
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                _signal(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def _started(start: Start, path: Path, alive: int) -> "subprocess.Popen[bytes]":
+    """Return the running helper.
+
+    Args:
+        start: what to start.
+        path: file of the helper's arguments.
+        alive: descriptor of the pipe's end for the helper; it is closed here.
+    """
     lock = os.open(os.devnull, os.O_RDONLY) if start.lock is None else os.dup(start.lock)
-    path = start.folder / "start.json"
-    write_json(path, {"argv": list(start.argv), "cwd": str(start.cwd), "alive": alive, "locked": lock})
     try:
-        process = subprocess.Popen(
+        write_json(path, {"argv": list(start.argv), "cwd": str(start.cwd), "alive": alive, "locked": lock})
+        return subprocess.Popen(
             [sys.executable, "-I", "-S", str(HELPER), str(path)],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
             pass_fds=[alive, lock], env=_environment(start.variables),
@@ -106,16 +133,6 @@ def _group(start: Start) -> Iterator["subprocess.Popen[bytes]"]:
     finally:
         os.close(alive)
         os.close(lock)
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            _signal(process.pid, signal.SIGKILL)
-            process.wait()
-        os.close(held)
-        assert process.stdout
-        process.stdout.close()
-        path.unlink(missing_ok=True)
 
 
 def _environment(variables: Mapping[str, str]) -> dict[str, str]:
@@ -135,14 +152,22 @@ def _signal(group: int, number: int) -> None:
         os.killpg(group, number)
 
 
-def _read(process: "subprocess.Popen[bytes]", log: BoundedLog, closed: threading.Event) -> None:
-    """Read the output until its end, or until `closed` is set: a process that left the group may hold it open."""
+def _read(
+    process: "subprocess.Popen[bytes]", log: BoundedLog, closed: threading.Event, faults: list[Exception]
+) -> None:
+    """Read the output until its end, or until `closed` is set: a process that left the group may hold it open.
+
+    An error, such as that of a full disk, is added to `faults`: a child whose output is not read would wait forever.
+    """
     assert process.stdout
     output = process.stdout.fileno()
-    while not closed.is_set():
-        if not select.select([output], [], [], LOOK)[0]:
-            continue
-        if not (chunk := os.read(output, CHUNK)):
-            break
-        log.write(chunk)
+    try:
+        while not closed.is_set():
+            if not select.select([output], [], [], LOOK)[0]:
+                continue
+            if not (chunk := os.read(output, CHUNK)):
+                break
+            log.write(chunk)
+    except Exception as error:
+        faults.append(error)
     closed.set()
