@@ -364,3 +364,18 @@ def test_no_descriptor_is_left(tmp_path: Path):
     for _ in range(3):
         run(start(tmp_path, "true"))
     assert psutil.Process().num_fds() == before
+
+
+def test_an_interrupted_worker_ends_its_command(tmp_path: Path, marked: Callable[[], list[psutil.Process]]):
+    """An exception in the worker, such as a second Ctrl-C, leaves no process and no descriptor."""
+    given, before = start(tmp_path, "sh", "-c", f"({STUBBORN}) & echo begun; {STUBBORN}"), psutil.Process().num_fds()
+
+    def interrupt() -> bool:
+        if b"begun" in given.log.read_bytes():
+            raise KeyboardInterrupt
+        return False
+
+    with pytest.raises(KeyboardInterrupt):
+        run(given, interrupt)
+    until(lambda: not marked())
+    assert psutil.Process().num_fds() == before
