@@ -266,3 +266,20 @@ def test_expressions_are_checked_before_work():
     measures = ExperimentKeys.model_validate({"results": {"measures": {"val_x": {"stdout": "("}}}}).results.measures
     with pytest.raises(AblateError, match=r"val_x.stdout: not a regular expression: "):
         results.check_expressions(measures, "f: results.measures")
+
+
+def test_characters_that_end_a_line_in_texts(folder: Path):
+    """A text of a step may hold them: a JSON line ends at a line feed alone, and a quoted cell may hold that too."""
+    lines = [{"val_a": 1, "text": "x\u2028y\x85z"}, {"val_a": 2}]
+    (folder / "m.jsonl").write_text("\r\n".join(json.dumps(line, ensure_ascii=False) for line in lines))
+    assert read(folder, "m.jsonl", {"val_a": "val_a"}).numbers == {"val_a": 2.0}
+    (folder / "m.csv").write_text('text,val_a\n"x\n1,1",1\n"y\u2028",2\n')
+    assert read(folder, "m.csv", {"val_a": "val_a"}).numbers == {"val_a": 2.0}
+
+
+def test_a_folder_with_a_number_sign(tmp_path: Path):
+    """It is no name of a sheet."""
+    folder = tmp_path / "runs#1"
+    folder.mkdir()
+    (folder / "test.csv").write_text("id,label,predicted\n1,0,0\n")
+    assert len(read(folder, "", test={"examples": "{folder}/test.csv"}).examples["test"]["id"]) == 1

@@ -31,7 +31,8 @@ def note(text):
 def is_alive(pid):
     try:
         state = pathlib.Path(f"/proc/{{pid}}/stat").read_text().rpartition(")")[2].split()[0]
-        return state not in "ZX" and run.encode() in pathlib.Path(f"/proc/{{pid}}/cmdline").read_bytes()
+        of_sweep = os.environ.get("{MARK}", "").encode() in pathlib.Path(f"/proc/{{pid}}/environ").read_bytes()
+        return state not in "ZX" and of_sweep
     except OSError:
         return False
 
@@ -40,14 +41,18 @@ try:
     lock.mkdir()
 except FileExistsError:  # of a process that was killed, or of one that runs
     for pid in lock.iterdir():
-        if is_alive(pid.name):
-            note("twice")
-            sys.exit("twice")
+        times = 0
+        while is_alive(pid.name):  # the kernel ends a killed process when it gets to it
+            if (times := times + 1) > 50:
+                note("twice")
+                sys.exit("twice")
+            time.sleep(0.1)
         pid.unlink()
 (lock / str(os.getpid())).touch()
 first = int(pathlib.Path(resumed[0]).read_text()) + 1 if resumed else 1
 note(f"start {{first}}")
-subprocess.Popen(["sleep", "1000"], preexec_fn=lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN))
+sleeper = subprocess.Popen(["sleep", "1000"], preexec_fn=lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN))
+(lock / str(sleeper.pid)).touch()
 for step in range(first, {STEPS} + 1):
     time.sleep(0.1)
     note(f"step {{step}}")

@@ -4,7 +4,7 @@
 
 Standard library alone, Python 3.9 and later; nothing of this package is imported. The worker starts the helper as the
 leader of a session of its own. START.json holds `argv`, `cwd`, `alive` (descriptor of a pipe whose other end the worker
-alone holds) and `locked` (descriptor of the training's lock).
+alone holds) and `locked` (descriptor of the training's lock). Other descriptors that it inherits end with it.
 
 The helper dies with its worker, and all of its process group with it: Dask's workers block signals, which children
 would inherit, so the pipe is the only message that always arrives. It ends with the exit code of the command, or with

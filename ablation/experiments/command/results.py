@@ -1,6 +1,7 @@
 """Results of a command: numbers and steps of its file, numbers that it printed, and examples in files."""
 
 import csv
+import io
 import json
 import math
 import re
@@ -144,9 +145,9 @@ def _steps_of(path: Path) -> Iterator[dict[str, Any]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
         if path.suffix == ".csv":
-            yield from csv.DictReader(text.splitlines())
+            yield from csv.DictReader(io.StringIO(text, newline=""))
             return
-        for line in [text] if path.suffix == ".json" else filter(str.strip, text.splitlines()):
+        for line in [text] if path.suffix == ".json" else filter(str.strip, text.split("\n")):
             content = json.loads(line)
             if not isinstance(content, dict):
                 raise AblateError(f"results.file: {path}: not a JSON object")
