@@ -67,7 +67,8 @@ def _kind(address: str, folder: Path, where: str) -> str:
     path = Path(_located(address, folder))
     if path.is_dir():
         return _kind_of_folder(path, address, where)
-    suffix = plain_name(Path(address.rpartition("#")[0] or address)).suffix.lower()
+    name = address if path.is_file() else address.rpartition("#")[0] or address  # of a sheet: FILE.xlsx#SHEET
+    suffix = plain_name(Path(name)).suffix.lower()
     if suffix in BY_SUFFIX:
         return BY_SUFFIX[suffix]
     if EVENTS in path.name:

@@ -19,6 +19,8 @@ from ablation.workflows.study_run import StudyRun
 class Scheduler:
     """Scheduler of all trainings of one command.
 
+    `contract_error`: the error that stopped it, which all other trainings would share; "" for none.
+
     Args:
         study: Study of the trainings.
         trainings: Training -> the trials that the training answers.
@@ -49,6 +51,7 @@ class Scheduler:
         self._open = {(t.row, t.seed) for trials in trainings.values() for t in trials}
         self._trials_in_all, self._failed = study.record.grid.size, 0
         self._stopping = False
+        self.contract_error = ""
 
     def stop(self) -> None:
         """Stop handing out trainings."""
@@ -58,6 +61,15 @@ class Scheduler:
         """Run trainings until none is waiting. Trainings that ran out of memory are left to `alone`."""
         for key, outcome in workers.run(self._take, pool.Listener(self._began, self._reported)):
             self._ended(key, outcome)
+            if outcome.is_contract and not self._stopping and not self._has_result():
+                self.contract_error = f"{self._label(key)}: {outcome.reason}; no training of this study has succeeded"
+                self.stop()
+                workers.stop()
+
+    def _has_result(self) -> bool:
+        """Return whether a trial of the study is done: an error of the contract is then one of its row alone."""
+        trials = self._record.grid.trials()
+        return any(result.is_done(self._folder(self._record.training_key(t)), t.step) for t in trials)
 
     def alone(self) -> bool:
         """Queue the trainings that ran out of memory again, for a pool with one job per device.

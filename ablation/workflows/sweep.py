@@ -50,7 +50,7 @@ def sweep(checked: CheckedOptions, warm_pool: WarmPool, watch: ProgressListener,
         interrupts: Signals of the command.
 
     Raises:
-        AblateError: The input is wrong; raised before anything is written.
+        AblateError: The input is wrong; raised before anything is written, or once a training has shown it.
         KeyboardInterrupt: A signal arrived.
     """
     options, workspace = checked.options, checked.workspace
@@ -137,6 +137,8 @@ def _train(
     if scheduler.alone():
         with open_pool(options, watch, alone=True) as workers:
             _dispatch(scheduler, workers, interrupts)
+    if scheduler.contract_error:
+        raise AblateError(scheduler.contract_error)
 
 
 def _dispatch(scheduler: Scheduler, workers: pool.Pool, interrupts: Interrupts) -> None:

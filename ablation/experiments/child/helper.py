@@ -4,7 +4,7 @@
 
 Standard library alone, Python 3.9 and later; nothing of this package is imported. The worker starts the helper as the
 leader of a session of its own. START.json holds `argv`, `cwd`, `alive` (descriptor of a pipe whose other end the worker
-alone holds) and `locked` (descriptor of the training's lock).
+alone holds) and `locked` (descriptor of the training's lock). Other descriptors that it inherits end with it.
 
 The helper dies with its worker, and all of its process group with it: Dask's workers block signals, which children
 would inherit, so the pipe is the only message that always arrives. It ends with the exit code of the command, or with
@@ -44,8 +44,9 @@ def main(path: str) -> int:
     try:
         # The command holds the lock too: a training's folder is free when all of its processes are gone.
         child = subprocess.Popen(start["argv"], cwd=start["cwd"], pass_fds=[start["locked"]])
-    except OSError as error:
-        print(f"{start['argv'][0]}: cannot be started: {error.strerror}", file=sys.stderr)
+    except (OSError, ValueError) as error:  # ValueError: an argument holds a zero byte
+        reason = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else str(error)
+        print(f"{start['argv'][0]}: cannot be started: {reason}", file=sys.stderr)
         return NOT_STARTED
     code = child.wait()
     return 128 - code if code < 0 else code

@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 PART = 4 << 20  # bytes kept of the beginning, and of the end
+N_LAST = 20  # lines that an error message may cite
 LONGEST_LINE = 1 << 16  # bytes of a line; longer ones are cut into several
 ANSI = re.compile(rb"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-Z\\-_]")
 BREAK = re.compile(rb"\r\n|\n|\r")  # progress bars write a carriage return
 
 
 class BoundedLog:
-    """File of a child's output with a bounded size. An earlier attempt's output stays above.
+    """File of a child's output with a bounded size. An earlier attempt's output stays above, where it is short.
+
+    `last_lines`: the last lines of this attempt that are not blank.
 
     Args:
         path: path of the file.
@@ -24,20 +27,22 @@ class BoundedLog:
         self._path, self._on_line = path, on_line
         self._rest = b""  # beginning of a line
         self._written, self._left_out = 0, 0
-        self._last: deque[bytes] = deque()
-        self._n_last = 0
+        self._end = bytearray()
+        self.last_lines: deque[str] = deque(maxlen=N_LAST)
 
     def __enter__(self) -> "BoundedLog":
         self._file: BinaryIO = open(self._path, "ab", buffering=0)  # closed by __exit__
-        if self._path.stat().st_size > 2 * PART:
+        self._written = self._path.stat().st_size
+        if self._written >= PART:
             self._file.truncate(0)
+            self._written = 0
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._shorten(PART)
         if self._left_out:
             self._file.write(b"\n[%d bytes left out]\n" % self._left_out)
-        for chunk in self._last:
-            self._file.write(chunk)
+        self._file.write(self._end)
         self._file.close()
         if self._rest:
             self._line(self._rest)
@@ -48,11 +53,9 @@ class BoundedLog:
             self._file.write(chunk)
             self._written += len(chunk)
         else:
-            self._last.append(chunk)
-            self._n_last += len(chunk)
-            while self._n_last > PART:
-                self._left_out += len(self._last[0])
-                self._n_last -= len(self._last.popleft())
+            self._end += chunk
+            if len(self._end) > 2 * PART:
+                self._shorten(PART)
         *lines, self._rest = BREAK.split(self._rest + chunk)
         for line in lines:
             self._line(line)
@@ -60,17 +63,14 @@ class BoundedLog:
             self._line(self._rest)
             self._rest = b""
 
+    def _shorten(self, size: int) -> None:
+        """Leave out output before the last `size` bytes."""
+        n = max(0, len(self._end) - size)
+        self._left_out += n
+        del self._end[:n]
+
     def _line(self, line: bytes) -> None:
-        self._on_line(ANSI.sub(b"", line[:LONGEST_LINE]).decode(errors="replace"))
-
-
-def last_lines(path: Path, n: int = 20) -> list[str]:
-    """Return the last lines of a log that are not blank."""
-    try:
-        with open(path, "rb") as file:
-            file.seek(0, 2)
-            file.seek(max(0, file.tell() - LONGEST_LINE))
-            lines = BREAK.split(ANSI.sub(b"", file.read()))
-    except OSError:
-        return []
-    return [text for line in lines if (text := line.decode(errors="replace").strip())][-n:]
+        text = ANSI.sub(b"", line[:LONGEST_LINE]).decode(errors="replace")
+        if text.strip():
+            self.last_lines.append(text.strip())
+        self._on_line(text)

@@ -48,12 +48,13 @@ class Ended:
     """End of a child.
 
     `code`: its exit code, 128 + N after signal N. `asked`: whether it was asked to stop. `memory`: largest memory of
-    one of its processes, in bytes.
+    one of its processes, in bytes. `last_lines`: the last lines of its output.
     """
 
     code: int
     asked: bool
     memory: int = 0
+    last_lines: Sequence[str] = ()
 
 
 def run(start: Start, on_line: Callable[[str], None], stopping: Callable[[], bool]) -> Ended:
@@ -65,22 +66,69 @@ def run(start: Start, on_line: Callable[[str], None], stopping: Callable[[], boo
         stopping: returns whether the child should end: SIGTERM to its group, and SIGKILL after the grace time.
     """
     start.folder.mkdir(parents=True, exist_ok=True)
-    with _group(start) as process, BoundedLog(start.log, on_line) as log:
-        output = threading.Thread(target=_read, args=(process, log, closed := threading.Event()), daemon=True)
-        output.start()
+    with _group(start) as group, BoundedLog(start.log, on_line) as log, _Output(group.process, log) as output:
         asked: float | None = None
-        while not _has_ended(process.pid):
+        while not group.has_ended(LOOK) and not output.fault:
             if asked is None and stopping():
                 asked = time.monotonic()
-                _signal(process.pid, signal.SIGTERM)
+                group.signal(signal.SIGTERM)
             if asked is not None and time.monotonic() - asked > start.grace:
-                _signal(process.pid, signal.SIGKILL)
-            closed.wait(LOOK) if not closed.is_set() else time.sleep(LOOK / 100)
-        _signal(process.pid, signal.SIGKILL)  # what the command started and left
-        code, memory = _reaped(process)
+                group.signal(signal.SIGKILL)
+        group.signal(signal.SIGKILL)  # what the command started and left
+        code, memory = _reaped(group.process)
         output.join(LAST_WORDS)
-        closed.set()
-    return Ended(128 - code if code < 0 else code, asked is not None, memory)
+    if output.fault:
+        raise output.fault
+    return Ended(128 - code if code < 0 else code, asked is not None, memory, tuple(log.last_lines))
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Helper and its process group. `open`: descriptor of a pipe that ends with the helper."""
+
+    process: "subprocess.Popen[bytes]"
+    open: int
+
+    def has_ended(self, seconds: float) -> bool:
+        """Wait for the end of the helper. It stays a zombie, so that its group's number is not given to others."""
+        return bool(select.select([self.open], [], [], seconds)[0])
+
+    def signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: a group of zombies
+            os.killpg(self.process.pid, number)
+
+
+class _Output(threading.Thread):
+    """Thread that reads the output of a child until its end, or that of this context.
+
+    A process that left the group may hold the output open. `fault`: an error such as that of a full disk: a child whose
+    output is not read would wait forever.
+    """
+
+    def __init__(self, process: "subprocess.Popen[bytes]", log: BoundedLog) -> None:
+        super().__init__(daemon=True)
+        assert process.stdout
+        self._output, self._log, self._closing = process.stdout.fileno(), log, threading.Event()
+        self.fault: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            while not self._closing.is_set():
+                if not select.select([self._output], [], [], LOOK)[0]:
+                    continue
+                if not (chunk := os.read(self._output, CHUNK)):
+                    break
+                self._log.write(chunk)
+        except Exception as error:
+            self.fault = error
+
+    def __enter__(self) -> "_Output":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.set()
+        self.join()
 
 
 def _reaped(process: "subprocess.Popen[bytes]") -> tuple[int, int]:
@@ -91,33 +139,47 @@ def _reaped(process: "subprocess.Popen[bytes]") -> tuple[int, int]:
 
 
 @contextmanager
-def _group(start: Start) -> Iterator["subprocess.Popen[bytes]"]:
+def _group(start: Start) -> Iterator[_Group]:
     """Yield the helper, which leads a new session. Whatever happens here, its group is killed at the end."""
-    alive, held = os.pipe()
+    with contextlib.ExitStack() as stack:
+        alive, held = os.pipe()
+        stack.callback(os.close, held)
+        ended, of_helper = os.pipe()
+        stack.callback(os.close, ended)
+        path = start.folder / "start.json"
+        stack.callback(path.unlink, missing_ok=True)
+        process = _started(start, path, alive, of_helper)
+        group = _Group(process, ended)
+        assert process.stdout
+        stack.callback(process.stdout.close)
+        try:
+            yield group
+        finally:
+            if process.returncode is None:
+                group.signal(signal.SIGKILL)
+                process.wait()
+
+
+def _started(start: Start, path: Path, alive: int, of_helper: int) -> "subprocess.Popen[bytes]":
+    """Return the running helper.
+
+    Args:
+        start: what to start.
+        path: file of the helper's arguments.
+        alive, of_helper: descriptors of the helper; they are closed here.
+    """
     lock = os.open(os.devnull, os.O_RDONLY) if start.lock is None else os.dup(start.lock)
-    path = start.folder / "start.json"
-    path.write_text(
-        json.dumps({"argv": list(start.argv), "cwd": str(start.cwd), "alive": alive, "locked": lock}), encoding="utf-8"
-    )
     try:
-        process = subprocess.Popen(
+        arguments = {"argv": list(start.argv), "cwd": str(start.cwd), "alive": alive, "locked": lock}
+        path.write_text(json.dumps(arguments), encoding="utf-8")
+        return subprocess.Popen(
             [sys.executable, "-I", "-S", str(HELPER), str(path)],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-            pass_fds=[alive, lock], env=_environment(start.variables),
+            pass_fds=[alive, of_helper, lock], env=_environment(start.variables),
         )  # fmt: skip
     finally:
-        os.close(alive)
-        os.close(lock)
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            _signal(process.pid, signal.SIGKILL)
-            process.wait()
-        os.close(held)
-        assert process.stdout
-        process.stdout.close()
-        path.unlink(missing_ok=True)
+        for descriptor in (alive, of_helper, lock):
+            os.close(descriptor)
 
 
 def _environment(variables: Mapping[str, str]) -> dict[str, str]:
@@ -125,26 +187,3 @@ def _environment(variables: Mapping[str, str]) -> dict[str, str]:
     fixed = {"PYTHONHASHSEED": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8", "PYTHONUNBUFFERED": "1"}
     inherited = {name: value for name, value in os.environ.items() if value}
     return {**inherited, **fixed, **variables}
-
-
-def _has_ended(pid: int) -> bool:
-    """Return whether a child has ended. It stays a zombie, so that its group's number is not given to others."""
-    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-
-
-def _signal(group: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: a group of zombies
-        os.killpg(group, number)
-
-
-def _read(process: "subprocess.Popen[bytes]", log: BoundedLog, closed: threading.Event) -> None:
-    """Read the output until its end, or until `closed` is set: a process that left the group may hold it open."""
-    assert process.stdout
-    output = process.stdout.fileno()
-    while not closed.is_set():
-        if not select.select([output], [], [], LOOK)[0]:
-            continue
-        if not (chunk := os.read(output, CHUNK)):
-            break
-        log.write(chunk)
-    closed.set()

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from ablation.experiments.child.helper import NOT_STARTED
-from ablation.experiments.child.log import last_lines
 from ablation.experiments.child.process import Ended
 from ablation.outcomes import MEMORY_MESSAGES, Failure, Status
 from ablation.study.experiment_keys import ExperimentKeys
@@ -27,7 +26,7 @@ def status_of(ended: Ended, keys: ExperimentKeys, log: Path) -> Status:
         return Status.INTERRUPTED
     if status in (Status.DONE, Status.INTERRUPTED, Status.DIVERGED):
         return status
-    lines = last_lines(log)
+    lines = list(ended.last_lines)
     if status is Status.FAILED and any(word in " ".join(lines).lower() for word in MEMORY_MESSAGES):
         status = Status.OUT_OF_MEMORY
     raise Failure(status, "\n".join([*lines, _reason(ended.code, lines, log)]), ended.code == NOT_STARTED)

@@ -1,5 +1,6 @@
 """Interface of the command experiment: see experiments/protocol.py. Its factors and measures are a study file's own."""
 
+import contextlib
 import glob
 import json
 import os
@@ -149,8 +150,10 @@ def train(training: Training, run: Run) -> Status | None:
     values = _values(training, folder)
     texts = {name: str(value) for name, value in {**keys.settings, **values}.items()}
     texts |= {n: arguments.shown(v, keys.factors.get(n, FactorKeys())) for n, v in training.condition.items()}
-    for path in results.stale(keys, texts):
-        path.unlink(missing_ok=True)
+    try:
+        results.remove(keys, texts)
+    except AblateError as error:
+        raise Failure(Status.FAILED, str(error), is_contract=True) from None
     argv = arguments.filled(keys.command or (), keys, training.condition, values, WHERE)
     argv += _resume(training, values, texts)
     described = {"levels": dict(training.condition), "settings": keys.settings, **values}
@@ -208,8 +211,8 @@ def _commit(training: Training, run: Run, texts: Mapping[str, str], printed: res
         )  # fmt: skip
     except (AblateError, ValueError) as error:
         raise Failure(Status.FAILED, str(error), is_contract=True) from None
-    for path in results.stale(training.keys, texts):
-        path.unlink(missing_ok=True)
+    with contextlib.suppress(AblateError):
+        results.remove(training.keys, texts)
     run.folder.failure.unlink(missing_ok=True)
     return Status.DONE
 

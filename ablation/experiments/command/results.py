@@ -1,6 +1,7 @@
 """Results of a command: numbers and steps of its file, numbers that it printed, and examples in files."""
 
 import csv
+import io
 import json
 import math
 import re
@@ -38,7 +39,10 @@ class Results:
 
 
 class Printed:
-    """Numbers that a command prints, found by regular expressions line by line."""
+    """Numbers that a command prints, found by regular expressions line by line.
+
+    `steps`: step -> name -> value. `texts`: name -> last match that is no number.
+    """
 
     def __init__(self, measures: Mapping[str, Source]) -> None:
         stated = {name: keys for name, keys in measures.items() if isinstance(keys, PrintedKeys)}
@@ -46,16 +50,20 @@ class Printed:
         self._steps = {keys.step: re.compile(keys.step) for keys in stated.values() if keys.step}
         self._step = 0
         self.steps: dict[int, Numbers] = {}
+        self.texts: dict[str, str] = {}
 
     def read(self, line: str) -> None:
         """Find the numbers of a line, and of which step they are."""
         for expression in self._steps.values():
-            if match := expression.search(line):
-                self._step = int(float(match[1]))
+            if (match := expression.search(line)) and math.isfinite(step := _number(match[1]) or 0.0):
+                self._step = int(step)
         for name, expression in self._values.items():
             for match in expression.finditer(line):
                 text = match["value"] if "value" in expression.groupindex else match[1]
-                self.steps.setdefault(self._step, {})[name] = float(text)
+                if (number := _number(text)) is None:
+                    self.texts[name] = str(text)
+                else:
+                    self.steps.setdefault(self._step, {})[name] = number
 
 
 def check_expressions(measures: Mapping[str, Source], where: str) -> None:
@@ -72,10 +80,17 @@ def check_expressions(measures: Mapping[str, Source], where: str) -> None:
                 raise AblateError(f"{where}.{name}.{key}: {text!r} has no group; put the number in brackets: (\\S+)")
 
 
-def stale(keys: ExperimentKeys, texts: Mapping[str, str]) -> Iterator[Path]:
-    """Yield the files of results: those of an earlier attempt are deleted before the next one."""
+def remove(keys: ExperimentKeys, texts: Mapping[str, str]) -> None:
+    """Delete the files of results: those of an earlier attempt are not those of the next one.
+
+    Raises AblateError where one cannot be deleted, such as a folder.
+    """
     stated = [keys.results.file, *(s.examples for s in (keys.results.val, keys.results.test) if s)]
-    yield from (_located(template, keys, texts) for template in stated if template)
+    for path in (_located(template, keys, texts) for template in stated if template):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise AblateError(f"[experiment.results]: {path}: cannot be deleted: {error.strerror}") from None
 
 
 def _located(template: str, keys: ExperimentKeys, texts: Mapping[str, str]) -> Path:
@@ -133,14 +148,14 @@ def _steps_of(path: Path) -> Iterator[dict[str, Any]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
         if path.suffix == ".csv":
-            yield from csv.DictReader(text.splitlines())
+            yield from csv.DictReader(io.StringIO(text, newline=""))
             return
-        for line in [text] if path.suffix == ".json" else filter(str.strip, text.splitlines()):
+        for line in [text] if path.suffix == ".json" else filter(str.strip, text.split("\n")):
             content = json.loads(line)
             if not isinstance(content, dict):
                 raise AblateError(f"results.file: {path}: not a JSON object")
             yield dict(_flat(content))
-    except (ValueError, RecursionError, csv.Error) as error:
+    except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise AblateError(f"results.file: {path}: cannot be read: {error}") from None
 
 
@@ -198,7 +213,11 @@ def _take_printed(taken: Results, printed: Printed, names: Iterable[str]) -> Non
     for name in names:
         values = [(step, numbers[name]) for step, numbers in printed.steps.items() if name in numbers]
         if not values:
-            raise AblateError(f"results.measures.{name}: no line of the output matches its expression")
+            text = printed.texts.get(name)
+            matched = "no line of the output matches its expression"
+            if text is not None:
+                matched = f"its expression matches {text[:40]!r}, which is no number"
+            raise AblateError(f"results.measures.{name}: {matched}")
         taken.numbers[name] = values[-1][1]
         if len(values) > 1 and split_of(name)[0] != "test":
             _add_course(taken, name, values)
@@ -216,7 +235,10 @@ def _examples(split: str, source: ExamplesKeys, path: Path, texts: Mapping[str, 
     key = f"results.{split}.examples"
     _check_file(path, Path(texts[arguments.FOLDER]), key)
     stated = source.columns | ({"group": source.group} if source.group else {})
-    columns = columns_of(path, stated, source.example, key, f"{key}: {path}")
+    try:
+        columns = columns_of(path, stated, source.example, key, f"{key}: {path}")
+    except AblateError as error:
+        raise AblateError(f"{key}: {str(error).removeprefix(f'{key}: ')}") from None
     if (n := len(columns["id"])) > MOST_EXAMPLES:
         raise AblateError(f"{key}: {n:,} examples; allowed: {MOST_EXAMPLES:,}: write one score a group")
     return columns
