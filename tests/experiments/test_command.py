@@ -188,11 +188,12 @@ def test_an_old_file_of_results_is_not_believed(place: Place):
     assert "out of memory" in (place.child / "log").read_text()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_cannot_be_written(place: Place):
     """It is a failure of this training."""
     assert place.train("exit 1").status is Status.FAILED
     place.child.chmod(0o500)
+    if os.access(place.child, os.W_OK):
+        pytest.skip("this user may write everywhere")
     assert place.train(METRICS).status is Status.FAILED
     place.child.chmod(0o700)
     assert place.train(METRICS).status is Status.DONE
