@@ -24,16 +24,10 @@ from ablation.sources.percents import Percents, as_fractions, with_fractions
 from ablation.sources.percents import sentence as percents_sentence
 from ablation.sources.runs import Runs
 from ablation.sources.trials import ImportedTrial
+from ablation.study.declared_factors import OWN_COLUMNS, OWN_STARTS
 from ablation.study.grid import Replication
 from ablation.study.import_keys import ImportKeys, LongKeys
 
-OWN_COLUMNS = (
-    "row", "label", "reference", "selected", "outcome", "outcomes", "seed", "seeds", "trial", "trials", "study", "p",
-    "p_holm", "p_exact", "n_seeds", "n_train", "n_val", "n_test", "published", "replicate", "equivalent",
-    "alike", "within_replicates", "ci_over", "ci_level", "only_first_right", "only_second_right", "best_epoch",
-    "parameters", "started", "seconds", "attempts", "memory", "reason", "pareto",
-)  # fmt: skip
-OWN_STARTS = ("delta_", "published_", "best_val_")
 FIELDS = 12  # that an error message lists
 GENERAL = ("name", "type", "value", "id")  # last parts of names that say little alone
 

@@ -9,7 +9,7 @@ import pandas as pd
 from ablation.errors import AblateError
 from ablation.measures import names as measures
 from ablation.sources import course, fields, pivoted
-from ablation.sources.arrange import OWN_COLUMNS, OWN_STARTS, named
+from ablation.sources.arrange import named
 from ablation.sources.cells import is_missing, is_summary
 from ablation.sources.fields import is_result, last_word, settings
 from ablation.sources.guess_examples import ExampleColumns, example_columns
@@ -17,6 +17,7 @@ from ablation.sources.guess_pattern import pattern_of
 from ablation.sources.metrics import split_of
 from ablation.sources.numbers import refuse_summaries
 from ablation.sources.runs import FOLDER, NAME, OWN, SETTING, TAG, VALUE, Runs
+from ablation.study.declared_factors import OWN_COLUMNS, OWN_STARTS
 
 SEEDS = ("seed", "random_seed", "random_state", "seed_model", "run", "repeat", "replicate", "trial", "rep")
 FOLDS = ("fold", "cv_fold", "split_id", "kfold")

@@ -10,7 +10,14 @@ from ablation.nearest import nearest
 from ablation.study.experiment_keys import FactorKeys
 from ablation.study.levels import Level
 
-RESERVED = frozenset({"label", "published", "row", "trial", "seed", "seeds", "split_seed", "reference", "fold"})
+OWN_COLUMNS = (  # of table.csv and trials.csv: a factor with such a name would lose its column
+    "row", "label", "reference", "selected", "outcome", "outcomes", "seed", "seeds", "trial", "trials", "study", "p",
+    "p_holm", "p_exact", "n_seeds", "n_train", "n_val", "n_test", "published", "replicate", "equivalent",
+    "alike", "within_replicates", "ci_over", "ci_level", "only_first_right", "only_second_right", "best_epoch",
+    "parameters", "started", "seconds", "attempts", "memory", "reason", "pareto",
+)  # fmt: skip
+OWN_STARTS = ("delta_", "published_", "best_val_")
+RESERVED = frozenset({*OWN_COLUMNS, "split_seed", "fold"})
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
@@ -57,6 +64,12 @@ def _field(keys: FactorKeys) -> Any:
     return Field(keys.default, title=keys.title or None, validate_default=True, **stated)
 
 
+def is_allowed(name: str) -> bool:
+    """Return whether a factor may have this name: an identifier that neither tables nor pydantic use."""
+    is_taken = name in RESERVED or name.startswith(OWN_STARTS) or hasattr(BaseModel, name)
+    return name.isidentifier() and not name.startswith(("_", "model_dump", "model_validate")) and not is_taken
+
+
 def model_of(factors: Mapping[str, FactorKeys], more: Iterable[str], where: str) -> type[BaseModel]:
     """Return a strict model with one field a factor.
 
@@ -70,7 +83,7 @@ def model_of(factors: Mapping[str, FactorKeys], more: Iterable[str], where: str)
     """
     fields: dict[str, Any] = {}
     for name, keys in {**factors, **{name: FactorKeys() for name in more if name not in factors}}.items():
-        if name in RESERVED or not name.isidentifier():
+        if not is_allowed(name):
             raise AblateError(f"{where}: {name!r} is not allowed as the name of a factor; rename it")
         _check(keys, f"{where}.{name}")
         fields[name] = (_type_of(keys), _field(keys))

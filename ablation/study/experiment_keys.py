@@ -26,7 +26,7 @@ class FactorKeys(BaseModel):
     most: Number | None = Field(default=None, alias="to", description="a number, the largest level")
     if_true: str | None = Field(default=None, alias="true", description="a string: the arguments for true")
     if_false: str | None = Field(default=None, alias="false", description="a string: the arguments for false")
-    join: str = Field(default=",", description="a string between the parts of a list")
+    join: str = Field(default=",", description="a string between the parts of a list; a blank: one argument each")
 
 
 class PrintedKeys(BaseModel):

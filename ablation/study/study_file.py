@@ -21,7 +21,7 @@ from ablation.study.grid import Grid
 from ablation.study.levels import Schema, floats, short
 from ablation.study.merge import SETS, parts, together
 from ablation.study.stated_rows import factors_of
-from ablation.study.study_keys import MAX_ROWS, MAX_SEED, StudyKeys
+from ablation.study.study_keys import MAX_ROWS, MAX_SEED
 
 
 @dataclass(frozen=True)
@@ -233,36 +233,3 @@ def _refuse_unknown(changes: Mapping[str, Any], schema: Schema) -> None:
         raise AblateError(
             f"--set {name}: unknown factor {name!r}; known factors: {', '.join(names)}{nearest(name, names)}"
         )
-
-
-def starter() -> str:
-    """Return a commented study file to start from."""
-    loaded = factors_of(Path(), StudyKeys.model_validate({}))
-    declared, measures = loaded.schema.factors, loaded.experiment.measures
-    factors = "".join(f"# {f.name} = {_toml(f.default)}  # {f.allowed}\n" for f in declared)
-    return f"""\
-# A study for ablate: state the rows, then  ablate run --grid THIS_FILE --data YOUR_IMAGES
-title = "My ablation"
-# reference = 1  # the row that the others are compared with; default: the row that most rows differ from in one factor
-select_on = "val_accuracy"  # measure that selects a row, on validation only: {", ".join(f"val_{m}" for m in measures)}
-seeds = [0]
-
-[fixed]  # levels of all rows that do not set their own; every factor has a default:
-{factors}# split_seed = 0  # for splits that the data do not define
-
-# One design: [[rows]], each row stated ...
-[[rows]]
-learning_rate = 1e-4
-
-[[rows]]
-learning_rate = 1e-3
-# published = {{ val_accuracy = 0.94, test_accuracy = 0.941, f1 = 0.94 }}  # printed next to yours
-
-# ... or the full product:                [factorial]      fc_units = [2048, 4096]   dropout = [0.0, 0.25]
-# ... or each level alone against [fixed]:  [one_at_a_time]  fc_units = [2048, 8192]
-# ... or each component removed alone:      [leave_one_out]  dropout = {{ dropout = 0.0 }}
-"""
-
-
-def _toml(value: object) -> str:
-    return f'"{value}"' if isinstance(value, str) else str(value)

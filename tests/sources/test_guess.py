@@ -6,9 +6,9 @@ import pytest
 
 from ablation.errors import AblateError
 from ablation.sources import guess
-from ablation.sources.arrange import OWN_COLUMNS
 from ablation.sources.guess_pattern import pattern_of
 from ablation.sources.runs import Runs
+from ablation.study.declared_factors import OWN_COLUMNS
 
 pytestmark = pytest.mark.unit
 

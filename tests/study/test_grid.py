@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ablation.errors import AblateError
 from ablation.experiments.keras_head.factors import HeadFactors
 from ablation.experiments.keras_head.training.cost import units
-from ablation.study import levels, study_file
+from ablation.study import levels, new_study, study_file
 from ablation.study.grid import Grid
 
 pytestmark = pytest.mark.unit
@@ -485,17 +485,17 @@ def test_lists_of_units_survive_json(tmp_path):
 
 def test_the_starter_is_a_valid_study(tmp_path):
     """`ablate new` writes a study that runs as it stands."""
-    assert [r.learning_rate for r in read(tmp_path, study_file.starter()).rows] == [1e-4, 1e-3]
+    assert [r.learning_rate for r in read(tmp_path, new_study.starter()).rows] == [1e-4, 1e-3]
 
 
 def test_what_the_starter_comments_out_is_valid_too(tmp_path):
     """Each commented line can be brought in; the factors' defaults then change nothing."""
-    text = re.sub(r"(?m)^# (?=\w+ = )", "", study_file.starter())
+    text = re.sub(r"(?m)^# (?=\w+ = )", "", new_study.starter())
     found = read(tmp_path, text)
-    assert found.rows == read(tmp_path, study_file.starter()).rows
+    assert found.rows == read(tmp_path, new_study.starter()).rows
     assert (found.reference, str(found.published[1]["test_accuracy"])) == (1, "0.941")
-    head = study_file.starter().split("# One design")[0]
-    for design in re.findall(r"(?m)^# \.\.\. or .*?(\[\w+\]) +(.*)$", study_file.starter()):
+    head = new_study.starter().split("# One design")[0]
+    for design in re.findall(r"(?m)^# \.\.\. or .*?(\[\w+\]) +(.*)$", new_study.starter()):
         levels = re.sub(r"\s{2,}", "\n", design[1])
         assert len(read(tmp_path, f"{head}\n{design[0]}\n{levels}\n").rows) > 1
 

@@ -14,7 +14,7 @@ from scipy import stats
 from statsmodels.stats.anova import anova_lm
 
 from ablation import cli
-from ablation.sources.arrange import OWN_COLUMNS
+from ablation.study.declared_factors import OWN_COLUMNS
 
 SETS = Path(__file__).parents[3] / "shared" / "data" / "imports"
 REAL = pytest.mark.skipif(not SETS.is_dir(), reason="the real result files are not here: ../shared/data/imports")

@@ -8,20 +8,35 @@ from ablation.errors import AblateError
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
-def new(file: Path) -> int:
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--command", metavar="LINE", help="An example line of your program; its options become factors.")
+def new(file: Path | None, command: str | None) -> int:
     """Write a commented study file to start from.
+
+    With --command, the file (study.toml without a name) is a study of your own program: each option of the example line
+    becomes a factor with that value as its default. An option of a seed becomes {seed}, one of an output {folder}.
+    A value without an option can be named: {lr=0.1}.
 
     \b
     ablate new mine.toml
+    ablate new --command "python train.py --lr 0.1 --epochs 30 --amp --seed 0 --out runs/x"
     """
     from ablation.store import files
-    from ablation.study import study_file
+    from ablation.study import example_line, new_study
 
+    if file is None and command is None:
+        raise click.UsageError("Missing argument 'FILE'.")
+    file = file or Path("study.toml")
     if file.suffix != ".toml":
         raise AblateError(f"{file}: a study file ends in .toml")
     if file.exists():
         raise AblateError(f"{file}: already exists; delete it, or choose another name")
-    files.write_text(file, study_file.starter())
-    click.echo(f"wrote {file}; run it: ablate run --grid {file} --data demo")
+    if command is None:
+        files.write_text(file, new_study.starter())
+        click.echo(f"wrote {file}; run it: ablate run --grid {file} --data demo")
+        return 0
+    line = example_line.read(command)
+    files.write_text(file, new_study.of_command(line, command, file))
+    click.echo(f"wrote {file}: factors {', '.join(line.factors)}; check its results and its levels, then:")
+    click.echo(f"  ablate plan {file}\n  ablate run {file}")
     return 0

@@ -51,6 +51,11 @@ def _is_switch(keys: FactorKeys) -> bool:
     return keys.if_true is not None or keys.if_false is not None
 
 
+def _apart(level: Level, keys: FactorKeys) -> list[str] | None:
+    """Return the parts of a list that are arguments of their own, as for `--layers 64 64`: join is a blank."""
+    return [shown(part, keys) for part in level] if isinstance(level, tuple | list) and keys.join == " " else None
+
+
 def _of_all(keys: ExperimentKeys, levels: Mapping[str, Level], prefix: str) -> Iterator[str]:
     """Yield one argument a factor. A switch yields its own arguments, which may be none."""
     for name, level in levels.items():
@@ -83,6 +88,8 @@ def filled(
             arguments += _of_all(keys, levels, "--" if whole[1] == FLAGS else "")
         elif whole and _is_switch(keys.factors.get(whole[1], FactorKeys())):
             arguments += shlex.split(texts[whole[1]])
+        elif whole and (parts := _apart(levels.get(whole[1]), keys.factors.get(whole[1], FactorKeys()))) is not None:
+            arguments += parts
         else:
             arguments.append(NAME.sub(lambda match: texts[match[1]], token))
     return arguments
