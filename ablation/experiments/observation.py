@@ -30,11 +30,12 @@ def coded_splits(examples: Mapping[str, Columns], task: str, where: str) -> tupl
     return dict(zip(examples, of_splits, strict=True)), kinds
 
 
-def write(folder: TrainingFolder, kinds: Kinds, numbers: Mapping[str, float]) -> None:
+def write(folder: TrainingFolder, kinds: Kinds, numbers: Mapping[str, float], examples: Mapping[str, Columns]) -> None:
     """Store what the results of a training have shown. Of a number only whether it is larger than 1."""
+    sizes = {split: len(set(columns["id"].tolist())) for split, columns in examples.items()}
     largest = {name: 2.0 if abs(value) > 1 else 1.0 for name, value in numbers.items()}
     lines = {name: list(values) for name, values in kinds.lines.items()}
-    write_json(folder.columns, {"task": kinds.task, "lines": lines, "numbers": largest})
+    write_json(folder.columns, {"task": kinds.task, "lines": lines, "numbers": largest, "sizes": sizes})
 
 
 def joined(folders: Iterable[TrainingFolder]) -> dict[str, Any]:
@@ -48,12 +49,15 @@ def joined(folders: Iterable[TrainingFolder]) -> dict[str, Any]:
         raise AblateError(f"[experiment] task: the results are of different tasks ({', '.join(sorted(tasks))})")
     lines: dict[str, list[float]] = {}
     largest: dict[str, float] = {}
+    sizes: dict[str, int] = {}
     for content in contents:
         for name, values in dict(content["lines"]).items():  # type: ignore[call-overload]
             lines[name] = _either(lines.get(name), values)
         for name, value in dict(content["numbers"]).items():  # type: ignore[call-overload]
             largest[name] = max(value, largest.get(name, 0.0))
-    return {"task": "".join(tasks), "examples_like": lines, "largest": largest} if contents else {}
+        for split, n in dict(content["sizes"]).items():  # type: ignore[call-overload]
+            sizes[split] = max(n, sizes.get(split, 0))
+    return {"task": "".join(tasks), "examples_like": lines, "largest": largest, "sizes": sizes} if contents else {}
 
 
 def _either(first: list[float] | None, second: list[float]) -> list[float]:

@@ -111,7 +111,7 @@ def prepare(request: Request, watch: ProgressListener) -> Prepared:
     expected = tuple(dict.fromkeys(name for name in stated if name not in ("", NOTHING)))
     line = keys.command if isinstance(keys.command, str) else shlex.join(keys.command or ())
     earlier_kinds = (
-        earlier.model_dump(include={"largest", "task", "examples_like"}) if isinstance(earlier, Inputs) else {}
+        earlier.model_dump(include={"largest", "task", "examples_like", "sizes"}) if isinstance(earlier, Inputs) else {}
     )
     texts = code_of_command.texts(keys)
     digests = {path: code.digest(text) for path, text in texts.items()}
@@ -202,7 +202,7 @@ def _commit(training: Training, run: Run, texts: Mapping[str, str], printed: res
         scores = {"val": observation.validation(examples.get("val", {}), kinds, read.numbers, WHERE)}
         scores["train"] = {split_of(n)[1]: v for n, v in read.numbers.items() if split_of(n)[0] == "train"}
         test = {split_of(n)[1]: v for n, v in read.numbers.items() if split_of(n)[0] == "test"}
-        observation.write(run.folder, kinds, read.numbers)
+        observation.write(run.folder, kinds, read.numbers, examples)
         run.result(
             val=examples.get("val"), test={**examples.get("test", {}), **test} or None,
             scores={split: numbers for split, numbers in scores.items() if numbers}, step=training.steps,

@@ -21,7 +21,7 @@ from ablation.report.tables.dataframes import NOT_RUN, score_of
 from ablation.statistics.intervals import Interval, clopper_pearson
 from ablation.store.record import Record
 from ablation.study import design
-from ablation.study.grid import Grid
+from ablation.study.grid import NOTHING, Grid
 from ablation.study.levels import short
 
 MOST_SEEDS = 20  # that a caption lists
@@ -81,7 +81,7 @@ def _default(record: Record, rows: pd.DataFrame) -> list[str]:
     """Return the names of the measured columns where the study file states none."""
     primary = record.primary
     names = [f"{split}_{primary.name}" for split in ("train", "val") if split in primary.splits]
-    if record.grid.is_imported:  # of imported results, columns without a number are left out
+    if record.grid.is_imported or record.grid.select_on == NOTHING:  # columns without a number are left out
         names = [name for name in names if rows[name].notna().any()]
     return [*names, *(f"test_{m.name}" for m in record.detailed if "test" in m.splits)]
 
