@@ -144,6 +144,14 @@ class Experiment(Protocol):
 
     Optional names:
 
+    - `declared(path, file)`: the experiment as a study file declares it, with its own factors and name, in place of this
+      one; raises AblateError where a key of [experiment] is wrong. `selects_on(path, file)` of it: what rows are
+      selected on.
+    - `measures_from_results`: True where `measures` is empty, because the first results show what is measured; then
+      `select_on` and the names in [table] are checked against results.
+    - `observed(workspace, record)`: the inputs of a study with what its results have shown of its measures; raises
+      AblateError where results contradict each other.
+    - `given(grid)`: fields of `Training` that the study file states, for all trainings of a study.
     - `primary`: the name of the measure whose differences are tested; by default the selecting one, then the first.
     - `detailed`: names of measures that have intervals on test; by default the primary measure alone.
     - `uncertainty`, `units`: the defaults of these keys of [table]: "both" and "groups" without these names.

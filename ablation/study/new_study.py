@@ -59,7 +59,7 @@ def of_command(line: ExampleLine, text: str, file: Path) -> str:
 
 
 def _selection(line: ExampleLine, text: str, file: Path) -> Iterator[str]:
-    yield f"# A study of a command. Check what will run: ablate plan {file.name}   Run it: ablate run {file.name}"
+    yield f"# A study of a command. One trial in the foreground: ablate try {file}   All of it: ablate run {file}"
     yield f"# Made from: {' '.join(text.split())}"
     yield 'select_on = "val_accuracy"  # number on validation that selects a row; "none": no row is selected'
     if line.has_seed:
@@ -114,7 +114,7 @@ def _results(line: ExampleLine) -> Iterator[str]:
     if line.files:
         file = next((f for f in line.files if f.endswith(READ)), "")
         folder = next((f for f in line.files if not Path(f).suffix), "{folder}")
-        example = '{"val_accuracy": 0.91, "test_accuracy": 0.9, "seconds": 3.2}'
+        example = '{"val_accuracy": 0.91, "test_accuracy": 0.9, "latency_ms": 12.5}'
         yield f"file = {toml_text(file or f'{folder}/metrics.json')}  # which the command writes, as in {example}"
         yield "# numbers are of validation (val_), of the test (test_), or costs; .jsonl and .csv have a line a step"
     yield '# test = { examples = "{folder}/test.csv" }  # a line each: id,label,predicted: rows are compared by pairs'

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, in_process, rows
 
+from ablation.study import study_file
+from ablation.study.experiment_keys import ExamplesKeys, ExperimentKeys, FactorKeys, ResultKeys
+
 EXAMPLES = ROOT / "examples"
 STUDIES = {path.parent.name: path.stem for path in sorted(EXAMPLES.glob("*/*.toml"))}
 
@@ -64,6 +67,24 @@ def test_an_agent(tmp_path: Path):
     assert "paired over groups of examples" in text
     costs = (tmp_path / "runs" / "agent" / "tables" / "costs.md").read_text()
     assert "| Tokens a question |" in costs
+
+
+@pytest.mark.unit
+def test_the_smallest_study_of_the_readme_is_valid(tmp_path: Path):
+    """It varies one factor of a script."""
+    section = (ROOT / "README.md").read_text().split("## Your command")[1]
+    (tmp_path / "mine.toml").write_text(re.findall(r"```toml\n(.*?)```", section, re.DOTALL)[0])
+    study = study_file.read(str(tmp_path / "mine.toml"))
+    assert [dict(row) for row in study.rows] == [{"lr": 0.1}, {"lr": 0.01}, {"lr": 1.0}]
+
+
+@pytest.mark.unit
+def test_the_readme_has_every_key_of_a_command():
+    """A key that is not in its tables does not exist."""
+    section = (ROOT / "README.md").read_text().split("## Your command")[1].split("\n## ")[0]
+    models = (ExperimentKeys, FactorKeys, ResultKeys, ExamplesKeys)
+    keys = {field.alias or name for model in models for name, field in model.model_fields.items()}
+    assert {key for key in keys - {"plugin", "factors", "results", "take"} if f"`{key}`" not in section} <= {"examples"}
 
 
 @pytest.mark.unit

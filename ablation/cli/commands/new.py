@@ -38,5 +38,5 @@ def new(file: Path | None, command: str | None) -> int:
     line = example_line.read(command)
     files.write_text(file, new_study.of_command(line, command, file))
     click.echo(f"wrote {file}: factors {', '.join(line.factors)}; check its results and its levels, then:")
-    click.echo(f"  ablate plan {file}\n  ablate run {file}")
+    click.echo(f"  ablate try {file}    # one trial, in the foreground\n  ablate run {file}")
     return 0
