@@ -144,8 +144,8 @@ class Experiment(Protocol):
 
     Optional names:
 
-    - `declared(path, file)`: the experiment as a study file declares it, with its own factors and name, in place of this
-      one; raises AblateError where a key of [experiment] is wrong. `selects_on(path, file)` of it: what rows are
+    - `declared(path, file)`: the experiment as a study file declares it, with its own factors and name, in place of
+      this one; raises AblateError where a key of [experiment] is wrong. `selects_on(path, file)` of it: what rows are
       selected on.
     - `measures_from_results`: True where `measures` is empty, because the first results show what is measured; then
       `select_on` and the names in [table] are checked against results.

@@ -27,6 +27,7 @@ LAUNCHERS = frozenset(
 )
 LAUNCHING = ("torch.distributed", "accelerate", "deepspeed")  # modules that are given a script
 SCRIPTS = frozenset(".awk .bash .do .ipynb .jar .jl .js .lua .m .mjs .pl .py .r .rb .sh .ts .zsh".split())  # noqa: SIM905
+RENAMED = "option_"  # begins the names of factors whose own names are not allowed
 SEEDS = frozenset({"seed", "random_seed", "rng_seed", "manual_seed", "global_seed", "random_state", "seed_everything"})
 THREADS = frozenset({"threads", "n_threads", "num_threads", "nthreads"})
 OUTPUT = frozenset({"o", "out", "output", "outputs", "outdir", "outputdir", "outfile", "logdir", "rundir", "savedir"})
@@ -114,9 +115,8 @@ def _identifier(option: str) -> str:
 
 def _allowed(name: str) -> str:
     """Return a name that a factor may have."""
-    if not name or name[0].isdigit():
-        name = f"option_{name}".rstrip("_")
-    return name if is_allowed(name) and name not in (*OF_TRAINING, FLAGS, OVERRIDES, CHECKPOINT) else f"{name}_option"
+    is_free = is_allowed(name) and name not in (*OF_TRAINING, FLAGS, OVERRIDES, CHECKPOINT)
+    return name if is_free else f"{RENAMED}{name}".rstrip("_")
 
 
 def _is_output(name: str, text: str) -> bool:

@@ -4,7 +4,7 @@ import os.path
 from collections.abc import Iterator
 from pathlib import Path
 
-from ablation.study.example_line import ExampleFactor, ExampleLine, toml_text
+from ablation.study.example_line import RENAMED, ExampleFactor, ExampleLine, toml_text
 from ablation.study.levels import Level
 from ablation.study.stated_rows import factors_of
 from ablation.study.study_keys import MAX_SEED, StudyKeys
@@ -58,9 +58,14 @@ def of_command(line: ExampleLine, text: str, file: Path) -> str:
     return "\n".join([*_selection(line, text, file), *_experiment(line, file), *_results(line), *_design(line), ""])
 
 
+def _printable(text: str) -> str:
+    """Return a text as a comment may hold it, in one line."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
 def _selection(line: ExampleLine, text: str, file: Path) -> Iterator[str]:
     yield f"# A study of a command. One trial in the foreground: ablate try {file}   All of it: ablate run {file}"
-    yield f"# Made from: {' '.join(text.split())}"
+    yield f"# Made from: {_printable(text)}"
     yield 'select_on = "val_accuracy"  # number on validation that selects a row; "none": no row is selected'
     if line.has_seed:
         first = line.seed or 0
@@ -104,8 +109,8 @@ def _kind(factor: ExampleFactor) -> str:
     """Return the option of a factor and what its levels are, in words."""
     kinds = {bool: "true or false", int: "a whole number", float: "a number", list: "a list of numbers", str: "a text"}
     other = "; 1.0 in place of 1 allows fractions" if isinstance(factor.default, int) and factor.text == "1" else ""
-    renamed = " (renamed: its name has another meaning here)" if factor.name.endswith("_option") else ""
-    return f"{factor.option}: {kinds[type(factor.default)]}{other}{renamed}"
+    renamed = " (renamed: its name has another meaning here)" if factor.name.startswith(RENAMED) else ""
+    return f"{_printable(factor.option)}: {kinds[type(factor.default)]}{other}{renamed}"
 
 
 def _results(line: ExampleLine) -> Iterator[str]:

@@ -73,8 +73,8 @@ def called(study: Grid, row: int = 0) -> list[str]:
         ("python a.py --config '{\"a\": 1}' --lr 0.1", {"config": '{"a": 1}', "lr": 0.1}),
         ("python a.py --lr 0.1 -- --not-mine 3", {"lr": 0.1}),
         ("python a.py --label 3 --run fast --memory 8 --json x --checkpoint a.pt",
-         {"label_option": 3, "run_option": "fast", "memory_option": 8, "json_option": "x",
-          "checkpoint_option": "a.pt"}),
+         {"option_label": 3, "option_run": "fast", "option_memory": 8, "option_json": "x",
+          "option_checkpoint": "a.pt"}),
         ("python a.py --2d 3 --_x 1", {"option_2d": 3, "x": 1}),
         ("python a.py --größe 3", {"gr_e": 3}),
         ("python a.py --code 007 --version 1.2.3 --limit inf", {"code": "007", "version": "1.2.3", "limit": "inf"}),
@@ -84,6 +84,7 @@ def called(study: Grid, row: int = 0) -> list[str]:
         ("bash -c 'python a.py {lr=0.1} | tee log'", {"lr": 0.1}),
         ("python a.py \\\n  --lr 0.1 \\\n  --epochs 3", {"lr": 0.1, "epochs": 3}),
         ("$ python a.py --lr 0.1", {"lr": 0.1}),
+        ("python a.py --delta_x 1 --note 'a\nb\x7f'", {"option_delta_x": 1, "note": "a\nb\x7f"}),
     ],
 )  # fmt: skip
 def test_an_example_line_becomes_factors(line: str, factors: dict[str, Any]):
