@@ -57,6 +57,7 @@ def cli() -> None:
     ablate status                                progress of all studies
     ablate table --grid paper                    redraw the table from its files
     ablate ui                                    compare the rows in MLflow
+    ablate new --command "python train.py ..."   a study file of your own program
     ablate new mine.toml                         a study file to start from
     ablate                                       where to begin, and how to continue
     """

@@ -61,12 +61,13 @@ class ExampleFactor:
 class ExampleLine:
     """Command line that was read.
 
-    `command`: the line with {names}. `seed`: the value of its option of the seed; None without one. `files`: paths of
-    its options of outputs, in which {folder} stands for the folder. `variables`: environment variables before it.
-    `renamed`: names of factors that are not those of their options.
+    `command`: the line with {names}. `script`: name of the script or program. `seed`: the value of its option of the
+    seed; None without one. `files`: paths of its options of outputs, in which {folder} stands for the folder.
+    `variables`: environment variables before it.
     """
 
     command: str = ""
+    script: str = ""
     factors: dict[str, ExampleFactor] = field(default_factory=dict)
     seed: int | None = None
     has_seed: bool = False
@@ -255,6 +256,8 @@ def read(text: str) -> ExampleLine:
         raise AblateError('--command: is empty; state an example line, as in "python train.py --lr 0.1"')
     tokens = [_with_stated(token, line) for token in tokens]
     n = _first_argument(tokens)
+    scripts = [token for token in tokens[:n] if PurePath(token).suffix.lower() in SCRIPTS and " " not in token]
+    line.script = PurePath(scripts[0] if scripts else tokens[0] if " " in tokens[n - 1] else tokens[n - 1]).name
     line.command = " ".join(map(_quoted, [*tokens[:n], *_arguments(tokens[n:], line)]))
     line.has_seed = line.has_seed or "{seed}" in line.command
     for name in NAME.findall(line.command):

@@ -66,6 +66,7 @@ def _printable(text: str) -> str:
 def _selection(line: ExampleLine, text: str, file: Path) -> Iterator[str]:
     yield f"# A study of a command. One trial in the foreground: ablate try {file}   All of it: ablate run {file}"
     yield f"# Made from: {_printable(text)}"
+    yield f"title = {toml_text(f'Ablation of {line.script}')}"
     yield 'select_on = "val_accuracy"  # number on validation that selects a row; "none": no row is selected'
     if line.has_seed:
         first = line.seed or 0

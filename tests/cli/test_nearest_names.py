@@ -106,14 +106,15 @@ def test_a_study_file_is_answered_with_the_nearest_name(change: str, name: str, 
 def test_without_a_study_the_beginnings_are_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    """`ablate` alone names a first study, the import of results, and a study file."""
+    """`ablate` alone names a first study, the import of results, a program of the user, and a study file."""
     monkeypatch.chdir(tmp_path)
     assert cli.run([]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split("  ")[1] for line in lines[1:4]] == [
-        "ablate run --grid smoke", "ablate import results.csv --guess", "ablate new mine.toml",
+    assert [line.split("  ")[1] for line in lines[1:5]] == [
+        "ablate run --grid smoke", "ablate import results.csv --guess",
+        'ablate new --command "python train.py --lr 0.1"', "ablate new mine.toml",
     ]  # fmt: skip
-    assert len(lines) == 5
+    assert len(lines) == 6
 
 
 @pytest.mark.parametrize(

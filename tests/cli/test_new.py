@@ -93,6 +93,7 @@ def test_an_example_line_becomes_factors(line: str, factors: dict[str, Any]):
     assert levels(study) == factors
     assert [type(level) for level in levels(study).values()] == [type(level) for level in factors.values()]
     assert len(study.rows) == 2
+    assert study.title.startswith("Ablation of ")
     plain = example_line.STATED.sub(lambda match: match[2], line.removeprefix("$ ").replace("\\\n", " "))
     assert [_compared(a) for a in called(study)] == [_compared(a) for a in shlex.split(plain)]
     assert called(study, 1) != called(study)

@@ -17,7 +17,8 @@ MOST = 8  # studies that are listed
 FIRST = {
     "ablate run --grid smoke": "a first study, which takes seconds",
     "ablate import results.csv --guess": "results that exist: propose a study file",
-    "ablate new mine.toml": "a commented study file to start from",
+    'ablate new --command "python train.py --lr 0.1"': "a study file of your own program",
+    "ablate new mine.toml": "a commented study file of the built-in experiment",
 }
 ALL = "all commands: ablate --help"
 
