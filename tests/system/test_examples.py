@@ -82,7 +82,7 @@ def test_the_smallest_study_of_the_readme_is_valid(tmp_path: Path):
 def test_the_readme_has_every_key_of_a_command():
     """A key that is not in its tables does not exist."""
     section = (ROOT / "README.md").read_text().split("## Your command")[1].split("\n## ")[0]
-    models = (ExperimentKeys, FactorKeys, ResultKeys, ExamplesKeys)
+    models = (ExperimentKeys, FactorKeys, ResultKeys, ExamplesKeys)  # the keys of measures are in its examples
     keys = {field.alias or name for model in models for name, field in model.model_fields.items()}
     assert {key for key in keys - {"plugin", "factors", "results", "take"} if f"`{key}`" not in section} <= {"examples"}
 
