@@ -13,7 +13,6 @@ from ablation import cli
 from ablation.experiments.command import arguments
 from ablation.experiments.command.results import Printed
 from ablation.study import example_line, study_file
-from ablation.study.experiment_keys import PrintedKeys
 from ablation.study.grid import Grid
 
 PLACES = {"seed": "0", "folder": "FOLDER", "threads": "4", "device": "cuda", "run": "x"}
@@ -216,14 +215,6 @@ def test_no_file_is_overwritten(capsys: pytest.CaptureFixture[str]):
     assert cli.run(["new", "other.toml", *line]) == 0
     assert cli.run(["new", "other.txt", *line]) == 2
     assert cli.run(["new"]) == 2
-
-
-def test_printed_numbers_may_end_in_punctuation():
-    """A comma after a number is none of it, and a text that is no number stops nothing."""
-    printed = Printed({"val_loss": PrintedKeys(stdout=r"val loss: (\S+)", step=r"epoch (\S+)")})
-    for line in ("epoch 2/3", "epoch 2:", "val loss: 0.5,", "val loss: unknown"):
-        printed.read(line)
-    assert (printed.steps, printed.no_numbers) == ({2: {"val_loss": 0.5}}, {"val_loss": "unknown"})
 
 
 SCRIPT = textwrap.dedent("""

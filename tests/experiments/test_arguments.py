@@ -68,7 +68,7 @@ def test_a_switch_is_as_many_arguments_as_it_states(level: bool, argv: list[str]
         (True, {}, "true"),
         (False, {}, "false"),
         ((1, 2.5, "x"), {}, "1,2.5,x"),
-        ((1, 2), {"join": " "}, "1 2"),
+        ((1, 2), {"join": "; "}, "1; 2"),
         (((1, 2), (3,)), {"join": ":"}, "1:2:3"),
         (1e-05, {}, "1e-05"),
         (1.0, {}, "1.0"),
@@ -78,6 +78,13 @@ def test_a_switch_is_as_many_arguments_as_it_states(level: bool, argv: list[str]
 def test_levels_as_text(level: Any, keys: dict[str, Any], text: str):
     """Numbers are written so that they are read as the same numbers; a list is one argument."""
     assert filled("t {level}", {"level": level}, factors={"level": keys}) == ["t", text]
+
+
+def test_a_list_that_is_joined_by_a_blank_is_an_argument_a_part():
+    """As argparse's nargs="+" takes it; within a longer argument the parts stay together."""
+    factors = {"layers": {"join": " "}}
+    assert filled("t --layers {layers}", {"layers": (64, 32)}, factors=factors) == ["t", "--layers", "64", "32"]
+    assert filled("t --layers={layers}", {"layers": (64, 32)}, factors=factors) == ["t", "--layers=64 32"]
 
 
 def test_settings_are_values_too():

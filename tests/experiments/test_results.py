@@ -87,6 +87,15 @@ def test_numbers_that_are_printed(folder: Path):
     assert taken.history == [{"epoch": 1, "val_loss": 0.5}, {"epoch": 2, "val_loss": 0.25}]
 
 
+def test_punctuation_after_a_printed_number_is_none_of_it(folder: Path):
+    """A step that is no number, as 2/3, leaves the step as it was."""
+    loss = {"stdout": r"loss: (\S+)", "step": r"epoch (\S+)"}
+    printed = Printed(keys(folder, "", {"val_loss": loss}).results.measures)
+    for line in ("epoch 1, loss: 0.5, accuracy: 0.9", "epoch 2: loss: 0.25;", "epoch 3/3 loss: 0.125."):
+        printed.read(line)
+    assert printed.steps == {1: {"val_loss": 0.5}, 2: {"val_loss": 0.125}}
+
+
 def test_a_line_in_two_parts_is_one_line(folder: Path):
     """Output is read in parts; its last line needs no end."""
     printed = Printed(keys(folder, "", {"val_x": {"stdout": r"^x (\d+)$"}}).results.measures)

@@ -55,15 +55,21 @@ class Printed:
     def read(self, line: str) -> None:
         """Find the numbers of a line, and of which step they are."""
         for expression in self._steps.values():
-            if (match := expression.search(line)) and math.isfinite(step := _number(match[1]) or 0.0):
+            step = _number(_bare(match[1])) if (match := expression.search(line)) else None
+            if step is not None and math.isfinite(step):
                 self._step = int(step)
         for name, expression in self._values.items():
             for match in expression.finditer(line):
                 text = match["value"] if "value" in expression.groupindex else match[1]
-                if (number := _number(text)) is None:
+                if (number := _number(_bare(text))) is None:
                     self.texts[name] = str(text)
                 else:
                     self.steps.setdefault(self._step, {})[name] = number
+
+
+def _bare(text: str | None) -> str:
+    """Return a match without the punctuation after it: `0.5,` of `loss: 0.5, accuracy: 0.9`."""
+    return (text or "").rstrip(",;:.)]}")
 
 
 def check_expressions(measures: Mapping[str, Source], where: str) -> None:
