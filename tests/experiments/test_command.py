@@ -236,8 +236,16 @@ def test_an_error_while_output_is_read(tmp_path: Path, marked: Callable[[], list
 
     with pytest.raises(OSError, match="No space left"):
         process.run(start(tmp_path, "sh", "-c", "while echo x; do :; done"), fail, lambda: False)
-    assert not marked()
+    until(lambda: not marked())
     assert not (tmp_path / "start.json").exists()
+
+
+def test_memory_is_the_commands_own(tmp_path: Path):
+    """Not that of the worker, from which the helper was forked."""
+    code = f"x = b'x' * {64 << 20}; print(len(x))"
+    large = process.run(start(tmp_path, sys.executable, "-c", code), print, lambda: False).memory
+    small = process.run(start(tmp_path, "sh", "-c", "true"), print, lambda: False).memory
+    assert 0 < small < 16 << 20 < 64 << 20 < large < 200 << 20
 
 
 def test_a_command_that_closes_its_output(place: Place):
@@ -293,7 +301,7 @@ def test_a_command_that_ignores_the_request_to_stop_is_killed(
     given = start(tmp_path, "sh", "-c", f"({STUBBORN}) & echo begun; {STUBBORN}", grace=0.3)
     ended = run(given, lambda: b"begun" in given.log.read_bytes())
     assert (ended.code, ended.asked) == (128 + signal.SIGKILL, True)
-    assert not marked()
+    until(lambda: not marked())
 
 
 def test_a_command_within_its_grace_time(tmp_path: Path):

@@ -4,7 +4,8 @@
 
 Standard library alone, Python 3.9 and later; nothing of this package is imported. The worker starts the helper as the
 leader of a session of its own. START.json holds `argv`, `cwd`, `alive` (descriptor of a pipe whose other end the worker
-alone holds) and `locked` (descriptor of the training's lock). Other descriptors that it inherits end with it.
+alone holds), `locked` (descriptor of the training's lock) and `memory` (path of a file for the largest memory, in the
+unit of getrusage). Other descriptors that it inherits end with it.
 
 The helper dies with its worker, and all of its process group with it: Dask's workers block signals, which children
 would inherit, so the pipe is the only message that always arrives. It ends with the exit code of the command, or with
@@ -13,6 +14,7 @@ would inherit, so the pipe is the only message that always arrives. It ends with
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -36,6 +38,15 @@ def _die_with(alive: int) -> None:
     os.killpg(0, signal.SIGKILL)
 
 
+def _note_memory(path: str) -> None:
+    """Write the largest memory of the command and its children. The helper's own counts what it was forked from."""
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+    except OSError:  # a full disk: the result is worth more than its memory
+        pass
+
+
 def main(path: str) -> int:
     with open(path, encoding="utf-8") as file:
         start = json.load(file)
@@ -49,6 +60,7 @@ def main(path: str) -> int:
         print(f"{start['argv'][0]}: cannot be started: {reason}", file=sys.stderr)
         return NOT_STARTED
     code = child.wait()
+    _note_memory(start["memory"])
     return 128 - code if code < 0 else code
 
 

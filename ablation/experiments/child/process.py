@@ -42,6 +42,11 @@ class Start:
     def log(self) -> Path:
         return self.folder / "log"
 
+    @property
+    def memory(self) -> Path:
+        """File in which the helper notes the largest memory."""
+        return self.folder / "memory"
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -75,7 +80,7 @@ def run(start: Start, on_line: Callable[[str], None], stopping: Callable[[], boo
             if asked is not None and time.monotonic() - asked > start.grace:
                 group.signal(signal.SIGKILL)
         group.signal(signal.SIGKILL)  # what the command started and left
-        code, memory = _reaped(group.process)
+        code, memory = group.process.wait(), _memory(start)
         output.join(LAST_WORDS)
     if output.fault:
         raise output.fault
@@ -131,11 +136,13 @@ class _Output(threading.Thread):
         self.join()
 
 
-def _reaped(process: "subprocess.Popen[bytes]") -> tuple[int, int]:
-    """Return the exit code of a process that has ended, and the largest memory of it and its children, in bytes."""
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+def _memory(start: Start) -> int:
+    """Return the largest memory of one process of a child, in bytes, as its helper noted it; 0 where it did not."""
+    try:
+        text = start.memory.read_text(encoding="utf-8")
+    except OSError:
+        return 0
+    return int(text or 0) * (1 if sys.platform == "darwin" else 1024)
 
 
 @contextmanager
@@ -148,6 +155,7 @@ def _group(start: Start) -> Iterator[_Group]:
         stack.callback(os.close, ended)
         path = start.folder / "start.json"
         stack.callback(path.unlink, missing_ok=True)
+        stack.callback(start.memory.unlink, missing_ok=True)
         process = _started(start, path, alive, of_helper)
         group = _Group(process, ended)
         assert process.stdout
@@ -170,8 +178,8 @@ def _started(start: Start, path: Path, alive: int, of_helper: int) -> "subproces
     """
     lock = os.open(os.devnull, os.O_RDONLY) if start.lock is None else os.dup(start.lock)
     try:
-        arguments = {"argv": list(start.argv), "cwd": str(start.cwd), "alive": alive, "locked": lock}
-        path.write_text(json.dumps(arguments), encoding="utf-8")
+        arguments = {"argv": list(start.argv), "cwd": str(start.cwd), "memory": str(start.memory.absolute())}
+        path.write_text(json.dumps({**arguments, "alive": alive, "locked": lock}), encoding="utf-8")
         return subprocess.Popen(
             [sys.executable, "-I", "-S", str(HELPER), str(path)],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
