@@ -93,6 +93,9 @@ class ExperimentKeys(BaseModel):
         default=1, ge=0, description="a whole number; count it up when the same levels mean something new"
     )
     cwd: str = Field(default=".", description="a folder, relative to this file, in which the command runs")
+    code: list[str] = Field(
+        default_factory=list, description="a list of patterns of paths, relative to cwd, as in src/**/*.f90"
+    )
     resume: str = Field(default="", description="arguments that are added where a checkpoint is there")
     checkpoint: str = Field(default="", description="a pattern of paths, as in {folder}/ckpt/*.pt")
     grace: str = Field(default="60s", description="a time, as in 60s: from SIGTERM to SIGKILL")

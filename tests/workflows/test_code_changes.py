@@ -156,6 +156,21 @@ def test_only_files_that_git_tracks_are_code(tmp_path: Path, monkeypatch: pytest
     assert set(json.loads(folder.read_text())) == {"train.py", "tracked.py", "[experiment]"}
 
 
+def test_further_files_are_stated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """By patterns; one that matches nothing is refused."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train.py").write_text(SCRIPT)
+    (tmp_path / "prompt.txt").write_text("Answer.")
+    (tmp_path / "mine.toml").write_text(STUDY.replace("[experiment]", '[experiment]\ncode = ["*.txt"]', 1))
+    assert cli.run(RUN) == 0
+    edit(tmp_path, "Answer.", "Answer in one word.", "prompt.txt")
+    assert cli.run(RUN) == 2
+    assert "prompt.txt has changed since rows 1 to 3 were trained" in capsys.readouterr().err
+    edit(tmp_path, '"*.txt"', '"*.prompt"', "mine.toml")
+    assert cli.run(RUN) == 2
+    assert "code: '*.prompt' matches no file" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("before", "after", "is_changed"),
     [("x = 1\n", "x = 1  # one\n", False), ("x = 1\n", "x = 2\n", True), ("x = 1\n", None, True),

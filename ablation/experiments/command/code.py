@@ -25,12 +25,13 @@ def texts(keys: ExperimentKeys) -> dict[str, str]:
     """Return path -> text of the code of a command: relative to its folder.
 
     They are the files that Git tracks below the folder, without Git those below it, in languages of scripts; the files
-    that the command names; and the keys of [experiment] that can change a result.
+    that the command names, and those of `code`; and the keys of [experiment] that can change a result.
 
     Raises AblateError where they are too large.
     """
     folder = Path(keys.cwd)
-    files = {**{str(path): folder / path for path in _scripts(folder)}, **_named(keys, folder)}
+    paths = [*_scripts(folder), *(path for pattern in keys.code for path in _matching(folder, pattern))]
+    files = {**{str(path): folder / path for path in paths}, **_named(keys, folder)}
     total, read = 0, {}
     for name, path in sorted(files.items()):
         content = _text(path)
@@ -44,6 +45,14 @@ def texts(keys: ExperimentKeys) -> dict[str, str]:
         read[name] = content
     stated = keys.model_dump(mode="json", exclude_defaults=True, exclude=set(NOT_CODE))
     return {**read, STATED: json.dumps(stated, indent=1, sort_keys=True) + "\n"}
+
+
+def _matching(folder: Path, pattern: str) -> Iterator[Path]:
+    """Yield the files that a pattern matches, relative to the folder. Raises AblateError where it matches none."""
+    paths = sorted(path for path in folder.glob(pattern) if path.is_file())
+    if not paths:
+        raise AblateError(f"{STATED} code: {pattern!r} matches no file in {folder}")
+    yield from (path.relative_to(folder) for path in paths)
 
 
 def _text(path: Path) -> str | None:

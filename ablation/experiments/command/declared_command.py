@@ -1,6 +1,5 @@
 """Command as a study file declares it: its name, its factors, and the checks of its keys and of its rows."""
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,6 +81,12 @@ def _check(keys: ExperimentKeys, path: Path, where: str) -> None:
             raise AblateError(f"{where}.ends: {code!r} is not allowed; allowed: exit codes from 0 to 255")
     if doubled := set(keys.settings) & {*keys.factors, *arguments.OF_TRAINING}:
         raise AblateError(f"{where}.settings: {min(doubled)} is a name of something else too; rename the setting")
+    for name, value in keys.settings.items():
+        if isinstance(value, str) and value.startswith("$"):
+            raise AblateError(
+                f"{where}.settings.{name}: {value} would be in files and in the list of processes; the command "
+                "inherits the environment, and reads it there"
+            )
     stated = keys.results
     if stated.file and Path(stated.file).suffix not in (".json", ".jsonl", ".csv"):
         raise AblateError(
@@ -114,10 +119,11 @@ def refuse_unmentioned(keys: ExperimentKeys, grid: Grid) -> None:
     if "seed" not in mentioned and len({*grid.seeds, *grid.replicates}) > 1:
         raise AblateError(f"{where}: takes no seed, and several are stated; add {{seed}} to the command, or state one")
     values = dict.fromkeys(arguments.OF_TRAINING, "")
-    lines = [tuple(arguments.filled(template, keys, row, values, where)) for row in grid.rows]
-    for (n, one), (m, other) in itertools.combinations(enumerate(lines, start=1), 2):
-        if one == other:
-            raise AblateError(f"{where}: rows {n} and {m} have the same command line: nothing is ablated")
+    first: dict[tuple[str, ...], int] = {}
+    for number, row in enumerate(grid.rows, start=1):
+        line = tuple(arguments.filled(template, keys, row, values, where))
+        if (earlier := first.setdefault(line, number)) != number:
+            raise AblateError(f"{where}: rows {earlier} and {number} have the same command line: nothing is ablated")
 
 
 def refuse_shared_outputs(keys: ExperimentKeys, used: str) -> None:

@@ -31,6 +31,7 @@ from ablation.measures import from_columns
 from ablation.measures.measure import Measure
 from ablation.measures.names import split_of
 from ablation.model.diagnostic import Diagnostic
+from ablation.nearest import nearest
 from ablation.outcomes import Failure, Status
 from ablation.progress.listener import ProgressListener
 from ablation.store import code, record, result
@@ -88,16 +89,18 @@ class Inputs(ObservedInputs):
 class Training(AnyTraining):
     """One call of the command.
 
-    `keys`: [experiment] of the study file; `cwd` is absolute. `code`: see `Inputs`.
+    `keys`: [experiment] of the study file; `cwd` is absolute. `selects_on`: number that selects rows, or "none".
+    `code`: see `Inputs`.
     """
 
     keys: ExperimentKeys
+    selects_on: str = NOTHING
     code: dict[str, str] = Field(default_factory=dict)
 
 
 def given(grid: Grid) -> dict[str, Any]:
     """Return the fields of `Training` that all trainings of a study share."""
-    return {"keys": grid.experiment_keys}
+    return {"keys": grid.experiment_keys, "selects_on": grid.select_on}
 
 
 def prepare(request: Request, watch: ProgressListener) -> Prepared:
@@ -201,6 +204,7 @@ def _commit(training: Training, run: Run, texts: Mapping[str, str], printed: res
         examples, kinds = observation.coded_splits(read.examples, training.keys.task, WHERE)
         scores = {"val": observation.validation(examples.get("val", {}), kinds, read.numbers, WHERE)}
         scores["train"] = {split_of(n)[1]: v for n, v in read.numbers.items() if split_of(n)[0] == "train"}
+        _need_selecting(training.selects_on, scores["val"])
         test = {split_of(n)[1]: v for n, v in read.numbers.items() if split_of(n)[0] == "test"}
         observation.write(run.folder, kinds, read.numbers, examples)
         run.result(
@@ -215,6 +219,17 @@ def _commit(training: Training, run: Run, texts: Mapping[str, str], printed: res
         results.remove(training.keys, texts)
     run.folder.failure.unlink(missing_ok=True)
     return Status.DONE
+
+
+def _need_selecting(selects_on: str, scores: Mapping[str, float]) -> None:
+    """Raise AblateError where the number that selects rows is missing."""
+    split, name = split_of(selects_on)
+    if split == "val" and name not in scores:
+        numbers = [f"val_{measure}" for measure in scores]
+        raise AblateError(
+            f"select_on: the results have no {selects_on}; they have {', '.join(numbers) or 'none on validation'}"
+            f"{nearest(selects_on, numbers)}"
+        )
 
 
 def _diverged(training: Training, run: Run, reason: str) -> Status:
