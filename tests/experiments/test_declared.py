@@ -41,7 +41,7 @@ WRONG = {  # what stands there, what takes its place, the message
     "unknown name": ("{folder}/metrics", "{foldr}/metrics", "experiment.results.file: {foldr} is unknown"),
     "expression": ('file = "{folder}/metrics.json"', "measures = { val_acc = { stdout = '(' } }", "not a regular exp"),
     "no group": ('file = "{folder}/metrics.json"', "measures = { val_acc = { stdout = 'x' } }", "has no group"),
-    "field of nothing": ('file = "{folder}/metrics.json"', 'measures = { val_acc = "a" }', "is a field of results.file"),
+    "field of nothing": ('file = "{folder}/metrics.json"', 'measures = { val_acc = "a" }', "is a field of"),
     "secret": ("[experiment]", '[experiment]\nsettings = { key = "$KEY" }', "inherits the environment"),
     "two names": ("[experiment]", '[experiment]\nsettings = { lr = "x" }', "lr is a name of something else too"),
     "two experiments": ("[experiment]", '[experiment]\nplugin = "keras_head"', "plugin and command are both stated"),
