@@ -21,14 +21,15 @@ import sys
 import threading
 
 NOT_STARTED = 127  # the command cannot be started; standard error says why
-DEFAULTS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGPIPE", "SIGCHLD")
 
 
 def _reset_signals() -> None:
     """Give the command default handlers and no blocked signals. The helper itself outlives a request to stop."""
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    for name in DEFAULTS:
-        signal.signal(getattr(signal, name), signal.SIG_DFL)
+    for number in signal.valid_signals():
+        if signal.getsignal(number) == signal.SIG_IGN:  # as of a shell's background commands
+            signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # in place of Python's own handler
     signal.signal(signal.SIGTERM, lambda *_: None)  # a handler, which the command does not inherit
 
 
