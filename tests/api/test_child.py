@@ -26,7 +26,7 @@ def test_a_run_ends_with_the_process_that_started_it(tmp_path: Path):
     code = "import ablation\nablation.run('g.toml', inline=True)"
     environment = os.environ | {"PYTHONPATH": str(TESTS / "plugins")}
     parent = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=environment)
-    until(lambda: len(list(tmp_path.glob("runs/trained/*/result-*.json"))) == 2)
+    until(lambda: len(list(tmp_path.glob("runs/trained/*/attempts.jsonl"))) == 3)  # two are done
     parent.kill()
     parent.wait()
     progress = tmp_path / "runs" / "g" / "progress.json"
