@@ -262,6 +262,11 @@ class Workspace:
         return self.root / "cache" / "code" / sha256
 
     @property
+    def input_digests(self) -> Path:
+        """Digests of the files that user's experiments read."""
+        return self.root / "cache" / "inputs.json"
+
+    @property
     def superseded(self) -> Path:
         """Folder of trainings whose code has changed since, and which were trained again."""
         return self.root / "trained" / "superseded"

@@ -93,6 +93,9 @@ class ExperimentKeys(BaseModel):
         default=1, ge=0, description="a whole number; count it up when the same levels mean something new"
     )
     cwd: str = Field(default=".", description="a folder, relative to this file, in which the command runs")
+    inputs: list[str] = Field(
+        default_factory=list, description="a list of patterns of files that trainings read, as in data/*.npz"
+    )
     code: list[str] = Field(
         default_factory=list, description="a list of patterns of paths, relative to cwd, as in src/**/*.f90"
     )

@@ -18,7 +18,16 @@ LARGEST = 10 << 20  # bytes of all files
 MOST = 5_000  # files
 SKIPPED = frozenset({"node_modules", "site-packages", "__pycache__"})
 MARKS = ("pyvenv.cfg", "mlflow.db", "trained")  # what environments and workspaces have in their folder
-NOT_CODE = ("cwd", "grace", "name", "version", "task", "settings")  # keys that change no number by themselves
+NOT_CODE = (
+    "cwd",
+    "grace",
+    "name",
+    "version",
+    "task",
+    "settings",
+    "inputs",
+    "io",
+)  # keys that change no number by themselves
 
 
 def texts(keys: ExperimentKeys) -> dict[str, str]:

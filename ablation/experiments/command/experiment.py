@@ -7,7 +7,6 @@ import os
 import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from ablation.analysis.check_context import CheckContext
 from ablation.engine import attempts, slots
 from ablation.engine.run import Run
 from ablation.errors import AblateError
-from ablation.experiments import mixed_code, observation
+from ablation.experiments import input_files, mixed_code, observation
 from ablation.experiments.child import process
 from ablation.experiments.child.process import Ended
 from ablation.experiments.command import arguments, declared_command, mlflow_run, results
@@ -78,8 +77,8 @@ class Inputs(ObservedInputs):
         return {**from_columns.of_numbers(dict.fromkeys(self.expected, 1.0), self.place), **of_results}
 
     def changes(self, new: record.Inputs) -> Iterator[tuple[str, object, object]]:
-        """Yield nothing: the results say what the measures are."""
-        yield from ()
+        """Yield the files that trainings read. The results say what the measures are."""
+        yield "inputs", self.digests, new.digests
 
     def provenance(self) -> Iterator[tuple[str, str]]:
         yield "command", self.line
@@ -118,8 +117,16 @@ def prepare(request: Request, watch: ProgressListener) -> Prepared:
     )
     texts = code_of_command.texts(keys)
     digests = {path: code.digest(text) for path, text in texts.items()}
-    inputs = Inputs(line=line, expected=expected or ("test_score",), code=digests, **earlier_kinds)
-    return Prepared(inputs, store=partial(code.store, request.workspace, texts), code=texts)
+    files = input_files.read(keys.inputs, Path(keys.cwd), request.workspace, "[experiment] inputs")
+    inputs = Inputs(
+        line=line, expected=expected or ("test_score",), code=digests, digests=files.digests, **earlier_kinds
+    )
+
+    def store() -> None:
+        code.store(request.workspace, texts)
+        files.store(request.workspace)
+
+    return Prepared(inputs, notes=files.notes, store=store, code=texts)
 
 
 def observed(workspace: Workspace, record: Record) -> Inputs:
