@@ -50,7 +50,8 @@ def analyse(
     inference = Inference(record.uncertainty, record.by_group, by_fold, clusters, record.legacy)
     sampled = partial(drawn if bootstrapped else samples, inference=inference)
     val, test = sampled(evidence.val, record.primary), {m.name: sampled(evidence.test, m) for m in record.detailed}
-    rows, others = test[name], {m: rows for m, rows in test.items() if m != name}
+    rows = {row: sample for row, sample in test[name].items() if not np.isnan(sample.mean)}  # nan: not measured
+    others = {m: rows for m, rows in test.items() if m != name}
     on_reference_split = sorted(r for r in rows if rows[r].split == record.reference_split)
     compared = _compare(grid, rows, others, selected, on_reference_split)
     replicates = evidence.replicates.sample(record.primary) if evidence.replicates else None

@@ -50,7 +50,7 @@ def compare(workspace: Workspace, name: str, rows: Sequence[str]) -> StudyAnalys
     study = study_analysis.gather(
         workspace, record.model_copy(update={"grid": grid}), chosen, without_selection, all_intervals=True
     )
-    if not study.analysis.families[0].pairs:
+    if not any(family.pairs for family in study.analysis.families):
         raise AblateError(
             f"study {name!r}: {which(numbers)} have different test {record.noun}s, so their results cannot be paired"
         )

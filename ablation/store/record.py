@@ -62,6 +62,10 @@ class Inputs(BaseModel):
         """Names of the measures that have intervals on test, where the inputs decide it; otherwise ()."""
         return ()
 
+    def has_test(self, measure: str) -> bool:
+        """Return whether trials give a measure on test, as far as that is known."""
+        return True
+
     @property
     def digest(self) -> str:
         """Digest of all inputs; "" where there are none."""
@@ -157,12 +161,14 @@ class Record(BaseModel):
     @property
     def primary(self) -> Measure:
         """The measure whose differences are tested."""
-        named = (
-            self.grid.table.primary.removeprefix("test_")
-            or getattr(self.experiment, "primary", "")
-            or (self.selected_by.name if self.selected_by else "")
-        )
-        return self.measures[named or next(iter(self.measures))]
+        stated = self.grid.table.primary.removeprefix("test_") or getattr(self.experiment, "primary", "")
+        if stated:
+            return self.measures[stated]
+        selecting = self.selected_by
+        if selecting and self.inputs.has_test(selecting.name):
+            return selecting
+        on_test = (measure for name, measure in self.measures.items() if self.inputs.has_test(name))
+        return next(on_test, selecting or next(iter(self.measures.values())))
 
     @property
     def detailed(self) -> tuple[Measure, ...]:

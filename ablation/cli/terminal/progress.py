@@ -44,7 +44,7 @@ class Plain:
         self._snapshot: Snapshot | None = None
 
     def say(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self._console.print(text, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
     def _due(self) -> bool:
         now = self._clock()
@@ -168,7 +168,7 @@ class Live:
         return drawn(self._snapshot, "; ".join([*self._doing.values()]), self._clock(), *self._console.size)
 
     def say(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False)
+        self._console.print(text, highlight=False, markup=False, emoji=False)
 
     def show(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot

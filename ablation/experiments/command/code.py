@@ -104,7 +104,8 @@ def _below(folder: Path) -> Iterator[Path]:
 def _named(keys: ExperimentKeys, folder: Path) -> Mapping[str, Path]:
     """Return the files that the command names."""
     parts = arguments.tokens(keys.command or (), STATED)
-    return {part: folder / part for part in parts[:20] if "{" not in part and (folder / part).is_file()}
+    named = [os.path.normpath(part) for part in parts[:20] if "{" not in part and (folder / part).is_file()]
+    return {part: folder / part for part in named}
 
 
 def changed_since(keys: ExperimentKeys, digests: Mapping[str, str]) -> str:

@@ -1,6 +1,6 @@
 """Command as a study file declares it: its name, its factors, and the checks of its keys and of its rows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from ablation.errors import AblateError
 from ablation.experiments.command import arguments, results
 from ablation.measures.measure import Measure
 from ablation.measures.names import split_of
+from ablation.nearest import nearest
 from ablation.study.declared_factors import model_of
 from ablation.study.experiment_keys import ExperimentKeys
 from ablation.study.grid import NOTHING, Grid
@@ -45,6 +46,11 @@ class Declared:
             raise AblateError(
                 f'{path}: select_on: {stated!r} is not allowed; allowed: "{NOTHING}", or val_ and the name of a measure'
             )
+        names = [name for name in self.keys.results.measures if split_of(name)[0] == "val"]
+        if names and split == "val" and stated not in names and self.keys.results.val is None:
+            raise AblateError(
+                f"{path}: select_on: no measure is {stated!r}; stated: {', '.join(names)}{nearest(stated, names)}"
+            )
         return stated or NOTHING
 
 
@@ -56,6 +62,7 @@ def declared(path: Path, file: StudyKeys) -> Declared:
     _check(keys, path, where)
     used = [n for t in (keys.command, keys.resume) for n in arguments.names(t, where)]
     more = [n for n in used if n not in {*arguments.reserved(keys), arguments.CHECKPOINT}]
+    _refuse_misspelt(more, file, keys, f"{where}.command")
     model = model_of(keys.factors, more, f"{where}.factors")
     names = [*arguments.OF_TRAINING, *keys.settings, *model.model_fields]
     stated = keys.results
@@ -67,6 +74,18 @@ def declared(path: Path, file: StudyKeys) -> Declared:
     located = keys.model_copy(update={"cwd": str((path.parent / keys.cwd).resolve())})
     validates = "val" in splits or stated.val is not None
     return Declared(keys.name or _script(keys.command, path), keys.version, model, located, validates)
+
+
+def _refuse_misspelt(undeclared: Sequence[str], file: StudyKeys, keys: ExperimentKeys, where: str) -> None:
+    """Raise AblateError for a name in braces that is neither declared nor a factor of any row."""
+    tables = [file.fixed, *(file.rows or []), file.factorial or {}, file.one_at_a_time or {}]
+    stated = {name for levels in (*tables, *(file.leave_one_out or {}).values()) for name in levels}
+    for name in undeclared:
+        if name not in stated:
+            names = list(dict.fromkeys([*keys.factors, *stated, *keys.settings, *arguments.OF_TRAINING]))
+            raise AblateError(
+                f"{where}: {{{name}}} is no factor and no setting; known: {', '.join(names)}{nearest(name, names)}"
+            )
 
 
 def _check(keys: ExperimentKeys, path: Path, where: str) -> None:

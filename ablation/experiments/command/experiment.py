@@ -76,6 +76,12 @@ class Inputs(ObservedInputs):
             return of_results
         return {**from_columns.of_numbers(dict.fromkeys(self.expected, 1.0), self.place), **of_results}
 
+    def has_test(self, measure: str) -> bool:
+        """Return whether results have the measure on test, by examples or as a number; True before there are any."""
+        if not self.task and not self.largest:
+            return True
+        return f"test_{measure}" in self.largest or (bool(self.task) and measure in self.detailed)
+
     def changes(self, new: record.Inputs) -> Iterator[tuple[str, object, object]]:
         """Yield the files that trainings read. The results say what the measures are."""
         yield "inputs", self.digests, new.digests

@@ -19,6 +19,7 @@ from ablation.sources.run_examples import columns_of
 from ablation.study.experiment_keys import ExamplesKeys, ExperimentKeys, MlflowKeys, PrintedKeys, Source
 
 LARGEST = 256 << 20  # bytes of a file of results
+TEXTS = ("id", "label", "predicted", "group")  # columns of examples that may hold texts
 MOST_EXAMPLES = 2_000_000
 STEPS = ("step", "epoch", "iteration")  # columns that number the steps of a file
 Columns = Mapping[str, np.ndarray]
@@ -245,6 +246,10 @@ def _examples(split: str, source: ExamplesKeys, path: Path, texts: Mapping[str, 
         columns = columns_of(path, stated, source.example, key, f"{key}: {path}")
     except AblateError as error:
         raise AblateError(f"{key}: {str(error).removeprefix(f'{key}: ')}") from None
+    for name, column in columns.items():
+        if column.dtype.kind == "U" and name not in TEXTS:
+            text = str(column[0])[:30]
+            raise AblateError(f"{key}: {path}: {name} holds texts such as {text!r}; a score is a number, true or false")
     if (n := len(columns["id"])) > MOST_EXAMPLES:
         raise AblateError(f"{key}: {n:,} examples; allowed: {MOST_EXAMPLES:,}: write one score a group")
     return columns
