@@ -81,7 +81,7 @@ def _refuse_misspelt(undeclared: Sequence[str], file: StudyKeys, keys: Experimen
     tables = [file.fixed, *(file.rows or []), file.factorial or {}, file.one_at_a_time or {}]
     stated = {name for levels in (*tables, *(file.leave_one_out or {}).values()) for name in levels}
     for name in undeclared:
-        if name not in stated:
+        if name not in stated and name not in keys.factors:
             names = list(dict.fromkeys([*keys.factors, *stated, *keys.settings, *arguments.OF_TRAINING]))
             raise AblateError(
                 f"{where}: {{{name}}} is no factor and no setting; known: {', '.join(names)}{nearest(name, names)}"

@@ -79,8 +79,10 @@ def _columns(record: Record, rows: pd.DataFrame, analysis: Analysis | None) -> I
 
 def _default(record: Record, rows: pd.DataFrame) -> list[str]:
     """Return the names of the measured columns where the study file states none."""
-    primary = record.primary
+    primary, selecting = record.primary, record.selected_by
     names = [f"{split}_{primary.name}" for split in ("train", "val") if split in primary.splits]
+    if selecting and rows.get(f"val_{primary.name}", rows.row[:0]).notna().sum() == 0:  # selected by another measure
+        names = [*(name for name in names if not name.startswith("val_")), f"val_{selecting.name}"]
     if record.grid.is_imported or record.grid.select_on == NOTHING:  # columns without a number are left out
         names = [name for name in names if rows[name].notna().any()]
     return [*names, *(f"test_{m.name}" for m in record.detailed if "test" in m.splits)]
