@@ -60,10 +60,15 @@ class Failure(Exception):
         self.status, self.is_contract = status, is_contract
 
 
+def is_out_of_memory(text: str) -> bool:
+    """Return whether a text holds a message of a backend, or of Python, that memory ran out."""
+    return any(message in text.lower() for message in MEMORY_MESSAGES)
+
+
 def status_of(error: BaseException) -> Status:
     """Return the status of a job that raised an exception: out of memory, or failed."""
-    text = " ".join([*(kind.__name__ for kind in type(error).__mro__), str(error)]).lower()
-    return Status.OUT_OF_MEMORY if any(message in text for message in MEMORY_MESSAGES) else Status.FAILED
+    text = " ".join([*(kind.__name__ for kind in type(error).__mro__), str(error)])
+    return Status.OUT_OF_MEMORY if is_out_of_memory(text) else Status.FAILED
 
 
 def raised(error: Exception) -> JobOutcome[None]:

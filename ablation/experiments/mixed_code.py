@@ -1,6 +1,5 @@
 """Warning about rows that were trained with different code."""
 
-import ast
 from collections.abc import Mapping
 from functools import cache
 
@@ -21,12 +20,7 @@ def versions(workspace: Workspace, record: Record) -> dict[int, set[Version]]:
     @cache
     def meaning(path: str, sha256: str) -> str:
         text = code.stored(workspace, sha256)
-        if text is None or not path.endswith(".py"):
-            return sha256
-        try:
-            return code.digest(ast.dump(ast.parse(text)))
-        except (SyntaxError, ValueError, RecursionError):
-            return sha256
+        return sha256 if text is None else code.digest(code.meaning(path, text))
 
     rows: dict[int, set[Version]] = {}
     for trial in record.grid.trials():

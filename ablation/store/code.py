@@ -39,19 +39,21 @@ def of_training(folder: TrainingFolder) -> dict[str, str]:
     return {path: str(sha256) for path, sha256 in (read_json(folder.code) or {}).items()}
 
 
-def is_changed(path: str, before: str | None, after: str | None) -> bool:
-    """Return whether a text means something else now. Of Python files comments and layout mean nothing.
-
-    `before`, `after`: texts; None where a file is missing.
-    """
-    if before == after:
-        return False
-    if before is None or after is None or not path.endswith(".py"):
-        return True
+def meaning(path: str, text: str) -> str:
+    """Return what a text means: of Python files the syntax tree, so that comments and layout mean nothing."""
+    if not path.endswith(".py"):
+        return text
     try:
-        return ast.dump(ast.parse(before)) != ast.dump(ast.parse(after))
+        return ast.dump(ast.parse(text))
     except (SyntaxError, ValueError, RecursionError):
-        return True
+        return text
+
+
+def is_changed(path: str, before: str | None, after: str | None) -> bool:
+    """Return whether a text means something else now. `before`, `after`: texts; None where a file is missing."""
+    if before is None or after is None:
+        return before != after
+    return before != after and meaning(path, before) != meaning(path, after)
 
 
 def difference(path: str, before: str | None, after: str | None) -> Iterator[str]:

@@ -75,6 +75,12 @@ class ResultKeys(BaseModel):
         default_factory=dict, description="a table: val_NAME, test_NAME or NAME = a field of the file"
     )
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Paths of the files that a training writes, with {names}."""
+        stated = (self.file, *(split.examples for split in (self.val, self.test) if split))
+        return tuple(path for path in stated if path)
+
 
 class ExperimentKeys(BaseModel):
     """Keys of [experiment]."""

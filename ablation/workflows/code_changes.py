@@ -15,7 +15,7 @@ from ablation.store.record import Record
 from ablation.store.workspace import Workspace
 
 MOST_LINES = 40  # of a diff that is shown
-KEEP, RETRAIN = "keep", "retrain"
+RETRAIN = "retrain"  # a decision; the other is to keep
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def decided(
 
     Args:
         all_changes: changes since the trainings of a study.
-        decision: KEEP, RETRAIN, or None where the user has not decided.
+        decision: "keep", RETRAIN, or None where the user has not decided.
         kept: keys of changes that the user kept before.
         watch: listener for notes.
 

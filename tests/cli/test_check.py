@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from command_study import STUDY
 
 from ablation import cli
 from ablation.workflows import check_promises
@@ -21,23 +22,8 @@ while step < 8:
         sys.exit(75)
 json.dump({"val_score": total, "test_score": total + 1}, open(folder + "/metrics.json", "w"))
 """
-STUDY = """
-select_on = "val_score"
-seeds = [0, 1]
-[experiment]
-command = "python train.py {folder} {width} {seed}"
-resume = "{checkpoint}"
-checkpoint = "{folder}/state.json"
-grace = "2s"
-[experiment.factors]
-width = { default = 1, from = 1 }
-[experiment.results]
-file = "{folder}/metrics.json"
-[measures]
-score = { best = "high" }
-[one_at_a_time]
-width = [2]
-"""
+KEYS = 'resume = "{checkpoint}"\ncheckpoint = "{folder}/state.json"\ngrace = "2s"\n'
+RESUMED = STUDY.replace("[experiment.factors]", f"{KEYS}[experiment.factors]").replace("[2, 3]", "[2]")
 # promise: part of the script, what takes its place, state, sentence
 BROKEN = {
     "nothing": ("", "", "ok  ", "resume: after a stop it goes on to the same numbers"),
@@ -60,7 +46,7 @@ def test_a_broken_promise_is_named(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(check_promises, "SHORTEST", 0.5)
     (tmp_path / "train.py").write_text(SCRIPT.replace(before, after) if before else SCRIPT)
-    (tmp_path / "mine.toml").write_text(STUDY)
+    (tmp_path / "mine.toml").write_text(RESUMED)
     code = cli.run(["check", "mine.toml"])
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith(mark) and sentence in line for line in lines), lines

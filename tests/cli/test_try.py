@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from command_study import STUDY
 
 from ablation import cli
 
@@ -14,20 +15,7 @@ if width == 3:
     sys.exit("no such width")
 json.dump({"val_score": width + seed, "test_score": 12.25, "latency": 3.5}, open(folder + "/metrics.json", "w"))
 """
-STUDY = """
-select_on = "val_score"
-seeds = [4, 5]
-[experiment]
-command = "python train.py {folder} {width} {seed}"
-[experiment.factors]
-width = { default = 1, from = 1 }
-[experiment.results]
-file = "{folder}/metrics.json"
-[measures]
-score = { best = "high" }
-[one_at_a_time]
-width = [2, 3]
-"""
+SEEDED = STUDY.replace("[0, 1]", "[4, 5]")
 
 
 @pytest.fixture
@@ -37,7 +25,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
     (tmp_path / "train.py").write_text(SCRIPT)
-    (tmp_path / "mine.toml").write_text(STUDY)
+    (tmp_path / "mine.toml").write_text(SEEDED)
     return tmp_path
 
 
@@ -54,7 +42,7 @@ def test_a_trial_shows_what_it_prints_and_gives(place: Path, capsys: pytest.Capt
 
 def test_another_seed_and_a_level_for_all(place: Path, capsys: pytest.CaptureFixture[str]):
     """The reference by default; --set changes what all rows share."""
-    text = STUDY.replace("[experiment.factors]", "[experiment.factors]\ndepth = { default = 1 }")
+    text = SEEDED.replace("[experiment.factors]", "[experiment.factors]\ndepth = { default = 1 }")
     (place / "mine.toml").write_text(text.replace("{width} {seed}", "{width} {seed} {depth}"))
     assert cli.run(["try", "mine.toml", "--seed", "9", "--set", "depth=7"]) == 0
     assert "val_score = 10" in capsys.readouterr().out.splitlines()

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from command_study import STUDY
 
 from ablation import cli
 from ablation.store import code
@@ -15,20 +16,6 @@ folder, width, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 FACTOR = 2  # a constant
 open("starts.log", "a").write(f"{width} {seed}\\n")
 json.dump({"val_score": width * FACTOR + seed, "test_score": width + seed}, open(folder + "/metrics.json", "w"))
-"""
-STUDY = """
-select_on = "val_score"
-seeds = [0, 1]
-[experiment]
-command = "python train.py {folder} {width} {seed}"
-[experiment.factors]
-width = { default = 1, from = 1 }
-[experiment.results]
-file = "{folder}/metrics.json"
-[measures]
-score = { best = "high" }
-[one_at_a_time]
-width = [2, 3]
 """
 RUN = ["run", "mine.toml", "--inline", "-q", "--trackers", "none"]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ablation.experiments.child.helper import NOT_STARTED
 from ablation.experiments.child.process import Ended
-from ablation.outcomes import MEMORY_MESSAGES, Failure, Status
+from ablation.outcomes import Failure, Status, is_out_of_memory
 from ablation.study.experiment_keys import ExperimentKeys
 
 ENDS = {
@@ -27,7 +27,7 @@ def status_of(ended: Ended, keys: ExperimentKeys, log: Path) -> Status:
     if status in (Status.DONE, Status.INTERRUPTED, Status.DIVERGED):
         return status
     lines = list(ended.last_lines)
-    if status is Status.FAILED and any(word in " ".join(lines).lower() for word in MEMORY_MESSAGES):
+    if status is Status.FAILED and is_out_of_memory(" ".join(lines)):
         status = Status.OUT_OF_MEMORY
     raise Failure(status, "\n".join([*lines, _reason(ended.code, lines, log)]), ended.code == NOT_STARTED)
 

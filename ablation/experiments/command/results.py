@@ -5,7 +5,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,8 +92,7 @@ def remove(keys: ExperimentKeys, texts: Mapping[str, str]) -> None:
 
     Raises AblateError where one cannot be deleted, such as a folder.
     """
-    stated = [keys.results.file, *(s.examples for s in (keys.results.val, keys.results.test) if s)]
-    for path in (_located(template, keys, texts) for template in stated if template):
+    for path in (_located(template, keys, texts) for template in keys.results.paths):
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
@@ -125,7 +124,8 @@ def read(keys: ExperimentKeys, texts: Mapping[str, str], printed: Printed) -> Re
     _take_printed(taken, printed, [name for name, s in stated.measures.items() if isinstance(s, PrintedKeys)])
     of_mlflow = {name: source.mlflow for name, source in stated.measures.items() if isinstance(source, MlflowKeys)}
     if of_mlflow:
-        _take_courses(taken, mlflow_run.courses(Path(texts[arguments.FOLDER]), of_mlflow))
+        for name, course in mlflow_run.courses(Path(texts[arguments.FOLDER]), of_mlflow).items():
+            _add(taken, name, course, has_course=len(course) > 1)
     for split, source in (("val", stated.val), ("test", stated.test)):
         if source:
             taken.examples[split] = _examples(split, source, _located(source.examples, keys, texts), texts)
@@ -199,9 +199,7 @@ def _take(taken: Results, steps: list[dict[str, Any]], wanted: Mapping[str, str]
             fields = sorted({field for step in steps for field in step if field})
             listed = ", ".join(fields[:12]) + (", ..." if fields[12:] else "")
             raise AblateError(f"results.measures.{name}: {path} has no number {source!r}; it has {listed or 'nothing'}")
-        taken.numbers[name] = values[-1][1]
-        if has_steps and split_of(name)[0] != "test":
-            _add_course(taken, name, values)
+        _add(taken, name, values, has_course=has_steps)
 
 
 def _step_number(step: Mapping[str, Any], position: int) -> int:
@@ -209,7 +207,11 @@ def _step_number(step: Mapping[str, Any], position: int) -> int:
     return position if stated is None or not math.isfinite(stated) else int(stated)
 
 
-def _add_course(taken: Results, name: str, values: Iterable[tuple[int, float]]) -> None:
+def _add(taken: Results, name: str, values: Sequence[tuple[int, float]], has_course: bool) -> None:
+    """Add the last of a number's values, (step, value), and with `has_course` their course; never that of the test."""
+    taken.numbers[name] = values[-1][1]
+    if not has_course or split_of(name)[0] == "test":
+        return
     of_step = {int(entry["epoch"]): entry for entry in taken.history}
     for step, value in values:
         of_step.setdefault(step, {"epoch": step})[name] = value
@@ -225,17 +227,7 @@ def _take_printed(taken: Results, printed: Printed, names: Iterable[str]) -> Non
             if text is not None:
                 matched = f"its expression matches {text[:40]!r}, which is no number"
             raise AblateError(f"results.measures.{name}: {matched}")
-        taken.numbers[name] = values[-1][1]
-        if len(values) > 1 and split_of(name)[0] != "test":
-            _add_course(taken, name, values)
-
-
-def _take_courses(taken: Results, courses: Mapping[str, mlflow_run.Course]) -> None:
-    """Add the last value of each metric, and the course of those that are not on test."""
-    for name, course in courses.items():
-        taken.numbers[name] = course[-1][1]
-        if len(course) > 1 and split_of(name)[0] != "test":
-            _add_course(taken, name, course)
+        _add(taken, name, values, has_course=len(values) > 1)
 
 
 def _examples(split: str, source: ExamplesKeys, path: Path, texts: Mapping[str, str]) -> Columns:
