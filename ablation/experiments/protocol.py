@@ -44,7 +44,8 @@ class Prepared:
     """Inputs of the trainings of a study, read and checked.
 
     `data`: name of the data in a record. `store`: function that writes the files which workers and later commands read.
-    `disk`: bytes of these files, by kind ("pixels"). `code`: path -> text of the user's files that trainings run.
+    `disk`: bytes of these files, by kind ("pixels"). `code`: function from the path of a
+    user's file to its text now, None for a missing file; None where no code of the user is trained.
     """
 
     inputs: Inputs
@@ -52,7 +53,7 @@ class Prepared:
     notes: Sequence[str] = ()
     store: Callable[[], None] = lambda: None
     disk: Mapping[str, int] = field(default_factory=dict)
-    code: Mapping[str, str] = field(default_factory=dict)
+    code: Callable[[str], str | None] | None = None
 
 
 @dataclass(frozen=True)

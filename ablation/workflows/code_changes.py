@@ -1,7 +1,7 @@
 """Changes of a user's code since trainings: shown before anything is trained, and then kept or trained again."""
 
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
@@ -37,12 +37,12 @@ class Change:
         return sorted({row for rows in self.trainings.values() for row in rows})
 
 
-def changes(workspace: Workspace, record: Record, texts: Mapping[str, str]) -> list[Change]:
-    """Return the changes since the trainings of a study that have results. `texts`: path -> text of the code now."""
+def changes(workspace: Workspace, record: Record, text_now: Callable[[str], str | None]) -> list[Change]:
+    """Return the changes since the trainings of a study that have results. `text_now`: see `Prepared.code`."""
 
     @cache
     def is_changed(path: str, sha256: str) -> bool:
-        after = texts.get(path)
+        after = text_now(path)
         if after is not None and code.digest(after) == sha256:
             return False
         return code.is_changed(path, code.stored(workspace, sha256), after)
@@ -58,7 +58,7 @@ def changes(workspace: Workspace, record: Record, texts: Mapping[str, str]) -> l
                 trainings.setdefault((path, sha256), {}).setdefault(key, set()).add(trial.row)
     return [
         Change(
-            path, code.stored(workspace, sha256), texts.get(path), _key(path, sha256, texts.get(path)),
+            path, code.stored(workspace, sha256), text_now(path), _key(path, sha256, text_now(path)),
             {key: tuple(sorted(rows)) for key, rows in of_trainings.items()},
         )
         for (path, sha256), of_trainings in trainings.items()

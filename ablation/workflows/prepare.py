@@ -70,7 +70,7 @@ def _with_code(
     Raises AblateError where code has changed, and the user has not decided what to do.
     """
     kept = old.kept_changes if old else ()
-    if not prepared.code:
+    if prepared.code is None:
         return record, frozenset()
     workspace = Workspace(options.workspace)
     changes = code_changes.changes(workspace, record, prepared.code)

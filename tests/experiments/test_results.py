@@ -12,6 +12,7 @@ from ablation.errors import AblateError
 from ablation.experiments.child.log import BoundedLog
 from ablation.experiments.command import results
 from ablation.experiments.command.results import Printed, Results
+from ablation.experiments.commit import diverged
 from ablation.study.experiment_keys import ExperimentKeys
 
 pytestmark = pytest.mark.unit
@@ -164,8 +165,8 @@ def test_a_number_that_is_not_finite_is_a_divergence(folder: Path, text: str):
     """On validation, on train and of a cost; on test alone it is none."""
     (folder / "m.json").write_text(f'{{"a": {text}, "b": 1}}')
     for name in ("val_a", "train_a", "cost"):
-        assert results.diverged(read(folder, "m.json", {name: "a", "val_b": "b"})) == name
-    assert results.diverged(read(folder, "m.json", {"test_a": "a", "val_b": "b"})) == ""
+        assert diverged(read(folder, "m.json", {name: "a", "val_b": "b"})) == name
+    assert diverged(read(folder, "m.json", {"test_a": "a", "val_b": "b"})) == ""
 
 
 WRONG: dict[str, tuple[str, str]] = {

@@ -5,48 +5,39 @@ import glob
 import json
 import os
 import shlex
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, Field
 
 from ablation import durations
-from ablation.analysis.check_context import CheckContext
-from ablation.engine import attempts, slots
+from ablation.engine import slots
 from ablation.engine.run import Run
 from ablation.errors import AblateError
-from ablation.experiments import input_files, mixed_code, observation
+from ablation.experiments import input_files
 from ablation.experiments.child import process
 from ablation.experiments.child.process import Ended
 from ablation.experiments.command import arguments, declared_command, mlflow_run, results
 from ablation.experiments.command import code as code_of_command
 from ablation.experiments.command.declared_command import WHERE, declared
 from ablation.experiments.command.ended import status_of
-from ablation.experiments.observed import ObservedInputs
+from ablation.experiments.commit import broken_contract, commit, write_diverged
 from ablation.experiments.protocol import Prepared, Request
-from ablation.measures import from_columns
+from ablation.experiments.user_inputs import UserInputs, diagnostics, examine, observed, of_study
 from ablation.measures.measure import Measure
-from ablation.measures.names import split_of
-from ablation.model.diagnostic import Diagnostic
-from ablation.nearest import nearest
 from ablation.outcomes import Failure, Status
 from ablation.progress.listener import ProgressListener
-from ablation.store import code, record, result
-from ablation.store.record import Record
-from ablation.store.result import Result
+from ablation.store import code
 from ablation.store.training import Training as AnyTraining
-from ablation.store.workspace import Workspace
 from ablation.study.experiment_keys import ExperimentKeys, FactorKeys, MlflowKeys
 from ablation.study.grid import NOTHING, Grid
-from ablation.study.levels import Condition
 
-__all__ = ["declared", "given", "observed", "prepare", "train"]  # beside the constants below
+__all__ = ["declared", "diagnostics", "examine", "given", "observed", "prepare", "train"]  # beside the constants below
 name, version = "command", 1
 measures: Mapping[str, Measure] = {}  # the results' own: see Inputs.measures
 measures_from_results = True
-pages = str(Path(__file__).parent / "pages")
+pages = str(Path(__file__).parents[1] / "pages")
 varies = "what the command does with its seed"
 RUN_FILE = "run.json"  # what the command may read of its training
 
@@ -55,36 +46,10 @@ class factors(BaseModel):
     """Factors of a study: its record holds those of its file, and there are no others."""
 
 
-class Inputs(ObservedInputs):
-    """Measures of a study's results, as far as results have shown them. `line`: the command, for readers.
-
-    `expected`: names of measures that the study file states before there is a result. `code`: path -> digest of the
-    user's files that trainings run now.
-    """
+class Inputs(UserInputs):
+    """Inputs of a command. `line`: the command, for readers."""
 
     line: str = ""
-    expected: tuple[str, ...] = ()
-    code: dict[str, str] = Field(default_factory=dict)
-
-    def given(self, condition: Condition) -> dict[str, Any]:
-        return {"code": self.code}
-
-    def measures(self, declared: Mapping[str, Measure]) -> Mapping[str, Measure]:
-        """Return the measures of the results; before there are any, those that the study file names."""
-        of_results = super().measures(declared)
-        if self.task or not self.expected:
-            return of_results
-        return {**from_columns.of_numbers(dict.fromkeys(self.expected, 1.0), self.place), **of_results}
-
-    def has_test(self, measure: str) -> bool:
-        """Return whether results have the measure on test, by examples or as a number; True before there are any."""
-        if not self.task and not self.largest:
-            return True
-        return f"test_{measure}" in self.largest or (bool(self.task) and measure in self.detailed)
-
-    def changes(self, new: record.Inputs) -> Iterator[tuple[str, object, object]]:
-        """Yield the files that trainings read. The results say what the measures are."""
-        yield "inputs", self.digests, new.digests
 
     def provenance(self) -> Iterator[tuple[str, str]]:
         yield "command", self.line
@@ -115,45 +80,17 @@ def prepare(request: Request, watch: ProgressListener) -> Prepared:
     assert keys is not None
     declared_command.refuse_unmentioned(keys, grid)
     declared_command.refuse_shared_outputs(keys, request.slots)
-    stated = (grid.select_on, grid.table.primary, *keys.results.measures, *(f"test_{name}" for name in grid.measures))
-    expected = tuple(dict.fromkeys(name for name in stated if name not in ("", NOTHING)))
     line = keys.command if isinstance(keys.command, str) else shlex.join(keys.command or ())
-    earlier_kinds = (
-        earlier.model_dump(include={"largest", "task", "examples_like", "sizes"}) if isinstance(earlier, Inputs) else {}
-    )
     texts = code_of_command.texts(keys)
     digests = {path: code.digest(text) for path, text in texts.items()}
     files = input_files.read(keys.inputs, Path(keys.cwd), request.workspace, "[experiment] inputs")
-    inputs = Inputs(
-        line=line, expected=expected or ("test_score",), code=digests, digests=files.digests, **earlier_kinds
-    )
+    inputs = Inputs(line=line, code=digests, digests=files.digests, **of_study(grid, earlier))
 
     def store() -> None:
         code.store(request.workspace, texts)
         files.store(request.workspace)
 
-    return Prepared(inputs, notes=files.notes, store=store, code=texts)
-
-
-def observed(workspace: Workspace, record: Record) -> Inputs:
-    """Return the inputs of a study with what its results have shown of its measures.
-
-    Raises AblateError where results contradict each other, or lack a measure that the study file names.
-    """
-    inputs: Inputs = record.inputs
-    folders = {key: workspace.training(key) for key in map(record.training_key, record.grid.trials())}
-    kinds = observation.joined(folder for folder in folders.values() if result.all_of(folder))
-    return inputs.model_copy(update=kinds) if kinds else inputs
-
-
-def examine(workspace: Workspace, record: Record) -> dict[int, set[mixed_code.Version]]:
-    """Return the versions of code that the trainings of each row ran."""
-    return mixed_code.versions(workspace, record)
-
-
-def diagnostics() -> dict[str, Callable[[CheckContext], Diagnostic | None]]:
-    """Return the warnings of commands: code -> check."""
-    return {"MIXED_CODE": mixed_code.mixed_code}
+    return Prepared(inputs, notes=files.notes, store=store, code=texts.get)
 
 
 def train(training: Training, run: Run) -> Status | None:
@@ -184,7 +121,7 @@ def train(training: Training, run: Run) -> Status | None:
     if status is Status.DONE:
         return _commit(training, run, texts, printed, ended)
     if status is Status.DIVERGED:
-        return _diverged(training, run, f"the command ended with exit code {ended.code}")
+        return write_diverged(run, training.steps, f"the command ended with exit code {ended.code}")
     return status
 
 
@@ -209,45 +146,15 @@ def _resume(training: Training, values: Mapping[str, Any], texts: Mapping[str, s
 
 
 def _commit(training: Training, run: Run, texts: Mapping[str, str], printed: results.Printed, ended: Ended) -> Status:
-    """Check what a command has written, and store it: the result is the last file."""
+    """Check what a command has written, and store it."""
+    keys = training.keys
     try:
-        read = results.read(training.keys, texts, printed)
-        if wrong := results.diverged(read):
-            return _diverged(training, run, f"{wrong} is {read.numbers[wrong]}")
-        examples, kinds = observation.coded_splits(read.examples, training.keys.task, WHERE)
-        scores = {"val": observation.validation(examples.get("val", {}), kinds, read.numbers, WHERE)}
-        scores["train"] = {split_of(n)[1]: v for n, v in read.numbers.items() if split_of(n)[0] == "train"}
-        _need_selecting(training.selects_on, scores["val"])
-        test = {split_of(n)[1]: v for n, v in read.numbers.items() if split_of(n)[0] == "test"}
-        observation.write(run.folder, kinds, read.numbers, examples)
-        run.result(
-            val=examples.get("val"), test={**examples.get("test", {}), **test} or None,
-            scores={split: numbers for split, numbers in scores.items() if numbers}, step=training.steps,
-            costs={n: v for n, v in read.numbers.items() if not split_of(n)[0]}, memory=ended.memory,
-            history=[{**entry, "time": time.time()} for entry in read.history],
-        )  # fmt: skip
+        taken = results.read(keys, texts, printed)
+        status = commit(run, taken, keys, training.selects_on, training.steps, ended.memory)
     except (AblateError, ValueError) as error:
-        raise Failure(Status.FAILED, str(error), is_contract=True) from None
-    with contextlib.suppress(AblateError):
-        results.remove(training.keys, texts)
-    run.folder.failure.unlink(missing_ok=True)
-    return Status.DONE
-
-
-def _need_selecting(selects_on: str, scores: Mapping[str, float]) -> None:
-    """Raise AblateError where the number that selects rows is missing."""
-    split, name = split_of(selects_on)
-    if split == "val" and name not in scores:
-        numbers = [f"val_{measure}" for measure in scores]
-        raise AblateError(
-            f"select_on: the results have no {selects_on}; they have {', '.join(numbers) or 'none on validation'}"
-            f"{nearest(selects_on, numbers)}"
-        )
-
-
-def _diverged(training: Training, run: Run, reason: str) -> Status:
-    tries = len(attempts.read(run.folder))
-    now = time.time()
-    failed = Result(Status.DIVERGED, training.steps, error=reason, attempts=tries, started=now, finished=now)
-    result.write(run.folder, failed)
-    return Status.DIVERGED
+        raise broken_contract(error) from None
+    if status is Status.DONE:
+        with contextlib.suppress(AblateError):
+            results.remove(keys, texts)
+        run.folder.failure.unlink(missing_ok=True)
+    return status

@@ -6,14 +6,13 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ablation.errors import AblateError
 from ablation.experiments.command import arguments, mlflow_run
+from ablation.experiments.commit import Numbers, Results
+from ablation.experiments.observation import Columns
 from ablation.measures.names import split_of
 from ablation.sources.run_examples import columns_of
 from ablation.study.experiment_keys import ExamplesKeys, ExperimentKeys, MlflowKeys, PrintedKeys, Source
@@ -22,21 +21,6 @@ LARGEST = 256 << 20  # bytes of a file of results
 TEXTS = ("id", "label", "predicted", "group")  # columns of examples that may hold texts
 MOST_EXAMPLES = 2_000_000
 STEPS = ("step", "epoch", "iteration")  # columns that number the steps of a file
-Columns = Mapping[str, np.ndarray]
-Numbers = dict[str, float]
-
-
-@dataclass
-class Results:
-    """Results of one training.
-
-    `numbers`: val_loss, test_accuracy, ... -> value; costs have no split. `history`: numbers of each step, with
-    "epoch"; without those on test. `examples`: val, test -> columns.
-    """
-
-    numbers: Numbers = field(default_factory=dict)
-    history: list[Numbers] = field(default_factory=list)
-    examples: dict[str, Columns] = field(default_factory=dict)
 
 
 class Printed:
@@ -245,8 +229,3 @@ def _examples(split: str, source: ExamplesKeys, path: Path, texts: Mapping[str, 
     if (n := len(columns["id"])) > MOST_EXAMPLES:
         raise AblateError(f"{key}: {n:,} examples; allowed: {MOST_EXAMPLES:,}: write one score a group")
     return columns
-
-
-def diverged(taken: Results) -> str:
-    """Return the name of a number that is NaN or infinite; "" for none. Numbers on test are not looked at."""
-    return next((n for n, value in taken.numbers.items() if split_of(n)[0] != "test" and not math.isfinite(value)), "")
