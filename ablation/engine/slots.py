@@ -24,6 +24,7 @@ GPU_MEMORY = 0.92  # share of a GPU's memory for slots: CUDA contexts and librar
 PART = r"\d{1,3}(?:x[1-9]\d?|(?:\+\d{1,3})+)?"  # of --slots gpu:
 # Environment variables by which a slot sets the limits of its process; nothing else sets these variables.
 MEMORY_LIMIT, DEVICE = "ABLATE_GPU_MEMORY_MB", "ABLATE_DEVICE"
+MEMORY_SHARE = "ABLATE_GPU_MEMORY_SHARE"
 
 
 @dataclass(frozen=True)
@@ -177,10 +178,15 @@ def environment(slot: Slot) -> dict[str, str]:
         # MLflow would resume the run that this variable names.
         "MLFLOW_RUN_ID": "",
         DEVICE: slot.gpu.name if slot.gpu else "cpu",
-        **(
-            {MEMORY_LIMIT: str(int(slot.gpu.memory * GPU_MEMORY / slot.shared))} if slot.gpu and slot.shared > 1 else {}
-        ),
+        **(_limits(slot.gpu, slot.shared) if slot.gpu and slot.shared > 1 else {}),
     }
+
+
+def _limits(gpu: Gpu, n_slots: int) -> dict[str, str]:
+    """Return the variables of a process that has a share of a GPU. JAX reads the third by itself."""
+    share = f"{GPU_MEMORY / n_slots:.4f}"
+    mib = str(int(gpu.memory * GPU_MEMORY / n_slots))
+    return {MEMORY_LIMIT: mib, MEMORY_SHARE: share, "XLA_PYTHON_CLIENT_MEM_FRACTION": share}
 
 
 @functools.cache
@@ -199,6 +205,11 @@ def cpuinfo(key: str) -> str | None:
 def memory_limit() -> int | None:
     """Return the MiB of its GPU that this process may use; None without a limit or without a GPU."""
     return int(os.environ[MEMORY_LIMIT]) if os.environ.get(MEMORY_LIMIT) else None
+
+
+def memory_share() -> float:
+    """Return the share of its GPU that this process may use: 1 without a limit."""
+    return float(os.environ.get(MEMORY_SHARE) or 1)
 
 
 def device() -> str:

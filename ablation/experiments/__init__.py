@@ -12,11 +12,12 @@ from ablation.errors import AblateError
 from ablation.nearest import nearest
 
 DEFAULT = "keras_head"
-IMPORTED, COMMAND = "imported", "command"
+IMPORTED, COMMAND, FUNCTION = "imported", "command", "function"
 BUILT_IN = {
     DEFAULT: "ablation.experiments.keras_head.experiment",
     IMPORTED: "ablation.experiments.imported.experiment",
     COMMAND: "ablation.experiments.command.experiment",
+    FUNCTION: "ablation.experiments.function.experiment",
 }
 GROUP = "ablate.experiments"  # entry points of other packages: name = "package.module" or "package.module:object"
 

@@ -4,9 +4,21 @@ import ast
 import difflib
 import hashlib
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from ablation.store.files import read_json, write_json, write_text
 from ablation.store.workspace import TrainingFolder, Workspace
+
+LARGEST = 10 << 20  # bytes of a file of code
+
+
+def text_of(path: Path) -> str | None:
+    """Return the text of a file; None for one that is missing, or no text."""
+    try:
+        content = path.read_bytes() if path.stat().st_size <= LARGEST else b"\0"
+        return None if b"\0" in content else content.decode(errors="replace")
+    except OSError:
+        return None
 
 
 def digest(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Keys of [experiment] in a study file: a plug-in, or a command with its factors and the files of its results."""
+"""Keys of [experiment] in a study file: a plug-in, a function, or a command with its factors and its results."""
 
 from typing import Annotated, Any, Literal
 
@@ -94,6 +94,14 @@ class ExperimentKeys(BaseModel):
     command: str | list[str] | None = Field(
         default=None, min_length=1, description="a command line, or a list with one string for each argument"
     )
+    function: str = Field(default="", description="a file and its function, as in train.py:train")
+    shares: str = Field(
+        default="", description="the name of a factor that one training answers with all of its levels, as epochs"
+    )
+    python: str = Field(default="", description="the path of the interpreter that runs the function")
+    process: Literal["fresh", "kept"] = Field(
+        default="fresh", description="fresh: a process for each training; kept: one for many"
+    )
     name: str = Field(default="", description="a string: trainings of equal names, versions and levels are one")
     version: int = Field(
         default=1, ge=0, description="a whole number; count it up when the same levels mean something new"
@@ -132,4 +140,4 @@ class ExperimentKeys(BaseModel):
     @property
     def trains(self) -> bool:
         """True where an experiment is stated, so that results need not be imported."""
-        return bool(self.plugin) or self.command is not None
+        return bool(self.plugin or self.function) or self.command is not None

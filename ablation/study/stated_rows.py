@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from ablation import experiments
 from ablation.errors import AblateError
 from ablation.nearest import nearest
+from ablation.study.experiment_keys import ExperimentKeys
 from ablation.study.grid import PUBLISHED
 from ablation.study.levels import Condition, Schema, floats, schema_of, text
 from ablation.study.study_keys import MAX_ROWS, StudyKeys, quote
@@ -124,16 +125,24 @@ class ExperimentFactors:
         return f"{name}: {quote(level)} is not allowed; allowed: {allowed}{nearest(level, factor.choices)}"
 
 
+def _kind(keys: ExperimentKeys) -> str:
+    """Return the name of the built-in experiment that the keys of [experiment] state."""
+    if keys.function:
+        return experiments.FUNCTION
+    return experiments.DEFAULT if keys.command is None else experiments.COMMAND
+
+
 def factors_of(path: Path, file: StudyKeys) -> ExperimentFactors:
     """Return the factors of the experiment that a study file names, or declares.
 
     Raises AblateError where a declaration is wrong.
     """
     stated = file.experiment
-    plugin = stated.plugin or (experiments.DEFAULT if stated.command is None else experiments.COMMAND)
+    plugin = stated.plugin or _kind(stated)
+    ways = [key for key in ("plugin", "command", "function") if getattr(stated, key)]
+    if len(ways) > 1 and plugin not in ways:
+        raise AblateError(f"{path}: experiment: {' and '.join(ways)} are both stated; state one")
     loaded = experiments.load(plugin)
-    if stated.command is not None and plugin != experiments.COMMAND:
-        raise AblateError(f"{path}: experiment: plugin and command are both stated; state one")
     if declared := getattr(loaded, "declared", None):
         loaded = declared(path, file)
     return ExperimentFactors(loaded, schema_of(loaded, plugin))

@@ -87,6 +87,13 @@ TABLES: dict[str, type[BaseModel]] = {
 }  # fmt: skip
 
 
+def stated_levels(file: StudyKeys) -> list[str]:
+    """Return the names of the factors of which a study file states levels, each once."""
+    tables = [file.fixed, *(file.rows or []), file.factorial or {}, file.one_at_a_time or {}]
+    names = [name for levels in (*tables, *(file.leave_one_out or {}).values()) for name in levels]
+    return [name for name in dict.fromkeys(names) if name not in ("published", "label", "split_seed")]
+
+
 def quote(value: Any) -> str:
     """Return a value as error messages show it: 80 characters at most."""
     try:

@@ -4,8 +4,9 @@
 
 Standard library alone, Python 3.9 and later; nothing of this package is imported. The worker starts the helper as the
 leader of a session of its own. START.json holds `argv`, `cwd`, `alive` (descriptor of a pipe whose other end the worker
-alone holds), `locked` (descriptor of the training's lock) and `memory` (path of a file for the largest memory, in the
-unit of getrusage). Other descriptors that it inherits end with it.
+alone holds), `passed` (descriptors of the command, such as that of the training's lock), `forwards` (whether SIGTERM is
+sent on to the command) and `memory` (path of a file for the largest memory, in the unit of getrusage). Other
+descriptors that it inherits end with it.
 
 The helper dies with its worker, and all of its process group with it: Dask's workers block signals, which children
 would inherit, so the pipe is the only message that always arrives. It ends with the exit code of the command, or with
@@ -55,7 +56,9 @@ def main(path: str) -> int:
     threading.Thread(target=_die_with, args=(start["alive"],), daemon=True).start()
     try:
         # The command holds the lock too: a training's folder is free when all of its processes are gone.
-        child = subprocess.Popen(start["argv"], cwd=start["cwd"], pass_fds=[start["locked"]])
+        child = subprocess.Popen(start["argv"], cwd=start["cwd"], pass_fds=start["passed"])
+        if start["forwards"]:
+            signal.signal(signal.SIGTERM, lambda *_: child.send_signal(signal.SIGTERM))
     except (OSError, ValueError) as error:  # ValueError: an argument holds a zero byte
         reason = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else str(error)
         print(f"{start['argv'][0]}: cannot be started: {reason}", file=sys.stderr)

@@ -28,7 +28,8 @@ class Start:
 
     `argv`: arguments of the command. `cwd`: its working folder. `folder`: folder of the child's own files. `variables`:
     additional environment variables. `grace`: seconds from SIGTERM to SIGKILL. `lock`: descriptor of the training's
-    lock; None for none.
+    lock; None for none. `passed`: further descriptors of the command. `forwards`: whether the helper sends the command
+    a SIGTERM that it gets itself.
     """
 
     argv: Sequence[str]
@@ -37,6 +38,8 @@ class Start:
     variables: Mapping[str, str]
     grace: float
     lock: int | None = None
+    passed: tuple[int, ...] = ()
+    forwards: bool = False
 
     @property
     def log(self) -> Path:
@@ -71,16 +74,16 @@ def run(start: Start, on_line: Callable[[str], None], stopping: Callable[[], boo
         stopping: returns whether the child should end: SIGTERM to its group, and SIGKILL after the grace time.
     """
     start.folder.mkdir(parents=True, exist_ok=True)
-    with _group(start) as group, BoundedLog(start.log, on_line) as log, _Output(group.process, log) as output:
+    with group(start) as running, BoundedLog(start.log, on_line) as log, _Output(running.process, log) as output:
         asked: float | None = None
-        while not group.has_ended(LOOK) and not output.fault:
+        while not running.has_ended(LOOK) and not output.fault:
             if asked is None and stopping():
                 asked = time.monotonic()
-                group.signal(signal.SIGTERM)
+                running.signal(signal.SIGTERM)
             if asked is not None and time.monotonic() - asked > start.grace:
-                group.signal(signal.SIGKILL)
-        group.signal(signal.SIGKILL)  # what the command started and left
-        code, memory = group.process.wait(), _memory(start)
+                running.signal(signal.SIGKILL)
+        running.signal(signal.SIGKILL)  # what the command started and left
+        code, memory = running.process.wait(), _memory(start)
         output.join(LAST_WORDS)
     if output.fault:
         raise output.fault
@@ -88,7 +91,7 @@ def run(start: Start, on_line: Callable[[str], None], stopping: Callable[[], boo
 
 
 @dataclass(frozen=True)
-class _Group:
+class Group:
     """Helper and its process group. `open`: descriptor of a pipe that ends with the helper."""
 
     process: "subprocess.Popen[bytes]"
@@ -98,7 +101,13 @@ class _Group:
         """Wait for the end of the helper. It stays a zombie, so that its group's number is not given to others."""
         return bool(select.select([self.open], [], [], seconds)[0])
 
+    def signal_leader(self, number: int) -> None:
+        """Send a signal to the helper alone."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process.pid, number)
+
     def signal(self, number: int) -> None:
+        """Send a signal to all processes of the group."""
         with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: a group of zombies
             os.killpg(self.process.pid, number)
 
@@ -146,7 +155,7 @@ def _memory(start: Start) -> int:
 
 
 @contextmanager
-def _group(start: Start) -> Iterator[_Group]:
+def group(start: Start) -> Iterator[Group]:
     """Yield the helper, which leads a new session. Whatever happens here, its group is killed at the end."""
     with contextlib.ExitStack() as stack:
         alive, held = os.pipe()
@@ -157,14 +166,14 @@ def _group(start: Start) -> Iterator[_Group]:
         stack.callback(path.unlink, missing_ok=True)
         stack.callback(start.memory.unlink, missing_ok=True)
         process = _started(start, path, alive, of_helper)
-        group = _Group(process, ended)
+        running = Group(process, ended)
         assert process.stdout
         stack.callback(process.stdout.close)
         try:
-            yield group
+            yield running
         finally:
             if process.returncode is None:
-                group.signal(signal.SIGKILL)
+                running.signal(signal.SIGKILL)
                 process.wait()
 
 
@@ -179,11 +188,12 @@ def _started(start: Start, path: Path, alive: int, of_helper: int) -> "subproces
     lock = os.open(os.devnull, os.O_RDONLY) if start.lock is None else os.dup(start.lock)
     try:
         arguments = {"argv": list(start.argv), "cwd": str(start.cwd), "memory": str(start.memory.absolute())}
-        path.write_text(json.dumps({**arguments, "alive": alive, "locked": lock}), encoding="utf-8")
+        descriptors = {"alive": alive, "passed": [lock, *start.passed]}
+        path.write_text(json.dumps({**arguments, **descriptors, "forwards": start.forwards}), encoding="utf-8")
         return subprocess.Popen(
             [sys.executable, "-I", "-S", str(HELPER), str(path)],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-            pass_fds=[alive, of_helper, lock], env=_environment(start.variables),
+            pass_fds=[alive, of_helper, lock, *start.passed], env=_environment(start.variables),
         )  # fmt: skip
     finally:
         for descriptor in (alive, of_helper, lock):

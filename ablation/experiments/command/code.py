@@ -43,7 +43,7 @@ def texts(keys: ExperimentKeys) -> dict[str, str]:
     files = {**{str(path): folder / path for path in paths}, **_named(keys, folder)}
     total, read = 0, {}
     for name, path in sorted(files.items()):
-        content = _text(path)
+        content = code.text_of(path)
         if content is None:
             continue
         total += len(content)
@@ -62,15 +62,6 @@ def _matching(folder: Path, pattern: str) -> Iterator[Path]:
     if not paths:
         raise AblateError(f"{STATED} code: {pattern!r} matches no file in {folder}")
     yield from (path.relative_to(folder) for path in paths)
-
-
-def _text(path: Path) -> str | None:
-    """Return the text of a file; None for one that is missing, or no text."""
-    try:
-        content = path.read_bytes() if path.stat().st_size <= LARGEST else b"\0"
-        return None if b"\0" in content else content.decode(errors="replace")
-    except OSError:
-        return None
 
 
 def _scripts(folder: Path) -> Iterator[Path]:
@@ -112,6 +103,6 @@ def changed_since(keys: ExperimentKeys, digests: Mapping[str, str]) -> str:
     """Return the first file that has another text now; "" where there is none. `digests`: path -> digest."""
     folder = Path(keys.cwd)
     for path, sha256 in digests.items():
-        if path != STATED and code.digest(_text(folder / path) or "") != sha256:
+        if path != STATED and code.digest(code.text_of(folder / path) or "") != sha256:
             return path
     return ""

@@ -16,7 +16,7 @@ from ablation.nearest import nearest
 from ablation.study.declared_factors import model_of
 from ablation.study.experiment_keys import ExperimentKeys
 from ablation.study.grid import NOTHING, Grid
-from ablation.study.study_keys import StudyKeys
+from ablation.study.study_keys import StudyKeys, stated_levels
 
 WHERE = "[experiment] command"
 
@@ -78,8 +78,7 @@ def declared(path: Path, file: StudyKeys) -> Declared:
 
 def _refuse_misspelt(undeclared: Sequence[str], file: StudyKeys, keys: ExperimentKeys, where: str) -> None:
     """Raise AblateError for a name in braces that is neither declared nor a factor of any row."""
-    tables = [file.fixed, *(file.rows or []), file.factorial or {}, file.one_at_a_time or {}]
-    stated = {name for levels in (*tables, *(file.leave_one_out or {}).values()) for name in levels}
+    stated = stated_levels(file)
     for name in undeclared:
         if name not in stated and name not in keys.factors:
             names = list(dict.fromkeys([*keys.factors, *stated, *keys.settings, *arguments.OF_TRAINING]))

@@ -1,0 +1,104 @@
+"""Function as a study file declares it: its name, its factors, and the checks of its keys."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from ablation import durations
+from ablation.errors import AblateError
+from ablation.experiments.function import interpreter
+from ablation.experiments.function.description import Description, describe
+from ablation.experiments.function.factors import model_of
+from ablation.measures.measure import Measure
+from ablation.nearest import nearest
+from ablation.study.experiment_keys import ExperimentKeys
+from ablation.study.grid import NOTHING
+from ablation.study.study_keys import StudyKeys, stated_levels
+
+HANDLE, SEED = "run", "seed"  # parameters that are no factors
+OF_COMMANDS = ("code", "resume", "checkpoint", "ends", "factors")  # keys that a function does not take
+WHERE = "[experiment] function"
+
+
+@dataclass(frozen=True)
+class Declared:
+    """Experiment as a study file declares it: its name, its factors, and its keys with absolute paths."""
+
+    name: str
+    version: int
+    factors: type[BaseModel]
+    keys: ExperimentKeys
+    description: Description
+    measures: Mapping[str, Measure] = field(default_factory=dict)
+    measures_from_results: bool = True
+
+    def selects_on(self, path: Path, file: StudyKeys) -> str:
+        """Return the number that selects rows, or none. Raises AblateError where it is not of validation."""
+        stated = str(file.select_on)
+        split = stated.partition("_")[0]
+        if split not in ("", "val", NOTHING) and not (split == "test" and file.select_on_test):
+            raise AblateError(
+                f'{path}: select_on: {stated!r} is not allowed; allowed: "{NOTHING}", or val_ and the name of a measure'
+            )
+        return stated or NOTHING
+
+
+def declared(path: Path, file: StudyKeys) -> Declared:
+    """Return the experiment that a study file declares. Raises AblateError where a key is wrong."""
+    keys, where = file.experiment, f"{path}: experiment"
+    _check(keys, path, where)
+    cwd = (path.parent / keys.cwd).resolve()
+    target, python = _target(keys.function, path, where), interpreter.of_study(keys.python, path)
+    description = describe(target, python, cwd, keys.env, f"{where}.function")
+    names = [parameter.name for parameter in description.parameters]
+    settings = {name.partition(".")[0] for name in keys.settings}
+    if not description.takes_more:
+        for name in settings - {*names, *description.groups}:
+            raise AblateError(
+                f"{where}.settings.{name}: the function has no such parameter; it has {', '.join(names) or 'none'}"
+                f"{nearest(name, names)}"
+            )
+    factors = [p for p in description.parameters if p.name not in (HANDLE, SEED) and p.name not in settings]
+    more = stated_levels(file) if description.takes_more else ()
+    model = model_of(factors, more, keys.shares, f"{where}.function")
+    name = keys.name or _name(keys.function)
+    located = keys.model_copy(update={"cwd": str(cwd), "function": target, "python": python, "name": name})
+    return Declared(name, keys.version, model, located, description)
+
+
+def _check(keys: ExperimentKeys, path: Path, where: str) -> None:
+    """Raise AblateError for keys that need no description to be wrong."""
+    durations.parse(f"{where}.grace", keys.grace)
+    if not (path.parent / keys.cwd).is_dir():
+        raise AblateError(f"{where}.cwd: {path.parent / keys.cwd}: no such folder")
+    for key in OF_COMMANDS:
+        if getattr(keys, key):
+            raise AblateError(f"{where}.{key}: is of commands; a function states it by its parameters and its handle")
+    if keys.results.paths or keys.results.measures:
+        raise AblateError(f"{where}.results: is of commands; a function returns its results")
+
+
+def _target(function: str, path: Path, where: str) -> str:
+    """Return the function with the absolute path of its file, which is relative to the study file."""
+    place, colon, name = function.rpartition(":")
+    if not (colon and place and name.replace(".", "").isidentifier()):
+        raise AblateError(
+            f"{where}.function: {function!r} is not allowed; allowed: a file and a function, as in train.py:train, or "
+            "package.module:train"
+        )
+    if not place.endswith(".py"):
+        return function
+    file = path.parent / os.path.expanduser(place)
+    if not file.is_file():
+        raise AblateError(f"{where}.function: {file}: no such file")
+    return f"{file.resolve()}:{name}"
+
+
+def _name(function: str) -> str:
+    """Return the default name: the stem of the file, or the last name of the module, and the function."""
+    place, _, name = function.rpartition(":")
+    stem = Path(place).stem if place.endswith(".py") else place.rpartition(".")[2]
+    return f"{stem}.{name}"

@@ -1,0 +1,200 @@
+"""Interface of the function experiment: see experiments/protocol.py. Its factors are the parameters of a function."""
+
+import atexit
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from ablation import durations
+from ablation.engine import slots
+from ablation.engine.run import Run
+from ablation.errors import AblateError
+from ablation.experiments import input_files
+from ablation.experiments.child.log import BoundedLog
+from ablation.experiments.commit import broken_contract, commit, write_diverged
+from ablation.experiments.function import description, ended, raw_files
+from ablation.experiments.function.declared_function import HANDLE, SEED, WHERE, declared
+from ablation.experiments.function.session import End, Job, Listener, Program, Session, Sessions
+from ablation.experiments.protocol import Prepared, Request
+from ablation.experiments.user_inputs import UserInputs, diagnostics, examine, observed, of_study
+from ablation.measures.measure import Measure
+from ablation.outcomes import Failure, Status
+from ablation.progress.listener import ProgressListener
+from ablation.store import code
+from ablation.store.training import Training as AnyTraining
+from ablation.study.experiment_keys import ExperimentKeys
+from ablation.study.grid import NOTHING, Grid
+
+__all__ = ["declared", "diagnostics", "examine", "given", "observed", "prepare", "train"]  # beside the constants below
+name, version = "function", 1
+measures: Mapping[str, Measure] = {}  # the results' own: see UserInputs.measures
+measures_from_results = True
+pages = str(Path(__file__).parents[1] / "pages")
+varies = "what the function does with its seed"
+KEPT = "kept"  # value of `process`: one process runs several trainings
+
+
+class factors(BaseModel):
+    """Factors of a study: its record holds those of its function, and there are no others."""
+
+
+class Inputs(UserInputs):
+    """Inputs of a function. `function`, `python`: the function and the version of its interpreter, for readers."""
+
+    function: str = ""
+    python: str = ""
+
+    def provenance(self) -> Iterator[tuple[str, str]]:
+        yield "function", self.function
+        yield "Python", self.python
+        yield from super().provenance()
+
+
+class Training(AnyTraining):
+    """One call of the function.
+
+    `keys`: [experiment] of the study file, with absolute paths. `selects_on`: number that selects rows, or "none".
+    `code`: path -> digest of the user's files that importing the function loads. `shared`: the shared factor, or "".
+    """
+
+    keys: ExperimentKeys
+    selects_on: str = NOTHING
+    code: dict[str, str] = Field(default_factory=dict)
+    shared: str = ""
+
+
+def given(grid: Grid) -> dict[str, Any]:
+    """Return the fields of `Training` that all trainings of a study share."""
+    return {"keys": grid.experiment_keys, "selects_on": grid.select_on, "shared": grid.factors.shared}
+
+
+def prepare(request: Request, watch: ProgressListener) -> Prepared:
+    """Check the rows of a function. What earlier results showed of the measures is kept."""
+    grid, keys = request.grid, request.grid.experiment_keys
+    assert keys is not None
+    folder = Path(keys.cwd)
+    described = description.describe(keys.function, keys.python, folder, keys.env, WHERE)
+    _refuse_wrong_rows(described, grid, keys)
+    texts = description.texts_of(described, folder)
+    files = input_files.read(keys.inputs, folder, request.workspace, "[experiment] inputs")
+    inputs = Inputs(
+        function=_shown(keys), python=described.python, digests=files.digests,
+        code={path: code.digest(text) for path, text in texts.items()}, **of_study(grid, request.earlier),
+    )  # fmt: skip
+
+    def store() -> None:
+        code.store(request.workspace, texts)
+        files.store(request.workspace)
+
+    return Prepared(inputs, notes=files.notes, store=store, code=lambda path: code.text_of(folder / path))
+
+
+def _shown(keys: ExperimentKeys) -> str:
+    """Return the function as a reader finds it: its file without folders."""
+    place, _, function = keys.function.rpartition(":")
+    return f"{os.path.basename(place)}:{function}"
+
+
+def _refuse_wrong_rows(described: description.Description, grid: Grid, keys: ExperimentKeys) -> None:
+    """Raise AblateError where seeds are stated that the function does not take, or results could not be told apart."""
+    names = {parameter.name for parameter in described.parameters}
+    if not {SEED, HANDLE} & names and len({*grid.seeds, *grid.replicates}) > 1 and not described.takes_more:
+        raise AblateError(f"{WHERE}: takes no seed, and several are stated; add a parameter `seed`, or state one seed")
+    levels = {row[keys.shares] for row in grid.rows} if keys.shares else set()
+    if len(levels) > 1 and HANDLE not in names and not described.takes_more:
+        raise AblateError(
+            f"[experiment] shares: {keys.shares} has several levels, and the function does not take `run`: it cannot "
+            "give results on its way; add a parameter `run`, and call run.result where run.milestone is true"
+        )
+
+
+SESSIONS = Sessions()
+atexit.register(SESSIONS.close)
+
+
+def train(training: Training, run: Run) -> Status | None:
+    """Run the function in a child, and store its results as they come."""
+    keys, folder = training.keys, run.folder.child
+    folder.mkdir(parents=True, exist_ok=True)
+    _refuse_changed_code(keys, training.code)
+    raw_files.prepare(folder, _job(training, run))
+    program = Program(keys.function, keys.python, keys.cwd, tuple(sorted(keys.env.items())), _limits())
+    session = SESSIONS.take(program)
+    try:
+        end = _run(training, run, session)
+    except BaseException:
+        session.close()
+        raise
+    if end.status == Status.DONE.value and keys.process == KEPT:
+        SESSIONS.keep(session)
+    else:
+        session.close()
+    _note_code(run, keys, end)
+    return _outcome(training, run, end)
+
+
+def _run(training: Training, run: Run, session: Session) -> End:
+    """Run a training in a child. Results are committed as soon as they are there."""
+    keys, folder = training.keys, run.folder.child
+
+    def store(step: int) -> None:
+        try:
+            memory, results = raw_files.read(folder, step, is_shared=bool(training.shared))
+            if commit(run, results, keys, training.selects_on, step, memory) is Status.DONE:
+                raw_files.remove(folder, step)
+        except (AblateError, ValueError) as error:
+            raise broken_contract(error) from None
+
+    job = Job(folder.absolute(), run.lock, durations.parse("grace", keys.grace))
+    with BoundedLog(folder / "log", lambda line: None) as log:
+        if keys.process != KEPT and slots.device() == "cpu":
+            SESSIONS.start_ahead(session.program)
+        end = session.run(job, Listener(log, store, run.stopping))
+    return end if end.status else End("", end.asked, end.code, {"last_lines": list(log.last_lines)})
+
+
+def _job(training: Training, run: Run) -> dict[str, Any]:
+    """Return the content of run.json."""
+    return {
+        "levels": dict(training.condition), "settings": training.keys.settings, "seed": training.seed,
+        "fold": None, "repeat": None,
+        "folder": str((run.folder.child / "files").absolute()), "child": str(run.folder.child.absolute()),
+        "milestones": run.milestones if training.shared else [],
+        "all_milestones": list(training.milestones) if training.shared else [], "keep_last": run.keep == "all",
+        "threads": int(os.environ.get("OMP_NUM_THREADS") or 1), "device": "cpu" if slots.device() == "cpu" else "cuda",
+    }  # fmt: skip
+
+
+def _limits() -> str | None:
+    """Return the share of a GPU of this process as JSON; None for a whole one, or none."""
+    mib = slots.memory_limit()
+    return json.dumps({"mib": mib, "share": slots.memory_share()}) if mib else None
+
+
+def _refuse_changed_code(keys: ExperimentKeys, digests: Mapping[str, str]) -> None:
+    for path, sha256 in digests.items():
+        if code.digest(code.text_of(Path(keys.cwd) / path) or "") != sha256:
+            reason = f"{path} has changed since this command began; run it again"
+            raise Failure(Status.FAILED, reason, is_contract=True)
+
+
+def _note_code(run: Run, keys: ExperimentKeys, end: End) -> None:
+    """Store the user's files that the child had loaded at its end."""
+    paths: Mapping[str, str] = end.message.get("code", {})
+    texts = {os.path.relpath(path, keys.cwd): code.text_of(Path(path)) for path in paths}
+    loaded = {path: text for path, text in texts.items() if text is not None}
+    if loaded:
+        code.store(run.workspace, loaded)
+        code.note(run.folder, {path: code.digest(text) for path, text in loaded.items()})
+
+
+def _outcome(training: Training, run: Run, end: End) -> Status | None:
+    """Return how a training ended; None where its results say it. Raises Failure."""
+    status = ended.status_of(end, run.folder.child / "log")
+    if status is Status.DIVERGED and not (run.folder.failure.is_file() and run.folder.child):
+        return write_diverged(run, training.steps, str(end.message.get("reason", "")))
+    return None if status is Status.DONE else status

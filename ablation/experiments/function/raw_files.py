@@ -1,0 +1,117 @@
+"""Raw files of a function's training: what its child has written, checked and read by the worker."""
+
+import csv
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ablation.errors import AblateError
+from ablation.experiments.commit import Results
+from ablation.experiments.observation import Columns
+from ablation.store.files import read_json
+
+SPLITS = ("val", "test")
+LARGEST = 4 << 30  # bytes of a file of examples
+STEP = "step"
+
+
+def prepare(folder: Path, job: Mapping[str, Any]) -> None:
+    """Write run.json, and delete what an earlier attempt left: results that were not stored, and a request to stop."""
+    for pattern in ("result-*", "val-*", "test-*", "*.tmp", "stop"):
+        for path in folder.glob(pattern):
+            _delete(path)
+    Path(job["folder"]).mkdir(exist_ok=True)
+    (folder / "run.json").write_text(json.dumps(job), encoding="utf-8")
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def read(folder: Path, step: int, is_shared: bool) -> tuple[int, Results]:
+    """Return the largest memory in bytes, and the results of a milestone.
+
+    Args:
+        folder: folder of the raw files.
+        step: the milestone.
+        is_shared: whether later steps belong to other milestones.
+
+    Raises:
+        AblateError: a file cannot be read.
+    """
+    content: Any = read_json(folder / f"result-{step}.json")
+    numbers = dict(content["numbers"])
+    if content["has_test"]:
+        numbers |= dict(read_json(folder / f"test-{step}.json") or {})
+    examples = {split: _columns(folder, split, step) for split in content["splits"]}
+    return int(content["memory"]), Results(numbers, _history(folder, step if is_shared else None), examples)
+
+
+def remove(folder: Path, step: int) -> None:
+    """Delete the raw files of a milestone whose result is stored."""
+    for name in (f"result-{step}.json", f"test-{step}.json", *(f"{split}-{step}.*" for split in SPLITS)):
+        for path in folder.glob(name):
+            path.unlink(missing_ok=True)
+
+
+def _history(folder: Path, last: int | None) -> list[dict[str, float]]:
+    """Return the numbers of each step up to `last`, with "epoch". Later lines of one step replace earlier ones."""
+    of_step: dict[int, dict[str, float]] = {}
+    for entry in _lines(folder / "steps.jsonl"):
+        step = int(entry.pop(STEP))
+        if last is None or step <= last:
+            of_step[step] = {**of_step.get(step, {"epoch": step}), **entry}
+    return [of_step[step] for step in sorted(of_step)]
+
+
+def _lines(path: Path) -> list[dict[str, float]]:
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    return [json.loads(line) for line in lines]
+
+
+def _columns(folder: Path, split: str, step: int) -> Columns:
+    """Return the columns of a split; `id` is the position where there is none."""
+    binary, text = (folder / f"{split}-{step}{suffix}" for suffix in (".npz", ".csv"))
+    path = binary if binary.is_file() else text
+    if path.stat().st_size > LARGEST:
+        raise AblateError(f"{split}: {path.stat().st_size / 2**30:.1f} GiB; allowed: {LARGEST >> 30}: store scores")
+    if path == binary:
+        with np.load(binary, allow_pickle=False) as archive:
+            columns = {name: archive[name] for name in archive.files}
+    else:
+        columns = _of_text(text)
+    n = len(next(iter(columns.values())))
+    ids = columns.pop("id", np.arange(n))
+    return {"id": ids.astype(str), **{name: _as_numbers(name, column) for name, column in columns.items()}}
+
+
+def _as_numbers(name: str, column: np.ndarray) -> np.ndarray:
+    """Return true and false as 1 and 0."""
+    return column.astype(np.int64) if column.dtype.kind == "b" else column
+
+
+def _of_text(path: Path) -> dict[str, np.ndarray]:
+    with open(path, encoding="utf-8", newline="") as file:
+        names, *lines = csv.reader(file)
+    return {name: _typed([line[i] for line in lines]) for i, name in enumerate(names)}
+
+
+def _typed(cells: list[str]) -> np.ndarray:
+    """Return a column of whole numbers, numbers, true and false, or texts."""
+    if set(cells) <= {"True", "False"}:
+        return np.array([cell == "True" for cell in cells], np.int64)
+    for kind in (np.int64, np.float64):
+        try:
+            return np.array([kind(cell) for cell in cells])
+        except ValueError:
+            continue
+    return np.array(cells)
