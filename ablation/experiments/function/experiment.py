@@ -141,11 +141,12 @@ def _run(training: Training, run: Run, session: Session) -> End:
     """Run a training in a child. Results are committed as soon as they are there."""
     keys, folder = training.keys, run.folder.child
 
-    def store(step: int) -> None:
+    def store(step: int) -> bool:
         try:
             memory, results = raw_files.read(folder, step, is_shared=bool(training.shared))
-            if commit(run, results, keys, training.selects_on, step, memory) is Status.DONE:
-                raw_files.remove(folder, step)
+            status = commit(run, results, keys, training.selects_on, step, memory)
+            raw_files.remove(folder, step)
+            return status is Status.DONE
         except (AblateError, ValueError) as error:
             raise broken_contract(error) from None
 
@@ -195,6 +196,7 @@ def _note_code(run: Run, keys: ExperimentKeys, end: End) -> None:
 def _outcome(training: Training, run: Run, end: End) -> Status | None:
     """Return how a training ended; None where its results say it. Raises Failure."""
     status = ended.status_of(end, run.folder.child / "log")
-    if status is Status.DIVERGED and not (run.folder.failure.is_file() and run.folder.child):
-        return write_diverged(run, training.steps, str(end.message.get("reason", "")))
+    if status is Status.DIVERGED and end.message:  # otherwise it was a result, and is stored as such
+        step = int(end.message["step"]) if training.shared else training.steps
+        return write_diverged(run, step, str(end.message["reason"]))
     return None if status is Status.DONE else status

@@ -17,6 +17,7 @@ from ablation.experiments.child import process
 from ablation.experiments.child.log import BoundedLog
 from ablation.experiments.child.process import CHUNK, LOOK
 from ablation.experiments.function import interpreter
+from ablation.outcomes import Status
 
 STOP = "stop"  # file in a training's folder that asks it to end
 DRAINED = 0.05  # seconds without output after which a process that has ended is taken to print no more
@@ -57,12 +58,13 @@ class Job:
 class Listener:
     """Receivers of what a training gives while it runs.
 
-    `log`: its output. `result`: called with the step of each raw result. `stopping`: returns whether to stop.
+    `log`: its output. `result`: called with the step of each raw result; returns whether the training goes on.
+    `stopping`: returns whether it should stop.
     `looked`: called several times a second.
     """
 
     log: BoundedLog
-    result: Callable[[int], None]
+    result: Callable[[int], bool]
     stopping: Callable[[], bool]
     looked: Callable[[], None] = lambda: None
 
@@ -118,8 +120,8 @@ class Session:
         while True:
             has_ended = self._look(listener, LOOK)
             for message in self._taken():
-                if "result" in message:
-                    listener.result(int(message["result"]))
+                if "result" in message and not listener.result(int(message["result"])):
+                    return End(Status.DIVERGED.value, asked is not None)
                 if "ended" in message:
                     self._drain(listener, 0)
                     stop.unlink(missing_ok=True)

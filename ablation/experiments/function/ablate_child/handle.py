@@ -234,6 +234,11 @@ class Run:
         return joined
 
     @property
+    def step(self) -> int:
+        """The current step; 0 before the first one."""
+        return self._step
+
+    @property
     def has_answers(self) -> bool:
         return any(self._answers.values())
 

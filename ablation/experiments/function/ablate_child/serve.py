@@ -133,7 +133,7 @@ def _train(child: Child, job: dict[str, Any], notify: Callable[[dict[str, Any]],
                 )
             _take(run, job, result)
         except Ended as end:
-            return {"ended": end.status, "reason": str(end)}
+            return {"ended": end.status, "reason": str(end), "step": run.step}
         except SystemExit as error:
             return {"ended": "failed", "reason": f"the function called sys.exit({error.code!r})"}
         except BaseException as error:
