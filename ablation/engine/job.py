@@ -43,11 +43,12 @@ class JobSettings:
     """Settings of a command for its jobs, besides numbers.
 
     `run`: id of the command. `keep`: all, selected or none of the heads. With `all`, the last checkpoint stays too, so
-    that more epochs can follow.
+    that more epochs can follow. `stop_after`: step after which a training saves its state and ends; 0 for none.
     """
 
     run: str
     keep: str
+    stop_after: int = 0
 
 
 def train(root: Path, training: Training, settings: JobSettings, channel: Channel) -> JobOutcome[None]:
@@ -73,7 +74,7 @@ def train(root: Path, training: Training, settings: JobSettings, channel: Channe
         attempts.add(folder, settings.run, training.milestones)  # before anything that could kill this process
         write_json(folder.description, training.model_dump(mode="json"))
         channel.begin()
-        run = Run(Workspace(root), training, settings.keep, channel, held.fileno())
+        run = Run(Workspace(root), training, settings.keep, channel, held.fileno(), settings.stop_after)
         return JobOutcome(experiments.load(training.plugin).train(training, run) or _ended(run))
 
 

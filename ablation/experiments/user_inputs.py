@@ -1,12 +1,13 @@
 """Inputs, measures and warnings that commands and functions share: experiments whose code is the user's own."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import Field
 
 from ablation.analysis.check_context import CheckContext
-from ablation.experiments import mixed_code, observation
+from ablation.experiments import mixed_code, no_effect, observation, unchecked
 from ablation.experiments.observed import ObservedInputs
 from ablation.measures import from_columns
 from ablation.measures.measure import Measure
@@ -73,11 +74,25 @@ def observed(workspace: Workspace, record: Record) -> UserInputs:
     return inputs.model_copy(update=kinds) if kinds else inputs
 
 
-def examine(workspace: Workspace, record: Record) -> dict[int, set[mixed_code.Version]]:
-    """Return the versions of code that the trainings of each row ran."""
-    return mixed_code.versions(workspace, record)
+@dataclass(frozen=True)
+class Examined:
+    """Facts about the trainings of a study, for its warnings.
+
+    `versions`: row -> versions of code that its trainings ran. `unchecked`: promises that the table relies on, and that
+    no check has tested with this code.
+    """
+
+    versions: Mapping[int, set[mixed_code.Version]]
+    unchecked: tuple[str, ...]
+
+
+def examine(workspace: Workspace, record: Record) -> Examined:
+    """Return facts about the trainings of a study."""
+    return Examined(mixed_code.versions(workspace, record), unchecked.promises_of(workspace, record))
 
 
 def diagnostics() -> dict[str, Callable[[CheckContext], Diagnostic | None]]:
     """Return the warnings of experiments with a user's code: code -> check."""
-    return {"MIXED_CODE": mixed_code.mixed_code}
+    return {
+        "MIXED_CODE": mixed_code.mixed_code, "UNCHECKED": unchecked.unchecked, "NO_EFFECT": no_effect.no_effect,
+    }  # fmt: skip

@@ -267,6 +267,11 @@ class Workspace:
         return self.root / "cache" / "inputs.json"
 
     @property
+    def promises(self) -> Path:
+        """Promises of experiments that `ablate check` has tested."""
+        return self.root / "cache" / "promises.json"
+
+    @property
     def superseded(self) -> Path:
         """Folder of trainings whose code has changed since, and which were trained again."""
         return self.root / "trained" / "superseded"

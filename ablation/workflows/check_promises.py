@@ -4,20 +4,22 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from ablation import durations
+from ablation import durations, experiments
 from ablation.progress.listener import ProgressListener
+from ablation.store import code, promises
+from ablation.store.promises import BAD, GOOD, NOTE, RESUME, SHARES, Checked
 from ablation.store.result import Result
+from ablation.store.workspace import Workspace
 from ablation.study.grid import Grid
 from ablation.workflows.run_options import RunOptions
-from ablation.workflows.try_trial import Trained, train_one
+from ablation.workflows.try_trial import Trained, train_one, train_rows
 
-GOOD, NOTE, BAD = "good", "note", "bad"
 SHORTEST = 2.0  # seconds of a trial that can be stopped on its way
 GRACE = "60s"  # of experiments that state none
 
@@ -33,7 +35,7 @@ class Promise:
 
 def n_trials(grid: Grid) -> int:
     """Return the largest number of trials that the tests run."""
-    return 5 + len(_changed_rows(grid))
+    return (7 if grid.factors.shared else 5) + len(_changed_rows(grid))
 
 
 def check(options: RunOptions, folder: Path, watch: ProgressListener) -> Iterator[Promise]:
@@ -48,8 +50,17 @@ def check(options: RunOptions, folder: Path, watch: ProgressListener) -> Iterato
         AblateError: The input is wrong.
         KeyboardInterrupt: A signal of the user arrived.
     """
-    grid = options.grid
+    tested: list[Promise] = []
     first = train_one(options, None, None, folder / "first", watch)
+    for promise in _tested(options, first, folder, watch):
+        tested.append(promise)
+        yield promise
+    _store(options, first, tested)
+
+
+def _tested(options: RunOptions, first: Trained, folder: Path, watch: ProgressListener) -> Iterator[Promise]:
+    """Test each promise. `first`: the reference, trained once."""
+    grid = options.grid
     if first.result is None or not first.result.done:
         reason = first.result.reason if first.result else "interrupted"
         yield Promise("runs", BAD, f"the reference does not end well: {reason}")
@@ -59,7 +70,21 @@ def check(options: RunOptions, folder: Path, watch: ProgressListener) -> Iterato
     yield _seeds(first, train_one(options, None, grid.seeds[0] + 1, folder / "seed", watch), len(grid.seeds))
     for factor, row in _changed_rows(grid).items():
         yield _acts(factor, row, first, train_one(options, row, None, folder / f"row-{row}", watch))
-    yield from _stops(options, first, folder / "stopped", watch)
+    if grid.factors.shared:
+        yield from _shares(options, first, folder, watch)
+    yield from _resumes(options, first, folder / "stopped", watch)
+
+
+def _store(options: RunOptions, first: Trained, tested: Sequence[Promise]) -> None:
+    """Store in the workspace what a table relies on, with the user's code that was tested."""
+    digests = code.of_training(first.folder)
+    if not digests:
+        return
+    there, here = Workspace(first.folder.path.parents[1]), Workspace(options.workspace)
+    texts = {path: code.stored(there, sha256) or "" for path, sha256 in digests.items()}
+    states = {promise.name: promise.state for promise in tested if promise.name in (SHARES, RESUME)}
+    if states:
+        promises.store(here, options.grid.factors.experiment, Checked(digests, states), texts)
 
 
 def _changed_rows(grid: Grid) -> dict[str, int]:
@@ -118,8 +143,59 @@ def _acts(factor: str, row: int, first: Trained, other: Trained) -> Promise:
     return Promise(factor, GOOD, f"row {row} gives other numbers than the reference")
 
 
-def _stops(options: RunOptions, first: Trained, folder: Path, watch: ProgressListener) -> Iterator[Promise]:
-    """Test that a trial stops when it is asked to, and that it resumes to the same numbers."""
+def _shares(options: RunOptions, first: Trained, folder: Path, watch: ProgressListener) -> Iterator[Promise]:
+    """Test that a result on the way to more steps equals that of a training of fewer, and disturbs no later one."""
+    grid = options.grid
+    factor, reference = grid.factors.shared, grid.rows[grid.reference - 1]
+    last = int(reference[factor])
+    if last < 2:
+        yield Promise(SHARES, NOTE, f"not tested: {factor} of the reference is {last}; pass --set {factor}=2")
+        return
+    short = reference.replace(**{factor: last // 2})
+    alone = train_rows(options, [short], folder / "short", watch)
+    both = train_rows(options, [short, reference], folder / "both", watch)
+    if not _is_equal(alone[0], both[0]):
+        yield Promise(
+            SHARES, BAD, f"{factor} {last // 2} on the way to {last} gives other numbers than alone: something depends "
+            f"on the total, such as a schedule; remove shares, or mend it",
+        )  # fmt: skip
+    elif not _is_equal(first, both[1]):
+        yield Promise(
+            SHARES, BAD, f"a result at {factor} {last // 2} changes that at {last}: the evaluation draws random "
+            "numbers, or leaves the model in another state",
+        )  # fmt: skip
+    else:
+        yield Promise(SHARES, GOOD, f"{factor} {last // 2} and {last} of one training equal trainings of their own")
+
+
+def _resumes(options: RunOptions, first: Trained, folder: Path, watch: ProgressListener) -> Iterator[Promise]:
+    """Test that a trial stops when it is asked to, and that it resumes to the same numbers.
+
+    A function with steps is stopped after its first one. Others are stopped in the middle of their time.
+    """
+    exact = folder.with_name("first-step")
+    if options.grid.factors.plugin == experiments.FUNCTION and _stops_after_a_step(options, exact, watch):
+        yield _equals_after_a_stop(first, train_one(options, None, None, exact, watch))
+        yield from _stops(options, first, folder, watch, is_resumed=False)
+    else:
+        yield from _stops(options, first, folder, watch, is_resumed=True)
+
+
+def _stops_after_a_step(options: RunOptions, folder: Path, watch: ProgressListener) -> bool:
+    """Train the reference up to its first step. Return whether it ended there."""
+    return train_one(replace(options, stop_after=1), None, None, folder, watch).result is None
+
+
+def _equals_after_a_stop(first: Trained, resumed: Trained) -> Promise:
+    if _is_equal(first, resumed):
+        return Promise(RESUME, GOOD, "after a stop it goes on to the same numbers")
+    return Promise(RESUME, BAD, "after a stop it goes on to other numbers: the checkpoint lacks a part of the state")
+
+
+def _stops(
+    options: RunOptions, first: Trained, folder: Path, watch: ProgressListener, is_resumed: bool
+) -> Iterator[Promise]:
+    """Test that a trial stops when it is asked to; with `is_resumed` also that it resumes to the same numbers."""
     assert first.result
     seconds = first.result.seconds
     if seconds < SHORTEST:
@@ -143,10 +219,5 @@ def _stops(options: RunOptions, first: Trained, folder: Path, watch: ProgressLis
         asked.cancel()
         yield Promise("stop", NOTE, "not tested: the trial ended before it was asked to stop")
         return
-    resumed = train_one(options, None, None, folder, watch)
-    if _is_equal(first, resumed):
-        yield Promise("resume", GOOD, "after a stop it goes on to the same numbers")
-    else:
-        yield Promise(
-            "resume", BAD, "after a stop it goes on to other numbers: the checkpoint lacks a part of the state"
-        )
+    if is_resumed:
+        yield _equals_after_a_stop(first, train_one(options, None, None, folder, watch))

@@ -43,6 +43,7 @@ class RunOptions:
     replicates: int | None = None  # number of additional trainings of the reference, with other seeds
     files: Sequence[StudyText] = ()  # content of the study files, which the study's history keeps
     imported: Import | None = None  # results that exist already, where the study file has [import]
+    stop_after: int = 0  # step after which trainings of a function save their state and end; 0 for none
     code: str | None = None  # what happens to results of code that has changed since: keep or retrain; None refuses
     command: Sequence[str] = ()  # command line after `ablate`, shown as the command that resumes the run
 

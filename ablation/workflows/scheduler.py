@@ -146,7 +146,7 @@ class Scheduler:
         if status is not Status.INTERRUPTED:
             for trial in self._trials[key]:
                 self._tell_end(trial)
-        again = "" if self._stopping else self._again(key, status)
+        again = "" if self._stopping or self._settings.stop_after else self._again(key, status)
         failure = None if status in (Status.DONE, Status.INTERRUPTED) else result.failure(self._folder(key))
         self._watch.ended(key, f"{status}; {again}" if again else status, failure.reason if failure else "")
         if not again and status is not Status.INTERRUPTED:

@@ -131,7 +131,7 @@ def _train(
             return
         effort = getattr(record.experiment, "effort", lambda training: training.steps)
         work = {t.key: float(effort(t)) for t in to_do}
-        settings = JobSettings(uuid.uuid4().hex, record.keep)
+        settings = JobSettings(uuid.uuid4().hex, record.keep, options.stop_after)
         scheduler = Scheduler(study, to_do, work, settings, options.timeout)
         _dispatch(scheduler, workers, interrupts)
     if scheduler.alone():

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +15,8 @@ from ablation.store import result
 from ablation.store.examples import Examples
 from ablation.store.result import Result
 from ablation.store.workspace import TrainingFolder, Workspace
-from ablation.study.grid import NOTHING, Grid
+from ablation.study.grid import NOTHING
+from ablation.study.levels import Condition
 from ablation.workflows.run_options import NO_TRACKERS, RunOptions
 from ablation.workflows.run_study import run_study
 
@@ -65,7 +66,38 @@ def train_one(options: RunOptions, row: int | None, seed: int | None, folder: Pa
         AblateError: The input is wrong; there is no such row.
         KeyboardInterrupt: A signal arrived.
     """
-    grid = _one(options.grid, options.grid.reference if row is None else row, seed)
+    grid = options.grid
+    number = grid.reference if row is None else row
+    if not 1 <= number <= len(grid.rows):
+        raise AblateError(f"--row {number}: the study has rows 1 to {len(grid.rows)}")
+    return train_rows(options, [grid.rows[number - 1]], folder, watch, seed, grid.labels[number - 1])[0]
+
+
+def train_rows(
+    options: RunOptions, rows: Sequence[Condition], folder: Path, watch: ProgressListener, seed: int | None = None,
+    label: str = "",
+) -> list[Trained]:  # fmt: skip
+    """Run one trial of each of these rows in a folder of its own, or resume them there.
+
+    Args:
+        options: Options of `ablate run`.
+        rows: Rows, which need not be of the study.
+        folder: Folder of the trials.
+        watch: Listener for progress and notes.
+        seed: Seed; None for the first one of the study.
+        label: Label of the rows.
+
+    Raises:
+        AblateError: The input is wrong.
+        KeyboardInterrupt: A signal arrived.
+    """
+    grid = options.grid.model_copy(
+        update={
+            "rows": tuple(rows), "labels": (label,) * len(rows), "published": ({},) * len(rows), "reference": 1,
+            "seeds": (options.grid.seeds[0] if seed is None else seed,), "comparisons": (), "conflicts": (),
+            "select_on": NOTHING,
+        }
+    )  # fmt: skip
     one = replace(
         options, grid=grid, workspace=folder, name=NAME, inline=True, trackers=NO_TRACKERS, replicates=None,
         imported=None, files=(), keep="none", code=None, scheduler=None, timeout=None,
@@ -73,16 +105,17 @@ def train_one(options: RunOptions, row: int | None, seed: int | None, folder: Pa
     run_study(one, watch)
     workspace = Workspace(folder)
     record = records.need(workspace, NAME)
-    trial = next(record.grid.trials())
-    of_training = workspace.training(record.training_key(trial))
-    stored = result.read(of_training, trial.step)
+    return [_trained(workspace.training(record.training_key(trial)), trial.step) for trial in record.grid.trials()]
+
+
+def _trained(folder: TrainingFolder, step: int) -> Trained:
+    stored = result.read(folder, step)
     if stored is None:
-        return Trained(of_training, None)
+        return Trained(folder, None)
     examples = {
-        split: Examples.read(of_training.predictions(split, trial.step), sha256)
-        for split, sha256 in stored.predictions.items()
+        split: Examples.read(folder.predictions(split, step), sha256) for split, sha256 in stored.predictions.items()
     }
-    return Trained(of_training, stored, examples)
+    return Trained(folder, stored, examples)
 
 
 def try_trial(
@@ -99,19 +132,6 @@ def try_trial(
     return Tried(
         stored.outcome, stored.reason, stored.seconds, path, stored.scores, stored.costs, len(stored.history), kinds
     )
-
-
-def _one(grid: Grid, row: int, seed: int | None) -> Grid:
-    """Return the grid of one row with one seed. Raises AblateError where there is no such row."""
-    if not 1 <= row <= len(grid.rows):
-        raise AblateError(f"--row {row}: the study has rows 1 to {len(grid.rows)}")
-    return grid.model_copy(
-        update={
-            "rows": (grid.rows[row - 1],), "labels": (grid.labels[row - 1],), "published": ({},), "reference": 1,
-            "seeds": (grid.seeds[0] if seed is None else seed,), "comparisons": (), "conflicts": (),
-            "select_on": NOTHING,
-        }
-    )  # fmt: skip
 
 
 def _kinds(examples: Examples) -> dict[str, str]:

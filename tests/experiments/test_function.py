@@ -330,7 +330,9 @@ def test_the_end_of_a_function_is_an_outcome(place: Place, body: str, status: St
 
 def test_a_function_without_a_handle_ends_when_asked(place: Place) -> None:
     """It knows nothing of us, and SIGTERM ends it."""
-    source = "import pathlib, time\ndef train():\n    pathlib.Path(__file__).with_name('on').touch()\n    time.sleep(60)\n"
+    source = (
+        "import pathlib, time\ndef train():\n    pathlib.Path(__file__).with_name('on').touch()\n    time.sleep(60)\n"
+    )
     assert place.train(source, asks=(place.root / "on").exists).status is Status.INTERRUPTED
 
 
@@ -475,8 +477,12 @@ def test_a_script_that_runs_at_import_says_what_failed(place: Place) -> None:
 
 def test_a_training_of_a_dead_worker_leaves_no_process(place: Place) -> None:
     """A worker that is killed takes the function's processes with it."""
-    source = "import os, pathlib, time\ndef train():\n    pathlib.Path(__file__).with_name('on').write_text(str(os.getpid()))\n"
-    source += "    time.sleep(100)\n"
+    source = """
+    import os, pathlib, time
+    def train():
+        pathlib.Path(__file__).with_name('on').write_text(str(os.getpid()))
+        time.sleep(100)
+    """
     pid = os.fork()
     if not pid:
         place.train(source)

@@ -30,6 +30,7 @@ def check(**asked: Any) -> int:
 
     with loading():
         from ablation import signals
+        from ablation.store import promises
         from ablation.workflows import check_promises
 
     signals.shield_tracker()
@@ -38,7 +39,7 @@ def check(**asked: Any) -> int:
     try:
         with progress.watch(quiet=True) as watch:
             for promise in check_promises.check(options, folder, watch):
-                n_bad += promise.state == check_promises.BAD
+                n_bad += promise.state == promises.BAD
                 click.echo(f"{MARKS[promise.state]} {promise.name}: {promise.sentence}")
     finally:
         shutil.rmtree(folder, ignore_errors=True)

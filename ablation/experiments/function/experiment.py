@@ -24,7 +24,7 @@ from ablation.experiments.user_inputs import UserInputs, diagnostics, examine, o
 from ablation.measures.measure import Measure
 from ablation.outcomes import Failure, Status
 from ablation.progress.listener import ProgressListener
-from ablation.store import code
+from ablation.store import code, promises
 from ablation.store.training import Training as AnyTraining
 from ablation.study.experiment_keys import ExperimentKeys
 from ablation.study.grid import NOTHING, Grid
@@ -80,6 +80,7 @@ def prepare(request: Request, watch: ProgressListener) -> Prepared:
     described = description.describe(keys.function, keys.python, folder, keys.env, WHERE)
     _refuse_wrong_rows(described, grid, keys)
     texts = description.texts_of(described, folder)
+    _refuse_wrong_sharing(request, texts)
     files = input_files.read(keys.inputs, folder, request.workspace, "[experiment] inputs")
     inputs = Inputs(
         function=_shown(keys), python=described.python, digests=files.digests,
@@ -109,6 +110,20 @@ def _refuse_wrong_rows(described: description.Description, grid: Grid, keys: Exp
         raise AblateError(
             f"[experiment] shares: {keys.shares} has several levels, and the function does not take `run`: it cannot "
             "give results on its way; add a parameter `run`, and call run.result where run.milestone is true"
+        )
+
+
+def _refuse_wrong_sharing(request: Request, texts: Mapping[str, str]) -> None:
+    """Raise AblateError where a check of this code has shown that rows cannot share trainings."""
+    factors = request.grid.factors
+    digests = {path: code.digest(text) for path, text in texts.items()}
+    if (
+        factors.shared
+        and promises.state(request.workspace, factors.experiment, promises.SHARES, digests) == promises.BAD
+    ):
+        raise AblateError(
+            f"[experiment] shares: ablate check has shown that results depend on the total of {factors.shared}, or "
+            "that taking one changes later ones; remove shares, or mend the code and check it again"
         )
 
 
@@ -166,6 +181,7 @@ def _job(training: Training, run: Run) -> dict[str, Any]:
         "folder": str((run.folder.child / "files").absolute()), "child": str(run.folder.child.absolute()),
         "milestones": run.milestones if training.shared else [],
         "all_milestones": list(training.milestones) if training.shared else [], "keep_last": run.keep == "all",
+        "stop_after": run.stop_after,
         "threads": int(os.environ.get("OMP_NUM_THREADS") or 1), "device": "cpu" if slots.device() == "cpu" else "cuda",
     }  # fmt: skip
 

@@ -33,6 +33,7 @@ class Run:
         self.milestone = not job["milestones"]
         self._child, self._seeding = job["child"], seeding
         self._milestones = job["milestones"]  # of shared trainings: steps whose result is missing; otherwise none
+        self._stop_after = job.get("stop_after", 0)
         self._all, self._keep = job["all_milestones"], job.get("keep_last", False)
         self._checkpoints: checkpoints.Checkpoints | None = None
         self._start, self._step, self._last = 0, 0, 0
@@ -90,6 +91,7 @@ class Run:
                 self._seeding.seed(self.seed, step)
             self._step, self.milestone = step, self._is_milestone(step)
             yield step
+            self._asked = self._asked or step == self._stop_after
             self._end_of_step(step)
         self._step, self.milestone = n, self._is_milestone(n)  # a result may follow the loop
 
