@@ -13,6 +13,7 @@ from ablation.store.files import read_json, write_json
 from ablation.store.workspace import TrainingFolder
 
 Columns = Mapping[str, np.ndarray]
+LABELLED = (from_columns.CLASSES, from_columns.NUMBERS)  # tasks whose examples have a label
 
 
 def coded_splits(examples: Mapping[str, Columns], task: str, where: str) -> tuple[dict[str, Columns], Kinds]:
@@ -26,6 +27,11 @@ def coded_splits(examples: Mapping[str, Columns], task: str, where: str) -> tupl
     if len(set(names.values())) > 1:
         listed = "; ".join(f"{split}: {', '.join(columns)}" for split, columns in names.items())
         raise AblateError(f"{where}: the splits have different columns ({listed}); write the same ones")
+    present = set(next(iter(names.values())))
+    if task in LABELLED and "label" not in present:
+        if "predicted" in present:
+            raise AblateError(f'{where}: task = "{task}" needs a column label; there are {", ".join(sorted(present))}')
+        task = ""  # it says what labels are, and these examples have scores
     of_splits, kinds = coded([dict(columns) for columns in examples.values()], task, where, by_label=True)
     return dict(zip(examples, of_splits, strict=True)), kinds
 

@@ -210,15 +210,16 @@ class Schema(BaseModel):
         return resolved
 
 
-def schema_of(experiment: Any, plugin: str) -> Schema:
-    """Return the schema of an experiment, which is loaded by the name `plugin`.
+def _properties(model: type[BaseModel]) -> dict[str, dict[str, Any]]:
+    """Return the JSON Schema of each field of a model."""
+    declared = model.model_json_schema()
+    return {name: _resolved(prop, declared) for name, prop in declared.get("properties", {}).items()}
 
-    The experiment's `factors` are a pydantic model. Its fields may have `since` and `shared` in `json_schema_extra`.
-    """
-    fields = experiment.factors.model_fields
-    declared = experiment.factors.model_json_schema()
-    properties = {name: _resolved(prop, declared) for name, prop in declared.get("properties", {}).items()}
-    factors = tuple(
+
+def factors_of_model(model: type[BaseModel]) -> tuple[Factor, ...]:
+    """Return the factors that the fields of a model declare."""
+    properties = _properties(model)
+    return tuple(
         Factor(
             name=name,
             title=field.title or name.replace("_", " "),
@@ -227,8 +228,16 @@ def schema_of(experiment: Any, plugin: str) -> Schema:
             required=field.is_required(),
             since=properties[name].get("since"),
         )
-        for name, field in fields.items()
+        for name, field in model.model_fields.items()
     )
+
+
+def schema_of(experiment: Any, plugin: str) -> Schema:
+    """Return the schema of an experiment, which is loaded by the name `plugin`.
+
+    The experiment's `factors` are a pydantic model. Its fields may have `since` and `shared` in `json_schema_extra`.
+    """
+    factors, properties = factors_of_model(experiment.factors), _properties(experiment.factors)
     shared = [name for name, prop in properties.items() if prop.get("shared")]
     return Schema(
         experiment=experiment.name,

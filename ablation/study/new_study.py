@@ -137,7 +137,7 @@ def _results(line: ExampleLine) -> Iterator[str]:
 
 def _design(line: ExampleLine) -> Iterator[str]:
     """Yield a design that varies the first factor with an obvious second level."""
-    others = {name: _other(factor.default) for name, factor in line.factors.items()}
+    others = {name: other_level(factor.default) for name, factor in line.factors.items()}
     varied = next((name for name, other in others.items() if other), next(iter(others)))
     yield ""
     yield "[one_at_a_time]  # each level alone, the others as above, compared with all of them as above; edit:"
@@ -146,7 +146,7 @@ def _design(line: ExampleLine) -> Iterator[str]:
     yield "# in its place: [factorial] (every combination), [[rows]] (each row stated), or [leave_one_out]"
 
 
-def _other(level: Level) -> str:
+def other_level(level: Level) -> str:
     """Return another level as TOML; "" where none is obvious."""
     if isinstance(level, bool):
         return str(not level).lower()
@@ -154,4 +154,4 @@ def _other(level: Level) -> str:
         return str(2 * level or 1)
     if isinstance(level, float):
         return repr(float(f"{level / (2 if 0.1 < abs(level) < 1 else 10):.12g}") or 0.1)
-    return f"[{', '.join(map(_other, level))}]" if isinstance(level, list) else ""
+    return f"[{', '.join(map(other_level, level))}]" if isinstance(level, list) else ""

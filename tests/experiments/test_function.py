@@ -274,6 +274,7 @@ CONTRACT = {
     "objects": ("{'val': {'score': numpy.array([{}, {}])}}", "val.score holds objects"),
     "two labels": ("{'val': {'id': [1, 1], 'label': [0, 1], 'predicted': [0, 1]}}", "val: id '1' occurs twice"),
     "too many": ("{'val': {'score': numpy.zeros(3_000_000)}}", "3,000,000 examples; allowed: 2,000,000"),
+    "no label": ("{'val': {'labels': [0, 1], 'predicted': [0, 1]}}", 'task = "classes" needs a column label'),
     "a key": ("{1: 0.5}", "the result has the key 1"),
     "a generator": ("(_ for _ in ())", "returned a generator"),
 }

@@ -1,6 +1,7 @@
 """Function as a study file declares it: its name, its factors, and the checks of its keys."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,9 @@ from ablation.study.study_keys import StudyKeys, stated_levels
 HANDLE, SEED = "run", "seed"  # parameters that are no factors
 OF_COMMANDS = ("code", "resume", "checkpoint", "ends", "factors")  # keys that a function does not take
 WHERE = "[experiment] function"
+SECRET = re.compile(
+    r"(^|_)(api_?key|access_key|access_token|auth_token|password|passwd|secret|credentials?)(_|$)", re.I
+)
 
 
 @dataclass(frozen=True)
@@ -51,22 +55,41 @@ def declared(path: Path, file: StudyKeys) -> Declared:
     keys, where = file.experiment, f"{path}: experiment"
     _check(keys, path, where)
     cwd = (path.parent / keys.cwd).resolve()
-    target, python = _target(keys.function, path, where), interpreter.of_study(keys.python, path)
+    target, python = located_target(keys.function, path, where), interpreter.of_study(keys.python, path)
     description = describe(target, python, cwd, keys.env, f"{where}.function")
     names = [parameter.name for parameter in description.parameters]
     settings = {name.partition(".")[0] for name in keys.settings}
     if not description.takes_more:
-        for name in settings - {*names, *description.groups}:
+        for name in settings - {*names, *description.groups, *description.left_out}:
             raise AblateError(
                 f"{where}.settings.{name}: the function has no such parameter; it has {', '.join(names) or 'none'}"
                 f"{nearest(name, names)}"
             )
+    _refuse_unfit(description, settings, f"{where}.function")
     factors = [p for p in description.parameters if p.name not in (HANDLE, SEED) and p.name not in settings]
     more = stated_levels(file) if description.takes_more else ()
     model = model_of(factors, more, keys.shares, f"{where}.function")
     name = keys.name or _name(keys.function)
     located = keys.model_copy(update={"cwd": str(cwd), "function": target, "python": python, "name": name})
     return Declared(name, keys.version, model, located, description)
+
+
+def _refuse_unfit(description: Description, settings: set[str], where: str) -> None:
+    """Raise AblateError where a parameter is a path or a secret: neither is a level of a table."""
+    for parameter in description.parameters:
+        name = parameter.name
+        if name.partition(".")[0] in settings or parameter.default is not None:
+            continue
+        if parameter.schema_.get("format") == "path":
+            raise AblateError(
+                f"{where}: parameter {name} is a path, which is no factor; set it in [experiment.settings], and "
+                "list its files in [experiment] inputs"
+            )
+        if SECRET.search(name):
+            raise AblateError(
+                f"{where}: parameter {name} looks like a secret, which is no factor; set it in [experiment.settings]: "
+                f'{name} = "${name.upper()}" reads the environment'
+            )
 
 
 def _check(keys: ExperimentKeys, path: Path, where: str) -> None:
@@ -81,13 +104,18 @@ def _check(keys: ExperimentKeys, path: Path, where: str) -> None:
         raise AblateError(f"{where}.results: is of commands; a function returns its results")
 
 
-def _target(function: str, path: Path, where: str) -> str:
+def located_target(function: str, path: Path, where: str) -> str:
     """Return the function with the absolute path of its file, which is relative to the study file."""
     place, colon, name = function.rpartition(":")
     if not (colon and place and name.replace(".", "").isidentifier()):
         raise AblateError(
             f"{where}.function: {function!r} is not allowed; allowed: a file and a function, as in train.py:train, or "
             "package.module:train"
+        )
+    if place == "__main__" or place.endswith(".ipynb"):
+        raise AblateError(
+            f"{where}.function: {function!r} is in a notebook, which other processes cannot load; write its cell to a "
+            "file: %%writefile train.py"
         )
     if not place.endswith(".py"):
         return function

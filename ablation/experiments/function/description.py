@@ -19,7 +19,7 @@ from ablation.store import code
 from ablation.store.files import read_json, write_json
 
 LIMIT = 60.0  # seconds
-FORM = 1  # count up when descriptions have other content
+FORM = 2  # count up when descriptions have other content
 CACHE = "ablate/functions"  # below the user's folder of caches
 
 
@@ -36,12 +36,14 @@ class Parameter(BaseModel):
 class Description(BaseModel):
     """Description of a function.
 
-    `groups`: parameter -> fields of its dataclass. `takes_more`: whether it takes any keyword. `code`: path -> SHA-256
+    `groups`: parameter -> fields of its dataclass. `left_out`: parameters that stay at their defaults, which no study
+    file can state. `takes_more`: whether it takes any keyword. `code`: path -> SHA-256
     of the user's files that importing it has loaded. `python`: version of the interpreter.
     """
 
     parameters: tuple[Parameter, ...] = ()
     groups: dict[str, list[str]] = {}
+    left_out: tuple[str, ...] = ()
     takes_more: bool = False
     code: dict[str, str] = {}
     python: str = ""

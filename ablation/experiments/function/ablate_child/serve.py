@@ -107,7 +107,7 @@ def _call(child: Child, job: dict[str, Any], run: Run) -> Any:
     """Call the function with its levels, settings, seed and handle, and return what it returns."""
     parameters = inspect.signature(child.function).parameters
     takes_more = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    passed = {**signature.arguments(child.function, job["levels"]), **_settings(job["settings"])}
+    passed = signature.arguments(child.function, {**job["levels"], **_settings(job["settings"])})
     if HANDLE in parameters:
         passed[HANDLE] = run
     if SEED in parameters:

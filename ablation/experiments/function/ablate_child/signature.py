@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
+import pathlib
 import typing
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -21,14 +22,15 @@ def describe(function: Callable[..., Any]) -> dict[str, Any]:
 
     Returns:
         {"parameters": [{"name", "schema", "default" (missing where there is none), "title"}], "groups": parameter ->
-        names of the fields of its dataclass or model, "takes_more": whether the function takes any keyword}.
+        names of the fields of its dataclass or model, "left_out": names whose default no study file can state, which
+        stay at it, "takes_more": whether the function takes any keyword}.
 
     Raises:
-        ContractError: A parameter cannot be passed by name, or its default is not a value of a study file.
+        ContractError: A parameter cannot be passed by name.
     """
     signature = _signature(function)
     hints = _hints(function)
-    described: dict[str, Any] = {"parameters": [], "groups": {}, "takes_more": False}
+    described: dict[str, Any] = {"parameters": [], "groups": {}, "left_out": [], "takes_more": False}
     for name, parameter in signature.parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD:
             described["takes_more"] = True
@@ -60,12 +62,14 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
 
 def _add(described: dict[str, Any], name: str, hint: Any, default: Any) -> None:
     fields = list(_fields(hint, default))
-    if not fields:
-        described["parameters"].append(_parameter(name, hint, default))
-        return
-    described["groups"][name] = [field for field, _, _ in fields]
-    for field, of_field, value in fields:
-        described["parameters"].append(_parameter(f"{name}.{field}", of_field, value))
+    if fields:
+        described["groups"][name] = [field for field, _, _ in fields]
+    for field, of_field, value in fields or [("", hint, default)]:
+        full = f"{name}.{field}" if field else name
+        if value is UNSET or _is_plain(value):
+            described["parameters"].append(_parameter(full, of_field, value))
+        else:
+            described["left_out"].append(full)
 
 
 def _fields(hint: Any, default: Any) -> Iterator[tuple[str, Any, Any]]:
@@ -110,24 +114,22 @@ def _parameter(name: str, hint: Any, default: Any) -> dict[str, Any]:
     if "title" in schema:
         described["title"] = schema["title"]
     if default is not UNSET:
-        described["default"] = _plain(default, name)
+        described["default"] = _plain(default)
     return described
 
 
-def _plain(value: Any, name: str) -> Any:
-    """Return a default as a value of a study file. Raises ContractError for other values."""
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, float) and math.isfinite(value):
-        return value
+def _is_plain(value: Any) -> bool:
+    """Return whether a study file can state a value."""
+    if isinstance(value, float):
+        return math.isfinite(value)
     if isinstance(value, (list, tuple)):
-        return [_plain(part, name) for part in value]
-    shown = repr(value)
-    shown = shown if len(shown) <= 60 else shown[:57] + "..."
-    raise ContractError(
-        f"parameter {name}: its default {shown} is no number, text, true, false or list of them; pass it "
-        "in another way, or list the parameter in [experiment.settings]"
-    )
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, (bool, int, str))
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it."""
+    return [_plain(part) for part in value] if isinstance(value, (list, tuple)) else value
 
 
 def _of_value(value: Any) -> dict[str, Any]:
@@ -142,6 +144,8 @@ def schema_of(hint: Any) -> dict[str, Any]:
     origin, parts = typing.get_origin(hint), typing.get_args(hint)
     if hint in SIMPLE:
         return {"type": SIMPLE[hint]}
+    if isinstance(hint, type) and issubclass(hint, pathlib.PurePath):
+        return {"type": "string", "format": "path"}
     if hasattr(hint, "__metadata__"):  # typing.Annotated
         return {**schema_of(hint.__origin__), **_of_metadata(hint.__metadata__)}
     if origin is typing.Literal and all(isinstance(part, (bool, int, float, str)) for part in parts):
@@ -197,6 +201,8 @@ def _typed(hint: Any, level: Any) -> Any:
     options = [hint, *typing.get_args(hint)] if type(None) in typing.get_args(hint) else [hint]
     if isinstance(level, list) and any(option is tuple or typing.get_origin(option) is tuple for option in options):
         return tuple(level)
+    if isinstance(level, str) and isinstance(hint, type) and issubclass(hint, pathlib.PurePath):
+        return hint(level)
     if isinstance(level, int) and not isinstance(level, bool) and float in options and int not in options:
         return float(level)
     return level
