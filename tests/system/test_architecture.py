@@ -32,6 +32,7 @@ DOORS = {  # library -> the files that import it
     "keras": {
         *(f"{K}.training.{name}" for name in ("fit", "head", "input_layers", "fused_adam", "full_model", "worker")),
         *(f"{K}.backbones.{name}" for name in ("vgg16", "mobilenetv2", "random_weights")),
+        "experiments.function.ablate_child.bridges",  # in the user's interpreter
     },
     "tensorflow": {f"{K}.training.{name}" for name in ("fused_adam", "device_loop_tensorflow", "worker")},
     "jax": {f"{K}.training.device_loop_jax", f"{K}.training.worker"},
@@ -52,6 +53,7 @@ INSIDE = {
     "__init__",
     f"{K}.experiment",
     f"{K}.training.worker",
+    "experiments.function.ablate_child.bridges",
     "cli.commands.*",
     "workflows.run_study",
     "workflows.sweep",
