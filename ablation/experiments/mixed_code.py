@@ -34,7 +34,7 @@ def versions(workspace: Workspace, record: Record) -> dict[int, set[Version]]:
 
 def mixed_code(context: CheckContext) -> Diagnostic | None:
     """Warn where trainings of the rows ran different code."""
-    rows: Mapping[int, set[Version]] = context.examined
+    rows: Mapping[int, set[Version]] = context.examined.versions
     versions_of_all = {version for of_row in rows.values() for version in of_row}
     if len(versions_of_all) < 2:
         return None

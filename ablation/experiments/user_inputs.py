@@ -6,12 +6,13 @@ from typing import Any
 from pydantic import Field
 
 from ablation.analysis.check_context import CheckContext
-from ablation.experiments import mixed_code, observation
+from ablation.experiments import mixed_code, observation, retrained_rows
 from ablation.experiments.observed import ObservedInputs
+from ablation.experiments.retrained_rows import UserCode
 from ablation.measures import from_columns
 from ablation.measures.measure import Measure
 from ablation.model.diagnostic import Diagnostic
-from ablation.store import record, result
+from ablation.store import record, result, retrained
 from ablation.store.record import Record
 from ablation.store.workspace import Workspace
 from ablation.study.grid import NOTHING, Grid
@@ -73,11 +74,12 @@ def observed(workspace: Workspace, record: Record) -> UserInputs:
     return inputs.model_copy(update=kinds) if kinds else inputs
 
 
-def examine(workspace: Workspace, record: Record) -> dict[int, set[mixed_code.Version]]:
-    """Return the versions of code that the trainings of each row ran."""
-    return mixed_code.versions(workspace, record)
+def examine(workspace: Workspace, record: Record) -> UserCode:
+    """Return what is stored about the code of the trainings."""
+    noted = retrained.read(workspace.study(record.name))
+    return UserCode(mixed_code.versions(workspace, record), retrained_rows.rows(workspace, record), noted.studies)
 
 
 def diagnostics() -> dict[str, Callable[[CheckContext], Diagnostic | None]]:
     """Return the warnings of experiments with a user's code: code -> check."""
-    return {"MIXED_CODE": mixed_code.mixed_code}
+    return {"MIXED_CODE": mixed_code.mixed_code, "RETRAINED": retrained_rows.retrained_rows}

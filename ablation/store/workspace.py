@@ -158,6 +158,11 @@ class StudyFolder:
         """Digest of what the workspace's databases have of the study."""
         return self.path / "trackers.json"
 
+    @property
+    def retrained(self) -> Path:
+        """Trainings of the study that other studies have trained again since its last run."""
+        return self.path / "retrained.json"
+
     def table(self, suffix: str) -> Path:
         return self.path / f"table.{suffix}"
 
