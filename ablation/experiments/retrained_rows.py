@@ -1,28 +1,12 @@
 """Warning about rows whose results another study has replaced since this study was run."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
 from ablation.analysis.check_context import CheckContext
-from ablation.experiments.mixed_code import Version
+from ablation.experiments.user_code import UserCode
 from ablation.model.diagnostic import Diagnostic
 from ablation.model.phrases import listed, sentence, which
 from ablation.store import aliases, retrained
 from ablation.store.record import Record
 from ablation.store.workspace import Workspace
-
-
-@dataclass(frozen=True)
-class UserCode:
-    """Facts about a user's code in the trainings of a study.
-
-    `versions`: row -> versions that its trainings ran. `retrained`: rows that were trained again since the study was
-    run, and `studies` that did it.
-    """
-
-    versions: Mapping[int, set[Version]] = field(default_factory=dict)
-    retrained: tuple[int, ...] = ()
-    studies: tuple[str, ...] = ()
 
 
 def rows(workspace: Workspace, record: Record) -> tuple[int, ...]:

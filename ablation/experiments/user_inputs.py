@@ -6,9 +6,9 @@ from typing import Any
 from pydantic import Field
 
 from ablation.analysis.check_context import CheckContext
-from ablation.experiments import mixed_code, observation, retrained_rows
+from ablation.experiments import kept_code, mixed_code, observation, retrained_rows
 from ablation.experiments.observed import ObservedInputs
-from ablation.experiments.retrained_rows import UserCode
+from ablation.experiments.user_code import UserCode
 from ablation.measures import from_columns
 from ablation.measures.measure import Measure
 from ablation.model.diagnostic import Diagnostic
@@ -77,9 +77,18 @@ def observed(workspace: Workspace, record: Record) -> UserInputs:
 def examine(workspace: Workspace, record: Record) -> UserCode:
     """Return what is stored about the code of the trainings."""
     noted = retrained.read(workspace.study(record.name))
-    return UserCode(mixed_code.versions(workspace, record), retrained_rows.rows(workspace, record), noted.studies)
+    return UserCode(
+        versions=mixed_code.versions(workspace, record),
+        kept=kept_code.rows_by_path(workspace, record),
+        retrained=retrained_rows.rows(workspace, record),
+        studies=noted.studies,
+    )
 
 
 def diagnostics() -> dict[str, Callable[[CheckContext], Diagnostic | None]]:
     """Return the warnings of experiments with a user's code: code -> check."""
-    return {"MIXED_CODE": mixed_code.mixed_code, "RETRAINED": retrained_rows.retrained_rows}
+    return {
+        "MIXED_CODE": mixed_code.mixed_code,
+        "RETRAINED": retrained_rows.retrained_rows,
+        "KEPT_CODE": kept_code.kept_code,
+    }

@@ -58,15 +58,12 @@ def changes(workspace: Workspace, record: Record, text_now: Callable[[str], str 
                 trainings.setdefault((path, sha256), {}).setdefault(key, set()).add(trial.row)
     return [
         Change(
-            path, code.stored(workspace, sha256), text_now(path), _key(path, sha256, text_now(path)),
+            path, code.stored(workspace, sha256), after := text_now(path),
+            code.change_key(path, sha256, None if after is None else code.digest(after)),
             {key: tuple(sorted(rows)) for key, rows in of_trainings.items()},
         )
         for (path, sha256), of_trainings in trainings.items()
     ]  # fmt: skip
-
-
-def _key(path: str, before: str, after: str | None) -> str:
-    return f"{path} {before[:16]} {code.digest(after)[:16] if after is not None else 'missing'}"
 
 
 def decided(

@@ -75,6 +75,7 @@ RULES: dict[str, Rule] = {  # by severity
     "IMBALANCE": Rule(NOTE, classes.imbalance),
     "NONDETERMINISTIC": Rule(NOTE, runs.nondeterministic),
     "LEFT_OUT": Rule(NOTE, study_protocol.left_out),
+    "KEPT_CODE": Rule(NOTE),
     "PUBLISHED_F1": Rule(NOTE, source.f1_above_accuracy),
     "PUBLISHED_ODD": Rule(NOTE, source.odd),
     "F1_UNDEFINED_AVERAGE": Rule(NOTE, source.f1_average),
