@@ -16,6 +16,7 @@ from ablation.store.files import MAX_NAME
 
 RESERVED = ("cache", "lock", "log", "mlartifacts", "mlflow.db", "optuna.db", "trained")  # names in a workspace
 MAX_STUDY = 100  # characters of a study's name
+ALWAYS_KEPT = ("log", "run.json")  # files in the folder of a child that stay
 
 
 def _try_lock(file: IO[str], kind: int = fcntl.LOCK_EX) -> bool:
@@ -100,6 +101,15 @@ class TrainingFolder:
     def child(self) -> Path:
         """Folder of the child process: what it writes, and its log."""
         return self.path / "child"
+
+    def outputs(self) -> list[Path]:
+        """Return the files and folders that the child left, without its log; [] where there is no child."""
+        return sorted(path for path in self.child.glob("*") if path.name not in ALWAYS_KEPT)
+
+    @property
+    def deleted(self) -> Path:
+        """Names of the outputs that were deleted, since no study keeps them."""
+        return self.path / "deleted.json"
 
     @property
     def code(self) -> Path:
