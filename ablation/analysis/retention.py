@@ -1,10 +1,13 @@
-"""Retention of head weights on disk: all heads, none, or those of the selected row."""
+"""Retention on disk of head weights, and of the files of a user's experiment: of all rows, none, or the selected one.
+
+A head is of one milestone. Files are of a training: they stay while one of its milestones is kept, or has no result.
+"""
 
 from collections.abc import Iterable
 
 from ablation.analysis import selection
+from ablation.store import outputs, result
 from ablation.store import record as records
-from ablation.store import result
 from ablation.store.record import Record
 from ablation.store.workspace import Workspace
 from ablation.study.grid import Trial
@@ -29,32 +32,57 @@ def wanted(workspace: Workspace, record: Record) -> set[Head]:
     return {_of(record, t) for row in rows for t in record.grid.seeded(row)}
 
 
-def wanted_by_others(workspace: Workspace, name: str) -> set[Head]:
-    """Return the heads that other studies than `name` keep."""
-    return {head for other in workspace.studies() if other != name and (record := records.read(workspace.study(other)))
-            for head in wanted(workspace, record)}  # fmt: skip
+def unfinished(workspace: Workspace, record: Record) -> set[Head]:
+    """Return the heads of trials without a result, whose trainings may go on."""
+    heads = {_of(record, trial) for trial in record.grid.trials()}
+    return {(key, step) for key, step in heads if not result.is_done(workspace.training(key), step)}
+
+
+def wanted_by_others(workspace: Workspace, record: Record) -> set[Head]:
+    """Return the heads that other studies than that of `record` keep, or have no result of."""
+    others = (records.read(workspace.study(name)) for name in workspace.studies() if name != record.name)
+    return {head for other in others if other for head in wanted(workspace, other) | unfinished(workspace, other)}
 
 
 class Retention:
-    """Retention for one study while it runs: heads of rows that can no longer be selected are deleted at once, to save
+    """Retention for one study while it runs: what is of rows that can no longer be selected is deleted at once, to save
     disk space."""
 
     def __init__(self, workspace: Workspace, record: Record) -> None:
         self._workspace, self._record = workspace, record
-        self._elsewhere = wanted_by_others(workspace, record.name) if record.keep == "selected" else set()
+        self._elsewhere = wanted_by_others(workspace, record) if record.keep != "all" else set()
         self._best: tuple[tuple[float, ...], int] | None = None
+        self._dropped: set[Head] = set()
+        self._steps: dict[str, set[Head]] = {}  # key of a training -> heads of all of its trials
+        for trial in record.grid.trials():
+            head = _of(record, trial)
+            self._steps.setdefault(head[0], set()).add(head)
 
     def _drop(self, trials: Iterable[Trial]) -> None:
-        """Delete the heads of trials, except heads that another study keeps."""
+        """Delete the heads and files of trials, except those that another study keeps."""
         for trial in trials:
             key, epochs = head = _of(self._record, trial)
-            if head not in self._elsewhere:
+            self._dropped.add(head)
+            if self._record.keep == "selected" and head not in self._elsewhere:
                 self._workspace.training(key).head(epochs).unlink(missing_ok=True)
+            self._drop_files(key)
+
+    def _drop_files(self, key: str) -> None:
+        """Delete the files of a training that is done, where none of its trials is kept."""
+        folder, heads = self._workspace.training(key), self._steps[key]
+        is_kept = not heads <= self._dropped or any(key == other for other, _ in self._elsewhere)
+        if is_kept or not folder.outputs() or not all(result.is_done(folder, step) for _, step in heads):
+            return
+        with folder.lock(lambda: True) as held:
+            if held:  # a child may write after its last result
+                outputs.delete(folder)
 
     def ended(self, row: int) -> None:
-        """Record that a trial of `row` is done. Once all seeds of `row` are done, delete the heads of the worse of
-        `row` and the best row so far."""
+        """Record that a trial of `row` is done. Once all seeds of `row` are done, delete what is of the worse of `row`
+        and the best row so far."""
         grid = self._record.grid  # selection on test: the predictions stay closed, so no row can be ruled out
+        if self._record.keep == "none":
+            self._drop(trial for trial in grid.trials() if trial.row == row)
         unknown = grid.on_test or not grid.selects
         if self._record.keep != "selected" or unknown or (self._best and self._best[1] == row):
             return
@@ -73,10 +101,13 @@ class Retention:
             self._drop(self._record.grid.seeded(worse[1]))
 
     def selected(self, row: int) -> bool:
-        """Delete all heads except those of `row`, where `keep` is "selected". Return whether the heads of `row` are
-        stored."""
-        if self._record.keep == "selected":
-            grid = self._record.grid
-            self._drop(t for t in grid.trials() if t.row != row or grid.is_replicate(t))
-        heads = (_of(self._record, t) for t in self._record.grid.seeded(row))
-        return all(self._workspace.training(key).head(epochs).is_file() for key, epochs in heads)
+        """Delete what is not of `row`, where `keep` is "selected"; with "none", delete everything. Return whether
+        everything of `row` is stored."""
+        grid, keep = self._record.grid, self._record.keep
+        if keep != "all":
+            self._drop(t for t in grid.trials() if keep == "none" or t.row != row or grid.is_replicate(t))
+        return all(self._is_stored(*_of(self._record, t)) for t in grid.seeded(row))
+
+    def _is_stored(self, key: str, epochs: int) -> bool:
+        folder = self._workspace.training(key)
+        return folder.head(epochs).is_file() or (folder.child.is_dir() and not folder.deleted.is_file())

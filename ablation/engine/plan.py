@@ -2,15 +2,13 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ablation.engine import attempts
 from ablation.errors import AblateError
 from ablation.outcomes import Status
 from ablation.store import result
-from ablation.store.files import read_json, understood
 from ablation.store.record import Record
-from ablation.store.training import Training, trainings
+from ablation.store.training import Training, hashed_levels, stored_levels, trainings
 from ablation.store.workspace import TrainingFolder, Workspace
 from ablation.study.grid import Trial
 from ablation.study.levels import Condition, Factor, Level, text
@@ -44,25 +42,20 @@ def refuse_unlike(workspace: Workspace, record: Record) -> None:
     """
     for training in trainings(record, record.grid.trials()):
         folder = workspace.training(training.key)
-        description: Any = read_json(folder.description)
-        if description is None:
+        stored = stored_levels(folder)
+        if stored is None:
             continue
-        with understood(folder.description):
-            old = Condition(description["condition"])
-        # These are not among the levels, or are part of the id as a digest.
-        excluded = {record.grid.factors.shared, *training.identity()}
-        for factor in record.grid.factors.factors:
-            if factor.name not in excluded:
-                _refuse(folder, record, factor, old, training.condition[factor.name])
+        for name, level in hashed_levels(record, training).items():
+            _refuse(folder, record, record.grid.factors.by_name[name], stored, level)
 
 
 def _refuse(folder: TrainingFolder, record: Record, factor: Factor, old: Condition, level: Level) -> None:
     name, experiment = factor.name, record.grid.factors.experiment
     if name not in old and factor.since is None:
         raise AblateError(
-            f"{folder.path} was trained before experiment {experiment!r} had the factor {name}; if the "
-            f"training behaved as with the default {text(factor.default)}, declare the factor with "
-            f"since = {record.grid.factors.version}; otherwise increase the experiment's version"
+            f"{folder.path} was trained before experiment {experiment!r} had the factor {name}; state the level that "
+            f"such trainings had: ablate adopt STUDY --factor {name}=LEVEL; or declare the factor with since = "
+            f"{record.grid.factors.version}, if that is the default; or increase the experiment's version"
         )
     if name in old and text(old[name]) != text(level):
         raise AblateError(

@@ -1,16 +1,15 @@
 """Warning about rows that were trained with different code."""
 
-from collections.abc import Mapping
 from functools import cache
 
 from ablation.analysis.check_context import CheckContext
+from ablation.experiments.user_code import UserCode, Version
 from ablation.model.diagnostic import Diagnostic
 from ablation.model.phrases import listed, which
 from ablation.store import code, result
 from ablation.store.record import Record
 from ablation.store.workspace import Workspace
 
-Version = tuple[tuple[str, str], ...]  # path and digest of what the text means, of each file
 SHOWN = 3  # files that a sentence names
 
 
@@ -34,7 +33,8 @@ def versions(workspace: Workspace, record: Record) -> dict[int, set[Version]]:
 
 def mixed_code(context: CheckContext) -> Diagnostic | None:
     """Warn where trainings of the rows ran different code."""
-    rows: Mapping[int, set[Version]] = context.examined.versions
+    facts: UserCode = context.examined
+    rows = facts.versions
     versions_of_all = {version for of_row in rows.values() for version in of_row}
     if len(versions_of_all) < 2:
         return None

@@ -178,7 +178,7 @@ class Experiment(Protocol):
     - `diagnostics()`: the experiment's own warnings: code -> a function of `analysis.check_context.CheckContext` that
       returns a Diagnostic or None. `pages`: a folder with a page CODE.md for each, which `ablate explain` prints.
     - `tables`, `figures`: functions of `analysis.study_analysis.StudyAnalysis` that return a Table or Figure, or None.
-    - `kept`: the word for what `--keep` stores of a training ("head"); without this name, nothing is stored.
+    - `kept`: the word for what `--keep` stores of a training ("head", "output"); without this name, nothing is stored.
     - `loads`: a module that workers import at their start.
     - `environment(slot)`: additional environment variables of a worker's process, set before the process starts.
     - `required()`: environment variables that every worker must have, by name; workers without them are refused.

@@ -1,18 +1,18 @@
 """Inputs, measures and warnings that commands and functions share: experiments whose code is the user's own."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import Field
 
 from ablation.analysis.check_context import CheckContext
-from ablation.experiments import mixed_code, no_effect, observation, unchecked
+from ablation.experiments import kept_code, mixed_code, no_effect, observation, retrained_rows, unchecked
 from ablation.experiments.observed import ObservedInputs
+from ablation.experiments.user_code import UserCode
 from ablation.measures import from_columns
 from ablation.measures.measure import Measure
 from ablation.model.diagnostic import Diagnostic
-from ablation.store import record, result
+from ablation.store import record, result, retrained
 from ablation.store.record import Record
 from ablation.store.workspace import Workspace
 from ablation.study.grid import NOTHING, Grid
@@ -74,25 +74,24 @@ def observed(workspace: Workspace, record: Record) -> UserInputs:
     return inputs.model_copy(update=kinds) if kinds else inputs
 
 
-@dataclass(frozen=True)
-class Examined:
-    """Facts about the trainings of a study, for its warnings.
-
-    `versions`: row -> versions of code that its trainings ran. `unchecked`: promises that the table relies on, and that
-    no check has tested with this code.
-    """
-
-    versions: Mapping[int, set[mixed_code.Version]]
-    unchecked: tuple[str, ...]
-
-
-def examine(workspace: Workspace, record: Record) -> Examined:
-    """Return facts about the trainings of a study."""
-    return Examined(mixed_code.versions(workspace, record), unchecked.promises_of(workspace, record))
+def examine(workspace: Workspace, record: Record) -> UserCode:
+    """Return what is stored about the code of the trainings."""
+    noted = retrained.read(workspace.study(record.name))
+    return UserCode(
+        versions=mixed_code.versions(workspace, record),
+        kept=kept_code.rows_by_path(workspace, record),
+        retrained=retrained_rows.rows(workspace, record),
+        studies=noted.studies,
+        unchecked=unchecked.promises_of(workspace, record),
+    )
 
 
 def diagnostics() -> dict[str, Callable[[CheckContext], Diagnostic | None]]:
     """Return the warnings of experiments with a user's code: code -> check."""
     return {
-        "MIXED_CODE": mixed_code.mixed_code, "UNCHECKED": unchecked.unchecked, "NO_EFFECT": no_effect.no_effect,
-    }  # fmt: skip
+        "MIXED_CODE": mixed_code.mixed_code,
+        "RETRAINED": retrained_rows.retrained_rows,
+        "KEPT_CODE": kept_code.kept_code,
+        "UNCHECKED": unchecked.unchecked,
+        "NO_EFFECT": no_effect.no_effect,
+    }

@@ -51,6 +51,11 @@ def of_training(folder: TrainingFolder) -> dict[str, str]:
     return {path: str(sha256) for path, sha256 in (read_json(folder.code) or {}).items()}
 
 
+def change_key(path: str, before: str, after: str | None) -> str:
+    """Return the key of a change, by which the user's decision is stored. `before`, `after`: digests; None: no file."""
+    return f"{path} {before[:16]} {after[:16] if after is not None else 'missing'}"
+
+
 def meaning(path: str, text: str) -> str:
     """Return what a text means: of Python files the syntax tree, so that comments and layout mean nothing."""
     if not path.endswith(".py"):

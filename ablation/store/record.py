@@ -7,13 +7,14 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from ablation import experiments
 from ablation.errors import AblateError
 from ablation.measures import measure, stated
 from ablation.measures.measure import Measure
 from ablation.nearest import nearest
+from ablation.store import aliases
 from ablation.store.files import read_json, write_json
 from ablation.store.workspace import StudyFolder, Workspace
 from ablation.study.grid import Grid, Trial
@@ -142,6 +143,8 @@ class Record(BaseModel):
     keep: str = "selected"  # the rows whose weights are kept on disk
     imports: Imports = Imports()
     kept_changes: tuple[str, ...] = ()  # changes of code that the user has accepted: path and both digests
+    reissued: dict[str, str] = {}  # id that a renamed training of other levels had -> id of this study's training
+    renamed: dict[str, str] = Field(default={}, exclude=True)  # aliases of the workspace, of trainings that are used
 
     @property
     def all_notes(self) -> tuple[str, ...]:
@@ -265,13 +268,24 @@ class Record(BaseModel):
         return {}
 
     def training_key(self, trial: Trial) -> str:
-        """Return the id of the training that answers `trial`: a hash of everything that can change its numbers."""
+        """Return the id of the training that answers `trial`: a hash of everything that can change its numbers.
+
+        A training that was renamed has its new id.
+        """
         cache_key = (trial.condition, trial.seed)
         if cache_key not in self._keys:
             identity = self.inputs.identity(trial.condition)
-            training = training_id(self.grid.factors, trial.condition, trial.seed, identity)
-            self._keys[cache_key] = self.imports.ids.get(f"{training}-{trial.step}", training)
+            hashed = training_id(self.grid.factors, trial.condition, trial.seed, identity)
+            training = self._issued(hashed)
+            imported = (self.imports.ids.get(f"{key}-{trial.step}") for key in (training, hashed))
+            self._keys[cache_key] = next(filter(None, imported), training)
         return self._keys[cache_key]
+
+    def _issued(self, key: str) -> str:
+        """Return the id of a training, after all renamings. `key`: the hash of its levels."""
+        while next_key := self.reissued.get(key) or self.renamed.get(key):
+            key = next_key
+        return key
 
     def is_imported(self, trial: Trial) -> bool:
         """Return whether the result of a trial is imported, in a study whose other trials are trained."""
@@ -323,7 +337,9 @@ def read(folder: StudyFolder) -> Record | None:
         content = _current(raw) | {"name": folder.path.name}  # the folder may have been renamed
         kind = experiments.load(content["grid"]["factors"]["plugin"])
         inputs = getattr(kind, "Inputs", Inputs).model_validate_json(json.dumps(content["inputs"]))
-        return Record.model_validate_json(json.dumps(content | {"inputs": {}})).model_copy(update={"inputs": inputs})
+        record = Record.model_validate_json(json.dumps(content | {"inputs": {}}))
+        renamed = dict(aliases.read(Workspace(folder.path.parent)))
+        return record.model_copy(update={"inputs": inputs, "renamed": renamed})
     except (ValueError, KeyError, TypeError):
         raise AblateError(f"{folder.record}: this version cannot read it; choose another --name") from None
 

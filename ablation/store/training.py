@@ -5,7 +5,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from ablation.store.files import read_json, understood
 from ablation.store.record import Record
+from ablation.store.workspace import TrainingFolder
 from ablation.study.grid import Trial
 from ablation.study.levels import Condition
 
@@ -84,3 +86,21 @@ def _training(record: Record, key: str, trials: Sequence[Trial]) -> Training:
         **record.inputs.given(first.condition),
         **getattr(record.experiment, "given", lambda grid: {})(record.grid),
     )
+
+
+def stored_levels(folder: TrainingFolder) -> Condition | None:
+    """Return the levels of a stored training; None where it has no description.
+
+    Raises AblateError where the description cannot be read.
+    """
+    description: Any = read_json(folder.description)
+    if description is None:
+        return None
+    with understood(folder.description):
+        return Condition(description["condition"])
+
+
+def hashed_levels(record: Record, training: Training) -> Condition:
+    """Return the levels of a training that are part of its id as levels: neither shared, nor as a digest."""
+    others = {record.grid.factors.shared, *training.identity()}
+    return Condition({name: level for name, level in training.condition.items() if name not in others})

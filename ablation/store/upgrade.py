@@ -1,10 +1,15 @@
-"""Upgrade of a workspace: results of version 0.1.0 get current ids, once. No training is repeated."""
+"""Upgrade of a workspace: results of version 0.1.0 get current ids, once. No training is repeated.
+
+A renaming by `ablate adopt` that was interrupted is completed here, too.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ablation import experiments
+from ablation.model.phrases import plural
+from ablation.store import aliases as stored_aliases
 from ablation.store.files import read_json, understood, write_json
 from ablation.store.record import training_id
 from ablation.store.training import Training
@@ -23,7 +28,7 @@ def opened(root: Path, say: Callable[[str], None] = lambda text: None) -> Worksp
     with workspace.lock():
         renamed = _upgrade(workspace)
     if renamed:
-        say(f"note: {root}: {renamed} trainings of version 0.1.0 were renamed to their new ids ({workspace.aliases})")
+        say(f"note: {root}: {plural(renamed, 'training')} got new ids, noted in {workspace.aliases}")
     return workspace
 
 
@@ -42,7 +47,7 @@ def _description(folder: TrainingFolder) -> dict[str, Any] | None:
 
 
 def _upgrade(workspace: Workspace) -> int:
-    """Rename the folders of trainings and return the number of aliases.
+    """Rename the folders of trainings and return the number of renamed folders.
 
     The aliases are written before the first folder is renamed: the next command completes an interrupted upgrade.
     """
@@ -64,13 +69,11 @@ def _upgrade(workspace: Workspace) -> int:
         }
         write_json(workspace.aliases, aliases)
     for name, key in aliases.items():
-        old, new = workspace.training(name), workspace.training(str(key))
-        if old.path.is_dir() and not new.path.exists():
-            if training := current(old):  # the description is written before the folder gets its id
-                description = training.model_copy(update={"key": key}).model_dump(mode="json")
-                write_json(old.description, description)
-            old.path.rename(new.path)
-    return len(aliases)
+        old = workspace.training(name)
+        if training := current(old):  # the description is written before the folder gets its id
+            description = training.model_copy(update={"key": key}).model_dump(mode="json")
+            write_json(old.description, description)
+    return stored_aliases.complete(workspace)
 
 
 def _training(description: dict[str, Any], kind: type[Training], schema: Schema) -> Training:

@@ -16,6 +16,7 @@ from ablation.store.files import MAX_NAME
 
 RESERVED = ("cache", "lock", "log", "mlartifacts", "mlflow.db", "optuna.db", "trained")  # names in a workspace
 MAX_STUDY = 100  # characters of a study's name
+ALWAYS_KEPT = ("log", "run.json")  # files in the folder of a child that stay
 
 
 def _try_lock(file: IO[str], kind: int = fcntl.LOCK_EX) -> bool:
@@ -101,6 +102,15 @@ class TrainingFolder:
         """Folder of the child process: what it writes, and its log."""
         return self.path / "child"
 
+    def outputs(self) -> list[Path]:
+        """Return the files and folders that the child left, without its log; [] where there is no child."""
+        return sorted(path for path in self.child.glob("*") if path.name not in ALWAYS_KEPT)
+
+    @property
+    def deleted(self) -> Path:
+        """Names of the outputs that were deleted, since no study keeps them."""
+        return self.path / "deleted.json"
+
     @property
     def code(self) -> Path:
         """Digests of the user's files that the training ran."""
@@ -157,6 +167,11 @@ class StudyFolder:
     def agreement(self) -> Path:
         """Digest of what the workspace's databases have of the study."""
         return self.path / "trackers.json"
+
+    @property
+    def retrained(self) -> Path:
+        """Trainings of the study that other studies have trained again since its last run."""
+        return self.path / "retrained.json"
 
     def table(self, suffix: str) -> Path:
         return self.path / f"table.{suffix}"

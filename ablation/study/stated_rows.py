@@ -8,14 +8,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, create_model
 
 from ablation import experiments
 from ablation.errors import AblateError
 from ablation.nearest import nearest
 from ablation.study.experiment_keys import ExperimentKeys
 from ablation.study.grid import PUBLISHED
-from ablation.study.levels import Condition, Schema, floats, schema_of, text
+from ablation.study.levels import Condition, Level, Schema, canonical, floats, schema_of, text
 from ablation.study.study_keys import MAX_ROWS, StudyKeys, quote
 
 DESIGNS = ("rows", "factorial", "one_at_a_time", "leave_one_out")
@@ -107,6 +107,13 @@ class ExperimentFactors:
         except ValidationError as error:
             if any(e["type"] != "missing" for e in error.errors(include_url=False)):
                 raise AblateError(f"{place}{self._error(levels, error)}") from None
+
+    def level(self, name: str, level: Any) -> Level:
+        """Return a level that is allowed, as rows have it."""
+        field = self.model.model_fields[name]
+        fields: dict[str, Any] = {name: (field.annotation, field)}
+        model = create_model("one", __config__=self.model.model_config, **fields)
+        return canonical(model.model_validate({name: level}).model_dump()[name])
 
     def _error(self, levels: Mapping[str, Any], error: ValidationError) -> str:
         errors = error.errors(include_url=False)

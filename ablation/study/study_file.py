@@ -18,7 +18,7 @@ from ablation.errors import AblateError
 from ablation.nearest import nearest
 from ablation.study import comparisons, stated_rows, study_keys
 from ablation.study.grid import Grid
-from ablation.study.levels import Schema, floats, short
+from ablation.study.levels import Level, floats, short
 from ablation.study.merge import SETS, parts, together
 from ablation.study.stated_rows import factors_of
 from ablation.study.study_keys import MAX_ROWS, MAX_SEED
@@ -86,7 +86,7 @@ def find(grid: str) -> Path:
     return studies[grid]
 
 
-def settings(texts: Sequence[str]) -> dict[str, Any]:
+def settings(texts: Sequence[str], option: str = "--set") -> dict[str, Any]:
     """Return `--set` texts ("factor=level") as a mapping. A level is parsed as TOML, otherwise kept as text.
 
     Raises:
@@ -96,7 +96,7 @@ def settings(texts: Sequence[str]) -> dict[str, Any]:
     for stated in texts:
         name, equals, value = stated.partition("=")
         if not equals:
-            raise AblateError(f"--set {stated}: expected factor=level, as in dropout=0.5")
+            raise AblateError(f"{option} {stated}: expected factor=level, as in dropout=0.5")
         try:
             parsed[name] = tomllib.loads(f"x = {value}")["x"]
         except (ValueError, RecursionError):
@@ -150,6 +150,25 @@ def read(grid: str, changes: Mapping[str, Any] | None = None, seeds: Sequence[in
     return study
 
 
+def levels(grid: str, stated: Mapping[str, Any], option: str) -> dict[str, Level]:
+    """Return levels as rows of the study would have them.
+
+    Args:
+        grid: Path of a study file or name of a shipped study; several are separated by commas.
+        stated: Factor -> level, as `settings` returns them.
+        option: Option that states the levels, for messages.
+
+    Raises:
+        AblateError: A factor is unknown, or a level is not allowed.
+    """
+    path = find(parts_of(grid)[0])
+    factors = factors_of(path, study_keys.parse(path))
+    _refuse_unknown(stated, factors.schema.names, option)
+    located = factors.schema.located(stated, Path.cwd())
+    factors.check(f"{option} ", located)
+    return {name: factors.level(name, level) for name, level in located.items()}
+
+
 def parts_of(grid: str) -> list[str]:
     """Return the study files or names in `--grid`. An existing file may have commas in its name."""
     return [grid] if os.path.isfile(grid) else parts(grid)
@@ -184,7 +203,7 @@ def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -
     if file.is_imported:
         raise AblateError(f"{path}: its results are imported, not trained; read them with `ablate import {path}`")
     factors = factors_of(path, file)
-    _refuse_unknown(changes, factors.schema)
+    _refuse_unknown(changes, (*factors.schema.names, "split_seed"), "--set")
     located = factors.schema.located
     stated = located(floats(file.fixed), path.parent)
     fixed = stated | located(changes, Path.cwd())
@@ -227,9 +246,8 @@ def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -
     return grid.model_copy(update={"comparisons": comparisons.checked(path, file.compare, grid)})
 
 
-def _refuse_unknown(changes: Mapping[str, Any], schema: Schema) -> None:
-    for name in changes.keys() - {*schema.names, "split_seed"}:
-        names = [*schema.names, "split_seed"]
+def _refuse_unknown(changes: Mapping[str, Any], names: Sequence[str], option: str) -> None:
+    for name in changes.keys() - set(names):
         raise AblateError(
-            f"--set {name}: unknown factor {name!r}; known factors: {', '.join(names)}{nearest(name, names)}"
+            f"{option} {name}: unknown factor {name!r}; known factors: {', '.join(names)}{nearest(name, names)}"
         )

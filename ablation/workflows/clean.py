@@ -1,19 +1,19 @@
 """Files of a workspace that can be deleted, and the cost of deleting them. No table depends on these files."""
 
-import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ablation.analysis import retention
+from ablation.store import outputs, result
 from ablation.store import record as records
-from ablation.store import result
 from ablation.store.files import TEMPORARY
 from ablation.store.workspace import Workspace
 
 KINDS = {
     "checkpoints": "of interrupted trainings, which would restart from the beginning",
     "heads": "of rows that no study keeps; evaluating such a row would retrain it",
+    "outputs": "files of your experiment in trainings of rows that no study keeps",
     "features": "and decoded images, which the next `ablate run` computes again",
     "trainings": "that no study here uses",
     "superseded": "trainings that were repeated, because their code had changed",
@@ -30,7 +30,7 @@ class Item:
     size: int
 
     def delete(self) -> None:
-        shutil.rmtree(self.path) if self.path.is_dir() else self.path.unlink(missing_ok=True)
+        outputs.delete_path(self.path)
 
 
 def _size(path: Path) -> int:
@@ -38,19 +38,23 @@ def _size(path: Path) -> int:
 
 
 def _trainings(workspace: Workspace) -> Iterator[tuple[str, Path]]:
-    used, heads, kept = set(), set(), set()
+    used, heads, kept, unfinished = set(), set(), set(), set()
     for name in workspace.studies():
         if record := records.read(workspace.study(name)):
             keys = {record.training_key(trial) for trial in record.grid.trials()}
             used |= keys
             heads |= retention.wanted(workspace, record)
+            unfinished |= retention.unfinished(workspace, record)
             kept |= keys if record.keep == "all" else set()
+    with_files = {key for key, _ in heads | unfinished}
     for training in workspace.trainings():
         key = training.path.name
         if key not in used:
             yield "trainings", training.path
             continue
         yield from (("heads", path) for epochs, path in training.heads().items() if (key, epochs) not in heads)
+        if key not in with_files:
+            yield from (("outputs", path) for path in training.outputs())
         finished = any(result.is_done(training, e) for e in training.checkpoints())
         if not (finished and key in kept):
             yield from (("checkpoints", path) for path in training.checkpoints().values())

@@ -1,7 +1,7 @@
 """Changes of a user's code since trainings: shown before anything is trained, and then kept or trained again."""
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
@@ -9,7 +9,7 @@ from itertools import count
 from ablation.errors import AblateError
 from ablation.model.phrases import listed, which
 from ablation.progress.listener import ProgressListener
-from ablation.store import code, result
+from ablation.store import code, result, retrained
 from ablation.store import record as records
 from ablation.store.record import Record
 from ablation.store.workspace import Workspace
@@ -58,15 +58,12 @@ def changes(workspace: Workspace, record: Record, text_now: Callable[[str], str 
                 trainings.setdefault((path, sha256), {}).setdefault(key, set()).add(trial.row)
     return [
         Change(
-            path, code.stored(workspace, sha256), text_now(path), _key(path, sha256, text_now(path)),
+            path, code.stored(workspace, sha256), after := text_now(path),
+            code.change_key(path, sha256, None if after is None else code.digest(after)),
             {key: tuple(sorted(rows)) for key, rows in of_trainings.items()},
         )
         for (path, sha256), of_trainings in trainings.items()
     ]  # fmt: skip
-
-
-def _key(path: str, before: str, after: str | None) -> str:
-    return f"{path} {before[:16]} {code.digest(after)[:16] if after is not None else 'missing'}"
 
 
 def decided(
@@ -104,17 +101,24 @@ def decided(
 
 
 def supersede(workspace: Workspace, study: str, keys: Iterable[str], watch: ProgressListener) -> None:
-    """Move the folders of trainings aside, until `ablate clean` deletes them, and name other studies that used them."""
+    """Move the folders of trainings aside, until `ablate clean` deletes them.
+
+    Other studies that used them are named, and their tables warn until they are run again.
+    """
     keys = set(keys)
+    for other, shared in _users(workspace, keys, study):
+        retrained.note(workspace.study(other), shared, study)
+        watch.say(f"note: study {other} used results that are trained again now; run it again, and redraw its table")
     for key in sorted(keys):
         folder = workspace.training(key).path
         target = next(p for n in count(1) if not (p := workspace.superseded / f"{key}-{n}").exists())
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(folder, target)
-    for other in workspace.studies():
-        if other == study or not (record := records.read(workspace.study(other))):
-            continue
-        if keys & {record.training_key(trial) for trial in record.grid.trials()}:
-            watch.say(
-                f"note: study {other} used results that are trained again now; run it again, and redraw its table"
-            )
+
+
+def _users(workspace: Workspace, keys: set[str], study: str) -> Iterator[tuple[str, set[str]]]:
+    """Yield the name of each study but `study` that uses one of these trainings, and those that it uses."""
+    for other in workspace.studies() if keys else ():
+        record = records.read(workspace.study(other)) if other != study else None
+        if record and (shared := keys & {record.training_key(trial) for trial in record.grid.trials()}):
+            yield other, shared

@@ -9,6 +9,7 @@ from ablation.progress.listener import ProgressListener
 from ablation.store import record as records
 from ablation.store.files import write_json
 from ablation.store.record import Record
+from ablation.store.reissue import with_issued_ids
 from ablation.store.workspace import Workspace
 from ablation.study.grid import Trial
 from ablation.study.study_keys import from_results
@@ -53,6 +54,7 @@ def prepare(checked: CheckedOptions, watch: ProgressListener) -> PreparedStudy:
         notes=tuple(prepared.notes),
         keep=options.keep,
     )
+    record = with_issued_ids(workspace, record)
     _ = record.selected_by  # raises an error where rows cannot be selected by it
     _refuse_doubles(record)
     if old:

@@ -19,7 +19,7 @@ from ablation.progress import recorder
 from ablation.progress.listener import ProgressListener
 from ablation.report.build import RenderOptions, build, summarize, write
 from ablation.signals import Interrupts
-from ablation.store import study_history
+from ablation.store import retrained, study_history
 from ablation.store.record import Record
 from ablation.store.training import trainings
 from ablation.store.workspace import Workspace
@@ -202,6 +202,7 @@ def _conclude(study: StudyRun, trained: int) -> RunSummary:
     workspace, record = study.workspace, _observed(study.workspace, study.record)
     results = collect(workspace, record)
     sealed = selection.select_and_seal(workspace, record, results)
+    retrained.forget(workspace.study(record.name))
     kept = record.kept if record.keep != "none" else ""
     if sealed and sealed.row and not study.retention.selected(sealed.row) and kept:
         study.watch.say(f"note: row {sealed.row} is selected now, but its {kept} was not kept when it was trained")

@@ -38,7 +38,8 @@ STILL = frozenset(
     """
     analysis/external_evaluation.py analysis/published.py analysis/retention.py cli/commands/data.py
     cli/commands/evaluate.py cli/commands/options.py cli/commands/predict.py
-    cli/terminal/plan_text.py experiments/__init__.py experiments/function/ablate_child/bridges.py extras.py report/html_report.py report/tables/html.py
+    cli/terminal/plan_text.py experiments/__init__.py experiments/function/ablate_child/bridges.py extras.py
+    report/html_report.py report/tables/html.py
     report/tables/per_class.py report/tables/provenance.py report/tables/secondary_table.py report/tables/table.py
     report/warnings/classes.py report/warnings/curves.py report/warnings/production.py
     report/warnings/study_protocol.py report/warnings/runs.py report/warnings/source.py store/workspace.py study/grid.py

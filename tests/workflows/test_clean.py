@@ -31,6 +31,7 @@ def test_what_no_study_needs_is_found(ran: Path):
     assert kinds(ran / "runs") == {
         "checkpoints": 0,
         "heads": 0,
+        "outputs": 0,
         "features": 3,
         "trainings": 1,
         "superseded": 0,
@@ -74,6 +75,7 @@ def test_kinds_are_chosen_and_checked(ran: Path, tmp_path: Path):
     assert kinds(tmp_path / "runs") == {
         "checkpoints": 0,
         "heads": 0,
+        "outputs": 0,
         "features": 3,
         "trainings": 0,
         "superseded": 0,

@@ -118,6 +118,52 @@ def test_retrained_rows_replace_the_old_ones(place: Path, capsys: pytest.Capture
     assert starts(place) == 12
 
 
+def test_a_change_that_all_rows_precede_is_noted(place: Path):
+    """Nothing is trained: one code in all rows, and the table names the file that has changed since."""
+    edit(place, "FACTOR = 2", "FACTOR = 3")
+    assert cli.run([*RUN, "--code", "keep"]) == 0
+    assert starts(place) == 6
+    assert "MIXED_CODE" not in warnings(place)
+    noted = json.loads((place / "runs" / "mine" / "warnings.json").read_text())
+    (note,) = (warning for warning in noted if warning["code"] == "KEPT_CODE")
+    assert note["fact"] == "Rows 1 to 3 were trained before train.py changed; the results were kept (--code keep)."
+    assert note["grade"] == "note"
+    assert note["fact"] in (place / "runs" / "mine" / "report.html").read_text()
+    edit(place, "width = [2, 3]", "width = [2, 3, 4]", "mine.toml")
+    assert cli.run(RUN) == 0
+    assert {"MIXED_CODE", "KEPT_CODE"} & set(warnings(place)) == {"MIXED_CODE"}  # one fact has one warning
+    edit(place, "width = [2, 3, 4]", "width = [2, 3]", "mine.toml")
+    edit(place, "FACTOR = 3", "FACTOR = 2")
+    assert cli.run(RUN) == 0
+    assert "KEPT_CODE" not in warnings(place)  # the code is what was run
+
+
+def test_a_study_warns_until_it_is_run_again(place: Path, capsys: pytest.CaptureFixture[str]):
+    """Another study has trained two of its rows again: its table and report name them, drawn from files alone."""
+    other = ["run", "other.toml", *RUN[2:]]
+    (place / "other.toml").write_text(STUDY.replace("width = [2, 3]", "width = [4, 2]"))
+    assert cli.run(other) == 0
+    edit(place, "FACTOR = 2", "FACTOR = 3")
+    assert cli.run([*RUN, "--code", "retrain"]) == 0
+    assert starts(place) == 14
+    assert "RETRAINED" not in warnings(place)
+    assert cli.run(["table", "other.toml"]) == 0
+    (warning,) = (w for w in json.loads((place / "runs/other/warnings.json").read_text()) if w["code"] == "RETRAINED")
+    assert warning["rows"] == [1, 3]
+    assert warning["fact"] == (
+        "Rows 1 and 3 were trained again with changed code after the last run of this study, by study mine."
+    )
+    assert warning["fact"] in (place / "runs" / "other" / "report.html").read_text()
+    capsys.readouterr()
+    assert cli.run(["table", "other.toml", "--strict", "RETRAINED"]) == 1
+    assert cli.run(["explain", "RETRAINED"]) == 0
+    assert "ablate run other.toml" in capsys.readouterr().out
+    assert cli.run([*other, "--code", "retrain"]) == 0
+    assert starts(place) == 16  # its own row alone
+    assert "RETRAINED" not in (place / "runs" / "other" / "warnings.json").read_text()
+    assert cli.run(["table", "other.toml", "--strict", "RETRAINED"]) == 0
+
+
 def test_code_that_changes_while_a_command_runs_refuses_the_next_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

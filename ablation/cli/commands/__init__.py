@@ -4,6 +4,7 @@ Large libraries are imported inside the functions, so that --help is quick.
 """
 
 from ablation.cli.commands import (
+    adopt,
     check,
     clean,
     compare,
@@ -46,6 +47,7 @@ COMMANDS = (
     register.register,
     new.new,
     status.status,
+    adopt.adopt,
     clean.clean,
     worker.worker,
     doctor.doctor,

@@ -16,7 +16,7 @@ from ablation.nearest import nearest
 def clean(kinds: tuple[str, ...], workspace: Path, yes: bool) -> int:
     """List files that can be deleted; with --yes, delete them.
 
-    KIND is checkpoints, heads, features, trainings or leftovers; default: all kinds.
+    KIND is checkpoints, heads, outputs, features, trainings, superseded or leftovers; default: all kinds.
 
     Tables, results and predictions of studies are never deleted.
 

@@ -236,7 +236,8 @@ RUN_OPTIONS: tuple[Callable[..., Any], ...] = (
         type=Choice(["all", "selected", "none"]),
         default="selected",
         show_default=True,
-        help="Rows whose trained weights are kept. With all, a later run with more epochs can resume from them.",
+        help="Rows whose trained weights, or files of your own experiment, are kept. With all, a later run with more "
+        "epochs can resume from them.",
     ),
     click.option(
         "--replicate-reference",

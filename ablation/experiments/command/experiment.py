@@ -38,6 +38,7 @@ name, version = "command", 1
 measures: Mapping[str, Measure] = {}  # the results' own: see Inputs.measures
 measures_from_results = True
 pages = str(Path(__file__).parents[1] / "pages")
+kept = "output"
 varies = "what the command does with its seed"
 RUN_FILE = "run.json"  # what the command may read of its training
 
@@ -97,6 +98,7 @@ def train(training: Training, run: Run) -> Status | None:
     """Call the command, and write its results."""
     keys, folder = training.keys, run.folder.child
     folder.mkdir(parents=True, exist_ok=True)
+    run.folder.deleted.unlink(missing_ok=True)
     if changed := code_of_command.changed_since(keys, training.code):
         raise Failure(Status.FAILED, f"{changed} has changed since this command began; run it again", is_contract=True)
     code.note(run.folder, training.code)

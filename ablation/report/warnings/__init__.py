@@ -77,6 +77,7 @@ RULES: dict[str, Rule] = {  # by severity
     "NONDETERMINISTIC": Rule(NOTE, runs.nondeterministic),
     "UNCHECKED": Rule(NOTE),
     "LEFT_OUT": Rule(NOTE, study_protocol.left_out),
+    "KEPT_CODE": Rule(NOTE),
     "PUBLISHED_F1": Rule(NOTE, source.f1_above_accuracy),
     "PUBLISHED_ODD": Rule(NOTE, source.odd),
     "F1_UNDEFINED_AVERAGE": Rule(NOTE, source.f1_average),
