@@ -35,7 +35,10 @@ class PrintedKeys(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     stdout: str = Field(description="a regular expression with a group `value`, or one group")
-    step: str = Field(default="", description="a regular expression with one group: the step that later numbers are of")
+    step: str = Field(
+        default="",
+        description="a regular expression with one group: the step that later numbers are of; a second one: all steps",
+    )
 
 
 class MlflowKeys(BaseModel):

@@ -39,6 +39,7 @@ class Scheduler:
     ) -> None:
         self._workspace, self._record = study.workspace, study.record
         self._retention, self._trackers, self._watch = study.retention, study.trackers, study.watch
+        self._past_steps = study.past.steps
         self._trainings = {t.key: t for t in trainings}
         self._trials = {t.key: trials for t, trials in trainings.items()}
         self._settings, self._timeout = settings, timeout
@@ -109,6 +110,9 @@ class Scheduler:
                 self._trackers.started(trial)
 
     def _reported(self, key: str, message: dict[str, Any]) -> None:
+        if "step" in message:
+            self._reached(key, message["step"], message["steps"])
+            return
         epochs = self._trainings[key].steps
         for epoch in message["epochs"]:
             for trial in self._trials[key]:
@@ -119,6 +123,13 @@ class Scheduler:
         last = message["epochs"][-1]
         self._watch.epoch(key, last, epochs)
         self._progress(key, last["epoch"] / epochs)
+
+    def _reached(self, key: str, step: dict[str, float], steps: int) -> None:
+        """Show the step of a user's program. Past trainings that all had as many steps say how many there are."""
+        steps = steps or (self._past_steps if step["epoch"] <= self._past_steps else 0)
+        self._watch.epoch(key, step, steps)
+        if steps:
+            self._progress(key, min(1.0, step["epoch"] / steps))
 
     def _progress(self, key: str, share: float) -> None:
         self._sum += (share - self._done[key]) * self._work[key]

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from ablation import durations
 from ablation.engine import slots
 from ablation.errors import AblateError
-from ablation.experiments.command import arguments, results
+from ablation.experiments.command import arguments, printed
 from ablation.measures.measure import Measure
 from ablation.measures.names import split_of
 from ablation.nearest import nearest
@@ -94,7 +94,7 @@ def _check(keys: ExperimentKeys, path: Path, where: str) -> None:
     folder = path.parent / keys.cwd
     if not folder.is_dir():
         raise AblateError(f"{where}.cwd: {folder}: no such folder")
-    results.check_expressions(keys.results.measures, f"{where}.results.measures")
+    printed.check_expressions(keys.results.measures, f"{where}.results.measures")
     for code in keys.ends:
         if not code.isdigit() or int(code) > 255:
             raise AblateError(f"{where}.ends: {code!r} is not allowed; allowed: exit codes from 0 to 255")

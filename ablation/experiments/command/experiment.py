@@ -22,6 +22,8 @@ from ablation.experiments.command import arguments, declared_command, mlflow_run
 from ablation.experiments.command import code as code_of_command
 from ablation.experiments.command.declared_command import WHERE, declared
 from ablation.experiments.command.ended import status_of
+from ablation.experiments.command.live_steps import LiveStep, LiveSteps
+from ablation.experiments.command.printed import Printed
 from ablation.experiments.commit import broken_contract, commit, write_diverged
 from ablation.experiments.protocol import Prepared, Request
 from ablation.experiments.user_inputs import UserInputs, diagnostics, examine, observed, of_study
@@ -115,14 +117,26 @@ def train(training: Training, run: Run) -> Status | None:
     variables = mlflow_run.variables(folder) if of_mlflow else {}
     variables |= {**keys.env, "ABLATE_RUN": texts["folder"] + f"/{RUN_FILE}"}
     start = process.Start(argv, Path(keys.cwd), folder, variables, durations.parse("grace", keys.grace), run.lock)
-    printed = results.Printed(keys.results.measures)
-    ended = process.run(start, printed.read, run.stopping)
+    printed = Printed(keys.results.measures)
+    ended = process.run(start, printed.read, run.stopping, _live_steps(training, run, texts, printed).look)
     status = status_of(ended, keys, start.log)
     if status is Status.DONE:
         return _commit(training, run, texts, printed, ended)
     if status is Status.DIVERGED:
         return write_diverged(run, training.steps, f"the command ended with exit code {ended.code}")
     return status
+
+
+def _live_steps(training: Training, run: Run, texts: Mapping[str, str], printed: Printed) -> LiveSteps:
+    """Return the steps of a command while it runs, which are reported to the orchestrator."""
+    keys = training.keys
+
+    def report(step: LiveStep) -> None:
+        run.reach(step.number, step.total, step.numbers)
+
+    file = Path(keys.results.file)
+    path = results.located(keys.results.file, keys, texts) if file.suffix in (".jsonl", ".csv") else None
+    return LiveSteps(keys, path, printed, {**keys.settings, **dict(training.condition)}, report)
 
 
 def _values(training: Training, folder: Path) -> dict[str, Any]:
@@ -145,7 +159,7 @@ def _resume(training: Training, values: Mapping[str, Any], texts: Mapping[str, s
     return arguments.filled(keys.resume, keys, training.condition, more, "[experiment] resume")
 
 
-def _commit(training: Training, run: Run, texts: Mapping[str, str], printed: results.Printed, ended: Ended) -> Status:
+def _commit(training: Training, run: Run, texts: Mapping[str, str], printed: Printed, ended: Ended) -> Status:
     """Check what a command has written, and store it."""
     keys = training.keys
     try:
