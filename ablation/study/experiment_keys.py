@@ -71,7 +71,9 @@ class ResultKeys(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     file: str = Field(default="", description="a path of a .json, .jsonl or .csv file, as in {folder}/metrics.json")
-    take: Literal["last"] = Field(default="last", description="last: the step whose numbers count")
+    take: Literal["last", "best"] = Field(
+        default="last", description="last, or best: all numbers at the step that select_on finds best"
+    )
     val: ExamplesKeys | None = Field(default=None, description='a table: { examples = "{folder}/val.csv" }')
     test: ExamplesKeys | None = Field(default=None, description='a table: { examples = "{folder}/test.csv" }')
     measures: dict[str, Source] = Field(

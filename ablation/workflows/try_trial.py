@@ -15,7 +15,7 @@ from ablation.store import result
 from ablation.store.examples import Examples
 from ablation.store.result import Result
 from ablation.store.workspace import TrainingFolder, Workspace
-from ablation.study.grid import NOTHING, Grid
+from ablation.study.grid import Grid
 from ablation.workflows.run_options import NO_TRACKERS, RunOptions
 from ablation.workflows.run_study import run_study
 
@@ -109,7 +109,6 @@ def _one(grid: Grid, row: int, seed: int | None) -> Grid:
         update={
             "rows": (grid.rows[row - 1],), "labels": (grid.labels[row - 1],), "published": ({},), "reference": 1,
             "seeds": (grid.seeds[0] if seed is None else seed,), "comparisons": (), "conflicts": (),
-            "select_on": NOTHING,
         }
     )  # fmt: skip
 

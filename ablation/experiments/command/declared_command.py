@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from ablation import durations
 from ablation.engine import slots
 from ablation.errors import AblateError
-from ablation.experiments.command import arguments, printed
+from ablation.experiments.command import arguments, best_step, printed
 from ablation.measures.measure import Measure
 from ablation.measures.names import split_of
 from ablation.nearest import nearest
@@ -73,6 +73,7 @@ def declared(path: Path, file: StudyKeys) -> Declared:
     splits = {split_of(name)[0] for name in stated.measures}
     located = keys.model_copy(update={"cwd": str((path.parent / keys.cwd).resolve())})
     validates = "val" in splits or stated.val is not None
+    best_step.stated_rule(located, str(file.select_on), file.measures, str(path))
     return Declared(keys.name or _script(keys.command, path), keys.version, model, located, validates)
 
 

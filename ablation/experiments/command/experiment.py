@@ -18,8 +18,9 @@ from ablation.errors import AblateError
 from ablation.experiments import input_files
 from ablation.experiments.child import process
 from ablation.experiments.child.process import Ended
-from ablation.experiments.command import arguments, declared_command, mlflow_run, results
+from ablation.experiments.command import arguments, best_step, declared_command, mlflow_run, results
 from ablation.experiments.command import code as code_of_command
+from ablation.experiments.command.best_step import BestStep
 from ablation.experiments.command.declared_command import WHERE, declared
 from ablation.experiments.command.ended import status_of
 from ablation.experiments.command.live_steps import LiveStep, LiveSteps
@@ -62,17 +63,22 @@ class Training(AnyTraining):
     """One call of the command.
 
     `keys`: [experiment] of the study file; `cwd` is absolute. `selects_on`: number that selects rows, or "none".
-    `code`: see `Inputs`.
+    `best`: rule for the step whose numbers count; None for the last one. `code`: see `Inputs`.
     """
 
     keys: ExperimentKeys
     selects_on: str = NOTHING
+    best: BestStep | None = None
     code: dict[str, str] = Field(default_factory=dict)
 
 
 def given(grid: Grid) -> dict[str, Any]:
     """Return the fields of `Training` that all trainings of a study share."""
-    return {"keys": grid.experiment_keys, "selects_on": grid.select_on}
+    return {"keys": grid.experiment_keys, "selects_on": grid.select_on, "best": _rule(grid)}
+
+
+def _rule(grid: Grid) -> BestStep | None:
+    return best_step.stated_rule(grid.experiment_keys, grid.select_on, grid.measures, grid.stem)
 
 
 def prepare(request: Request, watch: ProgressListener) -> Prepared:
@@ -83,7 +89,8 @@ def prepare(request: Request, watch: ProgressListener) -> Prepared:
     declared_command.refuse_unmentioned(keys, grid)
     declared_command.refuse_shared_outputs(keys, request.slots)
     line = keys.command if isinstance(keys.command, str) else shlex.join(keys.command or ())
-    texts = code_of_command.texts(keys)
+    rule = _rule(grid)
+    texts = code_of_command.texts(keys, str(rule or ""))
     digests = {path: code.digest(text) for path, text in texts.items()}
     files = input_files.read(keys.inputs, Path(keys.cwd), request.workspace, "[experiment] inputs")
     inputs = Inputs(line=line, code=digests, digests=files.digests, **of_study(grid, earlier))
@@ -92,7 +99,8 @@ def prepare(request: Request, watch: ProgressListener) -> Prepared:
         code.store(request.workspace, texts)
         files.store(request.workspace)
 
-    return Prepared(inputs, notes=files.notes, store=store, code=texts.get)
+    notes = [*files.notes, *([f"Numbers of the step with {rule}, the test's too."] if rule else [])]
+    return Prepared(inputs, notes=notes, store=store, code=texts.get)
 
 
 def train(training: Training, run: Run) -> Status | None:
@@ -163,7 +171,7 @@ def _commit(training: Training, run: Run, texts: Mapping[str, str], printed: Pri
     """Check what a command has written, and store it."""
     keys = training.keys
     try:
-        taken = results.read(keys, texts, printed)
+        taken = results.read(keys, texts, printed, training.best)
         status = commit(run, taken, keys, training.selects_on, training.steps, ended.memory)
     except (AblateError, ValueError) as error:
         raise broken_contract(error) from None

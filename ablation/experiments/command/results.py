@@ -5,13 +5,14 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ablation.errors import AblateError
 from ablation.experiments.command import arguments, mlflow_run
+from ablation.experiments.command.best_step import BestStep
 from ablation.experiments.command.printed import Printed
 from ablation.experiments.command.step_fields import all_numbers, as_number, flat, step_number
-from ablation.experiments.commit import Results
+from ablation.experiments.commit import Numbers, Results
 from ablation.experiments.observation import Columns
 from ablation.measures.names import split_of
 from ablation.sources.run_examples import columns_of
@@ -20,6 +21,14 @@ from ablation.study.experiment_keys import ExamplesKeys, ExperimentKeys, MlflowK
 LARGEST = 256 << 20  # bytes of a file of results
 TEXTS = ("id", "label", "predicted", "group")  # columns of examples that may hold texts
 MOST_EXAMPLES = 2_000_000
+
+
+class Course(NamedTuple):
+    """Values of one number of a training, with their steps. `has_steps`: whether its steps are a history."""
+
+    name: str
+    values: Sequence[tuple[int, float]]
+    has_steps: bool
 
 
 def remove(keys: ExperimentKeys, texts: Mapping[str, str]) -> None:
@@ -39,35 +48,46 @@ def located(template: str, keys: ExperimentKeys, texts: Mapping[str, str]) -> Pa
     return Path(keys.cwd) / arguments.path(template, texts)
 
 
-def read(keys: ExperimentKeys, texts: Mapping[str, str], printed: Printed) -> Results:
+def read(keys: ExperimentKeys, texts: Mapping[str, str], printed: Printed, best: BestStep | None = None) -> Results:
     """Return the results of a command that ended well.
 
     Args:
         keys: keys of [experiment]; `cwd` is absolute.
         texts: values of the names in paths, such as {folder}.
         printed: numbers that it printed.
+        best: rule for the step whose numbers count; None for the last value of each number.
 
     Raises:
         AblateError: a file or a number is missing, or wrong.
     """
     taken, stated = Results(), keys.results
-    wanted = {name: source for name, source in stated.measures.items() if isinstance(source, str)}
-    if stated.file:
-        path = located(stated.file, keys, texts)
-        _check_file(path, Path(texts[arguments.FOLDER]), "results.file")
-        steps = list(_steps_of(path))
-        _take(taken, steps, wanted, path, has_steps=path.suffix != ".json")
-    _take_printed(taken, printed, [name for name, s in stated.measures.items() if isinstance(s, PrintedKeys)])
-    of_mlflow = {name: source.mlflow for name, source in stated.measures.items() if isinstance(source, MlflowKeys)}
-    if of_mlflow:
-        for name, course in mlflow_run.courses(Path(texts[arguments.FOLDER]), of_mlflow).items():
-            _add(taken, name, course, has_course=len(course) > 1)
+    courses = list(_courses(keys, texts, printed))
+    for course in courses:
+        taken.numbers[course.name] = course.values[-1][1]
+    if best:
+        taken.numbers = best.numbers({course.name: course.values for course in courses})
+    taken.history = _history(courses)
     for split, source in (("val", stated.val), ("test", stated.test)):
         if source:
             taken.examples[split] = _examples(split, source, located(source.examples, keys, texts), texts)
     if not taken.numbers and not taken.examples:
         raise AblateError("[experiment.results] names no number and no examples")
     return taken
+
+
+def _courses(keys: ExperimentKeys, texts: Mapping[str, str], printed: Printed) -> Iterator[Course]:
+    """Yield the numbers of the file, those that were printed, and those that were sent to MLflow."""
+    stated, folder = keys.results, Path(texts[arguments.FOLDER])
+    wanted = {name: source for name, source in stated.measures.items() if isinstance(source, str)}
+    if stated.file:
+        path = located(stated.file, keys, texts)
+        _check_file(path, folder, "results.file")
+        yield from _of_file(list(_steps_of(path)), wanted, path)
+    yield from _of_output(printed, [name for name, s in stated.measures.items() if isinstance(s, PrintedKeys)])
+    of_mlflow = {name: source.mlflow for name, source in stated.measures.items() if isinstance(source, MlflowKeys)}
+    if of_mlflow:
+        for name, values in mlflow_run.courses(folder, of_mlflow).items():
+            yield Course(name, values, has_steps=len(values) > 1)
 
 
 def _check_file(path: Path, folder: Path, key: str) -> None:
@@ -102,8 +122,8 @@ def _steps_of(path: Path) -> Iterator[dict[str, Any]]:
         raise AblateError(f"results.file: {path}: cannot be read: {error}") from None
 
 
-def _take(taken: Results, steps: list[dict[str, Any]], wanted: Mapping[str, str], path: Path, has_steps: bool) -> None:
-    """Add the last value of each number, and the course of those that are not on test."""
+def _of_file(steps: list[dict[str, Any]], wanted: Mapping[str, str], path: Path) -> Iterator[Course]:
+    """Yield the course of each number of a file."""
     numbered = [(step_number(step, n), step) for n, step in enumerate(steps, start=1)]
     for name, source in (wanted or all_numbers(steps)).items():
         values = [(step, number) for step, fields in numbered if (number := as_number(fields.get(source))) is not None]
@@ -111,21 +131,11 @@ def _take(taken: Results, steps: list[dict[str, Any]], wanted: Mapping[str, str]
             fields = sorted({field for step in steps for field in step if field})
             listed = ", ".join(fields[:12]) + (", ..." if fields[12:] else "")
             raise AblateError(f"results.measures.{name}: {path} has no number {source!r}; it has {listed or 'nothing'}")
-        _add(taken, name, values, has_course=has_steps)
+        yield Course(name, values, has_steps=path.suffix != ".json")
 
 
-def _add(taken: Results, name: str, values: Sequence[tuple[int, float]], has_course: bool) -> None:
-    """Add the last of a number's values, (step, value), and with `has_course` their course; never that of the test."""
-    taken.numbers[name] = values[-1][1]
-    if not has_course or split_of(name)[0] == "test":
-        return
-    of_step = {int(entry["epoch"]): entry for entry in taken.history}
-    for step, value in values:
-        of_step.setdefault(step, {"epoch": step})[name] = value
-    taken.history = [of_step[step] for step in sorted(of_step)]
-
-
-def _take_printed(taken: Results, printed: Printed, names: Iterable[str]) -> None:
+def _of_output(printed: Printed, names: Iterable[str]) -> Iterator[Course]:
+    """Yield the course of each number that was printed."""
     for name in names:
         values = [(step, numbers[name]) for step, numbers in printed.steps.items() if name in numbers]
         if not values:
@@ -134,7 +144,17 @@ def _take_printed(taken: Results, printed: Printed, names: Iterable[str]) -> Non
             if text is not None:
                 matched = f"its expression matches {text[:40]!r}, which is no number"
             raise AblateError(f"results.measures.{name}: {matched}")
-        _add(taken, name, values, has_course=len(values) > 1)
+        yield Course(name, values, has_steps=len(values) > 1)
+
+
+def _history(courses: Iterable[Course]) -> list[Numbers]:
+    """Return the numbers of each step, never those of the test."""
+    of_step: dict[int, Numbers] = {}
+    for course in courses:
+        if course.has_steps and split_of(course.name)[0] != "test":
+            for step, value in course.values:
+                of_step.setdefault(step, {"epoch": step})[course.name] = value
+    return [of_step[step] for step in sorted(of_step)]
 
 
 def _examples(split: str, source: ExamplesKeys, path: Path, texts: Mapping[str, str]) -> Columns:
