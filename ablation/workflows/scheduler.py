@@ -45,7 +45,9 @@ class Scheduler:
         self._settings, self._timeout = settings, timeout
         self._waiting = deque(self._trainings)
         self._memory: list[str] = []  # keys of trainings that ran out of memory once
-        self._ends: dict[str, list[tuple[int, int]]] = defaultdict(list)  # progress at the end of each lost attempt
+        self._ends: dict[str, list[tuple[int, int, str]]] = defaultdict(
+            list
+        )  # progress at the end of each lost attempt
         self._work, self._all = work, sum(work.values()) or 1.0
         self._done, self._sum = dict.fromkeys(work, 0.0), 0.0
         self._before = 0.0  # part of the sum that earlier commands did
@@ -196,9 +198,10 @@ class Scheduler:
         The folder of the training counts the attempts that started. This method also counts attempts that died before.
         """
         folder, milestones = self._folder(key), self._trainings[key].milestones
-        self._ends[key].append(attempts.progress_of(folder, milestones))
+        saved = job.newest_checkpoint(self._trainings[key], folder)
+        self._ends[key].append((*attempts.progress_of(folder, milestones), saved))
         same = self._ends[key].count(self._ends[key][-1])
-        return same >= attempts.TRIES or attempts.used_up(folder, self._settings.run, milestones)
+        return same >= attempts.TRIES or attempts.used_up(folder, self._settings.run, milestones, saved)
 
     def _again(self, key: str, status: Status) -> str:
         """Queue a training for a retry within this command. Return a description of the retry; "" without a retry."""

@@ -1,7 +1,6 @@
 """Interface of the command experiment: see experiments/protocol.py. Its factors and measures are a study file's own."""
 
 import contextlib
-import glob
 import json
 import os
 import shlex
@@ -18,7 +17,7 @@ from ablation.errors import AblateError
 from ablation.experiments import input_files
 from ablation.experiments.child import process
 from ablation.experiments.child.process import Ended
-from ablation.experiments.command import arguments, best_step, declared_command, mlflow_run, results
+from ablation.experiments.command import arguments, best_step, checkpoints, declared_command, mlflow_run, results
 from ablation.experiments.command import code as code_of_command
 from ablation.experiments.command.best_step import BestStep
 from ablation.experiments.command.declared_command import WHERE, declared
@@ -33,10 +32,20 @@ from ablation.outcomes import Failure, Status
 from ablation.progress.listener import ProgressListener
 from ablation.store import code
 from ablation.store.training import Training as AnyTraining
-from ablation.study.experiment_keys import ExperimentKeys, FactorKeys, MlflowKeys
+from ablation.store.workspace import TrainingFolder
+from ablation.study.experiment_keys import ExperimentKeys, MlflowKeys
 from ablation.study.grid import NOTHING, Grid
 
-__all__ = ["declared", "diagnostics", "examine", "given", "observed", "prepare", "train"]  # beside the constants below
+__all__ = [
+    "declared",
+    "diagnostics",
+    "examine",
+    "given",
+    "observed",
+    "prepare",
+    "saved",
+    "train",
+]  # beside the constants below
 name, version = "command", 1
 measures: Mapping[str, Measure] = {}  # the results' own: see Inputs.measures
 measures_from_results = True
@@ -103,6 +112,13 @@ def prepare(request: Request, watch: ProgressListener) -> Prepared:
     return Prepared(inputs, notes=notes, store=store, code=texts.get)
 
 
+def saved(training: Training, folder: TrainingFolder) -> str:
+    """Return what identifies the newest checkpoint of the command; "" where there is none from which it resumes."""
+    texts = arguments.texts_of(training.keys, training.condition, _values(training, folder.child))
+    newest = checkpoints.newest(training.keys, texts)
+    return checkpoints.mark(newest) if newest else ""
+
+
 def train(training: Training, run: Run) -> Status | None:
     """Call the command, and write its results."""
     keys, folder = training.keys, run.folder.child
@@ -111,8 +127,7 @@ def train(training: Training, run: Run) -> Status | None:
         raise Failure(Status.FAILED, f"{changed} has changed since this command began; run it again", is_contract=True)
     code.note(run.folder, training.code)
     values = _values(training, folder)
-    texts = {name: str(value) for name, value in {**keys.settings, **values}.items()}
-    texts |= {n: arguments.shown(v, keys.factors.get(n, FactorKeys())) for n, v in training.condition.items()}
+    texts = arguments.texts_of(keys, training.condition, values)
     try:
         results.remove(keys, texts)
     except AblateError as error:
@@ -157,12 +172,8 @@ def _values(training: Training, folder: Path) -> dict[str, Any]:
 def _resume(training: Training, values: Mapping[str, Any], texts: Mapping[str, str]) -> list[str]:
     """Return the arguments that resume a command from its newest checkpoint; [] where there is none."""
     keys = training.keys
-    if not keys.resume or not keys.checkpoint:
+    if (newest := checkpoints.newest(keys, texts)) is None:
         return []
-    paths = glob.glob(str(Path(keys.cwd) / arguments.path(keys.checkpoint, texts)))
-    if not paths:
-        return []
-    newest = max(paths, key=lambda path: os.stat(path).st_mtime_ns)
     more = {**values, arguments.CHECKPOINT: newest}
     return arguments.filled(keys.resume, keys, training.condition, more, "[experiment] resume")
 
