@@ -148,7 +148,7 @@ def refuse_unmentioned(keys: ExperimentKeys, grid: Grid) -> None:
 
 def refuse_shared_outputs(keys: ExperimentKeys, used: str) -> None:
     """Raise AblateError for a file of results that trainings on several slots would all write."""
-    shared = [path for path in keys.results.paths if f"{{{arguments.FOLDER}}}" not in path]
+    shared = [path for path in keys.results.paths if arguments.FOLDER not in arguments.names([path], WHERE)]
     if shared and used and len(slots.parse(used, keys.io)) > 1:
         raise AblateError(
             f"[experiment.results]: {shared[0]} is one file for trainings on several slots; write into {{folder}}, or "
