@@ -14,14 +14,16 @@ from ablation.store import result
 from ablation.store.files import cut_torn_end, understood
 from ablation.store.workspace import TrainingFolder
 
-TRIES = 3  # attempts from the same epoch; a training that gets further starts a new count
+TRIES = 3  # attempts from the same epoch or checkpoint; a training that gets further starts a new count
+MOST = 50  # attempts by one command from checkpoints of a user's program, which may differ without progress
 
 
 @dataclass(frozen=True)
 class Attempt:
     """Start of a training by one command, from `epoch` on and with `milestones` results.
 
-    `run` is the id of the command. `started` is in unix seconds.
+    `run` is the id of the command. `started` is in unix seconds. `saved`: what identifies the newest checkpoint of a
+    user's program; "" for none.
     """
 
     run: str
@@ -30,6 +32,7 @@ class Attempt:
     host: str
     pid: int
     started: float
+    saved: str = ""
 
 
 def progress_of(folder: TrainingFolder, milestones: Sequence[int]) -> tuple[int, int]:
@@ -52,21 +55,26 @@ def read(folder: TrainingFolder) -> list[Attempt]:
         return [Attempt(**json.loads(line)) for line in lines]
 
 
-def add(folder: TrainingFolder, run: str, milestones: Sequence[int]) -> None:
+def add(folder: TrainingFolder, run: str, milestones: Sequence[int], saved: str = "") -> None:
     """Record that this process starts an attempt now.
 
     Args:
         folder: The training's folder.
         run: Id of the command.
         milestones: Epochs after which the training writes a result.
+        saved: Newest checkpoint of a user's program; see `Attempt`.
     """
-    attempt = Attempt(run, *progress_of(folder, milestones), socket.gethostname(), os.getpid(), time.time())
+    attempt = Attempt(run, *progress_of(folder, milestones), socket.gethostname(), os.getpid(), time.time(), saved)
     cut_torn_end(folder.attempts)
     with open(folder.attempts, "a", encoding="utf-8") as file:
         file.write(json.dumps(asdict(attempt)) + "\n")
 
 
-def used_up(folder: TrainingFolder, run: str, milestones: Sequence[int]) -> bool:
-    """Return whether `run` has made TRIES attempts from the current progress of the training."""
-    now = progress_of(folder, milestones)
-    return sum(a.run == run and (a.epoch, a.milestones) == now for a in read(folder)) >= TRIES
+def used_up(folder: TrainingFolder, run: str, milestones: Sequence[int], saved: str = "") -> bool:
+    """Return whether `run` has made TRIES attempts from the current progress of the training.
+
+    `saved`: newest checkpoint of a user's program; see `Attempt`.
+    """
+    now = *progress_of(folder, milestones), saved
+    of_run = [(a.epoch, a.milestones, a.saved) for a in read(folder) if a.run == run]
+    return of_run.count(now) >= TRIES or (bool(saved) and len(of_run) >= MOST)

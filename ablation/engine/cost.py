@@ -1,8 +1,9 @@
 """Costs of trainings: the seconds of their parts, their memory, their files. Each experiment estimates its own."""
 
+import itertools
 import resource
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +15,12 @@ from ablation.progress.listener import ProgressListener
 from ablation.store import result
 from ablation.store.files import read_json
 from ablation.store.record import Record
+from ablation.store.result import Result
 from ablation.store.training import Training
 from ablation.store.workspace import Workspace
 
 T = TypeVar("T")
+MOST_PAST = 200  # past results that are read before a run
 
 
 @dataclass(frozen=True)
@@ -99,16 +102,40 @@ class EstimateRequest:
     watch: ProgressListener
 
 
+@dataclass(frozen=True)
+class PastTrainings:
+    """Past trainings of an experiment, whose levels are ignored.
+
+    `seconds`: their mean duration; None where there is none. `steps`: their number of steps, where all had as many;
+    otherwise 0.
+    """
+
+    seconds: float | None = None
+    steps: int = 0
+
+
+def past_trainings(workspace: Workspace, experiment: str) -> PastTrainings:
+    """Return the past trainings of an experiment in a workspace."""
+    results = list(itertools.islice(_past_results(workspace, experiment), MOST_PAST))
+    if not results:
+        return PastTrainings()
+    steps = {int(past.history[-1]["epoch"]) if past.history else 0 for past in results}
+    return PastTrainings(sum(past.seconds for past in results) / len(results), steps.pop() if len(steps) == 1 else 0)
+
+
+def _past_results(workspace: Workspace, experiment: str) -> Iterator[Result]:
+    for folder in workspace.trainings():
+        description: Any = read_json(folder.description)
+        if description and description.get("experiment") == experiment:
+            yield from (past for past in result.all_of(folder) if past.done)
+
+
 def from_past(request: EstimateRequest) -> Estimate:
     """Return the mean speed of the experiment's past trainings in this workspace, for every unfinished training.
 
     The mean ignores the levels of the past trainings.
     """
-    results = []
-    for folder in request.workspace.trainings():
-        description: Any = read_json(folder.description)
-        if description and description.get("experiment") == request.record.grid.factors.experiment:
-            results += [past for past in result.all_of(folder) if past.done]
+    results = list(_past_results(request.workspace, request.record.grid.factors.experiment))
     if not results:
         return Estimate()
     step = sum(past.seconds for past in results) / sum(past.epochs for past in results)

@@ -15,7 +15,7 @@ from ablation.outcomes import JobOutcome, Status
 from ablation.store import result
 from ablation.store.files import write_json
 from ablation.store.training import Training
-from ablation.store.workspace import Workspace
+from ablation.store.workspace import TrainingFolder, Workspace
 
 
 def setup(plugin: str) -> ProcessSetup:
@@ -51,6 +51,12 @@ class JobSettings:
     stop_after: int = 0
 
 
+def newest_checkpoint(training: Training, folder: TrainingFolder) -> str:
+    """Return what identifies the newest checkpoint of a user's program; "" for none."""
+    saved = getattr(experiments.load(training.plugin), "saved", None)
+    return str(saved(training, folder)) if saved else ""
+
+
 def train(root: Path, training: Training, settings: JobSettings, channel: Channel) -> JobOutcome[None]:
     """Run one training, which writes a result at each milestone, or the fact that it diverged.
 
@@ -69,9 +75,10 @@ def train(root: Path, training: Training, settings: JobSettings, channel: Channe
             return JobOutcome(Status.INTERRUPTED)
         if all(result.is_done(folder, step) for step in training.milestones):
             return JobOutcome(Status.DONE)
-        if attempts.used_up(folder, settings.run, training.milestones):
+        saved = newest_checkpoint(training, folder)
+        if attempts.used_up(folder, settings.run, training.milestones, saved):
             return JobOutcome(Status.KILLED)  # a scheduler restarted this job by itself: its attempts are used up
-        attempts.add(folder, settings.run, training.milestones)  # before anything that could kill this process
+        attempts.add(folder, settings.run, training.milestones, saved)  # before anything that could kill this process
         write_json(folder.description, training.model_dump(mode="json"))
         channel.begin()
         run = Run(Workspace(root), training, settings.keep, channel, held.fileno(), settings.stop_after)

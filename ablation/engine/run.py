@@ -78,6 +78,16 @@ class Run:
         # The orchestrator reads the result as soon as a milestone is reported: the report waits for the result.
         self._reports.add(self.history[-1], hold=step in self.training.milestones)
 
+    def reach(self, step: int, steps: int, numbers: Mapping[str, float]) -> None:
+        """Report the step that a program of the user has reached. Nothing of it is stored.
+
+        Args:
+            step: The step; 0 before the first one.
+            steps: Number of all steps; 0 where unknown.
+            numbers: Numbers of the step, without those on test.
+        """
+        self.link.report({"step": {"epoch": step, **numbers, "time": time.time()}, "steps": steps})
+
     def result(
         self,
         *,

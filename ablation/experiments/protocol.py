@@ -152,6 +152,8 @@ class Experiment(Protocol):
       `select_on` and the names in [table] are checked against results.
     - `observed(workspace, record)`: the inputs of a study with what its results have shown of its measures; raises
       AblateError where results contradict each other.
+    - `saved(training, folder)`: a text that changes with the newest checkpoint of a user's program; "" for none. A
+      training that gets further between kills has TRIES attempts more.
     - `given(grid)`: fields of `Training` that the study file states, for all trainings of a study.
     - `primary`: the name of the measure whose differences are tested; by default the selecting one, then the first.
     - `detailed`: names of measures that have intervals on test; by default the primary measure alone.

@@ -12,7 +12,11 @@ def _left(ends: float | None, now: float) -> str:
 
 
 class SlotState(BaseModel):
-    """State of one slot; `key` is "" while the slot is free. `ends`: estimated end of the training in unix seconds."""
+    """State of one slot; `key` is "" while the slot is free.
+
+    `ends`: estimated end of the training in unix seconds. `unit`: word for a step. `is_running`: whether the training
+    has begun, before its first step.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -20,7 +24,9 @@ class SlotState(BaseModel):
     key: str = ""
     label: str = ""
     epoch: int = 0  # 0 until the first epoch is over
-    epochs: int = 0
+    epochs: int = 0  # 0 where unknown
+    unit: str = "epoch"
+    is_running: bool = False
     val_accuracy: float | None = None
     validation: str = ""  # another measure of the last epoch, in words
     ends: float | None = None
@@ -30,8 +36,13 @@ class SlotState(BaseModel):
         if not self.key:
             return self.slot, "free", "", "", ""
         if not self.epoch:
-            return self.slot, self.label, "starting", "", ""
-        return self.slot, self.label, f"epoch {self.epoch} of {self.epochs}", self.score, _left(self.ends, now)
+            return self.slot, self.label, "running" if self.is_running else "starting", "", _left(self.ends, now)
+        return self.slot, self.label, self.position, self.score, _left(self.ends, now)
+
+    @property
+    def position(self) -> str:
+        """The last step in words; without the number of all steps where that is unknown."""
+        return f"{self.unit} {self.epoch}" + (f" of {self.epochs}" if self.epochs else "")
 
     @property
     def score(self) -> str:
@@ -76,7 +87,8 @@ class Snapshot(BaseModel):
         failed = f"{self.failed:,} failed" if self.failed else ""
         share = f"{100 * self.share:.0f} %" if self.share else ""
         elapsed = f"{duration(now - self.started)} elapsed"
-        return ", ".join(filter(None, (trials, failed, share, elapsed, _left(self.ends, now))))
+        left = _left(self.ends, now) or ("time left unknown" if self.at_work else "")
+        return ", ".join(filter(None, (trials, failed, share, elapsed, left)))
 
 
 class ProgressListener(Protocol):
@@ -90,7 +102,10 @@ class ProgressListener(Protocol):
     def step(self, title: str, done: int, total: int) -> None: ...
     def trials(self, done: int, failed: int, total: int) -> None: ...
     def started(self, key: str, label: str, slot: str) -> None: ...
-    def epoch(self, key: str, epoch: dict[str, float], epochs: int) -> None: ...
+
+    def epoch(self, key: str, epoch: dict[str, float], epochs: int) -> None:
+        """Receive a step of a training. `epochs`: number of all steps; 0 where unknown."""
+
     def ended(self, key: str, outcome: str, reason: str = "") -> None: ...
 
     def work(self, share: float, before: float = 0.0) -> None:

@@ -59,8 +59,9 @@ class _Whole:
 class Recorder:
     """Listener that keeps the snapshot, passes every event to the listener that it wraps, and has the snapshot written.
 
-    `slots`: names of the slots; others are added when a training starts on them. A thread writes the files, so that a
-    slow disk blocks nothing. Write errors are ignored.
+    `slots`: names of the slots; others are added when a training starts on them. `unit`: word for a step of a training.
+    `typical`: mean seconds of past trainings, with which ends are estimated until steps say more; None where unknown. A
+    thread writes the files, so that a slow disk blocks nothing. Write errors are ignored.
     """
 
     def __init__(
@@ -69,10 +70,15 @@ class Recorder:
         folder: StudyFolder,
         slots: Sequence[str] = (),
         command: Sequence[str] = (),
+        unit: str = "epoch",
+        typical: float | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._watch, self._folder, self._clock = watch, folder, clock
         self._paces: dict[str, _Pace] = {}
+        self._unit, self._typical = unit, typical
+        self._began: dict[str, float] = {}  # key of a running training -> unix seconds
+        self._seconds: list[float] = []  # of the trainings that ended in this run
         self._whole = _Whole()
         self._stop, self._writer = threading.Event(), threading.Thread(target=self._keep_written, daemon=True)
         self.snapshot = Snapshot(
@@ -140,35 +146,57 @@ class Recorder:
 
     def started(self, key: str, label: str, slot: str) -> None:
         self._free(key)  # the training may have died with its worker, and is retried on another
-        self._paces[key] = _Pace()
-        self._change(slots=self._put(SlotState(slot=slot, key=key, label=label)))
+        self._paces[key], self._began[key] = _Pace(), self._clock()
+        line = SlotState(slot=slot, key=key, label=label, unit=self._unit, ends=self._typical_end(self._began[key]))
+        self._change(slots=self._put(line))
         self._log(f"{label}: started on {slot}")
         self._watch.started(key, label, slot)
 
     def epoch(self, key: str, epoch: dict[str, float], epochs: int) -> None:
-        line, now = self.snapshot.of(key), self._clock()
+        line = self.snapshot.of(key)
         if line:
-            pace = self._paces[key]
-            pace.note(epoch["epoch"], epoch.get("time", now))  # the worker's clock: several messages may arrive at once
-            left = pace.left(epochs)
             update: dict[str, Any] = {
                 "epoch": int(epoch["epoch"]),
                 "epochs": epochs,
+                "is_running": True,
                 "val_accuracy": epoch.get("val_accuracy"),
             }
             update["validation"] = next((f"val {epoch[k]:.4g}" for k in epoch if k.startswith("val_")), "")
-            line = line.model_copy(update={**update, "ends": None if left is None else now + left})
-            self._change(slots=self._put(line))
+            update["ends"] = self._end_of(key, epoch, epochs)
+            self._change(slots=self._put(line.model_copy(update=update)))
         self._watch.epoch(key, epoch, epochs)
+
+    def _end_of(self, key: str, epoch: dict[str, float], epochs: int) -> float | None:
+        """Return the estimated end of a training, from its steps, otherwise from other trainings."""
+        pace, now = self._paces[key], self._clock()
+        if epoch["epoch"]:
+            pace.note(epoch["epoch"], epoch.get("time", now))  # the worker's clock: several messages may arrive at once
+        left = pace.left(epochs) if epochs else None
+        return self._typical_end(self._began[key]) if left is None else now + left
+
+    def _typical_end(self, began: float) -> float | None:
+        """Return the end of a training that takes as long as those that ended; None where none has."""
+        seconds = [*self._seconds, *([] if self._typical is None else [self._typical])]
+        return began + sum(seconds) / len(seconds) if seconds else None
+
+    def _end_by_trainings(self, now: float) -> float | None:
+        """Return the end of the run where every open training takes as long as those that ended."""
+        open_trials = self.snapshot.total - self.snapshot.done - self.snapshot.failed
+        rounds = open_trials / max(1, len(self.snapshot.slots))
+        typical = self._typical_end(0.0)
+        return None if typical is None else now + rounds * typical
 
     def ended(self, key: str, outcome: str, reason: str = "") -> None:
         line = self.snapshot.of(key)
+        if outcome == "done" and key in self._began and self._unit != "epoch":  # trainings of epochs differ in length
+            self._seconds.append(self._clock() - self._began[key])
         self._log(f"{line.label if line else key}: {outcome}" + (f": {reason}" if reason else ""))
         self._watch.ended(key, outcome, reason)
         self._free(key)
 
     def _free(self, key: str) -> None:
         self._paces.pop(key, None)
+        self._began.pop(key, None)
         line = self.snapshot.of(key)
         if line:
             self._change(slots=self._put(SlotState(slot=line.slot)))
@@ -181,7 +209,8 @@ class Recorder:
         now = self._clock()
         left = self._whole.left(share, before, now)
         slot_ends = [line.ends for line in self.snapshot.slots if line.ends is not None]
-        self._change(share=share, ends=None if left is None else max([now + left, *slot_ends]))
+        end = self._end_by_trainings(now) if left is None else now + left
+        self._change(share=share, ends=None if end is None else max([end, *slot_ends]))
         self._watch.work(share, before)
 
     def show(self, snapshot: Snapshot) -> None:

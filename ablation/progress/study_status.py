@@ -133,7 +133,13 @@ def _running_lines(status: StudyStatus, host: str, now: float) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for cells in table:
         yield "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
-    yield f"all: {snapshot.whole(now)}"
+    yield f"all: {_whole(status, snapshot, now)}"
+
+
+def _whole(status: StudyStatus, snapshot: Snapshot, now: float) -> str:
+    """Return the line for the whole run. The files count the trials: a snapshot is written every few seconds."""
+    counts = {"total": status.total, "done": status.done, "failed": status.failed}
+    return snapshot.model_copy(update=counts).whole(now)
 
 
 def _resting_lines(status: StudyStatus, host: str, now: float) -> Iterator[str]:
@@ -207,7 +213,7 @@ def draw_all(statuses: Sequence[StudyStatus], workspace: Workspace, now: float) 
 
 def _short(status: StudyStatus, now: float) -> str:
     return (
-        f"{_counts(status)}; running, {status.snapshot.whole(now)}"
+        f"{_counts(status)}; running, {_whole(status, status.snapshot, now)}"
         if status.snapshot and status.running
         else _counts(status)
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from ablation.errors import AblateError
-from ablation.experiments.command.arguments import CHECKPOINT, FLAGS, NAME, OF_TRAINING, OVERRIDES
+from ablation.experiments.command.arguments import CHECKPOINT, FLAGS, OF_TRAINING, OVERRIDES, names
 from ablation.study.declared_factors import is_allowed
 from ablation.study.levels import Level
 from ablation.study.study_keys import MAX_SEED
@@ -83,7 +83,7 @@ class ExampleLine:
 
     def value(self, option: str, text: str) -> str:
         """Return what stands for the value of an option in the command."""
-        if NAME.search(text):
+        if names([text], ""):
             self.files += [text] if "{folder}" in text else []
             return text
         name = _identifier(option)
@@ -260,9 +260,12 @@ def read(text: str) -> ExampleLine:
     line.script = PurePath(scripts[0] if scripts else tokens[0] if " " in tokens[n - 1] else tokens[n - 1]).name
     line.command = " ".join(map(_quoted, [*tokens[:n], *_arguments(tokens[n:], line)]))
     line.has_seed = line.has_seed or "{seed}" in line.command
-    for name in NAME.findall(line.command):
+    for name in names(line.command, "--command"):
         if name not in (*line.factors, *OF_TRAINING):
-            raise AblateError(f"--command: {{{name}}} has no value; state one: {{{name}=VALUE}}; code goes into a file")
+            raise AblateError(
+                f"--command: {{{name}}} has no value; state one: {{{name}=VALUE}}; code goes into a file, "
+                f"and braces themselves are {{{{{name}}}}}"
+            )
     if not line.factors:
         raise AblateError(
             "--command: has no option that can vary; state an example line with values, as in --lr 0.1, or "

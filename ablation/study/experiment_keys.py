@@ -35,7 +35,10 @@ class PrintedKeys(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     stdout: str = Field(description="a regular expression with a group `value`, or one group")
-    step: str = Field(default="", description="a regular expression with one group: the step that later numbers are of")
+    step: str = Field(
+        default="",
+        description="a regular expression with one group: the step that later numbers are of; a second one: all steps",
+    )
 
 
 class MlflowKeys(BaseModel):
@@ -68,7 +71,9 @@ class ResultKeys(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     file: str = Field(default="", description="a path of a .json, .jsonl or .csv file, as in {folder}/metrics.json")
-    take: Literal["last"] = Field(default="last", description="last: the step whose numbers count")
+    take: Literal["last", "best"] = Field(
+        default="last", description="last, or best: all numbers at the step that select_on finds best"
+    )
     val: ExamplesKeys | None = Field(default=None, description='a table: { examples = "{folder}/val.csv" }')
     test: ExamplesKeys | None = Field(default=None, description='a table: { examples = "{folder}/test.csv" }')
     measures: dict[str, Source] = Field(

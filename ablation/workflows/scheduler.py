@@ -39,12 +39,15 @@ class Scheduler:
     ) -> None:
         self._workspace, self._record = study.workspace, study.record
         self._retention, self._trackers, self._watch = study.retention, study.trackers, study.watch
+        self._past_steps = study.past.steps
         self._trainings = {t.key: t for t in trainings}
         self._trials = {t.key: trials for t, trials in trainings.items()}
         self._settings, self._timeout = settings, timeout
         self._waiting = deque(self._trainings)
         self._memory: list[str] = []  # keys of trainings that ran out of memory once
-        self._ends: dict[str, list[tuple[int, int]]] = defaultdict(list)  # progress at the end of each lost attempt
+        self._ends: dict[str, list[tuple[int, int, str]]] = defaultdict(
+            list
+        )  # progress at the end of each lost attempt
         self._work, self._all = work, sum(work.values()) or 1.0
         self._done, self._sum = dict.fromkeys(work, 0.0), 0.0
         self._before = 0.0  # part of the sum that earlier commands did
@@ -109,6 +112,9 @@ class Scheduler:
                 self._trackers.started(trial)
 
     def _reported(self, key: str, message: dict[str, Any]) -> None:
+        if "step" in message:
+            self._reached(key, message["step"], message["steps"])
+            return
         epochs = self._trainings[key].steps
         for epoch in message["epochs"]:
             for trial in self._trials[key]:
@@ -119,6 +125,13 @@ class Scheduler:
         last = message["epochs"][-1]
         self._watch.epoch(key, last, epochs)
         self._progress(key, last["epoch"] / epochs)
+
+    def _reached(self, key: str, step: dict[str, float], steps: int) -> None:
+        """Show the step of a user's program. Past trainings that all had as many steps say how many there are."""
+        steps = steps or (self._past_steps if step["epoch"] <= self._past_steps else 0)
+        self._watch.epoch(key, step, steps)
+        if steps:
+            self._progress(key, min(1.0, step["epoch"] / steps))
 
     def _progress(self, key: str, share: float) -> None:
         self._sum += (share - self._done[key]) * self._work[key]
@@ -185,9 +198,10 @@ class Scheduler:
         The folder of the training counts the attempts that started. This method also counts attempts that died before.
         """
         folder, milestones = self._folder(key), self._trainings[key].milestones
-        self._ends[key].append(attempts.progress_of(folder, milestones))
+        saved = job.newest_checkpoint(self._trainings[key], folder)
+        self._ends[key].append((*attempts.progress_of(folder, milestones), saved))
         same = self._ends[key].count(self._ends[key][-1])
-        return same >= attempts.TRIES or attempts.used_up(folder, self._settings.run, milestones)
+        return same >= attempts.TRIES or attempts.used_up(folder, self._settings.run, milestones, saved)
 
     def _again(self, key: str, status: Status) -> str:
         """Queue a training for a retry within this command. Return a description of the retry; "" without a retry."""

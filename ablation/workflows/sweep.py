@@ -11,6 +11,7 @@ from ablation.analysis.held_out import held_out
 from ablation.analysis.retention import Retention
 from ablation.analysis.study_analysis import collect
 from ablation.engine import attempts, job, pool
+from ablation.engine.cost import PastTrainings, past_trainings
 from ablation.engine.job import JobSettings
 from ablation.errors import AblateError
 from ablation.model.run_summary import RunSummary
@@ -65,14 +66,22 @@ def sweep(checked: CheckedOptions, warm_pool: WarmPool, watch: ProgressListener,
         study_history.note(workspace.study(record.name), options.files)  # before a first record is written
         study.store(workspace)
         code_changes.supersede(workspace, record.name, outdated := study.outdated, watch)
+        missing = checked.missing_of(record, is_stale=bool(outdated))
+        past = _past(workspace, record) if missing else PastTrainings()
         del study  # frees the pixels, which workers map from disk
         with (
-            recorder.Recorder(watch, workspace.study(record.name), _slot_names(options), options.command) as watch,
+            recorder.Recorder(
+                watch,
+                workspace.study(record.name),
+                _slot_names(options),
+                options.command,
+                "epoch" if record.grid.factors.shared == "epochs" else "step",
+                past.seconds,
+            ) as watch,
             _trackers(options, workspace, record, watch) as trackers,
         ):
             interrupts.say = watch.say
-            study_run = StudyRun(workspace, record, Retention(workspace, record), trackers, watch)
-            missing = checked.missing_of(record, is_stale=bool(outdated))
+            study_run = StudyRun(workspace, record, Retention(workspace, record), trackers, watch, past)
             _train(missing, options, warm_pool, study_run, interrupts)
             if interrupts.asked:
                 raise KeyboardInterrupt
@@ -84,6 +93,13 @@ def _slot_names(options: RunOptions) -> list[str]:
     if options.scheduler:
         return []
     return ["inline"] if options.inline else [slot.name for slot in options.used_slots]
+
+
+def _past(workspace: Workspace, record: Record) -> PastTrainings:
+    """Return the past trainings of an experiment that does not estimate its costs itself."""
+    if hasattr(record.experiment, "estimate"):
+        return PastTrainings()
+    return past_trainings(workspace, record.grid.factors.experiment)
 
 
 @contextmanager

@@ -15,7 +15,6 @@ from ablation.store import result
 from ablation.store.examples import Examples
 from ablation.store.result import Result
 from ablation.store.workspace import TrainingFolder, Workspace
-from ablation.study.grid import NOTHING
 from ablation.study.levels import Condition
 from ablation.workflows.run_options import NO_TRACKERS, RunOptions
 from ablation.workflows.run_study import run_study
@@ -95,7 +94,6 @@ def train_rows(
         update={
             "rows": tuple(rows), "labels": (label,) * len(rows), "published": ({},) * len(rows), "reference": 1,
             "seeds": (options.grid.seeds[0] if seed is None else seed,), "comparisons": (), "conflicts": (),
-            "select_on": NOTHING,
         }
     )  # fmt: skip
     one = replace(

@@ -1,12 +1,14 @@
 """Arguments of a command: names in braces, switches, lists, and levels that stay one argument."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ablation.errors import AblateError
 from ablation.experiments.command import arguments
+from ablation.study import study_file
 from ablation.study.experiment_keys import ExperimentKeys
 
 pytestmark = pytest.mark.unit
@@ -28,7 +30,10 @@ def filled(template: str | Sequence[str], levels: dict[str, Any], **more: Any) -
         ("t {lr}{lr} {seed} {threads} {device} {run}", ["t", "0.10.1", "3", "2", "cpu", "abc"]),
         ('sh -c "echo {lr}; exit 0"', ["sh", "-c", "echo 0.1; exit 0"]),
         (["t", "{lr} of {seed}", "a b"], ["t", "0.1 of 3", "a b"]),
-        ("t '{}' {1} {{lr}}", ["t", "{}", "{1}", "{0.1}"]),  # no names: JSON on a command line stays
+        ("t '{}' {1}", ["t", "{}", "{1}"]),  # no names: JSON on a command line stays
+        ("""t '{"a": {"lr": {lr}}}'""", ["t", '{"a": {"lr": 0.1}}']),
+        ("t {{lr}} {{{lr}}} ${{HOME}}/{seed} {{flags}}", ["t", "{lr}", "{0.1}", "${HOME}/3", "{flags}"]),
+        ('t \'{{"a": {{"lr": {lr}}}}}\'', ["t", '{"a": {"lr": 0.1}}']),
     ],
 )
 def test_names_in_braces_are_replaced(template: str | list[str], argv: list[str]):
@@ -102,3 +107,30 @@ def test_unknown_names_are_refused_with_the_nearest():
     """It lists the names that have a value."""
     with pytest.raises(AblateError, match=r"checkpoint: \{foldr\} is unknown; known: seed, folder.*nearest.*folder"):
         arguments.refuse_unknown("{foldr}/x.pt", ["seed", "folder"], "study.toml: experiment.checkpoint")
+
+
+def test_doubled_braces_in_paths_and_in_resume(tmp_path: Path):
+    """They are braces in all that is filled in; a name in them is no name that needs a value."""
+    texts = {"folder": "/f", "checkpoint": "/c"}
+    assert arguments.path("{folder}/{{seed}}-*.ckpt", texts) == "/f/{seed}-*.ckpt"
+    assert arguments.path("{folder}/a}}", texts) == "/f/a}}"
+    assert arguments.names("t {{lr}} {folder}", "") == ["folder"]
+    (tmp_path / "mine.toml").write_text(
+        """
+        [experiment]
+        command = "sh -c 'echo ${{HOME}} {{lr}}' {lr} {folder}"
+        resume = "--resume {checkpoint} {{fold}}"
+        checkpoint = "{folder}/{{step}}-*.ckpt"
+        [experiment.results]
+        file = "{folder}/{{x}}.json"
+        test = { examples = "{folder}/{{y}}.csv" }
+        [one_at_a_time]
+        lr = [1, 2]
+        [fixed]
+        lr = 0
+        """
+    )
+    keys = study_file.read(str(tmp_path / "mine.toml")).experiment_keys
+    assert keys
+    assert arguments.filled(keys.resume, keys, {}, texts, "") == ["--resume", "/c", "{fold}"]
+    assert [arguments.path(path, texts) for path in keys.results.paths] == ["/f/{x}.json", "/f/{y}.csv"]

@@ -10,9 +10,9 @@ import pytest
 
 from ablation.errors import AblateError
 from ablation.experiments.child.log import BoundedLog
-from ablation.experiments.command import results
-from ablation.experiments.command.results import Printed, Results
-from ablation.experiments.commit import diverged
+from ablation.experiments.command import printed, results
+from ablation.experiments.command.printed import Printed
+from ablation.experiments.commit import Results, diverged
 from ablation.study.experiment_keys import ExperimentKeys
 
 pytestmark = pytest.mark.unit
@@ -272,10 +272,10 @@ def test_expressions_are_checked_before_work():
     """A regular expression needs a group."""
     measures = ExperimentKeys.model_validate({"results": {"measures": {"val_x": {"stdout": "x"}}}}).results.measures
     with pytest.raises(AblateError, match=r"f: results.measures.val_x.stdout: 'x' has no group; put the number in"):
-        results.check_expressions(measures, "f: results.measures")
+        printed.check_expressions(measures, "f: results.measures")
     measures = ExperimentKeys.model_validate({"results": {"measures": {"val_x": {"stdout": "("}}}}).results.measures
     with pytest.raises(AblateError, match=r"val_x.stdout: not a regular expression: "):
-        results.check_expressions(measures, "f: results.measures")
+        printed.check_expressions(measures, "f: results.measures")
 
 
 def test_characters_that_end_a_line_in_texts(folder: Path):

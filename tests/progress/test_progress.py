@@ -81,7 +81,7 @@ def test_a_terminal_shows_a_line_a_slot(written: str):
     first, second, whole = shown[-3:]
     assert re.fullmatch(r"cpu:0  rows 2, 5  [━╸╺]+  epoch 2 of 3  val 93\.1 %  1:\d\d left", first)
     assert re.fullmatch(r"cpu:1  row 3 +starting", second)
-    assert re.fullmatch(r"all  [━╸╺]+  1 of 4 trials done, 50 %, 0:\d\d elapsed", whole)
+    assert re.fullmatch(r"all  [━╸╺]+  1 of 4 trials done, 50 %, 0:\d\d elapsed, time left unknown", whole)
 
 
 def test_ends_scroll_above_the_lines_that_stay(written: str):

@@ -417,3 +417,48 @@ def test_a_board_without_trials_says_that_it_starts():
     """Nothing is said of shares and times that are not known."""
     board = Snapshot(study="s", host="h", pid=1, started=0, updated=0)
     assert board.whole(65) == "starting, 1:05 elapsed"
+
+
+def test_past_trainings_say_when_those_without_steps_end(tmp_path: Path, clock: Clock):
+    """A command that shows no step takes as long as its past trainings did; steps are a better witness."""
+    noted = recorder.Recorder(
+        Silent(), StudyFolder(tmp_path / "s"), ["cpu:0", "cpu:1"], unit="step", typical=60.0, clock=clock
+    )
+    noted.trials(0, 0, 6)
+    noted.started("k", "row 1", "cpu:0")
+    noted.epoch("k", {"epoch": 0}, 0)
+    noted.work(0.0)
+    assert noted.snapshot.slots[0].cells(clock.now) == ("cpu:0", "row 1", "running", "", "1:00 left")
+    assert noted.snapshot.ends == clock.now + 180
+    for number in (1, 2):
+        clock.now += 5
+        noted.epoch("k", {"epoch": number, "val_x": 0.25}, 10)
+    assert noted.snapshot.slots[0].cells(clock.now)[2:] == ("step 2 of 10", "val 0.25", "0:40 left")
+    noted.epoch("k", {"epoch": 3}, 0)
+    assert noted.snapshot.slots[0].cells(clock.now)[2:] == ("step 3", "", "0:50 left")
+
+
+def test_without_steps_and_past_trainings_the_end_is_unknown(tmp_path: Path, clock: Clock):
+    """Until a training of this run has ended, whose time is then that of the others."""
+    noted = recorder.Recorder(Silent(), StudyFolder(tmp_path / "s"), ["cpu:0"], unit="step", clock=clock)
+    noted.trials(0, 0, 3)
+    noted.started("k", "row 1", "cpu:0")
+    noted.epoch("k", {"epoch": 0}, 0)
+    noted.work(0.0)
+    assert noted.snapshot.slots[0].cells(clock.now)[2:] == ("running", "", "")
+    assert noted.snapshot.whole(clock.now).endswith("0 of 3 trials done, 0:00 elapsed, time left unknown")
+    clock.now += 20
+    noted.trials(1, 0, 3)
+    noted.ended("k", "done")
+    noted.work(1 / 3)
+    assert noted.snapshot.ends == clock.now + 40
+
+
+def test_trials_are_counted_by_the_files(
+    capsys: pytest.CaptureFixture[str], tiny: tuple[Workspace, Record], holder: "subprocess.Popen[str]"
+):
+    """The snapshot of a run is written every few seconds: its count may be late."""
+    finish(*tiny, {3})
+    lines = said(capsys, "--grid", "tiny.toml")
+    assert lines[0].startswith("tiny: 1 of 4 trials done")
+    assert lines[-1].startswith("all: 1 of 4 trials done")

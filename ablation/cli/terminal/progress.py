@@ -96,8 +96,11 @@ class Verbose(Plain):
 
     def epoch(self, key: str, epoch: dict[str, float], epochs: int) -> None:
         line = self._line(key)
+        if not epoch["epoch"]:
+            return
         metrics = ", ".join(f"{name} {value:.4g}" for name, value in epoch.items() if name not in ("epoch", "time"))
-        self.say(f"{line.label if line else key}: epoch {int(epoch['epoch'])} of {epochs}: {metrics}")
+        position = line.position if line else f"epoch {int(epoch['epoch'])}"
+        self.say(f"{line.label if line else key}: {position}" + (f": {metrics}" if metrics else ""))
 
 
 def _bar(total: float, done: float, width: int) -> RenderableType:
@@ -118,7 +121,10 @@ def _slots(lines: tuple[SlotState, ...], now: float, width: int) -> Table:
         grid.add_column(no_wrap=True, overflow="ellipsis", width=column)
     for line, (name, rows, *words) in zip(lines, cells, strict=True):
         grid.add_row(
-            Text(name), Text(rows), _bar(line.epochs, line.epoch, bar) if line.epoch else "", *map(Text, words)
+            Text(name),
+            Text(rows),
+            _bar(line.epochs, line.epoch, bar) if line.epoch and line.epochs else "",
+            *map(Text, words),
         )
     return grid
 

@@ -65,18 +65,22 @@ class Ended:
     last_lines: Sequence[str] = ()
 
 
-def run(start: Start, on_line: Callable[[str], None], stopping: Callable[[], bool]) -> Ended:
+def run(
+    start: Start, on_line: Callable[[str], None], stopping: Callable[[], bool], look: Callable[[], None] = lambda: None
+) -> Ended:
     """Run a child to its end.
 
     Args:
         start: what to start.
         on_line: receives each line of the output.
         stopping: returns whether the child should end: SIGTERM to its group, and SIGKILL after the grace time.
+        look: is called every LOOK seconds while the child runs.
     """
     start.folder.mkdir(parents=True, exist_ok=True)
     with group(start) as running, BoundedLog(start.log, on_line) as log, _Output(running.process, log) as output:
         asked: float | None = None
         while not running.has_ended(LOOK) and not output.fault:
+            look()
             if asked is None and stopping():
                 asked = time.monotonic()
                 running.signal(signal.SIGTERM)

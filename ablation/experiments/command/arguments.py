@@ -1,4 +1,8 @@
-"""Arguments of a command: its template with the levels of a row, and other values, in place of {names}."""
+"""Arguments of a command: its template with the levels of a row, and other values, in place of {names}.
+
+Single braces around anything but a name stay: {"a": 1} is JSON. In an argument or a path with {{, each {{ and }} stands
+for a brace: ${{HOME}} is ${HOME}. JSON never has {{, so that its }} stay.
+"""
 
 import re
 import shlex
@@ -11,6 +15,7 @@ from ablation.study.experiment_keys import ExperimentKeys, FactorKeys
 from ablation.study.levels import Level
 
 NAME = re.compile(r"\{([A-Za-z_]\w*)\}")
+NAME_OR_BRACES = re.compile(r"\{\{|\}\}|" + NAME.pattern)
 FLAGS, OVERRIDES = "flags", "overrides"  # stand for all factors, as --name=value and as name=value
 OF_TRAINING = ("seed", "folder", "threads", "device", "run")  # values that every training has
 CHECKPOINT = "checkpoint"  # in `resume` alone
@@ -29,7 +34,20 @@ def tokens(template: str | Sequence[str], where: str) -> list[str]:
 
 def names(template: str | Sequence[str], where: str) -> list[str]:
     """Return the names in braces, each once, in their order."""
-    return list(dict.fromkeys(name for token in tokens(template, where) for name in NAME.findall(token)))
+    return list(dict.fromkeys(name for token in tokens(template, where) for name in _names_in(token)))
+
+
+def _pieces(token: str) -> re.Pattern[str]:
+    """Return what is replaced in a token: names, and doubled braces where it has an opening pair."""
+    return NAME_OR_BRACES if "{{" in token else NAME
+
+
+def _names_in(token: str) -> list[str]:
+    return [name for name in _pieces(token).findall(token) if name]
+
+
+def _replaced(token: str, texts: Mapping[str, str]) -> str:
+    return _pieces(token).sub(lambda match: texts[match[1]] if match[1] else match[0][0], token)
 
 
 def reserved(keys: ExperimentKeys) -> set[str]:
@@ -79,8 +97,7 @@ def filled(
         values: values of other names, such as {seed} and {folder}.
         where: beginning of an error message.
     """
-    texts = {name: str(value) for name, value in {**keys.settings, **values}.items()}
-    texts |= {name: shown(level, keys.factors.get(name, FactorKeys())) for name, level in levels.items()}
+    texts = texts_of(keys, levels, values)
     arguments: list[str] = []
     for token in tokens(template, where):
         whole = NAME.fullmatch(token)
@@ -91,13 +108,19 @@ def filled(
         elif whole and (parts := _apart(levels.get(whole[1]), keys.factors.get(whole[1], FactorKeys()))) is not None:
             arguments += parts
         else:
-            arguments.append(NAME.sub(lambda match: texts[match[1]], token))
+            arguments.append(_replaced(token, texts))
     return arguments
 
 
 def path(template: str, texts: Mapping[str, str]) -> str:
     """Return a path with {names} replaced."""
-    return NAME.sub(lambda match: texts[match[1]], template)
+    return _replaced(template, texts)
+
+
+def texts_of(keys: ExperimentKeys, levels: Mapping[str, Level], values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the texts of the names in paths: settings, values of the training, and levels."""
+    texts = {name: str(value) for name, value in {**keys.settings, **values}.items()}
+    return texts | {name: shown(level, keys.factors.get(name, FactorKeys())) for name, level in levels.items()}
 
 
 def refuse_unknown(template: str | Sequence[str], names_with_value: Sequence[str], where: str) -> None:

@@ -30,13 +30,18 @@ NOT_CODE = (
 )  # keys that change no number by themselves
 
 
-def texts(keys: ExperimentKeys) -> dict[str, str]:
+def texts(keys: ExperimentKeys, rule: str = "") -> dict[str, str]:
     """Return path -> text of the code of a command: relative to its folder.
 
     They are the files that Git tracks below the folder, without Git those below it, in languages of scripts; the files
     that the command names, and those of `code`; and the keys of [experiment] that can change a result.
 
-    Raises AblateError where they are too large.
+    Args:
+        keys: keys of [experiment].
+        rule: rule for the step whose numbers count, which is no key of [experiment]; "" for none.
+
+    Raises:
+        AblateError: they are too large.
     """
     folder = Path(keys.cwd)
     paths = [*_scripts(folder), *(path for pattern in keys.code for path in _matching(folder, pattern))]
@@ -53,6 +58,7 @@ def texts(keys: ExperimentKeys) -> dict[str, str]:
             )
         read[name] = content
     stated = keys.model_dump(mode="json", exclude_defaults=True, exclude=set(NOT_CODE))
+    stated |= {"take by": rule} if rule else {}
     return {**read, STATED: json.dumps(stated, indent=1, sort_keys=True) + "\n"}
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from ablation import durations
 from ablation.engine import slots
 from ablation.errors import AblateError
-from ablation.experiments.command import arguments, results
+from ablation.experiments.command import arguments, best_step, printed
 from ablation.measures.measure import Measure
 from ablation.measures.names import split_of
 from ablation.nearest import nearest
@@ -73,6 +73,7 @@ def declared(path: Path, file: StudyKeys) -> Declared:
     splits = {split_of(name)[0] for name in stated.measures}
     located = keys.model_copy(update={"cwd": str((path.parent / keys.cwd).resolve())})
     validates = "val" in splits or stated.val is not None
+    best_step.stated_rule(located, str(file.select_on), file.measures, str(path))
     return Declared(keys.name or _script(keys.command, path), keys.version, model, located, validates)
 
 
@@ -93,7 +94,7 @@ def _check(keys: ExperimentKeys, path: Path, where: str) -> None:
     folder = path.parent / keys.cwd
     if not folder.is_dir():
         raise AblateError(f"{where}.cwd: {folder}: no such folder")
-    results.check_expressions(keys.results.measures, f"{where}.results.measures")
+    printed.check_expressions(keys.results.measures, f"{where}.results.measures")
     for code in keys.ends:
         if not code.isdigit() or int(code) > 255:
             raise AblateError(f"{where}.ends: {code!r} is not allowed; allowed: exit codes from 0 to 255")
@@ -146,7 +147,7 @@ def refuse_unmentioned(keys: ExperimentKeys, grid: Grid) -> None:
 
 def refuse_shared_outputs(keys: ExperimentKeys, used: str) -> None:
     """Raise AblateError for a file of results that trainings on several slots would all write."""
-    shared = [path for path in keys.results.paths if f"{{{arguments.FOLDER}}}" not in path]
+    shared = [path for path in keys.results.paths if arguments.FOLDER not in arguments.names([path], WHERE)]
     if shared and used and len(slots.parse(used, keys.io)) > 1:
         raise AblateError(
             f"[experiment.results]: {shared[0]} is one file for trainings on several slots; write into {{folder}}, or "

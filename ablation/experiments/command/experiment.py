@@ -1,7 +1,6 @@
 """Interface of the command experiment: see experiments/protocol.py. Its factors and measures are a study file's own."""
 
 import contextlib
-import glob
 import json
 import os
 import shlex
@@ -18,10 +17,13 @@ from ablation.errors import AblateError
 from ablation.experiments import input_files
 from ablation.experiments.child import process
 from ablation.experiments.child.process import Ended
-from ablation.experiments.command import arguments, declared_command, mlflow_run, results
+from ablation.experiments.command import arguments, best_step, checkpoints, declared_command, mlflow_run, results
 from ablation.experiments.command import code as code_of_command
+from ablation.experiments.command.best_step import BestStep
 from ablation.experiments.command.declared_command import WHERE, declared
 from ablation.experiments.command.ended import status_of
+from ablation.experiments.command.live_steps import LiveStep, LiveSteps
+from ablation.experiments.command.printed import Printed
 from ablation.experiments.commit import broken_contract, commit, write_diverged
 from ablation.experiments.protocol import Prepared, Request
 from ablation.experiments.user_inputs import UserInputs, diagnostics, examine, observed, of_study
@@ -30,10 +32,20 @@ from ablation.outcomes import Failure, Status
 from ablation.progress.listener import ProgressListener
 from ablation.store import code
 from ablation.store.training import Training as AnyTraining
-from ablation.study.experiment_keys import ExperimentKeys, FactorKeys, MlflowKeys
+from ablation.store.workspace import TrainingFolder
+from ablation.study.experiment_keys import ExperimentKeys, MlflowKeys
 from ablation.study.grid import NOTHING, Grid
 
-__all__ = ["declared", "diagnostics", "examine", "given", "observed", "prepare", "train"]  # beside the constants below
+__all__ = [
+    "declared",
+    "diagnostics",
+    "examine",
+    "given",
+    "observed",
+    "prepare",
+    "saved",
+    "train",
+]  # beside the constants below
 name, version = "command", 1
 measures: Mapping[str, Measure] = {}  # the results' own: see Inputs.measures
 measures_from_results = True
@@ -61,17 +73,22 @@ class Training(AnyTraining):
     """One call of the command.
 
     `keys`: [experiment] of the study file; `cwd` is absolute. `selects_on`: number that selects rows, or "none".
-    `code`: see `Inputs`.
+    `best`: rule for the step whose numbers count; None for the last one. `code`: see `Inputs`.
     """
 
     keys: ExperimentKeys
     selects_on: str = NOTHING
+    best: BestStep | None = None
     code: dict[str, str] = Field(default_factory=dict)
 
 
 def given(grid: Grid) -> dict[str, Any]:
     """Return the fields of `Training` that all trainings of a study share."""
-    return {"keys": grid.experiment_keys, "selects_on": grid.select_on}
+    return {"keys": grid.experiment_keys, "selects_on": grid.select_on, "best": _rule(grid)}
+
+
+def _rule(grid: Grid) -> BestStep | None:
+    return best_step.stated_rule(grid.experiment_keys, grid.select_on, grid.measures, grid.stem)
 
 
 def prepare(request: Request, watch: ProgressListener) -> Prepared:
@@ -82,7 +99,8 @@ def prepare(request: Request, watch: ProgressListener) -> Prepared:
     declared_command.refuse_unmentioned(keys, grid)
     declared_command.refuse_shared_outputs(keys, request.slots)
     line = keys.command if isinstance(keys.command, str) else shlex.join(keys.command or ())
-    texts = code_of_command.texts(keys)
+    rule = _rule(grid)
+    texts = code_of_command.texts(keys, str(rule or ""))
     digests = {path: code.digest(text) for path, text in texts.items()}
     files = input_files.read(keys.inputs, Path(keys.cwd), request.workspace, "[experiment] inputs")
     inputs = Inputs(line=line, code=digests, digests=files.digests, **of_study(grid, earlier))
@@ -91,7 +109,15 @@ def prepare(request: Request, watch: ProgressListener) -> Prepared:
         code.store(request.workspace, texts)
         files.store(request.workspace)
 
-    return Prepared(inputs, notes=files.notes, store=store, code=texts.get)
+    notes = [*files.notes, *([f"Numbers of the step with {rule}, the test's too."] if rule else [])]
+    return Prepared(inputs, notes=notes, store=store, code=texts.get)
+
+
+def saved(training: Training, folder: TrainingFolder) -> str:
+    """Return what identifies the newest checkpoint of the command; "" where there is none from which it resumes."""
+    texts = arguments.texts_of(training.keys, training.condition, _values(training, folder.child))
+    newest = checkpoints.newest(training.keys, texts)
+    return checkpoints.mark(newest) if newest else ""
 
 
 def train(training: Training, run: Run) -> Status | None:
@@ -103,8 +129,7 @@ def train(training: Training, run: Run) -> Status | None:
         raise Failure(Status.FAILED, f"{changed} has changed since this command began; run it again", is_contract=True)
     code.note(run.folder, training.code)
     values = _values(training, folder)
-    texts = {name: str(value) for name, value in {**keys.settings, **values}.items()}
-    texts |= {n: arguments.shown(v, keys.factors.get(n, FactorKeys())) for n, v in training.condition.items()}
+    texts = arguments.texts_of(keys, training.condition, values)
     try:
         results.remove(keys, texts)
     except AblateError as error:
@@ -117,14 +142,26 @@ def train(training: Training, run: Run) -> Status | None:
     variables = mlflow_run.variables(folder) if of_mlflow else {}
     variables |= {**keys.env, "ABLATE_RUN": texts["folder"] + f"/{RUN_FILE}"}
     start = process.Start(argv, Path(keys.cwd), folder, variables, durations.parse("grace", keys.grace), run.lock)
-    printed = results.Printed(keys.results.measures)
-    ended = process.run(start, printed.read, run.stopping)
+    printed = Printed(keys.results.measures)
+    ended = process.run(start, printed.read, run.stopping, _live_steps(training, run, texts, printed).look)
     status = status_of(ended, keys, start.log)
     if status is Status.DONE:
         return _commit(training, run, texts, printed, ended)
     if status is Status.DIVERGED:
         return write_diverged(run, training.steps, f"the command ended with exit code {ended.code}")
     return status
+
+
+def _live_steps(training: Training, run: Run, texts: Mapping[str, str], printed: Printed) -> LiveSteps:
+    """Return the steps of a command while it runs, which are reported to the orchestrator."""
+    keys = training.keys
+
+    def report(step: LiveStep) -> None:
+        run.reach(step.number, step.total, step.numbers)
+
+    file = Path(keys.results.file)
+    path = results.located(keys.results.file, keys, texts) if file.suffix in (".jsonl", ".csv") else None
+    return LiveSteps(keys, path, printed, {**keys.settings, **dict(training.condition)}, report)
 
 
 def _values(training: Training, folder: Path) -> dict[str, Any]:
@@ -137,21 +174,17 @@ def _values(training: Training, folder: Path) -> dict[str, Any]:
 def _resume(training: Training, values: Mapping[str, Any], texts: Mapping[str, str]) -> list[str]:
     """Return the arguments that resume a command from its newest checkpoint; [] where there is none."""
     keys = training.keys
-    if not keys.resume or not keys.checkpoint:
+    if (newest := checkpoints.newest(keys, texts)) is None:
         return []
-    paths = glob.glob(str(Path(keys.cwd) / arguments.path(keys.checkpoint, texts)))
-    if not paths:
-        return []
-    newest = max(paths, key=lambda path: os.stat(path).st_mtime_ns)
     more = {**values, arguments.CHECKPOINT: newest}
     return arguments.filled(keys.resume, keys, training.condition, more, "[experiment] resume")
 
 
-def _commit(training: Training, run: Run, texts: Mapping[str, str], printed: results.Printed, ended: Ended) -> Status:
+def _commit(training: Training, run: Run, texts: Mapping[str, str], printed: Printed, ended: Ended) -> Status:
     """Check what a command has written, and store it."""
     keys = training.keys
     try:
-        taken = results.read(keys, texts, printed)
+        taken = results.read(keys, texts, printed, training.best)
         status = commit(run, taken, keys, training.selects_on, training.steps, ended.memory)
     except (AblateError, ValueError) as error:
         raise broken_contract(error) from None
