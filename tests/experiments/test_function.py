@@ -95,7 +95,8 @@ class Place:
 
     def train(
         self, source: str, levels: dict[str, Any] | None = None, asks: Callable[[], bool] = lambda: False,
-        milestones: tuple[int, ...] = (1,), keep: str = "selected", **keys: Any,
+        milestones: tuple[int, ...] = (1,), keep: str = "selected", run: str = "", channel: Channel | None = None,
+        **keys: Any,
     ) -> JobOutcome[None]:  # fmt: skip
         """Run `train` of a file with this source."""
         file = self.root / "mine.py"
@@ -106,8 +107,8 @@ class Place:
             key="one", plugin="function", experiment="t", version=1, condition=levels or {}, defaults={}, seed=3,
             milestones=milestones, keys=parsed, shared=parsed.shares,
         )  # fmt: skip
-        arguments = (self.root / "runs", training, JobSettings(str(id(training)), keep))
-        return pool.outcome(job.train, arguments, Channel(asks))
+        arguments = (self.root / "runs", training, JobSettings(run or str(id(training)), keep))
+        return pool.outcome(job.train, arguments, channel or Channel(asks))
 
 
 @pytest.fixture
@@ -493,3 +494,30 @@ def test_a_training_of_a_dead_worker_leaves_no_process(place: Place) -> None:
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     until(lambda: not is_running(int(on.read_text())))
+
+
+def test_steps_are_reported_while_the_function_runs(place: Place) -> None:
+    """The progress line knows the step, how many there are, and its numbers, none of them on test."""
+    source = LOOP.replace("run.report(", "__import__('time').sleep(0.3); run.report(")
+    channel = Channel()
+    assert place.train(source, channel=channel).status is Status.DONE
+    steps = [report["step"] for report in channel.reports]
+    assert [report["steps"] for report in channel.reports] == [6] * len(steps)
+    assert steps[0].keys() == {"epoch", "loss", "time"}
+    assert [step["epoch"] for step in steps] == sorted({step["epoch"] for step in steps})
+
+
+def test_a_training_that_gets_further_has_new_attempts(place: Place) -> None:
+    """Five kills, each after a new checkpoint: none of them uses up the three attempts of one command."""
+    for step in range(1, 6):
+        (place.root / f"die-{step}").touch()
+        assert place.train(LOOP, run="one").status is Status.OUT_OF_MEMORY
+    assert place.train(LOOP, run="one").status is Status.DONE
+    assert place.steps == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_training_that_stays_uses_up_its_attempts(place: Place) -> None:
+    """Three deaths without progress are enough."""
+    source = "import os\ndef train():\n    os.kill(os.getpid(), 9)\n"
+    statuses = [place.train(source, run="one").status for _ in range(4)]
+    assert statuses == [Status.OUT_OF_MEMORY] * 3 + [Status.KILLED]

@@ -26,15 +26,26 @@ from ablation.outcomes import Failure, Status
 from ablation.progress.listener import ProgressListener
 from ablation.store import code, promises
 from ablation.store.training import Training as AnyTraining
+from ablation.store.workspace import TrainingFolder
 from ablation.study.experiment_keys import ExperimentKeys
 from ablation.study.grid import NOTHING, Grid
 
-__all__ = ["declared", "diagnostics", "examine", "given", "observed", "prepare", "train"]  # beside the constants below
+__all__ = [
+    "declared",
+    "diagnostics",
+    "examine",
+    "given",
+    "observed",
+    "prepare",
+    "saved",
+    "train",
+]  # beside the constants below
 name, version = "function", 1
 measures: Mapping[str, Measure] = {}  # the results' own: see UserInputs.measures
 measures_from_results = True
 pages = str(Path(__file__).parents[1] / "pages")
 varies = "what the function does with its seed"
+kept = "output"
 KEPT = "kept"  # value of `process`: one process runs several trainings
 
 
@@ -127,6 +138,11 @@ def _refuse_wrong_sharing(request: Request, texts: Mapping[str, str]) -> None:
         )
 
 
+def saved(training: Training, folder: TrainingFolder) -> str:
+    """Return what identifies the progress that a new attempt starts from: the newest checkpoint, and the answers."""
+    return raw_files.progress(folder.child)
+
+
 SESSIONS = Sessions()
 atexit.register(SESSIONS.close)
 
@@ -135,6 +151,7 @@ def train(training: Training, run: Run) -> Status | None:
     """Run the function in a child, and store its results as they come."""
     keys, folder = training.keys, run.folder.child
     folder.mkdir(parents=True, exist_ok=True)
+    run.folder.deleted.unlink(missing_ok=True)
     _refuse_changed_code(keys, training.code)
     raw_files.prepare(folder, _job(training, run))
     program = Program(keys.function, keys.python, keys.cwd, tuple(sorted(keys.env.items())), _limits())
@@ -169,7 +186,7 @@ def _run(training: Training, run: Run, session: Session) -> End:
     with BoundedLog(folder / "log", lambda line: None) as log:
         if keys.process != KEPT and slots.device() == "cpu":
             SESSIONS.start_ahead(session.program)
-        end = session.run(job, Listener(log, store, run.stopping))
+        end = session.run(job, Listener(log, store, run.stopping, run.reach))
     return end if end.status else End("", end.asked, end.code, {"last_lines": list(log.last_lines)})
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from ablation.store.files import read_json
 SPLITS = ("val", "test")
 LARGEST = 4 << 30  # bytes of a file of examples
 STEP = "step"
+CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 
 
 def prepare(folder: Path, job: Mapping[str, Any]) -> None:
@@ -33,6 +35,13 @@ def _delete(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def progress(folder: Path) -> str:
+    """Return a text that changes with the newest checkpoint, and with the number of answers; "" without any."""
+    steps = [int(match[1]) for path in folder.glob("checkpoint-*") if (match := CHECKPOINT.fullmatch(path.name))]
+    sizes = [path.stat().st_size for path in sorted(folder.glob("answers-*.jsonl"))]
+    return json.dumps([max(steps, default=0), *sizes]) if steps or sizes else ""
 
 
 def read(folder: Path, step: int, is_shared: bool) -> tuple[int, Results]:

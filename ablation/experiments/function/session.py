@@ -59,14 +59,14 @@ class Listener:
     """Receivers of what a training gives while it runs.
 
     `log`: its output. `result`: called with the step of each raw result; returns whether the training goes on.
-    `stopping`: returns whether it should stop.
-    `looked`: called several times a second.
+    `stopping`: returns whether it should stop. `reached`: called with the current step, the number of all steps (0
+    where unknown), and numbers of the step.
     """
 
     log: BoundedLog
     result: Callable[[int], bool]
     stopping: Callable[[], bool]
-    looked: Callable[[], None] = lambda: None
+    reached: Callable[[int, int, dict[str, float]], None] = lambda step, steps, numbers: None
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,8 @@ class Session:
             for message in self._taken():
                 if "result" in message and not listener.result(int(message["result"])):
                     return End(Status.DIVERGED.value, asked is not None)
+                if "step" in message and "ended" not in message:
+                    listener.reached(int(message["step"]), int(message["steps"]), dict(message["numbers"]))
                 if "ended" in message:
                     self._drain(listener, 0)
                     stop.unlink(missing_ok=True)
@@ -129,7 +131,6 @@ class Session:
             if has_ended:
                 self._drain(listener, DRAINED)
                 return End("", asked is not None, self._exit_code())
-            listener.looked()
             if asked is None and listener.stopping():
                 asked = time.monotonic()
                 stop.touch()

@@ -8,13 +8,14 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import Any, NoReturn
 
 from . import bridges, checkpoints, files, returned
 from .errors import ContractError, Diverged, Interrupted
 from .seeding import Seeding
 
+SEND = 0.5  # seconds between two messages about a step
 LOOK = 0.2  # seconds between two looks for the file that asks to stop
 NO_CHECKPOINT = 1 << 62
 
@@ -38,9 +39,10 @@ class Run:
         self._checkpoints: checkpoints.Checkpoints | None = None
         self._start, self._step, self._last = 0, 0, 0
         self._answers: dict[str, dict[str, dict[str, Any]]] = {}
-        self._answering, self._expected, self._loops = "", "", 0
+        self._answering, self._expected, self._n_items, self._loops = "", "", 0, 0
         self._asked, self._looked, self._stop = False, 0.0, os.path.join(self._child, "stop")
         self._notify = notify
+        self._sent = 0.0  # time of the last message about a step
         self._given: set[int] = set()  # steps whose results this process has written
 
     # -- steps and state
@@ -146,9 +148,18 @@ class Run:
             entry[name] = float(value)
         with open(os.path.join(self._child, "steps.jsonl"), "a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
+        self._send_step(
+            step, self._last, {k: v for k, v in entry.items() if k not in ("step", "time") and math.isfinite(v)}
+        )
         wrong = [name for name in numbers if "loss" in name.split("_") and not math.isfinite(entry[name])]
         if wrong:
             raise Diverged(f"{wrong[0]} is {entry[wrong[0]]} at step {step}")
+
+    def _send_step(self, step: int, steps: int, numbers: dict[str, float]) -> None:
+        """Send the current step to the worker, not more often than a person could read it."""
+        if time.monotonic() - self._sent > SEND:
+            self._sent = time.monotonic()
+            self._notify({"step": step, "steps": steps, "numbers": numbers})
 
     def result(self, **given: Any) -> None:
         """Give the result of a milestone: val={...} and test={...} of columns or numbers, and further numbers.
@@ -196,6 +207,7 @@ class Run:
         of_split = self._answers.setdefault(split, {})
         of_split.update({str(line.pop("id")): line for line in files.read_lines(path)})
         self._answering = split
+        self._n_items = len(items) if isinstance(items, Sized) else 0
         for position, item in enumerate(items):
             name = str(_id_of(item, position, id))
             self._expected = name
@@ -216,6 +228,7 @@ class Run:
         with open(os.path.join(self._child, f"answers-{split}.jsonl"), "a", encoding="utf-8") as file:
             file.write(json.dumps({**line, "id": name}) + "\n")
         self._answers[split][name] = line
+        self._send_step(len(self._answers[split]), self._n_items, {})
 
     def _with_answers(self, given: Any) -> Any:
         """Return a result with the answers as columns of their split, sorted by id."""
