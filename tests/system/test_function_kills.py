@@ -1,0 +1,97 @@
+"""Functions whose processes are killed, fresh and kept: as for commands, and bit for bit."""
+
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import in_process, until
+from killed_sweep import ALL, COMMAND, KILLS, NOTES, VICTIMS, Sweep, killed
+
+STEPS = 30 if ALL else 12
+TRAININGS = 4  # of 8 trials
+INTERVAL = 1.2  # seconds between two checkpoints, and one step
+SECONDS = 0.1  # of a step
+WORK = f"""
+{NOTES}
+import json, random
+HERE = pathlib.Path(__file__).parent
+
+def train(run, *, width: int = 1, epochs: int = {STEPS}):
+    state = {{"step": 0, "total": 0.0}}
+    run.state(
+        lambda path: pathlib.Path(path).write_text(json.dumps(state)),
+        lambda path: state.update(json.loads(pathlib.Path(path).read_text())),
+    )
+    name = f"{{width}}-{{run.seed}}"
+    sleeper = begin(HERE / "noted", name, state["step"] + 1)
+    for step in run.steps(epochs):
+        time.sleep({SECONDS})
+        note(HERE / "noted", name, f"step {{step}}")
+        state.update(step=step, total=state["total"] + width * random.random())
+        run.report(loss=state["total"])
+        if run.milestone:
+            run.result(val={{"score": state["total"]}}, test={{"score": -state["total"]}})
+    note(HERE / "noted", name, "end")
+    sleeper.kill()
+    sleeper.wait()
+"""
+STUDY = f"""
+select_on = "val_score"
+seeds = [0, 1]
+[experiment]
+function = "work.py:train"
+process = "PROCESS"
+shares = "epochs"
+[measures]
+score = {{ best = "high" }}
+[factorial]
+width = [1, 2]
+epochs = [{STEPS // 2}, {STEPS}]
+"""
+
+
+def prepare(place: Path, process: str) -> Path:
+    (place / "noted").mkdir()
+    (place / "work.py").write_text(WORK)
+    (place / "mine.toml").write_text(STUDY.replace("PROCESS", process))
+    return place
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The table of the same study that nobody disturbed."""
+    place = prepare(tmp_path_factory.mktemp("undisturbed"), "fresh")
+    done = in_process(*COMMAND, "--inline", cwd=place)
+    assert done.returncode == 0, done.stderr
+    return (place / "runs/mine/table.csv").read_bytes()
+
+
+def children(sweep: Sweep) -> list[psutil.Process]:
+    """The processes that run the function: the parents of its own child."""
+    return [parent for one in sweep.processes() if one.name() == "sleep" and (parent := one.parent())]
+
+
+OF_FUNCTIONS = {"child": children, **VICTIMS}
+TOGETHER = [[role] for role in OF_FUNCTIONS] if ALL else [list(OF_FUNCTIONS)]
+
+
+@pytest.mark.parametrize("roles", TOGETHER, ids="-".join)
+@pytest.mark.parametrize("process", ["fresh", "kept"])
+def test_processes_that_are_killed(tmp_path: Path, undisturbed: bytes, process: str, roles: list[str]) -> None:
+    """The table equals the undisturbed one, byte for byte, and at most one checkpoint interval is repeated a kill."""
+    sweep = Sweep(prepare(tmp_path, process))
+    kills = killed(sweep, roles * KILLS, OF_FUNCTIONS)
+    starts, steps, ends = (len(sweep.lines(word)) for word in ("start", "step", "end"))
+    print(
+        f"{process}, {', '.join(roles)}: {kills} kills, {sweep.runs} runs; repeated: {starts - TRAININGS} starts, "
+        f"{steps - TRAININGS * STEPS} steps, {ends - TRAININGS} ends"
+    )
+    assert kills > 0
+    assert not sweep.lines("twice")
+    until(lambda: not sweep.processes(), 30)
+    assert (tmp_path / "runs/mine/table.csv").read_bytes() == undisturbed
+    assert len({line.split()[0] for line in sweep.lines("end")}) == TRAININGS
+    assert (
+        steps - TRAININGS * STEPS <= 2 * kills * INTERVAL / SECONDS
+    )  # a worker's death ends one training on each slot
+    assert not list(tmp_path.glob("runs/trained/*/failure.json"))
