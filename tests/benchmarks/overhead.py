@@ -1,11 +1,12 @@
-"""What a trial costs that does nothing: a command of a fresh process, beside loops that people write by hand.
+"""Cost of a trial that does nothing: a command or a function, beside loops that people write by hand.
 
     python tests/benchmarks/overhead.py [--trials 300]
 
 Each trial starts one interpreter, which writes one number into a file of its own. floor: the same processes one after
 the other, without anything around them. `inline` runs them one after the other in the foreground, `workers` on two
-slots. start, table: what of it a second start takes, which has nothing to do but the table of all rows; the columns
-before it are without. Ray Tune takes part where it is installed.
+slots. `function`: a function that returns the number, in a fresh process each, and in a kept one. start, table: what of
+it a second start takes, which has nothing to do but the table of all rows; the columns before it are without. Ray Tune
+takes part where it is installed.
 """
 
 import argparse
@@ -24,15 +25,23 @@ import optuna
 
 WRITE = "import sys; open(sys.argv[1] + '/metrics.json', 'w').write('{\"val_score\": ' + sys.argv[2] + '}')"
 PYTHON = (sys.executable, "-I", "-S")
-STUDY = """
-select_on = "val_score"
-[experiment]
+COMMAND = """
 command = {command}
-name = "nothing"
 [experiment.factors]
 level = {{ default = 1, from = 1 }}
 [experiment.results]
 file = "{{folder}}/metrics.json"
+"""
+FUNCTION = """
+function = "nothing.py:train"
+process = "{process}"
+"""
+TRAIN = "def train(*, level: int = 1):\n    return {'val_score': float(level)}\n"
+STUDY = """
+select_on = "val_score"
+[experiment]
+name = "nothing"
+{experiment}
 [measures]
 score = {{ best = "high" }}
 [factorial]
@@ -76,12 +85,16 @@ def _ray(place: Path, trials: int) -> float:
     return 0.0
 
 
-def _ablate(*options: str) -> Callable[[Path, int], float]:
+def _ablate(process: str, *options: str) -> Callable[[Path, int], float]:
+    """Return a loop of a command, or of a function in a "fresh" or "kept" process. `options`: of `ablate run`."""
+
     def run(place: Path, trials: int) -> float:
         command = [*PYTHON, str(place / "write.py"), "{folder}", "{level}"]
         levels = list(range(1, trials + 1))
-        (place / "many.toml").write_text(STUDY.format(command=json.dumps(command), levels=levels))
-        workspace = place / "-".join(("runs", *options)).replace(":", "")
+        experiment = FUNCTION.format(process=process) if process else COMMAND.format(command=json.dumps(command))
+        (place / "nothing.py").write_text(TRAIN)
+        (place / "many.toml").write_text(STUDY.format(experiment=experiment, levels=levels))
+        workspace = place / "-".join(("runs", process, *options)).replace(":", "")
         more = ["--workspace", str(workspace), "--trackers", "none", "--quiet", *options]
         command_line = [sys.executable, "-m", "ablation", "run", "many.toml", *more]
         subprocess.run(command_line, cwd=place, check=True)
@@ -98,7 +111,8 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=300)
     trials = parser.parse_args().trials
     loops = {
-        "floor": _floor, "ablate, inline": _ablate("--inline"), "ablate, workers": _ablate("--slots", "cpu:2"),
+        "floor": _floor, "ablate, inline": _ablate("", "--inline"), "ablate, workers": _ablate("", "--slots", "cpu:2"),
+        "function, fresh": _ablate("fresh", "--inline"), "function, kept": _ablate("kept", "--inline"),
         "joblib, 2 jobs": _joblib, "Optuna, SQLite": _optuna,
     }  # fmt: skip
     if importlib.util.find_spec("ray"):
