@@ -1,6 +1,6 @@
 """Sources with a line for each example of a run: the columns of each run's examples."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -8,6 +8,7 @@ import pandas as pd
 
 from ablation.errors import AblateError
 from ablation.measures import class_columns, from_columns, repeats
+from ablation.measures.class_columns import PREFIX
 from ablation.sources.cells import is_missing, reads_as_number
 from ablation.sources.runs import Runs
 
@@ -110,7 +111,16 @@ def coded(of_runs: Sequence[Columns], task: str, where: str, by_label: bool = Fa
         of_runs = [class_columns.coded(columns, names, where) for columns in of_runs]
         joined = {name: np.concatenate([columns[name] for columns in of_runs]) for name in of_runs[0]}
     from_columns.measures_of(joined, {}, task, where)  # raises an error where columns do not fit
-    return list(of_runs), Kinds(task, {name: _few(name, array) for name, array in joined.items() if name != "id"})
+    return list(of_runs), Kinds(task, dict(line for name, array in joined.items() for line in _lines(name, array)))
+
+
+def _lines(name: str, array: np.ndarray) -> Iterator[tuple[str, list[float]]]:
+    """Yield the lines of a column: one for each class of a column of probabilities (N, K), none of the ids."""
+    if name == "probability" and array.ndim == 2:
+        n_classes = array.shape[1]
+        yield from ((f"{PREFIX}{place}", [1 / n_classes] * 2) for place in range(n_classes))
+    elif name != "id":
+        yield name, _few(name, array)
 
 
 def _few(name: str, array: np.ndarray) -> list[float]:

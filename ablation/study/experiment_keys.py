@@ -125,6 +125,9 @@ class ExperimentKeys(BaseModel):
         default_factory=dict, description='a table: exit code = "diverged", "interrupted", "out of memory", "failed"'
     )
     io: bool = Field(default=False, description="true where trials wait for answers: slots may exceed the cores")
+    artifacts: list[str] = Field(
+        default_factory=list, description="a list of patterns of files in {folder}, as in plots/*.png"
+    )
     env: dict[str, str] = Field(default_factory=dict, description="a table: variable = a string")
     settings: dict[str, str | int | float | bool] = Field(
         default_factory=dict, description="a table: name = a value of the command that is no factor"

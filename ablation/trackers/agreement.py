@@ -29,6 +29,9 @@ class Agreement:
             "warnings": published.warnings,
             "results": {self.record.trial_key(t): vars(result) for t, result in study.results.items() if result},
             "tests": {self.record.trial_key(t): values for t, values in tests.scores.items()} if tests else {},
+            "artifacts": {
+                self.record.trial_key(t): [a.stamp for a in files] for t, files in published.artifacts.items()
+            },
             "evaluations": [(e.name, e.measured, e.scores) for e in study.elsewhere],
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()

@@ -9,7 +9,7 @@ PARENT = ""  # key of the parent run, which stands for the study
 
 Message = dict[str, Any]
 
-KINDS = ("abandoned", "run", "metrics", "text", "end")  # kinds of messages
+KINDS = ("abandoned", "run", "metrics", "text", "file", "end")  # kinds of messages
 
 
 def run(
@@ -69,6 +69,11 @@ def metrics(key: str, time: float, step: int, values: dict[str, float]) -> Messa
 def text(key: str, file: str, content: str) -> Message:
     """Return the message that stores a text file as an artifact of a run."""
     return {"kind": "text", "key": key, "file": file, "content": content}
+
+
+def file(key: str, name: str, path: str) -> Message:
+    """Return the message that stores a file as an artifact of a run: `name` with folders, `path` on this machine."""
+    return {"kind": "file", "key": key, "name": name, "path": path}
 
 
 def end(key: str, time: float, status: str, state: str = "", tags: dict[str, str] | None = None) -> Message:

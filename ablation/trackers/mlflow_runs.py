@@ -124,8 +124,8 @@ class MlflowRuns:
     def _send_missing(self, states: Mapping[str, str], published: Published, tests: HeldOutScores | None) -> None:
         for trial, result in published.study.results.items():
             key = self._record.trial_key(trial)
-            if result and states.get(key) != self._state(trial, result, tests):
-                self._tell(*self._trial_messages(trial, key, result, tests, published.confusion_page))
+            if result and states.get(key) != self._state(trial, result, tests, published):
+                self._tell(*self._trial_messages(trial, key, result, tests, published))
 
     def _send_study(self, states: Mapping[str, str], published: Published, status: str) -> None:
         """Send the parent run. The dated report is sent only when another file has changed."""
@@ -165,7 +165,7 @@ class MlflowRuns:
         return make_page(f"{run_name(self._record, trial)}: test", self._record.inputs.classes, counts.tolist())
 
     def _trial_messages(
-        self, trial: Trial, key: str, result: Result, tests: HeldOutScores | None, make_page: MakePage
+        self, trial: Trial, key: str, result: Result, tests: HeldOutScores | None, published: Published
     ) -> Iterator[Message]:
         """Yield all messages of one finished trial. The last message contains the digest of all of them."""
         *messages, end = self._ending(key, result)
@@ -178,16 +178,20 @@ class MlflowRuns:
             if self._record.inputs.classes:
                 columns = tests.opened(trial, result).columns
                 yield mlflow_messages.text(
-                    key, CONFUSION, self._page(make_page, trial, columns["label"], columns["predicted"])
+                    key, CONFUSION, self._page(published.confusion_page, trial, columns["label"], columns["predicted"])
                 )
+        for artifact in published.artifacts.get(trial, ()):
+            yield mlflow_messages.file(key, artifact.name, str(artifact.path))
         tags = {**end["tags"], "ablate.selected": str(self._is_selected(trial, tests))}
-        yield {**end, "state": self._state(trial, result, tests), "tags": tags}
+        yield {**end, "state": self._state(trial, result, tests, published), "tags": tags}
 
-    def _state(self, trial: Trial, result: Result, tests: HeldOutScores | None) -> str:
+    def _state(self, trial: Trial, result: Result, tests: HeldOutScores | None, published: Published) -> str:
         """Return a digest of everything that is sent to MLflow for a trial."""
         content: dict[str, Any] = {"result": vars(result), "row": trial.row}
         if tests and trial in tests.scores:
             content |= {"test": tests.scores[trial], "selected": self._is_selected(trial, tests)}
+        if files := published.artifacts.get(trial, ()):
+            content |= {"artifacts": [artifact.stamp for artifact in files]}
         return _digest(content)
 
     def close(self, drain: float = math.inf) -> int:

@@ -9,7 +9,7 @@ import re
 import shlex
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -32,6 +32,7 @@ from ablation.trackers.databases import is_database_error, sqlite_url
 from ablation.trackers.mlflow_messages import KEY, KINDS, NAME, PARAM, PARENT, TAG, Message, is_lost
 from ablation.urls import first_line, masked, with_driver
 
+FILES = "files"  # folder of a run's artifacts with the files of its training
 EXPERIMENT = "ablate"
 STUDY, TRIAL, STATE = "ablate.study", "ablate.trial", "ablate.state"
 FINAL = {
@@ -144,6 +145,7 @@ class Sender:
         self.experiment = self._find_experiment(artifacts)
         self.runs: dict[str, str] = {}  # key -> MLflow's id
         self.states: dict[str, str] = {}
+        self._incomplete: set[str] = set()  # keys of runs of which a file is gone
         self.handled = 0  # number of messages, so that a waiting thread sees progress
         for tracked_run in self._children():
             tags = tracked_run.data.tags
@@ -206,10 +208,15 @@ class Sender:
                 )
                 continue
             self._send_points(key, points.pop(key, []))
-            send = {"abandoned": self._abandoned, "run": self._run, "text": self._text, "end": self._end}
-            send[message["kind"]](message)
+            self._apply(message)
         for key, remaining in points.items():
             self._send_points(key, remaining)
+
+    def _apply(self, message: Message) -> None:
+        apply = {
+            "abandoned": self._abandoned, "run": self._run, "text": self._text, "file": self._file, "end": self._end,
+        }  # fmt: skip
+        apply[message["kind"]](message)
 
     def _send_points(self, key: str, points: list[Metric]) -> None:
         for i in range(0, len(points), 1000):  # MLflow's limit for one call
@@ -242,11 +249,21 @@ class Sender:
     def _text(self, message: Message) -> None:
         self._client.log_text(self.runs[message["key"]], message["content"], message["file"])
 
+    def _file(self, message: Message) -> None:
+        """Send a file. Where it is gone, the run counts as incomplete, so that the run is sent again later."""
+        folder = PurePosixPath(FILES, message["name"]).parent
+        try:
+            self._client.log_artifact(self.runs[message["key"]], message["path"], str(folder))
+        except FileNotFoundError:
+            self._incomplete.add(message["key"])
+
     def _end(self, message: Message) -> None:
-        run_id = self.runs[message["key"]]
+        key, run_id = message["key"], self.runs[message["key"]]
         self._client.set_terminated(run_id, message["status"], message["time"])
-        self._client.log_batch(run_id, tags=_tags({**message["tags"], STATE: message["state"]}))
-        self.states[message["key"]] = message["state"]
+        state = "" if key in self._incomplete else message["state"]
+        self._incomplete.discard(key)
+        self._client.log_batch(run_id, tags=_tags({**message["tags"], STATE: state}))
+        self.states[key] = state
 
 
 CONNECTING = threading.Lock()  # so that the tables of a new database are created once

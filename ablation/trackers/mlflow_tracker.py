@@ -151,6 +151,6 @@ class Tracker:
 
 def _described(message: Message) -> str:
     """Return a description of a message for users."""
-    kinds = {"run": "a run", "metrics": "metrics", "text": "a file", "end": "the end of a run"}
+    kinds = {"run": "a run", "metrics": "metrics", "text": "a file", "file": "a file", "end": "the end of a run"}
     name = message.get("name") or message.get("file") or ", ".join(message.get("values", {}))
     return kinds.get(message["kind"], "a line of the outbox") + (f" ({name[:60]})" if name else "")

@@ -52,6 +52,8 @@ def adopt(workspace: Workspace, grid: Grid, levels: Mapping[str, Level]) -> list
         AblateError: a factor cannot be adopted, or two trainings would have the same levels; nothing is changed then.
     """
     _refuse_factors(grid.factors, levels)
+    if not workspace.root.is_dir():
+        raise AblateError(f"--workspace {workspace.root}: no such folder")
     with workspace.lock():
         adopted = list(_adopted(workspace, grid, levels))
         _refuse_doubles(workspace, adopted)
@@ -100,8 +102,7 @@ def _adopted(workspace: Workspace, grid: Grid, levels: Mapping[str, Level]) -> I
 
 def _is_of(schema: Schema, description: Mapping[str, Any]) -> bool:
     """Return whether a training is of this experiment and version, without a factor that the experiment has lost."""
-    identity = [description.get(name) for name in ("plugin", "experiment", "version")]
-    is_same = identity == [schema.plugin, schema.experiment, schema.version]
+    is_same = [description.get(name) for name in ("experiment", "version")] == [schema.experiment, schema.version]
     return is_same and set(description.get("condition", ())) <= set(schema.names)
 
 

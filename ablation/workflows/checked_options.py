@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ablation.engine import plan
+from ablation.errors import AblateError
 from ablation.store import record as records
 from ablation.store.record import Record
 from ablation.store.upgrade import opened
@@ -45,6 +46,7 @@ def checked(options: RunOptions, say: Callable[[str], None]) -> CheckedOptions:
     """
     check_name(options.name)
     _check_trackers(options)
+    _check_artifacts(options)
     if refuse := getattr(options.experiment, "check", None):
         refuse(options.request())
     workspace = opened(options.workspace, say)
@@ -53,6 +55,16 @@ def checked(options: RunOptions, say: Callable[[str], None]) -> CheckedOptions:
     is_same = old is not None and old.grid == grid
     missing = tuple(plan.missing(workspace, old, grid.trials(), options.retry)) if old and is_same else None
     return CheckedOptions(options, workspace, old, missing)
+
+
+def _check_artifacts(options: RunOptions) -> None:
+    """Raise AblateError where files are to be sent to MLflow, and deleted before a row is selected."""
+    keys = options.grid.experiment_keys
+    if keys and keys.artifacts and options.keep == "none" and options.trackers != NO_TRACKERS:
+        raise AblateError(
+            "--keep none deletes the files that [experiment] artifacts names before they can be sent to MLflow; leave "
+            "one of the two out, or pass --trackers none"
+        )
 
 
 def _check_trackers(options: RunOptions) -> None:

@@ -225,7 +225,7 @@ def _conclude(study: StudyRun, trained: int) -> RunSummary:
     getattr(record.experiment, "inspect", lambda workspace, record: None)(workspace, record)
     drawing = build(workspace, record, results, sealed, RenderOptions(importances=importances))
     write(workspace, drawing)
-    study.trackers.agree(for_trackers(drawing), held_out(workspace, drawing.study))
+    study.trackers.agree(for_trackers(drawing, workspace, study.watch.say), held_out(workspace, drawing.study))
     return summarize(workspace, drawing, trained)
 
 

@@ -66,7 +66,7 @@ def sync(
     databases.refuse_foreign_storage(workspace, storage)
     workspace.refuse_locked()
     with workspace.lock(), local_copies(workspace, say) as local:
-        drawing, content = _content(workspace, name)
+        drawing, content = _content(workspace, name, say)
         record = drawing.study.record
         optuna = OptunaClient(record, open_study(storage, local, record, say))
         optuna.agree(*content)
@@ -80,14 +80,14 @@ def sync_mlflow(workspace: Workspace, name: str, uri: str | None) -> Synced:
     databases.refuse_foreign_tracking(workspace, uri)
     workspace.refuse_locked()
     with workspace.lock(), local_copies(workspace, lambda text: None) as local:
-        drawing, content = _content(workspace, name)
+        drawing, content = _content(workspace, name, lambda text: None)
         return _send_to_mlflow(local, drawing.study.record, uri, content)
 
 
-def _content(workspace: Workspace, name: str) -> tuple[Report, Content]:
+def _content(workspace: Workspace, name: str, say: Callable[[str], None]) -> tuple[Report, Content]:
     """Return a study rendered from its files, and what trackers are sent of it."""
     drawing = build.rebuild(workspace, name, RenderOptions(importances=importances))
-    return drawing, (for_trackers(drawing), held_out(workspace, drawing.study))
+    return drawing, (for_trackers(drawing, workspace, say), held_out(workspace, drawing.study))
 
 
 def _send_to_mlflow(workspace: Workspace, record: Record, uri: str | None, content: Content) -> Synced:

@@ -17,8 +17,9 @@ from ablation.experiments.keras_head import experiment, inputs
 from ablation.experiments.keras_head.factors import HeadFactors
 from ablation.store.record import training_id
 from ablation.store.workspace import Workspace
-from ablation.study import levels
+from ablation.study import levels, study_file
 from ablation.study.levels import Condition, Schema, schema_of
+from ablation.workflows.adopt import adopt
 from ablation.workflows.run_study import run_study
 
 
@@ -68,10 +69,11 @@ def starts(place: Path) -> int:
 def test_a_study_survives_new_factors(npz: Path, tmp_path: Path):
     """A factor with a default, of which the experiment says since when it is there, trains nothing anew, and nor does
     another order of choices. Without that word, and where a default was changed, the command is refused and names the
-    factor; under another version everything is trained anew."""
+    factor, until the user states what older trainings had; under another version everything is trained anew."""
     assert run(tmp_path, npz, "keras_head") == 4
     assert starts(tmp_path) == 2
     assert run(tmp_path, npz, "test_ids:smoothed") == 0
+    smoothed_grid = study_file.read(str(tmp_path / "tiny.toml"))
     assert run(tmp_path, npz, "test_ids:reordered") == 0
     with pytest.raises(
         AblateError,
@@ -80,6 +82,13 @@ def test_a_study_survives_new_factors(npz: Path, tmp_path: Path):
         run(tmp_path, npz, "test_ids:doubtful")
     with pytest.raises(AblateError, match=r'with the old default optimizer = "adam"; the default of .* is now "sgd"'):
         run(tmp_path, npz, "test_ids:moved")
+    with pytest.raises(AblateError, match="had the factor smoothing"):
+        run(tmp_path, npz, "test_ids:doubtful")
+    with pytest.raises(AblateError, match=r"declares since = 2: trainings without the factor count as 0\.0"):
+        adopt(Workspace(tmp_path / "runs"), smoothed_grid, {"smoothing": 0.5})
+    adopted = adopt(Workspace(tmp_path / "runs"), study_file.read(str(tmp_path / "tiny.toml")), {"smoothing": 0.0})
+    assert [one.is_renamed for one in adopted] == [False, False]
+    assert run(tmp_path, npz, "test_ids:doubtful") == 0
     assert starts(tmp_path) == 2
     assert run(tmp_path, npz, "test_ids:counted") == 4
     assert starts(tmp_path) == 4

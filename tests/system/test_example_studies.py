@@ -1,5 +1,6 @@
 """The examples of examples/ run as their README says, and their tables say sensible things."""
 
+import json
 import re
 import shutil
 import sys
@@ -67,6 +68,66 @@ def test_an_agent(tmp_path: Path):
     assert "paired over groups of examples" in text
     costs = (tmp_path / "runs" / "agent" / "tables" / "costs.md").read_text()
     assert "| Tokens a question |" in costs
+
+
+def test_a_function(tmp_path: Path):
+    """Classes: intervals, and tests paired over examples and seeds."""
+    table, text = run("function", tmp_path)
+    assert [(row["C"], row["kernel"], row["scale"]) for row in table] == [
+        ("1.0", "rbf", "True"), ("0.1", "rbf", "True"), ("1.0", "linear", "True"), ("1.0", "rbf", "False"),
+    ]  # fmt: skip
+    assert {row["n_test"] for row in table} == {"540"}
+    assert all(float(row["test_accuracy"]) > 0.9 and row["test_accuracy_low"] for row in table)
+    assert "crossed random effects" in text
+
+
+def test_a_function_that_returns_probabilities(tmp_path: Path):
+    """AUC follows and selects; one process has run all trainings."""
+    table, text = run("probabilities", tmp_path)
+    assert all(0.9 < float(row["test_auc"]) < 1 for row in table)
+    assert "highest validation AUC" in text
+    assert float(table[3]["test_auc"]) < float(table[0]["test_auc"])
+
+
+def test_a_function_of_amounts(tmp_path: Path):
+    """The lowest error selects, and without the blood values it is larger."""
+    table, text = run("regression", tmp_path)
+    assert "lowest validation RMSE" in text
+    assert float(table[3]["test_rmse"]) > float(table[0]["test_rmse"]) > 40
+    assert {row["n_test"] for row in table} == {"177"}
+
+
+def test_a_loop_in_jax(tmp_path: Path):
+    """Rows of 5 and 20 epochs are three trainings a seed, and each equals a training of its own."""
+    table, _ = run("jax", tmp_path, "--seeds", "2")
+    assert len(list((tmp_path / "runs" / "trained").glob("*/training.json"))) == 6
+    alone = tmp_path / "alone"
+    text = (
+        (EXAMPLES / "jax" / "mlp.toml")
+        .read_text()
+        .replace("shares =", "# shares =")
+        .replace("[experiment]", "[experiment]\nname = 'alone'")
+    )
+    shutil.copytree(EXAMPLES / "jax", alone / "jax")
+    (alone / "jax" / "mlp.toml").write_text(text)
+    done = in_process("run", "jax/mlp.toml", "--inline", "-q", "--trackers", "none", "--seeds", "2", cwd=alone)
+    assert done.returncode == 0, done.stderr
+    of_own = rows(alone / "runs" / "mlp")
+    assert [row["test_accuracy"] for row in of_own] == [row["test_accuracy"] for row in table]
+    assert len(list((alone / "runs" / "trained").glob("*/training.json"))) == 10
+    assert float(table[1]["val_accuracy"]) < float(table[0]["val_accuracy"])
+
+
+def test_a_keras_model_through_the_bridge(tmp_path: Path):
+    """Each epoch is in the history of the result."""
+    pytest.importorskip("keras", reason="the extra keras is not installed")
+    table, _ = run("keras", tmp_path, "--seeds", "1")
+    assert float(table[0]["test_accuracy"]) > 0.8
+    trials = (tmp_path / "runs" / "classifier" / "trials.csv").read_text().splitlines()
+    assert "parameters" in trials[0]
+    results = [json.loads(path.read_text()) for path in (tmp_path / "runs" / "trained").glob("*/result-1.json")]
+    assert all([step["epoch"] for step in result["history"]] == [1, 2, 3, 4, 5] for result in results)
+    assert all({"loss", "val_loss", "val_accuracy"} <= result["history"][0].keys() for result in results)
 
 
 @pytest.mark.unit

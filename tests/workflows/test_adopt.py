@@ -212,6 +212,24 @@ def test_wrong_levels_are_refused(place: Path, stated: str, message: str, capsys
     assert not aliases.read(Workspace(place / "runs"))
 
 
+def test_a_missing_workspace_is_refused(place: Path, capsys: pytest.CaptureFixture[str]):
+    """It is not created."""
+    capsys.readouterr()
+    assert cli.run([*ADOPT, "--workspace", "nowhere"]) == 2
+    assert capsys.readouterr().err == "error: --workspace nowhere: no such folder\n"
+    assert not (place / "nowhere").exists()
+
+
+def test_a_training_that_runs_is_refused(place: Path, capsys: pytest.CaptureFixture[str]):
+    """A worker whose command was killed may hold the lock of its training; nothing is changed."""
+    (folder, *_) = Workspace(place / "runs").trainings()
+    capsys.readouterr()
+    with folder.lock():
+        assert cli.run(ADOPT) == 2
+    assert "a training is still running here; wait for its end" in capsys.readouterr().err
+    assert not aliases.read(Workspace(place / "runs"))
+
+
 def test_a_training_of_the_same_levels_is_refused(place: Path, capsys: pytest.CaptureFixture[str]):
     """Which of the two counts is the user's decision; nothing is renamed."""
     assert cli.run(["run", "mine.toml", *RUN[2:], "--name", "new"]) == 0

@@ -27,6 +27,7 @@ NOT_CODE = (
     "settings",
     "inputs",
     "io",
+    "artifacts",
 )  # keys that change no number by themselves
 
 

@@ -95,6 +95,12 @@ def _check(keys: ExperimentKeys, path: Path, where: str) -> None:
     if not folder.is_dir():
         raise AblateError(f"{where}.cwd: {folder}: no such folder")
     printed.check_expressions(keys.results.measures, f"{where}.results.measures")
+    for pattern in keys.artifacts:
+        if not _is_below(pattern):
+            raise AblateError(
+                f"{where}.artifacts: {pattern!r} is not allowed; allowed: a pattern relative to {{folder}}, and below "
+                "it, as in plots/*.png"
+            )
     for code in keys.ends:
         if not code.isdigit() or int(code) > 255:
             raise AblateError(f"{where}.ends: {code!r} is not allowed; allowed: exit codes from 0 to 255")
@@ -118,6 +124,13 @@ def _check(keys: ExperimentKeys, path: Path, where: str) -> None:
     from_file = [name for name, source in stated.measures.items() if isinstance(source, str)]
     if from_file and not stated.file:
         raise AblateError(f"{where}.results.measures.{from_file[0]}: is a field of results.file, which is missing")
+
+
+def _is_below(pattern: str) -> bool:
+    """Return whether a pattern is relative, and leads to no file outside a folder."""
+    parts = Path(pattern).parts
+    is_pattern = bool(parts) and "{" not in pattern and all("**" not in part or part == "**" for part in parts)
+    return is_pattern and not Path(pattern).is_absolute() and ".." not in parts
 
 
 def _script(command: str | list[str], path: Path) -> str:
