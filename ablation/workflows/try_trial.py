@@ -19,7 +19,6 @@ from ablation.study.grid import Grid
 from ablation.workflows.run_options import NO_TRACKERS, RunOptions
 from ablation.workflows.run_study import run_study
 
-NAME = "try"  # of the study in the folder
 LOOK = 0.1  # seconds between two looks at a log
 
 
@@ -67,12 +66,12 @@ def train_one(options: RunOptions, row: int | None, seed: int | None, folder: Pa
     """
     grid = _one(options.grid, options.grid.reference if row is None else row, seed)
     one = replace(
-        options, grid=grid, workspace=folder, name=NAME, inline=True, trackers=NO_TRACKERS, replicates=None,
+        options, grid=grid, workspace=folder, inline=True, trackers=NO_TRACKERS, replicates=None,
         imported=None, files=(), keep="none", code=None, scheduler=None, timeout=None,
     )  # fmt: skip
     run_study(one, watch)
     workspace = Workspace(folder)
-    record = records.need(workspace, NAME)
+    record = records.need(workspace, options.name)
     trial = next(record.grid.trials())
     of_training = workspace.training(record.training_key(trial))
     stored = result.read(of_training, trial.step)
@@ -108,7 +107,7 @@ def _one(grid: Grid, row: int, seed: int | None) -> Grid:
     return grid.model_copy(
         update={
             "rows": (grid.rows[row - 1],), "labels": (grid.labels[row - 1],), "published": ({},), "reference": 1,
-            "seeds": (grid.seeds[0] if seed is None else seed,), "comparisons": (), "conflicts": (),
+            "seeds": (grid.seeds[0] if seed is None else seed,), "notes": (), "comparisons": (), "conflicts": (),
         }
     )  # fmt: skip
 

@@ -50,6 +50,7 @@ name, version = "command", 1
 measures: Mapping[str, Measure] = {}  # the results' own: see Inputs.measures
 measures_from_results = True
 pages = str(Path(__file__).parents[1] / "pages")
+run_noun = "run"
 varies = "what the command does with its seed"
 RUN_FILE = "run.json"  # what the command may read of its training
 

@@ -21,6 +21,9 @@ from ablation.study.experiment_keys import ExamplesKeys, ExperimentKeys, MlflowK
 LARGEST = 256 << 20  # bytes of a file of results
 TEXTS = ("id", "label", "predicted", "group")  # columns of examples that may hold texts
 MOST_EXAMPLES = 2_000_000
+MOST_LISTED = 8  # files or fields in a message
+LOG = "log"
+OWN = (LOG, "run.json", "start.json", "memory")  # files in the folder of a child that it has not written itself
 
 
 class Course(NamedTuple):
@@ -83,11 +86,20 @@ def _courses(keys: ExperimentKeys, texts: Mapping[str, str], printed: Printed) -
         path = located(stated.file, keys, texts)
         _check_file(path, folder, "results.file")
         yield from _of_file(list(_steps_of(path)), wanted, path)
-    yield from _of_output(printed, [name for name, s in stated.measures.items() if isinstance(s, PrintedKeys)])
+    expressions = {name: s.stdout for name, s in stated.measures.items() if isinstance(s, PrintedKeys)}
+    yield from _of_output(printed, expressions, folder / LOG)
     of_mlflow = {name: source.mlflow for name, source in stated.measures.items() if isinstance(source, MlflowKeys)}
     if of_mlflow:
         for name, values in mlflow_run.courses(folder, of_mlflow).items():
             yield Course(name, values, has_steps=len(values) > 1)
+
+
+def _written(folder: Path) -> str:
+    """Return the files that a command wrote into its folder, in words."""
+    paths = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    written = [str(path) for path in paths if str(path) not in OWN]
+    listed = ", ".join(written[:MOST_LISTED]) + (", ..." if written[MOST_LISTED:] else "")
+    return f"files in its folder: {listed or 'none'}; its log: {folder / LOG}"
 
 
 def _check_file(path: Path, folder: Path, key: str) -> None:
@@ -95,7 +107,7 @@ def _check_file(path: Path, folder: Path, key: str) -> None:
     try:
         size = path.stat().st_size
     except FileNotFoundError:
-        raise AblateError(f"{key}: the command ended well and did not write {path}") from None
+        raise AblateError(f"{key}: the command ended well and did not write {path}; {_written(folder)}") from None
     except OSError as error:
         raise AblateError(f"{key}: {path}: {error.strerror}") from None
     if path.is_relative_to(folder) and not path.resolve().is_relative_to(folder.resolve()):
@@ -134,16 +146,16 @@ def _of_file(steps: list[dict[str, Any]], wanted: Mapping[str, str], path: Path)
         yield Course(name, values, has_steps=path.suffix != ".json")
 
 
-def _of_output(printed: Printed, names: Iterable[str]) -> Iterator[Course]:
-    """Yield the course of each number that was printed."""
-    for name in names:
+def _of_output(printed: Printed, expressions: Mapping[str, str], log: Path) -> Iterator[Course]:
+    """Yield the course of each number that was printed. `expressions`: name -> regular expression of its value."""
+    for name, expression in expressions.items():
         values = [(step, numbers[name]) for step, numbers in printed.steps.items() if name in numbers]
         if not values:
             text = printed.texts.get(name)
-            matched = "no line of the output matches its expression"
+            matched = f"no line of the output matches '{expression}'"
             if text is not None:
-                matched = f"its expression matches {text[:40]!r}, which is no number"
-            raise AblateError(f"results.measures.{name}: {matched}")
+                matched = f"'{expression}' matches {text[:40]!r}, which is no number"
+            raise AblateError(f"results.measures.{name}: {matched} (log: {log})")
         yield Course(name, values, has_steps=len(values) > 1)
 
 
