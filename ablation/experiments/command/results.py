@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ablation.errors import AblateError
-from ablation.experiments.command import arguments, mlflow_run
+from ablation.experiments.command import arguments, earlier_steps, mlflow_run
 from ablation.experiments.command.best_step import BestStep
+from ablation.experiments.command.earlier_steps import Steps
 from ablation.experiments.command.printed import Printed
 from ablation.experiments.command.step_fields import all_numbers, as_number, flat, step_number
 from ablation.experiments.commit import Numbers, Results
@@ -23,7 +24,7 @@ TEXTS = ("id", "label", "predicted", "group")  # columns of examples that may ho
 MOST_EXAMPLES = 2_000_000
 MOST_LISTED = 8  # files or fields in a message
 LOG = "log"
-OWN = (LOG, "run.json", "start.json", "memory")  # files in the folder of a child that it has not written itself
+OWN = (LOG, earlier_steps.NAME, "run.json", "start.json", "memory")  # files that a child does not write itself
 
 
 class Course(NamedTuple):
@@ -85,7 +86,8 @@ def _courses(keys: ExperimentKeys, texts: Mapping[str, str], printed: Printed) -
     if stated.file:
         path = located(stated.file, keys, texts)
         _check_file(path, folder, "results.file")
-        yield from _of_file(list(_steps_of(path)), wanted, path)
+        earlier = earlier_steps.read(folder) if path.suffix != ".json" else []
+        yield from _of_file(list(_steps_of(path)), wanted, path, earlier)
     expressions = {name: s.stdout for name, s in stated.measures.items() if isinstance(s, PrintedKeys)}
     yield from _of_output(printed, expressions, folder / LOG)
     of_mlflow = {name: source.mlflow for name, source in stated.measures.items() if isinstance(source, MlflowKeys)}
@@ -134,12 +136,13 @@ def _steps_of(path: Path) -> Iterator[dict[str, Any]]:
         raise AblateError(f"results.file: {path}: cannot be read: {error}") from None
 
 
-def _of_file(steps: list[dict[str, Any]], wanted: Mapping[str, str], path: Path) -> Iterator[Course]:
-    """Yield the course of each number of a file."""
-    numbered = [(step_number(step, n), step) for n, step in enumerate(steps, start=1)]
+def _of_file(steps: Steps, wanted: Mapping[str, str], path: Path, earlier: Steps) -> Iterator[Course]:
+    """Yield the course of each number of a file. `earlier`: steps of earlier attempts, which alone give no number."""
+    all_steps = earlier_steps.joined(earlier, steps)
+    numbered = [(step_number(step, n), step) for n, step in enumerate(all_steps, start=1)]
     for name, source in (wanted or all_numbers(steps)).items():
         values = [(step, number) for step, fields in numbered if (number := as_number(fields.get(source))) is not None]
-        if not values:
+        if not values or not any(as_number(fields.get(source)) is not None for fields in steps):
             fields = sorted({field for step in steps for field in step if field})
             listed = ", ".join(fields[:12]) + (", ..." if fields[12:] else "")
             raise AblateError(f"results.measures.{name}: {path} has no number {source!r}; it has {listed or 'nothing'}")
@@ -150,7 +153,7 @@ def _of_output(printed: Printed, expressions: Mapping[str, str], log: Path) -> I
     """Yield the course of each number that was printed. `expressions`: name -> regular expression of its value."""
     for name, expression in expressions.items():
         values = [(step, numbers[name]) for step, numbers in printed.steps.items() if name in numbers]
-        if not values:
+        if not values or name not in printed.names:
             text = printed.texts.get(name)
             matched = f"no line of the output matches '{expression}'"
             if text is not None:
