@@ -37,6 +37,7 @@ from ablation.experiments.commit import broken_contract, commit, write_diverged
 from ablation.experiments.protocol import Prepared, Request
 from ablation.experiments.user_inputs import UserInputs, diagnostics, examine, observed, of_study
 from ablation.measures.measure import Measure
+from ablation.measures.names import split_of
 from ablation.outcomes import Failure, Status
 from ablation.progress.listener import ProgressListener
 from ablation.store import code
@@ -208,6 +209,12 @@ def _resume(training: Training, values: Mapping[str, Any], texts: Mapping[str, s
     return arguments.filled(keys.resume, keys, training.condition, more, "[experiment] resume")
 
 
+def _report_end(training: Training, run: Run, numbers: Mapping[str, float]) -> None:
+    """Report the numbers that count, in place of those of the last step: the selecting one is shown first."""
+    shown = sorted(numbers, key=lambda number: number != training.selects_on)
+    run.reach(0, 0, {number: numbers[number] for number in shown if split_of(number)[0] != "test"})
+
+
 def _commit(training: Training, run: Run, texts: Mapping[str, str], printed: Printed, ended: Ended) -> Status:
     """Check what a command has written, and store it."""
     keys = training.keys
@@ -217,6 +224,7 @@ def _commit(training: Training, run: Run, texts: Mapping[str, str], printed: Pri
     except (AblateError, ValueError) as error:
         raise broken_contract(error) from None
     if status is Status.DONE:
+        _report_end(training, run, taken.numbers)
         with contextlib.suppress(AblateError):
             results.remove(keys, texts)
         earlier_steps.forget(run.folder.child)
