@@ -161,6 +161,7 @@ class Experiment(Protocol):
     - `legacy`: True where tables keep the methods of version 0.1: bootstrap percentiles of aggregates of few examples
       too, t intervals of shares beside those over seeds, and examples where rows have too few common seeds.
     - `noun`: the word for one example ("image").
+    - `run_noun`: the word for what gave a result, by default "training"; "run" where nothing need be trained.
     - `selects_nothing`: the reason in words where a study selects no row.
     - `varies`: what the seed of a trial changes, in words ("initialisation, order of training examples").
     - `Inputs`: a subclass of `store.record.Inputs` with additional fields.

@@ -203,6 +203,17 @@ class Record(BaseModel):
         return getattr(self.experiment, "noun", "example")
 
     @property
+    def run_noun(self) -> str:
+        """The word for what gave a result: "training", or "run" where nothing need be trained."""
+        return str(getattr(self.experiment, "run_noun", "training"))
+
+    @property
+    def trained(self) -> str:
+        """The words for what a study compares: "trained networks", "trained models" or "runs"."""
+        networks = "trained networks" if self.inputs.classes else "trained models"
+        return networks if self.run_noun == "training" else f"{self.run_noun}s"
+
+    @property
     def held_out(self) -> str:
         """The split whose numbers are compared, in words: "test", or "validation"; "" where it is unknown."""
         return str(self.inputs.held_out)

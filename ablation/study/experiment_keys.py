@@ -1,11 +1,13 @@
 """Keys of [experiment] in a study file: a plug-in, a function, or a command with its factors and its results."""
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ablation.study.levels import floats
 
+SEED = re.compile(r"(?<!\{)(?:\{\{)*\{seed\}")  # doubled braces are no names
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Ends = Literal["done", "diverged", "failed", "interrupted", "out of memory"]
 
@@ -144,6 +146,14 @@ class ExperimentKeys(BaseModel):
     def _with_floats(cls, keys: Any) -> Any:
         """Return the keys with floats in place of decimals, as which the numbers of a study file are read."""
         return floats(keys)
+
+    @property
+    def takes_seed(self) -> bool:
+        """False where a command has no {seed}, so that all its runs would be of one seed."""
+        if self.command is None:
+            return True
+        parts = [self.command] if isinstance(self.command, str) else self.command
+        return any(SEED.search(part) for part in (*parts, self.resume))
 
     @property
     def trains(self) -> bool:

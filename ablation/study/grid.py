@@ -62,6 +62,7 @@ class Grid(BaseModel):
     replicates: tuple[int, ...] = ()  # extra seeds of the reference, which show the effect of the seed alone
     replication: Replication = "seeds"  # what `seeds` count: runs without seeds are not paired
     experiment_keys: ExperimentKeys | None = None  # of a command, with an absolute folder
+    notes: tuple[str, ...] = ()  # for the user, on the rows of the study file
     only: tuple[tuple[int, int], ...] | None = None  # (row, seed) of the trials; None for each row with each seed
 
     @property
@@ -88,6 +89,11 @@ class Grid(BaseModel):
     def titles(self) -> dict[str, str]:
         """Headings by factor."""
         return self.factors.titles
+
+    def word(self, factor: str) -> str:
+        """Return the name of a factor in a sentence: the title that its study file states, otherwise its own words."""
+        stated = self.experiment_keys.factors.get(factor) if self.experiment_keys else None
+        return (stated.title if stated else "") or factor.replace("_", " ")
 
     @cached_property
     def varying(self) -> tuple[str, ...]:

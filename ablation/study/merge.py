@@ -66,6 +66,7 @@ def together(stem: str, grids: Sequence[Grid]) -> Grid:
             "stated": tuple(dict.fromkeys(factor for grid in grids for factor in grid.stated)),
             "published_test_images": images.pop() if len(images) == 1 else None,
             "margin": min(margins, default=None),
+            "notes": tuple(note for grid in grids for note in grid.notes),
             "conflicts": tuple(conflicts),
             "comparisons": tuple(family for grid in grids for family in comparisons.pinned(grid)),
         }

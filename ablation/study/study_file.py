@@ -20,7 +20,7 @@ from ablation.study import comparisons, stated_rows, study_keys
 from ablation.study.grid import Grid
 from ablation.study.levels import Level, floats, short
 from ablation.study.merge import SETS, parts, together
-from ablation.study.stated_rows import factors_of
+from ablation.study.stated_rows import StatedRow, factors_of
 from ablation.study.study_keys import MAX_ROWS, MAX_SEED
 
 
@@ -216,8 +216,10 @@ def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -
         if any(name in row.levels for row in rows):
             raise AblateError(f"--set {name}: the rows of {path} set this factor; edit the rows, or set another factor")
     conditions = [factors.condition(f"{path}: {row.where}.", fixed | located(row.levels, path.parent)) for row in rows]
+    notes: list[str] = []
     if file.one_at_a_time:  # a level equal to that in [fixed] adds no row
         kept = [i for i, condition in enumerate(conditions) if i == 0 or condition != conditions[0]]
+        notes = [_no_row(row) for i, row in enumerate(rows) if i not in kept]
         rows, conditions = [rows[i] for i in kept], [conditions[i] for i in kept]
     stated_rows.refuse_duplicates(path, rows, conditions)
     grid = Grid(
@@ -231,6 +233,7 @@ def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -
         select_on=study_keys.select_on(path, file, factors.experiment),
         seeds=study_keys.seeds(path, file, seeds),
         split_seed=split_seed,
+        notes=tuple(notes),
         settings=dict(changes),
         stated=tuple(dict.fromkeys(f for row in rows for f in row.levels)),
         published_test_images=file.published_test_images,
@@ -244,6 +247,12 @@ def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -
         row = comparisons.row_number(grid, floats(file.reference), f"{path}: reference")
         grid = grid.model_copy(update={"reference": row})
     return grid.model_copy(update={"comparisons": comparisons.checked(path, file.compare, grid)})
+
+
+def _no_row(row: StatedRow) -> str:
+    """Return the note on a level of one_at_a_time that the first row has already."""
+    factor, level = next(iter(row.levels.items()))
+    return f"one_at_a_time.{factor}: {study_keys.quote(level)} is the level of the first row, and adds no row"
 
 
 def _refuse_unknown(changes: Mapping[str, Any], names: Sequence[str], option: str) -> None:

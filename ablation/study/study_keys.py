@@ -103,6 +103,11 @@ def quote(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
+def _quotes_hint(error: str) -> str:
+    """Return the way out where a backslash stands in double quotes, as in a regular expression."""
+    return "; write text with backslashes in single quotes, as in '(\\S+)'" if "\\" in error else ""
+
+
 def parse(path: Path) -> StudyKeys:
     """Return the keys of a study file. Raises AblateError for invalid TOML, and for an unknown or wrong key."""
     try:
@@ -112,7 +117,7 @@ def parse(path: Path) -> StudyKeys:
     except OSError as error:
         raise AblateError(f"{path}: cannot be read: {error.strerror}") from None
     except tomllib.TOMLDecodeError as error:
-        raise AblateError(f"{path}: not valid TOML: {error}") from None
+        raise AblateError(f"{path}: not valid TOML: {error}{_quotes_hint(str(error))}") from None
     except UnicodeDecodeError:
         raise AblateError(f"{path}: not valid TOML: it is not UTF-8 text") from None
     except (ValueError, ArithmeticError):

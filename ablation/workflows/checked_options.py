@@ -45,6 +45,8 @@ def checked(options: RunOptions, say: Callable[[str], None]) -> CheckedOptions:
         AblateError: an option is wrong, or this machine does not support it.
     """
     check_name(options.name)
+    for note in options.grid.notes:
+        say(f"note: {note}")
     _check_trackers(options)
     _check_artifacts(options)
     if refuse := getattr(options.experiment, "check", None):

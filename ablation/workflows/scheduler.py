@@ -130,7 +130,7 @@ class Scheduler:
         """Show the step of a user's program. Past trainings that all had as many steps say how many there are."""
         steps = steps or (self._past_steps if step["epoch"] <= self._past_steps else 0)
         self._watch.epoch(key, step, steps)
-        if steps:
+        if steps and step["epoch"]:
             self._progress(key, min(1.0, step["epoch"] / steps))
 
     def _progress(self, key: str, share: float) -> None:

@@ -19,7 +19,6 @@ from ablation.study.levels import Condition
 from ablation.workflows.run_options import NO_TRACKERS, RunOptions
 from ablation.workflows.run_study import run_study
 
-NAME = "try"  # of the study in the folder
 LOOK = 0.1  # seconds between two looks at a log
 
 
@@ -93,16 +92,17 @@ def train_rows(
     grid = options.grid.model_copy(
         update={
             "rows": tuple(rows), "labels": (label,) * len(rows), "published": ({},) * len(rows), "reference": 1,
-            "seeds": (options.grid.seeds[0] if seed is None else seed,), "comparisons": (), "conflicts": (),
+            "seeds": (options.grid.seeds[0] if seed is None else seed,), "notes": (), "comparisons": (),
+            "conflicts": (),
         }
     )  # fmt: skip
     one = replace(
-        options, grid=grid, workspace=folder, name=NAME, inline=True, trackers=NO_TRACKERS, replicates=None,
+        options, grid=grid, workspace=folder, inline=True, trackers=NO_TRACKERS, replicates=None,
         imported=None, files=(), keep="none", code=None, scheduler=None, timeout=None,
     )  # fmt: skip
     run_study(one, watch)
     workspace = Workspace(folder)
-    record = records.need(workspace, NAME)
+    record = records.need(workspace, options.name)
     return [_trained(workspace.training(record.training_key(trial)), trial.step) for trial in record.grid.trials()]
 
 

@@ -109,13 +109,14 @@ def test_a_direction_may_be_stated(tmp_path: Path):
 
 
 @pytest.mark.process
-def test_a_study_of_best_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_study_of_best_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """The table has the numbers of the best steps, those on test too, and its caption says so."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "train.py").write_text(SCRIPT)
     (tmp_path / "mine.toml").write_text(STUDY)
-    run = ["run", "mine.toml", "--inline", "-q", "--trackers", "none"]
+    run = ["run", "mine.toml", "--inline", "--trackers", "none"]
     assert cli.run(run) == 0
+    assert "row 2, seed 0: done, val 0.125" in capsys.readouterr().err
     lines = list(csv.DictReader((tmp_path / "runs/mine/table.csv").open()))
     assert [float(line["val_loss"]) for line in lines] == pytest.approx([0.25, 0.125, 0.25 / 3])
     assert [float(line["test_acc"]) for line in lines] == pytest.approx([2 / 8 + width / 64 for width in (1, 2, 3)])

@@ -111,9 +111,13 @@ def test_printed_texts_that_are_no_numbers(folder: Path):
     """They are passed over; where there is nothing else, the message cites one. A step that is none stays the last."""
     measures = {"val_x": {"stdout": r"x: (\S+)", "step": r"step (\S+)"}}
     assert read(folder, "", measures, "step nan\nx: -\nstep ?\nx: 3\nx: n/a\n").numbers == {"val_x": 3.0}
-    with pytest.raises(AblateError, match=r"results.measures.val_x: its expression matches 'n/a', which is no number"):
+    with pytest.raises(
+        AblateError, match=r"results.measures.val_x: 'x: \(\\S\+\)' matches 'n/a', which is no number \(log: "
+    ):
         read(folder, "", measures, "x: n/a\n")
-    with pytest.raises(AblateError, match=r"results.measures.val_x: no line of the output matches its expression"):
+    with pytest.raises(
+        AblateError, match=r"results.measures.val_x: no line of the output matches 'x: \(\\S\+\)' \(log: "
+    ):
         read(folder, "", measures, "y: 3\n")
 
 
@@ -170,7 +174,10 @@ def test_a_number_that_is_not_finite_is_a_divergence(folder: Path, text: str):
 
 
 WRONG: dict[str, tuple[str, str]] = {
-    "missing": ("", r"results.file: the command ended well and did not write .*m\.json$"),
+    "missing": (
+        "",
+        r"results.file: the command ended well and did not write .*m\.json; files in its folder: none; its log: .*log$",
+    ),
     "half": ('{"a": 1', r"results.file: .*m\.json: cannot be read: "),
     "list": ("[1]", r"results.file: .*m\.json: not a JSON object"),
     "empty": (" ", r"results.file: .*m\.json: cannot be read: "),

@@ -3,6 +3,7 @@
 import errno
 import functools
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,9 @@ OUTPUT_FOLDER = click.option(
 )
 
 
+MOST_FILES = 3  # study files in a message
+
+
 def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --grid, which is required, and --name."""
     command = NAME(command)
@@ -73,7 +77,7 @@ def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def file_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add STUDY, the study file of a run, or --grid in its place, and --name."""
-    return _with_argument(command, lambda study, grid, name, workspace: (_need(study or grid, ""), name), GRID)
+    return _with_argument(command, lambda study, grid, name, workspace: (_need(study or grid, _here()), name), GRID)
 
 
 def stored_study_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -111,6 +115,14 @@ def _need(grid: str | None, more: str) -> str:
     return grid
 
 
+def _here() -> str:
+    """Return the commands with the study files of the working folder, for an error message; "" where there are none."""
+    files = sorted(path.name for path in Path().glob("*.toml") if path.name != "pyproject.toml" and path.is_file())
+    command = click.get_current_context().info_name
+    listed = ", or ".join(f"`ablate {command} {shlex.quote(name)}`" for name in files[:MOST_FILES])
+    return f"; in this folder: {listed}" if listed else ""
+
+
 def _stored(study: str | None, grid: str | None, name: str | None, workspace: Path) -> Chosen:
     if study or grid or name:
         return _some(study, grid, name, workspace)
@@ -135,6 +147,11 @@ def _some(study: str | None, grid: str | None, name: str | None, workspace: Path
         if is_stored:
             return study, study
         names = Workspace(workspace).studies()
+        if (stored := merge.parts(study))[1:] and set(stored) <= set(names):
+            raise AblateError(
+                f"{study}: name one study; `ablate run` draws several as one table, where their study files are named "
+                f"so: {','.join(f'{name}.toml' for name in stored)}"
+            ) from None
         problem, _, near = str(error).partition("; nearest: ")  # a shipped study
         listed = f"; in {workspace}: {', '.join(names)}" if names else ""
         raise AblateError(f"{problem}{listed}{nearest(study, [*names, near])}") from None

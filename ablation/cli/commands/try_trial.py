@@ -39,6 +39,8 @@ def try_trial(row: int | None, seed: int | None, **asked: Any) -> int:
             outcome = workflow.try_trial(options, row, seed, folder, watch, lambda text: click.echo(text, nl=False))
         is_done = outcome.status == "done"
         click.echo(tried_text.draw(outcome))
+        if not is_done:
+            click.echo(f"kept: {folder}", err=True)
     finally:
         if is_done or not list(folder.glob("trained/*")):
             shutil.rmtree(folder, ignore_errors=True)

@@ -164,7 +164,7 @@ def _totals(plan: dict[str, Any], made: str) -> Iterator[str]:
         yield made.format(artifact["images"], duration(artifact["seconds"]))
     threads = _count(plan["slots"][0]["threads"], "thread")
     if plan["seconds"] is None:
-        yield "time: not known until a training of this experiment has run in this workspace"
+        yield "time: unknown until a training of this experiment has run in this workspace"
         return
     yield f"time: {duration(plan['seconds'])} on {_count(len(plan['slots']), 'slot')} with {threads}"
     memory, disk = plan["memory"], plan["disk"]

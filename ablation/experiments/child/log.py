@@ -2,7 +2,7 @@
 
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,6 +11,19 @@ N_LAST = 20  # lines that an error message may cite
 LONGEST_LINE = 1 << 16  # bytes of a line; longer ones are cut into several
 ANSI = re.compile(rb"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-Z\\-_]")
 BREAK = re.compile(rb"\r\n|\n|\r")  # progress bars write a carriage return
+
+
+def _text(line: bytes) -> str:
+    return ANSI.sub(b"", line[:LONGEST_LINE]).decode(errors="replace")
+
+
+def lines_of(path: Path) -> Iterator[str]:
+    """Yield the lines of earlier attempts in a log, as `BoundedLog` passes them on; none where there is no log."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return
+    yield from map(_text, BREAK.split(content))
 
 
 class BoundedLog:
@@ -70,7 +83,7 @@ class BoundedLog:
         del self._end[:n]
 
     def _line(self, line: bytes) -> None:
-        text = ANSI.sub(b"", line[:LONGEST_LINE]).decode(errors="replace")
+        text = _text(line)
         if text.strip():
             self.last_lines.append(text.strip())
         self._on_line(text)

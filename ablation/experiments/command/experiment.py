@@ -16,8 +16,17 @@ from ablation.engine.run import Run
 from ablation.errors import AblateError
 from ablation.experiments import input_files
 from ablation.experiments.child import process
+from ablation.experiments.child.log import lines_of
 from ablation.experiments.child.process import Ended
-from ablation.experiments.command import arguments, best_step, checkpoints, declared_command, mlflow_run, results
+from ablation.experiments.command import (
+    arguments,
+    best_step,
+    checkpoints,
+    declared_command,
+    earlier_steps,
+    mlflow_run,
+    results,
+)
 from ablation.experiments.command import code as code_of_command
 from ablation.experiments.command.best_step import BestStep
 from ablation.experiments.command.declared_command import WHERE, declared
@@ -28,6 +37,7 @@ from ablation.experiments.commit import broken_contract, commit, write_diverged
 from ablation.experiments.protocol import Prepared, Request
 from ablation.experiments.user_inputs import UserInputs, diagnostics, examine, observed, of_study
 from ablation.measures.measure import Measure
+from ablation.measures.names import split_of
 from ablation.outcomes import Failure, Status
 from ablation.progress.listener import ProgressListener
 from ablation.store import code
@@ -51,6 +61,7 @@ measures: Mapping[str, Measure] = {}  # the results' own: see Inputs.measures
 measures_from_results = True
 pages = str(Path(__file__).parents[1] / "pages")
 kept = "output"
+run_noun = "run"
 varies = "what the command does with its seed"
 RUN_FILE = "run.json"  # what the command may read of its training
 
@@ -130,19 +141,19 @@ def train(training: Training, run: Run) -> Status | None:
     code.note(run.folder, training.code)
     values = _values(training, folder)
     texts = arguments.texts_of(keys, training.condition, values)
+    resumed = _resume(training, values, texts)
+    printed = Printed(keys.results.measures)
     try:
-        results.remove(keys, texts)
+        _begin(keys, texts, printed, folder, bool(resumed))
     except AblateError as error:
         raise Failure(Status.FAILED, str(error), is_contract=True) from None
-    argv = arguments.filled(keys.command or (), keys, training.condition, values, WHERE)
-    argv += _resume(training, values, texts)
+    argv = [*arguments.filled(keys.command or (), keys, training.condition, values, WHERE), *resumed]
     described = {"levels": dict(training.condition), "settings": keys.settings, **values}
     (folder / RUN_FILE).write_text(json.dumps(described, indent=1), encoding="utf-8")
     of_mlflow = any(isinstance(source, MlflowKeys) for source in keys.results.measures.values())
     variables = mlflow_run.variables(folder) if of_mlflow else {}
     variables |= {**keys.env, "ABLATE_RUN": texts["folder"] + f"/{RUN_FILE}"}
     start = process.Start(argv, Path(keys.cwd), folder, variables, durations.parse("grace", keys.grace), run.lock)
-    printed = Printed(keys.results.measures)
     ended = process.run(start, printed.read, run.stopping, _live_steps(training, run, texts, printed).look)
     status = status_of(ended, keys, start.log)
     if status is Status.DONE:
@@ -152,6 +163,28 @@ def train(training: Training, run: Run) -> Status | None:
     return status
 
 
+def _begin(
+    keys: ExperimentKeys, texts: Mapping[str, str], printed: Printed, folder: Path, is_resumed: bool
+) -> None:  # fmt: skip
+    """Delete the files of results of an earlier attempt. Of one that is resumed, the steps before are kept.
+
+    Raises AblateError where a file cannot be deleted.
+    """
+    if is_resumed:
+        printed.resume(lines_of(folder / results.LOG))
+        if (path := _steps_file(keys, texts)) is not None:
+            earlier_steps.keep(path, folder)
+    else:
+        earlier_steps.forget(folder)
+    results.remove(keys, texts)
+
+
+def _steps_file(keys: ExperimentKeys, texts: Mapping[str, str]) -> Path | None:
+    """Return the path of the file of results; None where it has no steps."""
+    has_steps = Path(keys.results.file).suffix in (".jsonl", ".csv")
+    return results.located(keys.results.file, keys, texts) if has_steps else None
+
+
 def _live_steps(training: Training, run: Run, texts: Mapping[str, str], printed: Printed) -> LiveSteps:
     """Return the steps of a command while it runs, which are reported to the orchestrator."""
     keys = training.keys
@@ -159,9 +192,7 @@ def _live_steps(training: Training, run: Run, texts: Mapping[str, str], printed:
     def report(step: LiveStep) -> None:
         run.reach(step.number, step.total, step.numbers)
 
-    file = Path(keys.results.file)
-    path = results.located(keys.results.file, keys, texts) if file.suffix in (".jsonl", ".csv") else None
-    return LiveSteps(keys, path, printed, {**keys.settings, **dict(training.condition)}, report)
+    return LiveSteps(keys, _steps_file(keys, texts), printed, {**keys.settings, **dict(training.condition)}, report)
 
 
 def _values(training: Training, folder: Path) -> dict[str, Any]:
@@ -180,6 +211,12 @@ def _resume(training: Training, values: Mapping[str, Any], texts: Mapping[str, s
     return arguments.filled(keys.resume, keys, training.condition, more, "[experiment] resume")
 
 
+def _report_end(training: Training, run: Run, numbers: Mapping[str, float]) -> None:
+    """Report the numbers that count, in place of those of the last step: the selecting one is shown first."""
+    shown = sorted(numbers, key=lambda number: number != training.selects_on)
+    run.reach(0, 0, {number: numbers[number] for number in shown if split_of(number)[0] != "test"})
+
+
 def _commit(training: Training, run: Run, texts: Mapping[str, str], printed: Printed, ended: Ended) -> Status:
     """Check what a command has written, and store it."""
     keys = training.keys
@@ -189,7 +226,9 @@ def _commit(training: Training, run: Run, texts: Mapping[str, str], printed: Pri
     except (AblateError, ValueError) as error:
         raise broken_contract(error) from None
     if status is Status.DONE:
+        _report_end(training, run, taken.numbers)
         with contextlib.suppress(AblateError):
             results.remove(keys, texts)
+        earlier_steps.forget(run.folder.child)
         run.folder.failure.unlink(missing_ok=True)
     return status

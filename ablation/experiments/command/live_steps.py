@@ -1,18 +1,17 @@
 """Steps of a command while it runs: the last one that its file of results or its output shows."""
 
-import csv
-import json
 import math
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ablation.experiments.command.followed_file import FollowedFile
 from ablation.experiments.command.printed import Printed
-from ablation.experiments.command.step_fields import STEPS, all_numbers, as_number, flat, step_number
+from ablation.experiments.command.step_fields import STEPS, all_numbers, as_number, step_number
+from ablation.experiments.command.step_lines import StepLines
 from ablation.experiments.commit import Numbers
 from ablation.measures.names import split_of
 from ablation.study.experiment_keys import ExperimentKeys
@@ -63,9 +62,8 @@ class _FileSteps:
     """
 
     def __init__(self, path: Path, wanted: Mapping[str, str]) -> None:
-        self._file, self._is_csv, self._wanted = FollowedFile(path), path.suffix == ".csv", wanted
-        self._header: Sequence[str] = ()
-        self._n_lines = 0
+        self._file, self._wanted, self._is_csv = FollowedFile(path), wanted, path.suffix == ".csv"
+        self._lines, self._n_lines = StepLines(self._is_csv), 0
         self.unit = ""
         self.last: tuple[int, Numbers] | None = None
 
@@ -73,24 +71,10 @@ class _FileSteps:
         """Read the lines that were completed since the last call."""
         lines = self._file.lines()
         if lines and self._file.restarted:
-            self._header, self._n_lines, self.last = (), 0, None
+            self._lines, self._n_lines, self.last = StepLines(self._is_csv), 0, None
         for line in lines:
-            if (fields := self._fields(line)) is not None:
+            if (fields := self._lines.fields(line)) is not None:
                 self._add(fields)
-
-    def _fields(self, line: str) -> Mapping[str, Any] | None:
-        """Return the fields of a line; None for a header, and for a line that cannot be read: the end reports it."""
-        try:
-            if not self._is_csv:
-                content = json.loads(line)
-                return dict(flat(content)) if isinstance(content, dict) else None
-            cells = next(csv.reader([line]))
-        except (ValueError, RecursionError, csv.Error):
-            return None
-        if not self._header:
-            self._header = cells
-            return None
-        return dict(zip(self._header, cells, strict=False))
 
     def _add(self, fields: Mapping[str, Any]) -> None:
         self._n_lines += 1

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ablation.errors import AblateError
 from ablation.experiments.command.step_fields import STEPS, as_number
@@ -15,7 +15,7 @@ class Printed:
 
     `steps`: step -> name -> value. `texts`: name -> last match that is no number. `step`: the last step; None before
     the first. `total`: number of all steps, as a second group states it, otherwise 0. `unit`: "step", "epoch" or
-    "iteration", where an expression of steps has this word.
+    "iteration", where an expression of steps has this word. `names`: numbers that this attempt has printed.
     """
 
     def __init__(self, measures: Mapping[str, Source]) -> None:
@@ -25,6 +25,8 @@ class Printed:
         self.step: int | None = None
         self.total = 0
         self.unit = next((unit for unit in STEPS if any(unit in text.lower() for text in self._steps)), "")
+        self._is_resumed = False
+        self.names: set[str] = set()
         self.steps: dict[int, Numbers] = {}
         self.texts: dict[str, str] = {}
 
@@ -35,13 +37,29 @@ class Printed:
             step, total = (_whole(match, group) for group in (1, 2))
             if step is not None:
                 self.step, self.total = step, total or 0
+                self._drop_from(step)
         for name, expression in self._values.items():
             for match in expression.finditer(line):
                 text = match["value"] if "value" in expression.groupindex else match[1]
                 if (number := as_number(_bare(text))) is None:
                     self.texts[name] = str(text)
                 else:
+                    self.names.add(name)
                     self.steps.setdefault(self.step or 0, {})[name] = number
+
+    def resume(self, earlier: Iterable[str]) -> None:
+        """Read the lines of earlier attempts: their steps count up to the first one that this attempt prints."""
+        for line in earlier:
+            self.read(line)
+        self._is_resumed, self.step = True, None
+        self.names.clear()
+        self.texts.clear()
+
+    def _drop_from(self, step: int) -> None:
+        """Drop the steps that this attempt repeats, at its first step."""
+        if self._is_resumed:
+            self._is_resumed = False
+            self.steps = {n: numbers for n, numbers in self.steps.items() if n < step}
 
 
 def _whole(match: re.Match[str] | None, group: int) -> int | None:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ablation.errors import AblateError
-from ablation.experiments.command import arguments, mlflow_run
+from ablation.experiments.command import arguments, earlier_steps, mlflow_run
 from ablation.experiments.command.best_step import BestStep
+from ablation.experiments.command.earlier_steps import Steps
 from ablation.experiments.command.printed import Printed
 from ablation.experiments.command.step_fields import all_numbers, as_number, flat, step_number
 from ablation.experiments.commit import Numbers, Results
@@ -21,6 +22,9 @@ from ablation.study.experiment_keys import ExamplesKeys, ExperimentKeys, MlflowK
 LARGEST = 256 << 20  # bytes of a file of results
 TEXTS = ("id", "label", "predicted", "group")  # columns of examples that may hold texts
 MOST_EXAMPLES = 2_000_000
+MOST_LISTED = 8  # files or fields in a message
+LOG = "log"
+OWN = (LOG, earlier_steps.NAME, "run.json", "start.json", "memory")  # files that a child does not write itself
 
 
 class Course(NamedTuple):
@@ -82,12 +86,22 @@ def _courses(keys: ExperimentKeys, texts: Mapping[str, str], printed: Printed) -
     if stated.file:
         path = located(stated.file, keys, texts)
         _check_file(path, folder, "results.file")
-        yield from _of_file(list(_steps_of(path)), wanted, path)
-    yield from _of_output(printed, [name for name, s in stated.measures.items() if isinstance(s, PrintedKeys)])
+        earlier = earlier_steps.read(folder) if path.suffix != ".json" else []
+        yield from _of_file(list(_steps_of(path)), wanted, path, earlier)
+    expressions = {name: s.stdout for name, s in stated.measures.items() if isinstance(s, PrintedKeys)}
+    yield from _of_output(printed, expressions, folder / LOG)
     of_mlflow = {name: source.mlflow for name, source in stated.measures.items() if isinstance(source, MlflowKeys)}
     if of_mlflow:
         for name, values in mlflow_run.courses(folder, of_mlflow).items():
             yield Course(name, values, has_steps=len(values) > 1)
+
+
+def _written(folder: Path) -> str:
+    """Return the files that a command wrote into its folder, in words."""
+    paths = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    written = [str(path) for path in paths if str(path) not in OWN]
+    listed = ", ".join(written[:MOST_LISTED]) + (", ..." if written[MOST_LISTED:] else "")
+    return f"files in its folder: {listed or 'none'}; its log: {folder / LOG}"
 
 
 def _check_file(path: Path, folder: Path, key: str) -> None:
@@ -95,7 +109,7 @@ def _check_file(path: Path, folder: Path, key: str) -> None:
     try:
         size = path.stat().st_size
     except FileNotFoundError:
-        raise AblateError(f"{key}: the command ended well and did not write {path}") from None
+        raise AblateError(f"{key}: the command ended well and did not write {path}; {_written(folder)}") from None
     except OSError as error:
         raise AblateError(f"{key}: {path}: {error.strerror}") from None
     if path.is_relative_to(folder) and not path.resolve().is_relative_to(folder.resolve()):
@@ -122,28 +136,29 @@ def _steps_of(path: Path) -> Iterator[dict[str, Any]]:
         raise AblateError(f"results.file: {path}: cannot be read: {error}") from None
 
 
-def _of_file(steps: list[dict[str, Any]], wanted: Mapping[str, str], path: Path) -> Iterator[Course]:
-    """Yield the course of each number of a file."""
-    numbered = [(step_number(step, n), step) for n, step in enumerate(steps, start=1)]
+def _of_file(steps: Steps, wanted: Mapping[str, str], path: Path, earlier: Steps) -> Iterator[Course]:
+    """Yield the course of each number of a file. `earlier`: steps of earlier attempts, which alone give no number."""
+    all_steps = earlier_steps.joined(earlier, steps)
+    numbered = [(step_number(step, n), step) for n, step in enumerate(all_steps, start=1)]
     for name, source in (wanted or all_numbers(steps)).items():
         values = [(step, number) for step, fields in numbered if (number := as_number(fields.get(source))) is not None]
-        if not values:
+        if not values or not any(as_number(fields.get(source)) is not None for fields in steps):
             fields = sorted({field for step in steps for field in step if field})
             listed = ", ".join(fields[:12]) + (", ..." if fields[12:] else "")
             raise AblateError(f"results.measures.{name}: {path} has no number {source!r}; it has {listed or 'nothing'}")
         yield Course(name, values, has_steps=path.suffix != ".json")
 
 
-def _of_output(printed: Printed, names: Iterable[str]) -> Iterator[Course]:
-    """Yield the course of each number that was printed."""
-    for name in names:
+def _of_output(printed: Printed, expressions: Mapping[str, str], log: Path) -> Iterator[Course]:
+    """Yield the course of each number that was printed. `expressions`: name -> regular expression of its value."""
+    for name, expression in expressions.items():
         values = [(step, numbers[name]) for step, numbers in printed.steps.items() if name in numbers]
-        if not values:
+        if not values or name not in printed.names:
             text = printed.texts.get(name)
-            matched = "no line of the output matches its expression"
+            matched = f"no line of the output matches '{expression}'"
             if text is not None:
-                matched = f"its expression matches {text[:40]!r}, which is no number"
-            raise AblateError(f"results.measures.{name}: {matched}")
+                matched = f"'{expression}' matches {text[:40]!r}, which is no number"
+            raise AblateError(f"results.measures.{name}: {matched} (log: {log})")
         yield Course(name, values, has_steps=len(values) > 1)
 
 

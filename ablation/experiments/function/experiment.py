@@ -46,6 +46,7 @@ measures_from_results = True
 pages = str(Path(__file__).parents[1] / "pages")
 varies = "what the function does with its seed"
 kept = "output"
+run_noun = "run"
 KEPT = "kept"  # value of `process`: one process runs several trainings
 
 

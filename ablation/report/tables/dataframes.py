@@ -65,7 +65,7 @@ def _trial_line(record: Record, trial: Trial, result: Result | None, test: dict[
     scores = _scores(result, test)
     values = {name: scores.get(split, {}).get(m) for name in measured(record) for split, _, m in [name.partition("_")]}
     ran = {
-        "parameters": result.parameters if result else None,
+        "parameters": (result.parameters or None) if result else None,
         "started": _time(result.started) if result else "",
         "seconds": round(result.seconds, 3) if result else None,
         "attempts": result.attempts if result else None,

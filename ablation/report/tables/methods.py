@@ -216,9 +216,8 @@ def limits(record: Record, analysis: Analysis) -> Iterator[str]:
         yield "No brackets where all values are equal: an interval without width would claim certainty."
     if not has_seeds and has_examples:
         n_trained = sum(len(record.grid.seeds_of(row)) for row in analysis.rows)
-        networks = "networks" if record.inputs.classes else "models"
         yield (
-            f"Intervals and tests are about these {n_trained} trained {networks}; they hold no run-to-run (seed) "
+            f"Intervals and tests are about these {n_trained} {record.trained}; they hold no run-to-run (seed) "
             "variance."
         )
 

@@ -21,7 +21,7 @@ from ablation.report.tables.dataframes import NOT_RUN, score_of
 from ablation.statistics.intervals import Interval, clopper_pearson
 from ablation.store.record import Record
 from ablation.study import design
-from ablation.study.grid import NOTHING, Grid
+from ablation.study.grid import NOTHING
 from ablation.study.levels import short
 
 MOST_SEEDS = 20  # that a caption lists
@@ -212,15 +212,16 @@ def _caption(
 ) -> str:
     notes = "".join(f" {note}" for note in record.all_notes)
     subject = f"{record.grid.title}{_test_set(record, rows, majority)}"
-    return f"{subject}. {_replication(record.grid, columns)}.{methods.brackets(record, analysis)}{notes}"
+    return f"{subject}. {_replication(record, columns)}.{methods.brackets(record, analysis)}{notes}"
 
 
-def _replication(grid: Grid, columns: Sequence[Column]) -> str:
+def _replication(record: Record, columns: Sequence[Column]) -> str:
     """Return the phrase on the trainings of a row."""
+    grid = record.grid
     mean = "Mean ± standard deviation" if any(column.kind == "percent" for column in columns) else "Mean"
     sizes = sorted({len(grid.seeds_of(row)) for row in range(1, len(grid.rows) + 1)})
     if sizes == [1]:
-        return "One run per row" if grid.is_imported else f"One training per row (seed {grid.seeds[0]})"
+        return "One run per row" if grid.is_imported else f"One {record.run_noun} per row (seed {grid.seeds[0]})"
     if grid.replication == "seeds" and sizes == [len(grid.seeds)] and len(grid.seeds) <= MOST_SEEDS:
         return f"{mean} over seeds {listed(grid.seeds)}"
     number = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
@@ -268,7 +269,7 @@ def _notes(
         yield from _components(record)
     yield from _incomplete(record, rows, selected)
     shared_levels = [
-        f"{f.replace('_', ' ')} {short(f, v)}" for f, v in record.shown(grid.rows[0]).items() if f not in grid.varying
+        f"{grid.word(f)} {short(f, v)}" for f, v in record.shown(grid.rows[0]).items() if f not in grid.varying
     ]
     if shared_levels:
         yield f"The same in all rows: {', '.join(shared_levels)}."
@@ -354,7 +355,7 @@ def _components(record: Record) -> Iterator[str]:
     for row, label in enumerate(record.grid.labels, start=1):
         levels = record.shown(record.grid.rows[row - 1])
         differences = [
-            f"{f.replace('_', ' ')} {short(f, levels[f])} ({short(f, reference[f])} in the reference row)"
+            f"{record.grid.word(f)} {short(f, levels[f])} ({short(f, reference[f])} in the reference row)"
             for f in record.grid.difference(row)
         ]
         if label and differences:
@@ -363,11 +364,10 @@ def _components(record: Record) -> Iterator[str]:
 
 def _incomplete(record: Record, rows: pd.DataFrame, selected: Selection | None) -> Iterator[str]:
     """Yield which rows lack trainings, and which of them selection does not compare."""
-    grid = record.grid
     lines = rows[rows.outcome != Status.DONE]
     empty = lines[lines.n_seeds == 0].groupby("outcome", sort=False).row.agg(list)
     incomplete = {min(numbers): f"{which(numbers)} ({outcome})" for outcome, numbers in empty.items()}
-    incomplete |= {int(line.row): _incomplete_row(line, grid) for line in lines[lines.n_seeds > 0].itertuples()}  # type: ignore[arg-type]
+    incomplete |= {int(line.row): _incomplete_row(line, record) for line in lines[lines.n_seeds > 0].itertuples()}  # type: ignore[arg-type]
     if incomplete:
         yield f"Incomplete: {', '.join(incomplete[row] for row in sorted(incomplete))}."
     finished = {int(line.row): int(line.n_seeds) for line in rows.itertuples() if line.n_seeds}  # type: ignore[arg-type]
@@ -377,12 +377,13 @@ def _incomplete(record: Record, rows: pd.DataFrame, selected: Selection | None) 
         yield f"Not eligible for selection: {reasons}."
 
 
-def _incomplete_row(line: Any, grid: Grid) -> str:
+def _incomplete_row(line: Any, record: Record) -> str:
     """Return the row with its outcome; where trials failed, with their share of those that ended, and its interval."""
-    seeds, failed = len(grid.seeds_of(line.row)), ""
+    grid, failed = record.grid, ""
+    seeds = len(grid.seeds_of(line.row))
     if line.outcome != NOT_RUN and line.n_failed:
         share = clopper_pearson(line.n_failed, line.n_ended).scaled(100)
-        trials = "runs that ended" if grid.is_imported else "trainings"
+        trials = "runs that ended" if grid.is_imported else f"{record.run_noun}s"
         failed = f"; {share.value:.0f} % [{share.low:.0f}, {share.high:.0f}] of its {trials} failed"
     return f"row {line.row} ({line.outcome}; numbers from {line.n_seeds} of {seeds} {grid.replication}{failed})"
 

@@ -30,8 +30,13 @@ def single_seed(context: CheckContext) -> Diagnostic | None:
         return None
     if context.grid.is_imported:  # imported runs, which need not be trainings
         fact, remedy = "has one run|have one run", "Repeat the rows with other seeds before you call a setting better."
+    elif (keys := context.grid.experiment_keys) and not keys.takes_seed:
+        fact = "has one run|have one run"
+        remedy = "Add {seed} to the command and run with --seeds 5, before you call a setting better."
     else:
         fact = "was trained with one seed|were trained with one seed"
+        if context.record.run_noun == "run":
+            fact = "ran with one seed|ran with one seed"
         remedy = (
             "Run with --seeds 5, or at least repeat the reference (--replicate-reference 5), before you call a setting "
             "better."
@@ -62,9 +67,8 @@ def _interval_scope(context: CheckContext) -> str:
     rows = context.study.analysis.rows.values()
     if rows and not any(facts.primary.over_examples for facts in rows):
         return "There are no intervals and no tests: another seed can change these numbers by more than they differ."
-    networks = "networks" if context.record.inputs.classes else "models"
     return (
-        f"Intervals and tests are over {_units(context)}: they describe these trained {networks}, not the "
+        f"Intervals and tests are over {_units(context)}: they describe these {context.record.trained}, not the "
         "settings; another seed can change the numbers further."
     )
 
