@@ -1,6 +1,6 @@
 """Trials and grids: the rows of a table with their seeds."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import cached_property
 from itertools import count, islice
@@ -124,6 +124,16 @@ class Grid(BaseModel):
         """Return a copy with `n_replicates` extra trainings of the reference, each with an unused seed."""
         unused_seeds = (seed for seed in count() if seed not in self.seeds)
         return self.model_copy(update={"replicates": tuple(islice(unused_seeds, n_replicates))})
+
+    def with_levels(self, levels: Mapping[str, Any]) -> "Grid":
+        """Return a copy with these levels in all rows; of rows that are equal then, the first stays."""
+        first: dict[Condition, int] = {}
+        for position, row in enumerate(self.rows):
+            first.setdefault(row.replace(**levels), position)
+        reference = list(first).index(self.rows[self.reference - 1].replace(**levels)) + 1
+        kept = list(first.values())
+        update = {"labels": tuple(self.labels[i] for i in kept), "published": tuple(self.published[i] for i in kept)}
+        return self.model_copy(update={**update, "rows": tuple(first), "reference": reference, "comparisons": ()})
 
     def is_replicate(self, trial: Trial) -> bool:
         """Return whether a trial is a replicate.

@@ -133,18 +133,21 @@ def _refuse_ambiguous_paths(grid: Grid, name: str) -> None:
                 )
 
 
-def read(grid: str, changes: Mapping[str, Any] | None = None, seeds: Sequence[int] | None = None) -> Grid:
+def read(
+    grid: str, changes: Mapping[str, Any] | None = None, seeds: Sequence[int] | None = None, in_rows: bool = False
+) -> Grid:
     """Return the grid of one study file, or of several merged.
 
     Args:
         grid: Path of a study file or name of a shipped study; several are separated by commas.
         changes: Levels of `--set`, which replace those of [fixed].
         seeds: Seeds that replace those of the study file.
+        in_rows: Whether levels of `--set` replace those of rows too; rows that are equal then become one.
 
     Raises:
         AblateError: A study file is missing or wrong. The message names the file, the key and the allowed values.
     """
-    grids = [_read_one(part, changes, seeds) for part in parts_of(grid)]
+    grids = [_read_one(part, changes, seeds, in_rows) for part in parts_of(grid)]
     study = together(stem(grid), grids) if grids[1:] else grids[0]
     _refuse_ambiguous_paths(study, grid)
     return study
@@ -190,15 +193,15 @@ def stem(grid: str) -> str:
     return "+".join(Path(part).stem for part in parts_of(grid))
 
 
-def _read_one(grid: str, changes: Mapping[str, Any] | None, seeds: Sequence[int] | None) -> Grid:
+def _read_one(grid: str, changes: Mapping[str, Any] | None, seeds: Sequence[int] | None, in_rows: bool) -> Grid:
     path = find(grid)
     try:
-        return _read(path, changes or {}, seeds)
+        return _read(path, changes or {}, seeds, in_rows)
     except RecursionError:
         raise AblateError(f"{path}: not a valid study: lists or tables are nested too deeply") from None
 
 
-def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -> Grid:
+def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None, in_rows: bool) -> Grid:
     file = study_keys.parse(path)
     if file.is_imported:
         raise AblateError(f"{path}: its results are imported, not trained; read them with `ablate import {path}`")
@@ -212,9 +215,11 @@ def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -
     split_seed = study_keys.split_seed("--set ", fixed)
     factors.check("--set ", fixed)
     rows = stated_rows.of_design(path, file)
-    for name in changes:
-        if any(name in row.levels for row in rows):
-            raise AblateError(f"--set {name}: the rows of {path} set this factor; edit the rows, or set another factor")
+    of_rows = {name: fixed[name] for name in changes if any(name in row.levels for row in rows)}
+    if of_rows and not in_rows:
+        raise AblateError(
+            f"--set {next(iter(of_rows))}: the rows of {path} set this factor; edit the rows, or set another factor"
+        )
     conditions = [factors.condition(f"{path}: {row.where}.", fixed | located(row.levels, path.parent)) for row in rows]
     notes: list[str] = []
     if file.one_at_a_time:  # a level equal to that in [fixed] adds no row
@@ -246,6 +251,8 @@ def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None) -
     if isinstance(file.reference, str | dict):
         row = comparisons.row_number(grid, floats(file.reference), f"{path}: reference")
         grid = grid.model_copy(update={"reference": row})
+    if of_rows:
+        return grid.with_levels(of_rows)
     return grid.model_copy(update={"comparisons": comparisons.checked(path, file.compare, grid)})
 
 

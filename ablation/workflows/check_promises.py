@@ -21,6 +21,7 @@ from ablation.workflows.run_options import RunOptions
 from ablation.workflows.try_trial import Trained, train_one, train_rows
 
 SHORTEST = 2.0  # seconds of a trial that can be stopped on its way
+LEAST_STEPS = 3  # the first step of a schedule is often the same for every total
 GRACE = "60s"  # of experiments that state none
 
 
@@ -35,7 +36,7 @@ class Promise:
 
 def n_trials(grid: Grid) -> int:
     """Return the largest number of trials that the tests run."""
-    return (7 if grid.factors.shared else 5) + len(_changed_rows(grid))
+    return (8 if grid.factors.shared else 5) + len(_changed_rows(grid))
 
 
 def check(options: RunOptions, folder: Path, watch: ProgressListener) -> Iterator[Promise]:
@@ -147,25 +148,24 @@ def _shares(options: RunOptions, first: Trained, folder: Path, watch: ProgressLi
     """Test that a result on the way to more steps equals that of a training of fewer, and disturbs no later one."""
     grid = options.grid
     factor, reference = grid.factors.shared, grid.rows[grid.reference - 1]
-    last = int(reference[factor])
-    if last < 2:
-        yield Promise(SHARES, NOTE, f"not tested: {factor} of the reference is {last}; pass --set {factor}=2")
-        return
-    short = reference.replace(**{factor: last // 2})
+    last = max(int(reference[factor]), LEAST_STEPS)
+    part = last - 1 if last == LEAST_STEPS else last // 2
+    short, whole = (reference.replace(**{factor: step}) for step in (part, last))
+    undisturbed = first if whole == reference else train_rows(options, [whole], folder / "whole", watch)[0]
     alone = train_rows(options, [short], folder / "short", watch)
-    both = train_rows(options, [short, reference], folder / "both", watch)
+    both = train_rows(options, [short, whole], folder / "both", watch)
     if not _is_equal(alone[0], both[0]):
         yield Promise(
-            SHARES, BAD, f"{factor} {last // 2} on the way to {last} gives other numbers than alone: something depends "
-            f"on the total, such as a schedule; remove shares, or mend it",
+            SHARES, BAD, f"{factor} {part} on the way to {last} gives other numbers than alone: something depends on "
+            "the total, such as a schedule; remove shares, or mend it",
         )  # fmt: skip
-    elif not _is_equal(first, both[1]):
+    elif not _is_equal(undisturbed, both[1]):
         yield Promise(
-            SHARES, BAD, f"a result at {factor} {last // 2} changes that at {last}: the evaluation draws random "
-            "numbers, or leaves the model in another state",
+            SHARES, BAD, f"a result at {factor} {part} changes that at {last}: the evaluation draws random numbers, or "
+            "leaves the model in another state",
         )  # fmt: skip
     else:
-        yield Promise(SHARES, GOOD, f"{factor} {last // 2} and {last} of one training equal trainings of their own")
+        yield Promise(SHARES, GOOD, f"{factor} {part} and {last} of one training equal trainings of their own")
 
 
 def _resumes(options: RunOptions, first: Trained, folder: Path, watch: ProgressListener) -> Iterator[Promise]:

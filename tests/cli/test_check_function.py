@@ -18,7 +18,7 @@ BROKEN = {
     "width": ("width * rate", "rate", "note", "width: row 3 gives the same numbers"),
     "a schedule": ("rate = 0.5", "rate = 0.5 / epochs", "BAD ", "something depends on the total"),
     "an evaluation that draws": ("noise = 0.0", "noise = random.random(); state['total'] += noise", "BAD ",
-                                 "changes that at 2: the evaluation draws"),
+                                 "changes that at 3: the evaluation draws"),
     "resume": ("json.dumps(state)", "json.dumps({'total': 0.0})", "BAD ", "resume: after a stop it goes on to other"),
     "stop": ("run.report(", "while run.stopping: pass\n        run.report(", "BAD ", "it was killed: end on SIGTERM"),
     "runs": ("rate = 0.5", "raise ValueError('no')", "BAD ", "runs: the reference does not end well: ValueError: no"),

@@ -344,9 +344,13 @@ def row_options(command: Any) -> Any:
 def asked_for(
     grid: str, name: str | None, workspace: Path, data: str | None, classes: str | None, seeds: str | None,
     changes: tuple[str, ...], timeout: str | None, drain: str, tls_ca: str | None, tls_cert: str | None,
-    tls_key: str | None, limit: int | None, skip_bad: bool, option: tuple[str, ...], **other_options: Any,
+    tls_key: str | None, limit: int | None, skip_bad: bool, option: tuple[str, ...], in_rows: bool = False,
+    **other_options: Any,
 ) -> Any:  # fmt: skip
-    """Return the settings of a run from RUN_OPTIONS, as click passes them. The study file is checked first."""
+    """Return the settings of a run from RUN_OPTIONS, as click passes them. The study file is checked first.
+
+    `in_rows`: whether `--set` replaces levels of rows too.
+    """
     from ablation import durations, urls
     from ablation.study import study_file
 
@@ -358,7 +362,7 @@ def asked_for(
         if other_options["keep"] == "none":
             raise AblateError("--register needs the head of the selected row; leave out --keep none")
     seed_list = study_file.seed_list(seeds) if seeds else None
-    study = study_file.read(grid, study_file.settings(changes), seed_list)
+    study = study_file.read(grid, study_file.settings(changes), seed_list, in_rows)
     experiment_options = _own_options(study.factors, {"classes": classes, "limit": limit, "skip_bad": skip_bad}, option)
     data = _data(grid, study.factors, data)
     seconds = durations.parse("--timeout", timeout) if timeout else None

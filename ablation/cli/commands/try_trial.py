@@ -26,7 +26,7 @@ def try_trial(row: int | None, seed: int | None, **asked: Any) -> int:
     ablate try mine.toml
     ablate try mine.toml --row 3 --set epochs=1
     """
-    options = asked_for(**asked)
+    options = asked_for(**asked, in_rows=True)
     from ablation.cli.terminal import progress, tried_text
 
     with loading():
