@@ -154,6 +154,7 @@ class Experiment(Protocol):
       AblateError where results contradict each other.
     - `saved(training, folder)`: a text that changes with the newest checkpoint of a user's program; "" for none. A
       training that gets further between kills has TRIES attempts more.
+    - `takes_folds`: True where the replicates may be the folds of a cross-validation, as [folds] states them.
     - `given(grid)`: fields of `Training` that the study file states, for all trainings of a study.
     - `primary`: the name of the measure whose differences are tested; by default the selecting one, then the first.
     - `detailed`: names of measures that have intervals on test; by default the primary measure alone.
@@ -182,6 +183,7 @@ class Experiment(Protocol):
       returns a Diagnostic or None. `pages`: a folder with a page CODE.md for each, which `ablate explain` prints.
     - `tables`, `figures`: functions of `analysis.study_analysis.StudyAnalysis` that return a Table or Figure, or None.
     - `kept`: the word for what `--keep` stores of a training ("head", "output"); without this name, nothing is stored.
+    - `outputs_in`: the folder of these outputs below that of the child; by default the child's own.
     - `loads`: a module that workers import at their start.
     - `environment(slot)`: additional environment variables of a worker's process, set before the process starts.
     - `required()`: environment variables that every worker must have, by name; workers without them are refused.

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from ablation.analysis.check_context import CheckContext
-from ablation.experiments import kept_code, mixed_code, no_effect, observation, retrained_rows, unchecked
+from ablation.experiments import folds, kept_code, mixed_code, no_effect, observation, retrained_rows, unchecked
 from ablation.experiments.observed import ObservedInputs
 from ablation.experiments.user_code import UserCode
 from ablation.measures import from_columns
@@ -92,6 +92,7 @@ def diagnostics() -> dict[str, Callable[[CheckContext], Diagnostic | None]]:
         "MIXED_CODE": mixed_code.mixed_code,
         "RETRAINED": retrained_rows.retrained_rows,
         "KEPT_CODE": kept_code.kept_code,
+        "FOLDS": folds.overlapping,
         "UNCHECKED": unchecked.unchecked,
         "NO_EFFECT": no_effect.no_effect,
     }

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from ablation.study.experiment_keys import ExperimentKeys
+from ablation.study.fold_keys import FoldKeys
 from ablation.study.levels import Condition, Schema, text
 from ablation.study.table_keys import Comparison, MeasureKeys, TableKeys
 
@@ -61,6 +62,7 @@ class Grid(BaseModel):
     measures: dict[str, MeasureKeys] = {}  # what the study file states of measures
     replicates: tuple[int, ...] = ()  # extra seeds of the reference, which show the effect of the seed alone
     replication: Replication = "seeds"  # what `seeds` count: runs without seeds are not paired
+    folds: FoldKeys | None = None  # where `seeds` count the folds of a cross-validation
     experiment_keys: ExperimentKeys | None = None  # of a command, with an absolute folder
     notes: tuple[str, ...] = ()  # for the user, on the rows of the study file
     only: tuple[tuple[int, int], ...] | None = None  # (row, seed) of the trials; None for each row with each seed

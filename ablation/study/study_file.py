@@ -206,6 +206,8 @@ def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None, i
     if file.is_imported:
         raise AblateError(f"{path}: its results are imported, not trained; read them with `ablate import {path}`")
     factors = factors_of(path, file)
+    if file.folds and not getattr(factors.experiment, "takes_folds", False):
+        raise AblateError(f"{path}: folds: this experiment splits its data itself; state seeds")
     _refuse_unknown(changes, (*factors.schema.names, "split_seed"), "--set")
     located = factors.schema.located
     stated = located(floats(file.fixed), path.parent)
@@ -245,6 +247,8 @@ def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None, i
         margin=study_keys.margin(path, file, factors.experiment),
         table=study_keys.table(path, file, factors.experiment),
         measures=study_keys.measures(path, file, factors.experiment),
+        folds=file.folds,
+        replication="folds" if file.folds else "seeds",
         experiment_keys=getattr(factors.experiment, "keys", None),
     )
     study_keys.refuse_second_best(path, grid)

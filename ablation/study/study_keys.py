@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from ablation.errors import AblateError
 from ablation.nearest import nearest
 from ablation.study.experiment_keys import ExamplesKeys, ExperimentKeys, FactorKeys, ResultKeys
+from ablation.study.fold_keys import FoldKeys
 from ablation.study.grid import NOTHING, Grid
 from ablation.study.import_keys import ImportKeys
 from ablation.study.levels import floats
@@ -65,6 +66,7 @@ class StudyKeys(BaseModel):
     measures: dict[str, MeasureKeys] = Field(
         default_factory=dict, description="a table: [measures], then name = { key = value }"
     )
+    folds: FoldKeys | None = Field(None, description="a table: [folds], then k = 5")
     imported: ImportKeys | None = Field(None, alias="import", description="a table: [import], then from = a source")
     fixed: dict[str, Any] = Field(default_factory=dict, description="a table: [fixed], then factor = level")
     rows: list[dict[str, Any]] | None = Field(None, description="a list of tables: [[rows]], then factor = level")
@@ -83,7 +85,7 @@ class StudyKeys(BaseModel):
 TABLES: dict[str, type[BaseModel]] = {
     "experiment": ExperimentKeys, "factors": FactorKeys, "results": ResultKeys, "val": ExamplesKeys,
     "test": ExamplesKeys, "import": ImportKeys, "table": TableKeys, "compare": Comparison, "measures": MeasureKeys,
-    "select_on": SelectKeys,
+    "select_on": SelectKeys, "folds": FoldKeys,
 }  # fmt: skip
 
 
@@ -339,7 +341,15 @@ def split_seed(place: str, fixed: dict[str, Any]) -> int:
 
 
 def seeds(path: Path, file: StudyKeys, requested: Sequence[int] | None) -> tuple[int, ...]:
-    """Return the seeds of the file, or those `requested` by `--seeds`. Raises AblateError for a repeated seed."""
+    """Return the seeds of the file, or those `requested` by `--seeds`; the numbers of the folds where folds are stated.
+
+    Raises AblateError for a repeated seed, and for seeds beside folds.
+    """
+    if file.folds:
+        if requested is not None or "seeds" in file.model_fields_set:
+            where = "--seeds" if requested is not None else f"{path}: seeds"
+            raise AblateError(f"{where}: the replicates are those of [folds]; leave out one of the two")
+        return tuple(range(file.folds.n))
     seeds, where = (file.seeds, f"{path}: seeds") if requested is None else (requested, "--seeds")
     if repeated := [seed for seed, count in Counter(seeds).items() if count > 1]:
         raise AblateError(f"{where}: {repeated[0]} is named twice; name each once")

@@ -23,10 +23,9 @@ def of_selected(
         return {}
     files = {}
     for trial, _ in study.finished(study.selected):
-        folder, where = (
-            workspace.training(study.record.training_key(trial)).child,
-            f"row {trial.row}, seed {trial.seed}",
-        )
+        child = workspace.training(study.record.training_key(trial)).child
+        folder = child / getattr(study.record.experiment, "outputs_in", "")
+        where = f"row {trial.row}, seed {trial.seed}"
         artifacts = tuple(_matching(folder, keys.artifacts, where, say))
         size = sum(artifact.size for artifact in artifacts)
         if len(artifacts) > MOST or size > LARGEST:

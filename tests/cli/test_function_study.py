@@ -264,3 +264,72 @@ def test_input_files_are_part_of_the_ids() -> None:
     with open("runs/other/trials.csv") as file:
         (trial,) = csv.DictReader(file)
     assert float(trial["val_score"]) == 2
+
+
+FOLDED = """
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+
+def train(run, *, C: float = 1.0):
+    x, y = load_iris(return_X_y=True)
+    train, val, test = run.split(len(x), label=y)
+    model = LogisticRegression(C=C, max_iter=500).fit(x[train], y[train])
+    of = {"val": val, "test": test}
+    assert (run.fold, run.repeat) == (run.seed % 5, run.seed // 5)
+    return {name: {"id": part, "label": y[part], "predicted": model.predict(x[part])} for name, part in of.items()}
+"""
+
+
+def test_the_replicates_may_be_folds(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each row runs on the same folds; the differences are widened, and the table says that they are approximate."""
+    write(FOLDED, "C = 1.0\n[[rows]]\nC = 0.001", "task = 'classes'\n[folds]\nk = 5\nkind = 'stratified'")
+    text = Path("mine.toml").read_text().replace("seeds = [0]\n", "").replace("val_score", "val_accuracy")
+    text = text.replace('[measures]\nscore = { best = "high" }\n', "")
+    Path("mine.toml").write_text(text)
+    assert cli.run(RUN) == 0
+    table = Path("runs/mine/table.md").read_text()
+    assert "over 5 folds" in table
+    assert "corrected resampled t" in table
+    warnings = json.loads(Path("runs/mine/warnings.json").read_text())
+    assert any(w["code"] == "FOLDS" for w in warnings)
+    Path("mine.toml").write_text(text.replace("k = 5", "k = 4"))
+    assert cli.run(RUN) == 2
+    assert "run with different inputs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ("[folds]\nk = 5", "seeds: the replicates are those of [folds]"),
+        ("[folds]\nk = 1", "folds.k: 1 is not allowed; allowed: a whole number from 2"),
+        ("[folds]\nk = 5\nkind = 'random'", "allowed: plain, stratified, group, stratified_group or time"),
+    ],
+)
+def test_wrong_folds_are_refused(keys: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before anything runs."""
+    write(FOLDED, "C = 1.0", keys)
+    assert message in error(capsys)
+
+
+def test_folds_need_a_handle(capsys: pytest.CaptureFixture[str]) -> None:
+    """It has the examples of a fold."""
+    write(OK, "", "[folds]\nk = 5")
+    Path("mine.toml").write_text(Path("mine.toml").read_text().replace("seeds = [0]\n", ""))
+    assert "does not take `run`" in error(capsys)
+
+
+def test_files_of_the_selected_row_stay_and_are_sent(place: Path) -> None:
+    """What a function writes into its folder: `--keep` and `artifacts` are of it as of a command's."""
+    source = """
+    import os
+    def train(run, width: int = 1):
+        with open(os.path.join(run.folder, "plot.txt"), "w") as file:
+            file.write(str(width))
+        return {"val_score": width, "test_score": 1}
+    """
+    write(source, "width = 1\n[[rows]]\nwidth = 2", "artifacts = ['*.txt']")
+    assert cli.run(["run", "mine.toml", "-q"]) == 0
+    written = list(Path("runs/trained").glob("*/child/files/plot.txt"))
+    assert [path.read_text() for path in written] == ["2"]
+    sent = list(Path("runs/mlartifacts").rglob("plot.txt"))
+    assert [path.read_text() for path in sent] == ["2"]

@@ -17,7 +17,7 @@ from ablation.study.levels import Level
 NAME = re.compile(r"\{([A-Za-z_]\w*)\}")
 NAME_OR_BRACES = re.compile(r"\{\{|\}\}|" + NAME.pattern)
 FLAGS, OVERRIDES = "flags", "overrides"  # stand for all factors, as --name=value and as name=value
-OF_TRAINING = ("seed", "folder", "threads", "device", "run")  # values that every training has
+OF_TRAINING = ("seed", "fold", "repeat", "folder", "threads", "device", "run")  # values that every training has
 CHECKPOINT = "checkpoint"  # in `resume` alone
 FOLDER = "folder"
 

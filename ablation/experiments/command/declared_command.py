@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from ablation import durations
 from ablation.engine import slots
 from ablation.errors import AblateError
+from ablation.experiments import artifact_patterns
 from ablation.experiments.command import arguments, best_step, printed
 from ablation.measures.measure import Measure
 from ablation.measures.names import split_of
@@ -33,6 +34,7 @@ class Declared:
     factors: type[BaseModel]
     keys: ExperimentKeys
     validates: bool
+    takes_folds: bool = True
     measures: Mapping[str, Measure] = field(default_factory=dict)
     measures_from_results: bool = True
 
@@ -95,12 +97,7 @@ def _check(keys: ExperimentKeys, path: Path, where: str) -> None:
     if not folder.is_dir():
         raise AblateError(f"{where}.cwd: {folder}: no such folder")
     printed.check_expressions(keys.results.measures, f"{where}.results.measures")
-    for pattern in keys.artifacts:
-        if not _is_below(pattern):
-            raise AblateError(
-                f"{where}.artifacts: {pattern!r} is not allowed; allowed: a pattern relative to {{folder}}, and below "
-                "it, as in plots/*.png"
-            )
+    artifact_patterns.check(keys.artifacts, where)
     for code in keys.ends:
         if not code.isdigit() or int(code) > 255:
             raise AblateError(f"{where}.ends: {code!r} is not allowed; allowed: exit codes from 0 to 255")
@@ -126,13 +123,6 @@ def _check(keys: ExperimentKeys, path: Path, where: str) -> None:
         raise AblateError(f"{where}.results.measures.{from_file[0]}: is a field of results.file, which is missing")
 
 
-def _is_below(pattern: str) -> bool:
-    """Return whether a pattern is relative, and leads to no file outside a folder."""
-    parts = Path(pattern).parts
-    is_pattern = bool(parts) and "{" not in pattern and all("**" not in part or part == "**" for part in parts)
-    return is_pattern and not Path(pattern).is_absolute() and ".." not in parts
-
-
 def _script(command: str | list[str], path: Path) -> str:
     """Return the name of the script in a command, otherwise that of its program."""
     parts = arguments.tokens(command, f"{path}: experiment.command")
@@ -148,7 +138,9 @@ def refuse_unmentioned(keys: ExperimentKeys, grid: Grid) -> None:
         for factor in grid.varying:
             if factor not in mentioned:
                 raise AblateError(f"{where}: {factor} varies and is never passed; add {{{factor}}} to the command")
-    if "seed" not in mentioned and len({*grid.seeds, *grid.replicates}) > 1:
+    if grid.folds and "fold" not in mentioned:
+        raise AblateError(f"[folds]: {where} takes no fold; add {{fold}} to the command, and {{repeat}} with repeats")
+    if not grid.folds and "seed" not in mentioned and len({*grid.seeds, *grid.replicates}) > 1:
         raise AblateError(f"{where}: takes no seed, and several are stated; add {{seed}} to the command, or state one")
     values = dict.fromkeys(arguments.OF_TRAINING, "")
     first: dict[tuple[str, ...], int] = {}

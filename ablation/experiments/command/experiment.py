@@ -14,7 +14,7 @@ from ablation import durations
 from ablation.engine import slots
 from ablation.engine.run import Run
 from ablation.errors import AblateError
-from ablation.experiments import input_files
+from ablation.experiments import folds, input_files
 from ablation.experiments.child import process
 from ablation.experiments.child.log import lines_of
 from ablation.experiments.child.process import Ended
@@ -44,6 +44,7 @@ from ablation.store import code
 from ablation.store.training import Training as AnyTraining
 from ablation.store.workspace import TrainingFolder
 from ablation.study.experiment_keys import ExperimentKeys, MlflowKeys
+from ablation.study.fold_keys import FoldKeys
 from ablation.study.grid import NOTHING, Grid
 
 __all__ = [
@@ -62,6 +63,7 @@ measures_from_results = True
 pages = str(Path(__file__).parents[1] / "pages")
 kept = "output"
 run_noun = "run"
+takes_folds = True
 varies = "what the command does with its seed"
 RUN_FILE = "run.json"  # what the command may read of its training
 
@@ -91,6 +93,7 @@ class Training(AnyTraining):
     selects_on: str = NOTHING
     best: BestStep | None = None
     code: dict[str, str] = Field(default_factory=dict)
+    folds: FoldKeys | None = None
 
 
 def given(grid: Grid) -> dict[str, Any]:
@@ -114,7 +117,9 @@ def prepare(request: Request, watch: ProgressListener) -> Prepared:
     texts = code_of_command.texts(keys, str(rule or ""))
     digests = {path: code.digest(text) for path, text in texts.items()}
     files = input_files.read(keys.inputs, Path(keys.cwd), request.workspace, "[experiment] inputs")
-    inputs = Inputs(line=line, code=digests, digests=files.digests, **of_study(grid, earlier))
+    inputs = Inputs(
+        line=line, code=digests, digests={**files.digests, **folds.digests(grid)}, **of_study(grid, earlier)
+    )
 
     def store() -> None:
         code.store(request.workspace, texts)
@@ -199,6 +204,7 @@ def _values(training: Training, folder: Path) -> dict[str, Any]:
     return {
         "seed": training.seed, "folder": str(folder.absolute()), "threads": int(os.environ.get("OMP_NUM_THREADS") or 1),
         "device": "cpu" if slots.device() == "cpu" else "cuda", "run": training.key,
+        **folds.of_training(training.folds, training.seed),
     }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from ablation import durations
 from ablation.errors import AblateError
+from ablation.experiments import artifact_patterns
 from ablation.experiments.function import interpreter
 from ablation.experiments.function.description import Description, describe
 from ablation.experiments.function.factors import model_of
@@ -36,6 +37,7 @@ class Declared:
     factors: type[BaseModel]
     keys: ExperimentKeys
     description: Description
+    takes_folds: bool = True
     measures: Mapping[str, Measure] = field(default_factory=dict)
     measures_from_results: bool = True
 
@@ -97,6 +99,7 @@ def _check(keys: ExperimentKeys, path: Path, where: str) -> None:
     durations.parse(f"{where}.grace", keys.grace)
     if not (path.parent / keys.cwd).is_dir():
         raise AblateError(f"{where}.cwd: {path.parent / keys.cwd}: no such folder")
+    artifact_patterns.check(keys.artifacts, where)
     for key in OF_COMMANDS:
         if getattr(keys, key):
             raise AblateError(f"{where}.{key}: is of commands; a function states it by its parameters and its handle")

@@ -13,7 +13,7 @@ from ablation import durations
 from ablation.engine import slots
 from ablation.engine.run import Run
 from ablation.errors import AblateError
-from ablation.experiments import input_files
+from ablation.experiments import folds, input_files
 from ablation.experiments.child.log import BoundedLog
 from ablation.experiments.commit import broken_contract, commit, write_diverged
 from ablation.experiments.function import description, ended, raw_files
@@ -28,6 +28,7 @@ from ablation.store import code, promises
 from ablation.store.training import Training as AnyTraining
 from ablation.store.workspace import TrainingFolder
 from ablation.study.experiment_keys import ExperimentKeys
+from ablation.study.fold_keys import FoldKeys
 from ablation.study.grid import NOTHING, Grid
 
 __all__ = [
@@ -46,7 +47,9 @@ measures_from_results = True
 pages = str(Path(__file__).parents[1] / "pages")
 varies = "what the function does with its seed"
 kept = "output"
+outputs_in = "files"  # run.folder
 run_noun = "run"
+takes_folds = True
 KEPT = "kept"  # value of `process`: one process runs several trainings
 
 
@@ -71,17 +74,24 @@ class Training(AnyTraining):
 
     `keys`: [experiment] of the study file, with absolute paths. `selects_on`: number that selects rows, or "none".
     `code`: path -> digest of the user's files that importing the function loads. `shared`: the shared factor, or "".
+    `folds`: keys of [folds].
     """
 
     keys: ExperimentKeys
     selects_on: str = NOTHING
     code: dict[str, str] = Field(default_factory=dict)
     shared: str = ""
+    folds: FoldKeys | None = None
 
 
 def given(grid: Grid) -> dict[str, Any]:
     """Return the fields of `Training` that all trainings of a study share."""
-    return {"keys": grid.experiment_keys, "selects_on": grid.select_on, "shared": grid.factors.shared}
+    return {
+        "keys": grid.experiment_keys,
+        "selects_on": grid.select_on,
+        "shared": grid.factors.shared,
+        "folds": grid.folds,
+    }
 
 
 def prepare(request: Request, watch: ProgressListener) -> Prepared:
@@ -95,7 +105,7 @@ def prepare(request: Request, watch: ProgressListener) -> Prepared:
     _refuse_wrong_sharing(request, texts)
     files = input_files.read(keys.inputs, folder, request.workspace, "[experiment] inputs")
     inputs = Inputs(
-        function=_shown(keys), python=described.python, digests=files.digests,
+        function=_shown(keys), python=described.python, digests={**files.digests, **folds.digests(grid)},
         code={path: code.digest(text) for path, text in texts.items()}, **of_study(grid, request.earlier),
     )  # fmt: skip
 
@@ -115,6 +125,8 @@ def _shown(keys: ExperimentKeys) -> str:
 def _refuse_wrong_rows(described: description.Description, grid: Grid, keys: ExperimentKeys) -> None:
     """Raise AblateError where seeds are stated that the function does not take, or results could not be told apart."""
     names = {parameter.name for parameter in described.parameters}
+    if grid.folds and HANDLE not in names:
+        raise AblateError(f"[folds]: {WHERE} does not take `run`, whose run.split has the examples of a fold")
     if not {SEED, HANDLE} & names and len({*grid.seeds, *grid.replicates}) > 1 and not described.takes_more:
         raise AblateError(f"{WHERE}: takes no seed, and several are stated; add a parameter `seed`, or state one seed")
     levels = {row[keys.shares] for row in grid.rows} if keys.shares else set()
@@ -195,8 +207,8 @@ def _job(training: Training, run: Run) -> dict[str, Any]:
     """Return the content of run.json."""
     return {
         "levels": dict(training.condition), "settings": training.keys.settings, "seed": training.seed,
-        "fold": None, "repeat": None,
-        "folder": str((run.folder.child / "files").absolute()), "child": str(run.folder.child.absolute()),
+        **folds.of_training(training.folds, training.seed),
+        "folder": str((run.folder.child / outputs_in).absolute()), "child": str(run.folder.child.absolute()),
         "milestones": run.milestones if training.shared else [],
         "all_milestones": list(training.milestones) if training.shared else [], "keep_last": run.keep == "all",
         "stop_after": run.stop_after,

@@ -50,18 +50,6 @@ def unpaired(context: CheckContext) -> Diagnostic | None:
     )
 
 
-def folds(context: CheckContext) -> Diagnostic | None:
-    """Warn where the replicates are folds, whose training sets overlap."""
-    if context.grid.replication != "folds":
-        return None
-    return Diagnostic(
-        "FOLDS",
-        f"The replicates are {len(context.grid.seeds)} folds, whose training sets overlap.",
-        "Intervals and tests of differences are widened for that (Nadeau & Bengio 2003); they are approximate.",
-        "Report them as approximate; repeat the folds with other splits to make them more certain.",
-    )
-
-
 def validation_only(context: CheckContext) -> Diagnostic | None:
     """Warn where numbers on validation stand for those on test."""
     if not context.record.inputs.of_validation:

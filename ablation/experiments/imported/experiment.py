@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from ablation.analysis.check_context import CheckContext
 from ablation.engine.run import Run
 from ablation.errors import AblateError
+from ablation.experiments import folds
 from ablation.experiments.imported import diagnostics as own_warnings
 from ablation.experiments.observed import ObservedInputs
 from ablation.experiments.protocol import Prepared, Request
@@ -100,7 +101,7 @@ def diagnostics() -> dict[str, Callable[[CheckContext], Diagnostic | None]]:
     return {
         "CONFOUNDED": own_warnings.confounded,
         "UNPAIRED": own_warnings.unpaired,
-        "FOLDS": own_warnings.folds,
+        "FOLDS": folds.overlapping,
         "VALIDATION_ONLY": own_warnings.validation_only,
         "ADAPTIVE_SEARCH": own_warnings.adaptive_search,
     }

@@ -47,6 +47,7 @@ RULES: dict[str, Rule] = {  # by severity
     "ADAPTIVE_SEARCH": Rule(WEAKENS),
     "CONFOUNDED": Rule(WEAKENS),
     "VALIDATION_ONLY": Rule(WEAKENS),
+    "FOLDS": Rule(WEAKENS),
     "NO_EFFECT": Rule(WEAKENS),
     "FAILED_ROWS": Rule(WEAKENS, runs.failed),
     "BELOW_BASELINE": Rule(WEAKENS, classes.below_baseline),

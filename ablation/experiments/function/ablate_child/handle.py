@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import Any, NoReturn
 
-from . import bridges, checkpoints, files, returned
+from . import bridges, checkpoints, files, returned, splits
 from .errors import ContractError, Diverged, Interrupted
 from .seeding import Seeding
 
@@ -23,8 +23,9 @@ NO_CHECKPOINT = 1 << 62
 class Run:
     """Running training of a function.
 
-    `seed`, `fold`, `repeat`: of this trial. `folder`: folder of this training's own, which outlives interruptions.
-    `device`: "cuda" or "cpu". `threads`: number of CPU threads. `milestone`: whether a result is wanted now.
+    `seed`: of this trial. `fold`, `repeat`: of this trial, where the study file states [folds]; otherwise None.
+    `folder`: folder of this training's own, which outlives interruptions. `device`: "cuda" or "cpu". `threads`: number
+    of CPU threads. `milestone`: whether a result is wanted now.
     """
 
     def __init__(self, job: dict[str, Any], seeding: Seeding, notify: Callable[[dict[str, Any]], None]) -> None:
@@ -34,6 +35,7 @@ class Run:
         self.milestone = not job["milestones"]
         self._child, self._seeding = job["child"], seeding
         self._milestones = job["milestones"]  # of shared trainings: steps whose result is missing; otherwise none
+        self._folds = job.get("folds")
         self._stop_after = job.get("stop_after", 0)
         self._all, self._keep = job["all_milestones"], job.get("keep_last", False)
         self._checkpoints: checkpoints.Checkpoints | None = None
@@ -274,9 +276,17 @@ class Run:
         """
         return bridges.callback(library, self)
 
-    def split(self, n: int, label: Any = None, group: Any = None) -> Any:
-        """Return the indices of the training, validation and test examples of this fold, the same for all rows."""
-        raise ContractError("run.split: the study file states no [folds]")
+    def split(self, n: int, label: Any = None, group: Any = None) -> splits.Split:
+        """Return the indices of the training, validation and test examples of this fold, the same for all rows.
+
+        Args:
+            n: number of examples.
+            label: (N,) classes, for stratified folds.
+            group: (N,) groups, for folds of whole groups.
+        """
+        if self._folds is None:
+            raise ContractError("run.split: the study file states no [folds]")
+        return splits.split(self._folds, self.seed, n, label, group)
 
 
 def _id_of(item: Any, position: int, key: Callable[[Any], Any] | None) -> Any:
