@@ -153,6 +153,16 @@ def parse(text: str, is_waiting: bool = False) -> list[Slot]:
     raise AblateError(f"--slots {text}: {HELP}")
 
 
+def refuse_small(slots: Sequence[Slot], needed: int) -> None:
+    """Raise AblateError where a slot has less of a GPU's memory than a training needs. `needed`: bytes."""
+    for slot in slots:
+        if slot.gpu and (share := int(slot.gpu.memory * GPU_MEMORY / slot.shared) << 20) < needed:
+            raise AblateError(
+                f"[experiment] memory: a training needs {needed / 2**30:.1f} GiB, and slot {slot.name} has "
+                f"{share / 2**30:.1f} GiB; pass --slots with fewer trainings on a GPU"
+            )
+
+
 def one_job_per_device(slots: Sequence[Slot]) -> list[Slot]:
     """Return the same devices with one slot each, which has the whole device.
 

@@ -5,9 +5,12 @@ from typing import Any
 
 from pydantic import Field
 
+from ablation import sizes
 from ablation.analysis.check_context import CheckContext
+from ablation.engine import slots
 from ablation.experiments import folds, kept_code, mixed_code, no_effect, observation, retrained_rows, unchecked
 from ablation.experiments.observed import ObservedInputs
+from ablation.experiments.protocol import Request
 from ablation.experiments.user_code import UserCode
 from ablation.measures import from_columns
 from ablation.measures.measure import Measure
@@ -51,6 +54,13 @@ class UserInputs(ObservedInputs):
     def changes(self, new: record.Inputs) -> Iterator[tuple[str, object, object]]:
         """Yield the files that trainings read. The results say what the measures are."""
         yield "inputs", self.digests, new.digests
+
+
+def refuse_small_slots(request: Request) -> None:
+    """Raise AblateError where a slot of this machine has less of a GPU's memory than a training needs."""
+    keys = request.grid.experiment_keys
+    if keys and keys.memory and request.slots:
+        slots.refuse_small(slots.parse(request.slots, keys.io), sizes.parse("[experiment] memory", keys.memory))
 
 
 def of_study(grid: Grid, earlier: record.Inputs | None) -> dict[str, Any]:

@@ -123,6 +123,7 @@ class ExperimentKeys(BaseModel):
     resume: str = Field(default="", description="arguments that are added where a checkpoint is there")
     checkpoint: str = Field(default="", description="a pattern of paths, as in {folder}/ckpt/*.pt")
     grace: str = Field(default="60s", description="a time, as in 60s: from SIGTERM to SIGKILL")
+    memory: str = Field(default="", description="a size, as in 6 GiB: the memory of a GPU that a training needs")
     ends: dict[str, Ends] = Field(
         default_factory=dict, description='a table: exit code = "diverged", "interrupted", "out of memory", "failed"'
     )

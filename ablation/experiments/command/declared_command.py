@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from ablation import durations
+from ablation import durations, sizes
 from ablation.engine import slots
 from ablation.errors import AblateError
 from ablation.experiments import artifact_patterns
@@ -93,6 +93,8 @@ def _refuse_misspelt(undeclared: Sequence[str], file: StudyKeys, keys: Experimen
 def _check(keys: ExperimentKeys, path: Path, where: str) -> None:
     """Raise AblateError for keys that need no other one to be wrong."""
     durations.parse(f"{where}.grace", keys.grace)
+    if keys.memory:
+        sizes.parse(f"{where}.memory", keys.memory)
     folder = path.parent / keys.cwd
     if not folder.is_dir():
         raise AblateError(f"{where}.cwd: {folder}: no such folder")

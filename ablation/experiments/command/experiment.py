@@ -35,7 +35,7 @@ from ablation.experiments.command.live_steps import LiveStep, LiveSteps
 from ablation.experiments.command.printed import Printed
 from ablation.experiments.commit import broken_contract, commit, write_diverged
 from ablation.experiments.protocol import Prepared, Request
-from ablation.experiments.user_inputs import UserInputs, diagnostics, examine, observed, of_study
+from ablation.experiments.user_inputs import UserInputs, diagnostics, examine, observed, of_study, refuse_small_slots
 from ablation.measures.measure import Measure
 from ablation.measures.names import split_of
 from ablation.outcomes import Failure, Status
@@ -112,6 +112,7 @@ def prepare(request: Request, watch: ProgressListener) -> Prepared:
     assert keys is not None
     declared_command.refuse_unmentioned(keys, grid)
     declared_command.refuse_shared_outputs(keys, request.slots)
+    refuse_small_slots(request)
     line = keys.command if isinstance(keys.command, str) else shlex.join(keys.command or ())
     rule = _rule(grid)
     texts = code_of_command.texts(keys, str(rule or ""))

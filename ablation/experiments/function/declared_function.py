@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from ablation import durations
+from ablation import durations, sizes
 from ablation.errors import AblateError
 from ablation.experiments import artifact_patterns
 from ablation.experiments.function import interpreter
@@ -97,6 +97,8 @@ def _refuse_unfit(description: Description, settings: set[str], where: str) -> N
 def _check(keys: ExperimentKeys, path: Path, where: str) -> None:
     """Raise AblateError for keys that need no description to be wrong."""
     durations.parse(f"{where}.grace", keys.grace)
+    if keys.memory:
+        sizes.parse(f"{where}.memory", keys.memory)
     if not (path.parent / keys.cwd).is_dir():
         raise AblateError(f"{where}.cwd: {path.parent / keys.cwd}: no such folder")
     artifact_patterns.check(keys.artifacts, where)

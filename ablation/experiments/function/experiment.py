@@ -20,7 +20,7 @@ from ablation.experiments.function import description, ended, raw_files
 from ablation.experiments.function.declared_function import HANDLE, SEED, WHERE, declared
 from ablation.experiments.function.session import End, Job, Listener, Program, Session, Sessions
 from ablation.experiments.protocol import Prepared, Request
-from ablation.experiments.user_inputs import UserInputs, diagnostics, examine, observed, of_study
+from ablation.experiments.user_inputs import UserInputs, diagnostics, examine, observed, of_study, refuse_small_slots
 from ablation.measures.measure import Measure
 from ablation.outcomes import Failure, Status
 from ablation.progress.listener import ProgressListener
@@ -101,6 +101,7 @@ def prepare(request: Request, watch: ProgressListener) -> Prepared:
     folder = Path(keys.cwd)
     described = description.describe(keys.function, keys.python, folder, keys.env, WHERE)
     _refuse_wrong_rows(described, grid, keys)
+    refuse_small_slots(request)
     texts = description.texts_of(described, folder)
     _refuse_wrong_sharing(request, texts)
     files = input_files.read(keys.inputs, folder, request.workspace, "[experiment] inputs")
