@@ -20,6 +20,7 @@ from ablation.study.grid import NOTHING, Grid
 from ablation.study.study_keys import StudyKeys, stated_levels
 
 WHERE = "[experiment] command"
+OF_FUNCTIONS = frozenset({"shares", "python", "process"})  # keys that a command does not take
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,8 @@ def _check(keys: ExperimentKeys, path: Path, where: str) -> None:
         raise AblateError(f"{where}.cwd: {folder}: no such folder")
     printed.check_expressions(keys.results.measures, f"{where}.results.measures")
     artifact_patterns.check(keys.artifacts, where)
+    for key in OF_FUNCTIONS & keys.model_fields_set:
+        raise AblateError(f"{where}.{key}: is of functions; a command has no such key")
     for code in keys.ends:
         if not code.isdigit() or int(code) > 255:
             raise AblateError(f"{where}.ends: {code!r} is not allowed; allowed: exit codes from 0 to 255")
