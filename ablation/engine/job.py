@@ -44,11 +44,13 @@ class JobSettings:
 
     `run`: id of the command. `keep`: all, selected or none of the heads. With `all`, the last checkpoint stays too, so
     that more epochs can follow. `stop_after`: step after which a training saves its state and ends; 0 for none.
+    `more`: whether further trainings wait for a slot.
     """
 
     run: str
     keep: str
     stop_after: int = 0
+    more: bool = False
 
 
 def newest_checkpoint(training: Training, folder: TrainingFolder) -> str:
@@ -81,7 +83,7 @@ def train(root: Path, training: Training, settings: JobSettings, channel: Channe
         attempts.add(folder, settings.run, training.milestones, saved)  # before anything that could kill this process
         write_json(folder.description, training.model_dump(mode="json"))
         channel.begin()
-        run = Run(Workspace(root), training, settings.keep, channel, held.fileno(), settings.stop_after)
+        run = Run(Workspace(root), training, settings.keep, channel, held.fileno(), settings.stop_after, settings.more)
         return JobOutcome(experiments.load(training.plugin).train(training, run) or _ended(run))
 
 

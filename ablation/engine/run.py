@@ -42,14 +42,14 @@ class Run:
     """Running training.
 
     `keep`: all, selected or none of the weights (or other large files) stay on disk. `lock`: descriptor of the file
-    whose lock this training holds, for its child processes. `stop_after`: see `job.JobSettings`.
+    whose lock this training holds, for its child processes. `stop_after`, `more`: see `job.JobSettings`.
     """
 
     def __init__(
         self, workspace: Workspace, training: Training, keep: str, channel: Channel, lock: int | None = None,
-        stop_after: int = 0,
+        stop_after: int = 0, more: bool = False,
     ) -> None:  # fmt: skip
-        self.lock, self.stop_after = lock, stop_after
+        self.lock, self.stop_after, self.more = lock, stop_after, more
         self.workspace, self.training, self.keep, self.link = workspace, training, keep, channel
         self.history: list[dict[str, float]] = []
         self._started, self._reports = time.time(), StepReports(channel)

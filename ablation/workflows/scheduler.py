@@ -3,6 +3,7 @@
 import time
 from collections import defaultdict, deque
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, assert_never
 
 from ablation.engine import attempts, job, pool
@@ -88,7 +89,8 @@ class Scheduler:
         if self._stopping or not self._waiting:
             return None
         key = self._waiting.popleft()
-        arguments = self._workspace.root.absolute(), self._trainings[key], self._settings
+        settings = replace(self._settings, more=bool(self._waiting))
+        arguments = self._workspace.root.absolute(), self._trainings[key], settings
         return pool.Task(key, job.train, arguments, self._timeout)
 
     def _folder(self, key: str) -> TrainingFolder:

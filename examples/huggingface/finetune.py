@@ -8,7 +8,11 @@ from annotated_types import Interval
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from transformers import (
-    BertConfig, BertForSequenceClassification, Trainer, TrainingArguments, set_seed,
+    BertConfig,
+    BertForSequenceClassification,
+    Trainer,
+    TrainingArguments,
+    set_seed,
 )  # fmt: skip
 from transformers.trainer_utils import get_last_checkpoint
 

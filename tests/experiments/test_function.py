@@ -521,3 +521,18 @@ def test_a_training_that_stays_uses_up_its_attempts(place: Place) -> None:
     source = "import os\ndef train():\n    os.kill(os.getpid(), 9)\n"
     statuses = [place.train(source, run="one").status for _ in range(4)]
     assert statuses == [Status.OUT_OF_MEMORY] * 3 + [Status.KILLED]
+
+
+def test_code_that_changes_while_it_runs_is_recorded_as_it_was_loaded(place: Place) -> None:
+    """The text on disk at the end is not what the training ran."""
+    late = place.root / "late.py"
+    late.write_text("VALUE = 2\n")
+    source = f"""
+    def train():
+        import late
+        open({str(late)!r}, "w").write("VALUE = 3")
+        return {{"val_x": late.VALUE}}
+    """
+    assert place.train(source).status is Status.DONE
+    assert place.result().scores["val"]["x"] == 2
+    assert code.of_training(place.folder)["late.py"] == code.digest("VALUE = 2\n")

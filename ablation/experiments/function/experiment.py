@@ -198,7 +198,8 @@ def _run(training: Training, run: Run, session: Session) -> End:
 
     job = Job(folder.absolute(), run.lock, durations.parse("grace", keys.grace))
     with BoundedLog(folder / "log", lambda line: None) as log:
-        if keys.process != KEPT and slots.device() == "cpu":
+        # Not on a GPU, where a file may take memory as soon as it is imported.
+        if run.more and keys.process != KEPT and slots.device() == "cpu":
             SESSIONS.start_ahead(session.program)
         end = session.run(job, Listener(log, store, run.stopping, run.reach))
     return end if end.status else End("", end.asked, end.code, {"last_lines": list(log.last_lines)})
@@ -231,13 +232,13 @@ def _refuse_changed_code(keys: ExperimentKeys, digests: Mapping[str, str]) -> No
 
 
 def _note_code(run: Run, keys: ExperimentKeys, end: End) -> None:
-    """Store the user's files that the child had loaded at its end."""
-    paths: Mapping[str, str] = end.message.get("code", {})
-    texts = {os.path.relpath(path, keys.cwd): code.text_of(Path(path)) for path in paths}
-    loaded = {path: text for path, text in texts.items() if text is not None}
-    if loaded:
-        code.store(run.workspace, loaded)
-        code.note(run.folder, {path: code.digest(text) for path, text in loaded.items()})
+    """Store the user's files that the child had loaded at its end, with the digests that they had when loaded."""
+    digests: Mapping[str, str] = end.message.get("code", {})
+    texts = {path: code.text_of(Path(path)) for path in digests}
+    unchanged = {path: text for path, text in texts.items() if text and code.digest(text) == digests[path]}
+    code.store(run.workspace, unchanged)
+    if digests:
+        code.note(run.folder, {os.path.relpath(path, keys.cwd): sha256 for path, sha256 in digests.items()})
 
 
 def _outcome(training: Training, run: Run, end: End) -> Status | None:
