@@ -111,6 +111,18 @@ def test_annotations_are_checked(levels: str, allowed: str, capsys: pytest.Captu
     assert f"is not allowed; allowed: {allowed}" in error(capsys)
 
 
+@pytest.mark.parametrize(
+    ("stated", "message"),
+    [("", "select_on: missing; state the number"), ("select_on = 'test_score'", "'test_score' is not allowed"),
+     ("select_on = 'accuracy'", "'accuracy' is not allowed; allowed: \"none\", or val_")],
+)  # fmt: skip
+def test_what_selects_is_stated(stated: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A function shows its numbers when it has run; whether they select is decided before."""
+    write(OK)
+    Path("mine.toml").write_text(Path("mine.toml").read_text().replace('select_on = "val_score"', stated))
+    assert message in error(capsys)
+
+
 def test_seeds_need_a_parameter(capsys: pytest.CaptureFixture[str]) -> None:
     """Replicates would be copies."""
     write("def train(width: int = 1):\n    return {}\n", seeds="0, 1")

@@ -42,14 +42,19 @@ class Declared:
     measures_from_results: bool = True
 
     def selects_on(self, path: Path, file: StudyKeys) -> str:
-        """Return the number that selects rows, or none. Raises AblateError where it is not of validation."""
+        """Return the number that selects rows, or none. Raises AblateError where it is missing or not of validation."""
         stated = str(file.select_on)
+        if not stated:
+            raise AblateError(
+                f'{path}: select_on: missing; state the number on validation that selects a row, as in "val_accuracy", '
+                f'or "{NOTHING}"'
+            )
         split = stated.partition("_")[0]
-        if split not in ("", "val", NOTHING) and not (split == "test" and file.select_on_test):
+        if split not in ("val", NOTHING) and not (split == "test" and file.select_on_test):
             raise AblateError(
                 f'{path}: select_on: {stated!r} is not allowed; allowed: "{NOTHING}", or val_ and the name of a measure'
             )
-        return stated or NOTHING
+        return stated
 
 
 def declared(path: Path, file: StudyKeys) -> Declared:
