@@ -94,6 +94,16 @@ class Sweep:
             for line in path.read_text().splitlines() if line.startswith(word)
         ]  # fmt: skip
 
+    def repeated(self, title: str, trainings: int, steps: int) -> int:
+        """Print how many starts, steps and ends were repeated, and return the number of steps."""
+        starts, all_steps, ends = (len(self.lines(word)) for word in ("start", "step", "end"))
+        repeated = all_steps - trainings * steps
+        print(
+            f"{title}, {self.runs} runs; repeated: {starts - trainings} starts, {repeated} steps, "
+            f"{ends - trainings} ends"
+        )
+        return repeated
+
 
 def helpers(sweep: Sweep) -> list[psutil.Process]:
     return [one for one in sweep.processes() if any(part.endswith("child/helper.py") for part in one.cmdline())]

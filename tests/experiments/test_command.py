@@ -5,13 +5,14 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 from conftest import until
+from job_channel import Channel
 
 from ablation.engine import job, pool
 from ablation.engine.job import JobSettings
@@ -25,22 +26,6 @@ from ablation.store.workspace import TrainingFolder, Workspace
 from ablation.study.experiment_keys import ExperimentKeys
 
 METRICS = """echo '{"val_score": 0.5, "test_score": 0.25}' > {folder}/m.json"""
-
-
-@dataclass
-class Channel:
-    """A job's channel; `asks`: returns whether the job should stop."""
-
-    asks: Callable[[], bool] = lambda: False
-    reports: list[dict[str, Any]] = field(default_factory=list)
-
-    def begin(self) -> None: ...
-
-    def report(self, message: dict[str, Any]) -> None:
-        self.reports.append(message)
-
-    def stopping(self) -> bool:
-        return self.asks()
 
 
 @dataclass

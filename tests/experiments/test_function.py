@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 import psutil
 import pytest
 from conftest import until
+from job_channel import Channel
 
 from ablation.engine import job, pool
 from ablation.engine.job import JobSettings
@@ -48,22 +49,6 @@ def train(run, *, width: int = 1, epochs: int = 6):
             save(os.path.join(run.folder, "..", f"checkpoint-{epoch}"))
             os.kill(os.getpid(), 9)
 """
-
-
-@dataclass
-class Channel:
-    """A job's channel; `asks`: returns whether the job should stop."""
-
-    asks: Callable[[], bool] = lambda: False
-    reports: list[dict[str, Any]] = field(default_factory=list)
-
-    def begin(self) -> None: ...
-
-    def report(self, message: dict[str, Any]) -> None:
-        self.reports.append(message)
-
-    def stopping(self) -> bool:
-        return self.asks()
 
 
 @dataclass

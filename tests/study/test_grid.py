@@ -174,7 +174,7 @@ def test_units_are_written_canonically(tmp_path):
 
 KEYS = (
     "title, experiment, reference, select_on, select_on_test, seeds, published_test_images, repeats, "
-    "equivalence_margin, table, compare, measures, import, fixed, rows, factorial, one_at_a_time, leave_one_out"
+    "equivalence_margin, table, compare, measures, folds, import, fixed, rows, factorial, one_at_a_time, leave_one_out"
 )
 SEEDS = "a list of one or more whole numbers from 0 to 4294967295"
 
@@ -633,3 +633,13 @@ def test_studies_with_other_rules_are_not_run_as_one(tmp_path):
     assert study_file.read("paper,split", seeds=[0, 1]).seeds == (0, 1)
     with pytest.raises(AblateError, match="--grid nothing: no such study"):
         study_file.read("paper,nothing")
+
+
+def test_set_may_replace_what_rows_set(tmp_path: Path):
+    """For trials alone: rows that are equal then become one, and the reference keeps its levels."""
+    rows = "reference = 2\n[[rows]]\n[[rows]]\nepochs = 3\nfc_units = 8\n[[rows]]\nfc_units = 8\n"
+    path = tmp_path / "study.toml"
+    path.write_text(rows)
+    grid = study_file.read(str(path), {"epochs": 2}, in_rows=True)
+    assert [(row["epochs"], row["fc_units"]) for row in grid.rows] == [(2, 4096), (2, 8)]
+    assert grid.reference == 2

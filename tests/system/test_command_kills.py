@@ -75,11 +75,7 @@ def test_processes_that_are_killed(tmp_path: Path, undisturbed: bytes, roles: li
     """
     sweep = Sweep(prepare(tmp_path))
     kills = killed(sweep, roles * KILLS, OF_COMMANDS)
-    starts, steps, ends = (len(sweep.lines(word)) for word in ("start", "step", "end"))
-    print(
-        f"{', '.join(roles)}: {kills} kills, {sweep.runs} runs; repeated: {starts - TRAININGS} starts, "
-        f"{steps - TRAININGS * STEPS} steps, {ends - TRAININGS} ends"
-    )
+    sweep.repeated(f"commands, {', '.join(roles)}: {kills} kills", TRAININGS, STEPS)
     assert kills > 0
     assert not sweep.lines("twice")
     until(lambda: not sweep.processes(), 30)

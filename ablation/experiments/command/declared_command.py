@@ -1,63 +1,48 @@
 """Command as a study file declares it: its name, its factors, and the checks of its keys and of its rows."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-from pydantic import BaseModel
 
 from ablation import durations, sizes
 from ablation.engine import slots
 from ablation.errors import AblateError
 from ablation.experiments import artifact_patterns
 from ablation.experiments.command import arguments, best_step, printed
-from ablation.measures.measure import Measure
+from ablation.experiments.declared import Declared
 from ablation.measures.names import split_of
 from ablation.nearest import nearest
 from ablation.study.declared_factors import model_of
 from ablation.study.experiment_keys import ExperimentKeys
-from ablation.study.grid import NOTHING, Grid
+from ablation.study.grid import Grid
 from ablation.study.study_keys import StudyKeys, stated_levels
 
 WHERE = "[experiment] command"
 OF_FUNCTIONS = frozenset({"shares", "python", "process"})  # keys that a command does not take
 
 
-@dataclass(frozen=True)
-class Declared:
-    """Experiment as a study file declares it: its name, its factors, and what rows are selected on.
+@dataclass(frozen=True, kw_only=True)
+class DeclaredCommand(Declared):
+    """Command as a study file declares it. `validates`: whether numbers or examples on validation are declared."""
 
-    Its measures are known with the first result. `validates`: whether numbers or examples on validation are declared.
-    """
-
-    name: str
-    version: int
-    factors: type[BaseModel]
-    keys: ExperimentKeys
     validates: bool
-    takes_folds: bool = True
-    measures: Mapping[str, Measure] = field(default_factory=dict)
-    measures_from_results: bool = True
+
+    def needs_selection(self) -> bool:
+        """Return whether the study file must state what rows are selected on."""
+        return self.validates
 
     def selects_on(self, path: Path, file: StudyKeys) -> str:
-        """Return what rows are selected on. Raises AblateError where nothing is stated, but there is validation."""
-        stated = str(file.select_on)
-        split = stated.partition("_")[0]
-        if not stated and self.validates:
-            raise AblateError(f'{path}: select_on: missing; state select_on = "val_..." or "{NOTHING}"')
-        if split not in ("", "val", NOTHING) and not (split == "test" and file.select_on_test):
-            raise AblateError(
-                f'{path}: select_on: {stated!r} is not allowed; allowed: "{NOTHING}", or val_ and the name of a measure'
-            )
+        """Return the number that selects rows, or none. Raises AblateError where it is not declared."""
+        stated = super().selects_on(path, file)
         names = [name for name in self.keys.results.measures if split_of(name)[0] == "val"]
-        if names and split == "val" and stated not in names and self.keys.results.val is None:
+        if names and split_of(stated)[0] == "val" and stated not in names and self.keys.results.val is None:
             raise AblateError(
                 f"{path}: select_on: no measure is {stated!r}; stated: {', '.join(names)}{nearest(stated, names)}"
             )
-        return stated or NOTHING
+        return stated
 
 
-def declared(path: Path, file: StudyKeys) -> Declared:
+def declared(path: Path, file: StudyKeys) -> DeclaredCommand:
     """Return the experiment that a study file declares. Raises AblateError where a key is wrong."""
     keys, where = file.experiment, f"{path}: experiment"
     if keys.command is None:
@@ -77,7 +62,10 @@ def declared(path: Path, file: StudyKeys) -> Declared:
     located = keys.model_copy(update={"cwd": str((path.parent / keys.cwd).resolve())})
     validates = "val" in splits or stated.val is not None
     best_step.stated_rule(located, str(file.select_on), file.measures, str(path))
-    return Declared(keys.name or _script(keys.command, path), keys.version, model, located, validates)
+    return DeclaredCommand(
+        name=keys.name or _script(keys.command, path), version=keys.version, factors=model, keys=located,
+        validates=validates,
+    )  # fmt: skip
 
 
 def _refuse_misspelt(undeclared: Sequence[str], file: StudyKeys, keys: ExperimentKeys, where: str) -> None:

@@ -2,22 +2,17 @@
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-
-from pydantic import BaseModel
 
 from ablation import durations, sizes
 from ablation.errors import AblateError
 from ablation.experiments import artifact_patterns
+from ablation.experiments.declared import Declared
 from ablation.experiments.function import interpreter
 from ablation.experiments.function.description import Description, describe
 from ablation.experiments.function.factors import model_of
-from ablation.measures.measure import Measure
 from ablation.nearest import nearest
 from ablation.study.experiment_keys import ExperimentKeys
-from ablation.study.grid import NOTHING
 from ablation.study.study_keys import StudyKeys, stated_levels
 
 HANDLE, SEED = "run", "seed"  # parameters that are no factors
@@ -26,35 +21,6 @@ WHERE = "[experiment] function"
 SECRET = re.compile(
     r"(^|_)(api_?key|access_key|access_token|auth_token|password|passwd|secret|credentials?)(_|$)", re.I
 )
-
-
-@dataclass(frozen=True)
-class Declared:
-    """Experiment as a study file declares it: its name, its factors, and its keys with absolute paths."""
-
-    name: str
-    version: int
-    factors: type[BaseModel]
-    keys: ExperimentKeys
-    description: Description
-    takes_folds: bool = True
-    measures: Mapping[str, Measure] = field(default_factory=dict)
-    measures_from_results: bool = True
-
-    def selects_on(self, path: Path, file: StudyKeys) -> str:
-        """Return the number that selects rows, or none. Raises AblateError where it is missing or not of validation."""
-        stated = str(file.select_on)
-        if not stated:
-            raise AblateError(
-                f'{path}: select_on: missing; state the number on validation that selects a row, as in "val_accuracy", '
-                f'or "{NOTHING}"'
-            )
-        split = stated.partition("_")[0]
-        if split not in ("val", NOTHING) and not (split == "test" and file.select_on_test):
-            raise AblateError(
-                f'{path}: select_on: {stated!r} is not allowed; allowed: "{NOTHING}", or val_ and the name of a measure'
-            )
-        return stated
 
 
 def declared(path: Path, file: StudyKeys) -> Declared:
@@ -78,7 +44,7 @@ def declared(path: Path, file: StudyKeys) -> Declared:
     model = model_of(factors, more, keys.shares, f"{where}.function")
     name = keys.name or _name(keys.function)
     located = keys.model_copy(update={"cwd": str(cwd), "function": target, "python": python, "name": name})
-    return Declared(name, keys.version, model, located, description)
+    return Declared(name=name, version=keys.version, factors=model, keys=located)
 
 
 def _refuse_unfit(description: Description, settings: set[str], where: str) -> None:
