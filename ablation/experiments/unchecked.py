@@ -21,7 +21,7 @@ def promises_of(workspace: Workspace, record: Record) -> tuple[str, ...]:
     folders = {key: workspace.training(key) for key in map(record.training_key, record.grid.trials())}
     done = [folder for folder in folders.values() if result.all_of(folder)]
     relied = [promises.SHARES] if keys and keys.shares else []
-    if any(attempt.epoch for folder in done for attempt in attempts.read(folder)):
+    if any(attempt.saved for folder in done for attempt in attempts.read(folder)):
         relied.append(promises.RESUME)
     digests = code.of_training(done[0]) if done else {}
     experiment = record.grid.factors.experiment

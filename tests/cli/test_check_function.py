@@ -75,6 +75,34 @@ def test_a_table_of_shared_trainings_is_unchecked_until_a_check(place: Path) -> 
     assert "UNCHECKED" in codes(place)
 
 
+def test_a_table_of_resumed_trainings_is_unchecked_until_a_check(place: Path) -> None:
+    """Of a study without sharing, too."""
+    source = LOOP.replace(
+        "        run.report(",
+        "        import os, time; died = pathlib.Path(__file__).with_name('died')\n"
+        "        time.sleep(1.1 if epoch == 1 else 0)\n"
+        "        if epoch == 2 and not died.exists():\n"
+        "            died.touch(); os.kill(os.getpid(), 9)\n"
+        "        run.report(",
+    )
+    (place / "loop.py").write_text(source)
+    one = (
+        STUDY.replace('shares = "epochs"\n', "")
+        .replace("[0, 1]", "[0]")
+        .replace("[1, 2]", "[1]")
+        .replace("[2, 4]", "[3]")
+    )
+    (place / "mine.toml").write_text(one)
+    run = ["run", "mine.toml", "--trackers", "none", "-q"]
+    assert cli.run(run) == 0
+    warnings = json.loads((place / "runs" / "mine" / "warnings.json").read_text())
+    fact = next(warning["fact"] for warning in warnings if warning["code"] == "UNCHECKED")
+    assert fact.startswith("Trainings were resumed after an interruption")
+    assert cli.run(["check", "mine.toml"]) == 0
+    assert cli.run(run) == 0
+    assert "UNCHECKED" not in codes(place)
+
+
 def test_sharing_that_was_found_wrong_is_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The study itself is not: without `shares` it runs."""
     (place / "loop.py").write_text(LOOP.replace("rate = 0.5", "rate = 0.5 / epochs"))
