@@ -1,6 +1,5 @@
 """Job of one training in a worker: locked, counted, and ended with an outcome. No exception crosses processes."""
 
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import numpy as np
 from ablation import experiments
 from ablation.engine import attempts
 from ablation.engine.pool import Channel, ProcessSetup
-from ablation.engine.run import Run
+from ablation.engine.run import JobSettings, Run
 from ablation.outcomes import JobOutcome, Status
 from ablation.store import result
 from ablation.store.files import write_json
@@ -36,21 +35,6 @@ def load(plugin: str, channel: Channel) -> JobOutcome[str]:
 
 class Stopped(Exception):
     """Raised in a job that the orchestrator asked to stop."""
-
-
-@dataclass(frozen=True)
-class JobSettings:
-    """Settings of a command for its jobs, besides numbers.
-
-    `run`: id of the command. `keep`: all, selected or none of the heads. With `all`, the last checkpoint stays too, so
-    that more epochs can follow. `stop_after`: step after which a training saves its state and ends; 0 for none.
-    `more`: whether further trainings wait for a slot.
-    """
-
-    run: str
-    keep: str
-    stop_after: int = 0
-    more: bool = False
 
 
 def newest_checkpoint(training: Training, folder: TrainingFolder) -> str:
@@ -83,7 +67,7 @@ def train(root: Path, training: Training, settings: JobSettings, channel: Channe
         attempts.add(folder, settings.run, training.milestones, saved)  # before anything that could kill this process
         write_json(folder.description, training.model_dump(mode="json"))
         channel.begin()
-        run = Run(Workspace(root), training, settings.keep, channel, held.fileno(), settings.stop_after, settings.more)
+        run = Run(Workspace(root), training, settings, channel, held.fileno())
         return JobOutcome(experiments.load(training.plugin).train(training, run) or _ended(run))
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ablation import experiments
@@ -38,21 +39,42 @@ class StepReports:
             self._steps, self._last = [], time.monotonic()
 
 
+@dataclass(frozen=True)
+class JobSettings:
+    """Settings of a command for its jobs, besides numbers.
+
+    `run`: id of the command. `keep`: all, selected or none of the heads. With `all`, the last checkpoint stays too, so
+    that more epochs can follow. `stop_after`: step after which a training saves its state and ends; 0 for none.
+    `more`: whether further trainings wait for a slot. `debug`: whether a function that fails ends in its debugger.
+    """
+
+    run: str
+    keep: str
+    stop_after: int = 0
+    more: bool = False
+    debug: bool = False
+
+
 class Run:
     """Running training.
 
-    `keep`: all, selected or none of the weights (or other large files) stay on disk. `lock`: descriptor of the file
-    whose lock this training holds, for its child processes. `stop_after`, `more`: see `job.JobSettings`.
+    `settings`: those of the command. `lock`: descriptor of the file whose lock this training holds, for its child
+    processes.
     """
 
     def __init__(
-        self, workspace: Workspace, training: Training, keep: str, channel: Channel, lock: int | None = None,
-        stop_after: int = 0, more: bool = False,
-    ) -> None:  # fmt: skip
-        self.lock, self.stop_after, self.more = lock, stop_after, more
-        self.workspace, self.training, self.keep, self.link = workspace, training, keep, channel
+        self, workspace: Workspace, training: Training, settings: JobSettings, channel: Channel, lock: int | None = None
+    ) -> None:
+        self.workspace, self.training, self.settings, self.link, self.lock = (
+            workspace, training, settings, channel, lock,
+        )  # fmt: skip
         self.history: list[dict[str, float]] = []
         self._started, self._reports = time.time(), StepReports(channel)
+
+    @property
+    def keep(self) -> str:
+        """All, selected or none of the weights (or other large files) stay on disk."""
+        return self.settings.keep
 
     @property
     def folder(self) -> TrainingFolder:

@@ -44,6 +44,7 @@ class RunOptions:
     files: Sequence[StudyText] = ()  # content of the study files, which the study's history keeps
     imported: Import | None = None  # results that exist already, where the study file has [import]
     stop_after: int = 0  # step after which trainings of a function save their state and end; 0 for none
+    debug: bool = False  # whether a function that fails ends in its debugger
     code: str | None = None  # what happens to results of code that has changed since: keep or retrain; None refuses
     command: Sequence[str] = ()  # command line after `ablate`, shown as the command that resumes the run
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, assert_never
 
 from ablation.engine import attempts, job, pool
-from ablation.engine.job import JobSettings
+from ablation.engine.run import JobSettings
 from ablation.outcomes import JobOutcome, Status
 from ablation.store import result
 from ablation.store.result import Result

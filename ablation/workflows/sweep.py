@@ -12,7 +12,7 @@ from ablation.analysis.retention import Retention
 from ablation.analysis.study_analysis import collect
 from ablation.engine import attempts, job, pool
 from ablation.engine.cost import PastTrainings, past_trainings
-from ablation.engine.job import JobSettings
+from ablation.engine.run import JobSettings
 from ablation.errors import AblateError
 from ablation.model.run_summary import RunSummary
 from ablation.outcomes import Status
@@ -147,7 +147,7 @@ def _train(
             return
         effort = getattr(record.experiment, "effort", lambda training: training.steps)
         work = {t.key: float(effort(t)) for t in to_do}
-        settings = JobSettings(uuid.uuid4().hex, record.keep, options.stop_after)
+        settings = JobSettings(uuid.uuid4().hex, record.keep, options.stop_after, debug=options.debug)
         scheduler = Scheduler(study, to_do, work, settings, options.timeout)
         _dispatch(scheduler, workers, interrupts)
     if scheduler.alone():

@@ -9,7 +9,7 @@ import numpy as np
 from ablation.analysis import selection
 from ablation.analysis.selection import Selection
 from ablation.engine import job, pool
-from ablation.engine.job import JobSettings
+from ablation.engine.run import JobSettings
 from ablation.errors import AblateError
 from ablation.experiments.protocol import Application, NewData, NewExamples, StoredExamples
 from ablation.outcomes import JobOutcome

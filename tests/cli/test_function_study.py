@@ -345,3 +345,21 @@ def test_files_of_the_selected_row_stay_and_are_sent(place: Path) -> None:
     assert [path.read_text() for path in written] == ["2"]
     sent = list(Path("runs/mlartifacts").rglob("plot.txt"))
     assert [path.read_text() for path in sent] == ["2"]
+
+
+def test_a_function_that_fails_can_be_debugged(place: Path) -> None:
+    """`--pdb` opens the debugger in the function's own frame, with the terminal as its input."""
+    write("def train(width: int = 3):\n    half = width / 2\n    raise ValueError('odd')\n")
+    command = [sys.executable, "-m", "ablation", "try", "mine.toml", "--pdb"]
+    done = subprocess.run(command, input="p half\nq\n", capture_output=True, text=True, timeout=120)
+    assert "mine.py(3)train()" in done.stdout
+    assert "(Pdb) 1.5" in done.stdout
+    assert "failed in" in done.stdout
+    assert done.returncode == 1
+
+
+def test_a_function_that_succeeds_needs_no_debugger(capfd: pytest.CaptureFixture[str]) -> None:
+    """`--pdb` changes nothing then."""
+    write(OK)
+    assert cli.run(["try", "mine.toml", "--pdb"]) == 0
+    assert "val_score = 1" in capfd.readouterr().out

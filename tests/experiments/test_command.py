@@ -15,7 +15,7 @@ from conftest import until
 from job_channel import Channel
 
 from ablation.engine import job, pool
-from ablation.engine.job import JobSettings
+from ablation.engine.run import JobSettings
 from ablation.experiments.child import process
 from ablation.experiments.child.process import Ended, Start
 from ablation.experiments.command.experiment import Training

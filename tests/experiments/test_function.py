@@ -16,7 +16,7 @@ from conftest import until
 from job_channel import Channel
 
 from ablation.engine import job, pool
-from ablation.engine.job import JobSettings
+from ablation.engine.run import JobSettings
 from ablation.experiments.function import experiment
 from ablation.experiments.function.experiment import Training
 from ablation.outcomes import JobOutcome, Status

@@ -14,7 +14,7 @@ from test_export import markdown_rows, tex_rows
 
 from ablation.analysis import costs, selection
 from ablation.analysis.study_analysis import collect
-from ablation.engine.run import Run
+from ablation.engine.run import JobSettings, Run
 from ablation.errors import AblateError
 from ablation.report.build import RenderOptions, Report, build, write
 from ablation.report.figures import cost
@@ -387,7 +387,9 @@ def test_a_run_stores_the_costs_that_it_is_given(tmp_path):
         key="k", plugin="keras_head", experiment="e", version=1, condition=Condition({}), defaults={}, seed=0,
         milestones=(1,),
     )  # fmt: skip
-    run = Run(Workspace(tmp_path), training, "none", type("Channel", (), {"report": lambda *_: None})())
+    run = Run(
+        Workspace(tmp_path), training, JobSettings("", "none"), type("Channel", (), {"report": lambda *_: None})()
+    )
     run.result(scores={"val": {"loss": 1.0}}, costs={"latency": 3})
     assert result.read_file(run.folder.result(1)).costs == {"latency": 3.0}
 

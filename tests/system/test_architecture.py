@@ -54,6 +54,7 @@ INSIDE = {
     f"{K}.experiment",
     f"{K}.training.worker",
     "experiments.function.ablate_child.bridges",
+    "experiments.function.ablate_child.serve",
     "cli.commands.*",
     "workflows.run_study",
     "workflows.sweep",

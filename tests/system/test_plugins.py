@@ -10,7 +10,7 @@ import pytest
 from conftest import TESTS, ablate, rows
 from mlflow import MlflowClient
 
-from ablation.engine.run import Run
+from ablation.engine.run import JobSettings, Run
 from ablation.store.training import Training
 from ablation.store.workspace import Workspace
 from ablation.study.levels import Condition
@@ -129,7 +129,7 @@ def test_a_milestone_is_reported_with_its_result(tmp_path: Path):
             steps = [int(step["epoch"]) for step in message["epochs"]]
             told.extend((step, run.folder.result(step).is_file()) for step in steps)
 
-    run = Run(Workspace(tmp_path), training, "none", Teller())
+    run = Run(Workspace(tmp_path), training, JobSettings("", "none"), Teller())
     for step in range(1, 5):
         run.report(loss=1.0)
         if step in run.milestones:

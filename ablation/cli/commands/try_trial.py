@@ -2,12 +2,14 @@
 
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ablation.cli.commands.options import asked_for, try_options
+from ablation.errors import AblateError
 from ablation.fast_imports import loading
 
 
@@ -15,7 +17,8 @@ from ablation.fast_imports import loading
 @try_options
 @click.option("--row", type=int, metavar="N", help="Number of the row. Default: the reference.")
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed. Default: the first one of the study.")
-def try_trial(row: int | None, seed: int | None, **asked: Any) -> int:
+@click.option("--pdb", is_flag=True, help="Open Python's debugger where the function raises an exception.")
+def try_trial(row: int | None, seed: int | None, pdb: bool, **asked: Any) -> int:
     """Run one trial in the foreground, outside the workspace.
 
     What the training prints is shown as it comes, then its numbers on validation, and which columns it returned for
@@ -25,8 +28,12 @@ def try_trial(row: int | None, seed: int | None, **asked: Any) -> int:
     \b
     ablate try mine.toml
     ablate try mine.toml --row 3 --set epochs=1
+    ablate try mine.toml --pdb
     """
     options = asked_for(**asked, in_rows=True)
+    if pdb and not (options.grid.experiment_keys and options.grid.experiment_keys.function):
+        raise AblateError("--pdb: is of functions; a command has its own process: start its debugger there")
+    options = replace(options, debug=pdb)
     from ablation.cli.terminal import progress, tried_text
 
     with loading():

@@ -197,14 +197,14 @@ def _started(start: Start, path: Path, alive: int, of_helper: int) -> "subproces
         return subprocess.Popen(
             [sys.executable, "-I", "-S", str(HELPER), str(path)],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-            pass_fds=[alive, of_helper, lock, *start.passed], env=_environment(start.variables),
+            pass_fds=[alive, of_helper, lock, *start.passed], env=environment(start.variables),
         )  # fmt: skip
     finally:
         for descriptor in (alive, of_helper, lock):
             os.close(descriptor)
 
 
-def _environment(variables: Mapping[str, str]) -> dict[str, str]:
+def environment(variables: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a child: this process's, less variables without a value, and equal hashes of texts."""
     fixed = {"PYTHONHASHSEED": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8", "PYTHONUNBUFFERED": "1"}
     inherited = {name: value for name, value in os.environ.items() if value}

@@ -4,6 +4,7 @@ import atexit
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from ablation.errors import AblateError
 from ablation.experiments import folds, input_files
 from ablation.experiments.child.log import BoundedLog
 from ablation.experiments.commit import broken_contract, commit, write_diverged
-from ablation.experiments.function import description, ended, raw_files
+from ablation.experiments.function import description, ended, foreground, raw_files
 from ablation.experiments.function.declared_function import HANDLE, SEED, WHERE, declared
 from ablation.experiments.function.session import End, Job, Listener, Program, Session, Sessions
 from ablation.experiments.protocol import Prepared, Request
@@ -168,22 +169,15 @@ def train(training: Training, run: Run) -> Status | None:
     run.folder.deleted.unlink(missing_ok=True)
     _refuse_changed_code(keys, training.code)
     raw_files.prepare(folder, _job(training, run))
-    program = Program(keys.function, keys.python, keys.cwd, tuple(sorted(keys.env.items())), _limits())
-    session = SESSIONS.take(program)
-    try:
-        end = _run(training, run, session)
-    except BaseException:
-        session.close()
-        raise
-    if end.status == Status.DONE.value and keys.process == KEPT:
-        SESSIONS.keep(session)
-    else:
-        session.close()
+    program = Program(
+        keys.function, keys.python, keys.cwd, tuple(sorted(keys.env.items())), _limits(), run.settings.debug
+    )
+    end = _run(training, run, program)
     _note_code(run, keys, end)
     return _outcome(training, run, end)
 
 
-def _run(training: Training, run: Run, session: Session) -> End:
+def _run(training: Training, run: Run, program: Program) -> End:
     """Run a training in a child. Results are committed as soon as they are there."""
     keys, folder = training.keys, run.folder.child
 
@@ -197,12 +191,28 @@ def _run(training: Training, run: Run, session: Session) -> End:
             raise broken_contract(error) from None
 
     job = Job(folder.absolute(), run.lock, durations.parse("grace", keys.grace))
-    with BoundedLog(folder / "log", lambda line: None) as log:
+    if run.settings.debug:
+        return foreground.run(program, job, store)
+    with BoundedLog(folder / "log", lambda line: None) as log, _session(program, keys) as session:
         # Not on a GPU, where a file may take memory as soon as it is imported.
-        if run.more and keys.process != KEPT and slots.device() == "cpu":
+        if run.settings.more and keys.process != KEPT and slots.device() == "cpu":
             SESSIONS.start_ahead(session.program)
         end = session.run(job, Listener(log, store, run.stopping, run.reach))
+        session.is_usable = end.status == Status.DONE.value
     return end if end.status else End("", end.asked, end.code, {"last_lines": list(log.last_lines)})
+
+
+@contextmanager
+def _session(program: Program, keys: ExperimentKeys) -> Iterator[Session]:
+    """Yield a child of a program. A kept one stays for the next training, unless this one has failed."""
+    session = SESSIONS.take(program)
+    try:
+        yield session
+    finally:
+        if session.is_usable and keys.process == KEPT:
+            SESSIONS.keep(session)
+        else:
+            session.close()
 
 
 def _job(training: Training, run: Run) -> dict[str, Any]:
@@ -213,7 +223,7 @@ def _job(training: Training, run: Run) -> dict[str, Any]:
         "folder": str((run.folder.child / outputs_in).absolute()), "child": str(run.folder.child.absolute()),
         "milestones": run.milestones if training.shared else [],
         "all_milestones": list(training.milestones) if training.shared else [], "keep_last": run.keep == "all",
-        "stop_after": run.stop_after,
+        "stop_after": run.settings.stop_after,
         "threads": int(os.environ.get("OMP_NUM_THREADS") or 1), "device": "cpu" if slots.device() == "cpu" else "cuda",
     }  # fmt: skip
 

@@ -27,7 +27,8 @@ DRAINED = 0.05  # seconds without output after which a process that has ended is
 class Program:
     """Function, and the process that runs it: its interpreter, working folder and variables.
 
-    `limits`: share of a GPU, {"mib", "share"}; None for a whole one, or none.
+    `limits`: share of a GPU, {"mib", "share"}; None for a whole one, or none. `debug`: whether it has the terminal, and
+    opens a debugger where the function fails.
     """
 
     target: str
@@ -35,10 +36,13 @@ class Program:
     cwd: str
     variables: tuple[tuple[str, str], ...] = ()
     limits: str | None = None
+    debug: bool = False
 
     def argv(self, descriptor: int) -> Sequence[str]:
         more = [self.limits] if self.limits else []
-        return interpreter.arguments(self.python, "serve", self.target, str(descriptor), *more)
+        return interpreter.arguments(
+            self.python, "debug" if self.debug else "serve", self.target, str(descriptor), *more
+        )
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,8 @@ class Session:
     """Child process. Its `close` ends it, with all of its process group."""
 
     def __init__(self, program: Program) -> None:
-        """Start the child: it loads the function at once."""
-        self.program, self.n_trainings = program, 0
+        """Start the child: it loads the function at once. `is_usable`: whether it can run another training."""
+        self.program, self.n_trainings, self.is_usable = program, 0, False
         self._received, self._messages = b"", list[dict[str, Any]]()
         with contextlib.ExitStack() as stack:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ablate-", ignore_cleanup_errors=True))

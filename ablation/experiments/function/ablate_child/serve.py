@@ -3,6 +3,7 @@
 describe TARGET FILE            writes the description of the function as JSON
 serve TARGET SOCKET [LIMITS]    SOCKET: descriptor of a socket; a training is a line of JSON, which names its run.json,
                                 with the descriptor of its lock. LIMITS: JSON, the share of a GPU
+    debug TARGET SOCKET [LIMITS]    the same, with a debugger where the function raises an exception
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import signal
 import socket
 import sys
 import traceback
+import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -74,10 +76,7 @@ def _failed(error: BaseException, is_contract: bool = False, place: str = "") ->
     """Return the message to the worker about an exception, after its traceback is printed without our own frames."""
     if isinstance(error, ContractError):
         return {"ended": "failed", "reason": str(error), "contract": True}
-    frames = error.__traceback__
-    while frames and os.path.realpath(frames.tb_frame.f_code.co_filename).startswith(imports.OWN):
-        frames = frames.tb_next
-    lines = traceback.format_exception(type(error), error, frames)
+    lines = traceback.format_exception(type(error), error, _in_function(error))
     sys.stderr.write("".join(lines))
     reason = "".join(traceback.format_exception_only(type(error), error)).strip().splitlines()[-1]
     kinds = " ".join(kind.__name__ for kind in type(error).__mro__)
@@ -89,6 +88,14 @@ def _failed(error: BaseException, is_contract: bool = False, place: str = "") ->
         "place": place,
         "traceback": "".join(lines)[-20_000:],
     }
+
+
+def _in_function(error: BaseException) -> types.TracebackType | None:
+    """Return the traceback of an exception without our own frames at its beginning."""
+    frames = error.__traceback__
+    while frames and os.path.realpath(frames.tb_frame.f_code.co_filename).startswith(imports.OWN):
+        frames = frames.tb_next
+    return frames
 
 
 def _settings(stated: dict[str, Any]) -> dict[str, Any]:
@@ -120,7 +127,7 @@ def _call(child: Child, job: dict[str, Any], run: Run) -> Any:
     return child.function(**passed)
 
 
-def _train(child: Child, job: dict[str, Any], notify: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def _train(child: Child, job: dict[str, Any], notify: Callable[[dict[str, Any]], None], debug: bool) -> dict[str, Any]:
     """Run one training, and return the message to the worker about its end."""
     run = Run(job, child.seeding, notify)
     with _stoppable(run, child.function):
@@ -137,7 +144,12 @@ def _train(child: Child, job: dict[str, Any], notify: Callable[[dict[str, Any]],
         except SystemExit as error:
             return {"ended": "failed", "reason": f"the function called sys.exit({error.code!r})"}
         except BaseException as error:
-            return _failed(error)
+            failed = _failed(error)
+            if debug:
+                import pdb  # slow
+
+                pdb.post_mortem(_in_function(error))
+            return failed
     return {"ended": "done"}
 
 
@@ -168,8 +180,11 @@ def _stoppable(run: Run, function: Callable[..., Any]) -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def serve(child: Child, connection: socket.socket) -> None:
-    """Run the trainings that arrive on a socket, one after another, until it is closed."""
+def serve(child: Child, connection: socket.socket, debug: bool = False) -> None:
+    """Run the trainings that arrive on a socket, one after another, until it is closed.
+
+    `debug`: whether a debugger opens where the function raises an exception.
+    """
 
     def notify(message: dict[str, Any]) -> None:
         connection.sendall((json.dumps(message) + "\n").encode())
@@ -183,7 +198,7 @@ def serve(child: Child, connection: socket.socket) -> None:
         with open(job["path"], encoding="utf-8") as file:
             job = json.load(file)
         os.environ["ABLATE_RUN"] = os.path.join(job["child"], "run.json")
-        end = child.failure or _train(child, job, notify)
+        end = child.failure or _train(child, job, notify, debug)
         sys.stdout.flush()
         sys.stderr.flush()
         code = child.code() if end["ended"] in ("done", "interrupted", "diverged") else {}
@@ -228,4 +243,4 @@ def main(arguments: list[str]) -> None:
         return
     connection = socket.socket(fileno=int(more[0]))
     connection.set_inheritable(False)
-    serve(Child(name, json.loads(more[1]) if more[1:] else None), connection)
+    serve(Child(name, json.loads(more[1]) if more[1:] else None), connection, debug=action == "debug")
