@@ -226,3 +226,15 @@ def test_the_glossary_has_every_public_class():
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     }
     assert not {name for name in classes if f"`{name}`" not in text}
+
+
+def test_files_of_the_users_interpreter_are_python_3_9():
+    """Neither their syntax nor their imports need more: standard library, and each other."""
+    files = [PACKAGE / "experiments/child/helper.py", *(PACKAGE / "experiments/function/ablate_child").glob("*.py")]
+    ruff = Path(sys.executable).with_name("ruff")
+    command = [ruff, "check", "--isolated", "--target-version", "py39", "--select", "E9,F", *files]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    used = {name.partition(".")[0] for path in files for name in imported(ast.parse(path.read_text()))}
+    of_users = {"keras", "transformers", "lightning", "pytorch_lightning"}  # which bridges load
+    assert used - sys.stdlib_module_names - of_users <= {path.stem for path in files}
