@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import count
 
+from ablation.engine.job import newest_checkpoint
 from ablation.errors import AblateError
 from ablation.model.phrases import listed, which
 from ablation.progress.listener import ProgressListener
 from ablation.store import code, result, retrained
 from ablation.store import record as records
 from ablation.store.record import Record
+from ablation.store.training import training_of
 from ablation.store.workspace import Workspace
 
 MOST_LINES = 40  # of a diff that is shown
@@ -38,7 +40,10 @@ class Change:
 
 
 def changes(workspace: Workspace, record: Record, text_now: Callable[[str], str | None]) -> list[Change]:
-    """Return the changes since the trainings of a study that have results. `text_now`: see `Prepared.code`."""
+    """Return the changes since the trainings of a study that have results, or a checkpoint from which they resume.
+
+    `text_now`: see `Prepared.code`.
+    """
 
     @cache
     def is_changed(path: str, sha256: str) -> bool:
@@ -51,7 +56,7 @@ def changes(workspace: Workspace, record: Record, text_now: Callable[[str], str 
     for trial in record.grid.trials():
         key = record.training_key(trial)
         folder = workspace.training(key)
-        if not result.is_done(folder, trial.step):
+        if not (result.is_done(folder, trial.step) or newest_checkpoint(training_of(record, trial), folder)):
             continue
         for path, sha256 in code.of_training(folder).items():
             if is_changed(path, sha256):

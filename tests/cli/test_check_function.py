@@ -122,3 +122,22 @@ def test_rows_with_equal_results_are_named(place: Path) -> None:
     fact = next(warning["fact"] for warning in warnings if warning["code"] == "NO_EFFECT")
     assert fact.startswith("Rows 1 and 3 gave the same results, bit for bit and rows 2 and 4")
     assert "width changed nothing" in fact
+
+
+def test_a_checkpoint_of_changed_code_is_not_resumed_silently(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A training that was interrupted has no result, but a state: the change is shown and decided on."""
+    source = LOOP.replace(
+        "        run.report(", "        import time; time.sleep(1.1)\n        stop(epoch)\n        run.report("
+    )
+    broken = source + "def stop(epoch):\n    assert epoch < 2\n"
+    (place / "loop.py").write_text(broken)
+    (place / "mine.toml").write_text(STUDY.replace("[0, 1]", "[0]").replace("[1, 2]", "[1]").replace("[2, 4]", "[3]"))
+    run = ["run", "mine.toml", "--trackers", "none", "-q"]
+    assert cli.run(run) == 1
+    (place / "loop.py").write_text(source + "def stop(epoch): ...\n")
+    capsys.readouterr()
+    assert cli.run(run) == 2
+    assert "loop.py has changed since row 1 was trained" in capsys.readouterr().err
+    assert cli.run([*run, "--code", "keep"]) == 0
+    steps = json.loads(next((place / "runs" / "trained").glob("*/result-3.json")).read_text())["history"]
+    assert [step["epoch"] for step in steps] == [1, 2, 3]

@@ -168,6 +168,7 @@ def train(training: Training, run: Run) -> Status | None:
     folder.mkdir(parents=True, exist_ok=True)
     run.folder.deleted.unlink(missing_ok=True)
     _refuse_changed_code(keys, training.code)
+    code.note(run.folder, training.code)
     raw_files.prepare(folder, _job(training, run))
     program = Program(
         keys.function, keys.python, keys.cwd, tuple(sorted(keys.env.items())), _limits(), run.settings.debug
