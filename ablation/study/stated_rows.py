@@ -13,11 +13,11 @@ from pydantic import BaseModel, ValidationError, create_model
 from ablation import experiments
 from ablation.errors import AblateError
 from ablation.nearest import nearest
-from ablation.study.experiment_keys import ExperimentKeys
 from ablation.study.grid import PUBLISHED
 from ablation.study.levels import Condition, Level, Schema, canonical, floats, schema_of, text
 from ablation.study.study_keys import MAX_ROWS, StudyKeys, quote
 
+OF_ALL = {"plugin", "task", "io"}  # keys of [experiment] that every experiment may have
 DESIGNS = ("rows", "factorial", "one_at_a_time", "leave_one_out")
 
 
@@ -132,26 +132,23 @@ class ExperimentFactors:
         return f"{name}: {quote(level)} is not allowed; allowed: {allowed}{nearest(level, factor.choices)}"
 
 
-def _kind(keys: ExperimentKeys) -> str:
-    """Return the name of the built-in experiment that the keys of [experiment] state."""
-    if keys.function:
-        return experiments.FUNCTION
-    return experiments.DEFAULT if keys.command is None else experiments.COMMAND
-
-
 def factors_of(path: Path, file: StudyKeys) -> ExperimentFactors:
     """Return the factors of the experiment that a study file names, or declares.
 
     Raises AblateError where a declaration is wrong.
     """
     stated = file.experiment
-    plugin = stated.plugin or _kind(stated)
-    ways = [key for key in ("plugin", "command", "function") if getattr(stated, key)]
-    if len(ways) > 1 and plugin not in ways:
+    ways = [key for key in (experiments.COMMAND, experiments.FUNCTION) if getattr(stated, key)]
+    plugin = stated.plugin or (ways or [experiments.DEFAULT])[0]
+    if stated.plugin and stated.plugin not in ways:
+        ways.insert(0, "plugin")
+    if len(ways) > 1:
         raise AblateError(f"{path}: experiment: {' and '.join(ways)} are both stated; state one")
     loaded = experiments.load(plugin)
     if declared := getattr(loaded, "declared", None):
         loaded = declared(path, file)
+    elif unused := stated.model_fields_set - OF_ALL:
+        raise AblateError(f"{path}: experiment.{min(unused)}: is of functions and commands; state function or command")
     return ExperimentFactors(loaded, schema_of(loaded, plugin))
 
 

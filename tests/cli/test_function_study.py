@@ -363,3 +363,22 @@ def test_a_function_that_succeeds_needs_no_debugger(capfd: pytest.CaptureFixture
     write(OK)
     assert cli.run(["try", "mine.toml", "--pdb"]) == 0
     assert "val_score = 1" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ("command = 'python x.py'", "experiment: command and function are both stated; state one"),
+        ("plugin = 'keras_head'", "experiment: plugin and function are both stated; state one"),
+    ],
+)
+def test_an_experiment_is_stated_once(keys: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A function, a command or a plug-in."""
+    write(OK, "", keys)
+    assert message in error(capsys)
+
+
+def test_keys_of_functions_need_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a function or a command, the study is one of the Keras experiment, which has none of them."""
+    Path("mine.toml").write_text("[experiment]\nshares = 'epochs'\n[[rows]]\n")
+    assert "experiment.shares: is of functions and commands; state function or command" in error(capsys)

@@ -76,7 +76,7 @@ def in_mlflow(place: Path, study: str) -> list[dict[str, float]]:
 def test_a_regression(place: Path):
     """Absolute errors are compared by seeds, lower is better, test stays sealed until a row is selected; nothing is
     trained twice, the printed tables verify, and Optuna and MLflow hold each trial once."""
-    assert "time: not known" in say(place, "plan", "--grid", "poly.toml")
+    assert "time: unknown" in say(place, "plan", "--grid", "poly.toml")
     assert "selected: lowest validation MAE" in say(place, "run", "--grid", "poly.toml", "--workspace", "runs")
     assert "nothing to train" in say(place, "run", "--grid", "poly.toml")
     table = rows(place / "runs/poly")
@@ -161,7 +161,7 @@ def test_its_own_option_is_an_input(place: Path):
 
 
 @pytest.mark.parametrize(("plugin", "message"), [
-    ("nothing", "[experiment] plugin: unknown experiment 'nothing'; known: command, house, keras_head, polynomial"),
+    ("nothing", "[experiment] plugin: unknown experiment 'nothing'; known: command, function, house, keras_head, polynomial"),
     ("no.such:thing", "[experiment] plugin 'no.such:thing': no.such:thing cannot be imported"),
 ])  # fmt: skip
 def test_an_experiment_that_is_not_there(place: Path, plugin: str, message: str):
