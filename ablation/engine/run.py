@@ -122,6 +122,7 @@ class Run:
         costs: Mapping[str, float] | None = None,
         history: Sequence[dict[str, float]] | None = None,
         memory: int | None = None,
+        seconds: float | None = None,
     ) -> None:
         """Write the result of a milestone, once, as the last of its files.
 
@@ -135,6 +136,7 @@ class Run:
             costs: Numbers without a split, by measure, such as the latency of a prediction.
             history: Numbers of all steps, with "epoch". Default: those that were reported up to this step.
             memory: Largest memory of the training in bytes. Default: that of this process.
+            seconds: Duration of the training. Default: since this run began.
         """
         step = step or len(self.history) or self.training.steps
         given = {split: columns for split, columns in (("val", val), ("test", test)) if columns is not None}
@@ -145,6 +147,7 @@ class Run:
             split: example_set.write(self.folder.predictions(split, step)) for split, example_set in examples.items()
         }
         measures = experiments.load(self.training.plugin).measures
+        now = time.time()
         derived = {"val": examples["val"].scored(measures)} if "val" in examples else {}
         record = Result(
             Status.DONE,
@@ -155,8 +158,8 @@ class Run:
             parameters=parameters,
             attempts=len(attempts.read(self.folder)),
             memory=peak_memory() if memory is None else memory,
-            started=self._started,
-            finished=time.time(),
+            started=self._started if seconds is None else now - seconds,
+            finished=now,
             environment=dict(environment or {}),
             costs={name: float(value) for name, value in (costs or {}).items()},
         )

@@ -16,6 +16,7 @@ from ablation.outcomes import Failure, Status
 from ablation.store import result
 from ablation.store.result import Result
 from ablation.study.experiment_keys import ExperimentKeys
+from ablation.study.grid import NOTHING
 
 WHERE = "[experiment]"
 Numbers = dict[str, float]
@@ -26,12 +27,15 @@ class Results:
     """Results of one training at one milestone.
 
     `numbers`: val_loss, test_accuracy, ... -> value; costs have no split. `history`: numbers of each step, with
-    "epoch"; without those on test. `examples`: val, test -> columns.
+    "epoch"; without those on test. `examples`: val, test -> columns. `memory`: largest memory in bytes. `seconds`:
+    duration of the training; None for that of its process.
     """
 
     numbers: Numbers = field(default_factory=dict)
     history: list[Numbers] = field(default_factory=list)
     examples: dict[str, Columns] = field(default_factory=dict)
+    memory: int = 0
+    seconds: float | None = None
 
 
 def diverged(results: Results) -> str:
@@ -41,7 +45,7 @@ def diverged(results: Results) -> str:
     )
 
 
-def commit(run: Run, results: Results, keys: ExperimentKeys, selects_on: str, step: int, memory: int) -> Status:
+def commit(run: Run, results: Results, keys: ExperimentKeys, selects_on: str, step: int) -> Status:
     """Check the results of a milestone, and store them: the result is the last file.
 
     Args:
@@ -50,7 +54,6 @@ def commit(run: Run, results: Results, keys: ExperimentKeys, selects_on: str, st
         keys: keys of [experiment].
         selects_on: number that selects rows, or "none".
         step: the milestone.
-        memory: largest memory in bytes.
 
     Returns:
         Done, or diverged where a number is NaN or infinite.
@@ -71,9 +74,11 @@ def commit(run: Run, results: Results, keys: ExperimentKeys, selects_on: str, st
     run.result(
         val=examples.get("val"), test={**examples.get("test", {}), **test} or None,
         scores={split: of_split for split, of_split in scores.items() if of_split}, step=step,
-        costs={n: v for n, v in numbers.items() if not split_of(n)[0]}, memory=memory,
+        costs={n: v for n, v in numbers.items() if not split_of(n)[0]}, memory=results.memory, seconds=results.seconds,
         history=[{**entry, "time": entry.get("time", time.time())} for entry in results.history],
     )  # fmt: skip
+    shown = sorted(scores["val"], key=lambda name: f"val_{name}" != selects_on)
+    run.reach(0, 0, {f"val_{name}": scores["val"][name] for name in shown})  # in place of those of the last step
     return Status.DONE
 
 
@@ -82,10 +87,9 @@ def _need_selecting(selects_on: str, scores: Numbers) -> None:
     split, name = split_of(selects_on)
     if split == "val" and name not in scores:
         numbers = [f"val_{measure}" for measure in scores]
-        raise AblateError(
-            f"select_on: the results have no {selects_on}; they have {', '.join(numbers) or 'none on validation'}"
-            f"{nearest(selects_on, numbers)}"
-        )
+        advice = nearest(selects_on, numbers) if numbers else f'; return "val" too, or set select_on = "{NOTHING}"'
+        listed = ", ".join(numbers) or "none on validation"
+        raise AblateError(f"select_on: the results have no {selects_on}; they have {listed}{advice}")
 
 
 def write_diverged(run: Run, step: int, reason: str) -> Status:

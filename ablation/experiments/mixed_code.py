@@ -25,8 +25,10 @@ def versions(workspace: Workspace, record: Record) -> dict[int, set[Version]]:
     for trial in record.grid.trials():
         folder = workspace.training(record.training_key(trial))
         digests = code.of_training(folder)
-        if digests and result.is_done(folder, trial.step):
-            version = tuple((path, meaning(path, sha256)) for path, sha256 in sorted(digests.items()))
+        if not digests or not result.is_done(folder, trial.step):
+            continue
+        for ran in (digests, *code.earlier(folder)):
+            version = tuple((path, meaning(path, sha256)) for path, sha256 in sorted(ran.items()))
             rows.setdefault(trial.row, set()).add(version)
     return rows
 
@@ -47,11 +49,14 @@ def mixed_code(context: CheckContext) -> Diagnostic | None:
     n_versions = len(versions_of_all)
     paths = [p for p, m in by_path.items() if len(m) > 1 or sum(p in dict(v) for v in versions_of_all) < n_versions]
     more = f", and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
-    apart = f"{which(others)} ran other code than the reference" if others else "seeds of one row ran different code"
+    mixed = tuple(sorted(row for row, of_row in rows.items() if len(of_row) > 1))
+    within = [f"trainings of {which(mixed)} ran different code"] if mixed else []
+    between = [f"{which(others)} ran other code than the reference"] if others else []
+    apart = " and ".join([*between, *within])
     return Diagnostic(
         "MIXED_CODE",
         f"{apart[:1].upper()}{apart[1:]}: {listed(paths[:SHOWN])}{more} changed between trainings.",
         "A difference between these rows may be that of the code.",
         "Train all rows with one version: ablate run --code retrain.",
-        others,
+        tuple(sorted({*others, *mixed})),
     )

@@ -44,6 +44,12 @@ def write(folder: TrainingFolder, kinds: Kinds, numbers: Mapping[str, float], ex
     write_json(folder.columns, {"task": kinds.task, "lines": lines, "numbers": largest, "sizes": sizes})
 
 
+def sizes_of(folder: TrainingFolder) -> dict[str, int]:
+    """Return the number of examples of each split of a training."""
+    content = read_json(folder.columns) or {}
+    return {str(split): int(n) for split, n in dict(content.get("sizes") or {}).items()}  # type: ignore[call-overload]
+
+
 def joined(folders: Iterable[TrainingFolder]) -> dict[str, Any]:
     """Return the fields of `ObservedInputs` for the results in these folders: {} where there are none.
 

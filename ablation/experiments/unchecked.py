@@ -15,8 +15,11 @@ WORDS: Mapping[str, str] = {
 }
 
 
-def promises_of(workspace: Workspace, record: Record) -> tuple[str, ...]:
-    """Return the promises that a study relies on, and that no check has shown to hold for the code of its trainings."""
+def promises_of(workspace: Workspace, record: Record) -> dict[str, str]:
+    """Return the promises that a study relies on, and that no check has shown to hold.
+
+    Each has the state of the last check of this code; "" where there was none.
+    """
     keys = record.grid.experiment_keys
     folders = {key: workspace.training(key) for key in map(record.training_key, record.grid.trials())}
     done = [folder for folder in folders.values() if result.all_of(folder)]
@@ -25,21 +28,22 @@ def promises_of(workspace: Workspace, record: Record) -> tuple[str, ...]:
         relied.append(promises.RESUME)
     digests = code.of_training(done[0]) if done else {}
     experiment = record.grid.factors.experiment
-    return tuple(
-        promise for promise in relied
-        if promises.state(workspace, experiment, promise, digests) != promises.GOOD
-    )  # fmt: skip
+    states = {promise: promises.state(workspace, experiment, promise, digests) for promise in relied}
+    return {promise: state for promise, state in states.items() if state != promises.GOOD}
 
 
 def unchecked(context: CheckContext) -> Diagnostic | None:
     """Warn where the table relies on a promise that was not tested."""
-    missing: tuple[str, ...] = context.examined.unchecked
+    missing: dict[str, str] = context.examined.unchecked
     if not missing:
         return None
     facts = " and ".join(WORDS[promise] for promise in missing)
+    tested = "which no check of this code has tested"
+    if promises.BAD in missing.values():
+        tested = "and ablate check has shown that this code does not allow it"
     return Diagnostic(
         "UNCHECKED",
-        f"{facts[:1].upper()}{facts[1:]}, which no check of this code has tested.",
+        f"{facts[:1].upper()}{facts[1:]}, {tested}.",
         "A row may differ from the same row trained alone and without interruption.",
         "Test it by a few trials: ablate check.",
         (),

@@ -81,7 +81,21 @@ def observed(workspace: Workspace, record: Record) -> UserInputs:
     inputs: UserInputs = record.inputs
     folders = {key: workspace.training(key) for key in map(record.training_key, record.grid.trials())}
     kinds = observation.joined(folder for folder in folders.values() if result.all_of(folder))
+    if kinds and record.grid.folds:
+        kinds["sizes"] |= _sizes_of_folds(workspace, record)
     return inputs.model_copy(update=kinds) if kinds else inputs
+
+
+def _sizes_of_folds(workspace: Workspace, record: Record) -> dict[str, int]:
+    """Return the number of examples that the folds of one division test together; {} without examples."""
+    folds, by_row = record.grid.folds, dict[int, int]()
+    for trial in record.grid.trials():
+        folder = workspace.training(record.training_key(trial))
+        is_first = folds is not None and folds.place(trial.seed)[1] == 0
+        if is_first and result.is_done(folder, trial.step):
+            by_row[trial.row] = by_row.get(trial.row, 0) + observation.sizes_of(folder).get("test", 0)
+    largest = max(by_row.values(), default=0)
+    return {"test": largest} if largest else {}
 
 
 def examine(workspace: Workspace, record: Record) -> UserCode:

@@ -52,7 +52,10 @@ def class_names(columns: Columns, where: str) -> Names:
 def _classes(column: np.ndarray, name: str, where: str) -> set[str]:
     """Return the names of the classes in a column of texts or whole numbers."""
     if column.dtype.kind == "f" and not np.array_equal(column, np.round(column)):
-        raise AblateError(f"{where}: {name} holds fractions; classes are texts or whole numbers")
+        wrong = "fractions" if np.isfinite(column).all() else "NaN or infinity"
+        raise AblateError(
+            f'{where}: {name} holds {wrong}; classes are texts or whole numbers; amounts: task = "numbers"'
+        )
     return {str(value) for value in np.unique(_keys(column)).tolist()}
 
 

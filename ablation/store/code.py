@@ -5,6 +5,7 @@ import difflib
 import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from ablation.store.files import read_json, write_json, write_text
 from ablation.store.workspace import TrainingFolder, Workspace
@@ -44,6 +45,22 @@ def stored(workspace: Workspace, sha256: str) -> str | None:
 def note(folder: TrainingFolder, digests: Mapping[str, str]) -> None:
     """Store the code of a training: path -> digest of its text."""
     write_json(folder.code, dict(digests))
+
+
+def begin(folder: TrainingFolder, digests: Mapping[str, str], resumes: bool) -> None:
+    """Store the code of an attempt that begins. Where it resumes with other code, that of earlier attempts stays."""
+    before = of_training(folder)
+    if not resumes:
+        folder.earlier_code.unlink(missing_ok=True)
+    elif any(path in before and before[path] != sha256 for path, sha256 in digests.items()):
+        write_json(folder.earlier_code, {"versions": [*earlier(folder), before]})
+    note(folder, digests)
+
+
+def earlier(folder: TrainingFolder) -> list[dict[str, str]]:
+    """Return the code of attempts before the training resumed with other code, oldest first."""
+    versions: Any = (read_json(folder.earlier_code) or {}).get("versions", [])
+    return [dict(version) for version in versions]
 
 
 def of_training(folder: TrainingFolder) -> dict[str, str]:

@@ -117,6 +117,11 @@ class TrainingFolder:
         return self.path / "code.json"
 
     @property
+    def earlier_code(self) -> Path:
+        """Digests of the files that earlier attempts ran, where the training resumed with other code."""
+        return self.path / "code-earlier.json"
+
+    @property
     def columns(self) -> Path:
         """Kinds of the columns and numbers of the results."""
         return self.path / "columns.json"

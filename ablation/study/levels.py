@@ -139,11 +139,21 @@ class Factor(BaseModel):
             return str(described)
         if "enum" in self.declared:
             return "one of " + ", ".join(map(str, self.declared["enum"]))
-        kind = KINDS.get(str(self.declared.get("type")), "a value")
-        return f"{kind}{_range(self.declared)}"
+        options = [option for option in self.declared.get("anyOf", ()) if option.get("type") != "null"]
+        declared = options[0] if len(options) == 1 else self.declared
+        kind = KINDS.get(str(declared.get("type")), "a value")
+        of_parts = PARTS.get(str(declared.get("items", {}).get("type")), "")
+        return f"{kind}{of_parts}{_range(declared)}"
 
 
-KINDS = {"integer": "a whole number", "number": "a number", "string": "a text", "boolean": "true or false"}
+KINDS = {
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "a text",
+    "boolean": "true or false",
+    "array": "a list",
+}
+PARTS = {"integer": " of whole numbers", "number": " of numbers", "string": " of texts", "boolean": " of true or false"}
 
 
 def _range(declared: Mapping[str, Any]) -> str:

@@ -173,20 +173,20 @@ def _resumes(options: RunOptions, first: Trained, folder: Path, watch: ProgressL
 
     A function with steps is stopped after its first one. Others are stopped in the middle of their time.
     """
-    exact = folder.with_name("first-step")
-    if options.grid.factors.plugin == experiments.FUNCTION and _stops_after_a_step(options, exact, watch):
-        yield _equals_after_a_stop(first, train_one(options, None, None, exact, watch))
-        yield from _stops(options, first, folder, watch, is_resumed=False)
-    else:
-        yield from _stops(options, first, folder, watch, is_resumed=True)
-
-
-def _stops_after_a_step(options: RunOptions, folder: Path, watch: ProgressListener) -> bool:
-    """Train the reference up to its first step. Return whether it ended there."""
-    return train_one(replace(options, stop_after=1), None, None, folder, watch).result is None
+    exact, is_resumed = folder.with_name("first-step"), True
+    if options.grid.factors.plugin == experiments.FUNCTION:
+        stopped = train_one(replace(options, stop_after=1), None, None, exact, watch).result
+        is_resumed = stopped is not None and stopped.done  # without steps, it does not stop after one
+        if stopped is None:
+            yield _equals_after_a_stop(first, train_one(options, None, None, exact, watch))
+        elif not stopped.done:
+            yield Promise(RESUME, BAD, f"it cannot stop after its first step: {stopped.reason}")
+    yield from _stops(options, first, folder, watch, is_resumed)
 
 
 def _equals_after_a_stop(first: Trained, resumed: Trained) -> Promise:
+    if resumed.result and not resumed.result.done:
+        return Promise(RESUME, BAD, f"after a stop it fails: {resumed.result.reason}")
     if _is_equal(first, resumed):
         return Promise(RESUME, GOOD, "after a stop it goes on to the same numbers")
     return Promise(RESUME, BAD, "after a stop it goes on to other numbers: the checkpoint lacks a part of the state")

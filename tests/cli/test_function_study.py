@@ -94,7 +94,8 @@ def test_a_wrong_function_or_study_is_refused(wrong: str, capsys: pytest.Capture
     ("levels", "allowed"),
     [
         ("rate = 0", "a number above 0 to 10"), ("norm = 'bath'", "one of batch, group"), ("flag = 1", "true or false"),
-        ("layers = 3", "a value"), ("layers = [1, 'a']", "a value"), ("pair = [1]", "a value"),
+        ("layers = 3", "a list of whole numbers"), ("layers = [1, 'a']", "a list of whole numbers"),
+        ("pair = [1]", "a list of whole numbers"),
     ],
 )  # fmt: skip
 def test_annotations_are_checked(levels: str, allowed: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -301,6 +302,7 @@ def test_the_replicates_may_be_folds(capsys: pytest.CaptureFixture[str]) -> None
     assert cli.run(RUN) == 0
     table = Path("runs/mine/table.md").read_text()
     assert "over 5 folds" in table
+    assert "150 test examples" in table  # of all folds together
     assert "corrected resampled t" in table
     warnings = json.loads(Path("runs/mine/warnings.json").read_text())
     assert any(w["code"] == "FOLDS" for w in warnings)

@@ -80,7 +80,8 @@ class Place:
 
     def train(
         self, source: str, levels: dict[str, Any] | None = None, asks: Callable[[], bool] = lambda: False,
-        milestones: tuple[int, ...] = (1,), keep: str = "selected", run: str = "", channel: Channel | None = None,
+        milestones: tuple[int, ...] = (1,), keep: str = "selected", run: str = "",
+        channel: Channel | None = None, stop_after: int = 0,
         **keys: Any,
     ) -> JobOutcome[None]:  # fmt: skip
         """Run `train` of a file with this source."""
@@ -91,8 +92,9 @@ class Place:
         training = Training(
             key="one", plugin="function", experiment="t", version=1, condition=levels or {}, defaults={}, seed=3,
             milestones=milestones, keys=parsed, shared=parsed.shares,
+            code={"mine.py": code.digest(file.read_text())},
         )  # fmt: skip
-        arguments = (self.root / "runs", training, JobSettings(run or str(id(training)), keep))
+        arguments = (self.root / "runs", training, JobSettings(run or str(id(training)), keep, stop_after))
         return pool.outcome(job.train, arguments, channel or Channel(asks))
 
 
@@ -486,8 +488,10 @@ def test_steps_are_reported_while_the_function_runs(place: Place) -> None:
     source = LOOP.replace("run.report(", "__import__('time').sleep(0.3); run.report(")
     channel = Channel()
     assert place.train(source, channel=channel).status is Status.DONE
-    steps = [report["step"] for report in channel.reports]
-    assert [report["steps"] for report in channel.reports] == [6] * len(steps)
+    *reports, last = channel.reports
+    steps = [report["step"] for report in reports]
+    assert [report["steps"] for report in reports] == [6] * len(steps)
+    assert last["step"].keys() == {"epoch", "val_score", "time"}  # the numbers that count
     assert steps[0].keys() == {"epoch", "loss", "time"}
     assert [step["epoch"] for step in steps] == sorted({step["epoch"] for step in steps})
 
@@ -521,3 +525,78 @@ def test_code_that_changes_while_it_runs_is_recorded_as_it_was_loaded(place: Pla
     assert place.train(source).status is Status.DONE
     assert place.result().scores["val"]["x"] == 2
     assert code.of_training(place.folder)["late.py"] == code.digest("VALUE = 2\n")
+
+
+@pytest.mark.parametrize("write", ["numpy.savez(path, total=1)", "open(path, 'w').close()", "os.mkdir(path)"])
+def test_a_state_may_have_a_suffix_or_be_a_folder(place: Place, write: str) -> None:
+    """numpy.savez adds .npz to the path that it is given."""
+    source = f"""
+    import numpy, os
+    def train(run, epochs: int = 3):
+        loads = []
+        def save(path):
+            {write}
+        run.state(save, loads.append)
+        for epoch in run.steps(epochs):
+            run.report(loss=1.0)
+        return {{"val_x": len(loads), "where": bool(loads) and os.path.exists(loads[0])}}
+    """
+    assert place.train(source, stop_after=1).status is Status.INTERRUPTED
+    assert (place.folder.child / "checkpoint-1").exists()
+    assert place.train(source).status is Status.DONE
+    assert place.result().scores["val"]["x"] == 1
+
+
+def test_a_state_that_is_not_written_is_named(place: Place) -> None:
+    """In place of an error of a file that the user never named."""
+    source = "def train(run):\n    run.state(lambda path: None, print)\n    list(run.steps(3))\n"
+    outcome = place.train(source, stop_after=1)
+    assert outcome.is_contract
+    assert "save wrote nothing at the path that it was given" in outcome.reason
+
+
+def test_answers_may_be_repeated(place: Place) -> None:
+    """Each repeat of a question is one answer, and an interrupted evaluation asks for those that are missing."""
+    source = """
+    import os, pathlib
+    HERE = pathlib.Path(__file__).parent
+    def train(run):
+        for question, repeat in run.each(["a", "b"], id=str, repeats=3):
+            with open(HERE / "steps.txt", "a") as file:
+                file.write(f"{repeat}\\n")
+            run.answer(correct=repeat > 0)
+            if (question, repeat) == ("a", 1) and not (HERE / "again").exists():
+                (HERE / "again").touch()
+                os._exit(1)
+    """
+    assert place.train(source).status is Status.FAILED
+    assert place.train(source).status is Status.DONE
+    assert place.steps == [0, 1, 2, 0, 1, 2]
+    test = place.examples("test").columns
+    assert test["id"].tolist() == ["a", "a", "a", "b", "b", "b"]
+    assert test["repeat"].tolist() == [0, 1, 2, 0, 1, 2]
+
+
+def test_the_duration_is_that_of_the_steps_that_count(place: Place) -> None:
+    """An interruption takes nothing off it, and importing the file adds nothing."""
+    source = (
+        LOOP.replace("run.report(", "__import__('time').sleep(0.2); run.report(") + "\n__import__('time').sleep(1.5)\n"
+    )
+    assert place.train(source, stop_after=3).status is Status.INTERRUPTED
+    assert place.train(source).status is Status.DONE
+    assert 1.2 <= place.result().seconds < 2.6
+
+
+def test_an_exception_names_its_line(place: Place) -> None:
+    """In the reason, which is one line of a table."""
+    outcome = place.train("def train():\n    x = 1\n    return {'val_x': x / 0}\n")
+    assert outcome.reason == "ZeroDivisionError: division by zero (mine.py:3)"
+
+
+def test_code_that_changes_on_the_way_is_noted(place: Place) -> None:
+    """A training that resumes with other code has both versions."""
+    assert place.train(LOOP, stop_after=2).status is Status.INTERRUPTED
+    changed = LOOP.replace("random.random()", "2 * random.random()")
+    assert place.train(changed).status is Status.DONE
+    assert [code.digest(LOOP)] == [version["mine.py"] for version in code.earlier(place.folder)]
+    assert code.of_training(place.folder)["mine.py"] == code.digest(changed)

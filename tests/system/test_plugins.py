@@ -161,7 +161,7 @@ def test_its_own_option_is_an_input(place: Path):
 
 
 @pytest.mark.parametrize(("plugin", "message"), [
-    ("nothing", "[experiment] plugin: unknown experiment 'nothing'; known: command, function, house, keras_head, polynomial"),
+    ("nothing", "unknown experiment 'nothing'; known: command, function, house, keras_head, polynomial"),
     ("no.such:thing", "[experiment] plugin 'no.such:thing': no.such:thing cannot be imported"),
 ])  # fmt: skip
 def test_an_experiment_that_is_not_there(place: Path, plugin: str, message: str):

@@ -37,7 +37,6 @@ from ablation.experiments.commit import broken_contract, commit, write_diverged
 from ablation.experiments.protocol import Prepared, Request
 from ablation.experiments.user_inputs import UserInputs, diagnostics, examine, observed, of_study, refuse_small_slots
 from ablation.measures.measure import Measure
-from ablation.measures.names import split_of
 from ablation.outcomes import Failure, Status
 from ablation.progress.listener import ProgressListener
 from ablation.store import code
@@ -144,7 +143,7 @@ def train(training: Training, run: Run) -> Status | None:
     run.folder.deleted.unlink(missing_ok=True)
     if changed := code_of_command.changed_since(keys, training.code):
         raise Failure(Status.FAILED, f"{changed} has changed since this command began; run it again", is_contract=True)
-    code.note(run.folder, training.code)
+    code.begin(run.folder, training.code, resumes=bool(saved(training, run.folder)))
     values = _values(training, folder)
     texts = arguments.texts_of(keys, training.condition, values)
     resumed = _resume(training, values, texts)
@@ -218,22 +217,16 @@ def _resume(training: Training, values: Mapping[str, Any], texts: Mapping[str, s
     return arguments.filled(keys.resume, keys, training.condition, more, "[experiment] resume")
 
 
-def _report_end(training: Training, run: Run, numbers: Mapping[str, float]) -> None:
-    """Report the numbers that count, in place of those of the last step: the selecting one is shown first."""
-    shown = sorted(numbers, key=lambda number: number != training.selects_on)
-    run.reach(0, 0, {number: numbers[number] for number in shown if split_of(number)[0] != "test"})
-
-
 def _commit(training: Training, run: Run, texts: Mapping[str, str], printed: Printed, ended: Ended) -> Status:
     """Check what a command has written, and store it."""
     keys = training.keys
     try:
         taken = results.read(keys, texts, printed, training.best)
-        status = commit(run, taken, keys, training.selects_on, training.steps, ended.memory)
+        taken.memory = ended.memory
+        status = commit(run, taken, keys, training.selects_on, training.steps)
     except (AblateError, ValueError) as error:
         raise broken_contract(error) from None
     if status is Status.DONE:
-        _report_end(training, run, taken.numbers)
         with contextlib.suppress(AblateError):
             results.remove(keys, texts)
         earlier_steps.forget(run.folder.child)

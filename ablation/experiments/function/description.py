@@ -120,7 +120,11 @@ def _reason(failure: Mapping[str, Any], target: str, python: str) -> str:
     if failure.get("contract") and not failure.get("place"):
         return reason
     kinds = str(failure.get("kinds", ""))
+    if "attempted relative import" in reason:
+        reason += "; state the function as package.module:name, with cwd = the folder that contains the package"
     if "ModuleNotFoundError" in kinds:
+        if reason.endswith(f"'{target.partition(':')[0].partition('.')[0]}'"):
+            return f"{reason}; state [experiment] cwd = the folder that contains it"
         return f"{reason} (in {python}); install it there, or state [experiment] python = another interpreter"
     place = next(
         (line.strip() for line in reversed(str(failure.get("traceback", "")).splitlines()) if "File " in line), ""

@@ -25,7 +25,7 @@ from ablation.experiments.user_inputs import UserInputs, diagnostics, examine, o
 from ablation.measures.measure import Measure
 from ablation.outcomes import Failure, Status
 from ablation.progress.listener import ProgressListener
-from ablation.store import code, promises
+from ablation.store import code, promises, result
 from ablation.store.training import Training as AnyTraining
 from ablation.store.workspace import TrainingFolder
 from ablation.study.experiment_keys import ExperimentKeys
@@ -168,7 +168,7 @@ def train(training: Training, run: Run) -> Status | None:
     folder.mkdir(parents=True, exist_ok=True)
     run.folder.deleted.unlink(missing_ok=True)
     _refuse_changed_code(keys, training.code)
-    code.note(run.folder, training.code)
+    code.begin(run.folder, training.code, resumes=bool(raw_files.progress(folder) or result.all_of(run.folder)))
     raw_files.prepare(folder, _job(training, run))
     program = Program(
         keys.function, keys.python, keys.cwd, tuple(sorted(keys.env.items())), _limits(), run.settings.debug
@@ -184,8 +184,8 @@ def _run(training: Training, run: Run, program: Program) -> End:
 
     def store(step: int) -> bool:
         try:
-            memory, results = raw_files.read(folder, step, is_shared=bool(training.shared))
-            status = commit(run, results, keys, training.selects_on, step, memory)
+            results = raw_files.read(folder, step, is_shared=bool(training.shared))
+            status = commit(run, results, keys, training.selects_on, step)
             raw_files.remove(folder, step)
             return status is Status.DONE
         except (AblateError, ValueError) as error:

@@ -44,8 +44,8 @@ def progress(folder: Path) -> str:
     return json.dumps([max(steps, default=0), *sizes]) if steps or sizes else ""
 
 
-def read(folder: Path, step: int, is_shared: bool) -> tuple[int, Results]:
-    """Return the largest memory in bytes, and the results of a milestone.
+def read(folder: Path, step: int, is_shared: bool) -> Results:
+    """Return the results of a milestone, with the largest memory and the duration.
 
     Args:
         folder: folder of the raw files.
@@ -60,7 +60,8 @@ def read(folder: Path, step: int, is_shared: bool) -> tuple[int, Results]:
     if content["has_test"]:
         numbers |= dict(read_json(folder / f"test-{step}.json") or {})
     examples = {split: _columns(folder, split, step) for split in content["splits"]}
-    return int(content["memory"]), Results(numbers, _history(folder, step if is_shared else None), examples)
+    history = _history(folder, step if is_shared else None)
+    return Results(numbers, history, examples, int(content["memory"]), float(content["seconds"]))
 
 
 def remove(folder: Path, step: int) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
 from collections.abc import Callable
 
 from . import files
+from .errors import ContractError
 
 SHARE = 0.02  # largest share of a training's time that checkpoints may take
 SECONDS = 1.0  # smallest time between two checkpoints
@@ -48,21 +50,46 @@ class Checkpoints:
     def is_due(self) -> bool:
         return time.monotonic() - self._last >= max(SECONDS, self._cost / SHARE)
 
-    def save(self, step: int, last: int) -> None:
+    def seconds(self, step: int) -> float:
+        """Return the duration of the training up to a checkpoint; 0 for step 0."""
+        try:
+            with open(self._path(step) + ".json", encoding="utf-8") as file:
+                return float(json.load(file)["seconds"])
+        except (OSError, ValueError, KeyError):
+            return 0.0
+
+    def save(self, step: int, last: int, seconds: float) -> None:
         """Save the state after a step, and delete the checkpoints of earlier steps.
 
         Args:
             step: the step.
             last: the last step of this training; later checkpoints are those of a longer one, and stay.
+            seconds: duration of the training up to now.
+
+        Raises:
+            ContractError: `save` has written nothing at the path that it was given.
         """
         began = time.monotonic()
         temporary = self._path(step) + ".tmp"
         files.remove(temporary)
         self._save(temporary)
+        files.write_json(self._path(step) + ".json", {"seconds": seconds})
         files.remove(self._path(step))
-        os.replace(temporary, self._path(step))
+        os.replace(self._written(temporary), self._path(step))
         for earlier in self.steps():
             if earlier <= last and earlier != step:
                 files.remove(self._path(earlier))
+                files.remove(self._path(earlier) + ".json")
         self._last = time.monotonic()
         self._cost = self._last - began
+
+    def _written(self, path: str) -> str:
+        """Return where `save` has written: at its path, or with a suffix, as numpy.savez adds it."""
+        if os.path.lexists(path):
+            return path
+        names = [name for name in os.listdir(self._folder) if name.startswith(os.path.basename(path) + ".")]
+        if len(names) == 1:
+            return os.path.join(self._folder, names[0])
+        raise ContractError(
+            "run.state: save wrote nothing at the path that it was given; write a file or a folder there"
+        )

@@ -36,12 +36,13 @@ class Run:
         self._child, self._seeding = job["child"], seeding
         self._milestones = job["milestones"]  # of shared trainings: steps whose result is missing; otherwise none
         self._folds = job.get("folds")
+        self._began, self._before = time.monotonic(), 0.0  # seconds of earlier attempts, as far as they count
         self._stop_after = job.get("stop_after", 0)
         self._all, self._keep = job["all_milestones"], job.get("keep_last", False)
         self._checkpoints: checkpoints.Checkpoints | None = None
         self._start, self._step, self._last = 0, 0, 0
-        self._answers: dict[str, dict[str, dict[str, Any]]] = {}
-        self._answering, self._expected, self._n_items, self._loops = "", "", 0, 0
+        self._answers: dict[str, dict[tuple[str, int], dict[str, Any]]] = {}
+        self._answering, self._expected, self._n_items, self._loops = "", ("", 0), 0, 0
         self._asked, self._looked, self._stop = False, 0.0, os.path.join(self._child, "stop")
         self._notify = notify
         self._sent = 0.0  # time of the last message about a step
@@ -62,6 +63,7 @@ class Run:
             )
         self._checkpoints = checkpoints.Checkpoints(self._child, save, load)
         self._start = self._checkpoints.load(self._milestones[0] if self._milestones else NO_CHECKPOINT)
+        self._before = self._checkpoints.seconds(self._start)
         self._restore()
 
     def _restore(self) -> None:
@@ -114,7 +116,7 @@ class Run:
             and (not is_last or self._keep)
             and (self.stopping or self._checkpoints.is_due() or (is_last and self._keep))
         ):
-            self._checkpoints.save(step, self._last)
+            self._checkpoints.save(step, self._last, self.seconds)
         if self.stopping and not is_last:
             raise Interrupted
 
@@ -188,48 +190,71 @@ class Run:
         if test:
             files.write_json(os.path.join(self._child, f"test-{step}.json"), test)
         opened = {name: value for name, value in numbers.items() if name not in test}
-        content = {"numbers": opened, "memory": memory(), "splits": sorted(columns), "has_test": bool(test)}
+        content = {
+            "numbers": opened,
+            "memory": memory(),
+            "seconds": self.seconds,
+            "splits": sorted(columns),
+            "has_test": bool(test),
+        }
         files.write_json(os.path.join(self._child, f"result-{step}.json"), content)
         self._given.add(step)
         self._notify({"result": step})
 
     # -- evaluations that resume
 
-    def each(self, items: Iterable[Any], id: Callable[[Any], Any] | None = None, split: str = "test") -> Iterator[Any]:
+    def each(
+        self, items: Iterable[Any], id: Callable[[Any], Any] | None = None, split: str = "test", repeats: int = 1
+    ) -> Iterator[Any]:
         """Yield the items that have no answer yet, so that an interrupted evaluation resumes.
 
         Args:
             items: questions, or other units of evaluation.
             id: function of an item that returns its id; by default its key "id", otherwise its position.
             split: "test" or "val".
+            repeats: number of answers to each item; with several, pairs of an item and its repeat are yielded.
         """
         if split not in returned.SPLITS:
             raise ContractError(f"run.each: split={split!r}; allowed: 'val' or 'test'")
-        path = os.path.join(self._child, f"answers-{split}.jsonl")
-        of_split = self._answers.setdefault(split, {})
-        of_split.update({str(line.pop("id")): line for line in files.read_lines(path)})
+        of_split = self._read_answers(split)
         self._answering = split
-        self._n_items = len(items) if isinstance(items, Sized) else 0
+        self._n_items = len(items) * repeats if isinstance(items, Sized) else 0
         for position, item in enumerate(items):
-            name = str(_id_of(item, position, id))
-            self._expected = name
-            if name not in of_split:
+            for repeat in range(repeats):
+                self._expected = (str(_id_of(item, position, id)), repeat)
+                if self._expected in of_split:
+                    continue
                 if self.stopping:
                     raise Interrupted
-                self._seeding.seed(self.seed, f"{split} {name}")
-                yield item
+                self._seeding.seed(self.seed, f"{split} {self._expected[0]}" + (f" {repeat}" if repeat else ""))
+                yield (item, repeat) if repeats > 1 else item
+
+    def _read_answers(self, split: str) -> dict[tuple[str, int], dict[str, Any]]:
+        """Return the answers that exist: (id, repeat) -> columns."""
+        of_split = self._answers.setdefault(split, {})
+        for line in files.read_lines(self._answers_file(split)):
+            of_split[line["id"], line["repeat"]] = line["columns"]
+            self._before = max(self._before, line["seconds"])
+        return of_split
+
+    def _answers_file(self, split: str) -> str:
+        return os.path.join(self._child, f"answers-{split}.jsonl")
 
     def answer(self, id: Any = None, **columns: Any) -> None:
         """Store the answer to one item at once. `columns`: correct=True, score=0.5, predicted="b", label="a", ..."""
         if not self._answers:
             raise ContractError("run.answer: belongs into a loop over run.each(...)")
-        split, name = self._answering, self._expected if id is None else str(id)
-        line = {key: _cell(key, value) for key, value in columns.items()}
-        if name in self._answers[split]:
-            raise ContractError(f"run.answer: {name!r} has an answer already")
-        with open(os.path.join(self._child, f"answers-{split}.jsonl"), "a", encoding="utf-8") as file:
-            file.write(json.dumps({**line, "id": name}) + "\n")
-        self._answers[split][name] = line
+        if "repeat" in columns:
+            raise ContractError("run.answer(repeat=...): state how many there are: run.each(items, repeats=3)")
+        split, expected = self._answering, self._expected
+        key = expected if id is None else (str(id), expected[1])
+        cells = {name: _cell(name, value) for name, value in columns.items()}
+        if key in self._answers[split]:
+            raise ContractError(f"run.answer: {key[0]!r} has an answer already")
+        line = {"id": key[0], "repeat": key[1], "columns": cells, "seconds": self.seconds}
+        with open(self._answers_file(split), "a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        self._answers[split][key] = cells
         self._send_step(len(self._answers[split]), self._n_items, {})
 
     def _with_answers(self, given: Any) -> Any:
@@ -245,10 +270,17 @@ class Run:
             names = list(dict.fromkeys(name for line in of_split.values() for name in line))
             lacking = [key for key, line in of_split.items() if set(line) != set(names)]
             if lacking:
-                raise ContractError(f"run.answer: {lacking[0]!r} has other columns than the others")
+                raise ContractError(f"run.answer: {lacking[0][0]!r} has other columns than the others")
             order = sorted(of_split)
-            joined[split] = {"id": order, **{name: [of_split[key][name] for key in order] for name in names}}
+            columns = {name: [of_split[key][name] for key in order] for name in names}
+            repeat = {"repeat": [key[1] for key in order]} if any(key[1] for key in order) else {}
+            joined[split] = {"id": [key[0] for key in order], **repeat, **columns}
         return joined
+
+    @property
+    def seconds(self) -> float:
+        """Duration of the training up to now, with the steps of earlier attempts that count."""
+        return self._before + time.monotonic() - self._began
 
     @property
     def step(self) -> int:

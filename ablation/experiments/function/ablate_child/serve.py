@@ -80,6 +80,9 @@ def _failed(error: BaseException, is_contract: bool = False, place: str = "") ->
     sys.stderr.write("".join(lines))
     reason = "".join(traceback.format_exception_only(type(error), error)).strip().splitlines()[-1]
     kinds = " ".join(kind.__name__ for kind in type(error).__mro__)
+    of_user = [frame for frame in traceback.extract_tb(error.__traceback__) if imports.is_of_user(frame.filename)]
+    if of_user and not place:
+        reason += f" ({os.path.basename(of_user[-1].filename)}:{of_user[-1].lineno})"
     return {
         "ended": "failed",
         "reason": reason,
