@@ -384,3 +384,18 @@ def test_keys_of_functions_need_one(capsys: pytest.CaptureFixture[str]) -> None:
     """Without a function or a command, the study is one of the Keras experiment, which has none of them."""
     Path("mine.toml").write_text("[experiment]\nshares = 'epochs'\n[[rows]]\n")
     assert "experiment.shares: is of functions and commands; state function or command" in error(capsys)
+
+
+def test_a_test_score_that_is_nan_is_named() -> None:
+    """The trial is done, and the row has no mean: the table says why."""
+    source = """
+    def train(width: int = 1):
+        scores = [1.0, 0.5, float("nan") if width == 2 else 0.25]
+        return {"val_score": 1.0, "test": {"score": scores}}
+    """
+    write(source, "width = 1\n[[rows]]\nwidth = 2")
+    assert cli.run(RUN) == 0
+    warnings = json.loads(Path("runs/mine/warnings.json").read_text())
+    (warning,) = [one for one in warnings if one["code"] == "UNDEFINED_ON_TEST"]
+    assert warning["fact"] == "Test score of row 2 is NaN or infinite for some trial."
+    assert warning["rows"] == [2]

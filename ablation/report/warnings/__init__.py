@@ -50,6 +50,7 @@ RULES: dict[str, Rule] = {  # by severity
     "FOLDS": Rule(WEAKENS),
     "NO_EFFECT": Rule(WEAKENS),
     "FAILED_ROWS": Rule(WEAKENS, runs.failed),
+    "UNDEFINED_ON_TEST": Rule(WEAKENS, runs.undefined),
     "BELOW_BASELINE": Rule(WEAKENS, classes.below_baseline),
     "MIXED_ENVIRONMENT": Rule(WEAKENS, runs.mixed),
     "MIXED_SOURCES": Rule(WEAKENS, runs.mixed_sources),

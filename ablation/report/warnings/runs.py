@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Hashable, Iterable
 
+import numpy as np
+
 from ablation.analysis.check_context import CheckContext
 from ablation.model.diagnostic import Diagnostic
 from ablation.model.phrases import MANY, listed, plural, sentence, which
@@ -41,6 +43,26 @@ def failed(context: CheckContext) -> Diagnostic | None:
         f"The best remaining row need not be the best of all{by_settings}.",
         remedy,
         tuple(rows),
+    )
+
+
+def undefined(context: CheckContext) -> Diagnostic | None:
+    """Warn where rows have a number on test that is NaN or infinite: they are not compared by it."""
+    rows_by_measure: dict[str, list[int]] = {}
+    for measure in context.record.detailed:
+        for row, evidence in context.study.test.items():
+            sample = evidence.sample(measure)
+            if sample and not np.isfinite(sample.values).all():
+                rows_by_measure.setdefault(context.record.compared(measure), []).append(row)
+    if not rows_by_measure:
+        return None
+    facts = listed([f"{title} of {which(rows)}" for title, rows in rows_by_measure.items()])
+    return Diagnostic(
+        "UNDEFINED_ON_TEST",
+        f"{sentence(facts)} is NaN or infinite for some trial.",
+        "Such a row has no mean and is not compared; the code may have failed on these examples.",
+        "Look at the examples of these rows; return a number for each, or leave the example out in all rows.",
+        tuple(sorted({row for rows in rows_by_measure.values() for row in rows})),
     )
 
 
