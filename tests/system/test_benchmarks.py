@@ -50,7 +50,10 @@ def test_overhead_is_measured():
     """It prints a line for each loop."""
     lines = run(BENCHMARKS / "overhead.py", "--trials", 2).splitlines()
     loops = [line.split("  ")[0] for line in lines]
-    assert loops[:6] == ["loop", "floor", "ablate, inline", "ablate, workers", "joblib, 2 jobs", "Optuna, SQLite"]
+    assert loops[:8] == [
+        *("loop", "floor", "ablate, inline", "ablate, workers", "function, fresh", "function, kept"),
+        *("joblib, 2 jobs", "Optuna, SQLite"),
+    ]
 
 
 def test_coverage_is_counted():

@@ -99,7 +99,7 @@ class Verbose(Plain):
         if not epoch["epoch"]:
             return
         metrics = ", ".join(f"{name} {value:.4g}" for name, value in epoch.items() if name not in ("epoch", "time"))
-        position = line.position if line else f"epoch {int(epoch['epoch'])}"
+        position = line.position if line else f"epoch {int(epoch['epoch'])}" + (f" of {epochs}" if epochs else "")
         self.say(f"{line.label if line else key}: {position}" + (f": {metrics}" if metrics else ""))
 
 
