@@ -103,3 +103,8 @@ def write_diverged(run: Run, step: int, reason: str) -> Status:
 def broken_contract(error: Exception) -> Failure:
     """Return the failure of a training whose results are wrong, which other trainings would share."""
     return Failure(Status.FAILED, str(error), is_contract=True)
+
+
+def changed_on_the_way(path: str) -> Failure:
+    """Return the failure of a training whose code has changed since the command began: trainings would differ."""
+    return Failure(Status.FAILED, f"{path} has changed since this command began; run it again", is_contract=True)

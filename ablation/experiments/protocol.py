@@ -154,7 +154,7 @@ class Experiment(Protocol):
       AblateError where results contradict each other.
     - `saved(training, folder)`: a text that changes with the newest checkpoint of a user's program; "" for none. A
       training that gets further between kills has TRIES attempts more.
-    - `takes_folds`: True where the replicates may be the folds of a cross-validation, as [folds] states them.
+    - `takes_folds`, of what `declared` returns: True where the replicates may be the folds of [folds].
     - `given(grid)`: fields of `Training` that the study file states, for all trainings of a study.
     - `primary`: the name of the measure whose differences are tested; by default the selecting one, then the first.
     - `detailed`: names of measures that have intervals on test; by default the primary measure alone.

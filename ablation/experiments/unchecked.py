@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from ablation.analysis.check_context import CheckContext
 from ablation.engine import attempts
 from ablation.model.diagnostic import Diagnostic
-from ablation.store import code, promises, result
+from ablation.store import code, promises
 from ablation.store.record import Record
 from ablation.store.workspace import Workspace
 
@@ -22,7 +22,7 @@ def promises_of(workspace: Workspace, record: Record) -> dict[str, str]:
     """
     keys = record.grid.experiment_keys
     folders = {key: workspace.training(key) for key in map(record.training_key, record.grid.trials())}
-    done = [folder for folder in folders.values() if result.all_of(folder)]
+    done = [folder for folder in folders.values() if folder.results()]
     relied = [promises.SHARES] if keys and keys.shares else []
     if any(attempt.saved for folder in done for attempt in attempts.read(folder)):
         relied.append(promises.RESUME)

@@ -90,6 +90,11 @@ def is_changed(path: str, before: str | None, after: str | None) -> bool:
     return before != after and meaning(path, before) != meaning(path, after)
 
 
+def first_changed(folder: Path, digests: Mapping[str, str]) -> str:
+    """Return the first file below a folder that has another text now; "" where there is none."""
+    return next((path for path, sha256 in digests.items() if digest(text_of(folder / path) or "") != sha256), "")
+
+
 def difference(path: str, before: str | None, after: str | None) -> Iterator[str]:
     """Yield the lines of a unified diff of two texts."""
     first, second = (before or "").splitlines(), (after or "").splitlines()

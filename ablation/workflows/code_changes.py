@@ -56,9 +56,12 @@ def changes(workspace: Workspace, record: Record, text_now: Callable[[str], str 
     for trial in record.grid.trials():
         key = record.training_key(trial)
         folder = workspace.training(key)
+        digests = code.of_training(folder)  # of a new training there are none: nothing else is looked at
+        if not digests:
+            continue
         if not (result.is_done(folder, trial.step) or newest_checkpoint(training_of(record, trial), folder)):
             continue
-        for path, sha256 in code.of_training(folder).items():
+        for path, sha256 in digests.items():
             if is_changed(path, sha256):
                 trainings.setdefault((path, sha256), {}).setdefault(key, set()).add(trial.row)
     return [

@@ -91,7 +91,12 @@ def run(
         output.join(LAST_WORDS)
     if output.fault:
         raise output.fault
-    return Ended(128 - code if code < 0 else code, asked is not None, memory, tuple(log.last_lines))
+    return Ended(exit_code(code), asked is not None, memory, tuple(log.last_lines))
+
+
+def exit_code(returned: int) -> int:
+    """Return an exit code as shells state it, 128 + N after signal N, for one of `subprocess`, -N."""
+    return 128 - returned if returned < 0 else returned
 
 
 @dataclass(frozen=True)

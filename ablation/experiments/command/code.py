@@ -108,8 +108,4 @@ def _named(keys: ExperimentKeys, folder: Path) -> Mapping[str, Path]:
 
 def changed_since(keys: ExperimentKeys, digests: Mapping[str, str]) -> str:
     """Return the first file that has another text now; "" where there is none. `digests`: path -> digest."""
-    folder = Path(keys.cwd)
-    for path, sha256 in digests.items():
-        if path != STATED and code.digest(code.text_of(folder / path) or "") != sha256:
-            return path
-    return ""
+    return code.first_changed(Path(keys.cwd), {path: sha256 for path, sha256 in digests.items() if path != STATED})

@@ -33,7 +33,7 @@ from ablation.experiments.command.declared_command import WHERE, declared
 from ablation.experiments.command.ended import status_of
 from ablation.experiments.command.live_steps import LiveStep, LiveSteps
 from ablation.experiments.command.printed import Printed
-from ablation.experiments.commit import broken_contract, commit, write_diverged
+from ablation.experiments.commit import broken_contract, changed_on_the_way, commit, write_diverged
 from ablation.experiments.protocol import Prepared, Request
 from ablation.experiments.user_inputs import UserInputs, diagnostics, examine, observed, of_study, refuse_small_slots
 from ablation.measures.measure import Measure
@@ -62,7 +62,6 @@ measures_from_results = True
 pages = str(Path(__file__).parents[1] / "pages")
 kept = "output"
 run_noun = "run"
-takes_folds = True
 varies = "what the command does with its seed"
 RUN_FILE = "run.json"  # what the command may read of its training
 
@@ -142,7 +141,7 @@ def train(training: Training, run: Run) -> Status | None:
     folder.mkdir(parents=True, exist_ok=True)
     run.folder.deleted.unlink(missing_ok=True)
     if changed := code_of_command.changed_since(keys, training.code):
-        raise Failure(Status.FAILED, f"{changed} has changed since this command began; run it again", is_contract=True)
+        raise changed_on_the_way(changed)
     code.begin(run.folder, training.code, resumes=bool(saved(training, run.folder)))
     values = _values(training, folder)
     texts = arguments.texts_of(keys, training.condition, values)

@@ -9,13 +9,13 @@ from ablation.errors import AblateError
 from ablation.experiments import artifact_patterns
 from ablation.experiments.declared import Declared
 from ablation.experiments.function import interpreter
+from ablation.experiments.function.ablate_child.serve import HANDLE, SEED
 from ablation.experiments.function.description import Description, describe
 from ablation.experiments.function.factors import model_of
 from ablation.nearest import nearest
 from ablation.study.experiment_keys import ExperimentKeys
 from ablation.study.study_keys import StudyKeys, stated_levels
 
-HANDLE, SEED = "run", "seed"  # parameters that are no factors
 OF_COMMANDS = ("code", "resume", "checkpoint", "ends", "factors")  # keys that a function does not take
 WHERE = "[experiment] function"
 SECRET = re.compile(

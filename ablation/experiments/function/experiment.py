@@ -16,14 +16,15 @@ from ablation.engine.run import Run
 from ablation.errors import AblateError
 from ablation.experiments import folds, input_files
 from ablation.experiments.child.log import BoundedLog
-from ablation.experiments.commit import broken_contract, commit, write_diverged
+from ablation.experiments.commit import broken_contract, changed_on_the_way, commit, write_diverged
 from ablation.experiments.function import description, ended, foreground, raw_files
-from ablation.experiments.function.declared_function import HANDLE, SEED, WHERE, declared
+from ablation.experiments.function.ablate_child.serve import HANDLE, SEED
+from ablation.experiments.function.declared_function import WHERE, declared
 from ablation.experiments.function.session import End, Job, Listener, Program, Session, Sessions
 from ablation.experiments.protocol import Prepared, Request
 from ablation.experiments.user_inputs import UserInputs, diagnostics, examine, observed, of_study, refuse_small_slots
 from ablation.measures.measure import Measure
-from ablation.outcomes import Failure, Status
+from ablation.outcomes import Status
 from ablation.progress.listener import ProgressListener
 from ablation.store import code, promises, result
 from ablation.store.training import Training as AnyTraining
@@ -50,7 +51,6 @@ varies = "what the function does with its seed"
 kept = "output"
 outputs_in = "files"  # run.folder
 run_noun = "run"
-takes_folds = True
 KEPT = "kept"  # value of `process`: one process runs several trainings
 
 
@@ -167,7 +167,8 @@ def train(training: Training, run: Run) -> Status | None:
     keys, folder = training.keys, run.folder.child
     folder.mkdir(parents=True, exist_ok=True)
     run.folder.deleted.unlink(missing_ok=True)
-    _refuse_changed_code(keys, training.code)
+    if changed := code.first_changed(Path(keys.cwd), training.code):
+        raise changed_on_the_way(changed)
     code.begin(run.folder, training.code, resumes=bool(raw_files.progress(folder) or result.all_of(run.folder)))
     raw_files.prepare(folder, _job(training, run))
     program = Program(
@@ -233,13 +234,6 @@ def _limits() -> str | None:
     """Return the share of a GPU of this process as JSON; None for a whole one, or none."""
     mib = slots.memory_limit()
     return json.dumps({"mib": mib, "share": slots.memory_share()}) if mib else None
-
-
-def _refuse_changed_code(keys: ExperimentKeys, digests: Mapping[str, str]) -> None:
-    for path, sha256 in digests.items():
-        if code.digest(code.text_of(Path(keys.cwd) / path) or "") != sha256:
-            reason = f"{path} has changed since this command began; run it again"
-            raise Failure(Status.FAILED, reason, is_contract=True)
 
 
 def _note_code(run: Run, keys: ExperimentKeys, end: End) -> None:

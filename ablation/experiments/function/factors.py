@@ -6,11 +6,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field, create_model
 
 from ablation.errors import AblateError
+from ablation.experiments.function.ablate_child import signature
 from ablation.experiments.function.description import Parameter
 from ablation.study.declared_factors import ANY, LIST, STRICT, is_allowed
 
-KINDS = {"boolean": bool, "integer": int, "number": float, "string": str}
-BOUNDS = {"exclusiveMinimum": "gt", "minimum": "ge", "exclusiveMaximum": "lt", "maximum": "le"}
+KINDS = {name: kind for kind, name in signature.SIMPLE.items()}
+BOUNDS = {key: name for name, key in signature.BOUNDS.items()}
 
 
 def _tuple_of(level: Any) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ablation.experiments.child import process
 from ablation.experiments.function.session import End, Job, Program
+from ablation.outcomes import Status
 
 
 def run(program: Program, job: Job, result: Callable[[int], bool]) -> End:
@@ -32,7 +33,7 @@ def run(program: Program, job: Job, result: Callable[[int], bool]) -> End:
     code = child.wait()
     messages = [json.loads(line) for line in received.splitlines()]
     for message in messages:
-        if "result" in message:
-            result(int(message["result"]))
+        if "result" in message and not result(int(message["result"])):
+            return End(Status.DIVERGED.value, False)
     end = next((message for message in messages if "ended" in message), None)
-    return End(str(end["ended"]), False, message=end) if end else End("", False, 128 - code if code < 0 else code)
+    return End(str(end["ended"]), False, message=end) if end else End("", False, process.exit_code(code))

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ablation.experiments.function import interpreter
-from ablation.experiments.function.declared_function import HANDLE, SEED, located_target
+from ablation.experiments.function.ablate_child.serve import HANDLE, SEED
+from ablation.experiments.function.declared_function import located_target
 from ablation.experiments.function.description import Description, Parameter, describe
 from ablation.experiments.function.factors import model_of
 from ablation.study.example_line import toml_text

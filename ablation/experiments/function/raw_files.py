@@ -2,7 +2,6 @@
 
 import csv
 import json
-import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,18 +11,18 @@ import numpy as np
 
 from ablation.errors import AblateError
 from ablation.experiments.commit import Results
+from ablation.experiments.function.ablate_child import checkpoints
 from ablation.experiments.observation import Columns
 from ablation.store.files import read_json
 
 SPLITS = ("val", "test")
 LARGEST = 4 << 30  # bytes of a file of examples
 STEP = "step"
-CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 
 
 def prepare(folder: Path, job: Mapping[str, Any]) -> None:
     """Write run.json, and delete what an earlier attempt left: results that were not stored, and a request to stop."""
-    for pattern in ("result-*", "val-*", "test-*", "*.tmp", "stop"):
+    for pattern in ("result-*", "val-*", "test-*", "*.tmp*", "stop"):
         for path in folder.glob(pattern):
             _delete(path)
     Path(job["folder"]).mkdir(exist_ok=True)
@@ -39,7 +38,7 @@ def _delete(path: Path) -> None:
 
 def progress(folder: Path) -> str:
     """Return a text that changes with the newest checkpoint, and with the number of answers; "" without any."""
-    steps = [int(match[1]) for path in folder.glob("checkpoint-*") if (match := CHECKPOINT.fullmatch(path.name))]
+    steps = [int(match[1]) for path in folder.glob("checkpoint-*") if (match := checkpoints.NAME.fullmatch(path.name))]
     sizes = [path.stat().st_size for path in sorted(folder.glob("answers-*.jsonl"))]
     return json.dumps([max(steps, default=0), *sizes]) if steps or sizes else ""
 

@@ -93,7 +93,7 @@ class Session:
     def __init__(self, program: Program) -> None:
         """Start the child: it loads the function at once. `is_usable`: whether it can run another training."""
         self.program, self.n_trainings, self.is_usable = program, 0, False
-        self._received, self._messages = b"", list[dict[str, Any]]()
+        self._received = b""
         with contextlib.ExitStack() as stack:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ablate-", ignore_cleanup_errors=True))
             self._socket, theirs = socket.socketpair()
@@ -126,7 +126,7 @@ class Session:
             for message in self._taken():
                 if "result" in message and not listener.result(int(message["result"])):
                     return End(Status.DIVERGED.value, asked is not None)
-                if "step" in message and "ended" not in message:
+                if "numbers" in message:
                     listener.reached(int(message["step"]), int(message["steps"]), dict(message["numbers"]))
                 if "ended" in message:
                     self._drain(listener, 0)
@@ -189,8 +189,7 @@ class Session:
 
     def _exit_code(self) -> int:
         self._group.signal(signal.SIGKILL)  # what the function started and left
-        code = self._group.process.wait()
-        return 128 - code if code < 0 else code
+        return process.exit_code(self._group.process.wait())
 
 
 class Sessions:

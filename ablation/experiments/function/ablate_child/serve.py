@@ -1,9 +1,9 @@
 """Program of a child: it describes a function, or runs trainings that arrive on a socket.
 
-describe TARGET FILE            writes the description of the function as JSON
-serve TARGET SOCKET [LIMITS]    SOCKET: descriptor of a socket; a training is a line of JSON, which names its run.json,
-                                with the descriptor of its lock. LIMITS: JSON, the share of a GPU
-    debug TARGET SOCKET [LIMITS]    the same, with a debugger where the function raises an exception
+- `describe TARGET FILE` writes the description of the function as JSON.
+- `serve TARGET SOCKET [LIMITS]` runs trainings. SOCKET: descriptor of a socket, on which a training is a line of JSON,
+  which names its run.json, with the descriptor of its lock. LIMITS: JSON, the share of a GPU.
+- `debug TARGET SOCKET [LIMITS]` does the same, with a debugger where the function raises an exception.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 
 from . import files, imports, seeding, signature, target
 from .errors import ContractError, Ended
-from .handle import Run, memory
+from .handle import Run
 
 LINE = 1 << 16  # bytes that are received at a time
 HANDLE, SEED = "run", "seed"  # parameters that are no factors
@@ -192,7 +192,6 @@ def serve(child: Child, connection: socket.socket, debug: bool = False) -> None:
     def notify(message: dict[str, Any]) -> None:
         connection.sendall((json.dumps(message) + "\n").encode())
 
-    notify({"ready": True, "failure": child.failure})
     while True:
         line, locks = _received(connection)
         if not line:
@@ -205,7 +204,7 @@ def serve(child: Child, connection: socket.socket, debug: bool = False) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         code = child.code() if end["ended"] in ("done", "interrupted", "diverged") else {}
-        notify({**end, "code": code, "memory": memory()})
+        notify({**end, "code": code})
         for lock in locks:
             os.close(lock)
 
