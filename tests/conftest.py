@@ -62,13 +62,15 @@ STARTS = ("subprocess.Popen", "os.fork", "os.posix_spawn")  # what Python audits
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that name no tier, and put files of unit tests alone last.
+    """Mark the tests that name no tier and those of tests/faults, and put files of unit tests alone last.
 
     A file runs on one of the two workers. Short ones at the end keep both at work until then.
     """
     for item in items:
         if not any(item.get_closest_marker(tier) for tier in TIERS):
             item.add_marker(pytest.mark.process)
+        if item.path.parent.name == "faults":
+            item.add_marker(pytest.mark.faults)
     longer = {item.path for item in items if not item.get_closest_marker("unit")}
     items.sort(key=lambda item: item.path not in longer)
 

@@ -16,13 +16,14 @@ import optuna
 import psutil
 import pytest
 from conftest import until, write_npz
+from fault_series import WHOLE
 from mlflow import MlflowClient
 from services import process, run_on, scheduler, serve
 
 from ablation.store import checkpoint
 from ablation.trackers.databases import sqlite_url
 
-KILLS = 10 if os.environ.get("ABLATE_TEST_KILLS") == "all" else 2  # ten take a quarter of an hour
+KILLS = 10 if WHOLE else 2  # ten take a quarter of an hour
 PAUSE = 4 * KILLS / 5  # seconds until a kill, at most
 SHORT = 6 * KILLS  # epochs of the first row
 STUDY = f"""
@@ -199,7 +200,7 @@ def assert_never_two_at_once(runs: Path) -> None:
 def test_a_sweep_that_is_asked_to_stop(tmp_path: Path, undisturbed: Path, number: int):
     """Trainings save and stop, the exit code is 130, the command that goes on is said, and it goes on."""
     if number != signal.SIGINT and KILLS == 2:
-        pytest.skip("SIGTERM and SIGUSR1 take the same way: looked at with ABLATE_TEST_KILLS=all")
+        pytest.skip("SIGTERM and SIGUSR1 take the same way: looked at with ABLATE_TEST_FAULTS=all")
     place = prepare(tmp_path)
     sweep = start(place)
     until(lambda: list((place / "runs").glob(f"trained/*/result-{SHORT}.json")))

@@ -5,9 +5,10 @@ from pathlib import Path
 import psutil
 import pytest
 from conftest import in_process, until
-from killed_sweep import ALL, COMMAND, KILLS, NOTES, VICTIMS, Sweep, killed
+from fault_series import WHOLE
+from killed_sweep import COMMAND, KILLS, NOTES, VICTIMS, Sweep, killed
 
-STEPS = 30 if ALL else 12
+STEPS = 30 if WHOLE else 12
 TRAININGS = 4  # of 8 trials
 INTERVAL = 1.2  # seconds between two checkpoints, and one step
 SECONDS = 0.1  # of a step
@@ -72,7 +73,7 @@ def children(sweep: Sweep) -> list[psutil.Process]:
 
 
 OF_FUNCTIONS = {"child": children, **VICTIMS}
-TOGETHER = [[role] for role in OF_FUNCTIONS] if ALL else [list(OF_FUNCTIONS)]
+TOGETHER = [[role] for role in OF_FUNCTIONS] if WHOLE else [list(OF_FUNCTIONS)]
 
 
 @pytest.mark.parametrize("roles", TOGETHER, ids="-".join)

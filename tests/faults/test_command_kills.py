@@ -6,9 +6,10 @@ from pathlib import Path
 import psutil
 import pytest
 from conftest import in_process, until
-from killed_sweep import ALL, COMMAND, KILLS, NOTES, VICTIMS, Sweep, killed
+from fault_series import WHOLE
+from killed_sweep import COMMAND, KILLS, NOTES, VICTIMS, Sweep, killed
 
-STEPS = 30 if ALL else 10
+STEPS = 30 if WHOLE else 10
 TRAININGS = 8
 WORK = f"""
 {NOTES}
@@ -64,7 +65,7 @@ def commands(sweep: Sweep) -> list[psutil.Process]:
 
 
 OF_COMMANDS = {"command": commands, **VICTIMS}
-TOGETHER = [[role] for role in OF_COMMANDS] if ALL else [["command", *list(VICTIMS)[:-1]], ["orchestrator"]]
+TOGETHER = [[role] for role in OF_COMMANDS] if WHOLE else [["command", *list(VICTIMS)[:-1]], ["orchestrator"]]
 
 
 @pytest.mark.parametrize("roles", TOGETHER, ids="-".join)
