@@ -1,4 +1,6 @@
-"""Error that the user can fix."""
+"""Errors that the user can fix."""
+
+from pathlib import Path
 
 
 class AblateError(Exception):
@@ -9,3 +11,14 @@ class AblateError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__("".join(c if c.isprintable() else " " for c in message))
+
+
+class BrokenFile(AblateError):
+    """File of a workspace that does not hold what was written. `path`: the file; `reason`: what is wrong with it."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"{path}: {reason}; repeat the command that wrote it (`ablate run`, `ablate import`): it sets the file "
+            "aside and does its work again"
+        )
+        self.path, self.reason = path, reason

@@ -15,6 +15,7 @@ from mlflow.artifacts import download_artifacts
 from mlflow.entities import Run
 
 from ablation.report import verify
+from ablation.store import header
 from ablation.store.files import TEMPORARY
 from ablation.store.workspace import Workspace
 from ablation.trackers.databases import sqlite_url
@@ -31,7 +32,7 @@ def _result(text: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(text)
     history = [{k: v for k, v in epoch.items() if k != "time"} for epoch in found["history"]]
     dated = ("attempts", "memory", "started", "finished")
-    return {k: v for k, v in found.items() if k not in dated} | {"history": history}
+    return {k: v for k, v in found.items() if k not in dated} | {"history": history, header.KEY: ""}
 
 
 def _trials(text: str) -> list[dict[str, str]]:
@@ -45,9 +46,9 @@ def _content(path: Path) -> Any:
     if path.name.startswith(("result-", "failure")):
         return _result(path.read_text())
     if path.name == "training.json":  # of a training that is resumed: the milestones that were lacking
-        return {k: v for k, v in json.loads(path.read_text()).items() if k != "milestones"}
+        return {k: v for k, v in json.loads(path.read_text()).items() if k not in ("milestones", header.KEY)}
     if path.name == "selection.json":
-        return {k: v for k, v in json.loads(path.read_text()).items() if k != "sealed"}
+        return {k: v for k, v in json.loads(path.read_text()).items() if k not in ("sealed", header.KEY)}
     if path.name == "study-files.jsonl":
         return [{k: v for k, v in json.loads(line).items() if k != "time"} for line in path.open()]
     if path.name == "trials.csv":

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ablation.errors import AblateError
+from ablation.errors import BrokenFile
 from ablation.experiments import is_demo
 from ablation.model.phrases import p_value, plural
 from ablation.statistics import evaluation
@@ -132,16 +132,14 @@ def _scored_anew(stored: ExternalEvaluation) -> ExternalEvaluation:
 
 def read_all(folder: StudyFolder) -> list[ExternalEvaluation]:
     """Return all external evaluations of the study, sorted by path, with the current ids of their trials. Raise
-    AblateError where a file is broken."""
+    BrokenFile where a file is broken."""
     evaluations, new_ids = [], aliases.read(Workspace(folder.path.parent))
     for path in sorted(folder.evaluation(".").glob("*/evaluation.json")):
         try:
             stored = _scored_anew(ExternalEvaluation.model_validate(read_json(path)))
             evaluations.append(stored.model_copy(update={"trial": aliases.current(new_ids, stored.trial)}))
         except ValidationError:
-            raise AblateError(
-                f"{path}: this version cannot read it; delete it and run `ablate evaluate` again"
-            ) from None
+            raise BrokenFile(path, "this version cannot read it") from None
     return evaluations
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ablation.analysis import selection_bootstrap
 from ablation.analysis.eligibility import NOTHING_COMMON, not_eligible
-from ablation.errors import AblateError
+from ablation.errors import AblateError, BrokenFile
 from ablation.measures.measure import Measure
 from ablation.store import aliases
 from ablation.store.examples import Opener, opener
@@ -183,7 +183,7 @@ def _sealed(folder: StudyFolder) -> Selection | None:
     try:
         return _renamed(folder, Selection.model_validate(content)) if content else None
     except ValidationError:
-        raise AblateError(f"{folder.selection}: this version cannot read it; delete it and run again") from None
+        raise BrokenFile(folder.selection, "this version cannot read it") from None
 
 
 def _renamed(folder: StudyFolder, stored: Selection) -> Selection:
@@ -201,7 +201,7 @@ def _current(new_ids: Mapping[str, str], trials: Iterable[str]) -> tuple[str, ..
 
 def read(workspace: Workspace, record: Record) -> Selection | None:
     """Return the stored selection, with the current number of its row. Return None where no selection is stored, or
-    where the selected row no longer exists. Raise AblateError where the file is broken."""
+    where the selected row no longer exists. Raise BrokenFile where the file is broken."""
     stored = _sealed(workspace.study(record.name))
     if stored is None or stored.row is None:
         return stored

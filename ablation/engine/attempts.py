@@ -3,15 +3,14 @@
 Attempts are counted for every kind of restart, by a command or by a scheduler.
 """
 
-import json
 import os
 import socket
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from ablation.store import result
-from ablation.store.files import cut_torn_end, understood
+from ablation.store import header, result
+from ablation.store.files import cut_torn_end, read_json, understood
 from ablation.store.workspace import TrainingFolder
 
 TRIES = 3  # attempts from the same epoch or checkpoint; a training that gets further starts a new count
@@ -45,14 +44,20 @@ def progress_of(folder: TrainingFolder, milestones: Sequence[int]) -> tuple[int,
 def read(folder: TrainingFolder) -> list[Attempt]:
     """Return all attempts of a training, oldest first.
 
-    A process that died during its write left an incomplete last line, which is left out.
+    A process that died during its write left an incomplete last line, which is left out. Raises BrokenFile.
     """
-    try:
-        lines = folder.attempts.read_text(encoding="utf-8").split("\n")[:-1]
-    except FileNotFoundError:
+    if not folder.attempts.is_file():
         return []
     with understood(folder.attempts):
-        return [Attempt(**json.loads(line)) for line in lines]
+        lines = folder.attempts.read_text(encoding="utf-8").split("\n")[:-1]
+        return [Attempt(**header.of_line(folder.attempts, line)) for line in lines]
+
+
+def check(folder: TrainingFolder) -> None:
+    """Raise BrokenFile where a file is broken that an attempt of this training reads."""
+    for path in sorted(folder.path.glob("*.json")):
+        read_json(path)
+    read(folder)
 
 
 def add(folder: TrainingFolder, run: str, milestones: Sequence[int], saved: str = "") -> None:
@@ -67,7 +72,7 @@ def add(folder: TrainingFolder, run: str, milestones: Sequence[int], saved: str 
     attempt = Attempt(run, *progress_of(folder, milestones), socket.gethostname(), os.getpid(), time.time(), saved)
     cut_torn_end(folder.attempts)
     with open(folder.attempts, "a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(attempt)) + "\n")
+        file.write(header.line(asdict(attempt)))
 
 
 def used_up(folder: TrainingFolder, run: str, milestones: Sequence[int], saved: str = "") -> bool:

@@ -28,18 +28,19 @@ def digest(text: str) -> str:
 
 
 def store(workspace: Workspace, texts: Mapping[str, str]) -> None:
-    """Store the texts of files that are not stored yet. `texts`: path -> text."""
+    """Store the texts of files that are not stored yet, or not as they were written. `texts`: path -> text."""
     for text in texts.values():
-        path = workspace.code(digest(text))
-        if not path.is_file():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_text(path, text)
+        if stored(workspace, sha256 := digest(text)) is None:
+            write_text(workspace.code(sha256), text)
 
 
 def stored(workspace: Workspace, sha256: str) -> str | None:
-    """Return the stored text with this digest; None where it is missing."""
-    path = workspace.code(sha256)
-    return path.read_text(encoding="utf-8") if path.is_file() else None
+    """Return the stored text with this digest; None where it is missing, or is another text."""
+    try:
+        text = workspace.code(sha256).read_bytes().decode()
+    except (OSError, ValueError):
+        return None
+    return text if digest(text) == sha256 else None
 
 
 def note(folder: TrainingFolder, digests: Mapping[str, str]) -> None:

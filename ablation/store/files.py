@@ -4,14 +4,14 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from zipfile import BadZipFile
 
 import psutil
 
-from ablation.errors import AblateError
-from ablation.store import disk
+from ablation.errors import AblateError, BrokenFile
+from ablation.store import disk, header
 
 NETWORK = "9p afs beegfs ceph cifs fuse.sshfs glusterfs gpfs lustre nfs nfs4 smb3 smbfs"  # types of file systems
 
@@ -80,29 +80,34 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_bytes(content)
 
 
-def write_json(path: Path, value: object) -> None:
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+def write_json(path: Path, value: Mapping[str, object]) -> None:
+    """Write a JSON object with a header: see `header`."""
+    write_text(path, header.with_header(path, value))
 
 
 def read_json(path: Path) -> dict[str, object] | None:
-    """Return the JSON object in a file; None where the file is missing. Raises AblateError where the file is broken."""
+    """Return the JSON object in a file; None where the file is missing.
+
+    Raises BrokenFile where the file is broken, and AblateError where a newer version wrote it.
+    """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
+        value = json.loads(content.decode())
     except FileNotFoundError:
         return None
     except (ValueError, RecursionError):
-        raise AblateError(f"{path}: not valid JSON; delete it and run again") from None
+        raise BrokenFile(path, "not valid JSON") from None
     if not isinstance(value, dict):
-        raise AblateError(f"{path}: not a JSON object; delete it and run again")
-    return value
+        raise BrokenFile(path, "not a JSON object")
+    return header.without_header(path, content, value)
 
 
 @contextlib.contextmanager
 def understood(path: Path) -> Iterator[None]:
-    """Raise AblateError, naming the file, where the file is missing or has content that the block cannot read."""
+    """Raise AblateError where the file is missing, and BrokenFile where the block cannot read its content."""
     try:
         yield
     except FileNotFoundError:
         raise AblateError(f"{path}: missing; run the same `ablate run` again to write it") from None
     except (AttributeError, BadZipFile, EOFError, IndexError, KeyError, RecursionError, TypeError, ValueError):
-        raise AblateError(f"{path}: this version cannot read it; delete it and run again") from None
+        raise BrokenFile(path, "this version cannot read it") from None

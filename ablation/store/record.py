@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from ablation import experiments
-from ablation.errors import AblateError
+from ablation.errors import AblateError, BrokenFile
 from ablation.measures import measure, stated
 from ablation.measures.measure import Measure
 from ablation.nearest import nearest
@@ -352,7 +352,7 @@ def read(folder: StudyFolder) -> Record | None:
         renamed = dict(aliases.read(Workspace(folder.path.parent)))
         return record.model_copy(update={"inputs": inputs, "renamed": renamed})
     except (ValueError, KeyError, TypeError):
-        raise AblateError(f"{folder.record}: this version cannot read it; choose another --name") from None
+        raise BrokenFile(folder.record, "this version cannot read it") from None
 
 
 def _current(raw: dict[str, Any]) -> dict[str, Any]:

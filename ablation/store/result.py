@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ablation.errors import AblateError
+from ablation.errors import BrokenFile
 from ablation.measures import repeats
 from ablation.outcomes import Status
 from ablation.store.files import atomic, read_json, understood, write_json
@@ -30,7 +30,7 @@ class Predictions:
 
     @classmethod
     def read(cls, path: Path, sha256: str) -> "Predictions":
-        """Return the predictions in a file. Raises AblateError where it is missing or its sha256 differs."""
+        """Return the predictions in a file. Raises BrokenFile where it is missing or its sha256 differs."""
         return cls(**read_columns(path, sha256))
 
 
@@ -62,10 +62,10 @@ def write_columns(path: Path, columns: Mapping[str, Any]) -> str:
 
 
 def read_columns(path: Path, sha256: str) -> dict[str, np.ndarray]:
-    """Return the columns of an .npz file. Raises AblateError where it is missing or has another sha256."""
+    """Return the columns of an .npz file. Raises BrokenFile where it is missing or has another sha256."""
     content = path.read_bytes() if path.is_file() else b""
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise AblateError(f"{path}: missing or changed since it was written; delete {path.parent} and run again")
+        raise BrokenFile(path, "missing or changed since it was written")
     with np.load(BytesIO(content), allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
 
@@ -124,7 +124,7 @@ def write(folder: TrainingFolder, result: Result) -> None:
 
 
 def read_file(path: Path) -> Result | None:
-    """Return the result in a file; None where the file is missing. Raises AblateError where the file is broken."""
+    """Return the result in a file; None where the file is missing. Raises BrokenFile where the file is broken."""
     fields = read_json(path)
     with understood(path):
         return Result(**fields | {"outcome": Status(fields["outcome"])}) if fields else None  # type: ignore[arg-type]

@@ -1,12 +1,12 @@
 """History of a study's file: its text, digest and time at the first run, and at each run that used another text."""
 
-import json
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from ablation.store import header
 from ablation.store.files import understood, write_text
 from ablation.store.workspace import StudyFolder
 from ablation.study.study_file import StudyText
@@ -32,7 +32,8 @@ def read(folder: StudyFolder) -> tuple[StudyVersion, ...]:
     if not folder.study_files.is_file():
         return ()
     with understood(folder.study_files):
-        lines = [json.loads(line) for line in folder.study_files.read_text(encoding="utf-8").splitlines()]
+        texts = folder.study_files.read_text(encoding="utf-8").split("\n")
+        lines = [header.of_line(folder.study_files, text) for text in texts if text]
         versions = tuple(
             StudyVersion(line["time"], line["first"], tuple(StudyText(**file) for file in line["files"]))
             for line in lines
@@ -52,7 +53,7 @@ def note(folder: StudyFolder, files: Sequence[StudyText]) -> None:
         "files": [vars(file) for file in files],
     }
     earlier = folder.study_files.read_text(encoding="utf-8") if versions else ""
-    write_text(folder.study_files, f"{earlier}{json.dumps(line, ensure_ascii=False)}\n")
+    write_text(folder.study_files, f"{earlier}{header.line(line)}")
 
 
 def changed_keys(before: StudyVersion, now: StudyVersion) -> list[str]:

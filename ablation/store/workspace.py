@@ -14,7 +14,16 @@ from typing import IO
 from ablation.errors import AblateError
 from ablation.store.files import MAX_NAME
 
-RESERVED = ("cache", "lock", "log", "mlartifacts", "mlflow.db", "optuna.db", "trained")  # names in a workspace
+RESERVED = (
+    "cache",
+    "lock",
+    "log",
+    "mlartifacts",
+    "mlflow.db",
+    "optuna.db",
+    "set-aside",
+    "trained",
+)  # names in a workspace
 MAX_STUDY = 100  # characters of a study's name
 ALWAYS_KEPT = ("log", "run.json")  # files in the folder of a child that stay
 
@@ -295,6 +304,11 @@ class Workspace:
     def superseded(self) -> Path:
         """Folder of trainings whose code has changed since, and which were trained again."""
         return self.root / "trained" / "superseded"
+
+    @property
+    def set_aside(self) -> Path:
+        """Folder of broken files, whose work was done again."""
+        return self.root / "set-aside"
 
     def training(self, key: str) -> TrainingFolder:
         return TrainingFolder(self.root / "trained" / key)

@@ -1,12 +1,14 @@
 """Outbox of a study: a file of messages that MLflow has not received yet."""
 
 import contextlib
-import json
 import os
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
+from ablation.errors import AblateError
+from ablation.store import header
 from ablation.store.files import cut_torn_end
 from ablation.trackers.mlflow_messages import PARENT, Message, is_lost
 
@@ -16,13 +18,13 @@ PART = 1 << 20  # bytes of the outbox that are read and sent at a time
 def _decoded(line: bytes) -> Message:
     """Return the message in a line of the outbox.
 
-    An unreadable line becomes a message that no server accepts, so that the line is set aside like a refused message.
+    An unreadable line, or one of a newer version, becomes a message that no server accepts: it is set aside like a
+    refused message.
     """
-    try:
-        message = json.loads(line)
-    except ValueError:
-        message = None
-    if isinstance(message, dict) and isinstance(message.get("kind"), str) and isinstance(message.get("key"), str):
+    message: dict[str, Any] = {}
+    with contextlib.suppress(ValueError, AblateError):
+        message = header.of_line(Path(), line.decode())
+    if isinstance(message.get("kind"), str) and isinstance(message.get("key"), str):
         return message
     return {"kind": "unreadable", "key": PARENT, "line": line.decode(errors="replace").rstrip("\n")}
 
@@ -60,7 +62,7 @@ class Outbox:
         self._append(self.refused, [refused])
 
     def _append(self, path: Path, messages: Iterable[Message]) -> None:
-        data = "".join(json.dumps(m) + "\n" for m in messages).encode()
+        data = "".join(map(header.line, messages)).encode()
         with self._lock, open(path, "ab", buffering=0) as file:
             start = file.seek(0, os.SEEK_END)
             try:

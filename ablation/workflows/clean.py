@@ -16,6 +16,7 @@ KINDS = {
     "outputs": "files of your experiment in trainings of rows that no study keeps",
     "features": "and decoded images, which the next `ablate run` computes again",
     "trainings": "that no study here uses",
+    "set-aside": "broken files, whose work was done again",
     "superseded": "trainings that were repeated, because their code had changed",
     "leftovers": "unfinished files of processes that died",
 }
@@ -62,6 +63,7 @@ def _trainings(workspace: Workspace) -> Iterator[tuple[str, Path]]:
 
 def _paths(workspace: Workspace) -> Iterator[tuple[str, Path]]:
     yield from _trainings(workspace)
+    yield from (("set-aside", p) for p in sorted(workspace.set_aside.glob("*")))
     yield from (("superseded", p) for p in sorted(workspace.superseded.glob("*")))
     yield from (("features", p) for p in sorted(workspace.root.glob("cache/features/*.*")))
     yield from (("features", p) for p in sorted(workspace.root.glob("cache/images/*/pixels-*.npy")))

@@ -24,6 +24,7 @@ from ablation.trackers.optuna_importances import importances
 from ablation.urls import masked
 from ablation.workflows import imported_study, mixed_study, snapshot
 from ablation.workflows.import_request import Import
+from ablation.workflows.redo import redoing
 
 Scores = Mapping[str, Mapping[str, float]]  # numbers by split and measure
 UNCHANGED = "Since the last import: no change."
@@ -40,19 +41,21 @@ def run(imported: Import, say: Callable[[str], None] = lambda stage: None) -> tu
         AblateError: the source or a key is wrong; raised before anything is written.
     """
     check_name(imported.name)
+    workspace = Workspace(imported.workspace)
     if not imported.keys.is_imported:
-        return _mixed(imported)
+        return redoing(workspace, say, lambda: _mixed(imported))
     say(f"reading {masked(imported.import_keys.source)}")
     runs = imported_study.runs_of(imported)
     say(f"arranging {len(runs.frame):,} lines")
     arranged = imported_study.arranged(imported, runs)
     say(f"computing the table of {len(arranged.trials):,} runs")
-    return _imported(imported, arranged)
+    return redoing(workspace, say, lambda: _imported(imported, arranged))
 
 
 def of_runs(imported: Import, runs: Runs) -> RunSummary:
     """Import runs that are read already; see `run`."""
-    return _imported(imported, imported_study.arranged(imported, runs))[0]
+    arranged = imported_study.arranged(imported, runs)
+    return redoing(Workspace(imported.workspace), lambda message: None, lambda: _imported(imported, arranged))[0]
 
 
 def _imported(imported: Import, arranged: Arranged) -> tuple[RunSummary, list[str]]:

@@ -80,6 +80,11 @@ def has_new_trials(record: Record, old: Record) -> bool:
     }
 
 
+def has_lost_results(workspace: Workspace, old: Record) -> bool:
+    """Return whether imported results are missing, because a broken file of theirs was set aside."""
+    return not all(workspace.training(key).results() for key in old.imports.ids.values())
+
+
 def with_imports(record: Record, imports: Imports) -> Record:
     """Return the record with these imported results. Ids that the record has computed already are not copied."""
     return Record(**{**dict(record), "imports": imports})

@@ -85,12 +85,16 @@ def _with_code(
 def _with_imports(
     options: RunOptions, record: Record, old: Record | None, prepared: Prepared
 ) -> tuple[Record, Prepared, Mixture | None]:
-    """Return the record with its imported trials. The source is read at the first run, and for new rows and seeds."""
+    """Return the record with its imported trials.
+
+    The source is read at the first run, for new rows and seeds, and where imported results are missing.
+    """
     if options.imported is None:
         if old and old.imports.ids:
             raise AblateError(f"study {record.name!r} has imported results; keep [import], or pass another --name")
         return record, prepared, None
-    if old and old.imports.ids and not mixed_study.has_new_trials(record, old):
+    is_complete = old and old.imports.ids and not mixed_study.has_lost_results(Workspace(options.workspace), old)
+    if old and is_complete and not mixed_study.has_new_trials(record, old):
         return mixed_study.with_imports(record, old.imports), prepared, None
     record, mixture = mixed_study.mixed(options.imported, record)
     return record, prepared, mixture

@@ -1,10 +1,15 @@
-"""Workflow of `ablate run`: check the options, start workers, and meanwhile load what the other steps need."""
+"""Workflow of `ablate run`: check the options, start workers, and meanwhile load what the other steps need.
+
+A broken file of the workspace is set aside, and the command starts again.
+"""
 
 from ablation.fast_imports import loading
 from ablation.model.run_summary import RunSummary
 from ablation.progress.listener import ProgressListener
 from ablation.signals import Interrupts
+from ablation.store.workspace import Workspace
 from ablation.workflows.checked_options import checked
+from ablation.workflows.redo import redoing
 from ablation.workflows.run_options import RunOptions
 from ablation.workflows.warm_pool import WarmPool
 
@@ -21,10 +26,14 @@ def run_study(options: RunOptions, watch: ProgressListener) -> RunSummary:
         KeyboardInterrupt: A signal arrived.
     """
     with Interrupts(watch.say) as interrupts:
-        ready = checked(options, watch.say)
-        ready.workspace.refuse_locked()
-        with WarmPool(ready, watch) as warm_pool:
-            with loading():  # the workers import at the same time
-                from ablation.workflows import sweep
+        return redoing(Workspace(options.workspace), watch.say, lambda: _run(options, watch, interrupts))
 
-            return sweep.sweep(ready, warm_pool, watch, interrupts)
+
+def _run(options: RunOptions, watch: ProgressListener, interrupts: Interrupts) -> RunSummary:
+    ready = checked(options, watch.say)
+    ready.workspace.refuse_locked()
+    with WarmPool(ready, watch) as warm_pool:
+        with loading():  # the workers import at the same time
+            from ablation.workflows import sweep
+
+        return sweep.sweep(ready, warm_pool, watch, interrupts)

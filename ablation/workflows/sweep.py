@@ -139,6 +139,8 @@ def _train(
         return
     study.trackers.open()  # before work that a database in the way would waste
     to_do = trainings(record, missing)
+    for training in to_do:
+        attempts.check(workspace.training(training.key))
     with warm_pool.pool(watch) as workers:
         wanted = {artifact.key: artifact for t in to_do for artifact in t.artifacts().values()}
         with interrupts.softly(workers.stop):

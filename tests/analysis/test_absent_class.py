@@ -1,7 +1,7 @@
 """A split that lacks a class: macro-F1 is one number everywhere, over the classes that have images."""
 
-import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from ablation.report.build import RenderOptions, Report, rebuild
 from ablation.report.tables import dataframes, latex, per_class
 from ablation.statistics import bootstrap
 from ablation.store import result
+from ablation.store.files import read_json, write_json
 from ablation.store.workspace import Workspace
 from ablation.study import study_file
 
@@ -93,9 +94,9 @@ def test_validation_scores_of_version_0_1_0_are_counted_anew(place: Workspace, d
     before = {t: r.scores["val"] for t, r in done(collect(place, record)).items()}
     for trial in before:
         path = place.training(record.training_key(trial)).result(trial.step)
-        stored = json.loads(path.read_text())
+        stored: Any = read_json(path)
         stored["scores"]["val"]["macro_f1"] = 0.1 * trial.row
-        path.write_text(json.dumps(stored))
+        write_json(path, stored)
         assert result.read_file(path).scores["val"]["macro_f1"] == 0.1 * trial.row
     assert {t: r.scores["val"] for t, r in done(collect(place, record)).items()} == before
     assert rebuild(place, "g", RenderOptions()).files["table.csv"] == drawing.files["table.csv"]

@@ -18,6 +18,7 @@ from ablation.errors import AblateError
 from ablation.experiments.keras_head.training import features, fit, head
 from ablation.outcomes import Status, status_of
 from ablation.store import checkpoint, result
+from ablation.store.files import read_json, write_json
 from ablation.store.training import Training, trainings
 from ablation.store.workspace import TrainingFolder, Workspace
 from ablation.workflows import prepare
@@ -210,9 +211,7 @@ def test_other_features_begin_again(place: Place, training: Training):
     path = workspace.features(training.artifacts()["train"].key)
     np.save(path, np.load(path) * np.float32(1 + 2**-20))
     sidecar = path.with_suffix(".json")
-    sidecar.write_text(
-        json.dumps(json.loads(sidecar.read_text()) | {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()})
-    )
+    write_json(sidecar, {**(read_json(sidecar) or {}), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()})
     assert train(workspace, training, link) == Status.DONE
     assert link.epochs[0] == 1
 

@@ -1,14 +1,15 @@
 """Files that an experiment reads: their content is part of each id, and is read once."""
 
-import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ablation import cli
 from ablation.errors import AblateError
 from ablation.experiments import input_files
+from ablation.store.files import read_json, write_json
 from ablation.store.workspace import Workspace
 
 STUDY = """
@@ -63,9 +64,9 @@ def test_unchanged_files_are_not_read_again(place: Path):
     files.store(workspace)
     again = input_files.read(["data/*.csv"], place, workspace, "inputs")
     assert (again.contents, again.digests) == ({}, files.digests)
-    stored = json.loads(workspace.input_digests.read_text())
+    stored: Any = read_json(workspace.input_digests)
     path = str(place / "data" / "a.csv")
-    workspace.input_digests.write_text(json.dumps({**stored, path: [*stored[path][:3], "other"]}))
+    write_json(workspace.input_digests, {**stored, path: [*stored[path][:3], "other"]})
     assert input_files.read(["data/*.csv"], place, workspace, "inputs").digests != files.digests
 
 

@@ -180,7 +180,8 @@ def test_too_few_subjects_are_refused(pairs: list[tuple[str, int]], says: str):
 
 def test_rows_and_labels_come_back(tmp_path: Path):
     """A stored split is read with the labels of its images, in index order."""
-    folder, found = ImagesFolder(tmp_path), index([""] * 40)
+    found = index([""] * 40)
+    folder = ImagesFolder(tmp_path / found.digest)
     write_text(folder.index, found.to_json())
     made = splits.make(found, "given", 0)
     rows, labels = stored_splits.read(folder, stored_splits.write(folder, made))

@@ -14,6 +14,7 @@ from ablation.experiments.keras_head.training import head, input_layers
 from ablation.experiments.keras_head.training.batches import class_weights, even_order
 from ablation.experiments.keras_head.training.input_layers import augmentation
 from ablation.store import result
+from ablation.store.files import read_json
 from ablation.store.workspace import Workspace
 from ablation.study.levels import Condition
 from ablation.workflows.run_study import run_study
@@ -175,7 +176,7 @@ def test_every_variant_runs_and_shares_and_resumes(tmp_path):
     stored = {p.stem for p in (workspace.root / "cache/features").glob("*.npy")}
     assert sum(name.endswith("-cut") for name in stored) == 1
     assert len(stored) == 3
-    witnesses = [json.loads(f.witness.read_text()) for f in workspace.trainings()]
+    witnesses = [read_json(f.witness) for f in workspace.trainings()]
     assert len({json.dumps(w) for w in witnesses}) == len(witnesses) == 7
 
 

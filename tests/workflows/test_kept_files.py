@@ -8,6 +8,7 @@ from command_study import STUDY
 
 from ablation import cli
 from ablation.store import record as records
+from ablation.store.files import read_json, write_json
 from ablation.store.workspace import Workspace
 
 SCRIPT = """
@@ -93,6 +94,6 @@ def test_what_no_study_keeps_is_cleaned(place: Path, capsys: pytest.CaptureFixtu
     assert cli.run(["clean"]) == 0
     assert "outputs" not in capsys.readouterr().out
     path = place / "runs" / "mine" / "study.json"
-    path.write_text(path.read_text().replace('"keep": "all"', '"keep": "selected"'))
+    write_json(path, {**(read_json(path) or {}), "keep": "selected"})
     assert cli.run(["clean", "outputs", "--yes"]) == 0
     assert [files(place, row) for row in (1, 2, 3)] == [[[], []], [[], []], [FILES, FILES]]

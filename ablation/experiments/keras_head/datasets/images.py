@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ablation.errors import AblateError
+from ablation.errors import AblateError, BrokenFile
 from ablation.experiments.keras_head.datasets import DECODING, LAYOUTS, names
 from ablation.experiments.keras_head.datasets.names import Merged
 from ablation.nearest import nearest
@@ -110,9 +110,12 @@ class Index:
 
     @classmethod
     def read(cls, path: Path) -> "Index":
-        """Return the index in a file. Raises AblateError where the file is broken."""
+        """Return the index in a file. Raises BrokenFile where the digest is not the name of the file's folder."""
         with understood(path):
-            return cls.from_json(path.read_text(encoding="utf-8"))
+            index = cls.from_json(path.read_text(encoding="utf-8"))
+        if index.digest != path.parent.name:
+            raise BrokenFile(path, "changed since it was written")
+        return index
 
 
 def load(data: str) -> Images:

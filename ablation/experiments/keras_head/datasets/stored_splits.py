@@ -4,6 +4,7 @@ import hashlib
 
 import numpy as np
 
+from ablation.errors import BrokenFile
 from ablation.experiments.keras_head.datasets.images import SPLITS, Index
 from ablation.store.files import atomic, understood
 from ablation.store.workspace import ImagesFolder
@@ -28,10 +29,15 @@ def write(folder: ImagesFolder, split: Split) -> str:
 
 
 def read(folder: ImagesFolder, key: str) -> tuple[Split, dict[str, np.ndarray]]:
-    """Return the rows of each split, and the labels of its images, both in index order."""
+    """Return the rows of each split, and the labels of its images, both in index order.
+
+    Raises BrokenFile where the digest of the rows is not the file's name.
+    """
     labels, path = Index.read(folder.index).labels, folder.split(key)
     with understood(path), np.load(path, allow_pickle=False) as arrays:
         rows = {name: arrays[name] for name in SPLITS}
+        if digest(rows) != key:
+            raise BrokenFile(path, "changed since it was written")
         return rows, {name: labels[r] for name, r in rows.items()}
 
 

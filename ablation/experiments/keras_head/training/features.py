@@ -86,7 +86,11 @@ def _sidecar(path: Path) -> Path:
 
 
 def is_ready(workspace: Workspace, features: Features) -> bool:
-    return _sidecar(workspace.features(features.key)).is_file()
+    """Return whether the features are stored, and have not changed since. Raises BrokenFile for a broken sidecar."""
+    path = workspace.features(features.key)
+    content = read_json(_sidecar(path)) or {}
+    is_of_these = features.model_dump(mode="json").items() <= content.items()
+    return is_of_these and path.is_file() and _known_sha256(path) == content["sha256"]
 
 
 def shape(workspace: Workspace, features: Features) -> tuple[int, ...]:

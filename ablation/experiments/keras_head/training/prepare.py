@@ -131,11 +131,20 @@ def pixel_files(folder: ImagesFolder, decoded: Decoded) -> dict[Path, np.ndarray
     return files
 
 
+def _holds(path: Path, array: np.ndarray) -> bool:
+    """Return whether a file holds this array."""
+    try:
+        return np.array_equal(np.load(path, mmap_mode="r", allow_pickle=False), array)
+    except (OSError, ValueError, EOFError):
+        return False
+
+
 def store_images(workspace: Workspace, decoded: Decoded) -> None:
-    """Write the decoded images and their index to the folder named by the index' digest. Existing files are kept."""
+    """Write the decoded images and their index to the folder named by the index' digest. Existing files of these
+    pixels are kept."""
     folder = workspace.images(decoded.index.digest)
     for path, array in pixel_files(folder, decoded).items():
-        if not path.is_file():
+        if not _holds(path, array):
             with atomic(path, array.nbytes) as temporary, open(temporary, "wb") as file:
                 np.save(file, array)
     write_text(folder.index, decoded.index.to_json())
