@@ -67,6 +67,12 @@ def atomic(path: Path, size: int | None = None) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 digest of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def cut_torn_end(path: Path) -> None:
     """Cut an incomplete last line, left by a process that died during a write, so that the next line starts cleanly."""
     with contextlib.suppress(FileNotFoundError), open(path, "rb+") as file:

@@ -77,7 +77,7 @@ class Result:
     `scores`: "train" and "val" -> metric -> value, at the last epoch, dropout off. Test predictions are stored in a
     separate file and are scored only after selection. `history`: one mapping an epoch (train numbers with dropout on).
     `predictions`: "val" and "test" -> sha256 of the file. `attempts`: how often its training was started.
-    `costs`: cost -> value, the numbers that the trial reports without a split.
+    `costs`: cost -> value, the numbers that the trial reports without a split. `weights`: sha256 of the kept weights.
     `memory`: largest memory of the worker's process, in bytes. `started`, `finished`: unix seconds; their difference is
     the duration of the training without interruptions.
     """
@@ -95,6 +95,7 @@ class Result:
     error: str = ""
     environment: dict[str, Any] = field(default_factory=dict)
     costs: dict[str, float] = field(default_factory=dict)
+    weights: str = ""
 
     @property
     def done(self) -> bool:

@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,9 @@ from ablation.errors import AblateError
 from ablation.experiments.protocol import Application, NewData, NewExamples, StoredExamples
 from ablation.outcomes import JobOutcome
 from ablation.progress.listener import ProgressListener
+from ablation.store import broken, result
 from ablation.store import record as records
-from ablation.store import result
+from ablation.store.files import sha256_of
 from ablation.store.record import Record
 from ablation.store.result import Predictions
 from ablation.store.training import Training, training_of
@@ -107,11 +109,24 @@ def predict(
     with workspace.lock():
         stored = chosen.application.store(workspace, training, examples, options.own, watch)
         with warm_pool.open_pool(options, watch) as workers:
-            weights = workspace.training(training.key).head(epochs)
-            if not weights.is_file():
+            weights = _kept(workspace, chosen, watch)
+            if weights is None:
                 weights = _retrained(workspace, chosen, workers, watch).head(epochs)
             task = pool.Task("predicting", job.predict, (training, weights.absolute(), stored.path))
             return stored, _one(workers, task, chosen.record.noun, watch)
+
+
+def _kept(workspace: Workspace, chosen: TrainedRow, watch: ProgressListener) -> Path | None:
+    """Return the file of the row's weights; None where they were not kept. Changed weights are set aside."""
+    folder, epochs = workspace.training(chosen.training.key), chosen.trial.step
+    weights, stored = folder.head(epochs), result.read(folder, epochs)
+    if not weights.is_file():
+        return None
+    if stored and stored.weights and sha256_of(weights) != stored.weights:
+        _, target = broken.set_aside(workspace, weights) or (weights, weights)
+        watch.say(f"note: {weights}: changed since it was written; the file is moved to {target}")
+        return None
+    return weights
 
 
 def _one(workers: pool.Pool, task: pool.Task, noun: str, watch: ProgressListener) -> np.ndarray:

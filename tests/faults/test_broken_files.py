@@ -147,6 +147,20 @@ def test_files_that_further_rows_read(heads: Path, tmp_path: Path):
     assert len(set(tables)) == 1
 
 
+def test_weights_that_were_changed_evaluate_nothing(heads: Path, tmp_path: Path):
+    """Kept weights are compared with their digest: changed ones are set aside, and the row is retrained."""
+    place = Path(shutil.copytree(heads, tmp_path / "copy"))
+    evaluate = ("evaluate", "mine", "--data", "tiny.npz", "--inline")
+    before = in_process(*evaluate, cwd=place)
+    (weights,) = place.glob("runs/trained/*/head-*.weights.h5")
+    weights.write_bytes(flipped(weights, []))
+    after = in_process(*evaluate, cwd=place)
+    assert (before.returncode, after.returncode) == (0, 0), before.stderr + after.stderr
+    assert after.stdout == before.stdout
+    assert f"{weights.name}: changed since it was written; the file is moved to runs/set-aside/" in after.stderr
+    assert "predicts as before, bit for bit" in after.stderr
+
+
 def test_what_is_set_aside_is_named(functions: Path, tmp_path: Path):
     """A note names the file, what is wrong with it and its new place, where it is complete; `clean` deletes it."""
     place = Path(shutil.copytree(functions, tmp_path / "copy"))

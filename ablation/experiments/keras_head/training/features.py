@@ -16,7 +16,7 @@ from ablation.experiments.keras_head.inputs import Weights
 from ablation.experiments.keras_head.training.jobs import Features
 from ablation.nearest import nearest
 from ablation.store import disk
-from ablation.store.files import atomic, read_json, understood, write_json
+from ablation.store.files import atomic, read_json, sha256_of, understood, write_json
 from ablation.store.record import Record
 from ablation.store.training import trainings
 from ablation.store.workspace import Workspace
@@ -45,14 +45,9 @@ def locate(backbone: str, level: str) -> Weights | None:
     return Weights(level=level, source=str(file), digest=_known_sha256(file))
 
 
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 @functools.lru_cache(maxsize=64)
 def _sha256_of(path: Path, size: int, changed: int) -> str:
-    return _sha256(path)
+    return sha256_of(path)
 
 
 def _known_sha256(path: Path) -> str:
@@ -134,7 +129,7 @@ def extract(workspace: Workspace, features: Features, report: Callable[[dict[str
             out[start : start + batch_size] = model.predict_on_batch(images)
             report({"done": min(start + batch_size, len(pixels)), "of": len(pixels)})
         out.flush()
-    write_json(_sidecar(path), {"sha256": _sha256(path), "shape": full, **features.model_dump(mode="json")})
+    write_json(_sidecar(path), {"sha256": sha256_of(path), "shape": full, **features.model_dump(mode="json")})
 
 
 def load(workspace: Workspace, features: Features) -> np.ndarray:

@@ -24,7 +24,7 @@ from ablation.experiments.keras_head.training.jobs import HeadTraining
 from ablation.outcomes import Status
 from ablation.statistics import evaluation
 from ablation.store import checkpoint, result
-from ablation.store.files import atomic, read_json, write_json
+from ablation.store.files import atomic, read_json, sha256_of, write_json
 from ablation.store.result import Predictions, Result
 from ablation.store.workspace import TrainingFolder, Workspace
 
@@ -146,18 +146,23 @@ def _diverge(fit: Fit, epoch: int) -> Status:
     return Status.DIVERGED
 
 
+def _keep_head(fit: Fit, epoch: int) -> str:
+    """Write the weights, and return the sha256 of their file."""
+    with atomic(fit.folder.head(epoch)) as temporary:
+        head.save(fit.model, temporary)
+    return sha256_of(fit.folder.head(epoch))
+
+
 def _write_result(fit: Fit, epoch: int, validation: Predictions) -> None:
     """Write the result of a milestone. Test predictions are written, but not evaluated."""
     train, test = (head.predict(fit.model, fit.x[s], fit.y[s]) for s in ("train", "test"))
-    if fit.keep != "none":
-        with atomic(fit.folder.head(epoch)) as temporary:
-            head.save(fit.model, temporary)
+    weights = _keep_head(fit, epoch) if fit.keep != "none" else ""
     scores = {"train": _scores(fit, "train", train), "val": _scores(fit, "val", validation)}
     predictions = {
         "val": validation.write(fit.folder.predictions("val", epoch)),
         "test": test.write(fit.folder.predictions("test", epoch)),
     }
-    result.write(fit.folder, _result(fit, Status.DONE, epoch, scores=scores, predictions=predictions))
+    result.write(fit.folder, _result(fit, Status.DONE, epoch, scores=scores, predictions=predictions, weights=weights))
 
 
 def _save(fit: Fit) -> None:
