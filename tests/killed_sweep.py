@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 from conftest import until
-from fault_series import WHOLE
+from fault_series import WHOLE, Series
 
 KILLS = 10 if WHOLE else 2  # of each role
 MARK = "MARK_OF_KILLS"
@@ -94,14 +94,20 @@ class Sweep:
             for line in path.read_text().splitlines() if line.startswith(word)
         ]  # fmt: skip
 
-    def repeated(self, title: str, trainings: int, steps: int) -> int:
-        """Print how many starts, steps and ends were repeated, and return the number of steps."""
-        starts, all_steps, ends = (len(self.lines(word)) for word in ("start", "step", "end"))
+    def repeated(self, title: str, kills: int, trainings: int, steps: int) -> int:
+        """Record how many steps and ends were repeated, and return the number of steps.
+
+        Args:
+            title: the processes that were killed, in words.
+            kills: their number.
+            trainings: number of trainings of the study.
+            steps: number of steps of each training.
+        """
+        all_steps, ends = (len(self.lines(word)) for word in ("step", "end"))
         repeated = all_steps - trainings * steps
-        print(
-            f"{title}, {self.runs} runs; repeated: {starts - trainings} starts, {repeated} steps, "
-            f"{ends - trainings} ends"
-        )
+        lost = trainings - len({line.split()[0] for line in self.lines("end")})
+        text = f"{repeated / max(kills, 1):.1f} steps of 0.1 s a kill, {ends - trainings} ends"
+        Series(f"SIGKILL, {title}", kills, lost, text).record()
         return repeated
 
 
@@ -154,6 +160,6 @@ def killed(sweep: Sweep, roles: list[str], victims: dict[str, Victims]) -> int:
                 break
             sweep.start()
     while sweep.process.wait() != 0:
-        assert sweep.runs < 2 * KILLS + 2, (sweep.place / "run.log").read_text()
+        assert sweep.runs < 2 * len(roles) + 2, (sweep.place / "run.log").read_text()
         sweep.start()
     return kills

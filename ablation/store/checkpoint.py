@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ablation.store import header
 from ablation.store.files import atomic
 from ablation.store.workspace import TrainingFolder
 
@@ -48,6 +49,7 @@ def clear(folder: TrainingFolder, last: float = math.inf, but: int | None = None
 def write(folder: TrainingFolder, checkpoint: Checkpoint, last: float = math.inf) -> None:
     """Write a checkpoint of a training that ends with epoch `last`, and delete its earlier checkpoints."""
     metadata = {k: getattr(checkpoint, k) for k in ("epoch", "history", "seconds", "environment")}
+    metadata["schema"] = header.FORM
     arrays: dict[str, Any] = {str(i): array for i, array in enumerate(checkpoint.arrays)}
     with atomic(folder.checkpoint(checkpoint.epoch)) as temporary, open(temporary, "wb") as file:
         np.savez(file, about=np.frombuffer(json.dumps(metadata).encode(), np.uint8), **arrays)
@@ -58,6 +60,8 @@ def _read(folder: TrainingFolder, epoch: int) -> Checkpoint | None:
     try:
         with np.load(folder.checkpoint(epoch), allow_pickle=False) as archive:
             metadata = json.loads(archive["about"].tobytes())
+            if metadata.pop("schema", header.FORM) > header.FORM:
+                return None
             return Checkpoint(arrays=[archive[str(i)] for i in range(len(archive.files) - 1)], **metadata)
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return None

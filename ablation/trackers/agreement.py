@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ablation.analysis.held_out import HeldOutScores
+from ablation.store import header
 from ablation.store.files import write_text
 from ablation.store.record import Record
 from ablation.store.workspace import Workspace
@@ -54,7 +55,7 @@ class Agreement:
 
     def _state(self, content: str) -> str:
         databases = {path.name: _stamp(path) for path in (self.workspace.optuna, self.workspace.mlflow)}
-        return json.dumps({"content": content, "databases": databases}, indent=1) + "\n"
+        return json.dumps({"schema": header.FORM, "content": content, "databases": databases}, indent=1) + "\n"
 
 
 def _stamp(path: Path) -> list[int]:

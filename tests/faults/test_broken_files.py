@@ -11,6 +11,8 @@ import pytest
 from conftest import STUDY, in_process, rows
 from fault_series import WHOLE, Series
 
+from ablation.store import header
+
 RUN = ("run", "mine.toml", "--inline", "-q", "--trackers", "none")
 LEFT_OUT = (
     "lock", "log", "run.log", "set-aside",  # no result rests on them
@@ -198,3 +200,14 @@ def test_files_of_a_newer_version(functions: Path, tmp_path: Path):
         assert done.returncode == 2
         assert f"{path}: written by a newer version of ablate (schema 3; this version reads up to 2)" in done.stderr
         assert (place / path).read_text() == text
+
+
+def test_every_file_states_its_version(functions: Path, heads: Path):
+    """Each JSON file and each line of a JSON Lines file holds the version of its form: what is drawn anew needs none,
+    and a child's files have those of its protocol."""
+    for path in [*files(functions), *files(heads)]:
+        if path.suffix not in (".json", ".jsonl") or path.name == "warnings.json":
+            continue
+        texts = path.read_text().split("\n")[:-1] if path.suffix == ".jsonl" else [path.read_text()]
+        for content in map(json.loads, texts):
+            assert content.get("$ablate", content).get("schema") == header.FORM, path

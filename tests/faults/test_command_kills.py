@@ -76,7 +76,7 @@ def test_processes_that_are_killed(tmp_path: Path, undisturbed: bytes, roles: li
     """
     sweep = Sweep(prepare(tmp_path))
     kills = killed(sweep, roles * KILLS, OF_COMMANDS)
-    sweep.repeated(f"commands, {', '.join(roles)}: {kills} kills", TRAININGS, STEPS)
+    sweep.repeated(f"{', '.join(roles)} of a command", kills, TRAININGS, STEPS)
     assert kills > 0
     assert not sweep.lines("twice")
     until(lambda: not sweep.processes(), 30)

@@ -9,6 +9,8 @@ from fault_series import WHOLE
 from killed_sweep import COMMAND, KILLS, NOTES, VICTIMS, Sweep, killed
 
 STEPS = 30 if WHOLE else 12
+MANY = {"worker": 200, "orchestrator": 50}  # kills of the whole series, of functions in a kept process
+MANY_STEPS = 600  # a study that is long enough for them
 TRAININGS = 4  # of 8 trials
 INTERVAL = 1.2  # seconds between two checkpoints, and one step
 SECONDS = 0.1  # of a step
@@ -17,26 +19,28 @@ WORK = f"""
 import json, random
 HERE = pathlib.Path(__file__).parent
 
-def train(run, *, width: int = 1, epochs: int = {STEPS}):
+def train(run, *, width: int = 1, epochs: int = 2):
     state = {{"step": 0, "total": 0.0}}
     run.state(
         lambda path: pathlib.Path(path).write_text(json.dumps(state)),
         lambda path: state.update(json.loads(pathlib.Path(path).read_text())),
     )
     name = f"{{width}}-{{run.seed}}"
-    sleeper = begin(HERE / "noted", name, state["step"] + 1)
+    sleeper = begin(HERE / "noted", name, state["step"] + 1) if (HERE / "noted").is_dir() else None
     for step in run.steps(epochs):
-        time.sleep({SECONDS})
-        note(HERE / "noted", name, f"step {{step}}")
+        if (HERE / "noted").is_dir():  # otherwise undisturbed
+            time.sleep({SECONDS})
+            note(HERE / "noted", name, f"step {{step}}")
         state.update(step=step, total=state["total"] + width * random.random())
         run.report(loss=state["total"])
         if run.milestone:
             run.result(val={{"score": state["total"]}}, test={{"score": -state["total"]}})
-    note(HERE / "noted", name, "end")
-    sleeper.kill()
-    sleeper.wait()
+    if sleeper:
+        note(HERE / "noted", name, "end")
+        sleeper.kill()
+        sleeper.wait()
 """
-STUDY = f"""
+STUDY = """
 select_on = "val_score"
 seeds = [0, 1]
 [experiment]
@@ -44,24 +48,24 @@ function = "work.py:train"
 process = "PROCESS"
 shares = "epochs"
 [measures]
-score = {{ best = "high" }}
+score = { best = "high" }
 [factorial]
 width = [1, 2]
-epochs = [{STEPS // 2}, {STEPS}]
+epochs = EPOCHS
 """
 
 
-def prepare(place: Path, process: str) -> Path:
-    (place / "noted").mkdir()
+def prepare(place: Path, process: str, steps: int) -> Path:
+    place.mkdir(exist_ok=True)
     (place / "work.py").write_text(WORK)
-    (place / "mine.toml").write_text(STUDY.replace("PROCESS", process))
+    study = STUDY.replace("PROCESS", process).replace("EPOCHS", str([steps // 2, steps]))
+    (place / "mine.toml").write_text(study)
     return place
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The table of the same study that nobody disturbed."""
-    place = prepare(tmp_path_factory.mktemp("undisturbed"), "fresh")
+def undisturbed(place: Path, steps: int) -> bytes:
+    """Return the table of the same study that nobody disturbed. Its steps take no time."""
+    prepare(place, "fresh", steps)
     done = in_process(*COMMAND, "--inline", cwd=place)
     assert done.returncode == 0, done.stderr
     return (place / "runs/mine/table.csv").read_bytes()
@@ -78,15 +82,19 @@ TOGETHER = [[role] for role in OF_FUNCTIONS] if WHOLE else [list(OF_FUNCTIONS)]
 
 @pytest.mark.parametrize("roles", TOGETHER, ids="-".join)
 @pytest.mark.parametrize("process", ["fresh", "kept"])
-def test_processes_that_are_killed(tmp_path: Path, undisturbed: bytes, process: str, roles: list[str]) -> None:
+def test_processes_that_are_killed(tmp_path: Path, process: str, roles: list[str]) -> None:
     """The table equals the undisturbed one, byte for byte, and at most one checkpoint interval is repeated a kill."""
-    sweep = Sweep(prepare(tmp_path, process))
-    kills = killed(sweep, roles * KILLS, OF_FUNCTIONS)
-    steps = sweep.repeated(f"{process}, {', '.join(roles)}: {kills} kills", TRAININGS, STEPS)
+    many = MANY.get(roles[0]) if WHOLE and process == "kept" else None
+    steps = MANY_STEPS if many else STEPS
+    table = undisturbed(tmp_path / "undisturbed", steps)
+    sweep = Sweep(prepare(tmp_path, process, steps))
+    (tmp_path / "noted").mkdir()
+    kills = killed(sweep, roles * (many or KILLS), OF_FUNCTIONS)
+    repeated = sweep.repeated(f"{', '.join(roles)} of a function, {process} process", kills, TRAININGS, steps)
     assert kills > 0
     assert not sweep.lines("twice")
     until(lambda: not sweep.processes(), 30)
-    assert (tmp_path / "runs/mine/table.csv").read_bytes() == undisturbed
+    assert (tmp_path / "runs/mine/table.csv").read_bytes() == table
     assert len({line.split()[0] for line in sweep.lines("end")}) == TRAININGS
-    assert steps <= 2 * kills * INTERVAL / SECONDS  # a worker's death ends the trainings of both slots
+    assert repeated <= 2 * kills * INTERVAL / SECONDS  # a worker's death ends the trainings of both slots
     assert not list(tmp_path.glob("runs/trained/*/failure.json"))

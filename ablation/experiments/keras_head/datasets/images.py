@@ -15,6 +15,7 @@ from ablation.errors import AblateError, BrokenFile
 from ablation.experiments.keras_head.datasets import DECODING, LAYOUTS, names
 from ablation.experiments.keras_head.datasets.names import Merged
 from ablation.nearest import nearest
+from ablation.store import header
 from ablation.store.files import understood
 
 SPLITS = ("train", "val", "test")
@@ -95,7 +96,7 @@ class Index:
 
     def to_json(self) -> str:
         columns = {k: getattr(self, k).tolist() for k in ("ids", "labels", "splits", "subjects")}
-        return json.dumps({"classes": list(self.classes), **columns})
+        return json.dumps({"schema": header.FORM, "classes": list(self.classes), **columns})
 
     @classmethod
     def from_json(cls, text: str) -> "Index":
@@ -112,7 +113,9 @@ class Index:
     def read(cls, path: Path) -> "Index":
         """Return the index in a file. Raises BrokenFile where the digest is not the name of the file's folder."""
         with understood(path):
-            index = cls.from_json(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
+            header.refuse_newer(path, json.loads(text))
+            index = cls.from_json(text)
         if index.digest != path.parent.name:
             raise BrokenFile(path, "changed since it was written")
         return index

@@ -1,0 +1,46 @@
+"""Tables of docs/faults.md, drawn from the log of a whole run.
+
+ABLATE_TEST_FAULTS=all ABLATE_TEST_FAULTS_LOG=faults.jsonl pytest -m faults -n 0
+python tests/fault_page.py faults.jsonl >> tables.md
+"""
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from fault_series import Series
+
+OWN = "ablate"
+
+
+def _table(columns: Iterable[str], lines: Iterable[Iterable[object]]) -> str:
+    texts = [list(columns), ["---"] * len(list(columns)), *([str(cell) for cell in line] for line in lines)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in texts)
+
+
+def tables(series: Iterable[Series]) -> str:
+    """Return two tables in Markdown: the faults of this program, and those that others were given too."""
+    every = list(series)
+    shared = dict.fromkeys(one.fault for one in every if one.program != OWN)
+    own = [one for one in every if one.program == OWN and one.fault not in shared]
+    first = _table(
+        ["fault", "injected", "rows lost", "work repeated"],
+        ([one.fault, f"{one.injected:,}", one.lost, one.repeated] for one in own),
+    )
+    programs = dict.fromkeys(one.program for one in every if one.fault in shared)
+    cells = {(one.fault, one.program): f"{one.lost} rows, {one.repeated}" for one in every}
+    second = _table(
+        ["fault", *programs], ([fault, *(cells.get((fault, program), "") for program in programs)] for fault in shared)
+    )
+    return f"{first}\n\n{second}\n" if shared else f"{first}\n"
+
+
+def read(path: Path) -> list[Series]:
+    """Return the series of a log; of a series that was run several times, the last one."""
+    lines = [Series(**json.loads(line)) for line in path.read_text().splitlines()]
+    return list({(one.program, one.fault): one for one in lines}.values())
+
+
+if __name__ == "__main__":
+    print(tables(read(Path(sys.argv[1]))), end="")

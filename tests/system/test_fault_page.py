@@ -1,0 +1,37 @@
+"""The page on faults, docs/faults.md."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import fault_page
+import pytest
+from conftest import ROOT
+from fault_series import Series
+
+SERIES = [
+    Series("SIGKILL, worker", 200, 0, "1.2 steps a kill"), Series("a row that fails once", 1, 0, "2 steps"),
+    Series("a row that fails once", 1, 1, "6 steps", "Optuna, journal"),
+]  # fmt: skip
+
+
+@pytest.mark.unit
+def test_the_tables_are_drawn_from_a_log(tmp_path: Path):
+    """A later run of a series replaces an earlier one; faults that other programs were given too have a table."""
+    log = tmp_path / "log"
+    log.write_text("".join(json.dumps(asdict(one)) + "\n" for one in (Series("SIGKILL, worker", 2, 1), *SERIES)))
+    assert fault_page.tables(fault_page.read(log)) == (
+        "| fault | injected | rows lost | work repeated |\n| --- | --- | --- | --- |\n"
+        "| SIGKILL, worker | 200 | 0 | 1.2 steps a kill |\n\n"
+        "| fault | ablate | Optuna, journal |\n| --- | --- | --- |\n"
+        "| a row that fails once | 0 rows, 2 steps | 1 rows, 6 steps |\n"
+    )
+
+
+@pytest.mark.unit
+def test_the_page_names_files_that_exist():
+    """Each test file that the page names is one of this project."""
+    page = (ROOT / "docs/faults.md").read_text()
+    names = [word.strip("`.,;:()") for word in page.split() if "test_" in word and ".py" in word]
+    assert names
+    assert [name for name in names if not (ROOT / name).is_file()] == []
