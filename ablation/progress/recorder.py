@@ -109,7 +109,7 @@ class Recorder:
         while True:
             snapshot = self.snapshot
             if snapshot is not written:
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError, AblateError):
                     write_json(self._folder.progress, snapshot.model_dump(mode="json"))
             if stopped:
                 return

@@ -44,8 +44,11 @@ def on_network(path: Path) -> bool:
 def atomic(path: Path, size: int | None = None) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`, and replace `path` by it afterwards, complete and synced to disk.
 
-    `size`: the bytes that the file needs, where known. Raises OSError with `path` where the disk refuses the write.
+    `size`: the bytes that the file needs, where known. Raises OSError with `path` where the disk refuses the write, and
+    AblateError where `path` is a folder, a device or a pipe, which a rename would replace.
     """
+    if path.exists() and not path.is_file():
+        raise AblateError(f"{path}: is not a regular file, and is not replaced; name another file")
     start = f"{TEMPORARY}{os.getpid()}-"
     stem = short_name(path.stem, MAX_NAME - len(os.fsencode(start + path.suffix)))
     temporary = path.with_name(f"{start}{stem}{path.suffix}")  # the suffix stays: writers check it
@@ -101,6 +104,8 @@ def read_json(path: Path) -> dict[str, object] | None:
         value = json.loads(content.decode())
     except FileNotFoundError:
         return None
+    except IsADirectoryError:
+        raise BrokenFile(path, "a folder") from None
     except (ValueError, RecursionError):
         raise BrokenFile(path, "not valid JSON") from None
     if not isinstance(value, dict):
@@ -115,5 +120,7 @@ def understood(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise AblateError(f"{path}: missing; run the same `ablate run` again to write it") from None
+    except IsADirectoryError:
+        raise BrokenFile(path, "a folder") from None
     except (AttributeError, BadZipFile, EOFError, IndexError, KeyError, RecursionError, TypeError, ValueError):
         raise BrokenFile(path, "this version cannot read it") from None

@@ -2,8 +2,7 @@
 
 import json
 import shutil
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import function_study
@@ -19,7 +18,15 @@ LEFT_OUT = (
     "mlartifacts", "optuna.db", "mlflow.db",  # test_broken_databases.py
     "child", "deleted.json",  # files of the user's experiment, and the names of those that were deleted
 )  # fmt: skip
-LATER = ("attempts.jsonl", "head-2.weights.h5")  # files that a finished study does not read, as its features
+LATER = ("attempts.jsonl", "head-2.weights.h5")  # files that a finished study does not read
+ARMS = (("baseline", 0.0), ("wide", 0.05))
+MIXED = """
+[import]
+from = "old.csv"
+factors = ["width", "epochs"]
+seed = "seed"
+metrics = { val_score = "val", test_score = "test" }
+"""
 KEPT = {("selection.json", "of another training")}  # a selection of rows that are gone is remembered, whoever wrote it
 Damage = Callable[[Path, list[Path]], bytes]
 
@@ -44,6 +51,7 @@ DAMAGES: dict[str, Damage] = {
     "random bytes": lambda path, _: bytes(range(256)) * 8,
     "one bit": flipped,
     "of another training": foreign,
+    "a folder": lambda path, _: b"",
 }
 
 
@@ -63,31 +71,41 @@ def cases(place: Path, part: int) -> Iterator[tuple[Path, str]]:
     paths = files(place)
     every = [
         (path.relative_to(place), damage) for path in paths for damage in DAMAGES
-        if damage != "of another training" or [p.name for p in paths].count(path.name) > 1
+        if (damage != "of another training" or [p.name for p in paths].count(path.name) > 1)
+        and (damage != "a folder" or "trained" in path.parts or path.name in ("study.json", "selection.json"))
     ]  # fmt: skip
     yield from (case for case in every[:: 1 if WHOLE else part] if (case[0].name, case[1]) not in KEPT)
 
 
-def faults(place: Path, path: Path, damage: str) -> list[str]:
-    """Break one file, run the study again, and return what is wrong then."""
+def faults(place: Path, path: Path, damage: str, command: Sequence[str]) -> list[str]:
+    """Break one file, repeat the command, and return what is wrong then."""
     tables = {p: p.read_bytes() for p in place.glob("runs/mine/table.*") if p.suffix != ".html"}
     content = DAMAGES[damage](place / path, files(place))
-    (place / path).write_bytes(content)
-    done = in_process(*RUN, cwd=place)
+    if damage == "a folder":
+        (place / path).unlink()
+        (place / path).mkdir()
+    else:
+        (place / path).write_bytes(content)
+    done = in_process(*command, cwd=place)
     wrong = [f"exit code {done.returncode}: {done.stderr[-300:]}"] * (done.returncode != 0)
     wrong += [f"{p.name} differs" for p, before in tables.items() if p.read_bytes() != before]
-    is_read = path.name not in LATER and "features" not in path.parts
-    if is_read and (place / path).exists() and (place / path).read_bytes() == content:
+    is_read = path.name not in LATER and not {"features", "imported"} & set(path.parts)
+    if is_read and (place / path).exists() and ((place / path).is_dir() or (place / path).read_bytes() == content):
         wrong.append("the broken file is still in its place")
     return wrong + ["a traceback"] * ("Traceback" in done.stderr)
 
 
-def break_each(original: Path, place: Path, title: str, part: int) -> dict[str, list[str]]:
-    """Break one file at a time in a copy of a folder. Return file and damage -> what is wrong then."""
+def break_each(
+    original: Path, place: Path, title: str, part: int, command: Sequence[str] = RUN
+) -> dict[str, list[str]]:
+    """Break one file at a time in a copy of a folder, and repeat the command of its study.
+
+    Return file and damage -> what is wrong then.
+    """
     wrong, chosen = {}, list(cases(original, part))
     for path, damage in chosen:
         shutil.copytree(original, place)
-        if found := faults(place, path, damage):
+        if found := faults(place, path, damage, command):
             wrong[f"{path}: {damage}"] = found
         shutil.rmtree(place)
     Series(f"a broken file, {title}", len(chosen), len(wrong), "the training of the file").record()
@@ -125,10 +143,34 @@ def test_each_file_of_functions(functions: Path, tmp_path: Path):
     assert not wrong, json.dumps(wrong, indent=1)
 
 
-def test_each_file_of_heads(heads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_each_file_of_heads(heads: Path, tmp_path: Path):
     """The same for images, splits, features and predictions of the Keras experiment."""
-    monkeypatch.setattr(sys.modules[__name__], "RUN", (*RUN, "--data", "tiny.npz"))
-    wrong = break_each(heads, tmp_path / "copy", "study of the Keras experiment", 23)
+    run = (*RUN, "--data", "tiny.npz")
+    wrong = break_each(heads, tmp_path / "copy", "study of the Keras experiment", 23, run)
+    assert not wrong, json.dumps(wrong, indent=1)
+
+
+def test_each_file_of_imported_results(tmp_path: Path):
+    """The same for results that were imported: the import is repeated."""
+    place = tmp_path / "original"
+    place.mkdir()
+    lines = ["arm,seed,acc", *(f"{arm},{seed},{0.8 + seed / 90 + gain}" for arm, gain in ARMS for seed in range(3))]
+    (place / "mine.csv").write_text("\n".join(lines) + "\n")
+    command = ("import", "mine.csv", "--factors", "arm", "--seed", "seed", "--metric", "acc", "-q")
+    assert in_process(*command, cwd=place).returncode == 0
+    wrong = break_each(place, tmp_path / "copy", "imported results", 19, command)
+    assert not wrong, json.dumps(wrong, indent=1)
+
+
+def test_each_file_of_a_mixed_study(tmp_path: Path):
+    """The same where some trials are imported and the others trained: lost results are read from the source again."""
+    place = tmp_path / "original"
+    place.mkdir()
+    (place / "loop.py").write_text(function_study.LOOP)
+    (place / "old.csv").write_text("width,epochs,seed,val,test\n1,2,0,0.5,0.25\n1,2,1,0.75,0.5\n")
+    (place / "mine.toml").write_text(function_study.STUDY + MIXED)
+    assert in_process(*RUN, cwd=place).returncode == 0
+    wrong = break_each(place, tmp_path / "copy", "study with imported rows", 19)
     assert not wrong, json.dumps(wrong, indent=1)
 
 
@@ -136,7 +178,7 @@ def test_files_that_further_rows_read(heads: Path, tmp_path: Path):
     """Features and attempts are looked at before a further row is trained from them: they are made again."""
     more = (heads / "mine.toml").read_text().replace("[1, 2]", "[1, 2, 3]")
     tables = []
-    for damage in (None, *DAMAGES)[: 6 if WHOLE else 3]:
+    for damage in (None, *list(DAMAGES)[:5])[: 6 if WHOLE else 3]:
         place = Path(shutil.copytree(heads, tmp_path / str(damage)))
         (place / "mine.toml").write_text(more)
         patterns = ("cache/features/*.npy", "cache/features/*.json", "trained/*/attempts.jsonl")

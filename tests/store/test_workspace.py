@@ -1,6 +1,7 @@
 """Files that are whole or not there, and the lock."""
 
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,18 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path):
         write_half(path)
     assert path.read_text() == "old"
     assert os.listdir(path.parent) == ["file.txt"]
+
+
+@pytest.mark.unit
+def test_what_is_no_regular_file_is_not_replaced(tmp_path: Path):
+    """A folder, a pipe or a device in the place of a file stays what it is."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "folder"):
+        with pytest.raises(AblateError, match=f"{name}: is not a regular file, and is not replaced"):
+            write_text(tmp_path / name, "content")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "pipe"]
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
 
 def test_half_a_file_of_a_dead_process_is_not_built_upon(tmp_path: Path):

@@ -449,7 +449,7 @@ def test_a_selection_follows_its_row(tmp_path: Path):
     again = seal(workspace.study("s"), select(workspace, moved, {a: done(0.6), b: done(0.5)}))
     assert (again.row, again.earlier) == (1, ())
     workspace.study("s").selection.write_text('{"row": 1}')
-    with pytest.raises(AblateError, match="delete it and run again"):
+    with pytest.raises(AblateError, match="it sets the file aside"):
         read(workspace, found)
 
 

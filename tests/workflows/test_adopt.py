@@ -74,7 +74,7 @@ def test_adopted_trainings_are_not_trained_again(place: Path, capsys: pytest.Cap
         description = json.loads(folder.description.read_text())
         assert description["condition"]["mixup"] is False
         assert description["key"] == folder.path.name
-    noted = json.loads((place / "runs" / "trained" / "aliases.json").read_text())
+    noted = aliases.read(Workspace(place / "runs"))
     assert noted.keys() == old_ids
     assert set(noted.values()) == {folder.path.name for folder in folders}
     for table in ("runs/mine/table.csv", "runs/mine/table.md", "runs/other/table.csv", str(before)):

@@ -34,6 +34,7 @@ def test_what_no_study_needs_is_found(ran: Path):
         "outputs": 0,
         "features": 3,
         "trainings": 1,
+        "set-aside": 0,
         "superseded": 0,
         "leftovers": 1,
     }
@@ -78,6 +79,7 @@ def test_kinds_are_chosen_and_checked(ran: Path, tmp_path: Path):
         "outputs": 0,
         "features": 3,
         "trainings": 0,
+        "set-aside": 0,
         "superseded": 0,
         "leftovers": 1,
     }

@@ -9,6 +9,7 @@ from command_study import STUDY
 
 from ablation import cli
 from ablation.store import code
+from ablation.store.files import read_json
 
 SCRIPT = """
 import json, sys
@@ -186,7 +187,7 @@ def test_only_files_that_git_tracks_are_code(tmp_path: Path, monkeypatch: pytest
     subprocess.run(["git", "add", "tracked.py", "data.csv"], check=True)
     assert cli.run(RUN) == 0
     folder = next((tmp_path / "runs" / "trained").glob("*/code.json"))
-    assert set(json.loads(folder.read_text())) == {"train.py", "tracked.py", "[experiment]"}
+    assert set(read_json(folder) or {}) == {"train.py", "tracked.py", "[experiment]"}
 
 
 def test_further_files_are_stated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):

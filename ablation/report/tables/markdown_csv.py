@@ -47,7 +47,7 @@ def _title(column: Column) -> str:
         return markdown(column.title)
     if column.kind == "p":
         return markdown(f"{column.title} ({group})")
-    first = group[0].lower() if group[1:2].islower() else group[0]
+    first = group[:1].lower() if group[1:2].islower() else group[:1]
     return markdown(f"{column.title} ({', '.join(filter(None, (f'{first}{group[1:]}', unit)))})")
 
 
