@@ -1,11 +1,10 @@
 """Broken files of a workspace, which are set aside, so that the work that they hold is done again."""
 
-import re
 from pathlib import Path
 
 from ablation.store.workspace import Workspace
 
-SINGLE = re.compile(r"attempts\.jsonl|failure\.json|head-.*")  # files of a training on which its results do not rest
+JOINT = (".json", ".npz")  # files of a training that rest on each other, but for its failure
 
 
 def set_aside(workspace: Workspace, path: Path) -> tuple[Path, Path] | None:
@@ -26,7 +25,7 @@ def set_aside(workspace: Workspace, path: Path) -> tuple[Path, Path] | None:
 def _unit(workspace: Workspace, path: Path) -> Path:
     """Return what is moved for a broken file: its training's folder, or the file alone."""
     parts = path.relative_to(workspace.root).parts
-    if parts[0] != "trained" or len(parts) < 3 or SINGLE.fullmatch(path.name):
+    if parts[0] != "trained" or len(parts) < 3 or path.suffix not in JOINT or path.name == "failure.json":
         return path
     return workspace.root.joinpath(*parts[:2])
 
