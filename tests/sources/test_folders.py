@@ -172,7 +172,7 @@ MERGES = "a0: &a0 {x: 1}\n" + "".join(f"a{i}: &a{i} {{<<: [*a{i - 1}, *a{i - 1}]
     ("yaml", "message"),
     [
         (LAUGHS, "more than 2000000 values"), (MERGES, "more than 2000000 values"),
-        ("[" * 150 + "]" * 150, "nested deeper than 100 levels"), ("[" * 5000, "not valid YAML"),
+        ("[" * 150 + "]" * 150, "nested deeper than 100 levels"), ("[" * 5000, "not valid YAML|nested deeper"),
         ("- " * 5000 + "1", "nested deeper than 100 levels"),
         ("a: &a [*a]", "nested deeper than 100 levels"), ("a: [", "not valid YAML (line "),
         ("- 1\n", "no mapping of names and values"), ("a: \x00", "not valid YAML"), ("? [1]\n: 2", "not valid YAML"),
@@ -186,7 +186,7 @@ def test_hostile_yaml_fails_its_run_in_one_line(tmp_path: Path, yaml: str, messa
         "v1/hparams.yaml": "lr: 1\n", "v1/metrics.csv": "step,a\n0,1\n",
     })  # fmt: skip
     assert list(runs.frame["status"]) == ["failed", "done"]
-    assert f"v0/hparams.yaml: {message}" in runs.frame["reason"][0]
+    assert any(f"v0/hparams.yaml: {one}" in runs.frame["reason"][0] for one in message.split("|"))
     assert runs.notes == [f"Not read: {runs.frame['reason'][0]}"]
 
 
