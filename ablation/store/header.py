@@ -36,6 +36,12 @@ def with_header(path: Path, value: Mapping[str, Any]) -> str:
     return start + _sha256(text.encode()) + end
 
 
+def _is_unchanged(content: bytes, checksum: re.Match[bytes]) -> bool:
+    """Return whether the checksum in a file is that of its content."""
+    start, end = checksum.span(1)
+    return _sha256(content[:start] + BLANK.encode() + content[end:]) == checksum[1].decode()
+
+
 def without_header(path: Path, content: bytes, value: dict[str, Any]) -> dict[str, Any]:
     """Return the value of a JSON file without its header.
 
@@ -48,12 +54,13 @@ def without_header(path: Path, content: bytes, value: dict[str, Any]) -> dict[st
         BrokenFile: the content has changed since it was written, or belongs to another training.
         AblateError: a newer version wrote the file.
     """
-    header = value.pop(KEY, None)
-    if header is None:
+    header, match = value.pop(KEY, None), END.search(content)
+    if header is None and not match:
         return value
-    refuse_newer(path, header)
-    match = END.search(content)
-    if not match or _sha256(content[: match.start(1)] + BLANK.encode() + content[match.end(1) :]) != match[1].decode():
+    is_whole = bool(match and _is_unchanged(content, match) and isinstance(header, dict))
+    if is_whole or not match:
+        refuse_newer(path, header)
+    if not is_whole:
         raise BrokenFile(path, "changed since it was written")
     if not _belongs(path, header.get("of", "")):
         raise BrokenFile(path, f"belongs to another training, {header['of']}")

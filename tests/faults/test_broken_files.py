@@ -11,6 +11,7 @@ from conftest import STUDY, in_process, rows
 from fault_series import WHOLE, Series
 
 from ablation.store import header
+from ablation.store.files import read_json
 
 RUN = ("run", "mine.toml", "--inline", "-q", "--trackers", "none")
 LEFT_OUT = (
@@ -232,11 +233,15 @@ def test_other_commands_say_how_to_mend_it(functions: Path, tmp_path: Path):
     assert line.startswith("error: runs/mine/selection.json: not valid JSON; repeat the command that wrote it")
 
 
-def test_files_of_a_newer_version(functions: Path, tmp_path: Path):
+def test_files_of_a_newer_version(functions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """They are refused by name and left as they are: this version does not know what they mean."""
     for path in ("runs/mine/study.json", "runs/mine/study-files.jsonl"):
         place = Path(shutil.copytree(functions, tmp_path / Path(path).name))
         text = (place / path).read_text().replace('"schema": 2', '"schema": 3')
+        if path.endswith(".json"):
+            with monkeypatch.context() as newer:
+                newer.setattr(header, "FORM", 3)
+                text = header.with_header(place / path, read_json(place / path) or {})
         (place / path).write_text(text)
         done = in_process(*RUN, cwd=place)
         assert done.returncode == 2
