@@ -47,11 +47,10 @@ def read(folder: TrainingFolder) -> list[Attempt]:
 
     A process that died during its write left an incomplete last line, which is left out.
     """
-    try:
-        lines = folder.attempts.read_text(encoding="utf-8").split("\n")[:-1]
-    except FileNotFoundError:
+    if not folder.attempts.is_file():
         return []
     with understood(folder.attempts):
+        lines = folder.attempts.read_text(encoding="utf-8").split("\n")[:-1]
         return [Attempt(**json.loads(line)) for line in lines]
 
 

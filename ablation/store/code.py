@@ -39,7 +39,7 @@ def store(workspace: Workspace, texts: Mapping[str, str]) -> None:
 def stored(workspace: Workspace, sha256: str) -> str | None:
     """Return the stored text with this digest; None where it is missing."""
     path = workspace.code(sha256)
-    return path.read_text(encoding="utf-8") if path.is_file() else None
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
 
 
 def note(folder: TrainingFolder, digests: Mapping[str, str]) -> None:

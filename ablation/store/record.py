@@ -294,7 +294,11 @@ class Record(BaseModel):
 
     def _issued(self, key: str) -> str:
         """Return the id of a training, after all renamings. `key`: the hash of its levels."""
+        passed = {key}
         while next_key := self.reissued.get(key) or self.renamed.get(key):
+            if next_key in passed:
+                raise AblateError(f"study {self.name!r}: trained/aliases.json renames {key} in a circle; restore that file")
+            passed.add(next_key)
             key = next_key
         return key
 

@@ -1,5 +1,6 @@
 """Command as a study file declares it: its name, its factors, and the checks of its keys and of its rows."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,7 +120,7 @@ def _check(keys: ExperimentKeys, path: Path, where: str) -> None:
 def _script(command: str | list[str], path: Path) -> str:
     """Return the name of the script in a command, otherwise that of its program."""
     parts = arguments.tokens(command, f"{path}: experiment.command")
-    script = next((part for part in parts if (path.parent / part).is_file()), parts[0] if parts else "command")
+    script = next((part for part in parts if os.path.isfile(path.parent / part)), parts[0] if parts else "command")
     return Path(script).stem
 
 

@@ -34,6 +34,10 @@ def refusals(path: Path | str) -> Iterator[None]:
         yield
     except (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError) as error:
         raise AblateError(f"{path}: is cut or not compressed as its name says ({error}); compress it again") from None
+    except OSError as error:  # bz2 has no error of its own
+        if error.errno is not None:
+            raise
+        raise AblateError(f"{path}: is cut or not compressed as its name says ({error}); compress it again") from None
 
 
 @contextmanager
