@@ -2,6 +2,7 @@
 
 import contextlib
 import lzma
+import math
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -32,13 +33,25 @@ def refusals(path: Path, what: str = "") -> Iterator[None]:
         raise AblateError(f"{what}{path}: cannot be read ({reason})") from None
 
 
+def _stated(packed: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
+    """Return the bytes of the array that the header of a member states; 0 for a member without a header, and objects."""
+    try:
+        with packed.open(member) as file:
+            first = np.lib.format.read_magic(file) == (1, 0)
+            header = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+            shape, _, dtype = header(file)
+    except UNREADABLE:  # NumPy says later why
+        return 0
+    return 0 if dtype.hasobject else math.prod(shape) * dtype.itemsize
+
+
 def refuse_bomb(path: str | PathLike[str], largest: float = float("inf")) -> None:
     """Raise AblateError where an archive would decompress to far more than its size, or to more than `largest` bytes.
 
     Raises one of UNREADABLE where the file is no archive.
     """
     with zipfile.ZipFile(path) as packed:
-        content = sum(member.file_size for member in packed.infolist())
+        content = sum(max(member.file_size, _stated(packed, member)) for member in packed.infolist())
     allowed = min(max(FREE, RATIO * Path(path).stat().st_size), largest)
     if content > allowed:
         raise AblateError(
