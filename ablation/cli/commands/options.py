@@ -23,10 +23,25 @@ GRID = (
 )
 
 
+def folder(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
+    """Return the path of a folder, which may be missing. Raises AblateError for a device, a pipe or a socket."""
+    if value is not None and os.path.lexists(value) and not value.is_dir():
+        raise AblateError(f"{parameter.opts[-1]} {value}: is not a folder; choose another")
+    return value
+
+
+def utf_8(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Return an address. Raises AblateError for bytes that are no text: neither a server nor a database is called so."""
+    if value is not None and not value.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise AblateError(f"{parameter.opts[-1]}: is not UTF-8 text")
+    return value
+
+
 def workspace_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--workspace",
         type=click.Path(file_okay=False, path_type=Path),
+        callback=folder,
         default=Path("runs"),
         show_default=True,
         help="Folder of all results.",
@@ -61,6 +76,7 @@ def output_file(context: click.Context, parameter: click.Parameter, value: Path 
 OUTPUT_FOLDER = click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
+    callback=folder,
     metavar="FOLDER",
     help="Write the files here, and nothing in the workspace.",
 )
@@ -178,6 +194,7 @@ def tracking_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--tracking",
         metavar="URI",
+        callback=utf_8,
         envvar="MLFLOW_TRACKING_URI",
         show_envvar=True,
         help="Server or database of MLflow. Default: SQLite in the workspace.",
@@ -185,9 +202,8 @@ def tracking_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def storage_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--storage", metavar="URL", help="Database of Optuna. Default: SQLite in the workspace.")(
-        command
-    )
+    help_text = "Database of Optuna. Default: SQLite in the workspace."
+    return click.option("--storage", metavar="URL", callback=utf_8, help=help_text)(command)
 
 
 def strict_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -230,6 +246,7 @@ RUN_OPTIONS: tuple[Callable[..., Any], ...] = (
     click.option(
         "--scheduler",
         metavar="ADDR",
+        callback=utf_8,
         help="Train on the workers of a Dask scheduler: tcp://HOST:8786. See `ablate worker`.",
     ),
     tls_options,
