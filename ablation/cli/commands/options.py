@@ -190,6 +190,14 @@ def tls_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def insecure_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--insecure",
+        is_flag=True,
+        help="Accept a scheduler on another machine without TLS: whoever reaches it can run code.",
+    )(command)
+
+
 def tracking_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--tracking",
@@ -250,6 +258,7 @@ RUN_OPTIONS: tuple[Callable[..., Any], ...] = (
         help="Train on the workers of a Dask scheduler: tcp://HOST:8786. See `ablate worker`.",
     ),
     tls_options,
+    insecure_option,
     click.option("--inline", is_flag=True, help="Train in this process, without workers (for debugging)."),
     click.option(
         "--timeout", metavar="TIME", help="Time limit for each attempt at a training: 90s, 30m, 2h. Default: none."
@@ -311,6 +320,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 # Options of `run` that change nothing in a plan.
 NOT_PLANNED = (
     "scheduler",
+    "insecure",
     "tls_ca",
     "tls_cert",
     "tls_key",
@@ -361,7 +371,8 @@ def row_options(command: Any) -> Any:
 def asked_for(
     grid: str, name: str | None, workspace: Path, data: str | None, classes: str | None, seeds: str | None,
     changes: tuple[str, ...], timeout: str | None, drain: str, tls_ca: str | None, tls_cert: str | None,
-    tls_key: str | None, limit: int | None, skip_bad: bool, option: tuple[str, ...], in_rows: bool = False,
+    tls_key: str | None, insecure: bool, limit: int | None, skip_bad: bool, option: tuple[str, ...],
+    in_rows: bool = False,
     **other_options: Any,
 ) -> Any:  # fmt: skip
     """Return the settings of a run from RUN_OPTIONS, as click passes them. The study file is checked first.
@@ -369,8 +380,10 @@ def asked_for(
     `in_rows`: whether `--set` replaces levels of rows too.
     """
     from ablation import durations, urls
+    from ablation.engine import scheduler_address
     from ablation.study import study_file
 
+    scheduler_address.refuse_plain(other_options["scheduler"], insecure)
     urls.refuse_credentials("--tracking", other_options["tracking"])
     if other_options["register"]:
         from ablation.workflows import register  # slow
