@@ -1,6 +1,5 @@
 """Error that the user can fix."""
 
-
 LONGEST = 2_000  # characters of a message
 
 

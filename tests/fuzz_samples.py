@@ -29,18 +29,28 @@ from ablation.study import study_file
 from ablation.study.experiment_keys import ExperimentKeys
 
 Reader = Callable[[Path], object]  # of the path of the file that is changed
-RUNS = [{"norm": "a", "seed": 0, "acc": 0.5, "log": [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}]},
-        {"norm": "b", "seed": 1, "acc": 0.4, "h": [i / 10 for i in range(20)]}]  # fmt: skip
+RUNS = [
+    {"norm": "a", "seed": 0, "acc": 0.5, "log": [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}]},
+    {"norm": "b", "seed": 1, "acc": 0.4, "h": [i / 10 for i in range(20)]},
+]
 CSV = b'norm,lr,seed,val_acc,test_acc\nbatch,0.1,0,0.5,0.6\nbatch,0.1,1,0.51,0.61\n"a,b",1e-3,1,41%,nan\n'
 LINES = b'{"norm":"batch","acc":0.5}\n{"norm":"none","acc":0.4,"n":{"a":[1,2]}}\n{"acc":1}\n'
 TABLES = {
-    "a.csv": CSV, "a.tsv": b"norm\tlr\tacc\nbatch\t0,1\t0,5\nnone\t0,1\t0,4\n", "a.jsonl": LINES,
+    "a.csv": CSV,
+    "a.tsv": b"norm\tlr\tacc\nbatch\t0,1\t0,5\nnone\t0,1\t0,4\n",
+    "a.jsonl": LINES,
     "b.csv": "norm;lr;acc\nh\u00fc;0,1;0,5\nx;1.000,5;0,4\n".encode("cp1252"),
-    "u.csv": "norm,lr,acc\na,0.1,0.5\nb,0.1,0.5\n".encode("utf-16"), "a.txt": b"norm lr acc\nbatch 0.1 0.5\n",
-    "a.json": json.dumps(RUNS).encode(), "b.json": json.dumps({"a": {"0": {"acc": 0.5}}, "b": {"0": {"acc": 0.7}}}).encode(),
-    "c.csv.gz": gzip.compress(CSV), "c.csv.bz2": bz2.compress(CSV), "c.csv.xz": lzma.compress(CSV),
-    "c.jsonl.gz": gzip.compress(LINES), "c.jsonl.bz2": bz2.compress(LINES), "c.jsonl.xz": lzma.compress(LINES),
-}  # fmt: skip
+    "u.csv": "norm,lr,acc\na,0.1,0.5\nb,0.1,0.5\n".encode("utf-16"),
+    "a.txt": b"norm lr acc\nbatch 0.1 0.5\n",
+    "a.json": json.dumps(RUNS).encode(),
+    "b.json": json.dumps({"a": {"0": {"acc": 0.5}}, "b": {"0": {"acc": 0.7}}}).encode(),
+    "c.csv.gz": gzip.compress(CSV),
+    "c.csv.bz2": bz2.compress(CSV),
+    "c.csv.xz": lzma.compress(CSV),
+    "c.jsonl.gz": gzip.compress(LINES),
+    "c.jsonl.bz2": bz2.compress(LINES),
+    "c.jsonl.xz": lzma.compress(LINES),
+}
 STEPS = {
     "m.json": b'{"val_acc": 0.5, "eval": {"loss": 1, "n": [1, 2]}, "other": NaN}',
     "m.jsonl": b'{"epoch": 1, "val_acc": 0.5}\n{"epoch": 2, "val_acc": 0.6}\n',
@@ -55,7 +65,8 @@ FOLDERS: Mapping[str, Mapping[str, str]] = {
     "hydra": {
         "0/.hydra/config.yaml": "m: {name: cnn, lr: 1e-3}\nl: [1, 2]\nb: &b {a: 1}\nx: {<<: *b, d: 2020-01-01}\n",
         "0/.hydra/overrides.yaml": "- model=cnn\n- +new@pkg=[1,2]\n",
-        "0/.hydra/hydra.yaml": "hydra:\n  runtime:\n    choices: {model: cnn}\n", "0/results.csv": "acc,loss\n0.5,1\n",
+        "0/.hydra/hydra.yaml": "hydra:\n  runtime:\n    choices: {model: cnn}\n",
+        "0/results.csv": "acc,loss\n0.5,1\n",
     },
     "lightning": {
         "version_0/hparams.yaml": "lr: 1.0e-3\nc: !!python/object:foo {a: 1}\n",
@@ -65,21 +76,28 @@ FOLDERS: Mapping[str, Mapping[str, str]] = {
         "r/all_results.json": '{"epoch": 3.0, "eval_accuracy": 0.5}',
         "r/trainer_state.json": '{"log_history": [{"epoch": 1.0, "loss": 0.5, "step": 10}]}',
     },
-    "ultralytics": {"t/args.yaml": "lr0: 0.01\nseed: 0\n", "t/results.csv": "  epoch,  metrics/mAP50(B)\n 1, 0.5\n 2, 0.6\n"},
+    "ultralytics": {
+        "t/args.yaml": "lr0: 0.01\nseed: 0\n",
+        "t/results.csv": "  epoch,  metrics/mAP50(B)\n 1, 0.5\n 2, 0.6\n",
+    },
     "ray": {
-        "t/params.json": '{"lr": 0.1}', "t/error.txt": "boom",
+        "t/params.json": '{"lr": 0.1}',
+        "t/error.txt": "boom",
         "t/result.json": '{"training_iteration": 1, "acc": 0.5}\n{"training_iteration": 2, "acc": 0.6}\n',
     },
     "sacred": {
-        "1/config.json": '{"lr": 0.1, "seed": 3}', "1/run.json": '{"status": "COMPLETED", "result": 0.5}',
+        "1/config.json": '{"lr": 0.1, "seed": 3}',
+        "1/run.json": '{"status": "COMPLETED", "result": 0.5}',
         "1/metrics.json": '{"acc": {"steps": [1, 2], "timestamps": ["a", "b"], "values": [0.5, 0.6]}}',
     },
-}  # fmt: skip
+}
 MLRUNS = {
     "1/meta.yaml": "artifact_location: file:///x\nname: team\nlifecycle_stage: active\n",
     "1/ab/meta.yaml": "artifact_uri: file:///x\nrun_id: ab\nstatus: 3\nstart_time: 1000\nend_time: 2000\n",
-    "1/ab/params/lr": "0.1", "1/ab/metrics/acc": "1000 0.5 1\n1001 0.6 2\n", "1/ab/tags/mlflow.runName": "x",
-}  # fmt: skip
+    "1/ab/params/lr": "0.1",
+    "1/ab/metrics/acc": "1000 0.5 1\n1001 0.6 2\n",
+    "1/ab/tags/mlflow.runName": "x",
+}
 
 
 def packed(**arrays: Any) -> bytes:
@@ -146,10 +164,13 @@ def of_function(path: Path) -> object:
 
 
 RAW = {
-    "result-1.json": b'{"numbers": {"val_a": 0.5}, "has_test": true, "splits": ["val", "test"], "memory": 1, "seconds": 2}',
-    "test-1.json": b'{"test_a": 0.5}', "steps.jsonl": b'{"step": 1, "loss": 0.5}\n{"step": 2, "loss": 0.4}\n',
-    "test-1.csv": b"id,label\na,1\nb,2\n", "val-1.npz": packed(label=np.arange(5), predicted=np.arange(5.0)),
-}  # fmt: skip
+    "result-1.json": b'{"numbers": {"val_a": 0.5}, "has_test": true, "splits": ["val", "test"], '
+    b'"memory": 1, "seconds": 2}',
+    "test-1.json": b'{"test_a": 0.5}',
+    "steps.jsonl": b'{"step": 1, "loss": 0.5}\n{"step": 2, "loss": 0.4}\n',
+    "test-1.csv": b"id,label\na,1\nb,2\n",
+    "val-1.npz": packed(label=np.arange(5), predicted=np.arange(5.0)),
+}
 SMALL = {"x_train": np.zeros((6, 4, 4), np.uint8), "y_train": [0, 1, 2, 0, 1, 2], "class_names": list("abc")}
 FACES = b"emotion,pixels,Usage\n0,1 2 3 4,Training\n1,1 2 3 5,PublicTest\n2,9 9 9 9,PrivateTest\n1,1 1 1 255,Training\n"
 
@@ -177,12 +198,16 @@ def samples() -> dict[str, Sample]:
     of_studies = {f"{path.stem}.toml": path.read_bytes() for path in sorted((ROOT / "studies").glob("*.toml"))[:3]}
     found: dict[str, Sample] = {
         "study files": ({**of_studies, "command.toml": STUDY.encode()}, study),
-        "tables": (TABLES, source), "workbooks": ({"a.xlsx": zipped(workbook())}, source),
-        "arrays of images": ({"a.npz": packed(**SMALL)}, image_set), "faces": ({"faces.csv": FACES}, image_set),
-        "images": (pictures(), picture), "results of a command": (STEPS, of_command("file")),
+        "tables": (TABLES, source),
+        "workbooks": ({"a.xlsx": zipped(workbook())}, source),
+        "arrays of images": ({"a.npz": packed(**SMALL)}, image_set),
+        "faces": ({"faces.csv": FACES}, image_set),
+        "images": (pictures(), picture),
+        "results of a command": (STEPS, of_command("file")),
         "steps of a command": ({name: STEPS[name] for name in ("m.jsonl", "m.csv")}, steps_of_command),
-        "examples of a command": (EXAMPLES, of_command("test")), "files of a function": (RAW, of_function),
-    }  # fmt: skip
+        "examples of a command": (EXAMPLES, of_command("test")),
+        "files of a function": (RAW, of_function),
+    }
     for preset, files in FOLDERS.items():
         contents = {f"{preset}/{name}": text.encode() for name, text in files.items()}
         found[preset] = contents, lambda path, p=preset: folders.read(f"folders:{p}:{root(path, p)}")  # type: ignore[misc]

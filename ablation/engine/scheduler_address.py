@@ -9,7 +9,7 @@ ENCRYPTED = ("tls", "wss")  # schemes of Dask
 
 
 def _host(address: str) -> str:
-    """Return the host of an address: of tcp://head:8786, of head:8786, and of tcp://[::1]:8786; "" where none is stated."""
+    """Return the host of an address: tcp://head:8786, head:8786, tcp://[::1]:8786; "" where none is stated."""
     try:
         return urlsplit(f"//{address.rpartition('://')[2]}").hostname or ""
     except ValueError:

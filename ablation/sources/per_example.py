@@ -111,7 +111,9 @@ def coded(of_runs: Sequence[Columns], task: str, where: str, by_label: bool = Fa
         of_runs = [class_columns.coded(columns, names, where) for columns in of_runs]
         joined = {name: np.concatenate([columns[name] for columns in of_runs]) for name in of_runs[0]}
     from_columns.measures_of(joined, {}, task, where)  # raises an error where columns do not fit
-    return list(of_runs), Kinds(task, dict(line for name, array in joined.items() for line in _lines(name, array, task)))
+    return list(of_runs), Kinds(
+        task, dict(line for name, array in joined.items() for line in _lines(name, array, task))
+    )
 
 
 def _lines(name: str, array: np.ndarray, task: str) -> Iterator[tuple[str, list[float]]]:

@@ -1,4 +1,4 @@
-"""Arrays of an .npz file that may be damaged or hostile: no pickle is loaded, and no archive of zeros fills the memory."""
+"""Arrays of an .npz file that may be damaged or hostile: no pickle is loaded, no archive of zeros fills the memory."""
 
 import contextlib
 import lzma
@@ -24,17 +24,17 @@ RATIO = 200  # largest ratio of content to file beyond that; arrays of images co
 
 
 @contextlib.contextmanager
-def refusals(path: Path, what: str = "") -> Iterator[None]:
-    """Raise AblateError, naming the file, where the block cannot read it. `what`: beginning of the message."""
+def refusals(path: Path, prefix: str = "") -> Iterator[None]:
+    """Raise AblateError, naming the file, where the block cannot read it. `prefix`: beginning of the message."""
     try:
         yield
     except UNREADABLE as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise AblateError(f"{what}{path}: cannot be read ({reason})") from None
+        raise AblateError(f"{prefix}{path}: cannot be read ({reason})") from None
 
 
 def _stated(packed: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
-    """Return the bytes of the array that the header of a member states; 0 for a member without a header, and objects."""
+    """Return the bytes of an array as the header of its member states them; 0 without a header, and for objects."""
     try:
         with packed.open(member) as file:
             first = np.lib.format.read_magic(file) == (1, 0)

@@ -297,7 +297,9 @@ class Record(BaseModel):
         passed = {key}
         while next_key := self.reissued.get(key) or self.renamed.get(key):
             if next_key in passed:
-                raise AblateError(f"study {self.name!r}: trained/aliases.json renames {key} in a circle; restore that file")
+                raise AblateError(
+                    f"study {self.name!r}: trained/aliases.json renames {key} in a circle; restore that file"
+                )
             passed.add(next_key)
             key = next_key
         return key

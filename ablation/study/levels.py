@@ -34,7 +34,7 @@ def canonical(level: Level) -> Level:
 
 
 def is_finite(level: Any) -> bool:
-    """Return whether no number in a level is NaN or infinite: equal levels of rows must be equal, and JSON has neither."""
+    """Return whether no number in a level is NaN or infinite: NaN equals nothing, and JSON has neither."""
     if isinstance(level, list | tuple):
         return all(map(is_finite, level))
     if isinstance(level, dict):

@@ -34,6 +34,11 @@ def sheet(change: Callable[[bytes], bytes]) -> bytes:
     return zipped({**parts, name: change(parts[name])})
 
 
+def far_line(content: bytes) -> bytes:
+    """A sheet whose last line has a number far behind the others."""
+    return content.replace(b'r="3"', b'r="99999999999"').replace(b'3"', b'99999999999"')
+
+
 def encrypted(content: bytes) -> bytes:
     """An archive whose members state that they are encrypted."""
     flags = bytearray(content)
@@ -62,15 +67,13 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes], Callable[[Path], object]]] = {
     "an encrypted archive": ("a.npz", lambda: encrypted(packed(x_train=ZEROS[:9])), image_set),
     "an array of terabytes": ("a.npz", lambda: shaped((2**20, 2**12, 2**12)), image_set),
     "a workbook of zeros": ("a.xlsx", lambda: sheet(lambda content: content + b" " * CONTENT), source),
-    "a last line of a workbook": (
-        "a.xlsx", lambda: sheet(lambda c: c.replace(b'r="3"', b'r="99999999999"').replace(b'3"', b'99999999999"')), source
-    ),
+    "a last line of a workbook": ("a.xlsx", lambda: sheet(far_line), source),
     "a billion letters": ("a.xlsx", lambda: sheet(entities), source),
     "a compressed CSV": ("a.csv.gz", lambda: gzip.compress(b"a,b\n" + b"1,2\n" * (CONTENT // 4), 1), source),
     "a compressed line": ("a.jsonl.gz", lambda: gzip.compress(b'{"a": "' + b"x" * CONTENT + b'"}\n', 1), source),
     "a long line": ("a.jsonl", lambda: b'{"a": "' + b"x" * CONTENT + b'"}\n', source),
     "a long study file": ("s.toml", lambda: b"# " + b"x" * CONTENT, lambda path: study_file.read(str(path))),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(autouse=True)

@@ -6,11 +6,14 @@ import tempfile
 import warnings
 from pathlib import Path
 
+import optuna
 import pytest
 from fault_series import WHOLE, Series
-from fuzz_samples import Reader, Sample, databases, place_files, samples
+from fuzz_samples import Sample, databases, place_files, samples
 from hostile_files import EDITS, JSON, edited, is_refused, mutated, written
 from hypothesis import HealthCheck, given, settings
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 from ablation.study import study_file
 from ablation.study.study_keys import StudyKeys
@@ -52,10 +55,6 @@ def test_a_changed_store_is_read_or_refused(tmp_path: Path):
 
 def journal() -> bytes:
     """A journal of Optuna with one trial."""
-    import optuna
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
-
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with tempfile.TemporaryDirectory() as place, warnings.catch_warnings(action="ignore"):
         path = Path(place) / "j.log"
@@ -64,8 +63,15 @@ def journal() -> bytes:
         return path.read_bytes()
 
 
-TEXT_FILES = [("study files", "command.toml"), ("tables", "a.csv"), ("tables", "a.jsonl"), ("results of a command", "m.json"),
-              ("files of a function", "val-1.npz"), ("arrays of images", "a.npz"), ("images", "image.png")]  # fmt: skip
+TEXT_FILES = [
+    ("study files", "command.toml"),
+    ("tables", "a.csv"),
+    ("tables", "a.jsonl"),
+    ("results of a command", "m.json"),
+    ("files of a function", "val-1.npz"),
+    ("arrays of images", "a.npz"),
+    ("images", "image.png"),
+]
 
 
 @pytest.mark.parametrize(("kind", "name"), TEXT_FILES)
@@ -122,8 +128,11 @@ LEVELS = {"nan": "nan", "inf": "inf", "a list with nan": "[1, nan]", "minus infi
 @pytest.mark.parametrize("place", ["one_at_a_time", "fixed", "default"])
 def test_a_level_that_is_not_finite_is_refused(tmp_path: Path, form: str, place: str):
     """NaN equals nothing, and JSON has neither: no row can have such a level."""
-    levels = {"one_at_a_time": "[one_at_a_time]\nlr = [0.2, {}]\n", "fixed": "[fixed]\nlr = {}\n[one_at_a_time]\nb = [1, 2]\n",
-              "default": "[one_at_a_time]\nb = [1, 2]\n"}  # fmt: skip
+    levels = {
+        "one_at_a_time": "[one_at_a_time]\nlr = [0.2, {}]\n",
+        "fixed": "[fixed]\nlr = {}\n[one_at_a_time]\nb = [1, 2]\n",
+        "default": "[one_at_a_time]\nb = [1, 2]\n",
+    }
     default = LEVELS[form] if place == "default" else "0.1"
     text = (
         'select_on = "val_a"\n[experiment]\ncommand = "x {lr} {b}"\n[experiment.factors]\n'
@@ -135,8 +144,9 @@ def test_a_level_that_is_not_finite_is_refused(tmp_path: Path, form: str, place:
 
 
 PATHS = {
-    "long": ("p" * 5000, "a path in it cannot be used"), "zero": ("a\\u0000b", "zero character"),
-}  # fmt: skip
+    "long": ("p" * 5000, "a path in it cannot be used"),
+    "zero": ("a\\u0000b", "zero character"),
+}
 
 
 @pytest.mark.parametrize("key", ["cwd", "command", "function", "python"])
@@ -151,7 +161,7 @@ def test_a_path_that_no_system_takes_is_refused(tmp_path: Path, key: str, form: 
     written(tmp_path / "train.py", b"def train(a=1): return {}\n")
     experiment = "".join(f"{name} = {value}\n" for name, value in lines.items())
     results = '[experiment.results]\nfile = "{folder}/m.json"\n' if kind == "command" else ""
-    path = written(tmp_path / "s.toml", f'select_on = "none"\n[experiment]\n{experiment}{results}[[rows]]\na = 1\n'.encode())
+    path = written(
+        tmp_path / "s.toml", f'select_on = "none"\n[experiment]\n{experiment}{results}[[rows]]\na = 1\n'.encode()
+    )
     is_refused(lambda: study_file.read(str(path)), str(path))
-
-

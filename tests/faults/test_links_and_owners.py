@@ -84,7 +84,7 @@ def test_clean_deletes_a_link_and_not_its_target(here: Path):
 
 @pytest.mark.parametrize("name", ["s", "trained", "cache", "s/study.json", "s/table.csv"])
 def test_a_linked_part_is_read(here: Path, name: str):
-    """A workspace may lie on several disks: its folders may be links; a file that is written again replaces its link."""
+    """A workspace may lie on several disks: folders may be links; a file that is written again replaces its link."""
     outside = moved_out(here, name)
     before = contents(outside)
     for command in (["run", "s.toml", "--inline", "--trackers", "none"], ["table", "s"], ["status"]):
@@ -134,7 +134,12 @@ def test_aliases_rename_nothing_outside(here: Path, form: str):
     precious.mkdir()
     target = form if form.startswith("..") else str(precious)
     (here / "runs/trained/aliases.json").write_text(json.dumps({target: "0" * 16}))
-    for command in (["status"], ["run", "s.toml", "--inline", "--trackers", "none"], ["clean", "--yes"], ["table", "s"]):
+    for command in (
+        ["status"],
+        ["run", "s.toml", "--inline", "--trackers", "none"],
+        ["clean", "--yes"],
+        ["table", "s"],
+    ):
         assert in_process(*command, cwd=here).returncode in (0, 2)
     assert precious.is_dir()
 
@@ -148,7 +153,15 @@ def test_aliases_in_a_circle_are_refused(here: Path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="only root can act as another user")
-@pytest.mark.parametrize("command", ["run s.toml --inline --trackers none", "clean --yes", "sync", "import r.csv --factors norm --seed seed --metric acc"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "run s.toml --inline --trackers none",
+        "clean --yes",
+        "sync",
+        "import r.csv --factors norm --seed seed --metric acc",
+    ],
+)
 def test_a_workspace_of_another_user_is_refused(here: Path, command: str):
     """Without permission to write: one line that names the workspace, exit 2, and nothing is changed."""
     (here / "r.csv").write_text("norm,seed,acc\na,0,0.5\nb,0,0.6\n")

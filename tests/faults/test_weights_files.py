@@ -42,7 +42,9 @@ def other_shape(path: Path, good: Path) -> None:
 def model_with_code(path: Path, good: Path) -> None:
     """A model whose layer writes a file, where it runs."""
     place = str(path.with_name("pwned"))
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Lambda(_writes, arguments={"place": place}, output_shape=(4,))])
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Lambda(_writes, arguments={"place": place}, output_shape=(4,))]
+    )
     Path(place).unlink(missing_ok=True)
     model.save(path.with_suffix(".keras"))
     shutil.move(path.with_suffix(".keras"), path)
@@ -63,10 +65,20 @@ FORMS: dict[str, tuple[Callable[[Path, Path], object], str]] = {
     "another shape": (other_shape, "not those of mobilenetv2 without its top"),
     "a model with code": (model_with_code, "a whole model (.keras), which is not loaded"),
     "cut": (cut, "cannot be read (truncated file"),
-    "a page": (lambda path, good: path.write_text("<!DOCTYPE html>404"), "not an HDF5 file (it begins with b'<!DOCTYP')"),
+    "a page": (
+        lambda path, good: path.write_text("<!DOCTYPE html>404"),
+        "not an HDF5 file (it begins with b'<!DOCTYP')",
+    ),
     "empty": (lambda path, good: path.write_bytes(b""), "not an HDF5 file (it begins with b'')"),
     "a header alone": (lambda path, good: path.write_bytes(good.read_bytes()[:8]), "cannot be read ("),
-}  # fmt: skip
+}
+
+
+def load(path: Path) -> object:
+    """The backbone with the weights of a file, as a study loads them."""
+    weights = features.locate(NAME, str(path))
+    assert weights
+    return input_layers.backbone(NAME, features.checked(weights), 32)
 
 
 @pytest.mark.filterwarnings("ignore:Skipping nested container")
@@ -80,9 +92,7 @@ def test_a_wrong_file_of_weights_is_refused(tmp_path: Path, good: Path, form: st
     if suffix != ".weights.h5":
         shutil.move(tmp_path / "w.weights.h5", path)
     with pytest.raises(AblateError) as caught:
-        weights = features.locate(NAME, str(path))
-        assert weights
-        input_layers.backbone(NAME, features.checked(weights), 32)
+        load(path)
     assert str(caught.value).startswith(f"weights {path}: ")
     assert message in str(caught.value) or (suffix == ".keras" and "another suffix than .h5" in str(caught.value))
     assert not (tmp_path / "pwned").exists()
@@ -91,9 +101,7 @@ def test_a_wrong_file_of_weights_is_refused(tmp_path: Path, good: Path, form: st
 
 def test_the_same_file_is_read(good: Path):
     """The weights of the backbone itself are taken."""
-    weights = features.locate(NAME, str(good))
-    assert weights
-    assert input_layers.backbone(NAME, features.checked(weights), 32)
+    assert load(good)
 
 
 def test_weights_that_change_after_they_were_read_are_refused(tmp_path: Path, good: Path):

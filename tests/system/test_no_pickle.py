@@ -69,8 +69,21 @@ def test_nothing_is_unpickled():
 
 def test_the_rules_find_what_they_are_for():
     """Each rule is tried on a line that breaks it."""
-    lines = ["import pickle", "from cloudpickle import loads", "eval('1')", "joblib.load(p)", "np.load(p)", "yaml.load(t)",
-             "np.load(p, allow_pickle=True)", "keras.models.load_model(p)", "pd.read_pickle(p)", "exec(t)", "torch.load(p)"]  # fmt: skip
+    lines = [
+        "import pickle",
+        "from cloudpickle import loads",
+        "eval('1')",
+        "joblib.load(p)",
+        "np.load(p)",
+        "yaml.load(t)",
+        "np.load(p, allow_pickle=True)",
+        "keras.models.load_model(p)",
+        "pd.read_pickle(p)",
+        "exec(t)",
+        "torch.load(p)",
+    ]
     for line in lines:
         assert list(faults(Path("x.py"), ast.parse(line))), line
-    assert not list(faults(Path("x.py"), ast.parse("np.load(p, allow_pickle=False)\nre.compile(t)\nast.literal_eval(t)")))
+    assert not list(
+        faults(Path("x.py"), ast.parse("np.load(p, allow_pickle=False)\nre.compile(t)\nast.literal_eval(t)"))
+    )

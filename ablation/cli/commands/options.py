@@ -31,7 +31,7 @@ def folder(context: click.Context, parameter: click.Parameter, value: Path | Non
 
 
 def utf_8(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """Return an address. Raises AblateError for bytes that are no text: neither a server nor a database is called so."""
+    """Return an address. Raises AblateError for bytes that are no text: no server and no database is called so."""
     if value is not None and not value.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in value):
         raise AblateError(f"{parameter.opts[-1]}: is not UTF-8 text")
     return value

@@ -20,7 +20,8 @@ def worker(
     """Run workers for a Dask scheduler, one process per slot.
 
     The workers stop when the scheduler ends, or on Ctrl-C. The workspace must be on a file system that all machines
-    share, under the same path. Whoever reaches a scheduler can run code: between machines, TLS is needed, or --insecure.
+    share, under the same path. Whoever reaches a scheduler can run code:
+    between machines, TLS is needed, or --insecure.
 
     \b
     dask scheduler --tls-ca-file ca.pem --tls-cert me.pem --tls-key me.key        on one machine

@@ -8,7 +8,7 @@ from pathlib import Path
 from ablation import durations, sizes
 from ablation.engine import slots
 from ablation.errors import AblateError
-from ablation.experiments import artifact_patterns
+from ablation.experiments import artifact_patterns, secrets
 from ablation.experiments.command import arguments, best_step, printed
 from ablation.experiments.declared import Declared
 from ablation.measures.names import split_of
@@ -90,6 +90,8 @@ def _check(keys: ExperimentKeys, path: Path, where: str) -> None:
         raise AblateError(f"{where}.cwd: {folder}: no such folder")
     printed.check_expressions(keys.results.measures, f"{where}.results.measures")
     artifact_patterns.check(keys.artifacts, where)
+    for key, values in (("settings", keys.settings), ("env", keys.env)):
+        secrets.refuse_literals(values, f"{where}.{key}", "leave it out: the command inherits the environment")
     for key in OF_FUNCTIONS & keys.model_fields_set:
         raise AblateError(f"{where}.{key}: is of functions; a command has no such key")
     for code in keys.ends:

@@ -77,7 +77,7 @@ def read(folder: Path, step: int, is_shared: bool) -> Results:
 
 @contextlib.contextmanager
 def _understood(path: Path) -> Iterator[None]:
-    """Raise AblateError, naming the file, where the block cannot read it: the function has changed what its child wrote."""
+    """Raise AblateError, naming the file, where the block cannot read it: the function has changed the file."""
     with npz.refusals(path, "a file of the training's own folder was changed: "):
         try:
             yield

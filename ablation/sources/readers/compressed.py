@@ -37,7 +37,9 @@ def refusals(path: Path | str) -> Iterator[None]:
     except OSError as error:
         if error.errno is not None:
             raise AblateError(f"{path}: cannot be read: {error.strerror}") from None
-        reason = f"is cut or not compressed as its name says ({error}); compress it again"  # bz2 has no error of its own
+        reason = (
+            f"is cut or not compressed as its name says ({error}); compress it again"  # bz2 has no error of its own
+        )
         raise AblateError(f"{path}: {reason}") from None
 
 

@@ -1,7 +1,7 @@
 """Databases that are only read: SQLite from a private copy, a server in a transaction that cannot write."""
 
-import os
 import contextlib
+import os
 import re
 import shutil
 import sqlite3

@@ -69,7 +69,7 @@ def _sheets(path: Path) -> dict[str, Sheet]:
 
 
 def _lines(sheet: Any, path: Path) -> Iterator[tuple[Any, ...]]:
-    """Yield the lines of a sheet that are not blank, each up to its last cell. Raises AblateError for too many lines."""
+    """Yield the lines of a sheet that are not blank, up to their last cells. Raises AblateError for too many lines."""
     sheet.reset_dimensions()  # what a file states of its size may be wrong: too small, or millions of columns
     n_cells = 0
     for number, line in enumerate(sheet.iter_rows(values_only=True), start=1):
@@ -87,7 +87,9 @@ def _filled(lines: Sheet, path: Path) -> Sheet:
     """Return the lines with one length. Raises AblateError for too many cells."""
     width = max(map(len, lines), default=0)
     if width * len(lines) > MOST_CELLS:
-        raise AblateError(f"{path}: {len(lines):,} lines of {width:,} cells; allowed: {MOST_CELLS:,} cells; save it as CSV")
+        raise AblateError(
+            f"{path}: {len(lines):,} lines of {width:,} cells; allowed: {MOST_CELLS:,} cells; save it as CSV"
+        )
     return [(*line, *[None] * (width - len(line))) for line in lines]
 
 

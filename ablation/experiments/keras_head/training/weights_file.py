@@ -1,4 +1,4 @@
-"""Files of a backbone's weights: HDF5 with arrays alone. A file that holds a model is never loaded: it may hold code."""
+"""Files of a backbone's weights: HDF5 with arrays alone. A file with a model is never loaded: it may hold code."""
 
 import contextlib
 from collections.abc import Iterator
