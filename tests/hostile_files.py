@@ -110,7 +110,10 @@ def places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
 def with_other_member(content: bytes, draw: random.Random) -> bytes:
     """A JSON text in which one member has another value or is missing."""
     value = json.loads(content)
-    *way, last = draw.choice([place for place in places(value) if place])
+    members = [place for place in places(value) if place]
+    if not members:
+        return json.dumps(draw.choice(VALUES)).encode()
+    *way, last = draw.choice(members)
     node = value
     for key in way:
         node = node[key]

@@ -355,10 +355,18 @@ def read(folder: StudyFolder) -> Record | None:
         kind = experiments.load(content["grid"]["factors"]["plugin"])
         inputs = getattr(kind, "Inputs", Inputs).model_validate_json(json.dumps(content["inputs"]))
         record = Record.model_validate_json(json.dumps(content | {"inputs": {}}))
+        _check(record.grid)
         renamed = dict(aliases.read(Workspace(folder.path.parent)))
         return record.model_copy(update={"inputs": inputs, "renamed": renamed})
-    except (ValueError, KeyError, TypeError):
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
         raise AblateError(f"{folder.record}: this version cannot read it; choose another --name") from None
+
+
+def _check(grid: Grid) -> None:
+    """Raise ValueError where a row has levels of other factors, or the reference is no row."""
+    names = {factor.name for factor in grid.factors.factors}
+    if any(names ^ set(row) for row in grid.rows) or not 1 <= grid.reference <= len(grid.rows):
+        raise ValueError("a row has levels of other factors, or the reference is no row")
 
 
 def _current(raw: dict[str, Any]) -> dict[str, Any]:

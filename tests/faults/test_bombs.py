@@ -15,6 +15,7 @@ from fuzz_samples import image_set, packed, source, workbook, zipped
 from hostile_files import is_refused, written
 
 from ablation.experiments.function import raw_files
+from ablation.experiments.keras_head.datasets import fer2013
 from ablation.sources.per_example import coded
 from ablation.sources.readers import csv_file, documents, mlflow_folder, mlflow_store
 from ablation.sources.readers import workbook as workbooks
@@ -24,6 +25,7 @@ from ablation.study import study_file, study_keys
 CONTENT = 48 << 20  # bytes, of which each file has few
 MOST = 24 << 20  # bytes of memory that a refusal may take
 ENTITIES = 100 << 20  # of them, expat takes a hundred times what a file has before it stops
+HEADER = b"emotion,pixels,Usage\n"
 ZEROS = np.zeros((CONTENT // 16, 4, 4), np.uint8)
 
 
@@ -72,6 +74,8 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes], Callable[[Path], object]]] = {
     "a compressed CSV": ("a.csv.gz", lambda: gzip.compress(b"a,b\n" + b"1,2\n" * (CONTENT // 4), 1), source),
     "a compressed line": ("a.jsonl.gz", lambda: gzip.compress(b'{"a": "' + b"x" * CONTENT + b'"}\n', 1), source),
     "a long line": ("a.jsonl", lambda: b'{"a": "' + b"x" * CONTENT + b'"}\n', source),
+    "a long line of faces": ("faces.csv", lambda: HEADER + b"1," + b"1 " * (CONTENT // 2) + b",Training\n", image_set),
+    "a quote never closed": ("faces.csv", lambda: HEADER + b'1,"' + b"1 2\n" * (CONTENT // 4), image_set),
     "a long study file": ("s.toml", lambda: b"# " + b"x" * CONTENT, lambda path: study_file.read(str(path))),
 }
 
@@ -85,6 +89,7 @@ def low_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_file, "LARGEST", 2**20)
     monkeypatch.setattr(documents, "LIMIT", 2**20)
     monkeypatch.setattr(study_keys, "LARGEST", 2**20)
+    monkeypatch.setattr(fer2013, "LONGEST", 2**20)
     monkeypatch.setattr(mlflow_folder, "LARGEST_FILE", 2**20)
     monkeypatch.setattr(raw_files, "LARGEST", 2**20)
 

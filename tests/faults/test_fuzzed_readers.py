@@ -19,7 +19,7 @@ from ablation.study import study_file
 from ablation.study.study_keys import StudyKeys
 
 SAMPLES = samples()
-EACH = 2_000 if WHOLE else 25  # mutations of each file
+EACH = 2_000 if WHOLE else 12  # mutations of each file
 SETTINGS = settings(max_examples=EACH, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
 KEYS = sorted({info.alias or name for name, info in StudyKeys.model_fields.items()})
 pytestmark = pytest.mark.filterwarnings("ignore")  # of libraries, on content that they can read in part

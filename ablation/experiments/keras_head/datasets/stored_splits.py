@@ -5,6 +5,7 @@ import hashlib
 import numpy as np
 
 from ablation.experiments.keras_head.datasets.images import SPLITS, Index
+from ablation.store import npz
 from ablation.store.files import atomic, understood
 from ablation.store.workspace import ImagesFolder
 
@@ -30,7 +31,13 @@ def write(folder: ImagesFolder, split: Split) -> str:
 def read(folder: ImagesFolder, key: str) -> tuple[Split, dict[str, np.ndarray]]:
     """Return the rows of each split, and the labels of its images, both in index order."""
     labels, path = Index.read(folder.index).labels, folder.split(key)
-    with understood(path), np.load(path, allow_pickle=False) as arrays:
+    with understood(path):
+        try:
+            arrays = npz.read(path)
+        except FileNotFoundError:
+            raise
+        except npz.UNREADABLE as error:
+            raise ValueError(str(error)) from None
         rows = {name: arrays[name] for name in SPLITS}
         return rows, {name: labels[r] for name, r in rows.items()}
 
