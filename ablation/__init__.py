@@ -41,6 +41,7 @@ def run(
     tls_ca: Scalar | None = None,
     tls_cert: Scalar | None = None,
     tls_key: Scalar | None = None,
+    insecure: Flag | None = None,
     storage: Scalar | None = None,
     tracking: Scalar | None = None,
     trackers: Scalar | None = None,

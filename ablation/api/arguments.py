@@ -14,7 +14,7 @@ import numpy as np
 from ablation.errors import AblateError
 
 # Options of `ablate run`, by the kind of their values; a test compares them with those of the command.
-FLAGS = ("inline", "json", "quiet", "skip_bad", "verbose")
+FLAGS = ("inline", "insecure", "json", "quiet", "skip_bad", "verbose")
 LISTS = ("classes", "slots")  # several texts, separated by commas
 REPEATED = ("option", "retry", "strict")  # options that are repeated for each of several values
 VALUES = ("data", "drain", "code", "keep", "limit", "name", "register", "replicate_reference", "scheduler", "storage",
@@ -175,6 +175,8 @@ def arguments(options: dict[str, Any]) -> list[str]:
             values = [] if value is None else _values(name, value)
         except (_Refused, RecursionError):
             raise _refusal(name, value) from None
+        if not isinstance(values, bool) and any("\0" in text for text in values):  # the system would cut the text there
+            raise _refusal(name, value)
         words += ([flag] if values else []) if isinstance(values, bool) else [p for v in values for p in (flag, v)]
     return words
 

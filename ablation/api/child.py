@@ -65,12 +65,19 @@ def _finish(words: Sequence[str], view: View) -> tuple[int, str, str]:
 
 @contextmanager
 def _started(words: Sequence[str], output: IO[bytes], view: View, tail: bytearray) -> Iterator[subprocess.Popen[bytes]]:
-    """Yield a child whose messages go to the view and to `tail`. Closing its stdin makes the child save and end."""
+    """Yield a child whose messages go to the view and to `tail`. Closing its stdin makes the child save and end.
+
+    The words go through its stdin: the URL of a database may have a password, and all users of a machine see arguments.
+    """
     ours, theirs = _terminal() if view.on_terminal else os.pipe()
-    command = [sys.executable, "-m", "ablation.api.watched_command", *words]
+    command = [sys.executable, "-m", "ablation.api.watched_command"]
     try:
+        line = b"\0".join(map(os.fsencode, words)).hex().encode() + b"\n"
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=theirs, process_group=0)
-    except (OSError, ValueError) as error:  # ValueError: a NUL, or half a surrogate pair
+        assert process.stdin
+        process.stdin.write(line)
+        process.stdin.flush()
+    except (OSError, ValueError) as error:  # ValueError: half a surrogate pair
         os.close(ours)
         raise AblateError(
             f"the options cannot be passed to `ablate run` ({error}); remove characters that are not allowed in paths"

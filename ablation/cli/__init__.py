@@ -79,6 +79,7 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run a command and return its exit code; errors are printed. `arguments`: the words typed after `ablate`."""
     try:
+        _refuse_zero(arguments)
         return int(cli.main(arguments, prog_name="ablate", standalone_mode=False, obj=arguments) or 0)
     except AblateError as error:
         click.echo(f"error: {error}", err=True)
@@ -100,6 +101,13 @@ def run(arguments: list[str]) -> int:
         return 130
     except Exception:
         return _bug(arguments)
+
+
+def _refuse_zero(arguments: list[str]) -> None:
+    """Raise AblateError for an argument with the character 0, at which the system would cut it; a shell passes none."""
+    for text in arguments:
+        if "\0" in text:
+            raise AblateError(f"{text[:80]!r} has a zero character, which neither a path nor a name may have")
 
 
 def _typed(arguments: list[str]) -> str:
@@ -130,7 +138,7 @@ def _bug(arguments: list[str]) -> int:
     path = process_setup.workspace_of(arguments) / "log" / "crash.log"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", errors="replace")  # paths may be other bytes
     except OSError:  # a full or read-only disk may be the cause
         click.echo(text, err=True)
         return 3

@@ -9,7 +9,7 @@ from ablation.errors import AblateError
 from ablation.measures import from_columns
 from ablation.measures.names import split_of
 from ablation.sources.per_example import Kinds, coded
-from ablation.store.files import read_json, write_json
+from ablation.store.files import read_json, understood, write_json
 from ablation.store.workspace import TrainingFolder
 
 Columns = Mapping[str, np.ndarray]
@@ -46,8 +46,19 @@ def write(folder: TrainingFolder, kinds: Kinds, numbers: Mapping[str, float], ex
 
 def sizes_of(folder: TrainingFolder) -> dict[str, int]:
     """Return the number of examples of each split of a training."""
-    content = read_json(folder.columns) or {}
-    return {str(split): int(n) for split, n in dict(content.get("sizes") or {}).items()}  # type: ignore[call-overload]
+    return dict(_stored(folder)["sizes"]) if folder.columns.is_file() else {}
+
+
+def _stored(folder: TrainingFolder) -> dict[str, Any]:
+    """Return what `write` has stored. Raises AblateError, naming the file, where it holds something else."""
+    content: Any = read_json(folder.columns)
+    with understood(folder.columns):
+        return {
+            "task": str(content["task"]),
+            "lines": {str(name): [float(value) for value in values] for name, values in content["lines"].items()},
+            "numbers": {str(name): float(value) for name, value in content["numbers"].items()},
+            "sizes": {str(split): int(n) for split, n in content["sizes"].items()},
+        }
 
 
 def joined(folders: Iterable[TrainingFolder]) -> dict[str, Any]:
@@ -55,19 +66,19 @@ def joined(folders: Iterable[TrainingFolder]) -> dict[str, Any]:
 
     Raises AblateError where trainings have different tasks.
     """
-    contents = [content for folder in folders if (content := read_json(folder.columns))]
-    tasks = {str(content["task"]) for content in contents if content["task"]}
+    contents = [_stored(folder) for folder in folders if folder.columns.is_file()]
+    tasks = {content["task"] for content in contents if content["task"]}
     if len(tasks) > 1:
         raise AblateError(f"[experiment] task: the results are of different tasks ({', '.join(sorted(tasks))})")
     lines: dict[str, list[float]] = {}
     largest: dict[str, float] = {}
     sizes: dict[str, int] = {}
     for content in contents:
-        for name, values in dict(content["lines"]).items():  # type: ignore[call-overload]
+        for name, values in content["lines"].items():
             lines[name] = _either(lines.get(name), values)
-        for name, value in dict(content["numbers"]).items():  # type: ignore[call-overload]
+        for name, value in content["numbers"].items():
             largest[name] = max(value, largest.get(name, 0.0))
-        for split, n in dict(content["sizes"]).items():  # type: ignore[call-overload]
+        for split, n in content["sizes"].items():
             sizes[split] = max(n, sizes.get(split, 0))
     return {"task": "".join(tasks), "examples_like": lines, "largest": largest, "sizes": sizes} if contents else {}
 

@@ -178,20 +178,23 @@ class _Stored:
 
 def _stored(path: Path) -> _Stored:
     """Return a file to verify. Raises AblateError where ablate did not draw it."""
-    content = path.read_bytes()
+    if path.suffix not in (*READERS, ".xlsx") or not path.is_file():
+        raise AblateError(f"{path}: not a table that ablate has drawn; verify takes {', '.join((*READERS, '.xlsx'))}")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise AblateError(f"{path}: cannot be read: {error.strerror}") from None
     if path.suffix == ".xlsx":
         book = workbook.opened(content)
         if book is None:
             raise AblateError(f"{path}: not an Excel workbook")
         stored = _Stored(path, origin.read(book.properties.description or ""), book=book)
-    elif path.suffix in READERS:
+    else:
         try:
             text = content.decode().replace("\r\n", "\n")
         except UnicodeDecodeError:
             raise AblateError(f"{path}: not UTF-8 text") from None
         stored = _Stored(path, _origin_of_csv(text) if path.suffix == ".csv" else _with_marks(text), text)
-    else:
-        raise AblateError(f"{path}: not a table that ablate has drawn; verify takes {', '.join((*READERS, '.xlsx'))}")
     if not stored.origin.study:
         raise AblateError(f"{path}: does not name its study; verify takes tables that ablate has drawn")
     return stored

@@ -1,5 +1,6 @@
 """Addresses of sources: `results.csv`, `json:out/*.json`, `mlflow:http://server:5000/cifar`, `folders:hydra:runs`."""
 
+import os
 from collections import Counter
 from collections.abc import Mapping
 from importlib import import_module
@@ -52,6 +53,8 @@ def read(address: str, folder: Path, where: str) -> Runs:
     Raises:
         AblateError: the kind of the source is unknown, or the source cannot be read.
     """
+    if "\0" in address:
+        raise AblateError(f"{where}: {address[:80]!r} has a zero character, which no path has")
     kind, colon, place = address.partition(":")
     if not colon or kind not in READERS:
         kind, place = _kind(address, folder, where), address
@@ -105,4 +108,4 @@ def _located(place: str, folder: Path) -> str:
         return place
     if colon and preset.isalpha() and len(preset) > 1:
         return f"{preset}:{_located(path, folder)}"
-    return str(folder / Path(place).expanduser()) if place else place
+    return str(folder / Path(os.path.expanduser(place))) if place else place

@@ -111,25 +111,36 @@ def coded(of_runs: Sequence[Columns], task: str, where: str, by_label: bool = Fa
         of_runs = [class_columns.coded(columns, names, where) for columns in of_runs]
         joined = {name: np.concatenate([columns[name] for columns in of_runs]) for name in of_runs[0]}
     from_columns.measures_of(joined, {}, task, where)  # raises an error where columns do not fit
-    return list(of_runs), Kinds(task, dict(line for name, array in joined.items() for line in _lines(name, array)))
+    return list(of_runs), Kinds(
+        task, dict(line for name, array in joined.items() for line in _lines(name, array, task))
+    )
 
 
-def _lines(name: str, array: np.ndarray) -> Iterator[tuple[str, list[float]]]:
+def _lines(name: str, array: np.ndarray, task: str) -> Iterator[tuple[str, list[float]]]:
     """Yield the lines of a column: one for each class of a column of probabilities (N, K), none of the ids."""
     if name == "probability" and array.ndim == 2:
         n_classes = array.shape[1]
         yield from ((f"{PREFIX}{place}", [1 / n_classes] * 2) for place in range(n_classes))
     elif name != "id":
-        yield name, _few(name, array)
+        yield name, _few(name, array, task)
 
 
-def _few(name: str, array: np.ndarray) -> list[float]:
+def _few(name: str, array: np.ndarray, task: str) -> list[float]:
     """Return two values that say whether a column of scores is of 0 and 1 alone, or all classes of a label."""
     if array.dtype.kind == "U" or array.ndim > 1:
         return []
-    if name in ("label", "predicted") and array.dtype.kind in "iu":
+    if task == from_columns.CLASSES and name in ("label", "predicted") and array.dtype.kind in "iu":
         return [float(n) for n in range(int(array.max()) + 1)]
     return [0.0, 1.0] if np.isin(array, (0, 1)).all() else [0.25, 0.5]
+
+
+def _numbers(cells: Sequence[int | float], where: str) -> np.ndarray:
+    """Return numbers as an array. Raises AblateError for a number beyond those of the computer."""
+    try:
+        return np.array(cells, float if any(isinstance(cell, float) for cell in cells) else np.int64)
+    except OverflowError:
+        line = next(line for line, cell in enumerate(cells, start=1) if abs(cell) >= 2**63)
+        raise AblateError(f"{where}: line {line} has a number beyond 64 bits; mend it, or write it as a text") from None
 
 
 def _array(column: pd.Series, where: str) -> np.ndarray:
@@ -148,5 +159,5 @@ def _array(column: pd.Series, where: str) -> np.ndarray:
             f"{where}: {len(texts)} of {len(cells)} cells are no numbers ({shown}); mend or leave them out"
         )
     if all(isinstance(cell, int | float) for cell in cells):
-        return np.array(cells, float if any(isinstance(cell, float) for cell in cells) else np.int64)
+        return _numbers(cells, where)
     return np.array([str(cell) for cell in cells])

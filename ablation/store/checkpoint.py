@@ -4,14 +4,14 @@ import contextlib
 import json
 import math
 import time
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ablation.store import header
+from ablation.errors import AblateError
+from ablation.store import header, npz
 from ablation.store.files import atomic
 from ablation.store.workspace import TrainingFolder
 
@@ -58,12 +58,12 @@ def write(folder: TrainingFolder, checkpoint: Checkpoint, last: float = math.inf
 
 def _read(folder: TrainingFolder, epoch: int) -> Checkpoint | None:
     try:
-        with np.load(folder.checkpoint(epoch), allow_pickle=False) as archive:
-            metadata = json.loads(archive["about"].tobytes())
-            if metadata.pop("schema", header.FORM) > header.FORM:
-                return None
-            return Checkpoint(arrays=[archive[str(i)] for i in range(len(archive.files) - 1)], **metadata)
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        arrays = npz.read(folder.checkpoint(epoch))
+        metadata = json.loads(arrays.pop("about").tobytes())
+        if metadata.pop("schema", header.FORM) > header.FORM:
+            return None
+        return Checkpoint(arrays=[arrays[str(i)] for i in range(len(arrays))], **metadata)
+    except (*npz.UNREADABLE, AblateError):
         return None
 
 

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from zipfile import BadZipFile
@@ -104,8 +105,8 @@ def read_json(path: Path) -> dict[str, object] | None:
         value = json.loads(content.decode())
     except FileNotFoundError:
         return None
-    except IsADirectoryError:
-        raise BrokenFile(path, "a folder") from None
+    except (IsADirectoryError, NotADirectoryError):
+        raise BrokenFile(path, "not a regular file") from None
     except (ValueError, RecursionError):
         raise BrokenFile(path, "not valid JSON") from None
     if not isinstance(value, dict):
@@ -120,7 +121,9 @@ def understood(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise AblateError(f"{path}: missing; run the same `ablate run` again to write it") from None
-    except IsADirectoryError:
-        raise BrokenFile(path, "a folder") from None
-    except (AttributeError, BadZipFile, EOFError, IndexError, KeyError, RecursionError, TypeError, ValueError):
+    except (IsADirectoryError, NotADirectoryError):
+        raise BrokenFile(path, "not a regular file") from None
+    except (
+        ArithmeticError, AttributeError, BadZipFile, EOFError, LookupError, RuntimeError, TypeError, ValueError, zlib.error,
+    ):  # fmt: skip
         raise BrokenFile(path, "this version cannot read it") from None

@@ -294,7 +294,13 @@ class Record(BaseModel):
 
     def _issued(self, key: str) -> str:
         """Return the id of a training, after all renamings. `key`: the hash of its levels."""
+        passed = {key}
         while next_key := self.reissued.get(key) or self.renamed.get(key):
+            if next_key in passed:
+                raise AblateError(
+                    f"study {self.name!r}: trained/aliases.json renames {key} in a circle; restore that file"
+                )
+            passed.add(next_key)
             key = next_key
         return key
 
@@ -349,10 +355,18 @@ def read(folder: StudyFolder) -> Record | None:
         kind = experiments.load(content["grid"]["factors"]["plugin"])
         inputs = getattr(kind, "Inputs", Inputs).model_validate_json(json.dumps(content["inputs"]))
         record = Record.model_validate_json(json.dumps(content | {"inputs": {}}))
+        _check(record.grid)
         renamed = dict(aliases.read(Workspace(folder.path.parent)))
         return record.model_copy(update={"inputs": inputs, "renamed": renamed})
-    except (ValueError, KeyError, TypeError):
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
         raise BrokenFile(folder.record, "this version cannot read it") from None
+
+
+def _check(grid: Grid) -> None:
+    """Raise ValueError where a row has levels of other factors, or the reference is no row."""
+    names = {factor.name for factor in grid.factors.factors}
+    if any(names ^ set(row) for row in grid.rows) or not 1 <= grid.reference <= len(grid.rows):
+        raise ValueError("a row has levels of other factors, or the reference is no row")
 
 
 def _current(raw: dict[str, Any]) -> dict[str, Any]:

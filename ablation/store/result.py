@@ -124,10 +124,21 @@ def write(folder: TrainingFolder, result: Result) -> None:
     write_json(folder.result(result.epochs) if result.done else folder.failure, asdict(result))
 
 
+def _check_fields(fields: Mapping[str, Any]) -> None:
+    """Raise TypeError where a field of a result is of another type. Files of version 0.1 have no checksum."""
+    mappings = [*(fields.get(name, {}) for name in ("scores", "predictions", "environment", "costs"))]
+    lines = [*fields.get("history", []), *fields.get("scores", {}).values()]
+    numbers = [*(fields.get(name, 0) for name in ("epochs", "attempts", "started", "finished", "memory", "parameters"))]
+    numbers += [value for line in lines for value in line.values()]
+    if not all(isinstance(one, dict) for one in mappings) or not all(isinstance(n, int | float) for n in numbers):
+        raise TypeError("a field of another type")
+
+
 def read_file(path: Path) -> Result | None:
     """Return the result in a file; None where the file is missing. Raises BrokenFile where the file is broken."""
     fields = read_json(path)
     with understood(path):
+        _check_fields(fields or {})
         return Result(**fields | {"outcome": Status(fields["outcome"])}) if fields else None  # type: ignore[arg-type]
 
 

@@ -35,11 +35,22 @@ def read(folder: StudyFolder) -> tuple[StudyVersion, ...]:
         texts = folder.study_files.read_text(encoding="utf-8").split("\n")
         lines = [header.of_line(folder.study_files, text) for text in texts if text]
         versions = tuple(
-            StudyVersion(line["time"], line["first"], tuple(StudyText(**file) for file in line["files"]))
+            StudyVersion(_text(line["time"]), bool(line["first"]), tuple(map(_study_text, line["files"])))
             for line in lines
         )
         _ = [list(_values(version)) for version in versions]  # raises ValueError for a text that is not TOML
         return versions
+
+
+def _text(value: Any) -> str:
+    """Return a text. Raises TypeError for another value."""
+    if not isinstance(value, str):
+        raise TypeError("no text")
+    return value
+
+
+def _study_text(file: Any) -> StudyText:
+    return StudyText(_text(file["name"]), _text(file["sha256"]), _text(file["text"]))
 
 
 def note(folder: StudyFolder, files: Sequence[StudyText]) -> None:

@@ -236,6 +236,20 @@ def check_name(name: str) -> None:
         )
 
 
+def _no_link(path: str, flags: int) -> int:
+    """Open a file, and no link to one: the content of another file would be replaced."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
+
+
+def _plain(name: str, where: Path) -> str:
+    """Return a name in a path. Raises AblateError for one that leads elsewhere: ids of a broken record are no paths."""
+    if not name or name in (".", "..") or "/" in name or "\0" in name:
+        raise AblateError(
+            f"{where}: the id {name[:80]!r} is no name of a file or folder; a record of this workspace is broken"
+        )
+    return name
+
+
 @dataclass(frozen=True)
 class Workspace:
     """Folder with all results of a user.
@@ -288,7 +302,8 @@ class Workspace:
 
     def code(self, sha256: str) -> Path:
         """Return the path of a text of user's code."""
-        return self.root / "cache" / "code" / sha256
+        folder = self.root / "cache" / "code"
+        return folder / _plain(sha256, folder)
 
     @property
     def input_digests(self) -> Path:
@@ -311,7 +326,8 @@ class Workspace:
         return self.root / "set-aside"
 
     def training(self, key: str) -> TrainingFolder:
-        return TrainingFolder(self.root / "trained" / key)
+        folder = self.root / "trained"
+        return TrainingFolder(folder / _plain(key, folder))
 
     def trainings(self) -> list[TrainingFolder]:
         """Return the folders of all trainings of all studies. Their order has no meaning."""
@@ -319,10 +335,12 @@ class Workspace:
         return [TrainingFolder(path) for path in paths if path.is_dir() and path != self.superseded]
 
     def images(self, digest: str) -> ImagesFolder:
-        return ImagesFolder(self.root / "cache" / "images" / digest)
+        folder = self.root / "cache" / "images"
+        return ImagesFolder(folder / _plain(digest, folder))
 
     def features(self, key: str) -> Path:
-        return self.root / "cache" / "features" / f"{key}.npy"
+        folder = self.root / "cache" / "features"
+        return folder / _plain(f"{key}.npy", folder)
 
     def holder(self) -> Holder | None:
         """Return the holder of the lock; None where the lock is free. Write nothing; allow concurrent callers."""
@@ -352,7 +370,7 @@ class Workspace:
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            file = open(self.lock_file, "a+")  # noqa: SIM115 (closed below by `with file`)
+            file = open(self.lock_file, "a+", opener=_no_link)  # noqa: SIM115 (closed below by `with file`)
         except OSError as error:
             raise AblateError(f"--workspace {self.root}: not writable: {error.strerror}; choose another") from None
         with file:

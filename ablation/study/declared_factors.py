@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from ablation.errors import AblateError
 from ablation.nearest import nearest
 from ablation.study.experiment_keys import FactorKeys
-from ablation.study.levels import Level
+from ablation.study.levels import Level, is_finite
 
 OWN_COLUMNS = (  # of table.csv and trials.csv: a factor with such a name would lose its column
     "row", "label", "reference", "selected", "outcome", "outcomes", "seed", "seeds", "trial", "trials", "study", "p",
@@ -104,6 +104,8 @@ def _check(keys: FactorKeys, where: str) -> None:
 def _check_default(name: str, keys: FactorKeys, field: Any, where: str) -> None:
     if keys.default is None:
         return
+    if not is_finite(keys.default):
+        raise AblateError(f"{where}: {keys.default!r} is not allowed: a level is a finite number")
     try:
         create_model("one", __config__=STRICT, **{name: field}).model_validate({name: keys.default})
     except ValidationError as error:

@@ -1,6 +1,7 @@
 """Levels, conditions and the factors that an experiment declares. This module knows no particular experiment."""
 
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -30,6 +31,15 @@ def canonical(level: Level) -> Level:
             raise ValueError("NaN is not a level")
         return level + 0.0
     return level
+
+
+def is_finite(level: Any) -> bool:
+    """Return whether no number in a level is NaN or infinite: NaN equals nothing, and JSON has neither."""
+    if isinstance(level, list | tuple):
+        return all(map(is_finite, level))
+    if isinstance(level, dict):
+        return all(map(is_finite, level.values()))
+    return not isinstance(level, float | Decimal) or math.isfinite(level)
 
 
 def floats(value: Any) -> Any:

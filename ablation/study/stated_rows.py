@@ -14,7 +14,7 @@ from ablation import experiments
 from ablation.errors import AblateError
 from ablation.nearest import nearest
 from ablation.study.grid import PUBLISHED
-from ablation.study.levels import Condition, Level, Schema, canonical, floats, schema_of, text
+from ablation.study.levels import Condition, Level, Schema, canonical, floats, is_finite, schema_of, text
 from ablation.study.study_keys import MAX_ROWS, StudyKeys, quote
 
 OF_ALL = {"plugin", "task", "io"}  # keys of [experiment] that every experiment may have
@@ -96,9 +96,11 @@ class ExperimentFactors:
     def condition(self, place: str, levels: Mapping[str, Any]) -> Condition:
         """Return a row of the table. Raises AblateError for a wrong level; the message is `place`, then the factor."""
         try:
-            return Condition(self.model.model_validate(dict(levels)).model_dump())
+            complete = self.model.model_validate(dict(levels)).model_dump()
         except ValidationError as error:
             raise AblateError(f"{place}{self._error(levels, error)}") from None
+        self._refuse_infinite(place, levels)
+        return Condition(complete)
 
     def check(self, place: str, levels: Mapping[str, Any]) -> None:
         """Raise AblateError where one of `levels` is not allowed. Required factors may be missing: rows set them."""
@@ -107,6 +109,12 @@ class ExperimentFactors:
         except ValidationError as error:
             if any(e["type"] != "missing" for e in error.errors(include_url=False)):
                 raise AblateError(f"{place}{self._error(levels, error)}") from None
+        self._refuse_infinite(place, levels)
+
+    def _refuse_infinite(self, place: str, levels: Mapping[str, Any]) -> None:
+        for name, level in levels.items():
+            if not is_finite(level):
+                raise AblateError(f"{place}{name}: {quote(level)} is not allowed; allowed: finite numbers")
 
     def level(self, name: str, level: Any) -> Level:
         """Return a level that is allowed, as rows have it."""

@@ -199,6 +199,12 @@ def _read_one(grid: str, changes: Mapping[str, Any] | None, seeds: Sequence[int]
         return _read(path, changes or {}, seeds, in_rows)
     except RecursionError:
         raise AblateError(f"{path}: not a valid study: lists or tables are nested too deeply") from None
+    except OSError as error:
+        raise AblateError(f"{path}: a path in it cannot be used: {error.filename}: {error.strerror}") from None
+    except ValueError as error:
+        if "embedded null" not in str(error):
+            raise
+        raise AblateError(f"{path}: a path in it has a zero character, at which the system would cut it") from None
 
 
 def _read(path: Path, changes: Mapping[str, Any], seeds: Sequence[int] | None, in_rows: bool) -> Grid:

@@ -21,6 +21,7 @@ from ablation.study.table_keys import COSTS, SPLIT_NONE, Comparison, MeasureKeys
 
 MAX_SEED = 2**32 - 1  # the largest seed that NumPy and scikit-learn accept
 MAX_ROWS = 10_000
+LARGEST = 32 << 20  # bytes of a study file
 UNIONS = ("str", "int", "constrained-int")  # names that pydantic gives to the first members of unions
 Margin = Annotated[int, Field(gt=0)] | Annotated[Decimal, Field(gt=0)]
 
@@ -114,7 +115,10 @@ def parse(path: Path) -> StudyKeys:
     """Return the keys of a study file. Raises AblateError for invalid TOML, and for an unknown or wrong key."""
     try:
         with open(path, "rb") as file:
-            text = file.read().decode("utf-8-sig")  # editors on Windows write a byte order mark
+            source = file.read(LARGEST + 1)
+        if len(source) > LARGEST:
+            raise AblateError(f"{path}: larger than {LARGEST >> 20} MiB; a study file is a text of some kilobytes")
+        text = source.decode("utf-8-sig")  # editors on Windows write a byte order mark
         content = tomllib.loads(text, parse_float=Decimal)  # published numbers keep their decimals
     except OSError as error:
         raise AblateError(f"{path}: cannot be read: {error.strerror}") from None

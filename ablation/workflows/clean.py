@@ -35,7 +35,9 @@ class Item:
 
 
 def _size(path: Path) -> int:
-    return sum(p.stat().st_size for p in path.rglob("*") if p.is_file()) if path.is_dir() else path.stat().st_size
+    """Return the bytes of a file, or of all files of a folder; links count by themselves."""
+    is_folder = path.is_dir() and not path.is_symlink()
+    return sum(p.lstat().st_size for p in path.rglob("*") if not p.is_dir()) if is_folder else path.lstat().st_size
 
 
 def _trainings(workspace: Workspace) -> Iterator[tuple[str, Path]]:
@@ -71,8 +73,13 @@ def _paths(workspace: Workspace) -> Iterator[tuple[str, Path]]:
 
 
 def find(workspace: Workspace, kinds: Iterable[str] = tuple(KINDS)) -> list[Item]:
-    """Return the files of these kinds that can be deleted. Raises AblateError where a study's record is broken."""
-    return [Item(kind, path, _size(path)) for kind, path in _paths(workspace) if kind in set(kinds)]
+    """Return the files of these kinds that can be deleted. Raises AblateError where a study's record is broken.
+
+    What lies behind a link that leads out of the workspace is left out: another workspace may use it.
+    """
+    root = workspace.root.resolve()
+    inside = ((kind, path) for kind, path in _paths(workspace) if path.parent.resolve().is_relative_to(root))
+    return [Item(kind, path, _size(path)) for kind, path in inside if kind in set(kinds)]
 
 
 def megabytes(size: int) -> str:

@@ -23,10 +23,25 @@ GRID = (
 )
 
 
+def folder(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
+    """Return the path of a folder, which may be missing. Raises AblateError for a device, a pipe or a socket."""
+    if value is not None and os.path.lexists(value) and not value.is_dir():
+        raise AblateError(f"{parameter.opts[-1]} {value}: is not a folder; choose another")
+    return value
+
+
+def utf_8(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Return an address. Raises AblateError for bytes that are no text: no server and no database is called so."""
+    if value is not None and not value.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise AblateError(f"{parameter.opts[-1]}: is not UTF-8 text")
+    return value
+
+
 def workspace_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--workspace",
         type=click.Path(file_okay=False, path_type=Path),
+        callback=folder,
         default=Path("runs"),
         show_default=True,
         help="Folder of all results.",
@@ -61,6 +76,7 @@ def output_file(context: click.Context, parameter: click.Parameter, value: Path 
 OUTPUT_FOLDER = click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
+    callback=folder,
     metavar="FOLDER",
     help="Write the files here, and nothing in the workspace.",
 )
@@ -174,10 +190,19 @@ def tls_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def insecure_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--insecure",
+        is_flag=True,
+        help="Accept a scheduler on another machine without TLS: whoever reaches it can run code.",
+    )(command)
+
+
 def tracking_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--tracking",
         metavar="URI",
+        callback=utf_8,
         envvar="MLFLOW_TRACKING_URI",
         show_envvar=True,
         help="Server or database of MLflow. Default: SQLite in the workspace.",
@@ -185,9 +210,8 @@ def tracking_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def storage_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--storage", metavar="URL", help="Database of Optuna. Default: SQLite in the workspace.")(
-        command
-    )
+    help_text = "Database of Optuna. Default: SQLite in the workspace."
+    return click.option("--storage", metavar="URL", callback=utf_8, help=help_text)(command)
 
 
 def strict_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -230,9 +254,11 @@ RUN_OPTIONS: tuple[Callable[..., Any], ...] = (
     click.option(
         "--scheduler",
         metavar="ADDR",
+        callback=utf_8,
         help="Train on the workers of a Dask scheduler: tcp://HOST:8786. See `ablate worker`.",
     ),
     tls_options,
+    insecure_option,
     click.option("--inline", is_flag=True, help="Train in this process, without workers (for debugging)."),
     click.option(
         "--timeout", metavar="TIME", help="Time limit for each attempt at a training: 90s, 30m, 2h. Default: none."
@@ -294,6 +320,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 # Options of `run` that change nothing in a plan.
 NOT_PLANNED = (
     "scheduler",
+    "insecure",
     "tls_ca",
     "tls_cert",
     "tls_key",
@@ -344,7 +371,8 @@ def row_options(command: Any) -> Any:
 def asked_for(
     grid: str, name: str | None, workspace: Path, data: str | None, classes: str | None, seeds: str | None,
     changes: tuple[str, ...], timeout: str | None, drain: str, tls_ca: str | None, tls_cert: str | None,
-    tls_key: str | None, limit: int | None, skip_bad: bool, option: tuple[str, ...], in_rows: bool = False,
+    tls_key: str | None, insecure: bool, limit: int | None, skip_bad: bool, option: tuple[str, ...],
+    in_rows: bool = False,
     **other_options: Any,
 ) -> Any:  # fmt: skip
     """Return the settings of a run from RUN_OPTIONS, as click passes them. The study file is checked first.
@@ -352,8 +380,10 @@ def asked_for(
     `in_rows`: whether `--set` replaces levels of rows too.
     """
     from ablation import durations, urls
+    from ablation.engine import scheduler_address
     from ablation.study import study_file
 
+    scheduler_address.refuse_plain(other_options["scheduler"], insecure)
     urls.refuse_credentials("--tracking", other_options["tracking"])
     if other_options["register"]:
         from ablation.workflows import register  # slow

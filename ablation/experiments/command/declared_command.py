@@ -1,5 +1,6 @@
 """Command as a study file declares it: its name, its factors, and the checks of its keys and of its rows."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 from ablation import durations, sizes
 from ablation.engine import slots
 from ablation.errors import AblateError
-from ablation.experiments import artifact_patterns
+from ablation.experiments import artifact_patterns, secrets
 from ablation.experiments.command import arguments, best_step, printed
 from ablation.experiments.declared import Declared
 from ablation.measures.names import split_of
@@ -89,6 +90,8 @@ def _check(keys: ExperimentKeys, path: Path, where: str) -> None:
         raise AblateError(f"{where}.cwd: {folder}: no such folder")
     printed.check_expressions(keys.results.measures, f"{where}.results.measures")
     artifact_patterns.check(keys.artifacts, where)
+    for key, values in (("settings", keys.settings), ("env", keys.env)):
+        secrets.refuse_literals(values, f"{where}.{key}", "leave it out: the command inherits the environment")
     for key in OF_FUNCTIONS & keys.model_fields_set:
         raise AblateError(f"{where}.{key}: is of functions; a command has no such key")
     for code in keys.ends:
@@ -119,7 +122,7 @@ def _check(keys: ExperimentKeys, path: Path, where: str) -> None:
 def _script(command: str | list[str], path: Path) -> str:
     """Return the name of the script in a command, otherwise that of its program."""
     parts = arguments.tokens(command, f"{path}: experiment.command")
-    script = next((part for part in parts if (path.parent / part).is_file()), parts[0] if parts else "command")
+    script = next((part for part in parts if os.path.isfile(path.parent / part)), parts[0] if parts else "command")
     return Path(script).stem
 
 

@@ -75,7 +75,8 @@ def read(keys: ExperimentKeys, texts: Mapping[str, str], printed: Printed, best:
         if source:
             taken.examples[split] = _examples(split, source, located(source.examples, keys, texts), texts)
     if not taken.numbers and not taken.examples:
-        raise AblateError("[experiment.results] names no number and no examples")
+        where = f": {located(stated.file, keys, texts)} has no number" if stated.file else " names no number"
+        raise AblateError(f"[experiment.results]{where}, and no examples are stated")
     return taken
 
 

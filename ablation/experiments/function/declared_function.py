@@ -1,12 +1,11 @@
 """Function as a study file declares it: its name, its factors, and the checks of its keys."""
 
 import os
-import re
 from pathlib import Path
 
 from ablation import durations, sizes
 from ablation.errors import AblateError
-from ablation.experiments import artifact_patterns
+from ablation.experiments import artifact_patterns, secrets
 from ablation.experiments.declared import Declared
 from ablation.experiments.function import interpreter
 from ablation.experiments.function.ablate_child.serve import HANDLE, SEED
@@ -18,9 +17,6 @@ from ablation.study.study_keys import StudyKeys, stated_levels
 
 OF_COMMANDS = ("code", "resume", "checkpoint", "ends", "factors")  # keys that a function does not take
 WHERE = "[experiment] function"
-SECRET = re.compile(
-    r"(^|_)(api_?key|access_key|access_token|auth_token|password|passwd|secret|credentials?)(_|$)", re.I
-)
 
 
 def declared(path: Path, file: StudyKeys) -> Declared:
@@ -58,7 +54,7 @@ def _refuse_unfit(description: Description, settings: set[str], where: str) -> N
                 f"{where}: parameter {name} is a path, which is no factor; set it in [experiment.settings], and "
                 "list its files in [experiment] inputs"
             )
-        if SECRET.search(name):
+        if secrets.is_secret(name):
             raise AblateError(
                 f"{where}: parameter {name} looks like a secret, which is no factor; set it in [experiment.settings]: "
                 f'{name} = "${name.upper()}" reads the environment'
@@ -73,6 +69,8 @@ def _check(keys: ExperimentKeys, path: Path, where: str) -> None:
     if not (path.parent / keys.cwd).is_dir():
         raise AblateError(f"{where}.cwd: {path.parent / keys.cwd}: no such folder")
     artifact_patterns.check(keys.artifacts, where)
+    secrets.refuse_literals(keys.settings, f"{where}.settings", 'write "${variable}", and set that variable')
+    secrets.refuse_literals(keys.env, f"{where}.env", "leave it out: the function inherits the environment")
     for key in OF_COMMANDS:
         if getattr(keys, key):
             raise AblateError(f"{where}.{key}: is of commands; a function states it by its parameters and its handle")

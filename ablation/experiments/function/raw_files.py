@@ -1,9 +1,10 @@
 """Raw files of a function's training: what its child has written, checked and read by the worker."""
 
+import contextlib
 import csv
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ from ablation.errors import AblateError
 from ablation.experiments.commit import Results
 from ablation.experiments.function.ablate_child import checkpoints
 from ablation.experiments.observation import Columns
+from ablation.store import npz
 from ablation.store.files import read_json
 
 SPLITS = ("val", "test")
 LARGEST = 4 << 30  # bytes of a file of examples
 STEP = "step"
+STEPS = "steps.jsonl"
 
 
 def prepare(folder: Path, job: Mapping[str, Any]) -> None:
@@ -54,13 +57,37 @@ def read(folder: Path, step: int, is_shared: bool) -> Results:
     Raises:
         AblateError: a file cannot be read.
     """
-    content: Any = read_json(folder / f"result-{step}.json")
-    numbers = dict(content["numbers"])
-    if content["has_test"]:
-        numbers |= dict(read_json(folder / f"test-{step}.json") or {})
-    examples = {split: _columns(folder, split, step) for split in content["splits"]}
-    history = _history(folder, step if is_shared else None)
-    return Results(numbers, history, examples, int(content["memory"]), float(content["seconds"]))
+    path = folder / f"result-{step}.json"
+    content: Any = read_json(path)
+    with _understood(path):
+        memory, seconds = int(content["memory"]), float(content["seconds"])
+        numbers = _numbers(content["numbers"])
+        splits = [split for split in SPLITS if split in content["splits"]]
+        has_test = bool(content["has_test"])
+    if has_test:
+        path = folder / f"test-{step}.json"
+        of_test = read_json(path) or {}
+        with _understood(path):
+            numbers |= _numbers(of_test)
+    examples = {split: _columns(folder, split, step) for split in splits}
+    with _understood(folder / STEPS):
+        history = _history(folder, step if is_shared else None)
+    return Results(numbers, history, examples, memory, seconds)
+
+
+@contextlib.contextmanager
+def _understood(path: Path) -> Iterator[None]:
+    """Raise AblateError, naming the file, where the block cannot read it: the function has changed the file."""
+    with npz.refusals(path, "a file of the training's own folder was changed: "):
+        try:
+            yield
+        except (ArithmeticError, AttributeError, IndexError, StopIteration, csv.Error) as error:
+            raise ValueError(str(error)) from None
+
+
+def _numbers(content: Any) -> dict[str, float]:
+    """Return name -> number. Raises TypeError or ValueError for other content."""
+    return {str(name): float(value) for name, value in content.items()}
 
 
 def remove(folder: Path, step: int) -> None:
@@ -73,7 +100,7 @@ def remove(folder: Path, step: int) -> None:
 def _history(folder: Path, last: int | None) -> list[dict[str, float]]:
     """Return the numbers of each step up to `last`, with "epoch". Later lines of one step replace earlier ones."""
     of_step: dict[int, dict[str, float]] = {}
-    for entry in _lines(folder / "steps.jsonl"):
+    for entry in _lines(folder / STEPS):
         step = int(entry.pop(STEP))
         if last is None or step <= last:
             of_step[step] = {**of_step.get(step, {"epoch": step}), **entry}
@@ -91,19 +118,16 @@ def _columns(folder: Path, split: str, step: int) -> Columns:
     """Return the columns of a split; `id` is the position where there is none."""
     binary, text = (folder / f"{split}-{step}{suffix}" for suffix in (".npz", ".csv"))
     path = binary if binary.is_file() else text
-    if path.stat().st_size > LARGEST:
-        raise AblateError(f"{split}: {path.stat().st_size / 2**30:.1f} GiB; allowed: {LARGEST >> 30}: store scores")
-    if path == binary:
-        with np.load(binary, allow_pickle=False) as archive:
-            columns = {name: archive[name] for name in archive.files}
-    else:
-        columns = _of_text(text)
-    n = len(next(iter(columns.values())))
-    ids = columns.pop("id", np.arange(n))
-    return {"id": ids.astype(str), **{name: _as_numbers(name, column) for name, column in columns.items()}}
+    with _understood(path):
+        if (size := path.stat().st_size) > LARGEST:
+            raise AblateError(f"{split}: {size / 2**30:.1f} GiB; allowed: {LARGEST >> 30}: store scores")
+        columns = npz.read(binary, LARGEST) if path == binary else _of_text(text)
+        n = len(next(iter(columns.values())))
+        ids = columns.pop("id", np.arange(n))
+        return {"id": ids.astype(str), **{name: _as_numbers(column) for name, column in columns.items()}}
 
 
-def _as_numbers(name: str, column: np.ndarray) -> np.ndarray:
+def _as_numbers(column: np.ndarray) -> np.ndarray:
     """Return true and false as 1 and 0."""
     return column.astype(np.int64) if column.dtype.kind == "b" else column
 
@@ -121,6 +145,6 @@ def _typed(cells: list[str]) -> np.ndarray:
     for kind in (np.int64, np.float64):
         try:
             return np.array([kind(cell) for cell in cells])
-        except ValueError:
+        except (ValueError, OverflowError):
             continue
     return np.array(cells)

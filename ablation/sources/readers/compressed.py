@@ -34,6 +34,13 @@ def refusals(path: Path | str) -> Iterator[None]:
         yield
     except (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError) as error:
         raise AblateError(f"{path}: is cut or not compressed as its name says ({error}); compress it again") from None
+    except OSError as error:
+        if error.errno is not None:
+            raise AblateError(f"{path}: cannot be read: {error.strerror}") from None
+        reason = (
+            f"is cut or not compressed as its name says ({error}); compress it again"  # bz2 has no error of its own
+        )
+        raise AblateError(f"{path}: {reason}") from None
 
 
 @contextmanager

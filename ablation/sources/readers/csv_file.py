@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Sequence
 from glob import has_magic
 from pathlib import Path
@@ -121,7 +122,7 @@ def _header(path: Path, encoding: str, start: bytes) -> tuple[list[str], str]:
     Raises AblateError for a name that occurs twice, and for a file without columns.
     """
     lines = start.decode(encoding, "replace").lstrip("\n\r").splitlines()
-    line = lines[0]
+    line = lines[0] if lines else ""
     if re.match(r"\s*(\\|\|.*\|\s*$)", line):  # LaTeX and Markdown have their own rules of cells
         raise AblateError(f"{path}: is a table of a document, no CSV; {ADVICE}")
     if len(lines) > 1 and re.search(r"\d", line) and re.sub(NUMBER, "0", line) == re.sub(NUMBER, "0", lines[1]):
@@ -140,7 +141,7 @@ def named_columns(cells: Sequence[str], where: str) -> list[str]:
     """Return the names of columns; one without a name is numbered. Raises AblateError for a name that occurs twice."""
     names = [name.strip() for name in cells]
     names = [name or f"column {n}" for n, name in enumerate(names, start=1)]
-    if twice := next((name for n, name in enumerate(names) if name in names[:n]), None):
+    if twice := next((name for name, n in Counter(names).items() if n > 1), None):
         raise AblateError(f"{where}: two columns are named {twice!r}; rename one")
     return names
 

@@ -1,6 +1,7 @@
 """Databases that are only read: SQLite from a private copy, a server in a transaction that cannot write."""
 
 import contextlib
+import os
 import re
 import shutil
 import sqlite3
@@ -32,7 +33,7 @@ def split_path(text: str) -> tuple[Path, str]:
     """
     stripped = re.sub(r"^file:(//)?", "", SQLITE.sub("", text))
     plain = stripped if Path(stripped).exists() else unquote(stripped).partition("?")[0]
-    path = Path(plain).expanduser()
+    path = Path(os.path.expanduser(plain))
     nearest = next((place for place in (path, *path.parents) if place.exists()), Path())
     if not plain or (nearest != path and nearest in (Path(), Path(path.anchor))):
         raise AblateError(f"{masked(text)}: no such file or folder")

@@ -1,5 +1,6 @@
 """Folders of configuration and metrics: a folder a run, laid out as a preset says."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -43,7 +44,7 @@ def read(address: str) -> Runs:
 
 def detect(path: str | Path) -> str | None:
     """Return the name of the preset whose files are under a folder; of several, the one with the most runs."""
-    tree = Tree(Path(path).expanduser())
+    tree = Tree(Path(os.path.expanduser(path)))
     names = [tree.name(p) for p in tree.walk()]
     counts = Counter({name: len({preset.folder(n) for n in names} - {None}) for name, preset in PRESETS.items()})
     name, count = counts.most_common(1)[0]  # of equal counts, the first
@@ -54,7 +55,7 @@ def _parted(address: str) -> tuple[str, Path]:
     """Return the preset and the folder of an address."""
     text = address.removeprefix(f"{KIND}:")
     name, sign, place = text.partition(":")
-    path = Path(place if name in PRESETS and sign else text).expanduser()
+    path = Path(os.path.expanduser(place if name in PRESETS and sign else text))
     allowed = f"allowed: folders:PRESET:PATH with {', '.join(PRESETS)}"
     if not path.is_dir():
         raise AblateError(f"{address}: no such folder; {allowed}")

@@ -115,7 +115,7 @@ def _points(folder: Folder, place: Path, position: int) -> Iterator[Point]:
     """Yield the values of all metrics of a run: lines of time, value, and a step, except in the oldest stores."""
     for name, path in folder.files(place / "metrics"):
         with open(path, "rb") as file:
-            for number, line in enumerate(file, start=1):
+            for number, line in enumerate(iter(lambda: file.readline(LARGEST_FILE), b""), start=1):
                 fields = line.split()
                 try:
                     step = int(fields[2]) if len(fields) > 2 else 0

@@ -164,7 +164,7 @@ def opened(address: str, suffixes: tuple[str, ...] = ()) -> tuple[Tree, list[Pat
 
     Raises AblateError where no file is there.
     """
-    path = Path(address).expanduser()
+    path = Path(os.path.expanduser(address))
     if path.is_file():
         tree = Tree(path.parent)
         return tree, [path]

@@ -1,8 +1,6 @@
 """An .npz file of uint8 arrays: x_train, y_train and optionally the other splits, class names, subjects and eyes."""
 
 from pathlib import Path
-from zipfile import BadZipFile
-from zlib import error as ZlibError
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
@@ -11,8 +9,8 @@ from ablation.errors import AblateError
 from ablation.experiments.keras_head.datasets import names
 from ablation.experiments.keras_head.datasets.images import SPLITS, Images
 from ablation.experiments.keras_head.datasets.names import Merged
+from ablation.store import npz
 
-UNREADABLE = (OSError, ValueError, EOFError, BadZipFile, ZlibError)  # raised by np.load on other files
 MOST_CLASSES = 2**15  # predictions are stored as int16
 SHAPES = "allowed: uint8 of shape (N, H, W) or (N, H, W, 3)"
 
@@ -23,8 +21,9 @@ def matches(data: str) -> bool:
 
 def open_file(data: str) -> NpzFile:
     try:
+        npz.refuse_bomb(data)
         archive = np.load(data, allow_pickle=False)
-    except UNREADABLE:
+    except npz.UNREADABLE:
         archive = None
     if not isinstance(archive, NpzFile):  # np.load also reads a renamed .npy file, as one array
         raise AblateError(
@@ -45,7 +44,7 @@ def check_keys(archive: NpzFile, data: str) -> None:
 def read(archive: NpzFile, key: str, data: str) -> np.ndarray:
     try:
         return np.asarray(archive[key])
-    except UNREADABLE:  # objects are pickled, and a pickle may run code
+    except npz.UNREADABLE:  # objects are pickled, and a pickle may run code
         raise AblateError(f"{data}: {key} cannot be read; allowed: plain arrays, no objects") from None
 
 

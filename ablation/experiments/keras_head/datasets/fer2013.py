@@ -5,6 +5,7 @@ import csv
 from collections.abc import Iterator
 from math import isqrt
 from pathlib import Path
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -17,7 +18,7 @@ COLUMNS = ("emotion", "pixels", "Usage")
 NEEDED = COLUMNS[:2]
 LABELS = {str(i): i for i in range(len(CLASSES))}
 USAGES = {name.casefold(): name for name in ("Training", "PublicTest", "PrivateTest")}
-LONGEST = 2**31 - 1  # characters in a field; csv's own limit of 131,072 is a face of about 180x180
+LONGEST = 8 << 20  # characters of a line, and of a cell: a face of 1,000 by 1,000 pixels has 4 million
 HEADER = 10_000  # characters of the first line that are read
 SEPARATORS = ",;\t"  # spreadsheets write any of them
 
@@ -68,13 +69,32 @@ def read_rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
         needed = f"{', '.join(NEEDED)}; {COLUMNS[-1]}, if present, gives the splits"
         raise AblateError(f"{path}: no column {', '.join(missing)}; needed: {needed}")
     with path.open(newline="", encoding=read_encoding(path), errors="replace") as file:
-        lines = csv.reader(file, delimiter=separator)
+        lines = csv.reader(_bounded(file, path), delimiter=separator)
         next(lines)
         first = lines.line_num + 1
-        for row in lines:
+        while (row := _next(lines, path, first)) is not None:
             if row:
                 yield _where(path, first, lines.line_num), dict(zip(header, map(str.strip, row), strict=False))
             first = lines.line_num + 1
+
+
+def _bounded(file: TextIO, path: Path) -> Iterator[str]:
+    """Yield the lines of a file. Raises AblateError for a line that would fill the memory."""
+    number = 0
+    while line := file.readline(LONGEST):
+        number += 1
+        if len(line) == LONGEST and not line.endswith("\n"):
+            raise AblateError(f"{path} line {number}: has more than {LONGEST >> 20} million characters; mend the line")
+        yield line
+
+
+def _next(lines: Any, path: Path, first: int) -> list[str] | None:
+    """Return the cells of the next row; None at the end. Raises AblateError for a cell that would fill the memory."""
+    try:
+        return next(lines, None)
+    except csv.Error:
+        where = _where(path, first, lines.line_num)
+        raise AblateError(f"{where}: a cell has more than {LONGEST >> 20} million characters; mend the line") from None
 
 
 def _where(path: Path, first: int, last: int) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 
 from ablation.errors import BrokenFile
 from ablation.experiments.keras_head.datasets.images import SPLITS, Index
+from ablation.store import npz
 from ablation.store.files import atomic, understood
 from ablation.store.workspace import ImagesFolder
 
@@ -34,7 +35,13 @@ def read(folder: ImagesFolder, key: str) -> tuple[Split, dict[str, np.ndarray]]:
     Raises BrokenFile where the digest of the rows is not the file's name.
     """
     labels, path = Index.read(folder.index).labels, folder.split(key)
-    with understood(path), np.load(path, allow_pickle=False) as arrays:
+    with understood(path):
+        try:
+            arrays = npz.read(path)
+        except FileNotFoundError:
+            raise
+        except npz.UNREADABLE as error:
+            raise ValueError(str(error)) from None
         rows = {name: arrays[name] for name in SPLITS}
         if digest(rows) != key:
             raise BrokenFile(path, "changed since it was written")

@@ -42,18 +42,22 @@ def locate(backbone: str, level: str) -> Weights | None:
             f"weights {level}: no such file; allowed: 'imagenet', 'random', a .h5 file, or a "
             f"folder that holds {backbone}_notop.weights.h5{nearest(path.name, ('imagenet', 'random'))}"
         )
+    import_module("ablation.experiments.keras_head.training.weights_file").check(file)
     return Weights(level=level, source=str(file), digest=_known_sha256(file))
 
 
 @functools.lru_cache(maxsize=64)
-def _sha256_of(path: Path, size: int, changed: int) -> str:
+def _sha256_of(path: Path, *state: int) -> str:
     return sha256_of(path)
 
 
 def _known_sha256(path: Path) -> str:
-    """Return the SHA-256 digest of a file. The digest is cached until the file's size or modification time changes."""
+    """Return the SHA-256 digest of a file. The digest is cached until the file is another one, or was changed.
+
+    A program can set the time of modification, but not that of the last change of status.
+    """
     stat = path.stat()
-    return _sha256_of(path, stat.st_size, stat.st_mtime_ns)
+    return _sha256_of(path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
 
 
 def checked(weights: Weights) -> str:

@@ -1,5 +1,6 @@
 """Layers before a head that is not trained on stored features: augmentation, preprocessing, the backbone."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import keras
 
 from ablation.experiments.keras_head.backbones import BACKBONES, RANDOM_WEIGHTS
+from ablation.experiments.keras_head.training import weights_file
 from ablation.experiments.keras_head.training.batches import AUGMENT, stream
 from ablation.study.levels import Condition
 
@@ -22,7 +24,9 @@ def backbone(name: str, source: str, size: int) -> tuple[Any, Callable[[Any], An
     keras.config.set_dtype_policy("float32")
     family = import_module(BACKBONES[name])
     weights = None if source in ("", "random") else source
-    model = family.build(include_top=False, weights=weights, input_shape=(size, size, 3))
+    is_file = source not in ("", "random", "imagenet")
+    with weights_file.loading(source, name) if is_file else contextlib.nullcontext():
+        model = family.build(include_top=False, weights=weights, input_shape=(size, size, 3))
     if source == "random":
         model = import_module(RANDOM_WEIGHTS).randomise(model, family.preprocess)
     model.trainable = False
