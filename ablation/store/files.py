@@ -124,6 +124,7 @@ def understood(path: Path) -> Iterator[None]:
     except (IsADirectoryError, NotADirectoryError):
         raise BrokenFile(path, "not a regular file") from None
     except (
-        ArithmeticError, AttributeError, BadZipFile, EOFError, LookupError, RuntimeError, TypeError, ValueError, zlib.error,
+        ArithmeticError, AttributeError, BadZipFile, EOFError, LookupError, RuntimeError, TypeError, ValueError,
+        zlib.error,
     ):  # fmt: skip
         raise BrokenFile(path, "this version cannot read it") from None
