@@ -33,6 +33,7 @@ import mlflow.store.db.utils
 import mlflow.store.model_registry.sqlalchemy_store
 import numpy_keras
 import sqlalchemy
+from crash_workflows import NAME
 from mlflow import MlflowClient
 from sqlalchemy.engine import Engine
 
@@ -280,7 +281,8 @@ def _child(request: dict[str, Any]) -> int:
         return make_template(request["path"])
     place = Path(request["place"])
     if request["do"] == "look":
-        (place / "look.json").write_text(json.dumps(left_behind.look(place / "runs", "tiny")))
+        left = left_behind.look(place / "runs", NAME, request["database"])
+        (place / "look.json").write_text(json.dumps(left))
         return 0
     return run(place, request["arguments"], request["die"], request["told"], request["template"])
 
