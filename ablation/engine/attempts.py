@@ -6,10 +6,10 @@ Attempts are counted for every kind of restart, by a command or by a scheduler.
 import json
 import os
 import socket
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from ablation import clock
 from ablation.store import result
 from ablation.store.files import cut_torn_end, understood
 from ablation.store.workspace import TrainingFolder
@@ -64,7 +64,7 @@ def add(folder: TrainingFolder, run: str, milestones: Sequence[int], saved: str 
         milestones: Epochs after which the training writes a result.
         saved: Newest checkpoint of a user's program; see `Attempt`.
     """
-    attempt = Attempt(run, *progress_of(folder, milestones), socket.gethostname(), os.getpid(), time.time(), saved)
+    attempt = Attempt(run, *progress_of(folder, milestones), socket.gethostname(), os.getpid(), clock.now(), saved)
     cut_torn_end(folder.attempts)
     with open(folder.attempts, "a", encoding="utf-8") as file:
         file.write(json.dumps(asdict(attempt)) + "\n")
