@@ -146,6 +146,7 @@ class OptunaStudy:
         self._reported: dict[str, set[int]] = {}  # trial id -> epochs that were sent to Optuna
         self._complete: set[str] = set()  # ids of the trials that this process completed
         self._behind = False  # whether the database was unavailable and has missed updates
+        self.is_given_up = False  # whether the command has ended: what is missing is for the next one to write
         self._fail_abandoned()
 
     def _opened(self, shared: bool) -> optuna.Study:
@@ -288,7 +289,7 @@ class OptunaStudy:
         if missing:
             stored |= self._current(t.user_attrs.get(KEY, "") for t in self._trials(TrialState.COMPLETE))
         for trial, key, result in missing:
-            if key not in stored:
+            if key not in stored and not self.is_given_up:
                 values = {int(e["epoch"]): e[self._metric] for e in result.history if self._metric in e}
                 self._study.add_trial(self._frozen(trial, key, value=self._value(result), intermediate_values=values))
 
@@ -316,7 +317,7 @@ class OptunaStudy:
                 self._behind = False
                 return
             except (StorageInternalError, SQLAlchemyError) as error:
-                if time.monotonic() > end:
+                if time.monotonic() > end or self.is_given_up:
                     raise _away(error) from None
                 time.sleep(PAUSE)
 
