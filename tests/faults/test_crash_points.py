@@ -28,7 +28,7 @@ from ablation.store.training import Training, trainings
 from ablation.store.workspace import Workspace
 
 CRASHES = int(os.environ.get("ABLATE_TEST_CRASHES", "0"))  # states in each test; 0: all, or a few of them
-FEW = {"keras": 3}  # states of a workflow by default; of the others one
+FEW = {"keras": 2, "command, full": 2}  # states of a workflow by default; of the others one
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,11 @@ class Server:
         assert answer, "the server died"
         return int(answer)
 
-    def run(self, arguments: Sequence[str], die: str | None = None, told: str = "at once") -> int:
-        """The exit code of a command that dies at a point, or at none."""
-        template = str(self.template)
+    def run(self, arguments: Sequence[str], die: str | None = None, told: str = "at once", full: bool = False) -> int:
+        """The exit code of a command that dies at a point, or at none. `full`: the disk is full from there on."""
+        place, template = str(self.place), str(self.template)
         return self.ask(
-            do="run", place=str(self.place), arguments=list(arguments), die=die, told=told, template=template
+            do="run", place=place, arguments=list(arguments), die=die, told=told, template=template, full=full
         )
 
     def runs(self, commands: Sequence[Sequence[str]], told: str = "at once") -> list[str]:
@@ -161,18 +161,23 @@ def lines_of(path: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class Crash:
-    """What was wrong after a death, and how many trainings or epochs the next run repeated."""
+    """What was wrong after a death, how many trainings or epochs the next run repeated, and the first exit code."""
 
     wrong: list[str]
     repeated: int = 0
+    code: int = DIED
 
 
-def crash(server: Server, workflow: Workflow, point: str, told: str, whole: Undisturbed) -> Crash:
-    """Die at a point and run the command again."""
+def crash(server: Server, workflow: Workflow, point: str, told: str, whole: Undisturbed, full: bool = False) -> Crash:
+    """Die at a point and run the command again. `full`: the disk is full from there on in place of the death."""
     server.restore(whole.start)
     begun, epochs = time.time(), server.place / "epochs"
-    code = server.run(workflow.dies, point, told)
-    if code != DIED:
+    code = server.run(workflow.dies, point, told, full)
+    if full and (code not in (0, 1, 2) or "Traceback" in server.printed()):
+        return Crash([f"it ended with {code}", server.printed()[-3000:]])
+    if full and code == 0 and not (server.place / "runs" / NAME / "table.csv").exists():
+        return Crash(["it ended with 0, and there is no table"])
+    if not full and code != DIED:
         return Crash([f"it ended with {code} in place of death", server.printed()[-2000:]])
     workspace = Workspace(server.place / "runs")
     known = record.read(workspace.study(NAME)) if workflow.trains else None
@@ -189,7 +194,7 @@ def crash(server: Server, workflow: Workflow, point: str, told: str, whole: Undi
     if identities(list(done)) != done:
         wrong.append("a result that was there was written again")
     repeated = Counter(lines_of(epochs)[len(lines_of(whole.start / "epochs")) :])
-    return Crash(wrong, sum(repeated.values()) - len(repeated))
+    return Crash(wrong, sum(repeated.values()) - len(repeated), code)
 
 
 def chosen(name: str, whole: Undisturbed) -> list[str]:
@@ -201,7 +206,11 @@ def chosen(name: str, whole: Undisturbed) -> list[str]:
     return [apart[(2 * i + 1) * len(apart) // (2 * n)] for i in range(n)]
 
 
-EACH = [("keras", "at once"), ("keras", "at the end"), *((name, "at once") for name in WORKFLOWS if name != "keras")]
+FULL = [name for name in WORKFLOWS if name != "keras"] if WHOLE else ["command"]
+OTHERS = (
+    [name for name in WORKFLOWS if name != "keras"] if WHOLE or CRASHES else ["second import", "function", "retrain"]
+)
+EACH = [("keras", "at once"), ("keras", "at the end"), *((name, "at once") for name in OTHERS)]
 
 
 @pytest.mark.parametrize(("name", "told"), EACH, ids=[", ".join(one) for one in EACH])
@@ -222,4 +231,21 @@ def test_a_command_that_dies_anywhere_is_completed_by_the_next(server: Server, t
     print(f"{len(whole.points)} points, {n_states} states of the disk, {len(points)} tried, {len(wrong)} wrong")
     fault = f"death of the orchestrator at a change of the disk, {name}, MLflow {told}"
     Series(fault, len(points), len(wrong), f"{repeated} starts or epochs in all").record()
+    assert not wrong, json.dumps(wrong, indent=1)
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_a_disk_that_is_full_from_anywhere_on(server: Server, tmp_path: Path, name: str):
+    """Results, caches, both databases, the outbox and the report: one line says so, or a note where only views lack
+    something. With room, the same command completes the study as after a death."""
+    workflow = WORKFLOWS[name]
+    whole = undisturbed(server, workflow, "at once", tmp_path / "start")
+    points, wrong, codes = chosen(f"{name}, full", whole), {}, Counter[int]()
+    for point in points:
+        crashed = crash(server, workflow, point, "at once", whole, full=True)
+        codes[crashed.code] += 1
+        if crashed.wrong:
+            wrong[point] = crashed.wrong
+    ends = ", ".join(f"{n} runs ended with exit code {code}" for code, n in sorted(codes.items()))
+    Series(f"disk full from a change of the disk on, {name}", len(points), len(wrong), ends).record()
     assert not wrong, json.dumps(wrong, indent=1)

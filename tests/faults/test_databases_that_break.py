@@ -129,12 +129,9 @@ def damage_in_the_middle(place: Path, path: Path, damage: Damage) -> threading.T
 EACH = [(damage, name, when) for damage in DAMAGES for name in ("optuna.db", "mlflow.db") for when in WHEN]
 FEW = [
     (table, "optuna.db", BEFORE),
-    (folder, "optuna.db", BEFORE),
     (garbage, "mlflow.db", BEFORE),
     (truncated, "mlflow.db", MIDDLE),
-    (deleted, "mlflow.db", MIDDLE),
     (locked, "optuna.db", MIDDLE),
-    (locked, "mlflow.db", BEFORE),
 ]
 
 

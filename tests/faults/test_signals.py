@@ -158,6 +158,7 @@ def stop(sweep: Sweep, processes: list[psutil.Process], seconds: float) -> None:
         one.resume()
 
 
+@pytest.mark.skipif(not WHOLE, reason="takes a minute: run with ABLATE_TEST_FAULTS=all")
 def test_processes_that_are_stopped_for_a_while(sweep: Sweep, undisturbed: bytes):
     """A laptop sleeps, or a user presses Ctrl-Z: after SIGCONT the run goes on, and no training is repeated."""
     started(sweep)

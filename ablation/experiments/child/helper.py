@@ -65,10 +65,10 @@ def _children() -> dict[int, list[int]]:
 
 def _descendants() -> list[int]:
     """Return the processes that descend from this one."""
-    children, found = _children(), [os.getpid()]
-    for process in found:
-        found += children.get(process, [])
-    return found[1:]
+    children, processes = _children(), [os.getpid()]
+    for process in processes:
+        processes += children.get(process, [])
+    return processes[1:]
 
 
 def _kill_descendants() -> None:
