@@ -21,7 +21,7 @@ from services import free_port, process, serve
 from stepping_command import prepare
 
 from ablation.store.workspace import Workspace
-from ablation.trackers import mlflow_sender, mlflow_tracker
+from ablation.trackers import mlflow_sender
 
 assert mlflow_sender  # its variables for MLflow are set when it is loaded
 
@@ -76,10 +76,8 @@ def test_mlflow_that_fails_throughout(
     tmp_path: Path,
     undisturbed: bytes,
     fails: Callable[[], AbstractContextManager[int]],
-    monkeypatch: pytest.MonkeyPatch,
 ):
     """The run ends well and says what waits; a server that works later is sent all of it, once."""
-    monkeypatch.setattr(mlflow_tracker, "PATIENCE", 2.0)
     place = prepare(tmp_path, STEPS, TRAININGS)
     with fails() as port:
         command = ("run", "mine.toml", "-q", "--inline", "--drain", "2s", "--tracking", f"http://127.0.0.1:{port}")
