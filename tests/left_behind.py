@@ -62,8 +62,10 @@ def _content(path: Path) -> Any:
 
 def _files(root: Path) -> dict[str, Any]:
     """Aside: databases and what belongs to them, logs, half-written files, which nothing reads, and checkpoints: one
-    that is left by a run which died once its training was done is named by `ablate clean`."""
-    places = [p for p in sorted(root.rglob("*")) if p.is_file() and not p.name.startswith((TEMPORARY, "checkpoint-"))]
+    that is left by a run which died once its training was done is named by `ablate clean`. And the names of deleted
+    outputs: the raw results of such a training are among them, which are read and deleted in an undisturbed run."""
+    left = (TEMPORARY, "checkpoint-", "deleted.json")
+    places = [p for p in sorted(root.rglob("*")) if p.is_file() and not p.name.startswith(left)]
     names = {p: p.relative_to(root).as_posix() for p in places}
     return {n: _content(p) for p, n in names.items() if not n.startswith(("optuna.db", "mlflow.db", "mlartifacts/"))}
 
