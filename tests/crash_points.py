@@ -13,6 +13,7 @@ after an operation is death before the next one.
 import builtins
 import collections
 import contextlib
+import errno
 import gc
 import importlib
 import io
@@ -33,6 +34,7 @@ import mlflow.store.db.utils
 import mlflow.store.model_registry.sqlalchemy_store
 import numpy_keras
 import sqlalchemy
+from crash_workflows import NAME
 from mlflow import MlflowClient
 from sqlalchemy.engine import Engine
 
@@ -46,6 +48,15 @@ from ablation.trackers import databases, mlflow_tracker
 from ablation.workflows import sweep
 
 DIED, UNSEALED = 77, 78  # exit codes
+SPACE = (
+    "write",
+    "half of write",
+    "mkdir",
+    "sendfile",
+    "posix_fallocate",
+    "copy_file_range",
+    "commit",
+)  # they take some
 PID = 7  # of every child: processes of containers have equal ids, and temporary files are named by them
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
@@ -54,8 +65,10 @@ class Points:
     """Counts operations below `place` and dies at the one named `die`. `changed`: whether the disk differs from what
     it was at the point before."""
 
-    def __init__(self, place: Path, die: str | None) -> None:
+    def __init__(self, place: Path, die: str | None, is_full: bool) -> None:
+        """`is_full`: the disk is full from the named operation on, and the process does not die."""
         self._place, self._die, self._lock = str(place), die, threading.RLock()
+        self._is_full, self._full = is_full, False
         self._times: collections.Counter[str] = collections.Counter()
         self._last: object = None
         self.found: list[tuple[str, bool]] = []
@@ -74,7 +87,11 @@ class Points:
             name = f"{name} #{self._times[name]}"
             if name == self._die:
                 dies()
-                os._exit(DIED)
+                if not self._is_full:
+                    os._exit(DIED)
+                self._full = True
+            if self._full and operation in SPACE:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), text)
             if self._die is None:
                 seen = _fingerprint(f"{self._place}/runs")
                 self.found.append((name, seen != self._last or operation.startswith("half")))
@@ -182,7 +199,11 @@ def _below(path: Any, folder: Any) -> str:
 def _hear_commits(points: Points) -> None:
     def committing(connection: Any) -> None:
         if connection.dialect.name == "sqlite" and connection.connection.dbapi_connection.in_transaction:
-            points.reach("commit", connection.engine.url.database)
+            try:
+                points.reach("commit", connection.engine.url.database)
+            except OSError:
+                full = sqlite3.OperationalError("database or disk is full")
+                raise sqlalchemy.exc.OperationalError("COMMIT", {}, full) from None
 
     def connecting(connection: Any, _: Any) -> None:
         connection.execute("PRAGMA synchronous = OFF")  # as fsync above
@@ -244,8 +265,8 @@ def _watch_the_seal(place: Path) -> None:
     result.Predictions.read = classmethod(reading)  # type: ignore[method-assign,assignment]
 
 
-def run(place: Path, arguments: list[str], die: str | None, told: str, template: str | None) -> int:
-    """The command in `place`, in this process, which is a child and ends after it."""
+def run(place: Path, arguments: list[str], die: str | None, told: str, template: str, is_full: bool) -> int:
+    """The command in `place`, in this process, which is a child and ends after it. `is_full`: see Points."""
     os.chdir(place)
     os.environ["TMPDIR"] = str(place / "tmp")
     log = os.open(place / "said.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -254,12 +275,11 @@ def run(place: Path, arguments: list[str], die: str | None, told: str, template:
     os.getpid = lambda: PID
     signals.shield_tracker = lambda: None  # a process that starts another costs time
     numpy_keras.TRAINED = place / "epochs"
-    if template:
-        _tables_from(Path(template))
+    _tables_from(Path(template))
     {"at once": _tell_at_once, "at the end": _tell_at_the_end}[told]()
     _same_operations_each_time()
     _watch_the_seal(place)
-    points = Points(place, die)
+    points = Points(place, die, is_full)
     _hear_commits(points)
     _wrap_open(points)
     _wrap_descriptors(points)
@@ -280,9 +300,10 @@ def _child(request: dict[str, Any]) -> int:
         return make_template(request["path"])
     place = Path(request["place"])
     if request["do"] == "look":
-        (place / "look.json").write_text(json.dumps(left_behind.look(place / "runs", "tiny")))
+        left = left_behind.look(place / "runs", NAME, request["database"])
+        (place / "look.json").write_text(json.dumps(left))
         return 0
-    return run(place, request["arguments"], request["die"], request["told"], request["template"])
+    return run(place, request["arguments"], request["die"], request["told"], request["template"], request["full"])
 
 
 def _forked(request: dict[str, Any]) -> int:

@@ -6,8 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -60,14 +60,16 @@ class Sweep:
 
     place: Path
     runs: int = 0
+    variables: Mapping[str, str] = field(default_factory=dict)  # of their environment
 
-    def start(self) -> None:
+    def start(self, *more: str) -> None:
+        """Start the next run. `more`: options."""
         self.runs += 1
-        command = [sys.executable, "-m", "ablation", *COMMAND, "--slots", "cpu:2"]
+        command = [sys.executable, "-m", "ablation", *COMMAND, "--slots", "cpu:2", *more]
         with open(self.place / "run.log", "a") as log:
             self.process = subprocess.Popen(
                 command, cwd=self.place, stdout=log, stderr=log, start_new_session=True,
-                env=os.environ | {MARK: str(self.place)},
+                env=os.environ | dict(self.variables) | {MARK: str(self.place)},
             )  # fmt: skip
 
     @property

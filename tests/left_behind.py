@@ -40,15 +40,17 @@ def _trials(text: str) -> list[dict[str, str]]:
 
 
 def _content(path: Path) -> Any:
-    """Raises ValueError where a file is half of one."""
-    if path.name in GROWING:
-        return [json.loads(line)["milestones"] for line in path.open()] and "read" if path.suffix == ".jsonl" else ""
+    """Raises ValueError where a file is half of one. Of what a program of the user wrote, names are compared."""
+    if path.name in GROWING or path.parent.name == "child":
+        return [json.loads(line) for line in path.open()] and "read" if path.suffix == ".jsonl" else ""
     if path.name.startswith(("result-", "failure")):
         return _result(path.read_text())
     if path.name == "training.json":  # of a training that is resumed: the milestones that were lacking
         return {k: v for k, v in json.loads(path.read_text()).items() if k not in ("milestones", header.KEY)}
     if path.name == "selection.json":
         return {k: v for k, v in json.loads(path.read_text()).items() if k not in ("sealed", header.KEY)}
+    if path.name == "source.json":
+        return {k: v for k, v in json.loads(path.read_text()).items() if k not in ("read", header.KEY)}
     if path.name == "study-files.jsonl":
         return [{k: v for k, v in json.loads(line).items() if k != "time"} for line in path.open()]
     if path.name == "trials.csv":
@@ -61,8 +63,10 @@ def _content(path: Path) -> Any:
 
 def _files(root: Path) -> dict[str, Any]:
     """Aside: databases and what belongs to them, logs, half-written files, which nothing reads, and checkpoints: one
-    that is left by a run which died once its training was done is named by `ablate clean`."""
-    places = [p for p in sorted(root.rglob("*")) if p.is_file() and not p.name.startswith((TEMPORARY, "checkpoint-"))]
+    that is left by a run which died once its training was done is named by `ablate clean`. And the names of deleted
+    outputs: the raw results of such a training are among them, which are read and deleted in an undisturbed run."""
+    left = (TEMPORARY, "checkpoint-", "deleted.json")
+    places = [p for p in sorted(root.rglob("*")) if p.is_file() and not p.name.startswith(left)]
     names = {p: p.relative_to(root).as_posix() for p in places}
     return {n: _content(p) for p, n in names.items() if not n.startswith(("optuna.db", "mlflow.db", "mlartifacts/"))}
 
@@ -80,6 +84,16 @@ def _optuna(root: Path, name: str) -> dict[str, Any]:
     }
 
 
+def _artifacts(run: str, uri: str) -> dict[str, str]:
+    place = Path(download_artifacts(run_id=run, artifact_path="", tracking_uri=uri))
+    own = ".artifact.uploading"  # MLflow's, of an upload that was cut
+    files = {}
+    for path in sorted(p for p in place.rglob("*") if p.is_file() and not p.name.startswith(own)):
+        name = path.relative_to(place).as_posix()
+        files[name] = "" if name in GROWING else hashlib.sha256(path.read_bytes()).hexdigest()
+    return files
+
+
 def _run(client: MlflowClient, run: Run, uri: str) -> dict[str, Any]:
     """Of every metric the steps, each once, and the last value."""
     metrics = {}
@@ -87,12 +101,7 @@ def _run(client: MlflowClient, run: Run, uri: str) -> dict[str, Any]:
         history = client.get_metric_history(run.info.run_id, name)
         value = None if name == "time/train_s" else run.data.metrics[name]
         metrics[name] = [value, sorted({point.step for point in history})]
-    files = {}
-    place = Path(download_artifacts(run_id=run.info.run_id, artifact_path="", tracking_uri=uri))
-    own = ".artifact.uploading"  # MLflow's, of an upload that was cut
-    for path in sorted(p for p in place.rglob("*") if p.is_file() and not p.name.startswith(own)):
-        name = path.relative_to(place).as_posix()
-        files[name] = "" if name == "report.html" else hashlib.sha256(path.read_bytes()).hexdigest()
+    files = _artifacts(run.info.run_id, uri) if client.list_artifacts(run.info.run_id) else {}
     tags = {k: v for k, v in run.data.tags.items() if not k.startswith(DATED_TAGS)}
     inputs = sorted((i.dataset.name, i.dataset.digest) for i in run.inputs.dataset_inputs)
     return {
@@ -111,16 +120,17 @@ def _mlflow(root: Path) -> list[dict[str, Any]]:
 
 
 def _unverified(root: Path, name: str) -> list[str]:
-    checked = [verify.check(Workspace(root), root / name / file) for file in VERIFIED]
+    paths = [path for file in VERIFIED if (path := root / name / file).exists()]
+    checked = [verify.check(Workspace(root), path) for path in paths]
     return [line for each in checked for line in each.mismatches]
 
 
-def look(root: Path, name: str) -> dict[str, Any]:
-    """`name`: of the study."""
+def look(root: Path, name: str, database: bool) -> dict[str, Any]:
+    """`name`: of the study. `database`: whether Optuna and MLflow were sent it."""
     return {
         "files": _files(root),
-        "optuna": _optuna(root, name),
-        "mlflow": _mlflow(root),
+        "optuna": _optuna(root, name) if database else {},
+        "mlflow": _mlflow(root) if database else [],
         "verify": _unverified(root, name),
         "half-written": Counter(p.suffix for p in root.rglob(f"{TEMPORARY}*")),
     }

@@ -73,7 +73,9 @@ def main() -> None:
     Exit codes: 0 all done, 1 rows failed, 2 the input or environment is wrong, 3 a bug of ablate, 130 interrupted.
     """
     process_setup.prepare(sys.argv[1:])
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    process_setup.end_on_interrupt()
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:

@@ -37,7 +37,7 @@ def prepare(arguments: Sequence[str]) -> None:
     _ensure_home(cache / "home")
     _ensure_user()
     _ensure_temporary_folder(cache / "tmp")
-    _interrupt_on((signal.SIGTERM, signal.SIGHUP))
+    _interrupt_on((signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
 
 
 def workspace_of(arguments: Sequence[str]) -> Path:
@@ -153,3 +153,9 @@ def _interrupt_on(signals: Sequence[signal.Signals]) -> None:
         for number in signals:
             if signal.getsignal(number) == signal.SIG_DFL:
                 signal.signal(number, interrupt)
+
+
+def end_on_interrupt() -> None:
+    """Make Ctrl-C end this process without a traceback, while it cleans up after its command."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -5,10 +5,10 @@ Attempts are counted for every kind of restart, by a command or by a scheduler.
 
 import os
 import socket
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from ablation import clock
 from ablation.store import header, result
 from ablation.store.files import cut_torn_end, read_json, understood
 from ablation.store.workspace import TrainingFolder
@@ -69,7 +69,7 @@ def add(folder: TrainingFolder, run: str, milestones: Sequence[int], saved: str 
         milestones: Epochs after which the training writes a result.
         saved: Newest checkpoint of a user's program; see `Attempt`.
     """
-    attempt = Attempt(run, *progress_of(folder, milestones), socket.gethostname(), os.getpid(), time.time(), saved)
+    attempt = Attempt(run, *progress_of(folder, milestones), socket.gethostname(), os.getpid(), clock.now(), saved)
     cut_torn_end(folder.attempts)
     with open(folder.attempts, "a", encoding="utf-8") as file:
         file.write(header.line(asdict(attempt)))

@@ -151,7 +151,7 @@ class DaskPool:
         self._next = None
         for flight in self._flying.values():
             if flight.placed is None:
-                self._give_up(flight, Status.KILLED)
+                self._give_up(flight, Status.INTERRUPTED)
         keys = list(self._flying)
         self._aside(lambda: self.client.run(ask_to_stop, keys, on_error="ignore"))
 

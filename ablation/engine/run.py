@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ablation import experiments
+from ablation import clock, experiments
 from ablation.engine import attempts
 from ablation.engine.cost import peak_memory
 from ablation.engine.pool import Channel
@@ -69,7 +69,7 @@ class Run:
             workspace, training, settings, channel, lock,
         )  # fmt: skip
         self.history: list[dict[str, float]] = []
-        self._started, self._reports = time.time(), StepReports(channel)
+        self._started, self._reports = clock.now(), StepReports(channel)
 
     @property
     def keep(self) -> str:
@@ -96,7 +96,7 @@ class Run:
         The history of every later result contains these numbers.
         """
         step = len(self.history) + 1
-        self.history.append({"epoch": step, **{k: float(v) for k, v in numbers.items()}, "time": time.time()})
+        self.history.append({"epoch": step, **{k: float(v) for k, v in numbers.items()}, "time": clock.now()})
         # The orchestrator reads the result as soon as a milestone is reported: the report waits for the result.
         self._reports.add(self.history[-1], hold=step in self.training.milestones)
 
@@ -108,7 +108,7 @@ class Run:
             steps: Number of all steps; 0 where unknown.
             numbers: Numbers of the step, without those on test.
         """
-        self.link.report({"step": {"epoch": step, **numbers, "time": time.time()}, "steps": steps})
+        self.link.report({"step": {"epoch": step, **numbers, "time": clock.now()}, "steps": steps})
 
     def result(
         self,
@@ -147,7 +147,7 @@ class Run:
             split: example_set.write(self.folder.predictions(split, step)) for split, example_set in examples.items()
         }
         measures = experiments.load(self.training.plugin).measures
-        now = time.time()
+        now = clock.now()
         derived = {"val": examples["val"].scored(measures)} if "val" in examples else {}
         record = Result(
             Status.DONE,

@@ -1,10 +1,10 @@
 """Results of a user's experiment, checked and stored: the last step of a training whose measures follow from them."""
 
 import math
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from ablation import clock
 from ablation.engine import attempts
 from ablation.engine.run import Run
 from ablation.errors import AblateError
@@ -75,7 +75,7 @@ def commit(run: Run, results: Results, keys: ExperimentKeys, selects_on: str, st
         val=examples.get("val"), test={**examples.get("test", {}), **test} or None,
         scores={split: of_split for split, of_split in scores.items() if of_split}, step=step,
         costs={n: v for n, v in numbers.items() if not split_of(n)[0]}, memory=results.memory, seconds=results.seconds,
-        history=[{**entry, "time": entry.get("time", time.time())} for entry in results.history],
+        history=[{**entry, "time": entry.get("time", clock.now())} for entry in results.history],
     )  # fmt: skip
     shown = sorted(scores["val"], key=lambda name: f"val_{name}" != selects_on)
     run.reach(0, 0, {f"val_{name}": scores["val"][name] for name in shown})  # in place of those of the last step
@@ -94,7 +94,7 @@ def _need_selecting(selects_on: str, scores: Numbers) -> None:
 
 def write_diverged(run: Run, step: int, reason: str) -> Status:
     """Store that a training diverged before a milestone."""
-    now = time.time()
+    now = clock.now()
     tries = len(attempts.read(run.folder))
     result.write(run.folder, Result(Status.DIVERGED, step, error=reason, attempts=tries, started=now, finished=now))
     return Status.DIVERGED

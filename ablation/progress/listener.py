@@ -86,7 +86,7 @@ class Snapshot(BaseModel):
         trials = f"{self.done:,} of {self.total:,} trials done" if self.total else "starting"
         failed = f"{self.failed:,} failed" if self.failed else ""
         share = f"{100 * self.share:.0f} %" if self.share else ""
-        elapsed = f"{duration(now - self.started)} elapsed"
+        elapsed = f"{duration(max(0.0, now - self.started))} elapsed"
         left = _left(self.ends, now) or ("time left unknown" if self.at_work else "")
         return ", ".join(filter(None, (trials, failed, share, elapsed, left)))
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any, Self
 
+from ablation import clock
 from ablation.errors import AblateError
 from ablation.progress.listener import ProgressListener, SlotState, Snapshot
 from ablation.store.files import read_json, write_json
@@ -72,7 +73,7 @@ class Recorder:
         command: Sequence[str] = (),
         unit: str = "epoch",
         typical: float | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = clock.now,
     ) -> None:
         self._watch, self._folder, self._clock = watch, folder, clock
         self._paces: dict[str, _Pace] = {}

@@ -232,8 +232,8 @@ def as_json(status: StudyStatus, workspace: Workspace, grid: str | None, now: fl
     run = snapshot and {
         "host": snapshot.host,
         "pid": snapshot.pid,
-        "last_sign": round(now - snapshot.updated, 1),
-        "elapsed": round(now - snapshot.started, 1),
+        "last_sign": round(max(0.0, now - snapshot.updated), 1),
+        "elapsed": round(max(0.0, now - snapshot.started), 1),
         "left": _seconds(snapshot.ends, now),
         "share": snapshot.share,
         "doing": snapshot.doing,

@@ -158,8 +158,12 @@ def failure(folder: TrainingFolder) -> Result | None:
 
 
 def later(result: Result, failed: Result) -> bool:
-    """Return whether a result is of a later attempt than a failure, with at least as many epochs."""
-    return result.epochs >= failed.epochs and result.finished >= failed.finished
+    """Return whether a result is of a later attempt than a failure, with at least as many epochs.
+
+    Attempts are compared by their number, since the clock may be set back between them, and within one by time.
+    """
+    is_later = (result.attempts, result.finished) >= (failed.attempts, failed.finished)
+    return result.epochs >= failed.epochs and is_later
 
 
 def read(folder: TrainingFolder, epochs: int) -> Result | None:

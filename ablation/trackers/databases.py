@@ -7,7 +7,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from sqlalchemy import URL, NullPool, create_engine, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, DatabaseError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from ablation import extras
 from ablation.errors import AblateError
@@ -40,11 +40,6 @@ def sqlite_url(path: Path) -> str:
 def is_database_error(error: Exception) -> bool:
     """Return whether an error wraps an error of SQLAlchemy."""
     return isinstance(error.__cause__, SQLAlchemyError)
-
-
-def is_broken(error: DatabaseError) -> bool:
-    """Return whether an error says that the file is no SQLite database any more, as after a loss of power."""
-    return any(words in str(error.orig) for words in ("malformed", "not a database"))
 
 
 class Place(NamedTuple):

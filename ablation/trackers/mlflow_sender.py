@@ -7,9 +7,11 @@ import logging
 import os
 import re
 import shlex
+import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -25,9 +27,9 @@ from mlflow.exceptions import MlflowException, RestException
 
 from ablation.errors import AblateError
 from ablation.store import aliases
-from ablation.store.files import atomic
+from ablation.store.files import TEMPORARY, atomic
 from ablation.store.workspace import Workspace
-from ablation.trackers import databases
+from ablation.trackers import broken_database, databases
 from ablation.trackers.databases import is_database_error, sqlite_url
 from ablation.trackers.mlflow_messages import KEY, KINDS, NAME, PARAM, PARENT, TAG, Message, is_lost
 from ablation.urls import first_line, masked, with_driver
@@ -52,7 +54,7 @@ def _quiet() -> None:
     """Silence MLflow, which prints each database migration and the URL of each run that ends."""
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     for name in ("alembic", "mlflow"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # errors are raised too, and shown in one line
 
 
 def create(path: Path) -> str:
@@ -62,18 +64,35 @@ def create(path: Path) -> str:
     """
     if not path.exists():
         _quiet()
-        with atomic(path) as temporary:
-            MlflowClient(sqlite_url(temporary)).search_experiments()
+        _close_connections(path)  # to a file that was deleted
+        # MLflow makes the tables once for each path, so that the path is a new one.
+        with atomic(path) as temporary, TemporaryDirectory(prefix=TEMPORARY, dir=path.parent) as folder:
+            made = Path(folder) / path.name
+            MlflowClient(sqlite_url(made)).search_experiments()
+            _close_connections(made)
+            made.replace(temporary)
     return sqlite_url(path)
 
 
-def connect(workspace: Workspace, uri: str | None, study: str) -> "Sender":
+def _close_connections(path: Path) -> None:
+    """Close the connections that MLflow keeps to a database of this path. The next ones open the present file."""
+    for name in ("tracking", "model_registry"):
+        module: Any = sys.modules.get(f"mlflow.store.{name}.sqlalchemy_store")
+        engines = getattr(getattr(module, "SqlAlchemyStore", None), "_engine_map", {})
+        if engine := engines.get(sqlite_url(path)):
+            engine.dispose()
+
+
+def connect(
+    workspace: Workspace, uri: str | None, study: str, say: Callable[[str], None] = lambda text: None
+) -> "Sender":
     """Return the sender of a study's messages.
 
     Args:
         workspace: Workspace of the study.
         uri: Tracking URI of MLflow; None for the workspace's own database.
         study: Name of the study.
+        say: Receives a note where the workspace's own database was broken, and is rebuilt.
 
     Raises:
         AblateError: A user must do something first.
@@ -83,6 +102,7 @@ def connect(workspace: Workspace, uri: str | None, study: str) -> "Sender":
     renamed = aliases.read(workspace)
     if uri:
         return Sender(with_driver(uri), None, study, renamed)
+    broken_database.set_aside(workspace.mlflow, say)
     return Sender(create(workspace.mlflow), workspace.artifacts, study, renamed)
 
 

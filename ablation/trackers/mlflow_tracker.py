@@ -21,11 +21,18 @@ MOST_NAMED = 3  # number of refused messages that the summary sentence lists
 class Tracker:
     """Outbox with a thread that sends its messages. While MLflow is unreachable, messages are kept for later."""
 
-    def __init__(self, outbox: Path, connect: Callable[[], Sender]) -> None:
+    def __init__(self, outbox: Path, connect: Callable[[], Sender], patience: float = math.inf) -> None:
+        """Start the thread.
+
+        Args:
+            outbox: File of messages.
+            connect: Function that connects to MLflow.
+            patience: Seconds that the end of a run waits for a silent server, at most PATIENCE.
+        """
         self._outbox, self._connect = Outbox(outbox), connect
         self._wake, self._closing = threading.Event(), threading.Event()
         self._sender: Sender | None = None
-        self._sent, self._patience = 0, PATIENCE
+        self._sent, self._patience = 0, min(PATIENCE, patience)
         self._given_up = False
         self.error = ""  # why the last message could not be sent
         self.waits_for_user = False  # whether a user must act first, as `error` describes: waiting alone does not help

@@ -94,6 +94,7 @@ class OptunaClient:
         """Wait at most `drain` seconds until all is written, and return the number of messages that were not."""
         self._messages.put(None)
         self._thread.join(None if drain == math.inf else drain)
+        self._study.is_given_up = self._thread.is_alive()
         return self._n_waiting
 
     @property
@@ -113,6 +114,8 @@ class OptunaClient:
     def _work(self) -> None:
         for messages in self._batches():
             for write in self._writes(messages):
+                if self._study.is_given_up:
+                    return
                 try:
                     write()
                 except AblateError as error:  # the database stays unavailable

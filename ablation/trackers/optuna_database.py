@@ -8,7 +8,7 @@ from ablation.errors import AblateError
 from ablation.store import aliases
 from ablation.store.record import Record
 from ablation.store.workspace import Workspace
-from ablation.trackers import databases, optuna_study
+from ablation.trackers import broken_database, optuna_study
 from ablation.trackers.optuna_study import OptunaStudy
 from ablation.urls import first_line, with_driver
 
@@ -18,15 +18,12 @@ def open_study(storage: str | None, workspace: Workspace, record: Record, say: C
 
     Raises AblateError where the database cannot be opened.
     """
+    if not storage:
+        broken_database.set_aside(workspace.optuna, say)
     try:
         return _open(storage, workspace, record)
     except DatabaseError as error:
-        if storage or not databases.is_broken(error):
-            raise _not_opened(error) from None
-    broken = workspace.optuna.with_name("optuna-broken.db")
-    workspace.optuna.replace(broken)
-    say(f"note: {workspace.optuna} was broken, and is rebuilt from the results; the old file is {broken}")
-    return _open(storage, workspace, record)
+        raise _not_opened(error) from None
 
 
 def _open(storage: str | None, workspace: Workspace, record: Record) -> OptunaStudy:

@@ -1,5 +1,6 @@
 """Optuna tracker: one study with one COMPLETE trial for each trial of the grid; failed attempts are kept."""
 
+import json
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,8 +13,9 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.storages._rdb.models import TrialModel, TrialUserAttributeModel, TrialValueModel
 from optuna.trial import TrialState
-from sqlalchemy import event
+from sqlalchemy import event, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from ablation.errors import AblateError
@@ -140,12 +142,13 @@ class OptunaStudy:
         if not shared and url.startswith("sqlite"):
             event.listen(self._storage.engine, "connect", _without_fsync)
             self._storage.engine.dispose()  # connections that were opened before
+        self._is_shared = shared
         self._study = self._opened(shared)
         self._id = self._storage.get_study_id_from_name(record.name)
         self._open: dict[str, int] = {}  # trial id -> Optuna's id
         self._reported: dict[str, set[int]] = {}  # trial id -> epochs that were sent to Optuna
-        self._complete: set[str] = set()  # ids of the trials that this process completed
         self._behind = False  # whether the database was unavailable and has missed updates
+        self.is_given_up = False  # whether the command has ended: what is missing is for the next one to write
         self._fail_abandoned()
 
     def _opened(self, shared: bool) -> optuna.Study:
@@ -228,8 +231,6 @@ class OptunaStudy:
                 template.user_attrs["outcome"] = result.outcome if result else Status.INTERRUPTED
             template.datetime_start = _time(attempt.started)
             self._storage.create_new_trial(self._id, template)
-            if is_done:
-                self._complete.add(attempt.key)
 
     def report(self, key: str, epoch: dict[str, float]) -> None:
         """Store the selection metric of one epoch of an open trial."""
@@ -256,7 +257,6 @@ class OptunaStudy:
                 for epoch in self._unreported(key, result):
                     self._point(trial, epoch)
                 self._storage.set_trial_state_values(trial, TrialState.COMPLETE, [self._value(result)])
-                self._complete.add(key)
                 return
             self._storage.set_trial_user_attr(trial, "outcome", result.outcome if result else Status.INTERRUPTED)
             self._storage.set_trial_state_values(trial, TrialState.FAIL)
@@ -283,14 +283,41 @@ class OptunaStudy:
         self._retried(lambda: self._add(finished))
 
     def _add(self, finished: Sequence[tuple[Trial, str, Result]]) -> None:
-        stored = self._complete | self._tested()
-        missing = [(trial, key, result) for trial, key, result in finished if key not in stored]
-        if missing:
-            stored |= self._current(t.user_attrs.get(KEY, "") for t in self._trials(TrialState.COMPLETE))
-        for trial, key, result in missing:
-            if key not in stored:
+        stored = self._without_outdated(finished)
+        for trial, key, result in finished:
+            if key not in stored and not self.is_given_up:
                 values = {int(e["epoch"]): e[self._metric] for e in result.history if self._metric in e}
                 self._study.add_trial(self._frozen(trial, key, value=self._value(result), intermediate_values=values))
+
+    def _without_outdated(self, finished: Sequence[tuple[Trial, str, Result]]) -> set[str]:
+        """Return the ids of the trials that are COMPLETE, after a study with values of earlier results is deleted.
+
+        Trials have other values after they were trained or imported again, and Optuna changes no finished trial. In a
+        database that others share the study stays, and such a trial is added a second time.
+        """
+        stored, current = self._values(), {key: self._value(result) for _, key, result in finished}
+        outdated = {key for key, values in stored.items() if key in current and values != {current[key]}}
+        if outdated and not self._is_shared:
+            optuna.delete_study(study_name=self._record.name, storage=self._storage)
+            self._study = self._opened(shared=False)
+            self._id = self._storage.get_study_id_from_name(self._record.name)
+            return set()
+        return {key for key, values in stored.items() if key not in current or current[key] in values}
+
+    def _values(self) -> dict[str, set[float]]:
+        """Return the id of each COMPLETE trial -> its values. `get_trials` would take a second per thousand trials."""
+        keys, values = TrialUserAttributeModel, TrialValueModel
+        query = (
+            select(keys.value_json, values.value)
+            .join(TrialModel, TrialModel.trial_id == keys.trial_id)
+            .join(values, values.trial_id == keys.trial_id)
+            .where(TrialModel.study_id == self._id, TrialModel.state == TrialState.COMPLETE, keys.key == KEY)
+        )
+        stored: dict[str, set[float]] = {}
+        with self._storage.engine.connect() as connection:
+            for key, value in connection.execute(query):
+                stored.setdefault(aliases.current(self._renamed, json.loads(key)), set()).add(value)
+        return stored
 
     def _retried(self, write: Callable[[], None]) -> None:
         """Write to the database, with one retry where the database becomes unavailable meanwhile."""
@@ -316,20 +343,9 @@ class OptunaStudy:
                 self._behind = False
                 return
             except (StorageInternalError, SQLAlchemyError) as error:
-                if time.monotonic() > end:
+                if time.monotonic() > end or self.is_given_up:
                     raise _away(error) from None
                 time.sleep(PAUSE)
-
-    def _tested(self) -> set[str]:
-        """Return the ids of the trials whose test scores are stored in the study.
-
-        These trials are COMPLETE, because test scores are stored last.
-        """
-        noted = (keys for name, keys in self._study.user_attrs.items() if name.startswith("test/"))
-        return self._current(key for keys in noted for key in keys)
-
-    def _current(self, keys: Iterable[str]) -> set[str]:
-        return {aliases.current(self._renamed, key) for key in keys}
 
     def _frozen(self, trial: Trial, key: str, **fields: Any) -> optuna.trial.FrozenTrial:
         fixed = parameters(trial.condition, self._distributions)

@@ -1,11 +1,11 @@
 """Scheduler of trainings: hands trainings to workers, retries where a retry can help, and reports progress."""
 
-import time
 from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, assert_never
 
+from ablation import clock
 from ablation.engine import attempts, job, pool
 from ablation.engine.run import JobSettings
 from ablation.outcomes import JobOutcome, Status
@@ -184,13 +184,15 @@ class Scheduler:
 
     def _write_failure(self, key: str, status: Status, error: str) -> None:
         tries = attempts.read(self._folder(key))
+        now = clock.now()
+        started = min(tries[-1].started if tries else now, now)  # the clock of the worker's machine may be ahead
         failure = Result(
             status,
             self._trainings[key].steps,
             error=error,
             attempts=len(tries),
-            started=tries[-1].started if tries else time.time(),
-            finished=time.time(),
+            started=started,
+            finished=now,
         )
         result.write(self._folder(key), failure)
 

@@ -70,7 +70,7 @@ def sync(
         record = drawing.study.record
         optuna = OptunaClient(record, open_study(storage, local, record, say))
         optuna.agree(*content)
-        synced = _send_to_mlflow(local, record, uri, content)
+        synced = _send_to_mlflow(local, record, uri, content, say)
         optuna.close(math.inf)
         return replace(synced, optuna=optuna.error)
 
@@ -81,7 +81,7 @@ def sync_mlflow(workspace: Workspace, name: str, uri: str | None) -> Synced:
     workspace.refuse_locked()
     with workspace.lock(), local_copies(workspace, lambda text: None) as local:
         drawing, content = _content(workspace, name, lambda text: None)
-        return _send_to_mlflow(local, drawing.study.record, uri, content)
+        return _send_to_mlflow(local, drawing.study.record, uri, content, lambda text: None)
 
 
 def _content(workspace: Workspace, name: str, say: Callable[[str], None]) -> tuple[Report, Content]:
@@ -90,8 +90,10 @@ def _content(workspace: Workspace, name: str, say: Callable[[str], None]) -> tup
     return drawing, (for_trackers(drawing, workspace, say), held_out(workspace, drawing.study))
 
 
-def _send_to_mlflow(workspace: Workspace, record: Record, uri: str | None, content: Content) -> Synced:
-    runs, tracker = clients.open_mlflow(workspace, record, uri)
+def _send_to_mlflow(
+    workspace: Workspace, record: Record, uri: str | None, content: Content, say: Callable[[str], None]
+) -> Synced:
+    runs, tracker = clients.open_mlflow(workspace, record, uri, say)
     try:
         runs.agree(*content)
     finally:

@@ -1,60 +1,22 @@
 """Commands whose processes are killed: no row goes missing, nothing runs twice at once, no process is left."""
 
-import sys
 from pathlib import Path
 
 import psutil
 import pytest
 from conftest import in_process, until
 from fault_series import WHOLE
-from killed_sweep import COMMAND, KILLS, NOTES, VICTIMS, Sweep, killed
+from killed_sweep import COMMAND, KILLS, VICTIMS, Sweep, killed
+from stepping_command import prepare
 
 STEPS = 30 if WHOLE else 10
 TRAININGS = 8
-WORK = f"""
-{NOTES}
-import json
-run, width, seed, folder, place, *resumed = sys.argv[1:]
-place, folder = pathlib.Path(place), pathlib.Path(folder)
-first = int(pathlib.Path(resumed[0]).read_text()) + 1 if resumed else 1
-begin(place, run, first)
-for step in range(first, {STEPS} + 1):
-    time.sleep(0.1)
-    note(place, run, f"step {{step}}")
-    (folder / "ckpt.tmp").write_text(str(step))
-    (folder / "ckpt.tmp").rename(folder / "ckpt")
-(folder / "m.json").write_text(json.dumps({{"val": int(width) + int(seed) / 8, "test": int(width) - int(seed) / 8}}))
-note(place, run, "end")
-"""
-STUDY = """
-select_on = "val_score"
-seeds = [0, 1]
-[experiment]
-command = "PYTHON -S work.py {run} {width} {seed} {folder} PLACE"
-resume = "{checkpoint}"
-checkpoint = "{folder}/ckpt"
-[experiment.results]
-file = "{folder}/m.json"
-[experiment.results.measures]
-val_score = "val"
-test_score = "test"
-[factorial]
-width = [1, 2, 3, 4]
-"""
-
-
-def prepare(place: Path) -> Path:
-    (place / "noted").mkdir()
-    (place / "work.py").write_text(WORK)
-    text = STUDY.replace("PYTHON", sys.executable).replace("PLACE", str(place / "noted"))
-    (place / "mine.toml").write_text(text)
-    return place
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The table of the same study that nobody disturbed."""
-    place = prepare(tmp_path_factory.mktemp("undisturbed"))
+    place = prepare(tmp_path_factory.mktemp("undisturbed"), STEPS, TRAININGS)
     done = in_process(*COMMAND, "--inline", cwd=place)
     assert done.returncode == 0, done.stderr
     return (place / "runs/mine/table.csv").read_bytes()
@@ -74,7 +36,7 @@ def test_processes_that_are_killed(tmp_path: Path, undisturbed: bytes, roles: li
 
     At most one attempt of a training runs at a time, and no process is left.
     """
-    sweep = Sweep(prepare(tmp_path))
+    sweep = Sweep(prepare(tmp_path, STEPS, TRAININGS))
     kills = killed(sweep, roles * KILLS, OF_COMMANDS)
     sweep.repeated(f"{', '.join(roles)} of a command", kills, TRAININGS, STEPS)
     assert kills > 0

@@ -107,7 +107,7 @@ def test_a_database_that_is_lost_for_good_is_a_note(record: Record, tmp_path: Pa
         raise OperationalError("", {}, Exception("gone"))
 
     monkeypatch.setattr(optuna_study, "PATIENCE", 0.0)
-    monkeypatch.setattr(OptunaStudy, "_tested", refuse)
+    monkeypatch.setattr(OptunaStudy, "_values", refuse)
     monkeypatch.setattr(OptunaStudy, "_fail_abandoned", refuse)
     client = OptunaClient(record, study)
     nothing = SimpleNamespace(study=SimpleNamespace(results={next(record.grid.trials()): DONE}))

@@ -82,6 +82,20 @@ def test_a_process_that_died_leaves_nothing_running(tmp_path: Path):
     assert complete[0].intermediate_values == {1: 0.5}
 
 
+def test_a_trial_that_was_trained_again_has_its_new_value(tmp_path: Path):
+    """Optuna changes no finished trial: the study is made anew, and each trial is COMPLETE once, with its last value.
+    In a database that others share the new value is added."""
+    found = record(TWO, tmp_path)
+    first, second = found.grid.trials()
+    for shared, values in ((False, [0.6, 0.7]), (True, [0.5, 0.6, 0.7])):
+        url = sqlite_url(tmp_path / f"shared-{shared}.db")
+        OptunaStudy(url, found, shared).agree([(first, "one", done(0.5)), (second, "two", done(0.7))])
+        for _ in range(2):
+            study = OptunaStudy(url, found, shared)
+            study.agree([(first, "one", done(0.6)), (second, "two", done(0.7))])
+        assert sorted(t.value for t in study._study.get_trials() if t.value is not None) == values
+
+
 def test_lists_and_paths_are_attributes(tmp_path: Path):
     """What Optuna's distributions cannot hold is a canonical text in a user attribute; the rest are parameters."""
     found = record(TWO, tmp_path)
@@ -317,14 +331,14 @@ def test_a_database_that_goes_away_at_the_end_is_asked_again(tmp_path: Path, mon
     """What the views lack is added once it is back."""
     monkeypatch.setattr(views_study, "PAUSE", 0.0)
     found, url = record("[factorial]\ndropout = [0.1, 0.2]\n", tmp_path), sqlite_url(tmp_path / "o.db")
-    view, real, lost = OptunaStudy(url, found), OptunaStudy._tested, [StorageInternalError("gone")]
+    view, real, lost = OptunaStudy(url, found), OptunaStudy._values, [StorageInternalError("gone")]
 
     def tested(self: OptunaStudy) -> set[str]:
         if lost:
             raise lost.pop()
         return real(self)
 
-    monkeypatch.setattr(OptunaStudy, "_tested", tested)
+    monkeypatch.setattr(OptunaStudy, "_values", tested)
     view.agree((t, found.trial_key(t), done(0.5)) for t in found.grid.trials())
     assert [t.state for t in optuna.load_study(study_name="s", storage=url).get_trials()] == [TrialState.COMPLETE] * 2
 

@@ -13,12 +13,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from ablation.experiments.child.log import BoundedLog
+from ablation.signals import SIGNALS
 
 HELPER = Path(__file__).with_name("helper.py")
 LOOK = 0.1  # seconds between two looks at a running child
 CHUNK = 1 << 16  # bytes of output that are read at a time
+SOON = 3.0  # seconds in which a signal to a whole command reaches its worker, after it ended the child
+KILLING = 2.0  # seconds in which the helper ends all processes, before its group is killed
 LAST_WORDS = 1.0  # seconds in which output is read that remains in the pipe
 
 
@@ -85,13 +89,27 @@ def run(
                 asked = time.monotonic()
                 running.signal(signal.SIGTERM)
             if asked is not None and time.monotonic() - asked > start.grace:
-                running.signal(signal.SIGKILL)
-        running.signal(signal.SIGKILL)  # what the command started and left
+                running.kill()
+        running.kill()  # what the command started and left
         code, memory = running.process.wait(), _memory(start)
         output.join(LAST_WORDS)
     if output.fault:
         raise output.fault
-    return Ended(exit_code(code), asked is not None, memory, tuple(log.last_lines))
+    code = exit_code(code)
+    return Ended(code, asked is not None or was_signalled(code, stopping), memory, tuple(log.last_lines))
+
+
+def was_signalled(code: int, stopping: Callable[[], bool]) -> bool:
+    """Return whether a child ended by a signal that a batch system sent to all processes of the command at once.
+
+    Such a child ends before its worker is asked to stop. `code`: exit code of the child.
+    """
+    if code not in [128 + number for number in SIGNALS]:
+        return False
+    end = time.monotonic() + SOON
+    while not (is_stopping := stopping()) and time.monotonic() < end:
+        time.sleep(LOOK)
+    return is_stopping
 
 
 def exit_code(returned: int) -> int:
@@ -101,10 +119,15 @@ def exit_code(returned: int) -> int:
 
 @dataclass(frozen=True)
 class Group:
-    """Helper and its process group. `open`: descriptor of a pipe that ends with the helper."""
+    """Helper and its process group.
+
+    `open`: descriptor of a pipe that ends with the helper. `alive`: the pipe whose end asks the helper to end all
+    processes.
+    """
 
     process: "subprocess.Popen[bytes]"
     open: int
+    alive: BinaryIO
 
     def has_ended(self, seconds: float) -> bool:
         """Wait for the end of the helper. It stays a zombie, so that its group's number is not given to others."""
@@ -119,6 +142,13 @@ class Group:
         """Send a signal to all processes of the group."""
         with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: a group of zombies
             os.killpg(self.process.pid, number)
+
+    def kill(self) -> None:
+        """End all processes: by the helper, which knows those that left the group, then by a signal to the group."""
+        self.alive.close()
+        self.signal_leader(signal.SIGCONT)
+        self.has_ended(KILLING)
+        self.signal(signal.SIGKILL)
 
 
 class _Output(threading.Thread):
@@ -167,22 +197,22 @@ def _memory(start: Start) -> int:
 def group(start: Start) -> Iterator[Group]:
     """Yield the helper, which leads a new session. Whatever happens here, its group is killed at the end."""
     with contextlib.ExitStack() as stack:
-        alive, held = os.pipe()
-        stack.callback(os.close, held)
+        alive, held_end = os.pipe()
+        held = stack.enter_context(open(held_end, "wb", buffering=0))
         ended, of_helper = os.pipe()
         stack.callback(os.close, ended)
         path = start.folder / "start.json"
         stack.callback(path.unlink, missing_ok=True)
         stack.callback(start.memory.unlink, missing_ok=True)
         process = _started(start, path, alive, of_helper)
-        running = Group(process, ended)
+        running = Group(process, ended, held)
         assert process.stdout
         stack.callback(process.stdout.close)
         try:
             yield running
         finally:
             if process.returncode is None:
-                running.signal(signal.SIGKILL)
+                running.kill()
                 process.wait()
 
 

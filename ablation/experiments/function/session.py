@@ -134,13 +134,14 @@ class Session:
                     return End(str(message["ended"]), asked is not None, message=message)
             if has_ended:
                 self._drain(listener, DRAINED)
-                return End("", asked is not None, self._exit_code())
+                code = self._exit_code()
+                return End("", asked is not None or process.was_signalled(code, listener.stopping), code)
             if asked is None and listener.stopping():
                 asked = time.monotonic()
                 stop.touch()
                 self._group.signal_leader(signal.SIGTERM)
             if asked is not None and time.monotonic() - asked > job.grace:
-                self._group.signal(signal.SIGKILL)
+                self._group.kill()
 
     def _send(self, job: Job) -> None:
         """Send a training with its lock, which the child holds too: the folder is free when both have ended."""
@@ -188,7 +189,7 @@ class Session:
                     pass
 
     def _exit_code(self) -> int:
-        self._group.signal(signal.SIGKILL)  # what the function started and left
+        self._group.kill()  # what the function started and left
         return process.exit_code(self._group.process.wait())
 
 

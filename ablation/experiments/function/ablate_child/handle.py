@@ -36,6 +36,7 @@ class Run:
         self._child, self._seeding = job["child"], seeding
         self._milestones = job["milestones"]  # of shared trainings: steps whose result is missing; otherwise none
         self._folds = job.get("folds")
+        self._started = time.time()  # as the system's clock, which may be set back later
         self._began, self._before = time.monotonic(), 0.0  # seconds of earlier attempts, as far as they count
         self._stop_after = job.get("stop_after", 0)
         self._all, self._keep = job["all_milestones"], job.get("keep_last", False)
@@ -143,7 +144,7 @@ class Run:
         if step is None and not self._step:
             raise ContractError("run.report: outside run.steps, state the step: run.report(step=1, loss=...)")
         step = self._step if step is None else int(step)
-        entry: dict[str, float] = {"step": step, "time": time.time()}
+        entry: dict[str, float] = {"step": step, "time": self._started + time.monotonic() - self._began}
         for name, value in numbers.items():
             if name.startswith("test_") or name == "test":
                 raise ContractError(f"run.report({name}=...): numbers on test are results: run.result(test=...)")

@@ -5,7 +5,6 @@ import logging
 import os
 import platform
 import socket
-import time
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from ablation.clock import now
 from ablation.engine import attempts, slots
 from ablation.engine.cost import peak_memory
 from ablation.engine.pool import Channel
@@ -97,7 +97,7 @@ def open_fit(workspace: Workspace, training: HeadTraining, keep: str) -> Fit:
     given = [np.asarray(keras.ops.convert_to_numpy(v)) for layer in front for v in layer.weights]
     is_unchanged = _write_fingerprint(folder, fingerprint(model, given, x, y, training))
     missing = [m for m in training.milestones if not result.is_done(folder, m)]
-    saved, started = checkpoint.latest(folder, missing[0], environment()) if is_unchanged else None, time.time()
+    saved, started = checkpoint.latest(folder, missing[0], environment()) if is_unchanged else None, now()
     if saved:
         head.set_state(model, saved.arrays)
         started -= saved.seconds
@@ -122,7 +122,7 @@ def run(fit: Fit, channel: Channel) -> Status:
     for epoch, logs in head.fit(fit.model, x, y, training.condition, training.seed, done):
         validation = head.predict(fit.model, fit.x["val"], fit.y["val"])
         validation_logs = {f"val_{name}": value for name, value in _scores(fit, "val", validation).items()}
-        fit.history.append({"epoch": epoch, **logs, **validation_logs, "time": time.time()})
+        fit.history.append({"epoch": epoch, **logs, **validation_logs, "time": now()})
         LOG.info("%s epoch %s of %s", training.key, epoch, training.steps)
         if not fit.finite:
             return _diverge(fit, epoch)
@@ -172,7 +172,7 @@ def _save(fit: Fit) -> None:
             epoch=len(fit.history),
             arrays=head.state(fit.model),
             history=fit.history,
-            seconds=time.time() - fit.started,
+            seconds=now() - fit.started,
             environment=environment(),
         )
         checkpoint.write(fit.folder, saved, fit.training.steps)
@@ -206,7 +206,7 @@ def _result(fit: Fit, outcome: Status, epochs: int, **more: Any) -> Result:
         attempts=len(attempts.read(fit.folder)),
         memory=peak_memory(),
         started=fit.started,
-        finished=time.time(),
+        finished=now(),
         environment=environment(),
         **more,
     )
