@@ -9,6 +9,7 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+NOT_SHARE = "of the whole series alone: ABLATE_TEST_FAULTS=all"
 WHOLE = os.environ.get("ABLATE_TEST_FAULTS") == "all"
 
 

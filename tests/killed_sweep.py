@@ -14,7 +14,7 @@ import psutil
 from conftest import until
 from fault_series import WHOLE, Series
 
-KILLS = 10 if WHOLE else 2  # of each role
+KILLS = 10 if WHOLE else 1  # of each role
 MARK = "MARK_OF_KILLS"
 COMMAND = ("run", "mine.toml", "--trackers", "none", "-q")
 # Python that notes lines for `Sweep.lines`, and finds out whether another process runs the same training.

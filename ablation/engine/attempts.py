@@ -55,7 +55,7 @@ def read(folder: TrainingFolder) -> list[Attempt]:
 
 def check(folder: TrainingFolder) -> None:
     """Raise BrokenFile where a file is broken that an attempt of this training reads."""
-    for path in sorted(folder.path.glob("*.json")):
+    for path in sorted(folder.path.glob("[!.]*.json")):  # a name with a dot first is of a file half written
         read_json(path)
     read(folder)
 

@@ -170,7 +170,7 @@ def left(place: Path) -> list[psutil.Process]:
     return found
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", FAULTS if WHOLE else ["an orchestrator that is killed"])
 @pytest.mark.parametrize("program", PROGRAMS if WHOLE else PROGRAMS[:1], ids=lambda program: program.name)
 def test_rows_that_are_lost(tmp_path: Path, program: Program, fault: str):
     """This program holds an outcome of each row after the command was repeated once."""

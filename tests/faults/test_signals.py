@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 from conftest import TESTS, in_process, until
-from fault_series import WHOLE, Series
+from fault_series import NOT_SHARE, WHOLE, Series
 from killed_sweep import COMMAND, Sweep, orchestrators, workers
 from stepping_command import prepare
 
@@ -121,7 +121,7 @@ def hears_ctrl_c_twice(sweep: Sweep) -> None:
     assert sweep.process.wait() == 130, printed(sweep)
 
 
-ENDS = (ends_as_a_batch_job, hears_sigterm, loses_its_terminal, hears_ctrl_c_twice)
+ENDS = (ends_as_a_batch_job, hears_sigterm, loses_its_terminal, hears_ctrl_c_twice)[:: 1 if WHOLE else 3]
 
 
 def test_a_run_that_is_ended_by_signals(sweep: Sweep, undisturbed: bytes):
@@ -158,7 +158,7 @@ def stop(sweep: Sweep, processes: list[psutil.Process], seconds: float) -> None:
         one.resume()
 
 
-@pytest.mark.skipif(not WHOLE, reason="takes a minute: run with ABLATE_TEST_FAULTS=all")
+@pytest.mark.skipif(not WHOLE, reason=NOT_SHARE)
 def test_processes_that_are_stopped_for_a_while(sweep: Sweep, undisturbed: bytes):
     """A laptop sleeps, or a user presses Ctrl-Z: after SIGCONT the run goes on, and no training is repeated."""
     started(sweep)

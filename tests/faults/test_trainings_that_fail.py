@@ -97,7 +97,7 @@ def attempts(place: Path) -> dict[str, int]:
     return {mode: len((path / "attempts.jsonl").read_text().splitlines()) for path, mode in levels.items()}
 
 
-@pytest.mark.parametrize("kind", ["command", "fresh", "kept"] if WHOLE else ["command", "kept"])
+@pytest.mark.parametrize("kind", ["command", "fresh", "kept"] if WHOLE else ["kept"])
 def test_rows_that_fail_beside_rows_that_do_not(tmp_path: Path, kind: str):
     """NaN and infinity diverge; memory that ends is tried once more; a crash fails its row alone; what a training
     leaves running is ended. The exit code is 1, also of the next run, which tries again what may succeed."""
