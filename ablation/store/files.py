@@ -46,14 +46,18 @@ def atomic(path: Path, size: int | None = None) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`, and replace `path` by it afterwards, complete and synced to disk.
 
     `size`: the bytes that the file needs, where known. Raises OSError with `path` where the disk refuses the write, and
-    AblateError where `path` is a folder, a device or a pipe, which a rename would replace.
+    AblateError where its folder cannot be made, and where `path` is a folder, a device or a pipe, which a rename would
+    replace.
     """
     if path.exists() and not path.is_file():
         raise AblateError(f"{path}: is not a regular file, and is not replaced; name another file")
     start = f"{TEMPORARY}{os.getpid()}-"
     stem = short_name(path.stem, MAX_NAME - len(os.fsencode(start + path.suffix)))
     temporary = path.with_name(f"{start}{stem}{path.suffix}")  # the suffix stays: writers check it
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, FileNotFoundError, NotADirectoryError) as error:
+        raise AblateError(f"{path}: its folder cannot be made ({error.strerror}); name another file") from None
     try:
         temporary.unlink(missing_ok=True)  # of a process that died: in containers, process ids repeat
         yield temporary

@@ -11,7 +11,7 @@ from fault_series import WHOLE, Series
 MEMORY = "/proc/self/mem"
 NAMES = [
     "../x",
-    "/nonexistent/x",
+    "/proc/nonexistent/x",
     "/dev/full",
     "/dev/zero",
     MEMORY,
