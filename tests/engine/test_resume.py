@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import keras
+import h5py
 import numpy as np
 import pytest
 from conftest import STUDY, Silent, options, rows
@@ -219,7 +220,8 @@ def test_other_features_begin_again(place: Place, training: Training):
 def test_weights_that_were_changed_meanwhile_are_refused(tmp_path: Path):
     """A row says which weights it had: a file that is another one by now is not taken for it."""
     path = tmp_path / "w.h5"
-    path.write_bytes(b"old")
+    with h5py.File(path, "w") as file:
+        file["weights"] = [1.0]
     known = features.locate("vgg16", str(path))
     assert features.checked(known) == str(path)
     path.write_bytes(b"another")

@@ -29,7 +29,7 @@ def locate(backbone: str, level: str) -> Weights | None:
     """Return the weights that a level names, with their digest; None for ImageNet weights, which only Keras can fetch.
 
     Raises:
-        AblateError: The file of the weights is missing.
+        AblateError: The file of the weights is missing, or is no HDF5 file.
     """
     if level == "imagenet":
         return None
