@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import keras
 import h5py
+import keras
 import numpy as np
 import pytest
 from conftest import STUDY, Silent, options, rows

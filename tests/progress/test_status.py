@@ -15,6 +15,7 @@ import synthetic
 from conftest import STUDY, Silent, until
 
 from ablation import cli
+from ablation.errors import AblateError
 from ablation.experiments.keras_head.inputs import Weights
 from ablation.outcomes import Status
 from ablation.progress import recorder, study_status
@@ -190,7 +191,7 @@ def test_a_board_that_cannot_be_written_stops_nothing(tmp_path: Path):
     folder = StudyFolder(tmp_path / "tiny")
     folder.path.write_text("in the way")
     with recorder.Recorder(Silent(), folder) as noted:
-        with pytest.raises(OSError, match="exists"):
+        with pytest.raises(AblateError, match="exists"):
             recorder.write_json(folder.progress, {})
         noted.trials(1, 0, 4)
         time.sleep(0.1)  # for the thread to have tried
