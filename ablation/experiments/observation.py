@@ -46,7 +46,7 @@ def write(folder: TrainingFolder, kinds: Kinds, numbers: Mapping[str, float], ex
 
 def sizes_of(folder: TrainingFolder) -> dict[str, int]:
     """Return the number of examples of each split of a training."""
-    return dict(_stored(folder)["sizes"]) if folder.columns.is_file() else {}
+    return dict(_stored(folder)["sizes"]) if folder.columns.exists() else {}
 
 
 def _stored(folder: TrainingFolder) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def joined(folders: Iterable[TrainingFolder]) -> dict[str, Any]:
 
     Raises AblateError where trainings have different tasks.
     """
-    contents = [_stored(folder) for folder in folders if folder.columns.is_file()]
+    contents = [_stored(folder) for folder in folders if folder.columns.exists()]
     tasks = {content["task"] for content in contents if content["task"]}
     if len(tasks) > 1:
         raise AblateError(f"[experiment] task: the results are of different tasks ({', '.join(sorted(tasks))})")

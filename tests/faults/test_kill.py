@@ -98,7 +98,7 @@ def assert_little_twice(runs: Path, kills: int, role: str) -> None:
     """A kill costs what was trained since the last checkpoint, here about 5 s."""
     each = max(seconds_an_epoch(p) for p in runs.glob(f"trained/*/result-{2 * SHORT}.json"))
     trained, allowed = epochs_trained(runs), 1.1 * EPOCHS + kills * (checkpoint.SECONDS / each + 1)
-    repeated = f"{trained / EPOCHS - 1:.1%} of {EPOCHS} epochs of {each:.2f} s, in all"
+    repeated = f"{(trained - EPOCHS) / kills:.1f} epochs of {each:.2f} s a kill"
     Series(f"SIGKILL, {role} of the Keras experiment", kills, 0, repeated).record()
     assert EPOCHS <= trained <= allowed
 
