@@ -7,6 +7,7 @@ python tests/fault_page.py faults.jsonl >> tables.md
 import json
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from fault_series import Series
@@ -37,9 +38,13 @@ def tables(series: Iterable[Series]) -> str:
 
 
 def read(path: Path) -> list[Series]:
-    """Return the series of a log; of a series that was run several times, the last one."""
-    lines = [Series(**json.loads(line)) for line in path.read_text().splitlines()]
-    return list({(one.program, one.fault): one for one in lines}.values())
+    """Return the series of a log. Series of one fault are one: their numbers are added, the last text stays."""
+    sums: dict[tuple[str, str], Series] = {}
+    for text in path.read_text().splitlines():
+        new = Series(**json.loads(text))
+        old = sums.get(key := (new.program, new.fault), replace(new, injected=0, lost=0))
+        sums[key] = replace(new, injected=old.injected + new.injected, lost=old.lost + new.lost)
+    return list(sums.values())
 
 
 if __name__ == "__main__":

@@ -159,4 +159,4 @@ def test_a_database_of_the_workspace(
     printed = done.stderr + synced.stderr
     assert (f"{path.relative_to(place)} was broken, and is rebuilt" in printed) == (damage not in (deleted, locked))
     assert ((place / "runs/mine/table.csv").read_bytes(), finished(place)) == undisturbed
-    Series(f"{name} {damage.__name__}, {when}", 1).record()
+    Series("a database of the workspace deleted, cut, overwritten, empty, a folder, or locked for 30 s", 1).record()

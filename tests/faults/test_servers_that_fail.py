@@ -89,7 +89,7 @@ def test_mlflow_that_fails_throughout(
     synced = ablate("sync", cwd=place)  # in this process a thread may still wait for the server
     assert (synced.returncode, synced.stderr) == (0, "")
     assert "up to date" in synced.stdout
-    Series(f"MLflow's server {fails.__name__} throughout a run", 1).record()
+    Series("MLflow's server answers 500, hangs, or is down throughout a run", 1).record()
 
 
 def scheduler(place: Path, port: int) -> AbstractContextManager[subprocess.Popen[str]]:

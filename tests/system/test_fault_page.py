@@ -17,12 +17,12 @@ SERIES = [
 
 @pytest.mark.unit
 def test_the_tables_are_drawn_from_a_log(tmp_path: Path):
-    """A later run of a series replaces an earlier one; faults that other programs were given too have a table."""
+    """Series of one fault are added up; faults that other programs were given too have a table."""
     log = tmp_path / "log"
-    log.write_text("".join(json.dumps(asdict(one)) + "\n" for one in (Series("SIGKILL, worker", 2, 1), *SERIES)))
+    log.write_text("".join(json.dumps(asdict(one)) + "\n" for one in (Series("SIGKILL, worker", 2, 0), *SERIES)))
     assert fault_page.tables(fault_page.read(log)) == (
         "| fault | injected | rows lost | work repeated |\n| --- | --- | --- | --- |\n"
-        "| SIGKILL, worker | 200 | 0 | 1.2 steps a kill |\n\n"
+        "| SIGKILL, worker | 202 | 0 | 1.2 steps a kill |\n\n"
         "| fault | ablate | Optuna, journal |\n| --- | --- | --- |\n"
         "| a row that fails once | 0 rows, 2 steps | 1 rows, 6 steps |\n"
     )
