@@ -113,8 +113,15 @@ class Sweep:
         return repeated
 
 
+def _is_helper(process: psutil.Process) -> bool:
+    try:
+        return any(part.endswith("child/helper.py") for part in process.cmdline())
+    except psutil.Error:  # it has ended meanwhile
+        return False
+
+
 def helpers(sweep: Sweep) -> list[psutil.Process]:
-    return [one for one in sweep.processes() if any(part.endswith("child/helper.py") for part in one.cmdline())]
+    return [one for one in sweep.processes() if _is_helper(one)]
 
 
 def grandchildren(sweep: Sweep) -> list[psutil.Process]:
