@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from conftest import until
+from conftest import in_process, until
 from fault_series import WHOLE, Series
 
 KILLS = 10 if WHOLE else 1  # of each role
@@ -76,12 +76,13 @@ class Sweep:
     def ended(self) -> bool:
         return self.process.poll() is not None
 
-    def processes(self) -> list[psutil.Process]:
-        """All processes of these runs, by a variable that they inherit."""
+    def processes(self, is_wanted: Callable[[psutil.Process], bool] = lambda process: True) -> list[psutil.Process]:
+        """All wanted processes of these runs, by a variable that they inherit; without those that end meanwhile."""
         processes = []
         for one in psutil.process_iter():
             try:
                 is_own = one.environ().get(MARK) == str(self.place) and one.status() != psutil.STATUS_ZOMBIE
+                is_own = is_own and is_wanted(one)
             except psutil.Error:
                 continue
             if is_own:
@@ -113,19 +114,19 @@ class Sweep:
         return repeated
 
 
-def _is_helper(process: psutil.Process) -> bool:
-    try:
-        return any(part.endswith("child/helper.py") for part in process.cmdline())
-    except psutil.Error:  # it has ended meanwhile
-        return False
+def undisturbed_table(place: Path) -> bytes:
+    """Run the study of a folder without a disturbance, and return its table."""
+    done = in_process(*COMMAND, "--inline", cwd=place)
+    assert done.returncode == 0, done.stderr
+    return (place / "runs/mine/table.csv").read_bytes()
 
 
 def helpers(sweep: Sweep) -> list[psutil.Process]:
-    return [one for one in sweep.processes() if _is_helper(one)]
+    return sweep.processes(lambda one: any(part.endswith("child/helper.py") for part in one.cmdline()))
 
 
 def grandchildren(sweep: Sweep) -> list[psutil.Process]:
-    return [one for one in sweep.processes() if one.name() == "sleep"]
+    return sweep.processes(lambda one: one.name() == "sleep")
 
 
 def workers(sweep: Sweep) -> list[psutil.Process]:

@@ -65,8 +65,14 @@ def read(path: Path, largest: float = float("inf")) -> dict[str, np.ndarray]:
 
     Raises:
         AblateError: the file would take more memory than allowed.
-        UNREADABLE: one of these where the file is damaged, or has objects.
+        FileNotFoundError: the file is missing.
+        ValueError: the file is damaged, or has objects.
     """
-    refuse_bomb(path, largest)
-    with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+    try:
+        refuse_bomb(path, largest)
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise
+    except UNREADABLE as error:
+        raise ValueError(str(error) or type(error).__name__) from None

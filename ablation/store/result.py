@@ -126,9 +126,9 @@ def write(folder: TrainingFolder, result: Result) -> None:
 
 def _check_fields(fields: Mapping[str, Any]) -> None:
     """Raise TypeError where a field of a result is of another type. Files of version 0.1 have no checksum."""
-    mappings = [*(fields.get(name, {}) for name in ("scores", "predictions", "environment", "costs"))]
+    mappings = [fields.get(name, {}) for name in ("scores", "predictions", "environment", "costs")]
     lines = [*fields.get("history", []), *fields.get("scores", {}).values()]
-    numbers = [*(fields.get(name, 0) for name in ("epochs", "attempts", "started", "finished", "memory", "parameters"))]
+    numbers = [fields.get(name, 0) for name in ("epochs", "attempts", "started", "finished", "memory", "parameters")]
     numbers += [value for line in lines for value in line.values()]
     if not all(isinstance(one, dict) for one in mappings) or not all(isinstance(n, int | float) for n in numbers):
         raise TypeError("a field of another type")

@@ -14,16 +14,9 @@ from typing import IO
 from ablation.errors import AblateError
 from ablation.store.files import MAX_NAME
 
-RESERVED = (
-    "cache",
-    "lock",
-    "log",
-    "mlartifacts",
-    "mlflow.db",
-    "optuna.db",
-    "set-aside",
-    "trained",
-)  # names in a workspace
+RESERVED = (  # names in a workspace
+    "cache", "lock", "log", "mlartifacts", "mlflow.db", "optuna.db", "set-aside", "trained",
+)  # fmt: skip
 MAX_STUDY = 100  # characters of a study's name
 ALWAYS_KEPT = ("log", "run.json")  # files in the folder of a child that stay
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import in_process, until
+from conftest import until
 from fault_series import WHOLE
-from killed_sweep import COMMAND, KILLS, VICTIMS, Sweep, killed
+from killed_sweep import KILLS, VICTIMS, Sweep, killed, undisturbed_table
 from stepping_command import prepare
 
 STEPS = 30 if WHOLE else 10
@@ -16,14 +16,11 @@ TRAININGS = 8
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The table of the same study that nobody disturbed."""
-    place = prepare(tmp_path_factory.mktemp("undisturbed"), STEPS, TRAININGS)
-    done = in_process(*COMMAND, "--inline", cwd=place)
-    assert done.returncode == 0, done.stderr
-    return (place / "runs/mine/table.csv").read_bytes()
+    return undisturbed_table(prepare(tmp_path_factory.mktemp("undisturbed"), STEPS, TRAININGS))
 
 
 def commands(sweep: Sweep) -> list[psutil.Process]:
-    return [one for one in sweep.processes() if "work.py" in one.cmdline()]
+    return sweep.processes(lambda one: "work.py" in one.cmdline())
 
 
 OF_COMMANDS = {"command": commands, **VICTIMS}

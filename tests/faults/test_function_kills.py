@@ -4,9 +4,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import in_process, until
+from conftest import until
 from fault_series import WHOLE
-from killed_sweep import COMMAND, KILLS, NOTES, VICTIMS, Sweep, killed
+from killed_sweep import KILLS, NOTES, VICTIMS, Sweep, grandchildren, killed, undisturbed_table
 
 STEPS = 30 if WHOLE else 12
 MANY = {"worker": 200, "orchestrator": 50}  # kills of the whole series, of functions in a kept process
@@ -65,15 +65,12 @@ def prepare(place: Path, process: str, steps: int) -> Path:
 
 def undisturbed(place: Path, steps: int) -> bytes:
     """Return the table of the same study that nobody disturbed. Its steps take no time."""
-    prepare(place, "fresh", steps)
-    done = in_process(*COMMAND, "--inline", cwd=place)
-    assert done.returncode == 0, done.stderr
-    return (place / "runs/mine/table.csv").read_bytes()
+    return undisturbed_table(prepare(place, "fresh", steps))
 
 
 def children(sweep: Sweep) -> list[psutil.Process]:
     """The processes that run the function: the parents of its own child."""
-    return [parent for one in sweep.processes() if one.name() == "sleep" and (parent := one.parent())]
+    return [parent for one in grandchildren(sweep) if (parent := one.parent())]
 
 
 OF_FUNCTIONS = {"child": children, **VICTIMS}

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from conftest import ablate, in_process, until
 from fault_series import WHOLE, Series
-from killed_sweep import COMMAND, MARK, Sweep
+from killed_sweep import COMMAND, MARK, Sweep, undisturbed_table
 from services import free_port, process, serve
 from stepping_command import prepare
 
@@ -31,10 +31,7 @@ STEPS, TRAININGS = 6, 4
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The table of the same study that nobody disturbed."""
-    place = prepare(tmp_path_factory.mktemp("undisturbed"), STEPS, TRAININGS)
-    done = in_process(*COMMAND, "--inline", cwd=place)
-    assert done.returncode == 0, done.stderr
-    return (place / "runs/mine/table.csv").read_bytes()
+    return undisturbed_table(prepare(tmp_path_factory.mktemp("undisturbed"), STEPS, TRAININGS))
 
 
 class _Broken(http.server.BaseHTTPRequestHandler):

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import TESTS, in_process, until
+from conftest import TESTS, until
 from fault_series import NOT_SHARE, WHOLE, Series
-from killed_sweep import COMMAND, Sweep, orchestrators, workers
+from killed_sweep import Sweep, orchestrators, undisturbed_table, workers
 from stepping_command import prepare
 
 STEPS, TRAININGS = 8, 4
@@ -29,10 +29,7 @@ LONGEST = 6.0  # seconds from the start to the last of these moments
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The table of the same study that nobody disturbed."""
-    place = prepare(tmp_path_factory.mktemp("undisturbed"), STEPS, TRAININGS)
-    done = in_process(*COMMAND, "--inline", cwd=place)
-    assert done.returncode == 0, done.stderr
-    return (place / "runs/mine/table.csv").read_bytes()
+    return undisturbed_table(prepare(tmp_path_factory.mktemp("undisturbed"), STEPS, TRAININGS))
 
 
 @pytest.fixture

@@ -3,11 +3,11 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -100,7 +100,10 @@ class Index:
 
     @classmethod
     def from_json(cls, text: str) -> "Index":
-        columns = json.loads(text)
+        return cls._of(json.loads(text))
+
+    @classmethod
+    def _of(cls, columns: Mapping[str, Any]) -> "Index":
         return cls(
             np.array(columns["ids"], str),
             np.array(columns["labels"], int),
@@ -113,9 +116,9 @@ class Index:
     def read(cls, path: Path) -> "Index":
         """Return the index in a file. Raises BrokenFile where the digest is not the name of the file's folder."""
         with understood(path):
-            text = path.read_text(encoding="utf-8")
-            header.refuse_newer(path, json.loads(text))
-            index = cls.from_json(text)
+            columns = json.loads(path.read_text(encoding="utf-8"))
+            header.refuse_newer(path, columns)
+            index = cls._of(columns)
         if index.digest != path.parent.name:
             raise BrokenFile(path, "changed since it was written")
         return index

@@ -36,12 +36,7 @@ def read(folder: ImagesFolder, key: str) -> tuple[Split, dict[str, np.ndarray]]:
     """
     labels, path = Index.read(folder.index).labels, folder.split(key)
     with understood(path):
-        try:
-            arrays = npz.read(path)
-        except FileNotFoundError:
-            raise
-        except npz.UNREADABLE as error:
-            raise ValueError(str(error)) from None
+        arrays = npz.read(path)
         rows = {name: arrays[name] for name in SPLITS}
         if digest(rows) != key:
             raise BrokenFile(path, "changed since it was written")
