@@ -122,7 +122,7 @@ def table(
     Args:
         frame: results.
         factors: names of the columns that are factors, or new name -> column.
-        metrics: names of the columns that are results; val_, test_ or train_ in the name is the split.
+        metrics: names of the columns that are results; `val_`, `test_` or `train_` in the name is the split.
         seed: column of the seed, which pairs the rows. Without it, rows are compared unpaired.
         fold: column of the fold of a cross-validation, in place of a seed.
         costs: columns that are costs.

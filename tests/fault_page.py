@@ -1,4 +1,4 @@
-"""Tables of docs/faults.md, drawn from the log of a whole run.
+"""Tables of docs/concepts/faults.md, drawn from the log of a whole run.
 
 ABLATE_TEST_FAULTS=all ABLATE_TEST_FAULTS_LOG=faults.jsonl pytest -m faults -n 0
 python tests/fault_page.py faults.jsonl >> tables.md

@@ -1,4 +1,4 @@
-"""Series of injected faults: how large they are, and the figures that docs/faults.md is drawn from.
+"""Series of injected faults: how large they are, and the figures that docs/concepts/faults.md is drawn from.
 
 By default a series is a bounded share of itself. ABLATE_TEST_FAULTS=all runs it whole. ABLATE_TEST_FAULTS_LOG=FILE
 appends a JSON line for each series to that file.

@@ -63,10 +63,12 @@ def _content(path: Path) -> Any:
 
 def _files(root: Path) -> dict[str, Any]:
     """Aside: databases and what belongs to them, logs, half-written files, which nothing reads, and checkpoints: one
-    that is left by a run which died once its training was done is named by `ablate clean`. And the names of deleted
-    outputs: the raw results of such a training are among them, which are read and deleted in an undisturbed run."""
-    left = (TEMPORARY, "checkpoint-", "deleted.json")
+    that is left by a run which died once its training was done is named by `ablate clean`. And the raw results of
+    such a training, which are deleted once they are stored: they stay among the files of a kept row, or the names of
+    deleted ones."""
+    left, raw = (TEMPORARY, "checkpoint-", "deleted.json"), ("child", "metrics.json")
     places = [p for p in sorted(root.rglob("*")) if p.is_file() and not p.name.startswith(left)]
+    places = [p for p in places if p.parts[-2:] != raw]
     names = {p: p.relative_to(root).as_posix() for p in places}
     return {n: _content(p) for p, n in names.items() if not n.startswith(("optuna.db", "mlflow.db", "mlartifacts/"))}
 

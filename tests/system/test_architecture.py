@@ -218,7 +218,7 @@ def test_wheel_and_checkout_hold_the_same_studies(tmp_path: Path):
 
 def test_the_glossary_has_every_public_class():
     """A name that the code gives to a thing is explained in one place."""
-    text = (PACKAGE.parent / "docs" / "glossary.md").read_text()
+    text = (PACKAGE.parent / "docs" / "reference" / "glossary.md").read_text()
     classes = {
         node.name
         for tree in MODULES.values()

@@ -1,4 +1,4 @@
-"""The page on faults, docs/faults.md."""
+"""The page on faults, docs/concepts/faults.md."""
 
 import json
 from dataclasses import asdict
@@ -31,7 +31,7 @@ def test_the_tables_are_drawn_from_a_log(tmp_path: Path):
 @pytest.mark.unit
 def test_the_page_names_files_that_exist():
     """Each test file that the page names is one of this project."""
-    page = (ROOT / "docs/faults.md").read_text()
+    page = (ROOT / "docs/concepts/faults.md").read_text()
     names = [word.strip("`.,;:()") for word in page.split() if "test_" in word and ".py" in word]
     assert names
     assert [name for name in names if not (ROOT / name).is_file()] == []
