@@ -5,6 +5,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ DATED_TAGS = ("ablate.state", "mlflow.parentRunId", "mlflow.source", "mlflow.use
 GROWING = (  # compared by name alone
     "lock", "run.log", "attempts.jsonl", "report.html", "costs.csv", "costs.md", "costs.tex", "trackers.json",
 )  # fmt: skip
+RAW = re.compile(r"/child/(metrics|(result|val|test)-\d+)\.\w+\Z")  # results of a command, and of a function
 VERIFIED = ("table.csv", "table.tex", "table.md", "trials.csv", "costs.csv", "contrasts.csv", "macros.tex")
 
 
@@ -66,9 +68,9 @@ def _files(root: Path) -> dict[str, Any]:
     that is left by a run which died once its training was done is named by `ablate clean`. And the raw results of
     such a training, which are deleted once they are stored: they stay among the files of a kept row, or the names of
     deleted ones."""
-    left, raw = (TEMPORARY, "checkpoint-", "deleted.json"), ("child", "metrics.json")
+    left = (TEMPORARY, "checkpoint-", "deleted.json")
     places = [p for p in sorted(root.rglob("*")) if p.is_file() and not p.name.startswith(left)]
-    places = [p for p in places if p.parts[-2:] != raw]
+    places = [p for p in places if not RAW.search(p.as_posix())]
     names = {p: p.relative_to(root).as_posix() for p in places}
     return {n: _content(p) for p, n in names.items() if not n.startswith(("optuna.db", "mlflow.db", "mlartifacts/"))}
 
