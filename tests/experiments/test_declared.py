@@ -50,7 +50,7 @@ WRONG = {  # what stands there, what takes its place, the message
 
 @pytest.mark.parametrize("key", WRONG)
 def test_a_wrong_key_is_one_line(key: str, tmp_path: Path):
-    """Before anything runs."""
+    """A wrong key is one line, before anything runs."""
     before, after, message = WRONG[key]
     assert before in STUDY
     path = tmp_path / "mine.toml"
