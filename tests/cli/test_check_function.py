@@ -76,7 +76,7 @@ def test_a_table_of_shared_trainings_is_unchecked_until_a_check(place: Path) -> 
 
 
 def test_a_table_of_resumed_trainings_is_unchecked_until_a_check(place: Path) -> None:
-    """Of a study without sharing, too."""
+    """A table of resumed trainings is unchecked until a check in a study without sharing, too."""
     source = LOOP.replace(
         "        run.report(",
         "        import os, time; died = pathlib.Path(__file__).with_name('died')\n"
