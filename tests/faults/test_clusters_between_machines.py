@@ -60,7 +60,7 @@ def test_a_plain_address_of_another_machine_is_refused(address: str):
 @pytest.mark.unit
 @pytest.mark.parametrize("address", [*LOOPBACK, *TLS, None])
 def test_loopback_and_tls_are_taken(address: str | None):
-    """This machine needs no encryption."""
+    """Addresses of this machine need no encryption, and those with TLS are accepted."""
     scheduler_address.refuse_plain(address, insecure=False)
 
 
@@ -76,13 +76,13 @@ def test_each_command_refuses_it(tmp_path: Path, command: str):
 
 
 def listening(pid: int) -> set[str]:
-    """The addresses on which a process and its children listen."""
+    """Return the addresses on which a process and its children listen."""
     processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-    found = set()
+    addresses = set()
     for one in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
-            found |= {c.laddr.ip for c in one.net_connections("inet") if c.status == psutil.CONN_LISTEN}
-    return found
+            addresses |= {c.laddr.ip for c in one.net_connections("inet") if c.status == psutil.CONN_LISTEN}
+    return addresses
 
 
 def test_workers_of_this_machine_listen_on_loopback(tmp_path: Path):

@@ -117,6 +117,6 @@ def test_no_other_package_speaks_of_images():
 
 
 def test_a_planted_word_is_found():
-    """In an identifier, in a text, in a name in camel case; not in a docstring."""
+    """A word is found in an identifier, in a text and in a name in camel case, not in a docstring."""
     code = 'def f(n_images):\n    """Pixels."""\n    return "a face", HeadCount\n'
     assert words_of_images(ast.parse(code)) == {"images", "face", "head"}
