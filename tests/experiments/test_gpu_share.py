@@ -62,7 +62,7 @@ def test_pytorch_and_tensorflow_are_limited_when_they_are_loaded(
 
 
 def test_a_library_without_the_function_is_left_alone() -> None:
-    """Such as an old version, or one without a GPU."""
+    """A library without the function, such as an old version or one without a GPU, is left alone."""
     serve._limit_memory("torch", SimpleNamespace(), {"mib": 1, "share": 0.5})
 
 

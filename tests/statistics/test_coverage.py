@@ -385,9 +385,9 @@ def test_a_perfect_scalar_accuracy_is_compared():
 AGGREGATES = {
     "RMSE, N = 100": ("predicted", root_mean_squared_error),
     "R², N = 100": ("predicted", r2_score),
-    "Pearson's r, N = 100": ("predicted", lambda labels, said: stats.pearsonr(labels, said).statistic),
+    "Pearson's r, N = 100": ("predicted", lambda labels, predicted: stats.pearsonr(labels, predicted).statistic),
     "balanced accuracy, N = 200": ("predicted", balanced_accuracy_score),
-    "macro-F1, N = 200": ("predicted", lambda labels, said: f1_score(labels, said, average="macro")),
+    "macro-F1, N = 200": ("predicted", lambda labels, predicted: f1_score(labels, predicted, average="macro")),
     "AUC, N = 100": ("score", roc_auc_score),
 }
 

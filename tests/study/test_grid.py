@@ -545,7 +545,7 @@ ODD = st.recursive(
         st.sampled_from(["0x" + "f" * 5000, "9" * 5000, "1e999", "1e" + "9" * 30, "-0.0", "2020-01-01", "07:30:00"]),
     ),
     lambda inner: (
-        st.lists(inner, max_size=4).map(lambda some: f"[{', '.join(some)}]")
+        st.lists(inner, max_size=4).map(lambda parts: f"[{', '.join(parts)}]")
         | st.dictionaries(st.text(max_size=3), inner, max_size=3).map(table)
     ),
     max_leaves=6,
