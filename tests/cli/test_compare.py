@@ -149,7 +149,7 @@ def test_seeds_are_compared_by_the_t_test(capsys: pytest.CaptureFixture[str], tm
     assert (code, len(one)) == (0, 3)
     assert pair["p"] == pytest.approx(stats.ttest_rel(other[[0, 1, 3]], one).pvalue)
     assert (pair["ci_over"], pair["only_first_right"]) == ("seeds", None)
-    assert "Differences are over the seeds that both rows have; row 1 lacks some seeds." in comparison["notes"]
+    assert "Differences are over the seeds that both rows have; row 1 has fewer seeds." in comparison["notes"]
 
 
 @pytest.mark.parametrize(

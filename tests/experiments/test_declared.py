@@ -43,7 +43,7 @@ WRONG = {  # what stands there, what takes its place, the message
     "no group": ('file = "{folder}/metrics.json"', "measures = { val_acc = { stdout = 'x' } }", "has no group"),
     "field of nothing": ('file = "{folder}/metrics.json"', 'measures = { val_acc = "a" }', "is a field of"),
     "secret": ("[experiment]", '[experiment]\nsettings = { key = "$KEY" }', "inherits the environment"),
-    "two names": ("[experiment]", '[experiment]\nsettings = { lr = "x" }', "lr is a name of something else too"),
+    "two names": ("[experiment]", '[experiment]\nsettings = { lr = "x" }', "lr is also the name of"),
     "two experiments": ("[experiment]", '[experiment]\nplugin = "keras_head"', "plugin and command are both stated"),
 }  # fmt: skip
 

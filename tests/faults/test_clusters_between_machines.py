@@ -51,7 +51,7 @@ TLS = ["tls://head:8786", "tls://10.0.0.7:1", "wss://head:1"]
 def test_a_plain_address_of_another_machine_is_refused(address: str):
     """The way out is in the message; --insecure accepts it."""
     with pytest.raises(
-        AblateError, match="another machine, without encryption: whoever reaches it can run code; use tls://"
+        AblateError, match="another machine, without encryption: anyone who reaches it can run code; use tls://"
     ):
         scheduler_address.refuse_plain(address, insecure=False)
     scheduler_address.refuse_plain(address, insecure=True)

@@ -334,7 +334,7 @@ def test_published_numbers_of_other_data(tmp_path: Path):
     published = tuple({"test_accuracy": Decimal(x)} for x in ("0.9", "0.8"))
     rows, measured = [{}, {"dropout": 0.5}], [(0.9, 0.9, 0.7), (0.9, 0.9, 0.5)]
     warning = say(tiny(tmp_path / "a", rows, measured, data="demo", published=published), "OTHER_DATA")
-    assert warning.fact.endswith("drawn faces stand in for the published data.")
+    assert warning.fact.endswith("drawn faces replace the published data.")
     assert warning.consequence.endswith("be compared: 1 of 1 one-factor contrast with the published sign.")
     stated = tiny(tmp_path / "b", rows, measured, published=published, published_test_images=120)
     assert "OTHER_DATA" not in codes(stated)
@@ -456,7 +456,7 @@ def test_the_gap_between_train_and_validation(tmp_path: Path):
     rows = [{"dropout": d} for d in (0.25, 0.3, 0.4)]
     warning = say(tiny(tmp_path, rows, [(0.9, 0.65, 0.6), (0.95, 0.6, 0.6), (0.8, 0.65, 0.6)]), "OVERFIT_GAP")
     assert warning.fact == (
-        "In rows 1 and 2 train accuracy lies more than 20.0 pp above validation accuracy (row 2 the most, 35.0 pp)."
+        "In rows 1 and 2 train accuracy is more than 20.0 pp above validation accuracy (row 2 the most, 35.0 pp)."
     )
     assert warning.rows == (1, 2)
 

@@ -168,7 +168,7 @@ def test_replicates_mark_what_a_seed_alone_does(tmp_path):
     rows = lines(drawing.files["table.csv"])
     assert {row["n_seeds"] for row in rows} == {"1"}
     assert any(row["within_replicates"] == "True" for row in rows)
-    assert "‡ within what another seed does to the reference" in drawing.files["table.md"]
+    assert "‡ within the reference's range over seeds" in drawing.files["table.md"]
     assert [t["replicate"] for t in lines(drawing.files["trials.csv"])].count("True") == 4
 
 
