@@ -70,7 +70,7 @@ def test_frames_of_every_kind_give_the_same_numbers(frame: pd.DataFrame, changed
     ],
 )  # fmt: skip
 def test_wrong_names_are_refused_in_one_line(frame: pd.DataFrame, options: dict[str, Any], message: str):
-    """The message names the argument and what is there."""
+    """The message names the argument and the allowed values."""
     with pytest.raises(AblateError) as refused:
         ablation.table(frame, **options)
     assert message in str(refused.value)

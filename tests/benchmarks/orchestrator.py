@@ -1,4 +1,4 @@
-"""What the orchestrator costs beside the training: a study of N trials whose trainer does nothing.
+"""Costs of the orchestrator without the training: a study of N trials whose trainer does nothing.
 
     python tests/benchmarks/orchestrator.py [--trials 1000 10000] [--profile FILE]
 

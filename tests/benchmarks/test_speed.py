@@ -1,4 +1,4 @@
-"""How fast it is beside what a user writes by hand, and beside the machine's own matrix products; ratios in one run.
+"""How fast it is compared with a script by hand, and with the machine's own matrix products; ratios in one run.
 
     pytest tests/benchmarks -m benchmark -n 0 -s                         a scaled pass, half an hour on two cores
     ABLATE_BENCHMARK=full pytest tests/benchmarks -m benchmark -n 0 -s   the paper's epochs, 2,000 + 500 + 500 faces

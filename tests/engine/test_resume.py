@@ -1,4 +1,4 @@
-"""A training that is cut, and goes on: the real trainer, the real files, bit for bit."""
+"""A training that is cut, and resumes: the real trainer, the real files, bit for bit."""
 
 import hashlib
 import json

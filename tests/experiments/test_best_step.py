@@ -76,7 +76,7 @@ def test_a_number_that_the_best_step_lacks_is_refused(tmp_path: Path):
         read(tmp_path, steps, BestStep("val_acc", lowest=False))
 
 
-REFUSED = {  # what stands there, what takes its place, the message
+REFUSED = {  # the text of the study, its replacement, the message
     "nothing selected": ('"val_loss"', '"none"', 'take: "best" needs a number on validation; state select_on'),
     "no direction": ('"val_loss"', '"val_x"', "nothing says whether high or low values of x are better; set"),
     "no steps": ("metrics.jsonl", "metrics.json", 'take: "best" needs steps of val_loss; allowed: results.file = '),

@@ -23,7 +23,7 @@ file = "{folder}/metrics.json"
 lr = [0.01]
 optimizer = ["sgd"]
 """
-WRONG = {  # what stands there, what takes its place, the message
+WRONG = {  # the text of the study, its replacement, the message
     "measure of test": ('"val_acc"', '"test_acc"', "select_on: 'test_acc' is not allowed; allowed: "),
     "level": ("lr = [0.01]", "lr = [0.0]", "one_at_a_time.lr: 0.0 is not allowed; allowed: a number above 0"),
     "choice": ('optimizer = ["sgd"]', 'optimizer = ["sdg"]', "'sdg' is not allowed; allowed: one of adam, sgd; near"),

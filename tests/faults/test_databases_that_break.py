@@ -1,5 +1,5 @@
 """Optuna's and MLflow's SQLite files break before a run and in the middle of one: the table is the undisturbed one,
-the user is told, and both databases are rebuilt from files."""
+a message says so, and both databases are rebuilt from files."""
 
 import subprocess
 import sys

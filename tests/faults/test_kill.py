@@ -133,7 +133,7 @@ def test_workers_that_are_killed(tmp_path: Path, undisturbed: Path):
         for trainer in trainers(sweep.pid)[:1]:
             trainer.kill()
             kills += 1
-    if sweep.wait() == 1:  # three times in a row at the same place: the table says so, and the next run goes on
+    if sweep.wait() == 1:  # three times in a row at the same place: the table says so, and the next run resumes
         sweep = start(place)
     assert sweep.wait() == 0, (place / "output.log").read_text()
     assert kills > 0

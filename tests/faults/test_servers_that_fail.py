@@ -1,4 +1,4 @@
-"""MLflow's server, Dask's scheduler or a lock's holder fails: results are complete, and the next command goes on."""
+"""MLflow's server, Dask's scheduler or a lock's holder fails: results are complete, and the next command resumes."""
 
 import contextlib
 import fcntl

@@ -162,7 +162,7 @@ def test_long_lists_of_names_are_cut():
     assert names.listed(map(str, range(255)), 3) == "0, 1, 2 and 252 more"
 
 
-# ---- names beside numbers
+# ---- names next to numbers
 
 
 def made(place: Path, classes: Sequence[str]) -> Report:

@@ -1,4 +1,4 @@
-"""How far a run is, kept on one board and in a file; and how a study stands, from files alone."""
+"""How far a run is, kept in one snapshot and in a file; and the status of a study, from files alone."""
 
 import fcntl
 import json

@@ -57,7 +57,7 @@ def tiny(
     support: Sequence[int] = EVEN, seal: bool = True, classes: Sequence[str] = (), jitter: float = 0.0,
     data: str = "faces", **grid: Any,
 ) -> StudyAnalysis:  # fmt: skip
-    """A study of few rows and classes; unless told otherwise, accuracies are equal, and all is well."""
+    """A study of few rows and classes; by default accuracies are equal, and no warning is due."""
     numbers = dict(enumerate(accuracy or [(0.9, 0.9, 0.9)] * len(rows), start=1))
     names = classes or [f"class {k}" for k in range(len(support))]
     study = {"support": support, "classes": names, "jitter": jitter, "data": data}

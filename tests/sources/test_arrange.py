@@ -1,4 +1,4 @@
-"""Runs of a source become rows and replicates; what varies beside the factors is named; copies are no repeats."""
+"""Runs of a source become rows and replicates; other settings that vary are named; copies are no repeats."""
 
 from typing import Any
 
@@ -186,7 +186,7 @@ def test_a_pattern_gives_factors_that_stand_in_names_alone():
     ],
 )  # fmt: skip
 def test_wrong_keys_and_fields_are_refused_in_one_line(columns: dict, keys: dict, message: str):
-    """The message names the key, the field and what is there."""
+    """The message names the key, the field and the values of the source."""
     assert message in refused(ARMS | columns, **keys)
 
 

@@ -1,6 +1,6 @@
 """A scheduler with its default settings and workers in processes of their own, as on a cluster; all on loopback.
 
-A sweep on them that loses a worker and the orchestrator is in test_kill.py, beside the one that nobody disturbed.
+A sweep on them that loses a worker and the orchestrator is in test_kill.py, next to the undisturbed one.
 """
 
 import contextlib

@@ -76,7 +76,7 @@ def put(path: Path, *messages: Any) -> None:
     path.write_text("".join((m if isinstance(m, str) else json.dumps(m)) + "\n" for m in messages))
 
 
-def told(sender: Sender, key: str = "t") -> Any:
+def stored_run(sender: Sender, key: str = "t") -> Any:
     return MlflowClient(sender.uri).get_run(sender.runs[key])
 
 
@@ -87,7 +87,7 @@ def test_names_and_values_are_cut_to_their_columns(server: str, artifacts: Path,
         put(outbox, PARENT_RUN, *([LONG["name"]] if kind == "key" else []), LONG[kind])
         tracker = Tracker(outbox, lambda: Sender(server, artifacts, "s"))
         assert (tracker.close(), tracker.refusal) == (0, ""), tracker.error
-    run = told(Sender(server, artifacts, "s"))
+    run = stored_run(Sender(server, artifacts, "s"))
     assert run.info.run_name == "L" * 249 + "\u2026"
     assert {key: len(value) for key, value in run.data.tags.items() if "reason" in key} == {"ablate.reason": 5000}
     keys = [key for key in run.data.metrics if key.startswith("production/")]
@@ -117,7 +117,7 @@ def test_what_is_refused_for_good_is_set_aside_and_the_rest_goes_on(
         assert str(tmp_path / "outbox-refused.jsonl") in tracker.refusal
     sender = connect()
     assert sender.states["t"] == "digest"
-    assert (told(sender).data.metrics["val_loss"], told(sender).info.status) == (0.25, "FINISHED")
+    assert (stored_run(sender).data.metrics["val_loss"], stored_run(sender).info.status) == (0.25, "FINISHED")
     kept["message"] = mlflow_messages.text("t", "page.html", "taken by a later version")
     put(tmp_path / "outbox-refused.jsonl", kept)
     assert (Tracker(outbox, connect).close(), [p.name for p in tmp_path.glob("outbox*")]) == (0, [])

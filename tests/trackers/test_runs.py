@@ -77,7 +77,7 @@ def paper(place: Path, empty: Path, without: int = 0) -> Workspace:
 @pytest.fixture(scope="module")
 def tracked(tmp_path_factory: pytest.TempPathFactory, empty: Path) -> SimpleNamespace:
     """Send the paper's study, whose last row failed, to MLflow."""
-    workspace = paper(tmp_path_factory.mktemp("told"), empty, without=9)
+    workspace = paper(tmp_path_factory.mktemp("tracked"), empty, without=9)
     grid = study_file.read("paper")
     study = build.records.need(workspace, "paper")
     last = next(grid.seeded(9))

@@ -1,4 +1,4 @@
-"""What is tried again, what is not, and what it costs others: real Dask workers, and a trainer that does as told."""
+"""What is tried again, what is not, and what it costs others: real Dask workers, and a trainer under control."""
 
 from pathlib import Path
 

@@ -175,7 +175,7 @@ def test_test_predictions_are_sealed_until_selection(
         return read(cls, path, sha256)
 
     def sealing(folder: StudyFolder, chosen: selection.Selection) -> selection.Selection:
-        until(lambda: not folder.outbox.exists())  # all that MLflow was told by now has arrived
+        until(lambda: not folder.outbox.exists())  # all messages that were sent so far have arrived
         metrics = {m for r in children(workspace)[2] for m in r.data.metrics}
         assert "val_accuracy" in metrics
         assert not [m for m in metrics if "test" in m]
