@@ -145,7 +145,7 @@ def tier(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder with real faces and real weights."""
+    """Return the folder with real faces and real weights."""
     if not SHARED.is_dir():
         pytest.skip(f"no real faces: {SHARED} is missing")
     return SHARED
@@ -184,7 +184,7 @@ def study_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def old_workspace(tmp_path: Path) -> Path:
-    """The folder of a user of version 0.1.0, as tests/data/README.md describes it, at a path of its own."""
+    """Unpack the folder of a user of version 0.1.0, as tests/data/README.md describes it, at a path of its own."""
     place = tmp_path / "old"
     with tarfile.open(OLD) as packed:
         packed.extractall(place, filter="data")
@@ -196,13 +196,13 @@ def old_workspace(tmp_path: Path) -> Path:
 
 
 def ablate(*arguments: object, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
-    """The real command in a process of its own."""
+    """Run the real command in a process of its own."""
     command = [sys.executable, "-m", "ablation", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=os.environ | env)
 
 
 def in_process(*arguments: object, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    """The same command in this process, which has loaded its libraries. A `run` or `evaluate` is given --inline."""
+    """Run the same command in this process, which has loaded its libraries. A `run` or `evaluate` is given --inline."""
     printed, errors = io.StringIO(), io.StringIO()
     with (
         contextlib.chdir(cwd),
@@ -215,7 +215,7 @@ def in_process(*arguments: object, cwd: Path, **env: str) -> subprocess.Complete
 
 
 def on_a_terminal(*command: object, columns: int = 100) -> str:
-    """What a child writes to a pseudo-terminal."""
+    """Return the output of a child on a pseudo-terminal."""
     ours, theirs = pty.openpty()
     env = os.environ | {"TERM": "xterm", "COLUMNS": str(columns), "LINES": "30"}
     child = subprocess.Popen([*map(str, command)], stdout=theirs, stderr=theirs, env=env)
@@ -231,10 +231,10 @@ def on_a_terminal(*command: object, columns: int = 100) -> str:
     return written.decode()
 
 
-def until(what: Callable[[], object], seconds: float = 120) -> None:
+def until(condition: Callable[[], object], seconds: float = 120) -> None:
     """Wait for something that must come; a test that waits in vain fails."""
     end = time.monotonic() + seconds
-    while not what():
+    while not condition():
         assert time.monotonic() < end, "it never came"
         time.sleep(0.05)
 
@@ -285,6 +285,6 @@ def browser() -> Iterator[Any]:
         pytest.skip(f"no browser: {CHROMIUM} is missing")
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as started:
-        found = started.chromium.launch(executable_path=str(CHROMIUM), args=QUIET)
-        yield found
-        found.close()
+        chromium = started.chromium.launch(executable_path=str(CHROMIUM), args=QUIET)
+        yield chromium
+        chromium.close()

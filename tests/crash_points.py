@@ -66,12 +66,13 @@ class Points:
     it was at the point before."""
 
     def __init__(self, place: Path, die: str | None, is_full: bool) -> None:
-        """`is_full`: the disk is full from the named operation on, and the process does not die."""
+        """Count operations from here. `is_full`: the disk is full from the named one on, and the process does not
+        die."""
         self._place, self._die, self._lock = str(place), die, threading.RLock()
         self._is_full, self._full = is_full, False
         self._times: collections.Counter[str] = collections.Counter()
         self._last: object = None
-        self.found: list[tuple[str, bool]] = []
+        self.passed: list[tuple[str, bool]] = []
 
     def reach(self, operation: str, path: object, dies: Callable[[], None] = lambda: None) -> None:
         """`dies`: is done before the death, in its place otherwise nothing."""
@@ -93,9 +94,9 @@ class Points:
             if self._full and operation in SPACE:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), text)
             if self._die is None:
-                seen = _fingerprint(f"{self._place}/runs")
-                self.found.append((name, seen != self._last or operation.startswith("half")))
-                self._last = seen
+                state = _fingerprint(f"{self._place}/runs")
+                self.passed.append((name, state != self._last or operation.startswith("half")))
+                self._last = state
 
 
 def _path_of(descriptor: Any) -> str:
@@ -105,14 +106,14 @@ def _path_of(descriptor: Any) -> str:
 
 
 def _fingerprint(root: str) -> list[tuple[str, int, int, int]]:
-    found = []
+    entries = []
     for folder, _, names in os.walk(root):
-        found.append((folder, 0, 0, 0))
+        entries.append((folder, 0, 0, 0))
         for name in names:
             with contextlib.suppress(FileNotFoundError):
                 stat = os.lstat(f"{folder}/{name}")
-                found.append((f"{folder}/{name}", stat.st_size, stat.st_mtime_ns, stat.st_ino))
-    return sorted(found)
+                entries.append((f"{folder}/{name}", stat.st_size, stat.st_mtime_ns, stat.st_ino))
+    return sorted(entries)
 
 
 class _File(io.FileIO):
@@ -239,7 +240,7 @@ def _tell_at_once() -> None:
 
 
 def _tell_at_the_end() -> None:
-    """No message is sent before all else is done."""
+    """Send no message before all else is done."""
 
     def work(self: Any) -> None:
         self._closing.wait()
@@ -249,7 +250,7 @@ def _tell_at_the_end() -> None:
 
 
 def _same_operations_each_time() -> None:
-    """What is written by the clock is written by what is done: on a slow machine a point would be missed."""
+    """Write by operations, not by the clock: on a slow machine a point would be missed."""
     run_of_training.REPORT_SECONDS = -1.0  # each step alone
     recorder.WRITE_SECONDS = 1e6  # the progress at the start and at the end
 
@@ -265,18 +266,18 @@ def _watch_the_seal(place: Path) -> None:
     result.Predictions.read = classmethod(reading)  # type: ignore[method-assign,assignment]
 
 
-def run(place: Path, arguments: list[str], die: str | None, told: str, template: str, is_full: bool) -> int:
-    """The command in `place`, in this process, which is a child and ends after it. `is_full`: see Points."""
+def run(place: Path, arguments: list[str], die: str | None, sending: str, template: str, is_full: bool) -> int:
+    """Run the command in `place`, in this process, which is a child and ends after it. `is_full`: see Points."""
     os.chdir(place)
     os.environ["TMPDIR"] = str(place / "tmp")
-    log = os.open(place / "said.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    log = os.open(place / "output.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.getpid = lambda: PID
     signals.shield_tracker = lambda: None  # a process that starts another costs time
     numpy_keras.TRAINED = place / "epochs"
     _tables_from(Path(template))
-    {"at once": _tell_at_once, "at the end": _tell_at_the_end}[told]()
+    {"at once": _tell_at_once, "at the end": _tell_at_the_end}[sending]()
     _same_operations_each_time()
     _watch_the_seal(place)
     points = Points(place, die, is_full)
@@ -285,8 +286,8 @@ def run(place: Path, arguments: list[str], die: str | None, told: str, template:
     _wrap_descriptors(points)
     _audit(points)
     code = cli.run(arguments)
-    found = json.dumps({"points": points.found, "modules": sorted(sys.modules)}).encode()
-    (place / "points.json").write_bytes(found)
+    report = json.dumps({"points": points.passed, "modules": sorted(sys.modules)}).encode()
+    (place / "points.json").write_bytes(report)
     return code
 
 
@@ -303,7 +304,7 @@ def _child(request: dict[str, Any]) -> int:
         left = left_behind.look(place / "runs", NAME, request["database"])
         (place / "look.json").write_text(json.dumps(left))
         return 0
-    return run(place, request["arguments"], request["die"], request["told"], request["template"], request["full"])
+    return run(place, request["arguments"], request["die"], request["sending"], request["template"], request["full"])
 
 
 def _forked(request: dict[str, Any]) -> int:
@@ -320,7 +321,7 @@ def _forked(request: dict[str, Any]) -> int:
 
 
 def _load(modules: list[str]) -> None:
-    """What a child had to load, the next ones need not."""
+    """Load the modules that a child had to load, so that the next ones need not."""
     for name in modules:
         if name not in sys.modules:
             with contextlib.suppress(Exception):

@@ -17,8 +17,8 @@ WHOLE = os.environ.get("ABLATE_TEST_FAULTS") == "all"
 class Series:
     """Faults of one kind that a test injected.
 
-    `program`: what the fault hit: ablate, or a program that is compared with it. `lost`: rows that the last table lacks
-    or has otherwise than an undisturbed one. `repeated`: work done again, in words, with the unit: "2.6 steps a kill".
+    `program`: what the fault hit: ablate, or a program that is compared with it. `lost`: rows that the last table does
+    not have as an undisturbed one. `repeated`: work done again, in words, with the unit: "2.6 steps a kill".
     """
 
     fault: str

@@ -101,14 +101,14 @@ MLRUNS = {
 
 
 def packed(**arrays: Any) -> bytes:
-    """The bytes of an .npz file."""
+    """Return the bytes of an .npz file."""
     file = io.BytesIO()
     np.savez_compressed(file, **arrays)
     return file.getvalue()
 
 
 def workbook() -> dict[str, bytes]:
-    """The parts of an .xlsx file."""
+    """Return the parts of an .xlsx file."""
     book, file = openpyxl.Workbook(), io.BytesIO()
     for line in (["norm", "lr", "acc"], ["batch", 0.1, 0.5], ["none", 0.1, 0.4]):
         book.active.append(line)  # type: ignore[union-attr]
@@ -118,7 +118,7 @@ def workbook() -> dict[str, bytes]:
 
 
 def zipped(parts: Mapping[str, bytes]) -> bytes:
-    """The bytes of a compressed archive."""
+    """Return the bytes of a compressed archive."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in parts.items():
@@ -194,9 +194,9 @@ Sample = tuple[Mapping[str, bytes], Reader]  # all files; each of them is change
 
 
 def samples() -> dict[str, Sample]:
-    """Kind of a file -> files, and their reader."""
+    """Return kind of a file -> files, and their reader."""
     of_studies = {f"{path.stem}.toml": path.read_bytes() for path in sorted((ROOT / "studies").glob("*.toml"))[:3]}
-    found: dict[str, Sample] = {
+    by_kind: dict[str, Sample] = {
         "study files": ({**of_studies, "command.toml": STUDY.encode()}, study),
         "tables": (TABLES, source),
         "workbooks": ({"a.xlsx": zipped(workbook())}, source),
@@ -210,14 +210,14 @@ def samples() -> dict[str, Sample]:
     }
     for preset, files in FOLDERS.items():
         contents = {f"{preset}/{name}": text.encode() for name, text in files.items()}
-        found[preset] = contents, lambda path, p=preset: folders.read(f"folders:{p}:{root(path, p)}")  # type: ignore[misc]
+        by_kind[preset] = contents, lambda path, p=preset: folders.read(f"folders:{p}:{root(path, p)}")  # type: ignore[misc]
     mlruns = {f"mlruns/{name}": text.encode() for name, text in MLRUNS.items()}
-    found["mlruns"] = mlruns, lambda path: mlflow_store.read(str(root(path, "mlruns")))
-    return found
+    by_kind["mlruns"] = mlruns, lambda path: mlflow_store.read(str(root(path, "mlruns")))
+    return by_kind
 
 
 def root(path: Path, name: str) -> Path:
-    """The folder of this name that a file is in."""
+    """Return the folder of this name that a file is in."""
     return next(folder for folder in path.parents if folder.name == name)
 
 

@@ -92,7 +92,7 @@ JSON = st.recursive(
 
 
 def edited(content: bytes, edits: list[Edit]) -> bytes:
-    """The content after all edits."""
+    """Return the content after all edits."""
     for place, length, part in edits:
         start = int(place * len(content))
         content = content[:start] + part + content[start + length :]
@@ -100,7 +100,7 @@ def edited(content: bytes, edits: list[Edit]) -> bytes:
 
 
 def places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The way to each member of a JSON value, the first five of a list."""
+    """Yield the path to each member of a JSON value, the first five of a list."""
     yield place
     members = value.items() if isinstance(value, dict) else enumerate(value[:5]) if isinstance(value, list) else ()
     for key, member in members:
@@ -125,7 +125,7 @@ def with_other_member(content: bytes, draw: random.Random) -> bytes:
 
 
 def mutated(path: Path, draw: random.Random) -> bytes:
-    """The content of a file with other bytes, or of JSON with other values."""
+    """Return the content of a file with other bytes, or of JSON with other values."""
     content = path.read_bytes()
     is_lines = content.count(b"\n{") > 0
     if path.suffix == ".json" and not is_lines and draw.random() < 0.8:
@@ -140,7 +140,7 @@ def mutated(path: Path, draw: random.Random) -> bytes:
 
 
 def is_refused(read: Callable[[], object], *names: str) -> bool:
-    """Whether a file is refused, in one short line with one of the names. Any other exception is a fault."""
+    """Return whether a file is refused, in one short line with one of the names. Any other exception is a fault."""
     try:
         read()
     except AblateError as error:
@@ -153,7 +153,7 @@ def is_refused(read: Callable[[], object], *names: str) -> bool:
 
 
 def written(path: Path, content: bytes) -> Path:
-    """The path, with a file of this content."""
+    """Write a file of this content, and return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return path

@@ -77,7 +77,8 @@ class Sweep:
         return self.process.poll() is not None
 
     def processes(self, is_wanted: Callable[[psutil.Process], bool] = lambda process: True) -> list[psutil.Process]:
-        """All wanted processes of these runs, by a variable that they inherit; without those that end meanwhile."""
+        """Return all wanted processes of these runs, by a variable that they inherit; without those that end
+        meanwhile."""
         processes = []
         for one in psutil.process_iter():
             try:
@@ -90,7 +91,7 @@ class Sweep:
         return processes
 
     def lines(self, word: str) -> list[str]:
-        """The lines of this kind that the commands have written."""
+        """Return the lines of this kind that the commands have written."""
         return [
             f"{path.name} {line}"
             for path in sorted((self.place / "noted").glob("*[!-]")) if path.is_file()

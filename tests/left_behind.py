@@ -31,10 +31,10 @@ VERIFIED = ("table.csv", "table.tex", "table.md", "trials.csv", "costs.csv", "co
 
 
 def _result(text: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(text)
-    history = [{k: v for k, v in epoch.items() if k != "time"} for epoch in found["history"]]
+    stored: dict[str, Any] = json.loads(text)
+    history = [{k: v for k, v in epoch.items() if k != "time"} for epoch in stored["history"]]
     dated = ("attempts", "memory", "started", "finished")
-    return {k: v for k, v in found.items() if k not in dated} | {"history": history, header.KEY: ""}
+    return {k: v for k, v in stored.items() if k not in dated} | {"history": history, header.KEY: ""}
 
 
 def _trials(text: str) -> list[dict[str, str]]:
@@ -42,7 +42,8 @@ def _trials(text: str) -> list[dict[str, str]]:
 
 
 def _content(path: Path) -> Any:
-    """Raises ValueError where a file is half of one. Of what a program of the user wrote, names are compared."""
+    """Return what is compared of a file: of one of a user's program its name. Raises ValueError where it is half
+    written."""
     if path.name in GROWING or path.parent.name == "child":
         return [json.loads(line) for line in path.open()] and "read" if path.suffix == ".jsonl" else ""
     if path.name.startswith(("result-", "failure")):
@@ -58,8 +59,8 @@ def _content(path: Path) -> Any:
     if path.name == "trials.csv":
         return _trials(path.read_text())
     if path.name == "progress.json":
-        found = json.loads(path.read_text())
-        return {k: found[k] for k in ("total", "done", "failed", "over")}
+        stored = json.loads(path.read_text())
+        return {k: stored[k] for k in ("total", "done", "failed", "over")}
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -99,7 +100,7 @@ def _artifacts(run: str, uri: str) -> dict[str, str]:
 
 
 def _run(client: MlflowClient, run: Run, uri: str) -> dict[str, Any]:
-    """Of every metric the steps, each once, and the last value."""
+    """Return name, status, parameters, tags and inputs of a run, and of each metric the steps and the last value."""
     metrics = {}
     for name in run.data.metrics:
         history = client.get_metric_history(run.info.run_id, name)
@@ -126,7 +127,7 @@ def _mlflow(root: Path) -> list[dict[str, Any]]:
 def _unverified(root: Path, name: str) -> list[str]:
     paths = [path for file in VERIFIED if (path := root / name / file).exists()]
     checked = [verify.check(Workspace(root), path) for path in paths]
-    return [line for each in checked for line in each.mismatches]
+    return [line for table in checked for line in table.mismatches]
 
 
 def look(root: Path, name: str, database: bool) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from ablation.experiments.keras_head.datasets.images import check, load
 
 
 def refused(data: object) -> str:
-    """The line with which the data are refused: it names them, and it is one."""
+    """Return the line with which the data are refused: it names them, and is one."""
     with pytest.raises(AblateError) as caught:
         check(load(str(data)), str(data))
     assert "\n" not in str(caught.value)

@@ -75,17 +75,19 @@ def fit(
                 file.write(f"{condition.dropout} {epoch}\n")
         masks = np.random.default_rng([seed, batches.DROPOUT, epoch])
         rows = batches.rows(y, condition.batch_size, seed, epoch)
-        for some in batches.cut(rows, condition.batch_size):
-            keep = (masks.random((len(some), flat.shape[1])) >= condition.dropout).astype(np.float32)
-            model.step(flat[some], y[some], keep)
-        said = predict(model, x, y)
-        yield epoch, {"loss": float(said.losses.mean()), "accuracy": float((said.classes == y).mean())}
+        for batch in batches.cut(rows, condition.batch_size):
+            keep = (masks.random((len(batch), flat.shape[1])) >= condition.dropout).astype(np.float32)
+            model.step(flat[batch], y[batch], keep)
+        predicted = predict(model, x, y)
+        yield epoch, {"loss": float(predicted.losses.mean()), "accuracy": float((predicted.classes == y).mean())}
 
 
 def predict(model: Model, x: np.ndarray, y: np.ndarray) -> Predictions:
-    found = model.probabilities(x)
+    probabilities = model.probabilities(x)
     return Predictions(
-        found.argmax(axis=1).astype(np.int16), found.astype(np.float16), losses(y, found).astype(np.float32)
+        probabilities.argmax(axis=1).astype(np.int16),
+        probabilities.astype(np.float16),
+        losses(y, probabilities).astype(np.float32),
     )
 
 
@@ -131,7 +133,7 @@ KERAS = {
 
 
 def install() -> None:
-    """For the rest of this process. A checkpoint is written after every epoch."""
+    """Replace Keras for the rest of this process. A checkpoint is written after every epoch."""
     for name, content in {
         "keras": KERAS,
         "ablation.experiments.keras_head.training.head": HEAD,

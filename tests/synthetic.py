@@ -37,13 +37,13 @@ def answers(
     """Predicted classes with exactly round(accuracy N) right ones; rows agree on most of the hard images."""
     score = 0.9 * hardness + np.sqrt(1 - 0.9**2) * rng.normal(size=len(labels))
     right = np.argsort(score, kind="stable")[: round(accuracy * len(labels))]
-    found = (labels + rng.integers(1, classes, len(labels))) % classes
-    found[right] = labels[right]
-    return found.astype(np.int16)
+    predicted = (labels + rng.integers(1, classes, len(labels))) % classes
+    predicted[right] = labels[right]
+    return predicted.astype(np.int16)
 
 
-def predictions(labels: np.ndarray, classes: np.ndarray, many: int) -> Predictions:
-    probabilities = np.full((len(labels), many), 0.2 / many, np.float16)
+def predictions(labels: np.ndarray, classes: np.ndarray, n_classes: int) -> Predictions:
+    probabilities = np.full((len(labels), n_classes), 0.2 / n_classes, np.float16)
     probabilities[np.arange(len(labels)), classes] += np.float16(0.8)
     losses = np.where(classes == labels, 0.2, 3.0).astype(np.float32)
     return Predictions(classes, probabilities, losses)
@@ -52,7 +52,7 @@ def predictions(labels: np.ndarray, classes: np.ndarray, many: int) -> Predictio
 def evidence(
     split: str, labels: np.ndarray, seeds: Sequence[int], predicted: np.ndarray, losses: np.ndarray
 ) -> Evidence:
-    """What networks said of images: labels (N,), predicted classes and losses (S, N)."""
+    """Return predictions of networks as evidence: labels (N,), predicted classes and losses (S, N)."""
     return Evidence(split, tuple(seeds), {"label": labels, "predicted": predicted, "loss": losses}, {})
 
 
@@ -60,8 +60,8 @@ def index(counts: Mapping[str, Sequence[int]], classes: Sequence[str]) -> Index:
     """An image set with so many images of each class in each split; ids are unique."""
     rows = [(s, k) for s in ("test", "train", "val") for k, n in enumerate(counts[s]) for _ in range(n)]
     ids = np.array([f"{i:064x}" for i in range(len(rows))])
-    found = np.array([s for s, _ in rows]), np.array([k for _, k in rows])
-    return Index(ids, found[1], tuple(classes), found[0], np.full(len(rows), ""))
+    columns = np.array([s for s, _ in rows]), np.array([k for _, k in rows])
+    return Index(ids, columns[1], tuple(classes), columns[0], np.full(len(rows), ""))
 
 
 def history(epochs: int, train: float, val: float) -> list[dict[str, float]]:
@@ -91,7 +91,7 @@ def of_images(name: str, grid: Grid, data: str, notes: Sequence[str] = (), **inp
 
 
 def changed(record: Record, **changes: Any) -> Record:
-    """With other values of its own, or of what its trainings are given."""
+    """Return a record with other values of its own, or of its trainings' inputs."""
     given = {name: changes.pop(name) for name in list(changes) if name in ImageInputs.model_fields}
     return record.model_copy(update={**changes, "inputs": record.inputs.model_copy(update=given)})
 
@@ -132,36 +132,38 @@ def study(
     classes: Sequence[str] = CLASSES,
 ) -> Record:
     """Write a study: record, index, split, results and predictions of all trials. `accuracy`: row -> train, val, test
-    accuracy; rows that it lacks were not run. `jitter`: standard deviation over seeds. Returns its record."""
+    accuracy; rows without one were not run. `jitter`: standard deviation over seeds. Returns its record."""
     place, images = Workspace(workspace), index(counts(support), classes)
     split = splits.make(images, "given", 0)
     folder = place.images(images.digest)
     write_text(folder.index, images.to_json())
     key = stored_splits.write(folder, split)
     keys = dict.fromkeys({r.split for r in grid.rows}, key)
-    found = record(grid, images.digest, keys, name, support, data, classes)
-    found.write(place.study(found.name))
+    recorded = record(grid, images.digest, keys, name, support, data, classes)
+    recorded.write(place.study(recorded.name))
     labels = {s: images.labels[split[s]] for s in ("val", "test")}
     hardness = {s: np.random.default_rng(1).normal(size=len(y)) for s, y in labels.items()}
     for trial in grid.trials():
         if trial.row in accuracy:
-            write(place, found, trial, accuracy[trial.row], labels, hardness, jitter)
-    return found
+            write(place, recorded, trial, accuracy[trial.row], labels, hardness, jitter)
+    return recorded
 
 
 def write(
     workspace: Workspace, record: Record, trial: Trial, accuracy: tuple[float, float, float],
     labels: Mapping[str, np.ndarray], hardness: Mapping[str, np.ndarray], jitter: float,
 ) -> None:  # fmt: skip
-    """One finished trial."""
+    """Write one finished trial."""
     rng = np.random.default_rng([trial.row, trial.seed])
-    train, *rest = (min(1.0, a + jitter * float(rng.normal())) for a in accuracy)
-    folder, epochs, many = workspace.training(record.training_key(trial)), trial.step, len(record.inputs.classes)
+    train, *val_and_test = (min(1.0, a + jitter * float(rng.normal())) for a in accuracy)
+    folder, epochs, n_classes = workspace.training(record.training_key(trial)), trial.step, len(record.inputs.classes)
     files, measured = {}, {}
-    for split, share in zip(("val", "test"), rest, strict=True):
-        said = predictions(labels[split], answers(labels[split], share, rng, hardness[split], many), many)
-        files[split] = said.write(folder.predictions(split, epochs))
-        measured[split] = scores(labels[split], said.classes, said.losses)
+    for split, share in zip(("val", "test"), val_and_test, strict=True):
+        predicted = predictions(
+            labels[split], answers(labels[split], share, rng, hardness[split], n_classes), n_classes
+        )
+        files[split] = predicted.write(folder.predictions(split, epochs))
+        measured[split] = scores(labels[split], predicted.classes, predicted.losses)
     same = {"accuracy": train, "macro_f1": train, "weighted_f1": train, "micro_f1": train, "loss": 0.1}
     result.write(
         folder,
@@ -169,7 +171,7 @@ def write(
             Status.DONE,
             epochs,
             {"train": same, "val": measured["val"]},
-            history(epochs, train, rest[0]),
+            history(epochs, train, val_and_test[0]),
             files,
             parameters=sum(units(trial.condition)) * 100,
             started=1.5e9,
@@ -180,13 +182,13 @@ def write(
 
 
 def published(grid: Grid) -> dict[int, tuple[float, float, float]]:
-    """The published train, val and test accuracy of each row, as `study` takes them."""
+    """Return the published train, val and test accuracy of each row, as `study` takes them."""
     keys = ("train_accuracy", "val_accuracy", "test_accuracy")
     return {row: tuple(float(p[k]) for k in keys) for row, p in enumerate(grid.published, start=1)}
 
 
 def sealed(place: Path, record: Record) -> Workspace:
-    """The workspace of a study, with a row selected: its test results are open."""
+    """Select a row of a study, so that its test results are open, and return the workspace."""
     workspace = Workspace(place)
     results = done(collect(workspace, record))
     selection.seal(workspace.study(record.name), selection.select(workspace, record, results))
@@ -222,17 +224,19 @@ class Scalars(Numbers):
 
 
 def without_classes(kind: type[Record], grid: Grid, examples: Mapping[str, int]) -> Record:
-    """The record of a study without classes. `examples`: how many each split has."""
+    """Return the record of a study without classes. `examples`: how many each split has."""
     return kind(name=grid.stem, grid=grid, data="numbers", inputs=Inputs(sizes=dict(examples)))
 
 
-def stated(workspace: Path, record: Record, said: Callable[[Trial, str], Examples], keep: Sequence[str] = ()) -> None:
-    """Write all trials of a study. `said`: what each says of validation and test; `keep`: the measures that a result
-    states on validation, all by default."""
+def stated(
+    workspace: Path, record: Record, examples_of: Callable[[Trial, str], Examples], keep: Sequence[str] = ()
+) -> None:
+    """Write all trials of a study. `examples_of`: the predictions of a trial on a split; `keep`: the measures that a
+    result states on validation, all by default."""
     for trial in record.grid.trials():
         folder, epochs = Workspace(workspace).training(record.training_key(trial)), trial.step
-        examples = {split: said(trial, split) for split in ("val", "test")}
-        files = {split: each.write(folder.predictions(split, epochs)) for split, each in examples.items()}
+        examples = {split: examples_of(trial, split) for split in ("val", "test")}
+        files = {split: of_split.write(folder.predictions(split, epochs)) for split, of_split in examples.items()}
         val = examples["val"].scored(record.measures)
         scores = {"val": {name: value for name, value in val.items() if not keep or name in keep}}
         result.write(folder, Result(Status.DONE, epochs, scores, [], files, started=1.5e9, finished=1.5e9 + 9))

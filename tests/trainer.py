@@ -22,7 +22,7 @@ PLUGIN = '\n[experiment]\nplugin = "trainer:fake"\n'  # at the end of a study fi
 
 
 def columns(n: int) -> Mapping[str, np.ndarray]:
-    """What a head says that always says class 0."""
+    """Return the predictions of a head that always predicts class 0."""
     return {
         "classes": np.zeros(n, np.int16),
         "probabilities": np.full((n, CLASSES), 1 / CLASSES, np.float16),

@@ -53,10 +53,10 @@ def surroundings(link: Channel) -> JobOutcome[dict[str, str]]:
 def occupy(folder: str, link: Channel) -> JobOutcome[dict[str, str]]:
     """Hold the slot's GPU share for a moment; a file that must be nobody else's says so."""
     name = os.environ["TEST_SLOT"]
-    mine = Path(folder) / name
-    mine.touch(exist_ok=False)
+    held = Path(folder) / name
+    held.touch(exist_ok=False)
     time.sleep(0.1)
-    mine.unlink()
+    held.unlink()
     return JobOutcome(Status.DONE, {"slot": name} | {k: v for k, v in os.environ.items() if k in WATCHED})
 
 

@@ -83,11 +83,11 @@ class Reproduction:
 def _other(record: Record, images: int) -> str:
     """Return the reason why the published numbers belong to other data; "" where there is none."""
     if is_demo(record.data):
-        return "drawn faces stand in for the published data"
+        return "drawn faces replace the published data"
     stated = record.grid.published_test_images
     if stated and images and stated != images:
         return f"{images:,} test images, {stated:,} in the source"
-    return "random weights stand in for ImageNet's" if record.inputs.replaced else ""
+    return "random weights replace ImageNet's" if record.inputs.replaced else ""
 
 
 def _verdict(difference: Interval | None) -> str:

@@ -37,6 +37,6 @@ def refuse_plain(address: str | None, insecure: bool) -> None:
     if not address or insecure or address.partition("://")[0] in ENCRYPTED or is_loopback(address):
         return
     raise AblateError(
-        f"--scheduler {address}: another machine, without encryption: whoever reaches it can run code; use "
+        f"--scheduler {address}: another machine, without encryption: anyone who reaches it can run code; use "
         "tls://HOST:8786 with --tls-ca, --tls-cert and --tls-key, or pass --insecure in a network that you trust"
     )

@@ -77,7 +77,9 @@ def from_steps(runs: Runs, step: str, key: Sequence[str], metrics: Sequence[str]
     frame = runs.frame.sort_values(step, kind="stable")
     position = frame.groupby(list(key), sort=False, dropna=False).ngroup() if key else pd.Series(0, frame.index)
     if pd.DataFrame({"run": position, "step": frame[step]}).duplicated().any():
-        raise AblateError(f"{where}: a run has two lines of one {step}; name the factor or seed that tells them apart")
+        raise AblateError(
+            f"{where}: a run has two lines of one {step}; name the factor or seed that distinguishes them"
+        )
     courses = [c for c in frame.columns if c in metrics and c not in key and frame[c].dtype.kind in "if"]
     lines = [
         pd.DataFrame({RUN_COLUMN: position, METRIC: name, STEP: frame[step], VALUE: frame[name].astype(float)})

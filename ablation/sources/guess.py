@@ -31,7 +31,7 @@ NUMBERED = re.compile(r"(seed|run|rep|repeat|trial|fold|replicate)[ _=-]?\d+", r
 MOST_LEVELS = 50  # of a factor
 FEW_LEVELS = 8  # of a setting that is a fraction
 MOST_METRICS = 8
-SAME, MORE = "the same in all runs", "numbers beside those of the table"
+SAME, MORE = "the same in all runs", "further numbers"
 OF_EXAMPLES = "of the examples, not of the runs"
 
 

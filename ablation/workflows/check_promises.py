@@ -188,8 +188,10 @@ def _equals_after_a_stop(first: Trained, resumed: Trained) -> Promise:
     if resumed.result and not resumed.result.done:
         return Promise(RESUME, BAD, f"after a stop it fails: {resumed.result.reason}")
     if _is_equal(first, resumed):
-        return Promise(RESUME, GOOD, "after a stop it goes on to the same numbers")
-    return Promise(RESUME, BAD, "after a stop it goes on to other numbers: the checkpoint lacks a part of the state")
+        return Promise(RESUME, GOOD, "after a stop it resumes with the same numbers")
+    return Promise(
+        RESUME, BAD, "after a stop it resumes with other numbers: a part of the state is missing in the checkpoint"
+    )
 
 
 def _stops(

@@ -25,8 +25,8 @@ def pages() -> dict[str, tuple[str, str]]:
 
 def markdown(page: str) -> str:
     """Return a page of `ablate explain` for the documentation: its summary is emphasised, examples are quotes."""
-    title, summary, *rest = page.splitlines()
-    return "\n".join([title, "", f"**{summary}**", *rest, ""])
+    title, summary, *others = page.splitlines()
+    return "\n".join([title, "", f"**{summary}**", *others, ""])
 
 
 def listing(grades: dict[str, tuple[str, str]]) -> str:

@@ -51,33 +51,33 @@ def drawing(place: Workspace) -> Report:
 
 def test_macro_f1_is_the_same_in_every_table(drawing: Report):
     """Table, selected row and scikit-learn agree, the interval too; the bootstrap is the same one."""
-    found = drawing.study
-    selected = found.sealed.row
-    answers, facts = found.test[selected], found.analysis.rows[selected]
+    study = drawing.study
+    selected = study.sealed.row
+    answers, facts = study.test[selected], study.analysis.rows[selected]
     assert (answers.predicted == 2).any()
     expected = f1_score(answers.labels, answers.predicted[0], labels=[0, 1], average="macro")
-    trials = dataframes.trials(found.record, found.results, held_out.scores(found))
-    rows = dataframes.rows(found.record, trials, found.sealed, found.analysis.rows)
-    average = per_class._class_rows(answers.labels, answers.predicted[0], found.record.inputs.classes)[3]
+    trials = dataframes.trials(study.record, study.results, held_out.scores(study))
+    rows = dataframes.rows(study.record, trials, study.sealed, study.analysis.rows)
+    average = per_class._class_rows(answers.labels, answers.predicted[0], study.record.inputs.classes)[3]
     assert average[0] == "macro average"
     macro_f1 = facts.others["macro_f1"].over_examples
     assert rows.test_macro_f1[selected - 1] == macro_f1.value == average[3].value == pytest.approx(expected)
     assert average[3] == macro_f1
     assert rows.test_macro_f1_low[selected - 1] == average[3].low
-    assert latex.macros(rows, drawing.tables["ablation"], found.record.detailed).count(f"{{{100 * expected:.1f}}}") == 1
+    assert latex.macros(rows, drawing.tables["ablation"], study.record.detailed).count(f"{{{100 * expected:.1f}}}") == 1
 
 
 def test_the_definition_is_named(drawing: Report):
-    """By each table that prints a macro-F1, and by the warning."""
+    """The definition is named by each table that prints a macro-F1, and by the warning."""
     for name in ("table.md", "table.tex"):
         assert f"Macro-F1 is {OVER}." in drawing.files[name].replace("$F_1$", "F1")
     assert f"Averages are {OVER}." in drawing.files["tables/selected.md"]
-    said: Diagnostic = next(caveat for caveat in drawing.warnings if caveat.code == "CLASS_ABSENT")
-    assert OVER in said.consequence
+    warning: Diagnostic = next(caveat for caveat in drawing.warnings if caveat.code == "CLASS_ABSENT")
+    assert OVER in warning.consequence
 
 
 def test_a_whole_split_needs_no_word(tmp_path: Path):
-    """Where each class has images, tables say what they said."""
+    """The definition is in no file where each class has images."""
     (tmp_path / "g.toml").write_text("[[rows]]\n")
     grid = study_file.read(str(tmp_path / "g.toml"))
     record = synthetic.study(tmp_path / "runs", grid, {1: (0.9, 0.7, 0.6)}, support=(30, 30), classes=("a", "b"))
@@ -89,7 +89,8 @@ def test_a_whole_split_needs_no_word(tmp_path: Path):
 
 
 def test_validation_scores_of_version_0_1_0_are_counted_anew(place: Workspace, drawing: Report):
-    """That version stored macro-F1 with absent classes as 0: selection and tables take today's number instead."""
+    """A macro-F1 that version 0.1.0 stored with absent classes as 0 is not used: selection and tables compute
+    today's."""
     record = drawing.study.record
     before = {t: r.scores["val"] for t, r in done(collect(place, record)).items()}
     for trial in before:
@@ -106,7 +107,7 @@ def test_validation_scores_of_version_0_1_0_are_counted_anew(place: Workspace, d
 
 
 def test_validation_scores_stay_where_no_class_is_absent(tmp_path: Path):
-    """What a training stored is what tables print; its predictions are not read for it."""
+    """Tables print the validation scores that a training stored; its predictions are not read for them."""
     (tmp_path / "g.toml").write_text("[[rows]]\n")
     grid = study_file.read(str(tmp_path / "g.toml"))
     record = synthetic.study(tmp_path, grid, {1: (0.9, 0.7, 0.6)}, support=(30, 30), classes=("a", "b"))
@@ -117,34 +118,34 @@ def test_validation_scores_stay_where_no_class_is_absent(tmp_path: Path):
 
 
 def test_other_images_that_lack_a_class(tmp_path: Path):
-    """evaluation.json of version 0.1.0 has another macro-F1 than the table beside it would: it is counted anew."""
+    """The macro-F1 in an evaluation.json of version 0.1.0, which has another definition, is computed anew."""
     folder = Workspace(tmp_path).study("g")
-    labels, said = np.array([0, 0, 0, 1, 1]), np.array([0, 0, 2, 1, 1])
-    counts = external_evaluation.counted(labels, said, 3)
+    labels, predicted = np.array([0, 0, 0, 1, 1]), np.array([0, 0, 2, 1, 1])
+    counts = external_evaluation.counted(labels, predicted, 3)
     old = ExternalEvaluation(
         name="photos", data="/photos", split="all", row=1, seed=0, trial="t", measured=0.0, images=5,
         classes=("a", "b", "c"), scores={"accuracy": 0.8, "macro_f1": 0.6, "loss": 1.0}, confusion=counts,
         test=counts, train=(9, 9, 9),
     )  # fmt: skip
     external_evaluation.write(folder, old)
-    (found,) = external_evaluation.read_all(folder)
-    expected = f1_score(labels, said, labels=[0, 1], average="macro")
-    assert found.scores == {"accuracy": 0.8, "macro_f1": pytest.approx(expected), "loss": 1.0}
-    assert f"macro-F1 {100 * expected:.1f} %" in next(external_evaluation.sentences(found))
+    (evaluation,) = external_evaluation.read_all(folder)
+    expected = f1_score(labels, predicted, labels=[0, 1], average="macro")
+    assert evaluation.scores == {"accuracy": 0.8, "macro_f1": pytest.approx(expected), "loss": 1.0}
+    assert f"macro-F1 {100 * expected:.1f} %" in next(external_evaluation.sentences(evaluation))
 
 
 def test_a_resample_that_lacks_a_class_leaves_it_out():
     """Two right images of a class of two: a sample without them is no evidence of an F1 of 0."""
-    labels, said = np.array([0] * 8 + [1] * 2), np.array([0] * 8 + [1] * 2)
-    _, macro = bootstrap.class_f1_draws(labels, said, 2)
+    labels, predicted = np.array([0] * 8 + [1] * 2), np.array([0] * 8 + [1] * 2)
+    _, macro = bootstrap.class_f1_draws(labels, predicted, 2)
     assert macro.min() == macro.max() == 1
-    assert np.array_equal(macro, bootstrap.draws(lambda w: classes.f1(w, labels, said[None], 2), 1, 10)[0])
+    assert np.array_equal(macro, bootstrap.draws(lambda w: classes.f1(w, labels, predicted[None], 2), 1, 10)[0])
 
 
 def test_the_selection_is_resampled_by_the_same_definition(place: Workspace, drawing: Report):
-    """Where nothing is resampled, the metric of stability is the one that rows are selected by."""
-    found = gather(place, drawing.study.record, collect(place, drawing.study.record), drawing.study.sealed)
-    for row, answers in found.val.items():
+    """The stability of a selection without any resampling has the metric that rows are selected by."""
+    analysis = gather(place, drawing.study.record, collect(place, drawing.study.record), drawing.study.sealed)
+    for row, answers in analysis.val.items():
         once = np.ones((1, len(answers.labels)), np.float32)
         value = classes.f1(once, answers.labels, answers.predicted, 3)[0, 0]
-        assert value == pytest.approx(found.finished(row)[0][1].scores["val"]["macro_f1"])
+        assert value == pytest.approx(analysis.finished(row)[0][1].scores["val"]["macro_f1"])

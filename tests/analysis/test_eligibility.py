@@ -46,7 +46,7 @@ def predicted(trial: Trial, split: str) -> Examples:
 
 
 def drawn(folder: Path, text: str) -> Report:
-    """The study, run with made-up numbers, selected, sealed and drawn."""
+    """Return the report of a study with made-up numbers, selected and sealed."""
     record = synthetic.Numbers(name="g", grid=grid(folder, text), data="numbers", inputs=OfSplit(sizes={"test": N}))
     synthetic.stated(folder, record, predicted)
     place = Workspace(folder)
@@ -107,7 +107,7 @@ def test_rows_on_different_examples_are_not_selected_among(tmp_path: Path):
 
 
 def test_rows_on_the_references_examples_are_selected_among(tmp_path: Path):
-    """With two rows a split, those on the reference's examples are compared, and the others are named."""
+    """Rows on the reference's examples are compared, and those on other examples are named."""
     report = drawn(tmp_path, TWO_EACH)
     assert report.study.sealed
     assert report.study.record.grid.reference in (1, 2)

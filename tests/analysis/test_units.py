@@ -92,7 +92,7 @@ def test_both_at_once_are_crossed_random_effects():
 
 
 def test_groups_are_tested_by_their_means_and_by_sign_flips():
-    """With groups of one size, the t test is that over their means; with few groups, sign flips stand beside it."""
+    """Groups of one size have the t test over their means; few groups have sign flips as well."""
     rows = {r: scored(r, (0,), groups=GROUPS) for r in (1, 2)}
     difference = differences.between(rows, [(1, 2)])[1, 2]
     means = [np.array([rows[r].share[g == GROUPS].mean() for g in range(10)]) for r in (1, 2)]
@@ -146,7 +146,7 @@ def answers(shares: Sequence[float], uncertainty: str = "both", groups: np.ndarr
     [answers([0.9], groups=np.arange(N) // 6), answers([0.9, 0.95, 0.8]), answers([0.9, 0.95, 0.8], "examples")],
 )  # fmt: skip
 def test_shares_have_intervals_on_the_log_odds(sample: Sample):
-    """As far on either side on the log odds as the t interval reaches there, and within 0 and 1."""
+    """The interval reaches as far on either side on the log odds as the t interval does, and stays within 0 and 1."""
     interval = scores.score(sample).interval
     t = scores.score(replace(sample, kind=REAL, bounds=EVERYTHING)).interval
     center, slope = special.logit(t.value), 1 / (t.value * (1 - t.value))
@@ -157,7 +157,7 @@ def test_shares_have_intervals_on_the_log_odds(sample: Sample):
 
 
 def test_groups_that_are_all_right_have_wilsons_interval_of_as_many_examples():
-    """With the quantile of t: within a group, all answers might have one cause."""
+    """Wilson's interval counts groups, with the quantile of t: within a group, all answers might have one cause."""
     interval = scores.score(answers([1.0], groups=np.arange(N) % 10)).interval
     quantile = stats.t.ppf(0.975, 9)
     assert (interval.value, interval.high) == (1, 1)
@@ -177,7 +177,7 @@ def test_beside_an_interval_over_seeds_that_over_examples_is_students_t():
 
 
 def test_a_single_number_has_neither_interval_nor_p():
-    """Nothing is claimed of one scalar."""
+    """A difference of two single numbers has neither an interval nor a p value."""
     difference = differences.between({1: stated([0.8]), 2: stated([0.9])}, [(1, 2)])[1, 2]
     assert np.isnan([difference.value.low, difference.p]).all()
     assert difference.over == ""
@@ -198,7 +198,8 @@ def test_rows_with_too_few_common_seeds_have_no_p_over_both():
 
 @pytest.mark.parametrize("groups", [None, GROUPS])
 def test_rows_of_other_seeds_are_paired_by_example_alone(groups: np.ndarray | None):
-    """Over both, the seeds' variances add up beside that of the paired differences of examples; over seeds, Welch."""
+    """The seeds' variances are added to that of the paired differences of examples; over seeds alone, the test is
+    Welch's."""
     a, b = scored(1, (0, 1, 2), groups=groups), scored(2, (3, 4, 5, 6), groups=groups)
     difference = differences.between({1: a, 2: b}, [(1, 2)])[1, 2]
     assert difference.over == f"seeds and {'examples' if groups is None else 'groups'} of other seeds"

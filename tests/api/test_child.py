@@ -36,7 +36,7 @@ def test_a_run_ends_with_the_process_that_started_it(tmp_path: Path):
 
 @pytest.mark.process
 def test_messages_are_shown_on_request(capsys: pytest.CaptureFixture[str]):
-    """With progress=True, what the command prints is printed too; an error is raised in both cases."""
+    """The messages of the command are printed with progress=True; an error is raised in both cases."""
     for progress in (True, None):
         with pytest.raises(AblateError, match=WRONG):
             ablation.run("no-such", progress=progress)
@@ -45,7 +45,7 @@ def test_messages_are_shown_on_request(capsys: pytest.CaptureFixture[str]):
 
 @pytest.mark.process
 def test_a_terminal_stays_a_terminal():
-    """On a terminal the child writes to one of the same width."""
+    """The child writes to a terminal of the same width where its parent has one."""
     code = (
         "import termios\nfrom ablation.api import child\ntermios.tcsetwinsize(2, (30, 77))\n"
         "print(termios.tcgetwinsize(child._terminal()[1]))"
@@ -65,7 +65,7 @@ def test_a_terminal_stays_a_terminal():
 def test_progress_is_shown_where_it_is_asked_for(
     progress: bool | None, quiet: bool, notebook: bool, kind: type, monkeypatch: pytest.MonkeyPatch
 ):
-    """In notebooks unless the run is quiet; elsewhere with progress=True alone."""
+    """Progress is shown in notebooks unless the run is quiet, and in other programs with progress=True alone."""
     monkeypatch.setattr(progress_view, "notebook_display", lambda: print if notebook else None)
     assert type(chosen(progress, quiet, Path("runs"))) is kind
 

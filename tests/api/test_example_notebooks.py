@@ -14,7 +14,8 @@ NOTEBOOKS = sorted((TESTS.parent / "examples").glob("*.ipynb"))
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_a_notebook_runs(path: Path, tmp_path: Path):
-    """In a real kernel; the study is shown as a table, the figure as one of plotly, and LaTeX as text."""
+    """A notebook runs in a real kernel; the study is shown as a table, the figure as one of plotly, and LaTeX as
+    text."""
     notebook = nbformat.read(path, as_version=4)
     assert not any(cell.get("outputs") for cell in notebook.cells)
     client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}})

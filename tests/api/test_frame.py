@@ -24,7 +24,7 @@ def frame() -> pd.DataFrame:
 
 
 def test_a_data_frame_becomes_the_same_table(frame: pd.DataFrame):
-    """With its statistics, texts and figures; nothing is written where the user works."""
+    """A data frame becomes a table with statistics, texts and figures; nothing is written where the user works."""
     study = ablation.table(frame, factors="arm", seed="seed", metrics=["test_acc", "val_acc"], title="Width")
     base, wide = (frame[frame.arm == arm].test_acc for arm in ("base", "wide"))
     row = study.table.iloc[1]
@@ -54,8 +54,8 @@ def test_frames_of_every_kind_give_the_same_numbers(frame: pd.DataFrame, changed
     """Categories, extension types, an index with names, any order of lines, names that are numbers."""
     options: dict[str, Any] = {"factors": "arm", "seed": "seed", "metrics": "test_acc", "reference": {"arm": "base"}}
     expected = ablation.table(frame, **options).table.set_index("arm")[["test_acc", "p"]]
-    found = ablation.table(changed(frame), **options).table.set_index("arm")[["test_acc", "p"]]
-    pd.testing.assert_frame_equal(found.loc[expected.index], expected)
+    table = ablation.table(changed(frame), **options).table.set_index("arm")[["test_acc", "p"]]
+    pd.testing.assert_frame_equal(table.loc[expected.index], expected)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_frames_of_every_kind_give_the_same_numbers(frame: pd.DataFrame, changed
     ],
 )  # fmt: skip
 def test_wrong_names_are_refused_in_one_line(frame: pd.DataFrame, options: dict[str, Any], message: str):
-    """The message names the argument and what is there."""
+    """The message names the argument and the allowed values."""
     with pytest.raises(AblateError) as refused:
         ablation.table(frame, **options)
     assert message in str(refused.value)

@@ -95,7 +95,7 @@ def test_a_second_run_resumes(executed: tuple[Path, dict[str, list[Any]], Stoppe
 
 
 def test_progress_is_one_display(executed: tuple[Path, dict[str, list[Any]], Stopped]):
-    """It is updated in place, as text and as HTML; the messages of the child are not printed."""
+    """One display is updated in place, as text and as HTML; the messages of the child are not printed."""
     _, outputs, _ = executed
     display, printed = outputs["resumed"]
     assert printed["output_type"] == "stream"

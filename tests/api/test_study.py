@@ -31,7 +31,7 @@ SMALL = {"support": (60, 40), "classes": ("a", "b")}
 
 
 def made(folder: Path, name: str = "mine", seal: bool = True, **more: Any) -> Path:
-    """The folder of a study, with its output files."""
+    """Write a study with its output files, and return its folder."""
     (folder / f"{name}.toml").write_text(TEXT)
     record = synthetic.study(folder / "runs", study_file.read(str(folder / f"{name}.toml")), ACCURACY, **(SMALL | more))
     if seal:
@@ -105,7 +105,7 @@ def test_warnings_claims_and_texts_are_those_of_the_report(folder: Path, study: 
 
 
 def test_examples_have_a_line_per_trial_and_example(study: Study):
-    """From which the accuracies of the table follow."""
+    """The accuracies of the table follow from the lines of the examples, one per trial and example."""
     examples = study.examples
     assert len(examples) == 3 * 100
     assert examples.groupby("row").accuracy.mean().tolist() == pytest.approx(study.table.test_accuracy.tolist())
@@ -150,7 +150,7 @@ def test_the_html_is_the_table_with_its_notes(study: Study):
     ],
 )
 def test_wrong_values_are_refused_in_one_line(study: Study, call: Any, message: str):
-    """With the values that are allowed."""
+    """A wrong value is refused in one line, with the values that are allowed."""
     with pytest.raises(AblateError) as refused:
         call(study)
     assert str(refused.value).startswith(message)

@@ -31,9 +31,9 @@ def main(weights: str, images: int, place: Path) -> None:
     worker.set_up()
     workspace = Workspace(place)
     pixels = np.random.default_rng(0).integers(256, size=(images, 32, 32, 3), dtype=np.uint8)
-    found = features.locate("vgg16", weights)
-    assert found  # a file
-    wanted = Features(backbone="vgg16", weights=found, image_size=32, images="random", backend="tensorflow")
+    source = features.locate("vgg16", weights)
+    assert source  # a file
+    wanted = Features(backbone="vgg16", weights=source, image_size=32, images="random", backend="tensorflow")
     path = workspace.images("random").pixels(32, "")
     path.parent.mkdir(parents=True)
     np.save(path, pixels)
@@ -45,12 +45,12 @@ def main(weights: str, images: int, place: Path) -> None:
         features.extract(workspace, wanted, lambda _: None)
 
     extract()
-    told = []
+    times_of_runs = []
     for _ in range(3):
         times = [timed(extract), timed(lambda: model.predict(x, verbose=0))]
         features._sha256_of.cache_clear()
-        told.append([*times, timed(lambda: features.load(workspace, wanted)[-1])])
-    print(json.dumps(told))
+        times_of_runs.append([*times, timed(lambda: features.load(workspace, wanted)[-1])])
+    print(json.dumps(times_of_runs))
 
 
 if __name__ == "__main__":

@@ -18,10 +18,10 @@ import optuna
 
 
 def base(weights: str) -> keras.Model:
-    found = keras.applications.VGG16(include_top=False, weights=None, input_shape=(32, 32, 3))
-    found.load_weights(weights)
-    found.trainable = False
-    return found
+    model = keras.applications.VGG16(include_top=False, weights=None, input_shape=(32, 32, 3))
+    model.load_weights(weights)
+    model.trainable = False
+    return model
 
 
 def read(path: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -48,7 +48,7 @@ def main(naive: bool = False) -> None:
         splits = {s: (vgg.predict(x, verbose=0), y) for s, (x, y) in splits.items()}
     mlflow.set_tracking_uri(f"sqlite:///{place}/mlflow.db")
     study = optuna.create_study(storage=f"sqlite:///{place}/optuna.db", direction="maximize")
-    said = []
+    results = []
     for row in json.loads(Path(rows).read_text()):
         study.enqueue_trial(row)
 
@@ -63,19 +63,19 @@ def main(naive: bool = False) -> None:
         model = build(row, splits["train"][0].shape[1:], [vgg] if naive else [])
         with mlflow.start_run():
             mlflow.log_params(row)
-            seen = model.fit(
+            history = model.fit(
                 *splits["train"], row["batch_size"], row["epochs"], validation_data=splits["val"], verbose=0
             )
-            for name, values in seen.history.items():
+            for name, values in history.history.items():
                 for epoch, value in enumerate(values):
                     mlflow.log_metric(name, value, epoch)
             test = model.evaluate(*splits["test"], verbose=0)[1]
             mlflow.log_metric("test_accuracy", test)
-        said.append(test)
-        return seen.history["val_accuracy"][-1]
+        results.append(test)
+        return history.history["val_accuracy"][-1]
 
     study.optimize(objective, n_trials=len(study.trials))
-    print(json.dumps(said))
+    print(json.dumps(results))
 
 
 if __name__ == "__main__":

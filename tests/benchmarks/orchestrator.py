@@ -1,4 +1,4 @@
-"""What the orchestrator costs beside the training: a study of N trials whose trainer does nothing.
+"""Costs of the orchestrator without the training: a study of N trials whose trainer does nothing.
 
     python tests/benchmarks/orchestrator.py [--trials 1000 10000] [--profile FILE]
 
@@ -94,7 +94,7 @@ class Watch:
 
     def say(self, text: str) -> None: ...
 
-    def step(self, what: str, done: int, total: int) -> None: ...
+    def step(self, name: str, done: int, total: int) -> None: ...
     def epoch(self, key: str, epoch: dict[str, float], epochs: int) -> None: ...
     def work(self, share: float, before: float = 0.0) -> None: ...
     def trials(self, done: int, failed: int, total: int) -> None: ...
@@ -108,14 +108,14 @@ def _predictions(labels: np.ndarray, rng: np.random.Generator) -> Predictions:
 
 
 def _train(training: HeadTraining, run: Run) -> Status:
-    """In place of the Keras experiment's: one epoch, without a network."""
+    """Replace the training of the Keras experiment: one epoch, without a network."""
     began = now()
     folder, rng = run.folder, np.random.default_rng(int(training.key, 16))
     labels = _labels(run.workspace, training)
-    found = {split: _predictions(y, rng) for split, y in labels.items()}
-    scores = {s: evaluation.scores(labels[s], p.classes, p.losses) for s, p in found.items()}
+    predictions = {split: _predictions(y, rng) for split, y in labels.items()}
+    scores = {s: evaluation.scores(labels[s], p.classes, p.losses) for s, p in predictions.items()}
     epoch = {"epoch": 1, **scores["train"], **{f"val_{k}": v for k, v in scores["val"].items()}, "time": time.time()}
-    files = {split: found[split].write(folder.predictions(split, 1)) for split in ("val", "test")}
+    files = {split: predictions[split].write(folder.predictions(split, 1)) for split in ("val", "test")}
     sealed = {split: scores[split] for split in ("train", "val")}
     times = {"started": epoch["time"], "finished": time.time()}
     result.write(folder, Result(Status.DONE, 1, sealed, [epoch], files, parameters=1000, **times))
@@ -133,7 +133,7 @@ def _labels(workspace: Workspace, training: HeadTraining, _known: dict[str, Any]
 
 
 def _replace_the_work() -> None:
-    """Everything that stands in for a part of the program is here."""
+    """Replace the parts of the program that train, and time its writes."""
     fsync = os.fsync
 
     def timed(file: int) -> None:
@@ -149,9 +149,9 @@ def _replace_the_work() -> None:
 
 def _write_study(place: Path, trials: int) -> Path:
     """A product of dropout and learning rate: each trial is a training of its own."""
-    many = next(k for k in range(int(trials**0.5), 0, -1) if trials % k == 0)
-    dropout = [round(0.9 * i / many, 6) for i in range(many)]
-    rates = [round(1e-4 * (1 + i), 6) for i in range(trials // many)]
+    n_dropouts = next(k for k in range(int(trials**0.5), 0, -1) if trials % k == 0)
+    dropout = [round(0.9 * i / n_dropouts, 6) for i in range(n_dropouts)]
+    rates = [round(1e-4 * (1 + i), 6) for i in range(trials // n_dropouts)]
     path = place / "many.toml"
     path.write_text(
         f'[fixed]\nweights = "random"\nepochs = 1\n[factorial]\ndropout = {dropout}\nlearning_rate = {rates}\n'
@@ -163,7 +163,7 @@ def _write_study(place: Path, trials: int) -> Path:
 
 
 def _run(place: Path, path: Path) -> tuple[Moment, Moment, Watch]:
-    """When it began and when it ended."""
+    """Return the moments at which the run began and ended, and its listener."""
     watch, began = Watch(), now()
     grid = study_file.read(str(path))
     run_study(

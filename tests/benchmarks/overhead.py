@@ -1,4 +1,4 @@
-"""Cost of a trial that does nothing: a command or a function, beside loops that people write by hand.
+"""Cost of a trial that does nothing: a command or a function, compared with loops that people write by hand.
 
     python tests/benchmarks/overhead.py [--trials 300]
 

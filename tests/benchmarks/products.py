@@ -25,7 +25,7 @@ up = [tf.cast(tf.random.normal((batch, b)), precision) for _, b in SHAPES]
 
 
 def below(kernel: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
-    """The gradient for the layer below, in the layout that is fastest: the trainer's own."""
+    """Return the gradient for the layer below, in the layout that is fastest: the trainer's own."""
     if precision == tf.float32:
         return tf.transpose(tf.matmul(kernel, gradient, transpose_b=True))
     return tf.matmul(gradient, kernel, transpose_b=True)
@@ -33,17 +33,17 @@ def below(kernel: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
 
 @tf.function
 def step() -> list:
-    found = []
+    products = []
     for i in range(len(SHAPES)):
-        found += [x[i] @ w[i], tf.matmul(x[i], up[i], transpose_a=True)]
+        products += [x[i] @ w[i], tf.matmul(x[i], up[i], transpose_a=True)]
         if i:  # nothing is handed back below the first layer
-            found.append(below(w[i], up[i]))
-    return [tf.reduce_sum(f[:1, :1]) for f in found]
+            products.append(below(w[i], up[i]))
+    return [tf.reduce_sum(f[:1, :1]) for f in products]
 
 
 @tf.function
 def forward() -> list:
-    return [tf.reduce_sum((some @ kernel)[:1, :1]) for some, kernel in zip(unseen, w, strict=True)]
+    return [tf.reduce_sum((inputs @ kernel)[:1, :1]) for inputs, kernel in zip(unseen, w, strict=True)]
 
 
 def median(run: Callable[[], object], times: int = 15) -> float:

@@ -23,7 +23,7 @@ def main(data: str, weights: str, seeds: int) -> None:
     splits, vgg = careful.read(data), careful.base(weights)
     features = {s: (vgg.predict(x, verbose=0), y) for s, (x, y) in splits.items()}
     x, y = features["train"]
-    told = []
+    accuracies = []
     for seed in range(seeds):
         ours = head.build(x.shape[1:], 6, CONDITION, seed)
         for _ in head.fit(ours, x, y, CONDITION, seed):
@@ -31,9 +31,9 @@ def main(data: str, weights: str, seeds: int) -> None:
         keras.utils.set_random_seed(seed)
         theirs = careful.build(ROW, x.shape[1:], [])
         theirs.fit(x, y, ROW["batch_size"], ROW["epochs"], verbose=0)
-        told.append([float(model.evaluate(*features["test"], verbose=0)[1]) for model in (ours, theirs)])
+        accuracies.append([float(model.evaluate(*features["test"], verbose=0)[1]) for model in (ours, theirs)])
         keras.utils.clear_session()
-    print(json.dumps(told))
+    print(json.dumps(accuracies))
 
 
 if __name__ == "__main__":

@@ -38,9 +38,9 @@ def _write_study(place: Path, rows: int) -> None:
     path = place / f"{NAME}.toml"
     path.write_text(f"[factorial]\ndropout = {dropout}\nlearning_rate = {rates}\n{epochs}")
     accuracy = {row: (0.99, 0.93 + 0.03 * (row % 17) / 17, 0.93 + 0.03 * (row % 13) / 13) for row in range(1, rows + 1)}
-    found = synthetic.study(place / "runs", study_file.read(str(path)), accuracy)
+    study = synthetic.study(place / "runs", study_file.read(str(path)), accuracy)
     workspace = Workspace(place / "runs")
-    chosen = selection.select(workspace, found, study_analysis.done(study_analysis.collect(workspace, found)))
+    chosen = selection.select(workspace, study, study_analysis.done(study_analysis.collect(workspace, study)))
     assert chosen
     selection.seal(workspace.study(NAME), chosen)
 
@@ -48,24 +48,24 @@ def _write_study(place: Path, rows: int) -> None:
 def _gather(place: Path) -> None:
     """Print the number of contrasts."""
     workspace = Workspace(place)
-    found = record.need(workspace, NAME)
-    sealed = selection.read(workspace, found)
-    said = study_analysis.gather(workspace, found, study_analysis.collect(workspace, found), sealed).analysis
-    print(len(said.contrasts))
+    study = record.need(workspace, NAME)
+    sealed = selection.read(workspace, study)
+    analysis = study_analysis.gather(workspace, study, study_analysis.collect(workspace, study), sealed).analysis
+    print(len(analysis.contrasts))
 
 
 def _timed(*command: str) -> tuple[float, float, str]:
-    """Seconds, MiB at most, and what it printed last."""
-    with tempfile.TemporaryFile("w+") as said:
+    """Return seconds, the most MiB, and the last word that was printed."""
+    with tempfile.TemporaryFile("w+") as output:
         began = time.perf_counter()
-        child = subprocess.Popen([sys.executable, *command], stdout=said, stderr=subprocess.STDOUT)
+        child = subprocess.Popen([sys.executable, *command], stdout=output, stderr=subprocess.STDOUT)
         _, status, used = os.wait4(child.pid, 0)
         spent = time.perf_counter() - began
         child.returncode = os.waitstatus_to_exitcode(status)
-        said.seek(0)
-        assert child.returncode == 0, said.read()
+        output.seek(0)
+        assert child.returncode == 0, output.read()
         kib = used.ru_maxrss / 1024 if sys.platform == "darwin" else used.ru_maxrss  # bytes there
-        return spent, kib / 1024, said.read().split()[-1]
+        return spent, kib / 1024, output.read().split()[-1]
 
 
 def _measure(rows: int) -> list[str]:

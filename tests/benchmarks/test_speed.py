@@ -1,4 +1,4 @@
-"""How fast it is beside what a user writes by hand, and beside the machine's own matrix products; ratios in one run.
+"""How fast it is compared with a script by hand, and with the machine's own matrix products; ratios in one run.
 
     pytest tests/benchmarks -m benchmark -n 0 -s                         a scaled pass, half an hour on two cores
     ABLATE_BENCHMARK=full pytest tests/benchmarks -m benchmark -n 0 -s   the paper's epochs, 2,000 + 500 + 500 faces
@@ -85,7 +85,7 @@ def small(pixels: np.ndarray) -> np.ndarray:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     if not SHARED.is_dir():
         pytest.skip(f"no real faces: {SHARED} is missing")
-    found = tmp_path_factory.mktemp("speed")
+    folder = tmp_path_factory.mktemp("speed")
     pixels, labels = faces("train")
     rows = np.random.default_rng(0).permutation(len(pixels))[: sum(COUNTS.values())]
     resized = small(pixels[rows])
@@ -94,16 +94,16 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for split, n in COUNTS.items():
         content |= {f"x_{split}": resized[start : start + n], f"y_{split}": labels[rows[start : start + n]]}
         start += n
-    np.savez(found / "faces.npz", **content)
-    yield found
+    np.savez(folder / "faces.npz", **content)
+    yield folder
     print(_table())
-    told = {"machine": machine(), "full": FULL, "images": COUNTS, "cases": FOUND}
+    measured = {"machine": machine(), "full": FULL, "images": COUNTS, "cases": FOUND}
     if not TINY:
-        (HERE / "speed.json").write_text(json.dumps(told, indent=1))
+        (HERE / "speed.json").write_text(json.dumps(measured, indent=1))
 
 
 def note(case: str, ours: Sequence[float], *, ratio: float | None = None, **others: Sequence[float]) -> None:
-    """`ratio`: of what stands beside to ours, unless it is given."""
+    """`ratio`: of the compared times to ours, unless it is given."""
     medians = [statistics.median(times) for times in others.values()]
     if ratio is None and medians:
         ratio = medians[0] / statistics.median(ours)
@@ -122,7 +122,7 @@ def _cell(column: str, value: Any) -> str:
 
 def _table() -> str:
     columns = ("case", "ours", "careful", "naive", "limit", "ratio")
-    lines = [columns, ("---",) * len(columns), *([_cell(c, each.get(c)) for c in columns] for each in FOUND)]
+    lines = [columns, ("---",) * len(columns), *([_cell(c, case.get(c)) for c in columns] for case in FOUND)]
     return f"\n{machine()}\n\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
@@ -175,8 +175,8 @@ def peer(place: Path, script: str, name: str, seed: int = 0) -> tuple[float, lis
     folder = place / f"{script}-{name}-{seed}"
     folder.mkdir()
     command = (sys.executable, HERE / f"{script}.py", "faces.npz", f"{name}.json", WEIGHTS, folder, seed)
-    seconds, said = timed(*command, cwd=place)
-    return seconds, json.loads(said.splitlines()[-1])
+    seconds, output = timed(*command, cwd=place)
+    return seconds, json.loads(output.splitlines()[-1])
 
 
 def paper_rows(shorter: int = SHORTER) -> list[dict[str, Any]]:
@@ -184,17 +184,17 @@ def paper_rows(shorter: int = SHORTER) -> list[dict[str, Any]]:
     return [{f: getattr(row, f) for f in FACTORS} | {"epochs": row.epochs // shorter} for row in rows]
 
 
-def compared(mine: ArrayLike, theirs: ArrayLike) -> str:
+def compared(ours: ArrayLike, theirs: ArrayLike) -> str:
     """Row by row, seed by seed: the mean difference in points, with its 95 % interval over the seeds' means."""
-    apart = 100 * (np.array(mine) - np.array(theirs)).mean(axis=1)
+    apart = 100 * (np.array(ours) - np.array(theirs)).mean(axis=1)
     if len(apart) < 2:
         return f"{apart.mean():+.1f} points"
-    found = intervals.mean(apart)
-    return f"{found.value:+.1f} ± {found.high - found.value:.1f} points"
+    difference = intervals.mean(apart)
+    return f"{difference.value:+.1f} ± {difference.high - difference.value:.1f} points"
 
 
 def able(precision: str, case: str) -> bool:
-    """Whether this machine computes in it; if not, the table says why."""
+    """Return whether this machine computes in a precision; if not, the table gives the reason."""
     why = devices.lacking(precision, slots.parse("auto"))
     if why:
         FOUND.append({"case": f"{case}, {precision}", "ours": why, "ratio": None})
@@ -206,26 +206,26 @@ def test_the_papers_grid(place: Path):
     precisions = [p for p in PRECISIONS if able(p, "paper's grid")]
     for precision in precisions:
         study(place, f"paper-{precision}", paper_rows()[:ROWS], precision=precision)
-    mine: dict[str, list[tuple[float, list[float]]]] = {p: [] for p in precisions}
+    times: dict[str, list[tuple[float, list[float]]]] = {p: [] for p in precisions}
     theirs = []
     for seed in SEEDS:
         theirs.append(peer(place, "careful", "paper-float32", seed))
         for precision in precisions:
-            mine[precision].append(ours(place, f"paper-{precision}", seed))
-    for precision, found in mine.items():
-        accuracy = [a for _, a in found]
+            times[precision].append(ours(place, f"paper-{precision}", seed))
+    for precision, runs in times.items():
+        accuracy = [a for _, a in runs]
         apart = compared(accuracy, [a for _, a in theirs])
         if precision != "float32":
-            apart += f", {compared(accuracy, [a for _, a in mine['float32']])} beside our own float32"
-        note(f"paper's grid, {precision}; accuracy {apart}", [s for s, _ in found], careful=[s for s, _ in theirs])
+            apart += f", {compared(accuracy, [a for _, a in times['float32']])} beside our own float32"
+        note(f"paper's grid, {precision}; accuracy {apart}", [s for s, _ in runs], careful=[s for s, _ in theirs])
 
 
 def test_the_naive_script(place: Path):
     """Two of the rows, in their own ten epochs."""
     rows = paper_rows(SHORTER if TINY else 1)
     study(place, "short", [rows[0], rows[6]])
-    mine, theirs = (ours(place, "short")[0], peer(place, "naive", "short")[0])
-    note("two of its rows, 10 epochs", [mine], naive=[theirs])
+    seconds, theirs = (ours(place, "short")[0], peer(place, "naive", "short")[0])
+    note("two of its rows, 10 epochs", [seconds], naive=[theirs])
 
 
 def test_the_trainer_is_as_accurate(place: Path):
@@ -233,8 +233,8 @@ def test_the_trainer_is_as_accurate(place: Path):
     pixels, labels = faces("test")
     with np.load(place / "faces.npz") as file:
         np.savez(place / "seeds.npz", **dict(file) | {"x_test": small(pixels), "y_test": labels})
-    _, said = timed(sys.executable, HERE / "seeds.py", "seeds.npz", WEIGHTS, SEVERAL, cwd=place)
-    ours, theirs = np.array(json.loads(said.splitlines()[-1])).T
+    _, output = timed(sys.executable, HERE / "seeds.py", "seeds.npz", WEIGHTS, SEVERAL, cwd=place)
+    ours, theirs = np.array(json.loads(output.splitlines()[-1])).T
     note(f"{SEVERAL} seeds of a row of 1024 units; accuracy {compared(ours[:, None], theirs[:, None])}", [])
 
 
@@ -250,18 +250,18 @@ def factorial_parts() -> Iterator[Any]:
 def test_a_factorial_grid_with_epochs(place: Path, units: int, batch: int, rates: tuple[float, ...]):
     """Rows of one batch size and number of units; each learning rate's four, of 10 to 100 epochs, are one training."""
     levels = itertools.product((units,), (batch,), (10, 25, 50, 100)[:ROWS], rates)
-    rows = [dict(zip(FACTORS, some, strict=True)) for some in levels]
+    rows = [dict(zip(FACTORS, levels_of_row, strict=True)) for levels_of_row in levels]
     name = "-".join(map(str, ("factorial", units, batch, *rates)))
     study(place, name, [row | {"epochs": row["epochs"] // SHORTER} for row in rows])
-    mine, accuracy = ours(place, name)
+    seconds, accuracy = ours(place, name)
     theirs, other = peer(place, "careful", name)
     case = f"{len(rows)} rows with epochs, {units} units, batch {batch}, rate {' and '.join(map(str, rates))}"
-    note(f"{case}; accuracy {compared([accuracy], [other])}", [mine], careful=[theirs])
+    note(f"{case}; accuracy {compared([accuracy], [other])}", [seconds], careful=[theirs])
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_the_machines_products(place: Path, precision: str):
-    """Ten epochs of 8192 units beside their matrix products alone, which are measured before and after."""
+    """Ten epochs of 8192 units, compared with their matrix products alone, which are measured before and after."""
     case = "products' share of 8192 units"
     if not able(precision, case):
         pytest.skip(f"no {precision} here")
@@ -276,9 +276,9 @@ def test_the_machines_products(place: Path, precision: str):
     limits = [before, before if TINY else limit()]
     (result,) = (place / f"ours-large-{precision}-0").glob("trained/*/result-10.json")
     ends = [epoch["time"] for epoch in json.loads(result.read_text())["history"]]
-    mine = [10 * (b - a) for a, b in itertools.pairwise(ends)]
-    share = statistics.median(limits) / statistics.median(mine)
-    note(f"{case}, {precision}", mine, limit=limits, ratio=share)
+    seconds = [10 * (b - a) for a, b in itertools.pairwise(ends)]
+    share = statistics.median(limits) / statistics.median(seconds)
+    note(f"{case}, {precision}", seconds, limit=limits, ratio=share)
 
 
 def test_images_are_read(place: Path):
@@ -290,24 +290,24 @@ def test_images_are_read(place: Path):
         Image.fromarray(image).save(folder / f"{i:05}.png")
     given = images.unlabelled(str(folder), SIX)
     images.decode(given, [32])  # the files are in memory now
-    mine, theirs = [], []
+    seconds, theirs = [], []
     for _ in range(3):
         began = time.perf_counter()
         images.decode(given, [32])
-        mine.append(time.perf_counter() - began)
+        seconds.append(time.perf_counter() - began)
         began = time.perf_counter()
         for path in given.sources:
             np.asarray(Image.open(path).convert("RGB").resize((32, 32), Image.Resampling.BILINEAR))
         theirs.append(time.perf_counter() - began)
-    many, median = len(given), statistics.median(mine)
-    note(f"{many:,} PNG files read, {many / median:,.0f} a second; beside a plain loop", mine, naive=theirs)
+    n_images, median = len(given), statistics.median(seconds)
+    note(f"{n_images:,} PNG files read, {n_images / median:,.0f} a second; beside a plain loop", seconds, naive=theirs)
 
 
 def test_features_are_computed(place: Path):
-    """Read, put through VGG16 and stored, weights loaded anew, beside Keras' `predict` on arrays that lie ready."""
-    _, said = timed(sys.executable, HERE / "backbone.py", WEIGHTS, 24 if TINY else 3000, "backbone", cwd=place)
-    mine, predict, load = zip(*json.loads(said.splitlines()[-1]), strict=True)
-    note("features of 3,000 images computed and stored; beside predict", mine, naive=predict)
+    """Read, put through VGG16 and stored, weights loaded anew, compared with Keras' `predict` on arrays in memory."""
+    _, output = timed(sys.executable, HERE / "backbone.py", WEIGHTS, 24 if TINY else 3000, "backbone", cwd=place)
+    seconds, predict, load = zip(*json.loads(output.splitlines()[-1]), strict=True)
+    note("features of 3,000 images computed and stored; beside predict", seconds, naive=predict)
     note("the same, found again: checked and mapped", load)
 
 

@@ -92,7 +92,7 @@ def test_a_float_keeps_its_value_in_its_own_precision(kind: Any, value: float):
     ],
 )  # fmt: skip
 def test_values_of_any_kind(options: dict[str, Any], expected: list[str]):
-    """They become the texts that a user would type."""
+    """Values of any kind become the texts that a user would type."""
     assert arguments(options) == expected
 
 
@@ -114,7 +114,7 @@ def test_values_of_any_kind(options: dict[str, Any], expected: list[str]):
     ],
 )  # fmt: skip
 def test_other_values_are_refused_by_the_name_of_the_option(options: dict[str, Any], name: str):
-    """With what it takes, in one line."""
+    """Another value is refused with those that the option takes, in one line."""
     with pytest.raises(AblateError) as refused:
         arguments(options)
     assert str(refused.value).startswith(f"{name}: ")
@@ -126,13 +126,13 @@ def test_other_values_are_refused_by_the_name_of_the_option(options: dict[str, A
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.binary(), st.complex_numbers()),
     lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner), st.sets(st.integers()))))  # fmt: skip
 def test_whatever_is_given_there_is_no_other_error(name: str, value: Any):
-    """All that Python's own types can hold becomes texts, or an AblateError."""
+    """Any value of Python's own types becomes texts, or an AblateError."""
     try:
-        said = arguments({name: value})
+        words = arguments({name: value})
     except AblateError as error:
-        said = [str(error)]
-    assert all(isinstance(part, str) for part in said)
-    assert said[:1] in ([], [f"--{name.replace('_', '-')}"]) or said[0].startswith(f"{name}: ")
+        words = [str(error)]
+    assert all(isinstance(part, str) for part in words)
+    assert words[:1] in ([], [f"--{name.replace('_', '-')}"]) or words[0].startswith(f"{name}: ")
 
 
 def test_an_unknown_option_is_named():
@@ -149,12 +149,12 @@ def test_what_no_argument_can_hold_is_refused(grid: Any, data: str):
 
 
 def test_as_many_seeds_as_a_study_may_have():
-    """They reach the command."""
+    """The largest number of seeds reaches the command."""
     assert seed_list(arguments({"seeds": range(MAX_ROWS)})[1]) == list(range(MAX_ROWS))
 
 
 def test_a_script_with_values_of_numpy(tmp_path: Path, study_file: Path, npz: Path):
-    """Through the real command: rows and levels are those of Python's own values."""
+    """The rows and levels of NumPy's values are those of Python's own values, by the real command."""
     changes = {"learning_rate": np.float32(0.01), "fc_units": np.array([8, 4]), "fc_layers": np.int64(2)}
     study = study_file.read_text().replace("fc_units = 16\n", "").replace("epochs = [1, 3]", "epochs = [1]")
     study_file.write_text(study)

@@ -26,12 +26,12 @@ KEYS = 'resume = "{checkpoint}"\ncheckpoint = "{folder}/state.json"\ngrace = "2s
 RESUMED = STUDY.replace("[experiment.factors]", f"{KEYS}[experiment.factors]").replace("[2, 3]", "[2]")
 # promise: part of the script, what takes its place, state, sentence
 BROKEN = {
-    "nothing": ("", "", "ok  ", "resume: after a stop it goes on to the same numbers"),
+    "nothing": ("", "", "ok  ", "resume: after a stop it resumes with the same numbers"),
     "same seed": ("step + 1, total", "step + 1, time.time_ns() + total", "BAD ", "same seed: the same seed gives"),
     "other seed": ("int(sys.argv[3])", "0 * int(sys.argv[3])", "BAD ", "other seed: another seed gives the same"),
     "width": ("int(sys.argv[2])", "3 + 0 * int(sys.argv[2])", "note", "width: row 2 gives the same numbers"),
     "stop": ("sys.exit(75)", "time.sleep(60)", "BAD ", "it was killed: end on SIGTERM"),
-    "resume": ("json.dump([step, total]", "json.dump([step, 0]", "BAD ", "resume: after a stop it goes on to other"),
+    "resume": ("json.dump([step, total]", "json.dump([step, 0]", "BAD ", "resume: after a stop it resumes with other"),
     "runs": ("asked = []", "sys.exit('no')", "BAD ", "runs: the reference does not end well: exit code 1: no"),
 }  # fmt: skip
 

@@ -12,14 +12,14 @@ from ablation.workflows import check_promises
 SLOW = "        import time; time.sleep(0.6)\n        run.report("
 # promise: part of the function, what takes its place, state, sentence
 BROKEN = {
-    "nothing": ("", "", "ok  ", "resume: after a stop it goes on to the same numbers"),
+    "nothing": ("", "", "ok  ", "resume: after a stop it resumes with the same numbers"),
     "same seed": ("random.random()", "random.SystemRandom().random()", "BAD ", "same seed: the same seed gives other"),
     "other seed": ("random.random()", "epoch", "BAD ", "other seed: another seed gives the same"),
     "width": ("width * rate", "rate", "note", "width: row 3 gives the same numbers"),
     "a schedule": ("rate = 0.5", "rate = 0.5 / epochs", "BAD ", "something depends on the total"),
     "an evaluation that draws": ("noise = 0.0", "noise = random.random(); state['total'] += noise", "BAD ",
                                  "changes that at 3: the evaluation draws"),
-    "resume": ("json.dumps(state)", "json.dumps({'total': 0.0})", "BAD ", "resume: after a stop it goes on to other"),
+    "resume": ("json.dumps(state)", "json.dumps({'total': 0.0})", "BAD ", "resume: after a stop it resumes with other"),
     "stop": ("run.report(", "while run.stopping: pass\n        run.report(", "BAD ", "it was killed: end on SIGTERM"),
     "runs": ("rate = 0.5", "raise ValueError('no')", "BAD ", "runs: the reference does not end well: ValueError: no"),
 }  # fmt: skip
@@ -76,7 +76,7 @@ def test_a_table_of_shared_trainings_is_unchecked_until_a_check(place: Path) -> 
 
 
 def test_a_table_of_resumed_trainings_is_unchecked_until_a_check(place: Path) -> None:
-    """Of a study without sharing, too."""
+    """A table of resumed trainings is unchecked until a check in a study without sharing, too."""
     source = LOOP.replace(
         "        run.report(",
         "        import os, time; died = pathlib.Path(__file__).with_name('died')\n"

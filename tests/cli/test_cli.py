@@ -28,7 +28,7 @@ GOOD = '[fixed]\nfc_units = 8\nepochs = 1\nweights = "random"\n[[rows]]\ndropout
 
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
-    """Exit code and what stood on stderr, in this process."""
+    """Return the exit code and stderr of a command in this process."""
     code = cli.run([*map(str, arguments)])
     return code, capsys.readouterr().err
 
@@ -43,7 +43,7 @@ def folders(root: Path, classes: dict[str, int]) -> Path:
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Each test in a folder of its own, so that what it writes is seen."""
+    """Run each test in a folder of its own, so that its files can be compared."""
     place = tmp_path / "here"
     place.mkdir()
     monkeypatch.chdir(place)
@@ -59,7 +59,7 @@ def drawn() -> Iterator[None]:
 
 
 def refused(capsys: pytest.CaptureFixture[str], here: Path, *arguments: object) -> str:
-    """The one line of an error; nothing was written."""
+    """Return the one line of an error; no file was written."""
     before = sorted(p for p in here.rglob("*"))
     code, error = call(capsys, "run", *arguments)
     assert code == 2, error
@@ -108,7 +108,7 @@ def test_wrong_data(capsys: pytest.CaptureFixture[str], here: Path, tmp_path: Pa
 
 
 def test_a_corrupt_image(capsys: pytest.CaptureFixture[str], here: Path, tmp_path: Path):
-    """It is named and counted and nothing is trained; --skip-bad leaves it out, and the table says so."""
+    """A corrupt image is named and stops the run; --skip-bad leaves it out, and the table says so."""
     Path("good.toml").write_text(GOOD)
     faces = folders(tmp_path / "faces", {"a": 20, "b": 20})
     (faces / "a" / "broken.png").write_bytes(b"no image")
@@ -119,7 +119,7 @@ def test_a_corrupt_image(capsys: pytest.CaptureFixture[str], here: Path, tmp_pat
 
 
 def test_imagenet_weights_that_cannot_be_had(capsys: pytest.CaptureFixture[str], here: Path, tmp_path: Path, npz: Path):
-    """Real data stop with the ways out; demo data go on with random weights and say so everywhere."""
+    """Real data stop with the ways out; demo data continue with random weights, which every table states."""
     Path("good.toml").write_text(GOOD.replace("random", "imagenet"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KERAS_HOME", str(tmp_path / "keras"))
@@ -179,7 +179,8 @@ def test_a_backend_that_is_missing(capsys: pytest.CaptureFixture[str], here: Pat
 
 
 def test_a_folder_called_demo_something_is_no_demo():
-    """Only `demo` and `demo:...` are drawn; data of that name are real data, which are never replaced."""
+    """The names `demo` and `demo:...` alone are drawn; data of similar names are real data, which are never
+    replaced."""
     assert [is_demo(d) for d in ("demo", "demo:production", "demo-faces", "demo/", "demos")] == [
         True,
         True,
@@ -237,7 +238,7 @@ def test_a_bug_is_exit_3_with_a_log(capsys: pytest.CaptureFixture[str], monkeypa
 def test_an_interrupt_is_exit_130_and_says_how_to_go_on(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    """The command that goes on is printed."""
+    """The command that resumes is printed."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -265,7 +266,7 @@ def test_data_says_what_is_there(capsys: pytest.CaptureFixture[str], npz: Path):
 
 
 def test_data_looks_at_broken_sets(capsys: pytest.CaptureFixture[str], tmp_path: Path):
-    """What cannot be decoded is counted, whether that is one image or all, and is on no sheet."""
+    """Images that cannot be decoded are counted, whether one or all, and are on no sheet."""
     place = tmp_path / "faces"
     for name in ("a", "b"):
         (place / name).mkdir(parents=True)
@@ -293,9 +294,9 @@ def test_names_that_are_no_text_are_refused(capsys: pytest.CaptureFixture[str], 
 def test_doctor_says_what_is_there(capsys: pytest.CaptureFixture[str]):
     """Packages, extras, backend, GPUs, weights, workspace; exit 0 where nothing is missing."""
     assert cli.run(["doctor", "--json"]) == 0
-    found = {c["what"]: c["found"] for c in json.loads(capsys.readouterr().out)}
-    assert {"Python", "Keras backend", "GPUs", "ImageNet weights of vgg16", "workspace", "file system"} <= set(found)
-    assert "keras 3" in found["extra keras"]
+    states = {c["what"]: c["found"] for c in json.loads(capsys.readouterr().out)}
+    assert {"Python", "Keras backend", "GPUs", "ImageNet weights of vgg16", "workspace", "file system"} <= set(states)
+    assert "keras 3" in states["extra keras"]
 
 
 @pytest.mark.parametrize("command", ["status", "table"])
@@ -332,10 +333,10 @@ def test_from_python(npz: Path):
 
 def test_options_from_python():
     """Lists are lists: one seed is that seed, and what may be given several times is."""
-    found = as_options(
+    options = as_options(
         {"seeds": [7], "classes": ("a", "b"), "strict": ["SINGLE_SEED", "BOUNDARY"], "retry": "diverged"}
     )
-    assert found == ["--seeds", "7,", "--classes", "a,b", "--strict", "SINGLE_SEED", "--strict", "BOUNDARY",
+    assert options == ["--seeds", "7,", "--classes", "a,b", "--strict", "SINGLE_SEED", "--strict", "BOUNDARY",
                      "--retry", "diverged"]  # fmt: skip
     assert as_options({"seeds": 5, "inline": True, "skip_bad": False, "limit": None, "strict": None}) == [
         "--seeds",
@@ -354,13 +355,13 @@ def test_options_from_python():
     ],
 )  # fmt: skip
 def test_files_that_cannot_be_written(capsys: pytest.CaptureFixture[str], here: Path, arguments: list[str], says: str):
-    """That is said before any work, not after it."""
+    """A file that cannot be written is reported before any work, not after it."""
     code, error = call(capsys, *arguments)
     assert (code, error.startswith(f"error: {says}")) == (2, True), error
 
 
 def test_doctor_finds_the_weights_that_keras_keeps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """Under the names that Keras gives its downloads."""
+    """The command `doctor` looks for weights under the names that Keras gives its downloads."""
     (tmp_path / "models").mkdir()
 
     def get_file(name: str, *_: object, **__: object) -> None:
@@ -372,8 +373,8 @@ def test_doctor_finds_the_weights_that_keras_keeps(monkeypatch: pytest.MonkeyPat
         with pytest.raises(LookupError):
             input_layers.backbone(backbone, "imagenet", 32)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    found = [check for check in doctor.examine(tmp_path) if check.what.startswith("ImageNet weights")]
-    assert [check.state for check in found] == ["good"] * len(BACKBONES)
+    checks = [check for check in doctor.examine(tmp_path) if check.what.startswith("ImageNet weights")]
+    assert [check.state for check in checks] == ["good"] * len(BACKBONES)
 
 
 def test_module_and_command_are_one():

@@ -96,7 +96,8 @@ def test_two_rows_are_compared_from_files_alone(capsys: pytest.CaptureFixture[st
 
 
 def test_only_rows_that_were_tested_as_equivalent_are_marked_as_equal(tmp_path: Path):
-    """= stands for the test with the study's margin alone; rows without a significant difference have another mark."""
+    """The mark = means the test with the study's margin alone; rows without a significant difference have another
+    mark."""
     (tmp_path / "s.toml").write_text(
         TEXT.replace("equivalence_margin = 0.02", "reference = 1\nequivalence_margin = 0.25")
     )
@@ -118,37 +119,37 @@ def test_the_numbers_are_those_of_the_tables(capsys: pytest.CaptureFixture[str],
     with open(place / "runs" / "mine" / "comparisons.csv", newline="") as file:
         (stated,) = csv.DictReader(file)
     code, out, _ = call(capsys, "small", "long", "--json")
-    found = json.loads(out)
-    (pair,) = found["pairs"]
-    assert (code, found["corrected"], found["study"]) == (0, False, "mine")
+    comparison = json.loads(out)
+    (pair,) = comparison["pairs"]
+    assert (code, comparison["corrected"], comparison["study"]) == (0, False, "mine")
     assert {name: "" if value is None else str(value) for name, value in pair.items()} == {
         name: value for name, value in stated.items() if name not in ("study", "family", "p_holm")
     }
-    assert "not corrected; chosen after the table was seen" in found["notes"][0]
+    assert "not corrected; chosen after the table was seen" in comparison["notes"][0]
 
 
 def test_of_more_rows_all_pairs(capsys: pytest.CaptureFixture[str]):
-    """In the order in which they are named."""
+    """All pairs of more rows are compared, in the order in which the rows are named."""
     _, out, _ = call(capsys, 4, "small", 2, "--json")
     assert [(p["from_row"], p["to_row"]) for p in json.loads(out)["pairs"]] == [(4, 1), (4, 2), (1, 2)]
 
 
 def test_seeds_are_compared_by_the_t_test(capsys: pytest.CaptureFixture[str], tmp_path: Path):
-    """Over the seeds that both rows have; a row that lacks some is named."""
+    """Rows are compared over the seeds that both have; a row with missing seeds is named."""
     workspace = made(tmp_path, "many", seeds=[0, 1, 2, 3], jitter=0.02)
     record = records.need(workspace, "many")
     lost = next(t for t in record.grid.trials() if (t.row, t.seed) == (1, 2))
     workspace.training(record.training_key(lost)).result(lost.step).unlink()
     code, out, _ = call(capsys, 1, 3, "--name", "many", "--workspace", tmp_path / "runs", "--json")
-    found = json.loads(out)
+    comparison = json.loads(out)
     sealed = selection.read(workspace, record)
     study = study_analysis.gather(workspace, record, study_analysis.collect(workspace, record), sealed)
     one, other = ((study.test[row].predicted == study.test[row].labels).mean(axis=1) for row in (1, 3))
-    (pair,) = found["pairs"]
+    (pair,) = comparison["pairs"]
     assert (code, len(one)) == (0, 3)
     assert pair["p"] == pytest.approx(stats.ttest_rel(other[[0, 1, 3]], one).pvalue)
     assert (pair["ci_over"], pair["only_first_right"]) == ("seeds", None)
-    assert "Differences are over the seeds that both rows have; row 1 lacks some seeds." in found["notes"]
+    assert "Differences are over the seeds that both rows have; row 1 has fewer seeds." in comparison["notes"]
 
 
 @pytest.mark.parametrize(
@@ -211,16 +212,16 @@ def test_rows_on_other_test_examples_are_not_paired(
     assert code == 2
     assert error == "error: study 'mine': rows 3 and 4 have different test images, so their results cannot be paired\n"
     code, out, _ = call(capsys, 2, 3, 4, "--json")
-    found = json.loads(out)
-    assert [(p["from_row"], p["to_row"]) for p in found["pairs"]] == [(2, 3)]
-    assert [(p["from_row"], p["to_row"], p["reason"]) for p in found["not_compared"]] == [
+    comparison = json.loads(out)
+    assert [(p["from_row"], p["to_row"]) for p in comparison["pairs"]] == [(2, 3)]
+    assert [(p["from_row"], p["to_row"], p["reason"]) for p in comparison["not_compared"]] == [
         (2, 4, "other test examples"), (3, 4, "other test examples")
     ]  # fmt: skip
-    assert "Not paired, as the test images differ, and in no test: 2 → 4 and 3 → 4." in found["notes"]
+    assert "Not paired, as the test images differ, and in no test: 2 → 4 and 3 → 4." in comparison["notes"]
 
 
 def test_help_has_an_example(capsys: pytest.CaptureFixture[str]):
-    """And says that nothing is corrected."""
+    """The help has an example, and says that p values are not corrected."""
     code, out, _ = call(capsys, "--help")
     assert code == 0
     assert "ablate compare 3 7\n" in out

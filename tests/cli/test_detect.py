@@ -61,7 +61,7 @@ def predicted(folder: Path, record: Record, row: int, seed: int) -> dict[str, np
      ("1.2.3pp", "above 0"), ("", "percentage points of accuracy"), ("a lot", "percentage points of accuracy")],
 )  # fmt: skip
 def test_a_share_takes_percentage_points(tmp_path: Path, text: str, allowed: str, capsys: pytest.CaptureFixture[str]):
-    """Anything else is one line that says what is allowed, before the data are read."""
+    """A value that is no number of percentage points is one line with the allowed ones, before the data are read."""
     grid(tmp_path)
     code = cli.run(["plan", "--grid", str(tmp_path / "g.toml"), "--data", "nowhere", "--detect", text])
     error = capsys.readouterr().err.splitlines()[-1]
@@ -72,7 +72,7 @@ def test_a_share_takes_percentage_points(tmp_path: Path, text: str, allowed: str
 
 @pytest.mark.unit
 def test_other_measures_take_a_number_in_their_unit():
-    """And no percentage points."""
+    """Other measures take a number in their unit, and no percentage points."""
     assert detect.parsed("0.2", regression.rmse("m")) == 0.2
     assert detect.parsed("1e-2", regression.rmse("m")) == 0.01
     for text in ("0.5pp", "0", "inf", "-0.1"):
@@ -116,7 +116,7 @@ def seeds_by_statsmodels(difference: float, deviation: float, alpha: float = 0.0
 
 @pytest.mark.unit
 def test_seeds_come_from_paired_differences(tmp_path: Path):
-    """Their pooled standard deviation over common seeds, of the validation accuracies."""
+    """The pooled standard deviation is that of paired validation accuracies over common seeds."""
     study = grid(tmp_path, seeds=(0, 1, 2, 3))
     record = synthetic.study(tmp_path, study, ACCURACY, support=SUPPORT, classes=("a", "b"), jitter=0.03)
     one_seed = record.model_copy(update={"grid": study.model_copy(update={"seeds": (0,)})})
@@ -155,7 +155,7 @@ def test_without_pairs_replicates_of_the_reference_say_it(tmp_path: Path):
 
 @pytest.mark.unit
 def test_nothing_to_learn_from_is_one_line(tmp_path: Path):
-    """It says what to run first."""
+    """The line for a study without results says what to run first."""
     record = synthetic.study(tmp_path, grid(tmp_path), {}, support=SUPPORT, classes=("a", "b"))
     sizes = detect.sizes(Workspace(tmp_path), record, 0.01)
     assert detect_text.draw(sizes) == (

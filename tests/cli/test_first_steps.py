@@ -75,7 +75,7 @@ def test_a_missing_file_of_results(place: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_an_expression_without_a_match(place: Path, capsys: pytest.CaptureFixture[str]):
-    """It is named, with the log of the output."""
+    """An expression without a match is named, with the log of the output."""
     for stdout, message in (
         (r"'acc=(\S+)'", r"no line of the output matches 'acc=(\S+)' (log: "),
         (r"'accuracy: (\S+)'", r"'accuracy: (\S+)' matches 'none', which is no number (log: "),
@@ -107,7 +107,7 @@ def test_a_command_without_a_study(place: Path, command: str, capsys: pytest.Cap
 
 
 def test_the_folder_of_a_failed_trial_is_named(place: Path, capsys: pytest.CaptureFixture[str]):
-    """Its files stay, in a temporary folder."""
+    """The files of a failed trial stay, in a temporary folder that is named."""
     (place / "train.py").write_text("raise SystemExit(3)")
     assert cli.run(["try", "mine.toml"]) == 1
     folder = Path(capsys.readouterr().err.partition("kept: ")[2].strip())

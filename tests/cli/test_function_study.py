@@ -32,7 +32,7 @@ score = {{ best = "high" }}
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder."""
+    """Change into the working folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path
@@ -140,14 +140,14 @@ def test_shared_levels_need_a_handle(capsys: pytest.CaptureFixture[str]) -> None
 
 @pytest.mark.parametrize("function", ["notebook.ipynb:train", "__main__:train"])
 def test_a_cell_of_a_notebook_is_refused(function: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """With the way to write it to a file."""
+    """A cell of a notebook is refused with the way to write it to a file."""
     write(OK)
     Path("mine.toml").write_text(Path("mine.toml").read_text().replace("mine.py:train", function))
     assert "%%writefile train.py" in error(capsys)
 
 
 def test_a_new_study_of_a_function_runs() -> None:
-    """It lists each factor with its default and range, and varies the first ones."""
+    """A new study lists each factor with its default and range, and varies the first ones."""
     source = """
     from typing import Literal
     def train(*, width: int = 4, norm: Literal["batch", "group"] = "batch", hook=print, seed: int = 0):
@@ -167,7 +167,7 @@ def test_a_new_study_of_a_function_runs() -> None:
 
 
 def test_a_dataclass_has_factors_of_its_own() -> None:
-    """Their names have a dot, which a study file quotes."""
+    """The factors of a dataclass have names with a dot, which a study file quotes."""
     source = """
     import dataclasses
     @dataclasses.dataclass
@@ -186,7 +186,7 @@ def test_a_dataclass_has_factors_of_its_own() -> None:
 
 
 def test_any_keyword_of_the_study_reaches_a_function_that_takes_all() -> None:
-    """Its factors have no types, and are those that the study states."""
+    """The factors of a function that takes all keywords have no types, and are those that the study states."""
     write("def train(**levels):\n    return {'val_score': levels['a'], 'test_score': len(levels)}\n", "a = 2\nb = 'x'")
     assert cli.run(RUN) == 0
     (row,) = rows(Path("runs/mine"))
@@ -220,7 +220,7 @@ def test_a_second_run_trains_nothing_and_does_not_load_the_function() -> None:
 
 
 def test_changed_code_stops_the_run(capsys: pytest.CaptureFixture[str]) -> None:
-    """Of a module that the function imports late, too: the difference is shown, and nothing is trained."""
+    """A change of a module that the function imports late stops the run too: the difference is shown."""
     Path("late.py").write_text("SCALE = 1\n")
     write(
         "def train(width: int = 1):\n    import late\n    return {'val_score': width * late.SCALE, 'test_score': 1}\n"
@@ -256,7 +256,7 @@ def test_an_interpreter_of_its_own_needs_nothing_of_ours(tmp_path: Path) -> None
 
 
 def test_a_description_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the files are the same, the function is not imported again to read a study."""
+    """The function is not imported again to read a study while its files are the same."""
     write("open('imported', 'a').write('x')\n" + OK)
     for _ in range(3):
         study_file.read("mine.toml")
@@ -320,20 +320,20 @@ def test_the_replicates_may_be_folds(capsys: pytest.CaptureFixture[str]) -> None
     ],
 )
 def test_wrong_folds_are_refused(keys: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Before anything runs."""
+    """Wrong folds are refused before anything runs."""
     write(FOLDED, "C = 1.0", keys)
     assert message in error(capsys)
 
 
 def test_folds_need_a_handle(capsys: pytest.CaptureFixture[str]) -> None:
-    """It has the examples of a fold."""
+    """The examples of a fold are given by the handle `run`, which the function must take."""
     write(OK, "", "[folds]\nk = 5")
     Path("mine.toml").write_text(Path("mine.toml").read_text().replace("seeds = [0]\n", ""))
     assert "does not take `run`" in error(capsys)
 
 
 def test_files_of_the_selected_row_stay_and_are_sent(place: Path) -> None:
-    """What a function writes into its folder: `--keep` and `artifacts` are of it as of a command's."""
+    """The files of a function in its folder are subject to `--keep` and `artifacts`, as those of a command are."""
     source = """
     import os
     def train(run, width: int = 1):
@@ -381,7 +381,7 @@ def test_an_experiment_is_stated_once(keys: str, message: str, capsys: pytest.Ca
 
 
 def test_keys_of_functions_need_one(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a function or a command, the study is one of the Keras experiment, which has none of them."""
+    """A study without a function or a command is one of the Keras experiment, which has none of their keys."""
     Path("mine.toml").write_text("[experiment]\nshares = 'epochs'\n[[rows]]\n")
     assert "experiment.shares: is of functions and commands; state function or command" in error(capsys)
 

@@ -20,7 +20,7 @@ PLACES = {"seed": "0", "folder": "FOLDER", "threads": "4", "device": "cuda", "ru
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder."""
+    """Change into the working folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -142,7 +142,7 @@ def test_seeds_are_no_factors(line: str, command: str, seeds: tuple[int, ...]):
     ],
 )
 def test_outputs_go_into_the_folder_of_a_run(option: str, placed: str, file: str):
-    """Without an option of an output, numbers are read from what the command prints."""
+    """Numbers are read from the command's output where it has no option of an output."""
     keys = written(f"python a.py --lr 0.1 {option}").experiment_keys
     assert keys
     assert keys.command == f"python a.py --lr {{lr}} {placed}".strip()
@@ -154,7 +154,7 @@ def test_outputs_go_into_the_folder_of_a_run(option: str, placed: str, file: str
 
 
 def test_variables_before_the_line_are_kept():
-    """Those that choose a device are left to --slots."""
+    """Variables before the line are kept, but those that choose a device, which are left to --slots."""
     study = written("CUDA_VISIBLE_DEVICES=0 MODE='a b' python a.py --lr 0.1")
     assert study.experiment_keys
     assert study.experiment_keys.env == {"MODE": "a b"}
@@ -238,7 +238,7 @@ SCRIPT = textwrap.dedent("""
 
 
 def test_a_script_that_is_no_part_of_this_has_a_table(place: Path, capsys: pytest.CaptureFixture[str]):
-    """Its example line, and one edited line: the levels to compare."""
+    """A table of a foreign script takes its example line, and one edited line: the levels to compare."""
     (place / "fit.py").write_text(SCRIPT)
     line = "python fit.py --rate 0.01 --steps 20 --start 1 2 --noise --seed 0 --out runs/x"
     assert cli.run(["new", "fit.toml", "--command", line]) == 0

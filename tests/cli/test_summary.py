@@ -17,21 +17,21 @@ ASKED = ("-m", "ablation", "table", "--grid", "paper", "--workspace")
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The paper's nine rows, with results that are made up."""
-    found = tmp_path_factory.mktemp("summary")
+    """Write the paper's nine rows with made-up results."""
+    folder = tmp_path_factory.mktemp("summary")
     grid = study_file.read("paper")
-    sealed(found, study(found, grid, published(grid)))
-    return found
+    sealed(folder, study(folder, grid, published(grid)))
+    return folder
 
 
 @pytest.fixture(scope="module")
 def piped(place: Path) -> subprocess.CompletedProcess[str]:
-    """What the command writes where it is no terminal that reads."""
+    """Run the command with a pipe as its output."""
     return ablate(*ASKED[2:], place)
 
 
 def shown(place: Path, columns: int) -> list[str]:
-    """The lines on a terminal, without their styles."""
+    """Return the lines on a terminal, without their styles."""
     written = on_a_terminal(sys.executable, *ASKED, place, columns=columns)
     return [line.rstrip() for line in re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", written).splitlines()]
 
@@ -54,7 +54,7 @@ def test_a_table_fits_the_terminal(place: Path, columns: int):
 
 
 def test_in_a_pipe_the_table_is_markdown(place: Path, piped: subprocess.CompletedProcess[str]):
-    """Without the comment that its file ends with."""
+    """A pipe gets the table as Markdown, without the comment that its file ends with."""
     assert piped.returncode == 0
     assert "| **5★** |" in piped.stdout.replace("  ", "")
     assert "<!--" not in piped.stdout
@@ -97,7 +97,7 @@ def test_claims_name_the_rows_that_differ(place: Path, piped: subprocess.Complet
 
 
 def test_the_end_is_short(piped: subprocess.CompletedProcess[str]):
-    """Beside the table, the command ends with at most twelve lines."""
+    """The command ends with at most twelve lines after the table."""
     lines = piped.stdout.splitlines()
     (start,) = [i for i, line in enumerate(lines) if line.startswith("What may be claimed")]
     assert len([line for line in lines[start:] if line]) <= 12

@@ -24,7 +24,7 @@ VARIABLES = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLORTERM
 
 
 def shown(patch: pytest.MonkeyPatch, output: Callable[[], None], encoding: str = "utf-8", **env: str) -> str:
-    """What is written to a pseudo-terminal."""
+    """Return the output of a function on a pseudo-terminal."""
     ours, theirs = pty.openpty()
     written: list[bytes] = []
 
@@ -112,13 +112,13 @@ def test_a_table_fits(name: str, columns: int, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_the_hidden_columns_and_rows_are_named(monkeypatch: pytest.MonkeyPatch):
-    """Of many rows the first ones, the reference and the selected row are shown; a line says what is hidden."""
+    """The first of many rows, the reference and the selected row are shown; a line says what is hidden."""
     lines = plain(shown(monkeypatch, lambda: summary.print_table(TABLES["many rows"], "all in t.md"), COLUMNS="60"))
     numbers = [line.split()[0] for line in lines if re.match(r"\d+[°★]?\s+\d", line)]
     assert numbers == ["1°", *map(str, range(2, 21)), "60★"]
     assert "⋮" in lines
-    (said,) = [line for line in lines if "rows hidden" in line]
-    assert said.startswith("39 of 60 rows hidden; ")
+    (hidden,) = [line for line in lines if "rows hidden" in line]
+    assert hidden.startswith("39 of 60 rows hidden; ")
 
 
 def test_the_selected_row_is_bold(monkeypatch: pytest.MonkeyPatch):
@@ -161,7 +161,7 @@ def test_colours_follow_the_environment(env: dict[str, str], coloured: bool, mon
 
 
 def test_a_forced_colour_puts_nothing_into_a_pipe(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """What is no terminal gets the Markdown of the file, whatever FORCE_COLOR says."""
+    """A pipe gets the Markdown of the file, whatever FORCE_COLOR is."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     summary.print_table(TABLES["few rows"], "")
     assert capsys.readouterr().out == markdown_csv.markdown_table(TABLES["few rows"], ids=False) + "\n"

@@ -78,11 +78,11 @@ sys.exit(cli._guarded(sys.argv[1:]))
 """
 
 
-def write_images(path: Path, seed: int, **many: int) -> None:
+def write_images(path: Path, seed: int, **counts: int) -> None:
     """Grey squares, each class with a brightness of its own: learnable, and small when packed."""
     rng = np.random.default_rng(seed)
     arrays: dict[str, object] = {"class_names": ["dark", "grey", "light"]}
-    for split, n in many.items():
+    for split, n in counts.items():
         labels = np.arange(n) % 3
         squares = rng.integers(0, 60, (n, 8, 8)) + 70 * labels[:, None, None]
         arrays |= {f"x_{split}": squares.repeat(4, 1).repeat(4, 2).astype(np.uint8), f"y_{split}": labels}
@@ -90,7 +90,7 @@ def write_images(path: Path, seed: int, **many: int) -> None:
 
 
 def write_weights(path: Path) -> None:
-    """All of MobileNetV2, of one short pattern that is repeated: 9 MB that pack well."""
+    """Write all of MobileNetV2 as one short pattern that is repeated: 9 MB that compress well."""
     keras.utils.set_random_seed(0)
     model = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(32, 32, 3))
     pattern = np.random.default_rng(0).normal(0, 1, 61)
@@ -109,7 +109,7 @@ def ablate(*arguments: str, code: int = 0, start: tuple[str, ...] = ("-m", "abla
 
 
 def print_tables() -> None:
-    """As an article would have them, with options that `run` does not draw."""
+    """Write tables as an article would have them, with options that `run` does not draw."""
     article = PLACE / "article"
     article.mkdir()
     ablate("table", "--grid", "tiny.toml", "--standalone", "--latex-style", "siunitx", "--intervals", "all")

@@ -1,7 +1,7 @@
 """Code blocks of the documentation.
 
 A block with a caption is a file: a tutorial writes it under this name. `sh` blocks are commands. A block with the
-caption "Output" has lines that the commands above it print, in this order, where `...` stands for any text.
+caption "Output" has lines that the commands above it print, in this order, where `...` is any text.
 """
 
 import re

@@ -21,16 +21,16 @@ DIRECTIVES = re.compile(r"\{(toctree|include|schema|eval-rst|image|figure|note|t
 
 def problem(arguments: list[str]) -> str:
     """Return what is wrong with a command line; empty where it is valid."""
-    name, rest = (arguments[1], arguments[2:]) if len(arguments) > 1 else ("", [])
+    name, words = (arguments[1], arguments[2:]) if len(arguments) > 1 else ("", [])
     command = cli.cli.commands.get(name)
     if command is None:
         return "" if not name or name.startswith("-") or name in ("...", "COMMAND") else f"no command {name}"
-    if rest[:1] == ["..."]:
+    if words[:1] == ["..."]:
         return ""
     context = click.Context(command, info_name=name)
     try:
         values, left, _ = command.make_parser(context).parse_args(
-            [word for word in rest if word != "..." and not word.startswith("$")]
+            [word for word in words if word != "..." and not word.startswith("$")]
         )
     except click.UsageError as error:
         return error.format_message()

@@ -36,17 +36,17 @@ def workers(log: Path) -> Iterator[dask_pool.DaskPool]:
         patch.setenv("PYTHONPATH", str(TESTS))  # the workers import `worker_jobs`
         patch.setenv("TF_SET_ONEDNN_FPMATH_MODE", "BF16")
         patch.setenv("MLFLOW_RUN_ID", "somebody-else")
-        with dask_cluster.local([slots.Slot("cpu:0", 1), slots.Slot("cpu:1", 1)], log, print, KERAS) as found:
-            yield found
+        with dask_cluster.local([slots.Slot("cpu:0", 1), slots.Slot("cpu:1", 1)], log, print, KERAS) as pool:
+            yield pool
 
 
 def test_each_job_reports_and_returns(workers: dask_pool.DaskPool):
     """Every job ends once with its outcome; starts and reports reach the listener, in the orchestrator's thread."""
     began, reported = [], []
     listener = Listener(lambda key, slot: began.append((key, slot)), lambda key, m: reported.append((key, m)))
-    found = list(workers.run(each(*(Task(str(i), double, (i,)) for i in range(6))), listener))
-    assert sorted(found) == [(str(i), done(2 * i)) for i in range(6)]
-    assert sorted(key for key, _ in began) == sorted(key for key, _ in found)
+    outcomes = list(workers.run(each(*(Task(str(i), double, (i,)) for i in range(6))), listener))
+    assert sorted(outcomes) == [(str(i), done(2 * i)) for i in range(6)]
+    assert sorted(key for key, _ in began) == sorted(key for key, _ in outcomes)
     assert {slot for _, slot in began} == {"cpu:0", "cpu:1"}
     assert ("3", {"seen": 3}) in reported
 
@@ -54,18 +54,18 @@ def test_each_job_reports_and_returns(workers: dask_pool.DaskPool):
 def test_a_killed_worker_costs_its_own_job_alone(workers: dask_pool.DaskPool):
     """SIGKILL loses one job; the others end, and the slot works again."""
     tasks = [Task("0", double, (0,)), Task("dies", die), *(Task(str(i), double, (i,)) for i in range(1, 5))]
-    found = dict(workers.run(each(*tasks), Listener()))
-    assert found.pop("dies") == JobOutcome(Status.KILLED)
-    assert found == {str(i): done(2 * i) for i in range(5)}
+    outcomes = dict(workers.run(each(*tasks), Listener()))
+    assert outcomes.pop("dies") == JobOutcome(Status.KILLED)
+    assert outcomes == {str(i): done(2 * i) for i in range(5)}
 
 
 @pytest.mark.parametrize("how", [0, signal.SIGSTOP])
 def test_a_job_that_hangs_is_killed(workers: dask_pool.DaskPool, how: int):
-    """After its time a job is lost, even where its process is stopped; the slot works again."""
+    """A job that exceeds its time is lost, even where its process is stopped; the slot works again."""
     tasks = [Task("hangs", hang, (how,), seconds=1), *(Task(str(i), double, (i,)) for i in range(4))]
-    found = dict(workers.run(each(*tasks), Listener()))
-    assert found.pop("hangs") == JobOutcome(Status.TIMED_OUT)
-    assert found == {str(i): done(2 * i) for i in range(4)}
+    outcomes = dict(workers.run(each(*tasks), Listener()))
+    assert outcomes.pop("hangs") == JobOutcome(Status.TIMED_OUT)
+    assert outcomes == {str(i): done(2 * i) for i in range(4)}
 
 
 def test_workers_load_what_they_are_told_to(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
@@ -85,7 +85,7 @@ def test_what_cannot_be_loaded_is_for_the_jobs_to_say(tmp_path: Path):
 
 
 def test_jobs_are_asked_to_stop(workers: dask_pool.DaskPool):
-    """Those that run save and return. The next run of the pool is not told to stop."""
+    """Running jobs save and return. The next run of the pool is not asked to stop."""
     running = set()
 
     def began(key: str, slot: str) -> None:
@@ -99,11 +99,11 @@ def test_jobs_are_asked_to_stop(workers: dask_pool.DaskPool):
 
 
 def test_an_exception_is_data(workers: dask_pool.DaskPool, log: Path):
-    """What a job raises does not travel as an exception: the outcome holds its traceback, and so does the log."""
-    found = dict(workers.run(each(Task("bad", fail), Task("good", double, (1,))), Listener()))
-    assert found["good"] == done(2)
-    assert (found["bad"].status, found["bad"].reason) == (Status.FAILED, "ValueError: no")
-    assert 'raise ValueError("no")' in found["bad"].error
+    """An exception of a job does not travel as one: the outcome holds its traceback, and so does the log."""
+    outcomes = dict(workers.run(each(Task("bad", fail), Task("good", double, (1,))), Listener()))
+    assert outcomes["good"] == done(2)
+    assert (outcomes["bad"].status, outcomes["bad"].reason) == (Status.FAILED, "ValueError: no")
+    assert 'raise ValueError("no")' in outcomes["bad"].error
     assert any('raise ValueError("no")' in f.read_text() for f in log.iterdir())
 
 
@@ -122,7 +122,7 @@ def test_a_worker_sees_its_slots_environment(workers: dask_pool.DaskPool, log: P
 
 
 def test_a_signal_to_the_process_group_reaches_no_worker(workers: dask_pool.DaskPool):
-    """Ctrl-C goes to all processes of a terminal: jobs go on until the orchestrator asks them."""
+    """Ctrl-C goes to all processes of a terminal: jobs continue until the orchestrator asks them."""
     pid = dict(workers.run(each(Task("pid", getpid)), Listener()))["pid"].value
     os.kill(pid, signal.SIGINT)
     os.kill(pid, signal.SIGTERM)
@@ -144,14 +144,14 @@ def test_jobs_on_faked_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(slots, "cores", lambda: 8)
     monkeypatch.setenv("PYTHONPATH", str(TESTS))
     setup = replace(KERAS, environment=lambda slot: KERAS.environment(slot) | {"TEST_SLOT": slot.name})
-    found = slots.parse("gpu:0x3,1")
-    assert [slot.name for slot in found] == ["gpu:0.0", "gpu:0.1", "gpu:0.2", "gpu:1"]
-    with dask_cluster.local(found, tmp_path / "log", print, setup) as workers:
+    faked = slots.parse("gpu:0x3,1")
+    assert [slot.name for slot in faked] == ["gpu:0.0", "gpu:0.1", "gpu:0.2", "gpu:1"]
+    with dask_cluster.local(faked, tmp_path / "log", print, setup) as workers:
         ran = list(workers.run(each(*(Task(str(i), occupy, (str(tmp_path),)) for i in range(24))), Listener()))
-    seen = [outcome.value for _, outcome in ran]
-    assert len(seen) == 24
-    assert {env["slot"] for env in seen} == {slot.name for slot in found}
-    for env in seen:
+    environments = [outcome.value for _, outcome in ran]
+    assert len(environments) == 24
+    assert {env["slot"] for env in environments} == {slot.name for slot in faked}
+    for env in environments:
         gpu, packed = env["slot"][4], "." in env["slot"]
         assert env["CUDA_VISIBLE_DEVICES"] == f"GPU-{gpu}"
         assert env["TF_NUM_INTRAOP_THREADS"] == "2"
@@ -181,11 +181,11 @@ def test_inline_runs_here(monkeypatch: pytest.MonkeyPatch):
     reported = []
     with pool.inline(slots.Slot("cpu:0", 2), ProcessSetup()) as here:
         listener = Listener(reported=lambda key, m: reported.append((key, m)))
-        found = dict(here.run(each(Task("a", double, (1,))), listener))
+        outcomes = dict(here.run(each(Task("a", double, (1,))), listener))
         stopped = dict(here.run(each(Task("b", patient)), Listener(began=lambda key, slot: here.stop())))
         failed = dict(here.run(each(Task("bad", fail)), Listener()))["bad"]
     assert (failed.status, failed.reason) == (Status.FAILED, "ValueError: no")
-    assert (found, reported, stopped) == ({"a": done(2)}, [("a", {"seen": 1})], {"b": SAVED})
+    assert (outcomes, reported, stopped) == ({"a": done(2)}, [("a", {"seen": 1})], {"b": SAVED})
 
 
 def test_tls_files_are_looked_at(tmp_path: Path):
@@ -207,7 +207,7 @@ def test_a_scheduler_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pyt
 
 
 def test_workers_that_cannot_be_reached_are_said_at_once(tmp_path: Path, study_file: Path, npz: Path):
-    """Without a loopback interface: what cannot be reached and the way out in one line, and no process stays."""
+    """A machine without a loopback interface gets one line with the address and the way out, and no process stays."""
     if subprocess.run(["unshare", "-n", "true"], capture_output=True).returncode:
         pytest.skip("no network namespaces for this user")
     command = [sys.executable, "-m", "ablation", "run", "--grid", study_file, "--data", npz, "--slots", "cpu:1"]
@@ -225,7 +225,8 @@ def group(pid: int) -> int | None:
 
 
 def test_workers_that_cannot_start_are_no_bug(tmp_path: Path, study_file: Path, npz: Path):
-    """Their processes end at once (here: as they load the site's settings): one line, exit code 2, and none stays."""
+    """Workers that end at once (here: as they load the site's settings) give one line, exit code 2, and no process
+    stays."""
     (tmp_path / "sitecustomize.py").write_text(
         "import os, sys\nif 'spawn_main' in ' '.join(sys.orig_argv):\n    os._exit(1)\n"
     )

@@ -75,7 +75,7 @@ class Fake:
 
 
 def costs(slots: int = 1, epoch: float = 1.0) -> Costs:
-    """Of the paper's trainings: each starts in 2 s, and takes a second an epoch and one a milestone."""
+    """Return costs of the paper's trainings: each starts in 2 s, and takes a second an epoch and one a milestone."""
     speeds = {job.training.key: Speed(2.0, epoch, 1.0, 2**30) for job in JOBS}
     return Costs(slots, 20.0, {FEATURES: 30.0}, speeds, {})
 
@@ -90,12 +90,13 @@ def no_bench(*_: object) -> None:
 
 @pytest.fixture(scope="module")
 def paper(tmp_path_factory: pytest.TempPathFactory) -> tuple[Forecast, Fake]:
-    """The paper's grid on demo faces, with speeds that are made up; a plan writes nothing into a fresh place."""
+    """Return the forecast of the paper's grid on demo faces, with made-up speeds; a plan writes nothing into a fresh
+    place."""
     fake, place = Fake(), tmp_path_factory.mktemp("paper")
     grid = read_study("paper", {"weights": "random"})
-    found = forecast.forecast(RunOptions(grid, "demo", place / "runs", "paper-demo"), 260.0, fake.opened, Silent())
+    planned = forecast.forecast(RunOptions(grid, "demo", place / "runs", "paper-demo"), 260.0, fake.opened, Silent())
     assert not list(place.iterdir())
-    return found, fake
+    return planned, fake
 
 
 @pytest.fixture(scope="module")
@@ -107,28 +108,30 @@ def ran(tmp_path_factory: pytest.TempPathFactory, swept: Path, npz: Path) -> Run
 
 def test_nine_rows_are_six_trainings(paper: tuple[Forecast, Fake]):
     """Rows, trials, trainings and epochs are added up; trainings that differ in the learning rate are measured once."""
-    said = plan_text.as_json(paper[0])
-    assert (said["rows"], said["trials"], said["trials_done"], len(said["trainings"])) == (9, 9, 0, 6)
-    assert (said["epochs"], said["epochs_without_sharing"], said["epochs_left"]) == (330, 360, 330)
+    figures = plan_text.as_json(paper[0])
+    assert (figures["rows"], figures["trials"], figures["trials_done"], len(figures["trainings"])) == (9, 9, 0, 6)
+    assert (figures["epochs"], figures["epochs_without_sharing"], figures["epochs_left"]) == (330, 360, 330)
     assert len(paper[1].measured) == 4
-    assert [t["state"] for t in said["trainings"]] == ["new"] * 6
-    shared = [[(a["row"], a["epochs"]) for a in t["answers"]] for t in said["trainings"]]
+    assert [t["state"] for t in figures["trainings"]] == ["new"] * 6
+    shared = [[(a["row"], a["epochs"]) for a in t["answers"]] for t in figures["trainings"]]
     assert shared == [[(1, 10)], [(2, 10), (5, 100)], [(3, 10), (6, 100)], [(4, 10)], [(7, 10)], [(8, 10), (9, 100)]]
 
 
 def test_the_whole_is_the_sum_of_its_parts(paper: tuple[Forecast, Fake]):
-    """On one slot: what comes once, the features of all images, and each training."""
-    found = paper[0]
-    said = plan_text.as_json(found)
-    assert said["features"] == [{"key": said["features"][0]["key"], "images": 760, "seconds": 765.0}]
-    assert said["seconds"] == pytest.approx(found.costs.once + 765 + sum(t["seconds"] for t in said["trainings"]))
-    assert found.costs.once > Fake.start
-    last = said["trainings"][-1]
+    """The whole on one slot is the sum of the single costs, the features of all images, and each training."""
+    planned = paper[0]
+    figures = plan_text.as_json(planned)
+    assert figures["features"] == [{"key": figures["features"][0]["key"], "images": 760, "seconds": 765.0}]
+    assert figures["seconds"] == pytest.approx(
+        planned.costs.once + 765 + sum(t["seconds"] for t in figures["trainings"])
+    )
+    assert planned.costs.once > Fake.start
+    last = figures["trainings"][-1]
     assert last["seconds"] == pytest.approx(1 + 100 * 7.1368710 + 2 * 0.5 + total_cost.BETWEEN)
-    assert said["memory"]["workers"] == 40 * 71_368_710
-    assert said["disk"]["features"] == 760 * 512 * 4
-    assert said["disk"]["pixels"] == 760 * 32 * 32 * 3
-    assert said["disk"]["checkpoints"] == 12 * 71_368_710
+    assert figures["memory"]["workers"] == 40 * 71_368_710
+    assert figures["disk"]["features"] == 760 * 512 * 4
+    assert figures["disk"]["pixels"] == 760 * 32 * 32 * 3
+    assert figures["disk"]["checkpoints"] == 12 * 71_368_710
 
 
 def test_the_table_marks_what_does_not_fit(paper: tuple[Forecast, Fake]):
@@ -157,7 +160,7 @@ def test_a_training_is_cut_at_a_milestone():
 
 
 def test_cheap_rows_come_before_long_ones():
-    """Most rows an hour: all six 10-epoch rows, then the first of those that go on to 100."""
+    """Most rows an hour: all six 10-epoch rows, then the first of those that continue to 100."""
     short = {row for row in range(1, 10) if PAPER.rows[row - 1].epochs == 10}
     at_most = total_cost.seconds(JOBS, short, costs())
     assert total_cost.fit_budget(JOBS, costs(), PAPER.reference, at_most) == short
@@ -170,16 +173,16 @@ def test_cheap_rows_come_before_long_ones():
     reference=st.integers(1, 9),
 )  # fmt: skip
 def test_a_budget_is_kept(most: float, slots: int, speeds: list[float], reference: int):
-    """Whatever the speeds: what is said to fit ends within the budget, and holds the reference or nothing."""
-    found = {job.training.key: Speed(1.0, epoch, 0.1, 1) for job, epoch in zip(JOBS, speeds, strict=True)}
-    priced = Costs(slots, 20.0, {FEATURES: 30.0}, found, {})
+    """The rows that fit end within the budget at any speeds, and hold the reference or nothing."""
+    measured = {job.training.key: Speed(1.0, epoch, 0.1, 1) for job, epoch in zip(JOBS, speeds, strict=True)}
+    priced = Costs(slots, 20.0, {FEATURES: 30.0}, measured, {})
     fits = total_cost.fit_budget(JOBS, priced, reference, most)
     assert total_cost.seconds(JOBS, fits, priced) <= most
     assert reference in fits or not fits
 
 
 def test_a_training_that_goes_on_costs_what_is_left_of_it():
-    """From epoch 40 of 100 there are 60 to go; the state says so."""
+    """A training that resumes from epoch 40 of 100 costs 60 epochs; its state says so."""
     job = JOBS[1]
     going = Job(job.training, job.answers, (job.answers[1],), start=40)
     assert (going.epochs_left, going.state) == (60, "resumes from epoch 40")
@@ -193,9 +196,9 @@ def test_kept_heads(keep: str, seeds: int, heads: int):
     """All of them, none, or two a slot: with several seeds, a row is selected when all heads are there."""
     shape = JOBS[1].training.shape((1, 1, 512), 100, 20, 30)
     priced = Costs(2, 0.0, {}, {}, {job.training.key: cost.size(shape) for job in JOBS})
-    found = total_cost.disk(JOBS, priced, seeds, keep, "head")
-    assert found["heads"] == heads * 4 * shape.parameters
-    assert found["checkpoints"] == (2 + (len(JOBS) if keep == "all" else 0)) * 12 * shape.parameters
+    sizes = total_cost.disk(JOBS, priced, seeds, keep, "head")
+    assert sizes["heads"] == heads * 4 * shape.parameters
+    assert sizes["checkpoints"] == (2 + (len(JOBS) if keep == "all" else 0)) * 12 * shape.parameters
 
 
 def test_what_is_frozen_lies_in_a_file_too():
@@ -256,19 +259,19 @@ def test_wrong_input_is_refused_as_by_run(capsys: pytest.CaptureFixture[str], tm
 
 
 def test_a_real_worker_measures(ran: RunOptions):
-    """On a Dask worker: JSON with positive, finite figures of every piece, and files are left as they are."""
+    """A Dask worker measures: JSON with positive, finite figures of every piece, and files are left as they are."""
     before = files(ran)
     done = ablate("plan", "--grid", ran.workspace.parent / "tiny.toml", "--data", ran.data, "--name", "wider",
                   "--workspace", ran.workspace, "--set", "fc_units=24", "--budget", "1h", "--json")  # fmt: skip
     assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
-    figures = [said["seconds"], *(t["seconds"] for t in said["trainings"]), said["memory"]["workers"]]
-    figures += [said["disk"][name] for name in ("results", "heads", "checkpoints", "total", "free")]
+    printed = json.loads(done.stdout)
+    figures = [printed["seconds"], *(t["seconds"] for t in printed["trainings"]), printed["memory"]["workers"]]
+    figures += [printed["disk"][name] for name in ("results", "heads", "checkpoints", "total", "free")]
     assert all(isfinite(figure) and figure > 0 for figure in figures)
-    assert said["seconds"] > sum(t["seconds"] for t in said["trainings"])
-    assert said["memory"]["workers"] > 100 * 2**20
-    assert (said["features"], len(said["trainings"])) == ([], 2)
-    assert said["budget"]["rows"] == [1, 2, 3, 4]
+    assert printed["seconds"] > sum(t["seconds"] for t in printed["trainings"])
+    assert printed["memory"]["workers"] > 100 * 2**20
+    assert (printed["features"], len(printed["trainings"])) == ([], 2)
+    assert printed["budget"]["rows"] == [1, 2, 3, 4]
     assert before == files(ran)
 
 
@@ -276,29 +279,29 @@ def test_a_backbone_is_measured(monkeypatch: pytest.MonkeyPatch):
     """Seconds to build it and for each image, and the shape of its outputs."""
     tiny = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.AveragePooling2D(16)])
     monkeypatch.setattr(input_layers, "backbone", lambda *_: (tiny, lambda pixels: pixels))
-    found = profiling.extraction(JOBS[0].training.artifacts()["train"])
-    assert found.shape == (2, 2, 3)
-    assert 0 < found.image < 1
-    assert found.build > 0
+    measured = profiling.extraction(JOBS[0].training.artifacts()["train"])
+    assert measured.shape == (2, 2, 3)
+    assert 0 < measured.image < 1
+    assert measured.build > 0
 
 
 @pytest.mark.parametrize(("train", "batch"), [(10, 256), (100, 16), (96, 16), (3000, 16)])
 def test_a_head_is_measured(train: int, batch: int):
-    """Whatever the last batch is: none, smaller than the others, or the only one."""
+    """A head is measured with any last batch: none, smaller than the others, or the only one."""
     condition = PAPER.rows[0].replace(fc_units=8, batch_size=batch)
     training = JOBS[0].training.model_copy(update={"condition": condition})
-    found = profiling.speed(training.shape((1, 1, 4), train, 5, 6))
-    assert all(isfinite(value) and value > 0 for value in vars(found).values())
+    measured = profiling.speed(training.shape((1, 1, 4), train, 5, 6))
+    assert all(isfinite(value) and value > 0 for value in vars(measured).values())
 
 
 def test_a_finished_study_costs_nothing(ran: RunOptions):
     """Zero, and no worker is started."""
-    found = forecast.forecast(ran, 60.0, no_bench, Silent())
-    said = plan_text.as_json(found)
-    assert (said["trials_done"], said["epochs_left"], said["seconds"]) == (4, 0, 0)
-    assert (said["memory"]["workers"], said["disk"]["total"]) == (0, 0)
-    assert {t["state"] for t in said["trainings"]} == {"done"}
-    assert "nothing to train: every row has its result" in plan_text.draw(found)
+    planned = forecast.forecast(ran, 60.0, no_bench, Silent())
+    figures = plan_text.as_json(planned)
+    assert (figures["trials_done"], figures["epochs_left"], figures["seconds"]) == (4, 0, 0)
+    assert (figures["memory"]["workers"], figures["disk"]["total"]) == (0, 0)
+    assert {t["state"] for t in figures["trainings"]} == {"done"}
+    assert "nothing to train: every row has its result" in plan_text.draw(planned)
 
 
 def test_a_plan_that_measures_nothing_loads_nothing_heavy(ran: RunOptions):
@@ -317,14 +320,14 @@ def test_a_plan_that_measures_nothing_loads_nothing_heavy(ran: RunOptions):
 
 
 def test_past_trainings_say_how_long_the_next_ones_take(ran: RunOptions):
-    """Another seed and another learning rate have the speed of the trainings that are there: nothing is measured."""
+    """Another seed and another learning rate have the speed of stored trainings: nothing is measured."""
     grid = read_study(str(ran.workspace.parent / "tiny.toml"), seeds=[0, 1])
-    found = forecast.forecast(replace(ran, grid=grid), None, no_bench, Silent())
-    said = plan_text.as_json(found)
-    assert (said["trials"], said["trials_done"], len(said["trainings"])) == (8, 4, 4)
-    assert sorted(t["state"] for t in said["trainings"]) == ["done", "done", "new", "new"]
-    assert all(t["seconds"] > 0 for t in said["trainings"] if t["state"] == "new")
-    assert said["memory"]["workers"] > 100 * 2**20
+    planned = forecast.forecast(replace(ran, grid=grid), None, no_bench, Silent())
+    figures = plan_text.as_json(planned)
+    assert (figures["trials"], figures["trials_done"], len(figures["trainings"])) == (8, 4, 4)
+    assert sorted(t["state"] for t in figures["trainings"]) == ["done", "done", "new", "new"]
+    assert all(t["seconds"] > 0 for t in figures["trainings"] if t["state"] == "new")
+    assert figures["memory"]["workers"] > 100 * 2**20
 
 
 def shapes_left(options: RunOptions) -> set[Shape]:
@@ -351,30 +354,30 @@ def test_a_gpus_speed_is_not_the_cpus(ran: RunOptions):
     shapes = shapes_left(replace(ran, grid=grid))
     where = [estimate.environment(slot) | {"threads": estimate.environment(slots.parse("auto")[0])["threads"]}
              for slot in (cpu, gpu)]  # fmt: skip
-    assert [bool(cost.measured_speeds(Workspace(ran.workspace), shapes, each)) for each in where] == [True, False]
+    assert [bool(cost.measured_speeds(Workspace(ran.workspace), shapes, place)) for place in where] == [True, False]
 
 
 def test_a_row_that_diverged_is_not_done(ran: RunOptions, tmp_path: Path):
-    """Nor is it trained, unless that is asked for."""
+    """A row that diverged is not done, and is trained again only on request."""
     shutil.copytree(ran.workspace.parent, tmp_path, dirs_exist_ok=True)
     workspace = Workspace(tmp_path / "runs")
-    found = record.need(workspace, "tiny")
-    trial = max(found.grid.trials(), key=lambda t: t.step)
-    folder = workspace.training(found.training_key(trial))
+    study = record.need(workspace, "tiny")
+    trial = max(study.grid.trials(), key=lambda t: t.step)
+    folder = workspace.training(study.training_key(trial))
     folder.result(trial.step).unlink()
     write(folder, Result(Status.DIVERGED, trial.step))
     there = replace(ran, workspace=workspace.root)
-    said = forecast.forecast(there, None, no_bench, Silent())
-    assert plan_text.as_json(said)["trials_done"] == 3
-    assert "done already: 3 of 4 trials; 1 diverged (--retry diverged)\nnothing to train" in plan_text.draw(said)
-    assert "every row has its result" not in plan_text.draw(said)
-    assert sum(job.epochs_left for job in plan.jobs(workspace, found, ("diverged",))) > 0
+    planned = forecast.forecast(there, None, no_bench, Silent())
+    assert plan_text.as_json(planned)["trials_done"] == 3
+    assert "done already: 3 of 4 trials; 1 diverged (--retry diverged)\nnothing to train" in plan_text.draw(planned)
+    assert "every row has its result" not in plan_text.draw(planned)
+    assert sum(job.epochs_left for job in plan.jobs(workspace, study, ("diverged",))) > 0
 
 
 def test_replicates_are_no_seeds_of_the_rows(ran: RunOptions):
-    """They are told beside them."""
-    said = plan_text.draw(forecast.forecast(replace(ran, replicates=3), None, no_bench, Silent()))
-    assert "4 rows and 3 replicates of the reference are 7 trials, in " in said
+    """Replicates are counted next to the rows, not as their seeds."""
+    text = plan_text.draw(forecast.forecast(replace(ran, replicates=3), None, no_bench, Silent()))
+    assert "4 rows and 3 replicates of the reference are 7 trials, in " in text
 
 
 def test_trials_tell_their_memory(ran: RunOptions):
@@ -393,16 +396,16 @@ def test_what_cannot_be_measured_is_said(monkeypatch: pytest.MonkeyPatch, ran: R
     """A measurement that fails is one line with its reason."""
     monkeypatch.setattr(os, "environ", dict(os.environ))
     with (
-        bench(replace(ran, inline=True), [Slot("cpu:0", 1)], Silent()) as found,
+        bench(replace(ran, inline=True), [Slot("cpu:0", 1)], Silent()) as machine,
         pytest.raises(AblateError, match="measuring trainings failed: ValueError: no such layer"),
     ):
-        found.run("measuring trainings", [Task("a", fails)], Speed)
+        machine.run("measuring trainings", [Task("a", fails)], Speed)
 
 
 def test_slots_measure_at_the_same_time():
     """Each shape once a slot: the speed is the mean, the memory the most."""
     shape = JOBS[0].training.shape((1, 1, 4), 10, 5, 6)
-    told = iter([Speed(1.0, 2.0, 3.0, 10), Speed(3.0, 4.0, 5.0, 30)])
+    measured = iter([Speed(1.0, 2.0, 3.0, 10), Speed(3.0, 4.0, 5.0, 30)])
     fake = Fake()
-    fake.slots, fake.measure = 2, lambda wanted: next(told)
+    fake.slots, fake.measure = 2, lambda wanted: next(measured)
     assert estimate.measure_speeds(fake, [shape]) == {shape: Speed(2.0, 3.0, 4.0, 30)}

@@ -1,4 +1,4 @@
-"""A training that is cut, and goes on: the real trainer, the real files, bit for bit."""
+"""A training that is cut, and resumes: the real trainer, the real files, bit for bit."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ from ablation.workflows.run_study import run_study
 
 @dataclass
 class Direct:
-    """A link that can be told when to stop."""
+    """A link that stops at a given epoch."""
 
     stop: Callable[[int], bool] = lambda epoch: False
     epochs: list[int] = field(default_factory=list)
@@ -54,13 +54,13 @@ def base(tmp_path_factory: pytest.TempPathFactory, npz: Path) -> tuple[Path, Tra
     """A workspace in which all is ready for training, and a training of 3 and 7 epochs with dropout."""
     place = tmp_path_factory.mktemp("base")
     (place / "tiny.toml").write_text(STUDY.replace("[1, 3]", "[3, 7]"))
-    found = options(place / "tiny.toml", npz, place / "runs")
-    ready = prepare.prepare(checked(found, print), Silent())
-    ready.store(Workspace(found.workspace))
+    chosen = options(place / "tiny.toml", npz, place / "runs")
+    ready = prepare.prepare(checked(chosen, print), Silent())
+    ready.store(Workspace(chosen.workspace))
     training = list(trainings(ready.record, ready.record.grid.trials()))[1]
-    made = job.make(found.workspace, "keras_head", training.artifacts()["train"], Direct())
+    made = job.make(chosen.workspace, "keras_head", training.artifacts()["train"], Direct())
     assert made.status == Status.DONE
-    return found.workspace, training
+    return chosen.workspace, training
 
 
 @pytest.fixture
@@ -76,14 +76,14 @@ def training(base: tuple[Path, Training]) -> Training:
 
 @pytest.fixture(scope="module")
 def undisturbed(base: tuple[Path, Training], tmp_path_factory: pytest.TempPathFactory) -> TrainingFolder:
-    """The training of 3 and 7 epochs, done at one go."""
+    """Train 3 and 7 epochs without an interruption, and return the folder."""
     workspace = Workspace(Path(shutil.copytree(base[0], tmp_path_factory.mktemp("undisturbed") / "runs")))
     assert train(workspace, base[1]) == Status.DONE
     return workspace.training(base[1].key)
 
 
 def upto(training: Training, *milestones: int) -> Training:
-    """The same training with other rows."""
+    """Return the same training with other rows."""
     condition = training.condition.replace(epochs=milestones[-1])
     return training.model_copy(update={"condition": condition, "milestones": milestones})
 
@@ -93,10 +93,10 @@ def train(workspace: Workspace, training: Training, link: Direct | None = None, 
 
 
 def numbers(folder: TrainingFolder, epochs: int) -> dict[str, object]:
-    """All of a result but when and how it was made."""
-    found = json.loads(folder.result(epochs).read_text())
-    history = [{k: v for k, v in epoch.items() if k != "time"} for epoch in found["history"]]
-    return {k: found[k] for k in ("scores", "predictions", "parameters", "epochs")} | {"history": history}
+    """Return a result without the entries of when and how it was made."""
+    stored = json.loads(folder.result(epochs).read_text())
+    history = [{k: v for k, v in epoch.items() if k != "time"} for epoch in stored["history"]]
+    return {k: stored[k] for k in ("scores", "predictions", "parameters", "epochs")} | {"history": history}
 
 
 def weights(folder: TrainingFolder, training: Training, epochs: int) -> list[np.ndarray]:
@@ -129,14 +129,14 @@ def test_rows_of_3_and_7_epochs_are_one_training(
 def test_a_training_that_was_asked_to_stop_goes_on(
     place: Place, training: Training, undisturbed: TrainingFolder, cut: int
 ):
-    """It saves, ends, and goes on where it was; what it ends with equals an undisturbed training, bit for bit."""
+    """A training that is asked to stop saves and resumes; its end equals an undisturbed training, bit for bit."""
     workspace = place("cut")
     folder = workspace.training(training.key)
     assert train(workspace, training, Direct(lambda epoch: epoch == cut)) == Status.INTERRUPTED
     assert list(folder.checkpoints()) == [cut]
-    rest = Direct()
-    assert train(workspace, training, rest) == Status.DONE
-    assert rest.epochs == list(range(cut + 1, 8))
+    resumed = Direct()
+    assert train(workspace, training, resumed) == Status.DONE
+    assert resumed.epochs == list(range(cut + 1, 8))
     assert all(same(folder, undisturbed, training, epochs) for epochs in (3, 7))
     assert [a.epoch for a in attempts.read(folder)] == [0, cut]
 
@@ -151,8 +151,8 @@ def test_more_epochs_go_on_from_a_kept_checkpoint(place: Place, training: Traini
 
 
 def test_a_shorter_row_leaves_what_a_longer_one_left(place: Place, training: Training, undisturbed: TrainingFolder):
-    """They share a folder: its checkpoint is gone on from, and its failure is still known."""
-    workspace, rest = place("shared"), Direct()
+    """A shorter row in the same folder keeps the checkpoint of a longer one, which resumes, and its failure."""
+    workspace, resumed = place("shared"), Direct()
     folder = workspace.training(training.key)
     train(workspace, upto(training, 7), Direct(lambda epoch: epoch == 5), keep="none")
     result.write(folder, result.Result(Status.DIVERGED, 6, error="the loss is not finite"))
@@ -161,8 +161,8 @@ def test_a_shorter_row_leaves_what_a_longer_one_left(place: Place, training: Tra
     failed = result.failure(folder)
     assert failed
     assert failed.epochs == 6
-    assert train(workspace, upto(training, 7), rest) == Status.DONE
-    assert rest.epochs == [6, 7]
+    assert train(workspace, upto(training, 7), resumed) == Status.DONE
+    assert resumed.epochs == [6, 7]
     assert same(folder, undisturbed, training, 7)
     assert result.failure(folder) is None
 
@@ -222,11 +222,11 @@ def test_weights_that_were_changed_meanwhile_are_refused(tmp_path: Path):
     path = tmp_path / "w.h5"
     with h5py.File(path, "w") as file:
         file["weights"] = [1.0]
-    known = features.locate("vgg16", str(path))
-    assert features.checked(known) == str(path)
+    located = features.locate("vgg16", str(path))
+    assert features.checked(located) == str(path)
     path.write_bytes(b"another")
     with pytest.raises(AblateError, match="not the file that the study read"):
-        features.checked(known)
+        features.checked(located)
 
 
 def test_features_are_of_one_backend(training: Training):
@@ -256,7 +256,7 @@ def test_a_training_that_is_done_is_not_done_again(place: Place, training: Train
 
 
 def test_tries_are_counted_in_the_folder(place: Place, training: Training):
-    """After three tries from the same place a command's job does not begin a fourth; another command's does."""
+    """A command's job does not begin a fourth try after three from the same place; another command's does."""
     workspace = place("tried")
     folder = workspace.training(training.key)
     folder.path.mkdir(parents=True)

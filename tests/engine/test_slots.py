@@ -66,7 +66,7 @@ def test_gpus_are_known_by_uuid(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_trial_may_have_several_gpus(monkeypatch: pytest.MonkeyPatch):
-    """It sees them all, in their order; each GPU is of one slot."""
+    """A trial sees all GPUs of its slot, in their order; each GPU is of one slot."""
     fake_driver(monkeypatch)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     [slot] = slots.parse("gpu:1+0")
@@ -80,26 +80,26 @@ def test_a_trial_may_have_several_gpus(monkeypatch: pytest.MonkeyPatch):
 
 def test_trials_that_wait_may_be_many():
     """Slots of an evaluation that asks a server exceed the cores; each has one thread."""
-    found = slots.parse(f"cpu:{8 * slots.cores()}", is_waiting=True)
-    assert [slot.threads for slot in found] == [1] * 8 * slots.cores()
+    waiting = slots.parse(f"cpu:{8 * slots.cores()}", is_waiting=True)
+    assert [slot.threads for slot in waiting] == [1] * 8 * slots.cores()
     with pytest.raises(AblateError, match="at most 32 slots per core"):
         slots.parse(f"cpu:{32 * slots.cores() + 1}", is_waiting=True)
 
 
 @pytest.mark.parametrize(
-    ("visible", "found"),
+    ("visible", "uuids"),
     [("1", ["GPU-ab2"]), ("1,0", ["GPU-ab2", "GPU-aa1"]), ("GPU-aa", ["GPU-aa1"]), ("", []), ("0,9,1", ["GPU-aa1"]),
      ("GPU-a", []), ("-1", [])],
 )  # fmt: skip
-def test_what_cuda_may_not_see_is_not_taken(monkeypatch: pytest.MonkeyPatch, visible: str, found: list[str]):
+def test_what_cuda_may_not_see_is_not_taken(monkeypatch: pytest.MonkeyPatch, visible: str, uuids: list[str]):
     """CUDA_VISIBLE_DEVICES means here what it means to CUDA: a queue's allotment is kept."""
     fake_driver(monkeypatch)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert [gpu.uuid for gpu in slots.gpus()] == found
+    assert [gpu.uuid for gpu in slots.gpus()] == uuids
 
 
 def test_alone_is_the_whole_device():
-    """What ran out of memory gets its device for itself, with as many threads as before."""
+    """A job that ran out of memory gets its device for itself, with as many threads as before."""
     packed = [slots.Slot(f"gpu:0.{i}", 2, GPUS[0], 3) for i in range(3)] + [slots.Slot("gpu:1", 2, GPUS[1])]
     assert slots.one_job_per_device(packed) == [
         slots.Slot("gpu:0.0 alone", 2, GPUS[0]),
@@ -124,14 +124,14 @@ def test_a_share_of_memory_is_set_by_the_backends_own_call(monkeypatch: pytest.M
 
 
 def test_jax_on_a_gpu_computes_the_same_bits(monkeypatch: pytest.MonkeyPatch):
-    """Its switch for that is turned on beside the flags that are there; TensorFlow has none that we turn."""
+    """The switch of JAX for equal bits is added to the flags that are set; TensorFlow needs none."""
     monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=x")
     slot = slots.Slot("gpu:0", 1, GPUS[0])
     assert "XLA_FLAGS" not in devices.environment(slot)
     monkeypatch.setenv("KERAS_BACKEND", "jax")
-    found = slots.environment(slot) | devices.environment(slot)
-    assert found["XLA_FLAGS"] == f"--xla_dump_to=x {devices.DETERMINISTIC}"
-    for name, value in found.items():
+    environment = slots.environment(slot) | devices.environment(slot)
+    assert environment["XLA_FLAGS"] == f"--xla_dump_to=x {devices.DETERMINISTIC}"
+    for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert slots.device() == GPUS[0].name
     assert devices.deterministic()
@@ -143,7 +143,8 @@ def test_jax_on_a_gpu_computes_the_same_bits(monkeypatch: pytest.MonkeyPatch):
 def test_tensorfloat_is_a_level_where_the_backend_has_a_switch(
     monkeypatch: pytest.MonkeyPatch, backend: str, switch: bool
 ):
-    """There float32 turns it off; elsewhere the driver does, and the level cannot be had."""
+    """Float32 turns TensorFloat off where the backend has a switch; otherwise the driver does, and the level is
+    missing."""
     monkeypatch.setenv("KERAS_BACKEND", backend)
     slot = slots.Slot("gpu:0", 1, slots.Gpu("GPU-1", "A", 1000, 9))
     assert (devices.lacking("tensorfloat32", [slot]) == "") is switch

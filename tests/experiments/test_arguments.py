@@ -46,7 +46,7 @@ def test_names_in_braces_are_replaced(template: str | list[str], argv: list[str]
     ["a b", "a; rm -rf /", "it's", 'say "hi"', "$(date)", "`date`", "a\\b", "line\nbreak", "", "*", "--flag", "{seed}"],
 )
 def test_a_level_stays_one_argument(level: str):
-    """There is no shell, and what a level holds is not replaced again."""
+    """A level is one argument: there is no shell, and its text is not replaced again."""
     assert filled("t --name {text} x{text}", {"text": level}) == ["t", "--name", level, f"x{level}"]
     assert filled("t {flags}", {"text": level}) == ["t", f"--text={level}"]
 
@@ -86,7 +86,8 @@ def test_levels_as_text(level: Any, keys: dict[str, Any], text: str):
 
 
 def test_a_list_that_is_joined_by_a_blank_is_an_argument_a_part():
-    """As argparse's nargs="+" takes it; within a longer argument the parts stay together."""
+    """A list that is joined by a blank is several arguments, for nargs="+"; in a longer argument the parts stay
+    together."""
     factors = {"layers": {"join": " "}}
     assert filled("t --layers {layers}", {"layers": (64, 32)}, factors=factors) == ["t", "--layers", "64", "32"]
     assert filled("t --layers={layers}", {"layers": (64, 32)}, factors=factors) == ["t", "--layers=64 32"]
@@ -104,13 +105,13 @@ def test_quotes_without_an_end_are_refused():
 
 
 def test_unknown_names_are_refused_with_the_nearest():
-    """It lists the names that have a value."""
+    """An unknown name is refused with the nearest one, and the names that have a value are listed."""
     with pytest.raises(AblateError, match=r"checkpoint: \{foldr\} is unknown; known: seed, folder.*nearest.*folder"):
         arguments.refuse_unknown("{foldr}/x.pt", ["seed", "folder"], "study.toml: experiment.checkpoint")
 
 
 def test_doubled_braces_in_paths_and_in_resume(tmp_path: Path):
-    """They are braces in all that is filled in; a name in them is no name that needs a value."""
+    """Doubled braces are braces in every text that is filled in; a name in them needs no value."""
     texts = {"folder": "/f", "checkpoint": "/c"}
     assert arguments.path("{folder}/{{seed}}-*.ckpt", texts) == "/f/{seed}-*.ckpt"
     assert arguments.path("{folder}/a}}", texts) == "/f/a}}"

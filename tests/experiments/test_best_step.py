@@ -60,7 +60,7 @@ def test_all_numbers_are_of_the_best_step(tmp_path: Path):
 
 
 def test_a_step_that_is_not_finite_is_not_the_best(tmp_path: Path):
-    """Where no step is finite, the training has diverged."""
+    """A step that is not finite is not the best; where no step is finite, the training has diverged."""
     steps = [{"epoch": n, "val_loss": loss} for n, loss in ((1, 0.5), (2, 0.25), (3, float("nan")))]
     rule = BestStep("val_loss", lowest=True)
     assert read(tmp_path, steps, rule).numbers == {"val_loss": 0.25}
@@ -76,7 +76,7 @@ def test_a_number_that_the_best_step_lacks_is_refused(tmp_path: Path):
         read(tmp_path, steps, BestStep("val_acc", lowest=False))
 
 
-REFUSED = {  # what stands there, what takes its place, the message
+REFUSED = {  # the text of the study, its replacement, the message
     "nothing selected": ('"val_loss"', '"none"', 'take: "best" needs a number on validation; state select_on'),
     "no direction": ('"val_loss"', '"val_x"', "nothing says whether high or low values of x are better; set"),
     "no steps": ("metrics.jsonl", "metrics.json", 'take: "best" needs steps of val_loss; allowed: results.file = '),
@@ -88,7 +88,7 @@ REFUSED = {  # what stands there, what takes its place, the message
 
 @pytest.mark.parametrize("fault", REFUSED)
 def test_what_has_no_best_step_is_refused(fault: str, tmp_path: Path):
-    """Before anything runs, with the file, the key and what is allowed."""
+    """A study without a best step is refused before anything runs, with the file, the key and the allowed values."""
     before, after, message = REFUSED[fault]
     (tmp_path / "mine.toml").write_text(STUDY.replace(before, after, 1))
     with pytest.raises(AblateError) as refused:
@@ -98,7 +98,7 @@ def test_what_has_no_best_step_is_refused(fault: str, tmp_path: Path):
 
 
 def test_a_direction_may_be_stated(tmp_path: Path):
-    """By [measures], by likeness, or beside the name of the number."""
+    """A direction is stated in [measures], by likeness, or next to the name of the number."""
     for before, after in (
         ('"val_loss"', '"val_x"\nmeasures = { x = { best = "high" } }'),
         ('"val_loss"', '"val_x"\nmeasures = { x = { like = "loss" } }'),

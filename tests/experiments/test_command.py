@@ -85,7 +85,7 @@ def marked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable
 
 
 def test_a_command_that_writes_its_results(place: Place):
-    """Its file is read and deleted; the log, and what it may know of its training, stay."""
+    """The result file of a command is read and deleted; the log and run.json, which describes its training, stay."""
     outcome = place.train(f"cat {{folder}}/run.json; echo $ABLATE_RUN; {METRICS}")
     assert outcome == JobOutcome(Status.DONE)
     assert place.result
@@ -132,7 +132,7 @@ def test_how_a_command_ends(place: Place, end: str):
 
 
 def test_a_number_on_test_that_is_not_finite(place: Place):
-    """It is no divergence: nothing depends on test before it is unsealed."""
+    """A number on test that is not finite is no divergence: no decision depends on test before it is unsealed."""
     outcome = place.train("""echo '{"val_score": 1, "test_score": NaN}' > {folder}/m.json""")
     assert outcome == JobOutcome(Status.DONE)
 
@@ -174,7 +174,7 @@ def test_an_old_file_of_results_is_not_believed(place: Place):
 
 
 def test_a_folder_that_cannot_be_written(place: Place):
-    """It is a failure of this training."""
+    """A folder that cannot be written is a failure of this training."""
     assert place.train("exit 1").status is Status.FAILED
     place.child.chmod(0o500)
     if os.access(place.child, os.W_OK):
@@ -185,7 +185,7 @@ def test_a_folder_that_cannot_be_written(place: Place):
 
 
 def test_a_file_in_place_of_the_folder(place: Place):
-    """It is a failure that names the file."""
+    """A file in place of the folder is a failure that names the file."""
     place.folder.path.mkdir(parents=True)
     place.child.write_text("")
     outcome = place.train(METRICS)
@@ -214,7 +214,7 @@ def test_the_output_of_a_command_is_bounded(tmp_path: Path):
 
 
 def test_an_error_while_output_is_read(tmp_path: Path, marked: Callable[[], list[psutil.Process]]):
-    """It is raised, where the command would wait forever for someone to read."""
+    """An error while output is read is raised: the command would wait forever for a reader."""
 
     def fail(line: str) -> None:
         raise OSError(28, "No space left on device")
@@ -226,7 +226,7 @@ def test_an_error_while_output_is_read(tmp_path: Path, marked: Callable[[], list
 
 
 def test_memory_is_the_commands_own(tmp_path: Path):
-    """Not that of the worker, from which the helper was forked."""
+    """The memory is that of the command, not that of the worker, from which the helper was forked."""
     code = f"x = b'x' * {64 << 20}; print(len(x))"
     large = process.run(start(tmp_path, sys.executable, "-c", code), print, lambda: False).memory
     small = process.run(start(tmp_path, "sh", "-c", "true"), print, lambda: False).memory
@@ -234,7 +234,7 @@ def test_memory_is_the_commands_own(tmp_path: Path):
 
 
 def test_a_command_that_closes_its_output(place: Place):
-    """It runs on, and its results count."""
+    """A command that closes its output continues, and its results count."""
     assert place.train(f"exec >&- 2>&-; sleep 0.5; {METRICS}").status is Status.DONE
 
 
@@ -267,7 +267,7 @@ def test_a_daemon_ends_with_its_command(place: Place, marked: Callable[[], list[
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no setsid command")
 def test_a_daemon_ends_after_the_grace_time(place: Place, marked: Callable[[], list[psutil.Process]]):
-    """Of a command that ignores a request to stop, too."""
+    """A daemon of a command that ignores a request to stop ends after the grace time too."""
     times = itertools.count()
     script = f"trap '' TERM; (setsid sh -c '{STUBBORN_FOR_SH}' &); while :; do sleep 0.1; done"
     assert place.train(script, lambda: next(times) > 3).status is Status.INTERRUPTED
@@ -284,7 +284,7 @@ def test_the_lock_is_free_when_the_training_has_ended(place: Place):
 def test_a_command_that_ignores_the_request_to_stop_is_killed(
     tmp_path: Path, marked: Callable[[], list[psutil.Process]]
 ):
-    """After the grace time, with all of its processes."""
+    """A command that ignores the request to stop is killed after the grace time, with all of its processes."""
     given = start(tmp_path, "sh", "-c", f"({STUBBORN}) & echo begun; {STUBBORN}", grace=0.3)
     ended = run(given, lambda: b"begun" in given.log.read_bytes())
     assert (ended.code, ended.asked) == (128 + signal.SIGKILL, True)
@@ -292,7 +292,7 @@ def test_a_command_that_ignores_the_request_to_stop_is_killed(
 
 
 def test_a_command_within_its_grace_time(tmp_path: Path):
-    """It is not killed before; the signal reaches its children too."""
+    """A command is not killed within its grace time; the signal reaches its children too."""
     script = "trap 'sleep 1; echo saved; exit 75' TERM; echo begun; sleep 1000 & wait"
     given = start(tmp_path, "sh", "-c", script)
     ended = run(given, lambda: b"begun" in given.log.read_bytes())
@@ -320,7 +320,7 @@ for step in range(start + 1, 7):
 
 
 def test_a_command_that_saves_and_stops_resumes(place: Place):
-    """It is given its newest checkpoint, and no step is done twice."""
+    """A command that resumes is given its newest checkpoint, and no step is done twice."""
     (place.root / "work.py").write_text(RESUMED)
     more: dict[str, Any] = {
         "command": f"{sys.executable} work.py {{folder}}", "resume": "--resume {checkpoint}",

@@ -23,7 +23,7 @@ file = "{folder}/metrics.json"
 lr = [0.01]
 optimizer = ["sgd"]
 """
-WRONG = {  # what stands there, what takes its place, the message
+WRONG = {  # the text of the study, its replacement, the message
     "measure of test": ('"val_acc"', '"test_acc"', "select_on: 'test_acc' is not allowed; allowed: "),
     "level": ("lr = [0.01]", "lr = [0.0]", "one_at_a_time.lr: 0.0 is not allowed; allowed: a number above 0"),
     "choice": ('optimizer = ["sgd"]', 'optimizer = ["sdg"]', "'sdg' is not allowed; allowed: one of adam, sgd; near"),
@@ -43,14 +43,14 @@ WRONG = {  # what stands there, what takes its place, the message
     "no group": ('file = "{folder}/metrics.json"', "measures = { val_acc = { stdout = 'x' } }", "has no group"),
     "field of nothing": ('file = "{folder}/metrics.json"', 'measures = { val_acc = "a" }', "is a field of"),
     "secret": ("[experiment]", '[experiment]\nsettings = { key = "$KEY" }', "inherits the environment"),
-    "two names": ("[experiment]", '[experiment]\nsettings = { lr = "x" }', "lr is a name of something else too"),
+    "two names": ("[experiment]", '[experiment]\nsettings = { lr = "x" }', "lr is also the name of"),
     "two experiments": ("[experiment]", '[experiment]\nplugin = "keras_head"', "plugin and command are both stated"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("key", WRONG)
 def test_a_wrong_key_is_one_line(key: str, tmp_path: Path):
-    """Before anything runs."""
+    """A wrong key is one line, before anything runs."""
     before, after, message = WRONG[key]
     assert before in STUDY
     path = tmp_path / "mine.toml"

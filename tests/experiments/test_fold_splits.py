@@ -23,7 +23,7 @@ def parts(kind: str, replicate: int, k: int = 5, val: float = 0.2, n: int = N, *
 
 @pytest.mark.parametrize("kind", ["plain", "stratified", "group", "stratified_group"])
 def test_each_example_tests_once_a_repeat(kind: str) -> None:
-    """Of two repeats of five folds, and no example is in two parts of a fold."""
+    """Each example is in test once in each of two repeats of five folds, and never in two parts of a fold."""
     for repeat in range(2):
         tested = []
         for fold in range(5):
@@ -37,7 +37,7 @@ def test_each_example_tests_once_a_repeat(kind: str) -> None:
 
 
 def test_stratified_folds_have_the_classes_in_proportion() -> None:
-    """Of all parts."""
+    """All parts of stratified folds have the classes in proportion."""
     for train, val, test in (parts("stratified", fold) for fold in range(5)):
         for part in (train, val, test):
             counts = np.bincount([LABELS[i] for i in part], minlength=3)
@@ -77,7 +77,7 @@ def test_unequal_groups_give_folds_of_like_sizes() -> None:
     ],
 )
 def test_a_split_that_cannot_be_made_is_refused(kind: str, columns: dict[str, Any], message: str) -> None:
-    """With what is missing."""
+    """A split that cannot be made is refused, and the message names what is missing."""
     with pytest.raises(ContractError, match=message):
         parts(kind, 0, **columns)
 
@@ -87,7 +87,7 @@ def test_a_split_that_cannot_be_made_is_refused(kind: str, columns: dict[str, An
     kind=st.sampled_from(["plain", "stratified", "group", "stratified_group", "time"]), data=st.data(),
 )  # fmt: skip
 def test_parts_never_overlap(n: int, k: int, val: float, replicate: int, kind: str, data: st.DataObject) -> None:
-    """Whatever labels and groups are."""
+    """The parts of a split never overlap, with any labels and groups."""
     label = data.draw(st.lists(st.integers(0, 3), min_size=n, max_size=n))
     group = [i % (k + 1) for i in range(n)]
     replicate = replicate % k if kind == "time" else replicate

@@ -191,7 +191,7 @@ def test_one_training_answers_all_levels_of_the_shared_factor(place: Place, tmp_
 
 
 def test_a_longer_training_continues_from_a_kept_state(place: Place) -> None:
-    """With `--keep all` the last checkpoint stays, so that rows of more epochs resume from it."""
+    """The last checkpoint stays with `--keep all`, so that rows of more epochs resume from it."""
     assert place.train(LOOP, {"epochs": 2}, milestones=(2,), shares="epochs", keep="all").status is Status.DONE
     longer = place.train(LOOP, {"epochs": 4}, milestones=(2, 4), shares="epochs", keep="all")
     assert longer.status is Status.DONE, longer.error
@@ -200,7 +200,7 @@ def test_a_longer_training_continues_from_a_kept_state(place: Place) -> None:
 
 
 def test_a_result_may_follow_the_loop(place: Place) -> None:
-    """After the last step a result is wanted still, by call or by return."""
+    """A result is still expected after the last step, by call or by return."""
     body = "def train(run):\n    for _ in run.steps(3):\n        run.report(loss=0.5)\n"
     assert place.train(body + "    run.result(val={'score': 1.0})\n").status is Status.DONE
     assert len(place.result().history) == 3
@@ -246,7 +246,7 @@ def test_a_loss_that_is_not_finite_ends_the_training(place: Place) -> None:
 
 
 def test_a_number_on_validation_that_is_not_finite_is_a_divergence(place: Place) -> None:
-    """Of a returned result too."""
+    """A number on validation that is not finite is a divergence in a returned result too."""
     assert place.train(returned("{'val_loss': float('inf')}")).status is Status.DIVERGED
 
 
@@ -310,7 +310,7 @@ ENDS = {
 
 @pytest.mark.parametrize(("body", "status", "message"), ENDS.values(), ids=ENDS)
 def test_the_end_of_a_function_is_an_outcome(place: Place, body: str, status: Status, message: str) -> None:
-    """Its reason is one line; its traceback begins in the user's own file."""
+    """The reason of a function's end is one line; its traceback begins in the user's own file."""
     outcome = place.train(f"def train():\n    {body}\n")
     assert outcome.status is status
     assert message in outcome.reason
@@ -318,7 +318,7 @@ def test_the_end_of_a_function_is_an_outcome(place: Place, body: str, status: St
 
 
 def test_a_function_without_a_handle_ends_when_asked(place: Place) -> None:
-    """It knows nothing of us, and SIGTERM ends it."""
+    """A function without a handle, which knows nothing of ablate, ends by SIGTERM."""
     source = (
         "import pathlib, time\ndef train():\n    pathlib.Path(__file__).with_name('on').touch()\n    time.sleep(60)\n"
     )
@@ -326,7 +326,7 @@ def test_a_function_without_a_handle_ends_when_asked(place: Place) -> None:
 
 
 def test_a_function_that_ignores_the_request_is_killed_after_its_grace(place: Place) -> None:
-    """Its processes go with it."""
+    """A function that ignores the request is killed with its processes."""
     source = """
     import pathlib, signal, subprocess, time
     def train(run):
@@ -413,7 +413,7 @@ def test_a_secret_reaches_the_function_and_no_file(place: Place, monkeypatch: py
 
 
 def test_a_missing_secret_is_named(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is trained without it."""
+    """No training begins without a secret; the missing variable is named."""
     monkeypatch.delenv("MY_KEY", raising=False)
     outcome = place.train("def train(key):\n    return {}\n", settings={"key": "$MY_KEY"})
     assert outcome.is_contract
@@ -429,7 +429,7 @@ def test_the_code_of_a_training_is_all_that_it_loaded(place: Place) -> None:
 
 
 def test_output_is_logged(place: Place) -> None:
-    """What the function prints is in the log of its training, in order, whatever it is."""
+    """The output of a function is in the log of its training, in order, whatever its bytes."""
     source = """
     import os, sys
     def train():
@@ -548,7 +548,7 @@ def test_a_state_may_have_a_suffix_or_be_a_folder(place: Place, write: str) -> N
 
 
 def test_a_state_that_is_not_written_is_named(place: Place) -> None:
-    """In place of an error of a file that the user never named."""
+    """A state that is not written is named, in place of an error of a file that the user never named."""
     source = "def train(run):\n    run.state(lambda path: None, print)\n    list(run.steps(3))\n"
     outcome = place.train(source, stop_after=1)
     assert outcome.is_contract
@@ -588,7 +588,7 @@ def test_the_duration_is_that_of_the_steps_that_count(place: Place) -> None:
 
 
 def test_an_exception_names_its_line(place: Place) -> None:
-    """In the reason, which is one line of a table."""
+    """The line of an exception is in the reason, which is one line of a table."""
     outcome = place.train("def train():\n    x = 1\n    return {'val_x': x / 0}\n")
     assert outcome.reason == "ZeroDivisionError: division by zero (mine.py:3)"
 

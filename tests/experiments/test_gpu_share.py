@@ -20,13 +20,13 @@ GPU = Gpu("GPU-1", "A", 40_000)
 
 @pytest.fixture
 def shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment of a process that has half of a GPU."""
+    """Set the environment of a process that has half of a GPU."""
     for name, value in slots.environment(Slot("gpu:0.0", 2, GPU, shared=2)).items():
         monkeypatch.setenv(name, value)
 
 
 def test_a_share_is_stated_for_each_library(shared: None) -> None:
-    """JAX reads a variable; the process of the function is told the others."""
+    """JAX reads a variable; the process of the function receives the others."""
     limits = json.loads(experiment._limits() or "")
     assert limits == {"mib": 18_400, "share": 0.46}
     environment = slots.environment(Slot("gpu:0.0", 2, GPU, shared=2))
@@ -35,7 +35,7 @@ def test_a_share_is_stated_for_each_library(shared: None) -> None:
 
 
 def test_a_whole_gpu_and_a_cpu_have_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is set for them."""
+    """No limit is set for a whole GPU or a CPU."""
     for slot in (Slot("gpu:0", 2, GPU), Slot("cpu:0", 2)):
         assert not {slots.MEMORY_LIMIT, "XLA_PYTHON_CLIENT_MEM_FRACTION"} & slots.environment(slot).keys()
     monkeypatch.delenv(slots.MEMORY_LIMIT, raising=False)
@@ -45,7 +45,7 @@ def test_a_whole_gpu_and_a_cpu_have_no_limit(monkeypatch: pytest.MonkeyPatch) ->
 def test_pytorch_and_tensorflow_are_limited_when_they_are_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the hook of imports, before the user's file goes on."""
+    """The hook of imports limits PyTorch and TensorFlow, before the user's file continues."""
     calls: list[Any] = []
     torch, tensorflow = ModuleType("torch"), ModuleType("tensorflow")
     torch.cuda = SimpleNamespace(is_available=lambda: True, set_per_process_memory_fraction=calls.append)  # type: ignore[attr-defined]
@@ -62,19 +62,19 @@ def test_pytorch_and_tensorflow_are_limited_when_they_are_loaded(
 
 
 def test_a_library_without_the_function_is_left_alone() -> None:
-    """Such as an old version, or one without a GPU."""
+    """A library without the function, such as an old version or one without a GPU, is left alone."""
     serve._limit_memory("torch", SimpleNamespace(), {"mib": 1, "share": 0.5})
 
 
 @pytest.mark.parametrize(("size", "n_slots"), [("6 GiB", 5), ("500 MB", 64), ("36000 MiB", 1)])
 def test_a_training_fits_a_slot(size: str, n_slots: int) -> None:
-    """What is left of the GPU is divided by its slots."""
+    """The memory of the GPU, less a reserve, is divided by its slots."""
     slot = Slot("gpu:0.0", 2, GPU, shared=n_slots)
     slots.refuse_small([slot, Slot("cpu:0", 2)], sizes.parse("memory", size))
 
 
 def test_a_slot_that_is_too_small_is_refused() -> None:
-    """With both sizes, and the way out."""
+    """A slot that is too small is refused with both sizes, and the way out."""
     with pytest.raises(AblateError, match=r"needs 6\.0 GiB, and slot gpu:0\.0 has 5\.1 GiB; pass --slots with fewer"):
         slots.refuse_small([Slot("gpu:0.0", 2, GPU, shared=7)], sizes.parse("memory", "6 GiB"))
 

@@ -56,7 +56,7 @@ def test_a_digest_is_of_names_and_contents(place: Path):
 
 @pytest.mark.unit
 def test_unchanged_files_are_not_read_again(place: Path):
-    """Their size, time and inode are compared; one that is said to be unchanged has its stored digest."""
+    """Files whose size, time and inode are unchanged have their stored digest."""
     workspace = Workspace(place / "runs")
     workspace.input_digests.parent.mkdir(parents=True)
     files = input_files.read(["data/*.csv"], place, workspace, "inputs")
@@ -72,7 +72,7 @@ def test_unchanged_files_are_not_read_again(place: Path):
 
 @pytest.mark.unit
 def test_large_files_are_compared_by_their_names_and_sizes(place: Path, monkeypatch: pytest.MonkeyPatch):
-    """And the user is told."""
+    """Large files are compared by their names and sizes, and a note says so."""
     monkeypatch.setattr(input_files, "LARGEST", 3)
     files = input_files.read(["data/*.csv"], place, Workspace(place / "runs"), "inputs")
     assert files.notes == ["data/*.csv: 0.0 GiB in 2 files are compared by name, size and time of change"]
@@ -87,7 +87,7 @@ def test_a_pattern_without_a_file_is_refused(place: Path):
 
 @pytest.mark.process
 def test_a_study_whose_files_changed_is_refused(place: Path, capsys: pytest.CaptureFixture[str]):
-    """Under its name; another name trains all rows."""
+    """A study whose files changed is refused under its name; another name trains all rows."""
     for _ in range(2):
         assert cli.run(RUN) == 0
     assert len(list(place.glob("runs/trained/*/result-*.json"))) == 2

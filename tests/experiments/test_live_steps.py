@@ -51,7 +51,7 @@ class Watched:
 
 
 def test_complete_lines_of_a_file_are_reported_once(tmp_path: Path):
-    """Before the first there is step 0. Half a line, numbers on test and lines that are no objects are not reported."""
+    """Step 0 is reported first. Half a line, numbers on test and lines that are no objects are not reported."""
     path = tmp_path / "m.jsonl"
     command = Watched(path, {"epochs": 3, "lr": 0.1})
     assert command.look() == LiveStep(0)
@@ -112,7 +112,7 @@ def test_a_file_is_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path):
-    """It would block the worker, which could then not be stopped."""
+    """A pipe has no lines: reading it would block the worker, which could then not be stopped."""
     os.mkfifo(tmp_path / "pipe")
     assert FollowedFile(tmp_path / "pipe").lines() == FollowedFile(tmp_path).lines() == []
 
@@ -131,7 +131,7 @@ def running(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
 
 @pytest.mark.process
 def test_status_shows_the_step_of_a_running_command(running: "subprocess.Popen[str]", tmp_path: Path):
-    """Its step of all, and its number on validation; nothing says yet how long it takes. No test number is shown."""
+    """The status shows the step of all and the number on validation, no time left yet, and no test number."""
     workspace = Workspace(tmp_path / "runs")
 
     def has_reached() -> bool:

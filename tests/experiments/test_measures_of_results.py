@@ -63,7 +63,7 @@ def test_rows_are_compared_by_a_measure_that_they_have_on_test(place: Path, caps
 
 
 def test_a_test_number_that_is_nan_is_no_number(place: Path):
-    """It is compared with nothing, and nothing is claimed of it."""
+    """A test number that is NaN is not compared, and no sentence mentions it."""
     (place / "mine.toml").write_text(STUDY + '[table]\nprimary = "test_extra"\n')
     assert cli.run(RUN) == 0
     first, _, last = table(place)
@@ -94,7 +94,7 @@ def test_texts_are_no_scores(place: Path, capsys: pytest.CaptureFixture[str]):
 def test_misspelt_names_are_refused(
     place: Path, before: str, after: str, message: str, capsys: pytest.CaptureFixture[str]
 ):
-    """Before anything runs."""
+    """A misspelt name is refused before anything runs."""
     (place / "mine.toml").write_text(STUDY.replace(before, after))
     assert cli.run(RUN) == 2
     assert message in capsys.readouterr().err

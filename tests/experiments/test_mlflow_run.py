@@ -38,7 +38,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
 
 
 def test_the_outermost_run_counts(places: dict[int, Path]):
-    """Its course in order; a nested run only where no other has the metric; NaN stays NaN."""
+    """The outermost run gives its course in order; a nested run counts only for metrics of its own; NaN stays NaN."""
     courses = mlflow_run.courses(places[1], {"val_loss": "loss", "val_inner": "inner", "val_broken": "broken"})
     assert courses["val_loss"] == [(0, 1.0), (1, 0.75), (2, 0.5)]
     assert courses["val_inner"] == [(0, 7.0)]
@@ -59,7 +59,8 @@ def test_what_cannot_be_read_is_one_line(places: dict[int, Path], runs: int, wan
 
 
 def test_a_command_that_sends_nothing_is_refused(tmp_path: Path):
-    """It may have set a tracking URI itself; a file that is no database is named."""
+    """A command that sends nothing to MLflow is refused: its tracking URI may be its own; a broken database is
+    named."""
     with pytest.raises(AblateError, match="sent nothing to MLflow"):
         mlflow_run.courses(tmp_path, {"val_a": "a"})
     (tmp_path / mlflow_run.DATABASE).write_text("no database")

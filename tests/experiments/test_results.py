@@ -20,7 +20,7 @@ pytestmark = pytest.mark.unit
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The folder of a training."""
+    """Make the folder of a training."""
     (tmp_path / "child").mkdir()
     return tmp_path / "child"
 
@@ -108,7 +108,8 @@ def test_a_line_in_two_parts_is_one_line(folder: Path):
 
 
 def test_printed_texts_that_are_no_numbers(folder: Path):
-    """They are passed over; where there is nothing else, the message cites one. A step that is none stays the last."""
+    """Printed texts that are no numbers are skipped; if there are no others, the message cites one. A wrong step is
+    ignored."""
     measures = {"val_x": {"stdout": r"x: (\S+)", "step": r"step (\S+)"}}
     assert read(folder, "", measures, "step nan\nx: -\nstep ?\nx: 3\nx: n/a\n").numbers == {"val_x": 3.0}
     with pytest.raises(
@@ -151,7 +152,7 @@ def test_the_log_keeps_the_beginning_and_the_end(folder: Path, monkeypatch: pyte
 
 
 def test_a_missing_field_is_answered_with_the_fields_of_the_file(folder: Path):
-    """At most twelve are listed."""
+    """The message for a missing field lists at most twelve fields of the file."""
     (folder / "m.json").write_text(json.dumps({"val": {"accuracy": 1}, **{f"x{n:02}": n for n in range(20)}}))
     listed = ", ".join(["val.accuracy", *(f"x{n:02}" for n in range(11))])
     with pytest.raises(
@@ -166,7 +167,7 @@ def test_a_missing_field_is_answered_with_the_fields_of_the_file(folder: Path):
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", '"nan"', "1e999"])
 def test_a_number_that_is_not_finite_is_a_divergence(folder: Path, text: str):
-    """On validation, on train and of a cost; on test alone it is none."""
+    """A number that is not finite is a divergence on validation, on train and of a cost; on test alone it is none."""
     (folder / "m.json").write_text(f'{{"a": {text}, "b": 1}}')
     for name in ("val_a", "train_a", "cost"):
         assert diverged(read(folder, "m.json", {name: "a", "val_b": "b"})) == name
@@ -267,7 +268,7 @@ def test_wrong_examples_are_named(folder: Path, fault: str):
 
 
 def test_examples(folder: Path):
-    """They are ordered by id, whose column may have another name."""
+    """Examples are ordered by id, whose column may have another name."""
     (folder / "test.csv").write_text("name,label,predicted\nb,1,0\na,0,0\n")
     taken = read(folder, "", test={"examples": "{folder}/test.csv", "example": "name"})
     assert {name: column.tolist() for name, column in taken.examples["test"].items()} == {
@@ -295,7 +296,7 @@ def test_characters_that_end_a_line_in_texts(folder: Path):
 
 
 def test_a_folder_with_a_number_sign(tmp_path: Path):
-    """It is no name of a sheet."""
+    """A number sign in a folder's name does not begin the name of a sheet."""
     folder = tmp_path / "runs#1"
     folder.mkdir()
     (folder / "test.csv").write_text("id,label,predicted\n1,0,0\n")

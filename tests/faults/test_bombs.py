@@ -95,7 +95,7 @@ def low_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def peak(work: Callable[[], object]) -> int:
-    """The largest memory that Python and NumPy took, in bytes."""
+    """Return the largest memory that Python and NumPy took, in bytes."""
     tracemalloc.start()
     try:
         work()
@@ -141,7 +141,7 @@ def test_a_large_label_of_numbers_is_one_number():
 
 
 def test_an_archive_that_states_too_little_is_damaged(tmp_path: Path):
-    """More content than its directory states is not read."""
+    """An archive with more content than its directory states is not read."""
     content = packed(x_train=ZEROS, y_train=[0])
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         size = archive.getinfo("x_train.npy").file_size

@@ -106,8 +106,8 @@ def break_each(
     wrong, chosen = {}, list(cases(original, part))
     for path, damage in chosen:
         shutil.copytree(original, place)
-        if found := faults(place, path, damage, command):
-            wrong[f"{path}: {damage}"] = found
+        if errors := faults(place, path, damage, command):
+            wrong[f"{path}: {damage}"] = errors
         shutil.rmtree(place)
     Series(f"a broken file, {title}", len(chosen), len(wrong), "the training of the file").record()
     return wrong
@@ -234,7 +234,7 @@ def test_other_commands_say_how_to_mend_it(functions: Path, tmp_path: Path):
 
 
 def test_files_of_a_newer_version(functions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """They are refused by name and left as they are: this version does not know what they mean."""
+    """Files of a newer version are refused by name and left as they are: this version does not know their meaning."""
     for path in ("runs/mine/study.json", "runs/mine/study-files.jsonl"):
         place = Path(shutil.copytree(functions, tmp_path / Path(path).name))
         text = (place / path).read_text().replace('"schema": 2', '"schema": 3')

@@ -51,7 +51,7 @@ TLS = ["tls://head:8786", "tls://10.0.0.7:1", "wss://head:1"]
 def test_a_plain_address_of_another_machine_is_refused(address: str):
     """The way out is in the message; --insecure accepts it."""
     with pytest.raises(
-        AblateError, match="another machine, without encryption: whoever reaches it can run code; use tls://"
+        AblateError, match="another machine, without encryption: anyone who reaches it can run code; use tls://"
     ):
         scheduler_address.refuse_plain(address, insecure=False)
     scheduler_address.refuse_plain(address, insecure=True)
@@ -60,7 +60,7 @@ def test_a_plain_address_of_another_machine_is_refused(address: str):
 @pytest.mark.unit
 @pytest.mark.parametrize("address", [*LOOPBACK, *TLS, None])
 def test_loopback_and_tls_are_taken(address: str | None):
-    """This machine needs no encryption."""
+    """Addresses of this machine need no encryption, and those with TLS are accepted."""
     scheduler_address.refuse_plain(address, insecure=False)
 
 
@@ -76,13 +76,13 @@ def test_each_command_refuses_it(tmp_path: Path, command: str):
 
 
 def listening(pid: int) -> set[str]:
-    """The addresses on which a process and its children listen."""
+    """Return the addresses on which a process and its children listen."""
     processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-    found = set()
+    addresses = set()
     for one in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
-            found |= {c.laddr.ip for c in one.net_connections("inet") if c.status == psutil.CONN_LISTEN}
-    return found
+            addresses |= {c.laddr.ip for c in one.net_connections("inet") if c.status == psutil.CONN_LISTEN}
+    return addresses
 
 
 def test_workers_of_this_machine_listen_on_loopback(tmp_path: Path):

@@ -15,7 +15,7 @@ TRAININGS = 8
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The table of the same study that nobody disturbed."""
+    """Return the table of the same study without any fault."""
     return undisturbed_table(prepare(tmp_path_factory.mktemp("undisturbed"), STEPS, TRAININGS))
 
 

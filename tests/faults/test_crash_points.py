@@ -40,7 +40,7 @@ class Server:
     template: Path
 
     def ask(self, **request: Any) -> int:
-        """The exit code of the child that did it."""
+        """Return the exit code of the child that did the request."""
         assert self.process.stdin
         assert self.process.stdout
         self.process.stdin.write(json.dumps(request) + "\n")
@@ -49,22 +49,25 @@ class Server:
         assert answer, "the server died"
         return int(answer)
 
-    def run(self, arguments: Sequence[str], die: str | None = None, told: str = "at once", full: bool = False) -> int:
-        """The exit code of a command that dies at a point, or at none. `full`: the disk is full from there on."""
+    def run(
+        self, arguments: Sequence[str], die: str | None = None, sending: str = "at once", full: bool = False
+    ) -> int:
+        """Return the exit code of a command that dies at a point, or at none. `full`: the disk is full from there
+        on."""
         place, template = str(self.place), str(self.template)
         return self.ask(
-            do="run", place=place, arguments=list(arguments), die=die, told=told, template=template, full=full
+            do="run", place=place, arguments=list(arguments), die=die, sending=sending, template=template, full=full
         )
 
-    def runs(self, commands: Sequence[Sequence[str]], told: str = "at once") -> list[str]:
-        """Run commands; what is wrong where one ends otherwise than with 0."""
+    def runs(self, commands: Sequence[Sequence[str]], sending: str = "at once") -> list[str]:
+        """Run commands, and return an error where one ends otherwise than with 0."""
         for command in commands:
-            if code := self.run(command, told=told):
+            if code := self.run(command, sending=sending):
                 return [f"{' '.join(command)} ended with {code}", self.printed()[-2000:]]
         return []
 
     def printed(self) -> str:
-        return (self.place / "said.log").read_text()
+        return (self.place / "output.log").read_text()
 
     def look(self, workflow: Workflow) -> dict[str, Any]:
         assert self.ask(do="look", place=str(self.place), database=workflow.database) == 0
@@ -102,14 +105,14 @@ class Undisturbed:
     left: dict[str, Any]
 
 
-def undisturbed(server: Server, workflow: Workflow, told: str, start: Path) -> Undisturbed:
+def undisturbed(server: Server, workflow: Workflow, sending: str, start: Path) -> Undisturbed:
     shutil.rmtree(server.place, ignore_errors=True)
     (server.place / "tmp").mkdir(parents=True)
     workflow.write(server.place)
     assert not server.runs(workflow.before), server.printed()
     workflow.change(server.place)
     shutil.copytree(server.place, start, symlinks=True)
-    assert not server.runs([workflow.dies], told), server.printed()
+    assert not server.runs([workflow.dies], sending), server.printed()
     reached = json.loads((server.place / "points.json").read_text())
     assert server.ask(do="load", modules=reached["modules"]) == 0, "a process with threads is not forked"
     assert not server.runs(workflow.after), server.printed()
@@ -119,7 +122,7 @@ def undisturbed(server: Server, workflow: Workflow, told: str, start: Path) -> U
 
 
 def finished(workspace: Workspace, training: Training, since: float) -> list[Path]:
-    """The files of its results that were written since then."""
+    """Return the files of a training's results that were written since then."""
     folder = workspace.training(training.key)
     done = [n for n in training.milestones if result.is_done(folder, n) and folder.result(n).stat().st_mtime > since]
     paths = [p for n in done for p in (folder.result(n), *(folder.predictions(s, n) for s in ("val", "test")))]
@@ -127,8 +130,8 @@ def finished(workspace: Workspace, training: Training, since: float) -> list[Pat
 
 
 def untrained(workspace: Workspace, training: Training, since: float) -> list[str]:
-    """The lines of `epochs` that are lacking: of a training of the Keras experiment one for each epoch, of others one
-    for each start."""
+    """Return the missing lines of `epochs`: of a training of the Keras experiment one for each epoch, of others one for
+    each start."""
     folder = workspace.training(training.key)
     done = {path for path in finished(workspace, training, since) if path.name.startswith("result-")}
     if len(done) == len(training.milestones):
@@ -144,7 +147,7 @@ def identities(paths: list[Path]) -> dict[Path, tuple[int, int]]:
 
 
 def differences(a: Any, b: Any, name: str = "") -> Iterator[str]:
-    """Where two looks differ."""
+    """Yield the places in which two states of a folder differ."""
     if isinstance(a, dict) and isinstance(b, dict):
         for key in sorted(a.keys() | b.keys()):
             yield from differences(a.get(key, "nothing"), b.get(key, "nothing"), f"{name}/{key}")
@@ -161,18 +164,20 @@ def lines_of(path: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class Crash:
-    """What was wrong after a death, how many trainings or epochs the next run repeated, and the first exit code."""
+    """Errors after a death, the number of trainings or epochs that the next run repeated, and the first exit code."""
 
     wrong: list[str]
     repeated: int = 0
     code: int = DIED
 
 
-def crash(server: Server, workflow: Workflow, point: str, told: str, whole: Undisturbed, full: bool = False) -> Crash:
+def crash(
+    server: Server, workflow: Workflow, point: str, sending: str, whole: Undisturbed, full: bool = False
+) -> Crash:
     """Die at a point and run the command again. `full`: the disk is full from there on in place of the death."""
     server.restore(whole.start)
     begun, epochs = time.time(), server.place / "epochs"
-    code = server.run(workflow.dies, point, told, full)
+    code = server.run(workflow.dies, point, sending, full)
     if full and (code not in (0, 1, 2) or "Traceback" in server.printed()):
         return Crash([f"it ended with {code}", server.printed()[-3000:]])
     if full and code == 0 and not (server.place / "runs" / NAME / "table.csv").exists():
@@ -180,16 +185,16 @@ def crash(server: Server, workflow: Workflow, point: str, told: str, whole: Undi
     if not full and code != DIED:
         return Crash([f"it ended with {code} in place of death", server.printed()[-2000:]])
     workspace = Workspace(server.place / "runs")
-    known = record.read(workspace.study(NAME)) if workflow.trains else None
-    each = trainings(known, known.grid.trials()) if known else []
-    done = identities([path for training in each for path in finished(workspace, training, begun)])
-    lacking = [line for training in each for line in untrained(workspace, training, begun)]
+    recorded = record.read(workspace.study(NAME)) if workflow.trains else None
+    started = trainings(recorded, recorded.grid.trials()) if recorded else []
+    done = identities([path for training in started for path in finished(workspace, training, begun)])
+    lacking = [line for training in started for line in untrained(workspace, training, begun)]
     before = lines_of(epochs)
-    if wrong := server.runs([workflow.dies], told) or server.runs(workflow.after):
+    if wrong := server.runs([workflow.dies], sending) or server.runs(workflow.after):
         return Crash(wrong)
     trained = lines_of(epochs)[len(before) :]
     wrong = list(differences(server.look(workflow) | {"half-written": {}}, whole.left))
-    if (known or not workflow.trains) and Counter(trained) != Counter(lacking):
+    if (recorded or not workflow.trains) and Counter(trained) != Counter(lacking):
         wrong.append(f"trained: {trained} in place of {lacking}")
     if identities(list(done)) != done:
         wrong.append("a result that was there was written again")
@@ -198,7 +203,7 @@ def crash(server: Server, workflow: Workflow, point: str, told: str, whole: Undi
 
 
 def chosen(name: str, whole: Undisturbed) -> list[str]:
-    """The points at which the workflow dies."""
+    """Return the points at which the workflow dies."""
     apart = [point for point, changed in whole.points if changed]
     if WHOLE and not CRASHES:
         return apart
@@ -213,15 +218,16 @@ OTHERS = (
 EACH = [("keras", "at once"), ("keras", "at the end"), *((name, "at once") for name in OTHERS)]
 
 
-@pytest.mark.parametrize(("name", "told"), EACH, ids=[", ".join(one) for one in EACH])
-def test_a_command_that_dies_anywhere_is_completed_by_the_next(server: Server, tmp_path: Path, name: str, told: str):
-    """It ends with the same files, byte for byte, and both databases hold each trial once; no result is made twice, and
-    no test prediction is opened before a selection is sealed. MLflow is told at once, or after all else."""
+@pytest.mark.parametrize(("name", "sending"), EACH, ids=[", ".join(one) for one in EACH])
+def test_a_command_that_dies_anywhere_is_completed_by_the_next(server: Server, tmp_path: Path, name: str, sending: str):
+    """The next command ends with the same files, byte for byte, and both databases hold each trial once; no result is
+    made twice, and no test prediction is opened before a selection is sealed. MLflow gets its messages at once, or
+    after everything else."""
     workflow = WORKFLOWS[name]
-    whole = undisturbed(server, workflow, told, tmp_path / "start")
+    whole = undisturbed(server, workflow, sending, tmp_path / "start")
     points, wrong, repeated = chosen(name, whole), {}, 0
     for n, point in enumerate(points):
-        crashed = crash(server, workflow, point, told, whole)
+        crashed = crash(server, workflow, point, sending, whole)
         repeated += crashed.repeated
         if crashed.wrong:
             wrong[point] = crashed.wrong
@@ -229,7 +235,7 @@ def test_a_command_that_dies_anywhere_is_completed_by_the_next(server: Server, t
             print(f"{n + 1} of {len(points)} tried, {len(wrong)} wrong: {json.dumps(wrong)[:2000]}", flush=True)
     n_states = sum(changed for _, changed in whole.points)
     print(f"{len(whole.points)} points, {n_states} states of the disk, {len(points)} tried, {len(wrong)} wrong")
-    fault = f"death of the orchestrator at a change of the disk, {name}, MLflow {told}"
+    fault = f"death of the orchestrator at a change of the disk, {name}, MLflow {sending}"
     Series(fault, len(points), len(wrong), f"{repeated} starts or epochs in all").record()
     assert not wrong, json.dumps(wrong, indent=1)
 

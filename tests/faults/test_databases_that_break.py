@@ -1,5 +1,5 @@
 """Optuna's and MLflow's SQLite files break before a run and in the middle of one: the table is the undisturbed one,
-the user is told, and both databases are rebuilt from files."""
+a message says so, and both databases are rebuilt from files."""
 
 import subprocess
 import sys
@@ -61,7 +61,7 @@ def table(path: Path) -> None:
 
 
 def locked(path: Path) -> None:
-    """Another process holds the database for some time."""
+    """Hold the database by another process for some time."""
     code = (
         f"import sqlite3, time; held = sqlite3.connect({str(path)!r}, timeout=60); held.execute('BEGIN EXCLUSIVE'); "
         f"print('held', flush=True); time.sleep({LOCKED})"
@@ -84,7 +84,7 @@ def prepare(place: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, object]:
-    """The table of a study whose databases nobody broke, and what they hold."""
+    """Return the table of a study whose databases did not break, and their content."""
     place = prepare(tmp_path_factory.mktemp("undisturbed"))
     done = in_process(*RUN, cwd=place)
     assert done.returncode == 0, done.stderr

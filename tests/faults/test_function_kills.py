@@ -69,7 +69,7 @@ def undisturbed(place: Path, steps: int) -> bytes:
 
 
 def children(sweep: Sweep) -> list[psutil.Process]:
-    """The processes that run the function: the parents of its own child."""
+    """Return the processes that run the function: the parents of its own child."""
     return [parent for one in grandchildren(sweep) if (parent := one.parent())]
 
 
@@ -81,12 +81,12 @@ TOGETHER = [[role] for role in OF_FUNCTIONS] if WHOLE else [list(OF_FUNCTIONS)]
 @pytest.mark.parametrize("process", ["fresh", "kept"])
 def test_processes_that_are_killed(tmp_path: Path, process: str, roles: list[str]) -> None:
     """The table equals the undisturbed one, byte for byte, and at most one checkpoint interval is repeated a kill."""
-    many = MANY.get(roles[0]) if WHOLE and process == "kept" else None
-    steps = MANY_STEPS if many else STEPS
+    n_kills = MANY.get(roles[0]) if WHOLE and process == "kept" else None
+    steps = MANY_STEPS if n_kills else STEPS
     table = undisturbed(tmp_path / "undisturbed", steps)
     sweep = Sweep(prepare(tmp_path, process, steps))
     (tmp_path / "noted").mkdir()
-    kills = killed(sweep, roles * (many or KILLS), OF_FUNCTIONS)
+    kills = killed(sweep, roles * (n_kills or KILLS), OF_FUNCTIONS)
     repeated = sweep.repeated(f"{', '.join(roles)} of a function, {process} process", kills, TRAININGS, steps)
     assert kills > 0
     assert not sweep.lines("twice")

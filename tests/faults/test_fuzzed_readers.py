@@ -152,7 +152,7 @@ PATHS = {
 @pytest.mark.parametrize("key", ["cwd", "command", "function", "python"])
 @pytest.mark.parametrize("form", PATHS)
 def test_a_path_that_no_system_takes_is_refused(tmp_path: Path, key: str, form: str):
-    """In each key that is a path: a name of 5,000 letters, and a name with the character 0."""
+    """A name of 5,000 letters, and one with the character 0, are refused in each key that is a path."""
     text, _ = PATHS[form]
     stated = {"command": '"python train.py"', "function": '"train.py:train"'}
     kind = key if key in stated else "function" if key == "python" else "command"

@@ -28,7 +28,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def one_of_each(workspace: Path) -> list[Path]:
-    """The first file of each name, numbers left out, but results: their fields are not checked by type."""
+    """Return the first file of each name, numbers left out, but results: their fields are not checked by type."""
     paths = sorted(path for path in workspace.rglob("*") if path.suffix in SUFFIXES and path.is_file())
     names = {path.name.translate(str.maketrans("", "", "0123456789")): path for path in reversed(paths)}
     return [path for path in names.values() if not ({"tables", "figures"} & set(path.parts) or path.match("result-*"))]

@@ -131,12 +131,12 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def tree(folder: Path) -> set[str]:
-    """The names of all files below a folder."""
+    """Return the names of all files below a folder."""
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
 
 def outside(here: Path) -> set[str]:
-    """The names of the files around a folder."""
+    """Return the names of the files around a folder."""
     return {name for name in tree(here.parent) if name.partition("/")[0] != here.name}
 
 

@@ -51,7 +51,7 @@ def command(place: Path, *more: str) -> list[str]:
 
 
 def start(place: Path, *more: str) -> subprocess.Popen[str]:
-    log = open(place / "said.log", "a")  # noqa: SIM115 (the child's)
+    log = open(place / "output.log", "a")  # noqa: SIM115 (the child's)
     return subprocess.Popen(command(place, *more), cwd=place, stdout=log, stderr=log, text=True, start_new_session=True)
 
 
@@ -63,9 +63,9 @@ def prepare(place: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The workspace of the same sweep that nobody disturbed."""
+    """Return the workspace of the same sweep without any fault."""
     place = prepare(tmp_path_factory.mktemp("undisturbed"))
-    assert start(place).wait() == 0, (place / "said.log").read_text()
+    assert start(place).wait() == 0, (place / "output.log").read_text()
     return place / "runs"
 
 
@@ -77,12 +77,12 @@ def family(pid: int) -> list[psutil.Process]:
 
 
 def trainers(pid: int) -> list[psutil.Process]:
-    """The processes that train: those that Dask's nannies started."""
-    found = []
+    """Return the processes that train: those that Dask's nannies started."""
+    processes = []
     for child in family(pid):
         with contextlib.suppress(psutil.Error):
-            found += [child] * ("spawn_main" in " ".join(child.cmdline()))
-    return found
+            processes += [child] * ("spawn_main" in " ".join(child.cmdline()))
+    return processes
 
 
 def attempts(runs: Path) -> list[dict[str, object]]:
@@ -90,15 +90,15 @@ def attempts(runs: Path) -> list[dict[str, object]]:
 
 
 def epochs_trained(runs: Path) -> int:
-    """Every epoch that any process trained: each says so in its worker's log."""
+    """Return the number of epochs that were trained, from the lines of the workers' logs."""
     return sum(" epoch " in line for p in runs.glob("log/worker-*.log") for line in p.read_text().splitlines())
 
 
 def assert_little_twice(runs: Path, kills: int, role: str) -> None:
-    """A kill costs what was trained since the last checkpoint, here about 5 s."""
-    each = max(seconds_an_epoch(p) for p in runs.glob(f"trained/*/result-{2 * SHORT}.json"))
-    trained, allowed = epochs_trained(runs), 1.1 * EPOCHS + kills * (checkpoint.SECONDS / each + 1)
-    repeated = f"{(trained - EPOCHS) / kills:.1f} epochs of {each:.2f} s a kill"
+    """Assert that a kill costs the training since the last checkpoint, here about 5 s."""
+    seconds = max(seconds_an_epoch(p) for p in runs.glob(f"trained/*/result-{2 * SHORT}.json"))
+    trained, allowed = epochs_trained(runs), 1.1 * EPOCHS + kills * (checkpoint.SECONDS / seconds + 1)
+    repeated = f"{(trained - EPOCHS) / kills:.1f} epochs of {seconds:.2f} s a kill"
     Series(f"SIGKILL, {role} of the Keras experiment", kills, 0, repeated).record()
     assert EPOCHS <= trained <= allowed
 
@@ -109,7 +109,7 @@ def seconds_an_epoch(path: Path) -> float:
 
 
 def assert_as_undisturbed(place: Path, undisturbed: Path) -> None:
-    """The same table, byte for byte; one finished run a row in both views; nothing runs."""
+    """Assert the same table, byte for byte, one finished run a row in both databases, and that no process is left."""
     runs = place / "runs"
     assert (runs / "long/table.csv").read_bytes() == (undisturbed / "long/table.csv").read_bytes()
     trials = optuna.load_study(study_name="long", storage=sqlite_url(runs / "optuna.db")).get_trials()
@@ -117,8 +117,8 @@ def assert_as_undisturbed(place: Path, undisturbed: Path) -> None:
     assert states.count("COMPLETE") == 3
     assert set(states) <= {"COMPLETE", "FAIL"}
     client = MlflowClient(sqlite_url(runs / "mlflow.db"))
-    found = client.search_runs([client.get_experiment_by_name("ablate").experiment_id])
-    assert [r.info.status for r in found] == ["FINISHED"] * 4
+    parents = client.search_runs([client.get_experiment_by_name("ablate").experiment_id])
+    assert [r.info.status for r in parents] == ["FINISHED"] * 4
     assert not list(runs.glob("trained/*/checkpoint-*"))
 
 
@@ -133,9 +133,9 @@ def test_workers_that_are_killed(tmp_path: Path, undisturbed: Path):
         for trainer in trainers(sweep.pid)[:1]:
             trainer.kill()
             kills += 1
-    if sweep.wait() == 1:  # three times in a row at the same place: the table says so, and the next run goes on
+    if sweep.wait() == 1:  # three times in a row at the same place: the table says so, and the next run resumes
         sweep = start(place)
-    assert sweep.wait() == 0, (place / "said.log").read_text()
+    assert sweep.wait() == 0, (place / "output.log").read_text()
     assert kills > 0
     assert_as_undisturbed(place, undisturbed)
     assert_little_twice(place / "runs", kills, "worker")
@@ -156,7 +156,7 @@ def test_orchestrators_that_are_killed(tmp_path: Path, undisturbed: Path):
         sweep.wait()
         _, alive = psutil.wait_procs(left, timeout=20)
         assert not alive
-    assert start(place).wait() == 0, (place / "said.log").read_text()
+    assert start(place).wait() == 0, (place / "output.log").read_text()
     assert_as_undisturbed(place, undisturbed)
     assert_little_twice(place / "runs", KILLS, "orchestrator")
 
@@ -184,7 +184,7 @@ def test_a_cluster_that_loses_a_worker_and_the_orchestrator(tmp_path: Path, undi
 
 
 def assert_never_two_at_once(runs: Path) -> None:
-    """The epochs of a training, as logged by whoever trained it, do not run beside each other in two processes."""
+    """Assert that the epochs of a training, as its processes log them, never run in two processes at a time."""
     for training in {path.parent for path in runs.glob("trained/*/*")}:
         lines = [
             (line[:23], path.name)
@@ -201,18 +201,19 @@ def assert_never_two_at_once(runs: Path) -> None:
 @pytest.mark.skipif(not WHOLE, reason=NOT_SHARE)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 def test_a_sweep_that_is_asked_to_stop(tmp_path: Path, undisturbed: Path, number: int):
-    """Trainings save and stop, the exit code is 130, the command that goes on is said, and it goes on."""
+    """Trainings save and stop, the exit code is 130, the command that resumes is printed, and it completes the
+    study."""
     place = prepare(tmp_path)
     sweep = start(place)
     until(lambda: list((place / "runs").glob(f"trained/*/result-{SHORT}.json")))
     os.killpg(sweep.pid, number)  # as a terminal does: to all processes
     assert sweep.wait() == 130
-    said = (place / "said.log").read_text()
-    assert f"{signal.Signals(number).name}: saving and stopping trainings" in said
-    assert "interrupted; resume with: ablate run --grid long.toml" in said
-    assert "Traceback" not in said
+    printed = (place / "output.log").read_text()
+    assert f"{signal.Signals(number).name}: saving and stopping trainings" in printed
+    assert "interrupted; resume with: ablate run --grid long.toml" in printed
+    assert "Traceback" not in printed
     assert len(list((place / "runs").glob("trained/*/checkpoint-*"))) == 1
-    assert start(place).wait() == 0, (place / "said.log").read_text()
+    assert start(place).wait() == 0, (place / "output.log").read_text()
     assert_as_undisturbed(place, undisturbed)
     assert len({a["run"] for a in attempts(place / "runs")}) == 2
     assert max(a["epoch"] for a in attempts(place / "runs")) >= SHORT  # type: ignore[type-var]
@@ -220,7 +221,7 @@ def test_a_sweep_that_is_asked_to_stop(tmp_path: Path, undisturbed: Path, number
 
 @pytest.mark.slow
 def test_a_second_run_is_refused(tmp_path: Path):
-    """Two orchestrators on one workspace: the second is told who works there, and the first goes on. By default
+    """Two orchestrators on one workspace: the second names the first, which continues. By default
     test_sweep.py::test_a_workspace_in_use_is_refused proves it, whose lock is held without a sweep."""
     place = prepare(tmp_path)
     (place / "long.toml").write_text(STUDY.replace("epochs = ", "epochs = 1"))  # long enough for the other to start

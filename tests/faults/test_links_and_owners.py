@@ -57,7 +57,7 @@ def unused(trained: Path) -> Path:
 
 
 def test_clean_deletes_nothing_behind_a_link(here: Path):
-    """A folder of trainings that lies elsewhere may be that of another workspace too."""
+    """A folder of trainings behind a link may be that of another workspace too."""
     unused(here / "runs/trained")
     before = contents(moved_out(here, "trained"))
     done = in_process("clean", "--yes", cwd=here)
@@ -163,7 +163,7 @@ def test_aliases_in_a_circle_are_refused(here: Path):
     ],
 )
 def test_a_workspace_of_another_user_is_refused(here: Path, command: str):
-    """Without permission to write: one line that names the workspace, exit 2, and nothing is changed."""
+    """A workspace without permission to write is refused in one line with its name, exit 2, and stays unchanged."""
     (here / "r.csv").write_text("norm,seed,acc\na,0,0.5\nb,0,0.6\n")
     for path in (here, *here.parents):
         if path.owner() == "root" and not path.stat().st_mode & 1 and path != Path("/"):

@@ -160,20 +160,20 @@ def start(program: Program, place: Path) -> subprocess.Popen[str]:
 
 def left(place: Path) -> list[psutil.Process]:
     """Return the processes whose command or folder is of this place."""
-    found = []
+    processes = []
     for process in psutil.process_iter():
         try:
             if process.cwd().startswith(str(place)) or str(place) in " ".join(process.cmdline()):
-                found.append(process)
+                processes.append(process)
         except psutil.Error:
             continue
-    return found
+    return processes
 
 
 @pytest.mark.parametrize("fault", FAULTS if WHOLE else ["an orchestrator that is killed"])
 @pytest.mark.parametrize("program", PROGRAMS if WHOLE else PROGRAMS[:1], ids=lambda program: program.name)
 def test_rows_that_are_lost(tmp_path: Path, program: Program, fault: str):
-    """This program holds an outcome of each row after the command was repeated once."""
+    """A program holds an outcome of each row after the command was repeated once."""
     if program.name == "Ray Tune" and not RAY:
         pytest.skip("ABLATE_TEST_RAY names no Python with Ray Tune")
     (tmp_path / "steps").mkdir()

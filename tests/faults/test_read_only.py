@@ -28,7 +28,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.skipif(not shutil.which("unshare"), reason="mounting takes unshare")
 @pytest.mark.parametrize("words", COMMANDS if WHOLE else FEW)
 def test_a_command_on_a_read_only_workspace(place: Path, words: str):
-    """Nothing is shown but what was asked for, or one error with the path and its reason."""
+    """A command prints its answer alone, or one error with the path and its reason."""
     mount = 'mount --bind runs runs && mount -o remount,ro,bind runs && exec "$@"'
     line = ["unshare", "-m", "sh", "-c", mount, "-", sys.executable, "-m", "ablation", *words.split()]
     done = subprocess.run(line, cwd=place, capture_output=True, text=True)

@@ -69,7 +69,7 @@ KINDS = {"function": (FUNCTION, STUDY), "command": (PROGRAM, OF_COMMAND)}
 
 
 def holding(folder: Path, secret: str = TOKEN) -> list[str]:
-    """The files below a folder that have the secret: as bytes, in hexadecimal, and in compressed parts."""
+    """Return the files below a folder that have the secret: as bytes, in hexadecimal, and in compressed parts."""
     forms = [secret.encode(), secret.encode().hex().encode(), secret.encode("utf-16-le")]
     return [str(path) for path in folder.rglob("*") if path.is_file() and any(_has(path, form) for form in forms)]
 

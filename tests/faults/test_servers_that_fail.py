@@ -1,4 +1,4 @@
-"""MLflow's server, Dask's scheduler or a lock's holder fails: results are complete, and the next command goes on."""
+"""MLflow's server, Dask's scheduler or a lock's holder fails: results are complete, and the next command resumes."""
 
 import contextlib
 import fcntl
@@ -30,7 +30,7 @@ STEPS, TRAININGS = 6, 4
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The table of the same study that nobody disturbed."""
+    """Return the table of the same study without any fault."""
     return undisturbed_table(prepare(tmp_path_factory.mktemp("undisturbed"), STEPS, TRAININGS))
 
 
@@ -96,7 +96,7 @@ def scheduler(place: Path, port: int) -> AbstractContextManager[subprocess.Popen
 
 
 def test_a_cluster_that_loses_everything(tmp_path: Path, undisturbed: bytes):
-    """A worker dies for good, and the run goes on; the scheduler dies, and the run says what to do, with exit code 2.
+    """A worker dies for good, and the run continues; the scheduler dies, and the run says what to do, with exit code 2.
     Started again, with a new worker, it completes the study."""
     place, port = prepare(tmp_path, STEPS, TRAININGS), free_port()
     sweep, address, mark = Sweep(place), f"tcp://127.0.0.1:{port}", {MARK: str(place)}
@@ -131,7 +131,7 @@ def test_a_cluster_that_loses_everything(tmp_path: Path, undisturbed: bytes):
 
 @pytest.mark.parametrize("holder", ["host elsewhere, pid 5", f"host {socket.gethostname()}, pid 999999", "", "\0" * 9])
 def test_a_lock_that_nobody_holds(tmp_path: Path, holder: str):
-    """Whatever a dead process has left in its file, the kernel has freed the lock with it."""
+    """The kernel frees the lock of a dead process, whatever its file contains."""
     workspace = Workspace(tmp_path)
     workspace.lock_file.write_text(holder)
     workspace.refuse_locked()

@@ -28,7 +28,7 @@ LONGEST = 6.0  # seconds from the start to the last of these moments
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The table of the same study that nobody disturbed."""
+    """Return the table of the same study without any fault."""
     return undisturbed_table(prepare(tmp_path_factory.mktemp("undisturbed"), STEPS, TRAININGS))
 
 
@@ -57,7 +57,8 @@ def failures(sweep: Sweep) -> list[str]:
 
 
 def assert_completed(sweep: Sweep, undisturbed: bytes, fault: str, injected: int = 1) -> None:
-    """The next run completes the study; nothing ran twice at a time, and no process is left."""
+    """Assert that the next run completes the study, that no training ran twice at a time, and that no process is
+    left."""
     until(lambda: not sweep.processes(), 30)
     sweep.start()
     assert sweep.process.wait() == 0, printed(sweep)
@@ -85,7 +86,7 @@ def to_all(sweep: Sweep, *numbers: int) -> None:
 
 
 def ends_as_a_batch_job(sweep: Sweep) -> None:
-    """As Slurm does: SIGCONT and SIGTERM to all processes, SIGKILL to what is left after a grace time."""
+    """Send signals as Slurm does: SIGCONT and SIGTERM to all processes, SIGKILL to those left after a grace time."""
     to_all(sweep, signal.SIGCONT, signal.SIGTERM)
     time.sleep(GRACE)
     to_all(sweep, signal.SIGKILL)
@@ -93,13 +94,13 @@ def ends_as_a_batch_job(sweep: Sweep) -> None:
 
 
 def hears_sigterm(sweep: Sweep) -> None:
-    """All processes get it; commands that end by it are interrupted, and have not failed."""
+    """Send SIGTERM to all processes; commands that end by it are interrupted, and have not failed."""
     to_all(sweep, signal.SIGTERM)
     assert sweep.process.wait() == 130, printed(sweep)
 
 
 def loses_its_terminal(sweep: Sweep) -> None:
-    """The process group gets SIGHUP."""
+    """Send SIGHUP to the process group."""
     os.killpg(sweep.process.pid, signal.SIGHUP)
     assert sweep.process.wait() == 130, printed(sweep)
     assert "SIGHUP: saving and stopping trainings" in printed(sweep)
@@ -107,7 +108,7 @@ def loses_its_terminal(sweep: Sweep) -> None:
 
 
 def hears_ctrl_c_twice(sweep: Sweep) -> None:
-    """The second one ends the run at once, though commands are stopped, and do not hear the first one."""
+    """Send SIGINT twice: the second one ends the run at once, though stopped commands do not receive the first one."""
     for one in sweep.processes():
         if "work.py" in one.cmdline():
             one.suspend()
@@ -122,7 +123,7 @@ ENDS = (ends_as_a_batch_job, hears_sigterm, loses_its_terminal, hears_ctrl_c_twi
 
 
 def test_a_run_that_is_ended_by_signals(sweep: Sweep, undisturbed: bytes):
-    """In several ways, one after the other: no row has failed, no process is left, and the next run goes on."""
+    """A run that ends by several signals has no failed row and leaves no process, and the next run resumes."""
     for _ in range(ROUNDS):
         for end in ENDS:
             started(sweep)
@@ -135,7 +136,8 @@ def test_a_run_that_is_ended_by_signals(sweep: Sweep, undisturbed: bytes):
 
 
 def test_ctrl_c_at_any_moment(sweep: Sweep, undisturbed: bytes):
-    """Whether workers start, train, or the table is drawn: exit code 130 or 0, no traceback, and no row that failed."""
+    """The exit code is 130 or 0 at any moment, with no traceback and no failed row: at start, in training, at the
+    table."""
     random_ = random.Random(0)
     for n in range(MOMENTS):
         sweep.start()
@@ -157,7 +159,7 @@ def stop(sweep: Sweep, processes: list[psutil.Process], seconds: float) -> None:
 
 @pytest.mark.skipif(not WHOLE, reason=NOT_SHARE)
 def test_processes_that_are_stopped_for_a_while(sweep: Sweep, undisturbed: bytes):
-    """A laptop sleeps, or a user presses Ctrl-Z: after SIGCONT the run goes on, and no training is repeated."""
+    """A laptop sleeps, or a user presses Ctrl-Z: after SIGCONT the run continues, and no training is repeated."""
     started(sweep)
     stop(sweep, workers(sweep), PAUSE)
     stop(sweep, orchestrators(sweep), PAUSE)
@@ -167,7 +169,7 @@ def test_processes_that_are_stopped_for_a_while(sweep: Sweep, undisturbed: bytes
 
 
 def test_a_worker_that_stays_stopped(sweep: Sweep, undisturbed: bytes):
-    """With --timeout it is killed, and its row is tried again from the checkpoint."""
+    """A stopped worker is killed after --timeout, and its row is tried again from the checkpoint."""
     started(sweep, "--timeout", "8s")
     workers(sweep)[0].suspend()
     assert sweep.process.wait() == 0, printed(sweep)
@@ -186,7 +188,8 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_clock_that_is_set_back(sweep: Sweep, undisturbed: bytes, shim: Path):
-    """By an hour, in the middle, after an attempt was lost: its failure is over, and no duration is negative."""
+    """A clock that is set back an hour after an attempt was lost does not prolong its failure; no duration is
+    negative."""
     behind = sweep.place / "behind"
     sweep.variables = {"LD_PRELOAD": str(shim), "CLOCK_SHIM": str(behind)}
     started(sweep)

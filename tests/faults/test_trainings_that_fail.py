@@ -1,4 +1,4 @@
-"""Trainings that fail in their own ways, beside some that do not: each row ends once, with its reason, and no process
+"""Trainings that fail in their own ways, among others that do not: each row ends once, with its reason, and no process
 or lock is left."""
 
 import csv

@@ -75,7 +75,7 @@ FORMS: dict[str, tuple[Callable[[Path, Path], object], str]] = {
 
 
 def load(path: Path) -> object:
-    """The backbone with the weights of a file, as a study loads them."""
+    """Return the backbone with the weights of a file, as a study loads them."""
     weights = features.locate(NAME, str(path))
     assert weights
     return input_layers.backbone(NAME, features.checked(weights), 32)
@@ -85,7 +85,8 @@ def load(path: Path) -> object:
 @pytest.mark.parametrize("suffix", [".weights.h5", ".h5", ".keras"])
 @pytest.mark.parametrize("form", FORMS)
 def test_a_wrong_file_of_weights_is_refused(tmp_path: Path, good: Path, form: str, suffix: str):
-    """Before the study runs where the file shows it, otherwise when the backbone is built: the file and the reason."""
+    """The error names the file and the reason, before the study runs where the file shows it, otherwise at the first
+    use."""
     make, message = FORMS[form]
     make(tmp_path / "w.weights.h5", good)
     path = tmp_path / f"w{suffix}"
@@ -105,7 +106,7 @@ def test_the_same_file_is_read(good: Path):
 
 
 def test_weights_that_change_after_they_were_read_are_refused(tmp_path: Path, good: Path):
-    """Between the start of a study and its training, with the old size and time of modification too."""
+    """Weights that change between the start of a study and its training are refused, with the old size and time too."""
     path = tmp_path / "w.weights.h5"
     shutil.copy(good, path)
     weights = features.locate(NAME, str(path))

@@ -25,7 +25,7 @@ def spot(eyes: np.ndarray, side: int = 60) -> Image.Image:
     "eyes", [[[20, 20], [40, 20]], [[18, 30], [38, 20]], [[25, 12], [35, 26]], [[5, 30], [55, 34]]]
 )
 def test_eyes_come_to_their_places(eyes: list[list[int]]):
-    """Turned, scaled and moved: each eye lies where it should, within half a pixel."""
+    """Turned, scaled and moved: each eye is where it should be, within half a pixel."""
     turned = np.asarray(align.level(spot(np.array(eyes)), np.array(eyes, float)).convert("L"), float)
     y, x = np.mgrid[:60, :60] + 0.5
     for half, (px, py) in zip((x < 30, x >= 30), align.PLACES * 60, strict=True):
@@ -34,7 +34,7 @@ def test_eyes_come_to_their_places(eyes: list[list[int]]):
 
 
 def test_unknown_eyes_leave_a_face_as_it_is():
-    """Not found, or both in one place: nothing is turned."""
+    """A face with unknown eyes, or with both in one place, is not turned."""
     image = spot(np.array([[20, 20], [40, 24]]))
     for eyes in (align.UNKNOWN, np.zeros((2, 2))):
         assert align.level(image, eyes) is image
@@ -46,28 +46,29 @@ def some_faces(n: int) -> images.Images:
 
 
 def test_demo_faces_bring_their_eyes():
-    """They are where the picture is darkest around: pupils; aligned, their average is sharper than as they come."""
+    """The eyes of demo faces are pupils, the darkest spots around; aligned faces have a sharper average than plain
+    ones."""
     faces = some_faces(60)
     assert faces.eyes is not None
     assert faces.eyes.shape == (60, 2, 2)
-    found = images.decode(faces, [48], aligned=[48])
-    assert found.aligned is not None
-    assert found.aligned.unknown == 0
-    plain, level = (x.astype(float).mean(axis=(0, 3))[12:26] for x in (found.pixels[48], found.aligned.pixels[48]))
+    decoded = images.decode(faces, [48], aligned=[48])
+    assert decoded.aligned is not None
+    assert decoded.aligned.unknown == 0
+    plain, level = (x.astype(float).mean(axis=(0, 3))[12:26] for x in (decoded.pixels[48], decoded.aligned.pixels[48]))
     assert level.std() > 1.05 * plain.std()
 
 
 def test_the_detector_finds_eyes_of_real_faces(shared: Path):
-    """On FER-2013 at 48 pixels it finds most of them, where eyes are; what is aligned by them is more level."""
+    """The detector finds most eyes of FER-2013 at 48 pixels, in their place; faces aligned by them are more level."""
     with np.load(shared / "fer2013_test.npz") as faces:
         pictures = [decoding.rgb(pixels) for pixels in faces["images"][::60]]
     eyes = np.array([align.find(picture) for picture in pictures])
-    known = ~np.isnan(eyes).any(axis=(1, 2))
-    assert known.mean() > 0.5
-    middle = eyes[known].mean(axis=(0, 1)) / pictures[0].width
+    detected = ~np.isnan(eyes).any(axis=(1, 2))
+    assert detected.mean() > 0.5
+    middle = eyes[detected].mean(axis=(0, 1)) / pictures[0].width
     assert middle == pytest.approx([0.5, 0.4], abs=0.06)
-    level = [align.find(align.level(p, e)) for p, e, k in zip(pictures, eyes, known, strict=True) if k]
-    slopes = [np.array([e[1, 1] - e[0, 1] for e in some]) for some in (eyes[known], level)]
+    level = [align.find(align.level(p, e)) for p, e, k in zip(pictures, eyes, detected, strict=True) if k]
+    slopes = [np.array([e[1, 1] - e[0, 1] for e in positions]) for positions in (eyes[detected], level)]
     assert np.nanmean(np.abs(slopes[1])) < np.mean(np.abs(slopes[0]))
 
 
@@ -80,7 +81,7 @@ def test_without_a_detector_it_is_said(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_other_eyes_are_other_images():
-    """Whatever moves an eye changes the name of what is trained on."""
+    """A moved eye changes the digest of the images that are trained on."""
     eyes = np.zeros((3, 2, 2))
     moved = eyes.copy()
     moved[1, 0, 0] = 1
@@ -100,7 +101,7 @@ align = ["none", "train", "all"]
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The three levels on faces whose eyes the file brings, but of one image."""
+    """Run the three levels on faces whose eyes are in the file, but for one image."""
     place = tmp_path_factory.mktemp("align")
     (place / "aligned.toml").write_text(STUDY)
     faces = some_faces(120)

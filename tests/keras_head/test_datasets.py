@@ -40,12 +40,12 @@ def pixel_text(face):
 
 
 def rows_of(images):
-    """What a layout found, as (split, class, name), sorted."""
+    """Return the images of a layout as (split, class, name), sorted."""
     return sorted(zip(images.splits.tolist(), [images.classes[k] for k in images.labels], images.names, strict=True))
 
 
 def refused(layout, data):
-    """The message with which `layout` refuses `data`; always one line that names the data."""
+    """Return the message with which `layout` refuses `data`; always one line that names the data."""
     with pytest.raises(AblateError) as caught:
         layout.load(str(data))
     message = str(caught.value)
@@ -136,7 +136,7 @@ def test_a_root_without_classes_is_refused(tmp_path):
 
 
 def test_images_beside_the_splits_are_refused(tmp_path):
-    """A folder of images beside the split folders is not left out silently; one without images is."""
+    """A folder of images next to the split folders is not left out silently; one without images is."""
     save(tmp_path / "train" / "a" / "1.png")
     (tmp_path / "notes").mkdir()
     assert len(folders.load(str(tmp_path))) == 1
@@ -220,9 +220,9 @@ def test_fer2013_large_faces(tmp_path):
 def test_fer2013_refuses_a_row(tmp_path, row, message):
     """A row that is wrong is refused: the error names file and line, and what is allowed."""
     path = write_text(tmp_path / "a.csv", "emotion,pixels,Usage", "0,1 2 3 4,Training", row)
-    found = refused(fer2013, path)
-    assert found.startswith(f"{path} line 3: ")
-    assert message in found
+    message_of_layout = refused(fer2013, path)
+    assert message_of_layout.startswith(f"{path} line 3: ")
+    assert message in message_of_layout
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_fer2013_refuses_a_row(tmp_path, row, message):
     [("emotion,label", "pixels"), ("pixels,Usage", "emotion"), ("", "emotion, pixels")],
 )
 def test_fer2013_refuses_other_tables(tmp_path, header, missing):
-    """A csv without the columns is refused: the error names those that it lacks."""
+    """A csv without the columns is refused: the error names the missing ones."""
     path = write_text(tmp_path / "a.csv", header)
     needed = "emotion, pixels; Usage, if present, gives the splits"
     assert refused(fer2013, path) == f"{path}: no column {missing}; needed: {needed}"
@@ -297,7 +297,8 @@ def test_affwild2_keeps_two_persons_apart(tmp_path):
 
 
 def test_affwild2_reads_expressions_only(tmp_path):
-    """Where valence and action units lie beside the expressions, as in the whole set, only EXPR_... is read."""
+    """The files EXPR_... alone are read, where valence and action units are next to the expressions, as in the whole
+    set."""
     video(tmp_path, "EXPR_Set/Train_Set", "v", ["Neutral,Anger", "1"], frames=(1,))
     write_text(tmp_path / "annotations" / "VA_Set" / "Train_Set" / "v.txt", "valence,arousal", "0.1,-0.2")
     write_text(tmp_path / "annotations" / "EXPR_Set" / "README.txt", "terms of use")
@@ -440,7 +441,7 @@ def first_match(data):
 
 
 def test_each_layout_is_recognised(tmp_path):
-    """A path is read in the layout in which it lies there."""
+    """A path is read in the layout of its files."""
     rows = csv_rows("Training", "PublicTest")
     save(tmp_path / "folders" / "a" / "1.png")
     video(tmp_path / "wild", "Train_Set", "v", ["Neutral", "0"], frames=(1,))
@@ -459,7 +460,7 @@ def test_fer2013_in_a_folder_is_read(tmp_path):
 
 
 def test_images_beside_fer2013_come_first(tmp_path):
-    """Where class folders, or an Aff-Wild2 tree, lie beside fer2013.csv, the folder is that."""
+    """A folder with class folders, or an Aff-Wild2 tree, next to fer2013.csv is read as that."""
     for name in ("folders", "wild"):
         write_text(tmp_path / name / "fer2013.csv", *csv_rows("Training"))
     save(tmp_path / "folders" / "train" / "a" / "1.png")
@@ -470,7 +471,7 @@ def test_images_beside_fer2013_come_first(tmp_path):
 
 @pytest.mark.parametrize("name", ["nothing", "nothing.npz", "nothing.csv"])
 def test_a_missing_path_is_no_image_set(tmp_path, name):
-    """What is not there is said to be missing."""
+    """A missing path is reported as missing."""
     with pytest.raises(AblateError, match="no such file or folder; --data takes a path"):
         load(str(tmp_path / name))
 
@@ -479,7 +480,8 @@ def test_a_missing_path_is_no_image_set(tmp_path, name):
 
 
 def write_layouts(root, names, faces, labels, splits):
-    """The same faces as class folders, as fer2013.csv and as .npz, with FER-2013's labels; the three paths."""
+    """Write the same faces as class folders, as fer2013.csv and as .npz, with FER-2013's labels; return the three
+    paths."""
     for i, (face, label, split) in enumerate(zip(faces, labels, splits, strict=True)):
         save(root / "folders" / split / names[label] / f"{i}.png", face)
     with (root / "fer2013.csv").open("w", newline="") as file:
@@ -500,9 +502,9 @@ def write_npz(path, names, faces, labels, splits):
 def test_a_layout_leaves_no_trace(tmp_path):
     """The same faces with the same classes and splits have one index, whatever the layout: order, ids, digest."""
     paths = write_layouts(tmp_path, ["anger", "disgust", "fear"], FACES, LABELS, SPLITS)
-    found = [decode(load(path), [6]) for path in paths]
-    assert len({each.index.digest for each in found}) == 1
-    assert all(np.array_equal(each.pixels[6], found[0].pixels[6]) for each in found)
+    sets = [decode(load(path), [6]) for path in paths]
+    assert len({images.index.digest for images in sets}) == 1
+    assert all(np.array_equal(images.pixels[6], sets[0].pixels[6]) for images in sets)
 
 
 @pytest.fixture(scope="module")

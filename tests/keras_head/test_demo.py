@@ -60,15 +60,15 @@ def test_test_has_one_frame_of_each_clip(images):
 def test_a_third_of_the_test_clips_are_known_from_train(images):
     """The trap: a third of the test images show clips of train, the others show people whom train does not know."""
     train, test = of(images, "train"), of(images, "test")
-    known = np.isin(test.subjects, train.subjects)
-    assert known.sum() == 160
+    in_train = np.isin(test.subjects, train.subjects)
+    assert in_train.sum() == 160
     clips = frames_of_clips(train)
-    assert all(clip in clips for clip in frames_of_clips(test.take(np.flatnonzero(known))))
+    assert all(clip in clips for clip in frames_of_clips(test.take(np.flatnonzero(in_train))))
 
 
 @pytest.mark.parametrize("n", [1, 7, 43])
 def test_quotas_are_the_papers_shares(n):
-    """Whatever the size, each class has the paper's share of train to within one image, and the sum is exact."""
+    """Each class has the paper's share of train to within one image at any size, and the sum is exact."""
     counts = np.bincount(of(demo.draw("demo", n), "train").labels, minlength=6)
     assert counts.sum() == n
     assert np.abs(counts - n * SHARES).max() < 1
@@ -76,7 +76,7 @@ def test_quotas_are_the_papers_shares(n):
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])
 def test_every_split_has_the_papers_shares(images, split):
-    """To within two images of a class."""
+    """Every split has the paper's shares to within two images of a class."""
     counts = np.bincount(of(images, split).labels, minlength=6)
     assert np.abs(counts - counts.sum() * SHARES).max() < 2
 
@@ -130,12 +130,12 @@ def test_faces_are_bright_enough_to_read(images, production):
 
 
 def test_known_people_flatter(images):
-    """By the nearest face of train most expressions of known people are named right, few of unknown ones."""
+    """Most expressions of known people are right by the nearest face of train, few of unknown people."""
     train, test = of(images, "train"), of(images, "test")
     x = greys(train)
     nearest = np.array([np.linalg.norm(x - row, axis=1).argmin() for row in greys(test)])
-    right, known = train.labels[nearest] == test.labels, np.isin(test.subjects, train.subjects)
-    assert right[known].mean() > right[~known].mean() + 0.4
+    right, in_train = train.labels[nearest] == test.labels, np.isin(test.subjects, train.subjects)
+    assert right[in_train].mean() > right[~in_train].mean() + 0.4
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def images() -> tuple[np.ndarray, np.ndarray]:
 
 
 def states(images: tuple[np.ndarray, np.ndarray], condition: Condition, seed: int = 0) -> Iterator[list[np.ndarray]]:
-    """The weights after each epoch, then the predictions."""
+    """Yield the weights after each epoch, then the predictions."""
     x, y = images
     model = head.build(x.shape[1:], 3, condition, seed)
     for _ in head.fit(model, x, y, condition, seed):
@@ -50,7 +50,8 @@ def test_the_same_seed_gives_the_same_bits(images: tuple[np.ndarray, np.ndarray]
 
 @pytest.mark.parametrize("precision", ["float32", "float16"])
 def test_a_state_that_is_set_goes_on_bit_for_bit(images: tuple[np.ndarray, np.ndarray], precision: str):
-    """However often it is looked at: a loss scaler's factor is part of it, and does not begin anew."""
+    """A state that was read often resumes bit for bit: a loss scaler's factor is part of it, and does not begin
+    anew."""
     x, y = images
     condition = CONDITION.replace(epochs=4, precision=precision)
     whole = list(states(images, condition))
@@ -68,16 +69,16 @@ def test_a_state_that_is_set_goes_on_bit_for_bit(images: tuple[np.ndarray, np.nd
 
 
 def test_a_front_takes_its_input_as_it_is():
-    """In lower precision too: a backbone's upper part computes in float32 on what was stored in float32."""
+    """A backbone's upper part computes in float32 on features that were stored in float32, in lower precision too."""
     keras.config.set_dtype_policy("float32")
     front = keras.Sequential([keras.Input((2, 2, 8)), keras.layers.Rescaling(1.0)])
     condition = CONDITION.replace(precision="bfloat16")
     model = head.build((2, 2, 8), 3, condition, 0, [front])
-    seen = []
-    front.layers[-1].call = lambda inputs: seen.append(np.asarray(inputs)) or inputs
+    inputs_of_front = []
+    front.layers[-1].call = lambda inputs: inputs_of_front.append(np.asarray(inputs)) or inputs
     x = np.full((1, 2, 2, 8), 1 + 2**-20, np.float32)
     model(x)
-    assert np.array_equal(seen[-1], x)
+    assert np.array_equal(inputs_of_front[-1], x)
 
 
 def test_another_seed_gives_another_head(images: tuple[np.ndarray, np.ndarray]):
@@ -114,7 +115,7 @@ def test_the_head_is_the_papers():
 
 
 def test_a_number_of_units_for_each_layer():
-    """[128, 64] is a layer of 128 and one of 64; without dropout no layer of it stands between."""
+    """[128, 64] is a layer of 128 and one of 64; without dropout no dropout layer is between."""
     model = head.build((512,), 6, factors.condition(fc_units=[128, 64], dropout=0.0), 0)
     assert [layer.units for layer in model.layers if hasattr(layer, "units")] == [128, 64, 6]
     assert not [layer for layer in model.layers if "dropout" in layer.name]
@@ -125,50 +126,54 @@ def test_a_head_learns(images: tuple[np.ndarray, np.ndarray]):
     x, y = images
     condition = CONDITION.replace(epochs=60, learning_rate=1e-2, dropout=0.0)
     model = head.build(x.shape[1:], 3, condition, 0)
-    logs = [found for _, found in head.fit(model, x, y, condition, 0)]
+    logs = [predicted for _, predicted in head.fit(model, x, y, condition, 0)]
     assert logs[-1]["loss"] < 0.1 < logs[0]["loss"]
-    found = head.predict(model, x, y)
-    assert (found.classes.dtype, found.probabilities.dtype, found.losses.dtype) == (np.int16, np.float16, np.float32)
-    assert found.probabilities.shape == (50, 3)
+    predicted = head.predict(model, x, y)
+    assert (predicted.classes.dtype, predicted.probabilities.dtype, predicted.losses.dtype) == (
+        np.int16,
+        np.float16,
+        np.float32,
+    )
+    assert predicted.probabilities.shape == (50, 3)
 
 
 def test_large_images_are_predicted_a_few_at_a_time():
-    """Their backbone's activations would fill the memory; features have none."""
-    seen = []
+    """Large images are predicted a few at a time: their activations would fill the memory; features have none."""
+    sizes = []
 
     def model(x: np.ndarray, training: bool) -> np.ndarray:
-        seen.append(len(x))
+        sizes.append(len(x))
         return np.full((len(x), 2), 0.5, np.float32)
 
     y = np.zeros(1100, int)
     head.predict(model, np.zeros((1100, 224, 224, 3), np.uint8), y)
-    assert max(seen) * 224**2 <= 1024 * 32**2 * 2
-    assert sum(seen) == 1100
-    seen.clear()
+    assert max(sizes) * 224**2 <= 1024 * 32**2 * 2
+    assert sum(sizes) == 1100
+    sizes.clear()
     head.predict(model, np.zeros((1100, 1, 1, 512), np.float32), y)
-    assert seen == [1024, 76]
+    assert sizes == [1024, 76]
 
 
 def test_what_an_epoch_reports_is_its_mean(images: tuple[np.ndarray, np.ndarray]):
-    """With steps too small to change anything, it is what the model says of all images, whatever the batches."""
+    """An epoch with steps too small to change anything reports the model's mean over all images, with any batches."""
     x, y = images
     condition = CONDITION.replace(dropout=0.0, learning_rate=1e-12, batch_size=16)
     model = head.build(x.shape[1:], 3, condition, 0)
-    found = head.predict(model, x, y)
+    predicted = head.predict(model, x, y)
     logs = head.Trainer(model, x, y, condition, 0).epoch(1)
-    assert logs["loss"] == pytest.approx(found.losses.mean(), rel=1e-5)
-    assert logs["accuracy"] == pytest.approx((found.classes == y).mean())
+    assert logs["loss"] == pytest.approx(predicted.losses.mean(), rel=1e-5)
+    assert logs["accuracy"] == pytest.approx((predicted.classes == y).mean())
 
 
 def test_an_epoch_shows_every_image_once():
     """The order of an epoch is a permutation, another one in each epoch, and the same for the same seed."""
     x = np.arange(10)
-    seen = [
+    orders = [
         np.concatenate([b for b, _ in batches.batches(x, x, batches.rows(x, 4, 0, epoch), 4)]) for epoch in (1, 2, 1)
     ]
-    assert sorted(seen[0]) == x.tolist()
-    assert seen[0].tolist() != seen[1].tolist()
-    assert seen[0].tolist() == seen[2].tolist()
+    assert sorted(orders[0]) == x.tolist()
+    assert orders[0].tolist() != orders[1].tolist()
+    assert orders[0].tolist() == orders[2].tolist()
     assert [len(b) for b, _ in batches.batches(x, x, batches.rows(x, 4, 0, 1), 4)] == [4, 4, 2]
 
 

@@ -29,9 +29,9 @@ def image_set(sources, labels=None, splits=None, classes=CLASSES, subjects=None)
 
 
 def read(*of: Any, **more: Any) -> tuple[Index, dict[int, np.ndarray], list[str]]:
-    """The index, the pixels at each size, and the names of bad images."""
-    found = decode(*of, **more)
-    return found.index, found.pixels, found.bad
+    """Return the index, the pixels at each size, and the names of bad images."""
+    decoded = decode(*of, **more)
+    return decoded.index, decoded.pixels, decoded.bad
 
 
 def saved(path, pixels, **options):
@@ -73,7 +73,7 @@ def test_sizes_are_made_in_one_reading():
 
 
 def test_exif_orientation_is_honoured(tmp_path):
-    """A photograph that says it lies on its side is turned upright."""
+    """A photograph that was taken on its side is turned upright."""
     exif = Image.Exif()
     exif[0x0112] = 6  # orientation: turn by 90 degrees, clockwise
     path = saved(tmp_path / "turned.png", GREY[0], exif=exif)
@@ -103,14 +103,16 @@ def test_arrays_stand_in_the_order_of_the_index():
 
 def test_many_images_are_one_array():
     """Images are decoded in parts, reported as they are done, and come back as one array."""
-    seen = []
-    index, arrays, _ = read(image_set([GREY[i % 12] for i in range(600)]), [4], report=lambda *done: seen.append(done))
+    reports = []
+    index, arrays, _ = read(
+        image_set([GREY[i % 12] for i in range(600)]), [4], report=lambda *done: reports.append(done)
+    )
     assert len(index) == len(arrays[4]) == 600
-    assert seen == [(256, 600), (512, 600), (600, 600)]
+    assert reports == [(256, 600), (512, 600), (600, 600)]
 
 
 def test_processes_read_what_threads_read(tmp_path, monkeypatch):
-    """Many images are decoded by processes, in the same order, and none of these stays."""
+    """A large set of images is decoded by processes, in the same order, and none of these stays."""
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"no image")
     several = [saved(tmp_path / f"{i}.png", pixels) for i, pixels in enumerate(GREY)] + [bad]
@@ -159,7 +161,7 @@ def test_bad_images_are_counted_and_named(tmp_path):
 
 
 def test_skip_bad_leaves_them_out(tmp_path):
-    """With --skip-bad the others are as if the bad ones had never been there, and the bad ones are named."""
+    """The good images with --skip-bad are as if the bad ones had never been there, and the bad ones are named."""
     images = with_bad(tmp_path, 2)
     index, arrays, bad = read(images, [4], skip_bad=True)
     good, pixels, _ = read(images.take(np.array([0, *range(3, 14)])), [4])
@@ -186,7 +188,7 @@ def test_classes_are_chosen_and_ordered():
 
 
 def test_no_choice_keeps_all_classes():
-    """Without --classes everything stays."""
+    """All classes stay without --classes."""
     images = image_set(GREY)
     assert choose_classes(images, None) is images
 
@@ -211,7 +213,7 @@ def test_limit_takes_a_seeded_part_of_each_split():
 
 
 def test_no_limit_keeps_all():
-    """Without --limit everything stays."""
+    """All images stay without --limit."""
     images = image_set(GREY)
     assert limit(images, None) is images
 
@@ -223,7 +225,7 @@ def test_an_empty_class_is_refused():
 
 
 def test_one_class_is_refused():
-    """There is nothing to learn from one class."""
+    """A set of one class is refused: it cannot be learned."""
     with pytest.raises(AblateError, match=r"DATA: one class only \(Joy\)"):
         check(image_set(GREY, classes=("Joy",)), "DATA")
 

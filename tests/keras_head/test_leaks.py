@@ -32,8 +32,8 @@ def made(pixels: np.ndarray, where: list[str], labels: list[int], subjects: list
 @pytest.fixture(scope="module")
 def faces() -> np.ndarray:
     """Drawn faces of 32 pixels, one of each clip."""
-    found = images.of_split(images.load("demo"), "test")
-    return np.stack([np.asarray(decoding.rgb(source).resize((32, 32))) for source in found.sources[::12]])
+    drawn = images.of_split(images.load("demo"), "test")
+    return np.stack([np.asarray(decoding.rgb(source).resize((32, 32))) for source in drawn.sources[::12]])
 
 
 def changed(face: np.ndarray, how: str) -> np.ndarray:
@@ -54,33 +54,33 @@ def test_a_changed_copy_is_near(faces, how):
     """Light, compression, size and mirroring do not hide that an image was seen in training."""
     face = faces[3]
     pixels = np.stack([faces[0], face, faces[8], changed(face, how)])
-    found = leaks.find(*made(pixels, ["train", "train", "train", "test"], [0, 0, 1, 0]), pixels)
-    assert found.similar["test"] == (0,)
-    assert found.exact["test"] == ()
-    assert found.mirrored == (how == "mirrored")
+    leak = leaks.find(*made(pixels, ["train", "train", "train", "test"], [0, 0, 1, 0]), pixels)
+    assert leak.similar["test"] == (0,)
+    assert leak.exact["test"] == ()
+    assert leak.mirrored == (how == "mirrored")
 
 
 def test_other_faces_are_not_near(faces):
     """Faces of other people, or of other expressions, are no leak: not one pair of the drawn clips."""
     half = len(faces) // 2
     where = ["train"] * half + ["test"] * (len(faces) - half)
-    found = leaks.find(*made(faces, where, [0] * len(faces)), faces)
-    assert (found.near, found.copies) == (0, 0)
+    leak = leaks.find(*made(faces, where, [0] * len(faces)), faces)
+    assert (leak.near, leak.copies) == (0, 0)
 
 
 def test_copies_labels_and_subjects(faces):
     """Equal pixels are counted by group, across splits, and where their labels differ; people likewise."""
     pixels = faces[[0, 1, 1, 1, 2, 0]]
     where, labels = ["train", "train", "val", "test", "test", "train"], [0, 0, 0, 1, 1, 0]
-    found = leaks.find(*made(pixels, where, labels, ["p", "q", "q", "r", "q", ""]), pixels)
-    assert (found.copies, found.groups, found.across, found.conflict) == (3, 2, 1, 1)
-    assert found.conflicting == {"train": 1, "val": 1, "test": 1}
-    assert found.limiting == {"train": 0, "val": 0, "test": 0}
-    assert found.people == {"train": 2, "val": 1, "test": 2}
-    assert found.exact == {"val": (0,), "test": (0,)}
-    assert found.subjects == 1
-    assert Leaks.model_validate_json(found.model_dump_json()) == found
-    assert any("subjects in two splits: 1" in line for line in leaks.summary(found))
+    leak = leaks.find(*made(pixels, where, labels, ["p", "q", "q", "r", "q", ""]), pixels)
+    assert (leak.copies, leak.groups, leak.across, leak.conflict) == (3, 2, 1, 1)
+    assert leak.conflicting == {"train": 1, "val": 1, "test": 1}
+    assert leak.limiting == {"train": 0, "val": 0, "test": 0}
+    assert leak.people == {"train": 2, "val": 1, "test": 2}
+    assert leak.exact == {"val": (0,), "test": (0,)}
+    assert leak.subjects == 1
+    assert Leaks.model_validate_json(leak.model_dump_json()) == leak
+    assert any("subjects in two splits: 1" in line for line in leaks.summary(leak))
 
 
 def test_features_of_a_pretrained_backbone_tell_too(faces):
@@ -115,15 +115,15 @@ def fer(shared: Path, classes: range) -> tuple[Index, Split, np.ndarray]:
     ],
 )
 def test_what_real_faces_hold(shared, classes, figures):
-    """The copies of FER-2013 are found, all of them and no other; near ones beside them."""
+    """The copies of FER-2013 are found, all of them and no other; near ones as well."""
     index, split, pixels = fer(shared, classes)
-    found = leaks.find(index, split, pixels)
-    assert (found.copies, found.groups, found.across, found.conflict) == figures
-    assert 50 < len(found.similar["test"]) < 300
+    leak = leaks.find(index, split, pixels)
+    assert (leak.copies, leak.groups, leak.across, leak.conflict) == figures
+    assert 50 < len(leak.similar["test"]) < 300
 
 
 def test_they_are_looked_for_once(tmp_path, faces, monkeypatch):
-    """A study's leaks are kept beside its images; without pixels nothing is known, and nothing breaks."""
+    """A study's leaks are kept next to its images; without pixels nothing is known, and nothing breaks."""
     grid = study_file.read("paper")
     record = study(tmp_path, grid, published(grid))
     workspace = sealed(tmp_path, record)
@@ -135,11 +135,11 @@ def test_they_are_looked_for_once(tmp_path, faces, monkeypatch):
     np.save(folder.pixels(32), rng.integers(0, 255, (len(index), 32, 32, 3), np.uint8))
     monkeypatch.setattr(leaks, "_near", lambda *_: {})
     leaks.compute(workspace, record, "given")
-    found = leaks.stored(workspace, record, "given")
-    assert found is not None
+    leak = leaks.stored(workspace, record, "given")
+    assert leak is not None
     folder.pixels(32).unlink()
     leaks.compute(workspace, record, "given")
-    assert leaks.stored(workspace, record, "given") == found
+    assert leaks.stored(workspace, record, "given") == leak
 
 
 def test_a_study_says_what_its_data_leak(tmp_path):
@@ -148,20 +148,20 @@ def test_a_study_says_what_its_data_leak(tmp_path):
     record = study(tmp_path, grid, published(grid))
     workspace = sealed(tmp_path, record)
     none = {"val": (), "test": ()}
-    known = Leaks(images=9, copies=5, groups=4, across=3, conflict=2, near=7, mirrored=1, subjects=6,
+    leak = Leaks(images=9, copies=5, groups=4, across=3, conflict=2, near=7, mirrored=1, subjects=6,
                   exact=none | {"test": tuple(range(100))}, similar=none | {"test": (200,)}, series=1)  # fmt: skip
     path = workspace.images(record.inputs.images).leaks(record.inputs.splits["given"])
-    path.write_text(known.model_dump_json())
-    told = {caveat.code: caveat.fact for caveat in rebuild(workspace, "paper", RenderOptions()).warnings}
-    assert told["LEAK_EXACT"].startswith("100 test images and 0 validation images have exact copies in an earlier")
-    assert "row 2: 94.0% with them, " in told["LEAK_EXACT"]
-    assert "% on the 5,331 others; row 5: 96.6% with them" in told["LEAK_EXACT"]
-    assert told["LEAK_NEAR"].startswith("1 test image has a near-duplicate")
-    assert told["LEAK_LABEL"] == "2 groups of equal images carry different labels."
-    assert told["LEAK_SUBJECT"] == "6 subjects are in two splits."
-    assert told["LEAK_AUGMENT"].startswith("1 test image has two or more near-duplicates")
-    assert told["NO_GROUPS"] == "Subjects are known, but no interval and no test uses them."
-    path.write_text(known.model_copy(update={"subjects": None, "exact": none}).model_dump_json())
-    told = {caveat.code: caveat.fact for caveat in rebuild(workspace, "paper", RenderOptions()).warnings}
-    assert told["NO_GROUPS"] == "The data do not identify subjects."
-    assert not told.keys() & {"LEAK_EXACT", "LEAK_SUBJECT"}
+    path.write_text(leak.model_dump_json())
+    facts = {caveat.code: caveat.fact for caveat in rebuild(workspace, "paper", RenderOptions()).warnings}
+    assert facts["LEAK_EXACT"].startswith("100 test images and 0 validation images have exact copies in an earlier")
+    assert "row 2: 94.0% with them, " in facts["LEAK_EXACT"]
+    assert "% on the 5,331 others; row 5: 96.6% with them" in facts["LEAK_EXACT"]
+    assert facts["LEAK_NEAR"].startswith("1 test image has a near-duplicate")
+    assert facts["LEAK_LABEL"] == "2 groups of equal images carry different labels."
+    assert facts["LEAK_SUBJECT"] == "6 subjects are in two splits."
+    assert facts["LEAK_AUGMENT"].startswith("1 test image has two or more near-duplicates")
+    assert facts["NO_GROUPS"] == "Subjects are known, but no interval and no test uses them."
+    path.write_text(leak.model_copy(update={"subjects": None, "exact": none}).model_dump_json())
+    facts = {caveat.code: caveat.fact for caveat in rebuild(workspace, "paper", RenderOptions()).warnings}
+    assert facts["NO_GROUPS"] == "The data do not identify subjects."
+    assert not facts.keys() & {"LEAK_EXACT", "LEAK_SUBJECT"}

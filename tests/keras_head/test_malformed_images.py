@@ -22,14 +22,14 @@ WHOLE = "train/a/whole.png"
 
 
 def faces(root: Path) -> Path:
-    """A data set of one good image; what a test adds lies beside it."""
+    """A data set of one good image; a test adds further files."""
     (root / "train/a").mkdir(parents=True)
     GREY.save(root / WHOLE)
     return root
 
 
 def decoded(root: Path) -> list[str]:
-    """The names of the images that can be read. Raises AblateError where one cannot."""
+    """Return the names of the images that can be read. Raises AblateError where one cannot."""
     return sorted(decode(load(str(root)), [8]).index.names)
 
 
@@ -66,7 +66,7 @@ READABLE: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("name", READABLE, ids=[ascii(name) for name in READABLE])
 def test_an_image_of_another_kind_is_read(tmp_path: Path, name: str):
-    """By its content, whatever its suffix, size, mode and name."""
+    """An image is read by its content, whatever its suffix, size, mode and name."""
     root = faces(tmp_path)
     READABLE[name](root / "train/a" / name)
     assert len(decoded(root)) == 2
@@ -140,7 +140,8 @@ PASSED_OVER: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("name", PASSED_OVER)
 def test_what_is_no_image_is_passed_over(tmp_path: Path, name: str):
-    """Nothing is opened that is no file, so that nothing waits; junk of operating systems and notebooks is no image."""
+    """No file but regular ones is opened, so that no read waits; junk of operating systems and notebooks is no
+    image."""
     root = faces(tmp_path)
     PASSED_OVER[name](root / "train/a" / name)
     assert decoded(root) == [WHOLE]
@@ -153,7 +154,7 @@ JUNK = ["__MACOSX", "__macosx", "lost+found", ".ipynb_checkpoints", "$RECYCLE.BI
 @pytest.mark.parametrize("name", JUNK)
 @pytest.mark.parametrize("above", ["", "train", "train/a"])
 def test_junk_is_no_class_and_no_split(tmp_path: Path, name: str, above: str):
-    """Beside splits, classes and images, with images in it or without."""
+    """Junk next to splits, classes and images is neither, with images in it or without."""
     root = faces(tmp_path / "faces")
     (root / above / name).mkdir()
     assert decoded(root) == [WHOLE]
@@ -163,7 +164,7 @@ def test_junk_is_no_class_and_no_split(tmp_path: Path, name: str, above: str):
 
 
 def test_junk_of_an_archive_does_not_hide_the_data(tmp_path: Path):
-    """An unpacked archive holds the data set in a folder, and macOS' own folder beside it."""
+    """An unpacked archive holds the data set in a folder, and macOS' own folder next to it."""
     root = faces(tmp_path / "faces").parent
     (root / "__MACOSX/faces/train").mkdir(parents=True)
     assert refused(root) == f"{root}: no class folders, but faces/ holds a data set; pass {root / 'faces'}"
@@ -172,7 +173,7 @@ def test_junk_of_an_archive_does_not_hide_the_data(tmp_path: Path):
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 @pytest.mark.parametrize("place", ["train", "train/b", "train/b/deep"])
 def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, place: str):
-    """Its images would be left out without a word."""
+    """A folder that cannot be read is named: its images would be left out silently."""
     root = faces(tmp_path)
     (root / "train/b/deep").mkdir(parents=True)
     RGB.save(root / "train/b/1.png")
@@ -223,7 +224,7 @@ def test_classes_of_any_name_are_read(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_names_do_not_break_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    """Nor do they colour the terminal: `ablate data` prints them without."""
+    """Names do not break lines, nor colour the terminal: `ablate data` prints them without control characters."""
     for name in ("a\nb", "c\x1b[31m"):
         (tmp_path / name).mkdir()
         RGB.save(tmp_path / name / "1.png")

@@ -44,10 +44,10 @@ def test_a_table_of_faces_is_read_in_any_dress(tmp_path: Path, form: str, name: 
     """Encodings, line ends and separators of spreadsheets; a file of any name is known by its first line."""
     text, encoding = TABLES[form]
     (tmp_path / name).write_bytes(text(TABLE).encode(encoding))
-    found = load(str(tmp_path / name))
-    assert found.labels.tolist() == [0, 1, 2]
-    assert [face.ravel().tolist() for face in found.sources] == [[1, 2, 3, 4], [5, 6, 7, 8], [1, 1, 1, 1]]
-    assert found.splits.tolist() == ["train", "train", "test"]
+    read = load(str(tmp_path / name))
+    assert read.labels.tolist() == [0, 1, 2]
+    assert [face.ravel().tolist() for face in read.sources] == [[1, 2, 3, 4], [5, 6, 7, 8], [1, 1, 1, 1]]
+    assert read.splits.tolist() == ["train", "train", "test"]
 
 
 def test_a_table_without_usage_gives_no_splits(tmp_path: Path):
@@ -98,14 +98,14 @@ def test_a_wrong_table_of_faces_is_refused(tmp_path: Path, form: str):
     lines, message = TABLES_REFUSED[form]
     path = tmp_path / "faces.csv"
     path.write_text("\n".join(lines))
-    said = refused(path)
-    assert said.startswith(f"{path}{message}")
-    assert len(said) < len(str(path)) + 200
+    text = refused(path)
+    assert text.startswith(f"{path}{message}")
+    assert len(text) < len(str(path)) + 200
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"\x89PNG\r\n\x1a\n", b"a,b\n1,2\n"])
 def test_another_file_is_no_table(tmp_path: Path, content: bytes):
-    """What --data takes is said."""
+    """The message for another file lists the values of --data."""
     (tmp_path / "file").write_bytes(content)
     assert "not a set of images; --data takes a folder of class folders, fer2013.csv, " in refused(tmp_path / "file")
 
@@ -146,16 +146,16 @@ def test_wrong_arrays_are_refused(tmp_path: Path, form: str):
     """The key, what it holds, how many, and what is allowed."""
     arrays, message = ARRAYS_REFUSED[form]
     path = saved(tmp_path, **arrays)
-    said = refused(path)
-    assert said.startswith(f"{path}: {message}")
-    assert len(said) < len(str(path)) + 250
+    text = refused(path)
+    assert text.startswith(f"{path}: {message}")
+    assert len(text) < len(str(path)) + 250
 
 
 def test_a_label_that_means_nothing_can_be_left_out(tmp_path: Path):
     """255 often means no label: --classes takes the others."""
-    found = choose_classes(load(str(saved(tmp_path, y_train=[0, 1, 2, 0, 1, 255]))), ["0", "1", "2"])
-    check(found, "DATA")
-    assert np.bincount(found.labels).tolist() == [2, 2, 1]
+    chosen = choose_classes(load(str(saved(tmp_path, y_train=[0, 1, 2, 0, 1, 255]))), ["0", "1", "2"])
+    check(chosen, "DATA")
+    assert np.bincount(chosen.labels).tolist() == [2, 2, 1]
 
 
 def test_nothing_is_unpickled(tmp_path: Path):

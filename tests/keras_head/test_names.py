@@ -38,7 +38,7 @@ def save(path: Path, shade: int = 0) -> None:
 
 
 def image_set(classes: tuple[str, ...]) -> Images:
-    """One image of each class."""
+    """Return a set with one image of each class."""
     n, none = len(classes), np.full(len(classes), "", str)
     return Images([np.zeros((4, 4), np.uint8)] * n, list(map(str, range(n))), np.arange(n), classes, none, none)
 
@@ -52,16 +52,16 @@ def test_spellings_of_one_class_are_one_class_in_folders(tmp_path: Path, first: 
     """Composed or decomposed, with blanks or without, in any case: one class, in one split too, and it is said."""
     for split, name in (("train", first), (place, second), ("train", "b")):
         save(tmp_path / split / name / f"{split}-{len(name)}.png")
-    found = folders.load(str(tmp_path))
-    assert len(found.classes) == 2
-    assert sorted(np.bincount(found.labels).tolist()) == [1, 2]
-    assert len(found.notes) == 1
-    assert found.notes[0].startswith("Taken as one class: ")
-    assert found.notes[0].count(" (decomposed)") == (DECOMPOSED in (first, second))
+    read = folders.load(str(tmp_path))
+    assert len(read.classes) == 2
+    assert sorted(np.bincount(read.labels).tolist()) == [1, 2]
+    assert len(read.notes) == 1
+    assert read.notes[0].startswith("Taken as one class: ")
+    assert read.notes[0].count(" (decomposed)") == (DECOMPOSED in (first, second))
 
 
 def test_one_spelling_needs_no_note(tmp_path: Path):
-    """Nothing was merged, and nothing is said."""
+    """No note is added where no classes were merged."""
     for name in ("train/a", "train/b", "test/a", "test/b"):
         save(tmp_path / name / "1.png")
     assert folders.load(str(tmp_path)).notes == ()
@@ -78,9 +78,9 @@ def test_split_folders_are_matched_as_classes_are(tmp_path: Path):
     """`Train ` is train; two folders of one split are taken together, and it is said."""
     for name in ("Train ", "training", "test"):
         save(tmp_path / name / "a" / "1.png")
-    found = folders.load(str(tmp_path))
-    assert sorted(found.splits.tolist()) == ["test", "train", "train"]
-    assert found.notes == ("Taken as one split: 'Train ', 'training'.",)
+    read = folders.load(str(tmp_path))
+    assert sorted(read.splits.tolist()) == ["test", "train", "train"]
+    assert read.notes == ("Taken as one split: 'Train ', 'training'.",)
 
 
 def test_spellings_of_one_class_are_one_class_in_affwild2(tmp_path: Path):
@@ -89,9 +89,9 @@ def test_spellings_of_one_class_are_one_class_in_affwild2(tmp_path: Path):
         (tmp_path / "annotations" / split).mkdir(parents=True)
         (tmp_path / "annotations" / split / f"{name}.txt").write_text(f"{header}\n0\n", encoding="utf-8")
         save(tmp_path / "cropped_aligned" / name / "00001.jpg")
-    found = affwild2.load(str(tmp_path))
-    assert (found.classes, found.labels.tolist()) == ((COMPOSED, "b"), [0, 1])
-    assert found.notes == (
+    read = affwild2.load(str(tmp_path))
+    assert (read.classes, read.labels.tolist()) == ((COMPOSED, "b"), [0, 1])
+    assert read.notes == (
         f"Taken as one class: {COMPOSED!r}, {DECOMPOSED!r} (decomposed).",
         "Taken as one class: 'b', 'B'.",
     )
@@ -111,9 +111,9 @@ def test_subjects_are_one_whatever_blanks_stand_around_them(tmp_path: Path):
     path = tmp_path / "a.npz"
     subjects = [COMPOSED, DECOMPOSED, "s1 ", "s1", "S1"]
     np.savez(path, x_train=np.zeros((5, 4, 4), np.uint8), y_train=[0, 1, 0, 1, 0], subject_train=subjects)
-    found = arrays.load(str(path))
-    assert found.subjects.tolist() == [COMPOSED, COMPOSED, "s1 ", "s1 ", "S1"]
-    assert [note.partition(":")[0] for note in found.notes] == ["Taken as one subject"] * 2
+    read = arrays.load(str(path))
+    assert read.subjects.tolist() == [COMPOSED, COMPOSED, "s1 ", "s1 ", "S1"]
+    assert [note.partition(":")[0] for note in read.notes] == ["Taken as one subject"] * 2
 
 
 def test_many_spellings_are_not_listed_one_by_one(tmp_path: Path):
@@ -127,25 +127,25 @@ def test_many_spellings_are_not_listed_one_by_one(tmp_path: Path):
     assert (len(notes), notes[-1]) == (11, "So were 50 more (subject).")
 
 
-@pytest.mark.parametrize(("known", "wanted"), SPELLINGS)
-def test_classes_are_chosen_in_any_spelling(known: str, wanted: str):
+@pytest.mark.parametrize(("stored", "wanted"), SPELLINGS)
+def test_classes_are_chosen_in_any_spelling(stored: str, wanted: str):
     """--classes takes a class as the user types it."""
-    assert choose_classes(image_set(("a", known)), [wanted]).classes == (known,)
+    assert choose_classes(image_set(("a", stored)), [wanted]).classes == (stored,)
 
 
 @pytest.mark.parametrize(("here", "there"), SPELLINGS)
 def test_classes_of_other_data_are_matched_in_any_spelling(here: str, there: str):
     """`evaluate` leaves no class out because of how it is spelt."""
-    found, others = matched(image_set(("joy of life", there)), ("a", here))
-    assert (found.classes, found.labels.tolist(), others) == (("a", here), [1], {"joy of life": 1})
+    images, others = matched(image_set(("joy of life", there)), ("a", here))
+    assert (images.classes, images.labels.tolist(), others) == (("a", here), [1], {"joy of life": 1})
 
 
 def test_only_the_chosen_classes_are_spoken_of(tmp_path: Path):
     """A class that is left out by --classes was merged for nothing."""
     for name in ("Happy", "happy", "B", "b ", "c"):
         save(tmp_path / name / f"{len(name)}{name[0]}.png")
-    found = choose_classes(folders.load(str(tmp_path)), ["c", "happy"])
-    assert found.notes == ("Taken as one class: 'Happy', 'happy'.",)
+    chosen = choose_classes(folders.load(str(tmp_path)), ["c", "happy"])
+    assert chosen.notes == ("Taken as one class: 'Happy', 'happy'.",)
 
 
 def test_blanks_are_no_name(tmp_path: Path):
@@ -162,7 +162,7 @@ def test_long_lists_of_names_are_cut():
     assert names.listed(map(str, range(255)), 3) == "0, 1, 2 and 252 more"
 
 
-# ---- names beside numbers
+# ---- names next to numbers
 
 
 def made(place: Path, classes: Sequence[str]) -> Report:
@@ -180,7 +180,7 @@ def made(place: Path, classes: Sequence[str]) -> Report:
 
 
 def cells(drawing: Report) -> list[list[str]]:
-    """The lines of the selected row's table, less what stands in the first column."""
+    """Return the lines of the selected row's table without their first column."""
     lines = drawing.files["tables/selected.md"].splitlines()
     return [line.split("|")[2:] for line in lines if line.startswith("|")][2:]
 
@@ -193,12 +193,12 @@ def called(tmp_path_factory: pytest.TempPathFactory) -> Report:
 def test_the_name_of_a_class_changes_no_number(tmp_path: Path, called: Report):
     """A class called like a key of a report, a column or an average has its own precision, recall, F1 and images."""
     plain = made(tmp_path / "g", [f"class {k}" for k in range(len(STATISTICS))])
-    found = dict(zip(STATISTICS, cells(called), strict=False))
-    assert found == dict(zip(STATISTICS, cells(plain), strict=False))
+    by_statistic = dict(zip(STATISTICS, cells(called), strict=False))
+    assert by_statistic == dict(zip(STATISTICS, cells(plain), strict=False))
 
 
 def test_a_class_called_like_an_average_is_told_from_it(called: Report):
-    """The class stands in quotes, the average does not."""
+    """The class is in quotes, the average does not."""
     page = called.files["tables/selected.md"]
     first = [line.split("|")[1].strip() for line in page.splitlines() if line.startswith("|")][2:]
     assert [name for name in first if "average" in name] == [
@@ -242,14 +242,14 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_what_was_merged_stands_in_the_caption(odd: Path):
-    """Whoever reads the table knows of it."""
+    """The caption of a table names the classes that were merged."""
     for name in ("table.md", "table.tex"):
         text = (odd / "runs/tiny" / name).read_text(encoding="utf-8")
         assert "Taken as one class: 'accuracy', 'ACCURACY '." in text.replace("\\", "")
 
 
 def test_data_says_what_was_merged(odd: Path, capsys: pytest.CaptureFixture[str]):
-    """Before anything is trained."""
+    """The command `ablate data` names merged classes before anything is trained."""
     assert cli.run(["data", str(odd / "data")]) == 0
     assert "note: Taken as one class: 'label', 'LABEL '." in capsys.readouterr().out
 
@@ -265,18 +265,18 @@ def test_the_counts_of_each_class_are_whole(odd: Path):
     """confusion.csv and predictions.csv agree, also on classes that are called like their columns."""
     folder = odd / "runs/tiny/evaluation/data-test"
     with open(folder / "predictions.csv", newline="", encoding="utf-8") as file:
-        said = [(line["label"], line["predicted"]) for line in csv.DictReader(file)]
+        pairs = [(line["label"], line["predicted"]) for line in csv.DictReader(file)]
     with open(folder / "confusion.csv", newline="", encoding="utf-8") as file:
         lines = [line for line in csv.DictReader(file) if line["of"] == "images"]
-    assert len(said) == 5 * len(ODD)
+    assert len(pairs) == 5 * len(ODD)
     assert {line["label"].lstrip("'") for line in lines} == set(ODD)
     for line in lines:
         for name in ODD:
-            assert float(line[f"n_{name}"]) == said.count((line["label"], f"'{name}" if name[0] in "=-" else name))
+            assert float(line[f"n_{name}"]) == pairs.count((line["label"], f"'{name}" if name[0] in "=-" else name))
 
 
 def test_a_label_called_na_is_a_label(odd: Path, monkeypatch: pytest.MonkeyPatch):
-    """From Python too: pandas would take it for a missing value."""
+    """A label called NA stays a label in Python too, where pandas would read a missing value."""
     from ablation import run  # noqa: PLC0415 (a light import of this file)
 
     monkeypatch.chdir(odd)
@@ -285,7 +285,7 @@ def test_a_label_called_na_is_a_label(odd: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_confusion_csv_keeps_its_columns():
-    """Where no class is called like another column, columns bear the names of the classes."""
+    """The columns have the names of the classes where no class is called like another column."""
 
     class Found:
         classes, confusion = ("a", "b"), ((3, 1), (0, 4))

@@ -74,7 +74,7 @@ def test_a_study_on_jax(npz: Path, tmp_path: Path):
     )
     assert done.returncode == 0, done.stderr
     (folder,) = (path for path in (tmp_path / "runs/trained").iterdir() if path.is_dir())
-    found = [json.loads((folder / f"result-{epochs}.json").read_text()) for epochs in (1, 2)]
-    assert found[0]["history"] == found[1]["history"][:1]
-    assert {r["environment"]["deterministic"] for r in found} == {True}
-    assert "jax" in found[0]["environment"]
+    results = [json.loads((folder / f"result-{epochs}.json").read_text()) for epochs in (1, 2)]
+    assert results[0]["history"] == results[1]["history"][:1]
+    assert {r["environment"]["deterministic"] for r in results} == {True}
+    assert "jax" in results[0]["environment"]

@@ -25,32 +25,32 @@ def index(given: list[str], labels: list[int] | None = None) -> Index:
 
 def test_a_missing_test_and_validation_split_are_drawn_within_classes():
     """15 % of all is test, 10 % of what is left validation, in each class; together they are all images, once."""
-    found = splits.make(index([""] * 400, [0] * 300 + [1] * 100), "given", 0)
-    assert {k: len(v) for k, v in found.items()} == {"train": 306, "val": 34, "test": 60}
-    assert [int((found["test"] < 300).sum()), int((found["val"] < 300).sum())] == [45, pytest.approx(25.5, abs=1)]
-    assert sorted(np.concatenate(list(found.values()))) == list(range(400))
+    split = splits.make(index([""] * 400, [0] * 300 + [1] * 100), "given", 0)
+    assert {k: len(v) for k, v in split.items()} == {"train": 306, "val": 34, "test": 60}
+    assert [int((split["test"] < 300).sum()), int((split["val"] < 300).sum())] == [45, pytest.approx(25.5, abs=1)]
+    assert sorted(np.concatenate(list(split.values()))) == list(range(400))
 
 
 def test_given_splits_stay():
-    """What the data say holds; only a missing validation split is drawn, from train."""
-    found = splits.make(index(["train"] * 100 + ["test"] * 20), "given", 0)
-    assert found["test"].tolist() == list(range(100, 120))
-    assert (len(found["train"]), len(found["val"])) == (90, 10)
+    """The splits of the data hold; only a missing validation split is drawn, from train."""
+    split = splits.make(index(["train"] * 100 + ["test"] * 20), "given", 0)
+    assert split["test"].tolist() == list(range(100, 120))
+    assert (len(split["train"]), len(split["val"])) == (90, 10)
     full = splits.make(index(["train"] * 10 + ["val"] * 4 + ["test"] * 4), "given", 0)
     assert [len(full[s]) for s in ("train", "val", "test")] == [10, 4, 4]
 
 
 def test_a_test_split_is_a_share_of_all():
-    """Where train and validation are given, test is 15 % of all images, taken from train."""
-    found = splits.make(index(["train"] * 80 + ["val"] * 20), "given", 0)
-    assert (len(found["train"]), len(found["val"]), len(found["test"])) == (65, 20, 15)
+    """A missing test split is 15 % of all images, taken from train, where train and validation are given."""
+    split = splits.make(index(["train"] * 80 + ["val"] * 20), "given", 0)
+    assert (len(split["train"]), len(split["val"]), len(split["test"])) == (65, 20, 15)
 
 
 def test_class_draws_whatever_the_data_say():
     """split = class is the paper's: at random within each class, over all images."""
-    found = splits.make(index(["train"] * 100 + ["test"] * 100), "class", 0)
-    assert (found["test"] < 100).any()
-    assert len(found["test"]) == 30
+    split = splits.make(index(["train"] * 100 + ["test"] * 100), "class", 0)
+    assert (split["test"] < 100).any()
+    assert len(split["test"]) == 30
 
 
 def test_splits_are_seeded():
@@ -100,48 +100,48 @@ SOME_PEOPLE = st.lists(st.tuples(st.sampled_from(["", *"pqrstuvwxyz"]), st.integ
 
 @for_all(SOME_PEOPLE, st.integers(0, 2**32 - 1))
 def test_no_subject_is_on_two_sides(pairs: list[tuple[str, int]], seed: int):
-    """Whatever the data: all images once, nobody on two sides, every class in train; or an error that says why not."""
+    """A split has all images once, no subject on two sides and every class in train; or an error says why not."""
     index = people(pairs)
-    found: stored_splits.Split = {}
+    split: stored_splits.Split = {}
     refused = ""
     try:
-        found = splits.make(index, "subject", seed)
+        split = splits.make(index, "subject", seed)
     except AblateError as error:
         refused = str(error)
     if refused:
         assert "split = subject" in refused
         return
-    assert sorted(np.concatenate(list(found.values())).tolist()) == list(range(len(index)))
-    assert all(len(r) and (np.diff(r) > 0).all() for r in found.values())
-    assert not shared_subjects(index, found)
-    assert set(index.labels[found["train"]]) == set(index.labels)
+    assert sorted(np.concatenate(list(split.values())).tolist()) == list(range(len(index)))
+    assert all(len(r) and (np.diff(r) > 0).all() for r in split.values())
+    assert not shared_subjects(index, split)
+    assert set(index.labels[split["train"]]) == set(index.labels)
 
 
 @for_all(st.integers(0, 1000), st.integers(0, 1000))
 def test_subjects_are_chosen_so_that_classes_keep_their_shares(data: int, seed: int):
-    """Of 40 subjects: test is 15 % of all and validation 10 % of train, to a few images, and each holds all classes."""
+    """Test is 15 % of 40 subjects' images and validation 10 % of train, to a few images, and each holds all classes."""
     index = crowd(40, data)
-    found = splits.make(index, "subject", seed)
-    n, test, val = len(index), len(found["test"]), len(found["val"])
+    split = splits.make(index, "subject", seed)
+    n, test, val = len(index), len(split["test"]), len(split["val"])
     assert test / n == pytest.approx(0.15, abs=0.03)
     assert val / (n - test) == pytest.approx(0.10, abs=0.03)
-    shares = {s: np.bincount(index.labels[r], minlength=6) / len(r) for s, r in found.items()}
+    shares = {s: np.bincount(index.labels[r], minlength=6) / len(r) for s, r in split.items()}
     assert all((share > 0).all() for share in shares.values())
     assert np.abs(shares["test"] - shares["train"]).max() < 0.12
 
 
 def test_a_class_of_three_subjects_is_on_all_sides():
-    """Where three subjects show a class, each side gets one, even if no other class is theirs."""
+    """Each side gets one of the three subjects of a class, even if no other class is theirs."""
     index = people([(f"{k}{who}", k) for k in range(4) for who in "xyz" for _ in range(5)])
-    found = splits.make(index, "subject", 0)
-    assert {s: set(index.labels[r]) for s, r in found.items()} == {s: set(range(4)) for s in found}
+    split = splits.make(index, "subject", 0)
+    assert {s: set(index.labels[r]) for s, r in split.items()} == {s: set(range(4)) for s in split}
 
 
 def test_images_without_a_subject_stay_together():
-    """They may show one person, so they count as one subject's."""
-    found = splits.make(people([(who, k) for who in ["", *"pqrst"] for k in (0, 1) for _ in range(4)]), "subject", 0)
+    """Images without a subject may show one person, so they count as one subject's."""
+    split = splits.make(people([(who, k) for who in ["", *"pqrst"] for k in (0, 1) for _ in range(4)]), "subject", 0)
     unknown = set(range(8))
-    assert sum(bool(unknown & set(r.tolist())) for r in found.values()) == 1
+    assert sum(bool(unknown & set(r.tolist())) for r in split.values()) == 1
 
 
 def test_subject_draws_whatever_the_data_say():
@@ -149,9 +149,9 @@ def test_subject_draws_whatever_the_data_say():
     pairs = [(f"s{i % 10}", i // 10 % 2) for i in range(200)]
     index = people(pairs)
     index.splits[:100], index.splits[100:] = "train", "test"
-    found = splits.make(index, "subject", 0)
-    assert not shared_subjects(index, found)
-    assert (found["test"] < 100).any()
+    split = splits.make(index, "subject", 0)
+    assert not shared_subjects(index, split)
+    assert (split["test"] < 100).any()
 
 
 def test_subject_splits_are_seeded():
@@ -180,10 +180,10 @@ def test_too_few_subjects_are_refused(pairs: list[tuple[str, int]], says: str):
 
 def test_rows_and_labels_come_back(tmp_path: Path):
     """A stored split is read with the labels of its images, in index order."""
-    found = index([""] * 40)
-    folder = ImagesFolder(tmp_path / found.digest)
-    write_text(folder.index, found.to_json())
-    made = splits.make(found, "given", 0)
+    stored = index([""] * 40)
+    folder = ImagesFolder(tmp_path / stored.digest)
+    write_text(folder.index, stored.to_json())
+    made = splits.make(stored, "given", 0)
     rows, labels = stored_splits.read(folder, stored_splits.write(folder, made))
     assert {k: v.tolist() for k, v in rows.items()} == {k: v.tolist() for k, v in made.items()}
-    assert labels["test"].tolist() == found.labels[made["test"]].tolist()
+    assert labels["test"].tolist() == stored.labels[made["test"]].tolist()

@@ -30,7 +30,7 @@ weights = "random"
 
 
 def images(n: int = 16, size: int = 32) -> tuple[np.ndarray, np.ndarray]:
-    """One batch of HEAD, so that a step is traced once."""
+    """Return one batch of HEAD, so that a step is traced once."""
     rng = np.random.default_rng(0)
     return rng.integers(0, 255, (n, size, size, 3), np.uint8), np.arange(n) % 3
 
@@ -66,7 +66,7 @@ def test_frozen_means_frozen(backbone):
 
 @pytest.mark.parametrize("backbone", ["vgg16", "mobilenetv2"])
 def test_block_5_alone_is_fine_tuned(backbone):
-    """Its weights move, those before it stay bit for bit, with the whole network in training too."""
+    """The weights of block 5 move, those before it stay bit for bit, with the whole network in training too."""
     model, before, condition = built(backbone=backbone, trainable="block5", augment="flip")
     lower, upper = before[-2:]
     x, y = images()
@@ -78,7 +78,7 @@ def test_block_5_alone_is_fine_tuned(backbone):
 
 
 def test_all_of_a_backbone_is_trained():
-    """From scratch: every kernel moves, batch normalisation's moving averages too."""
+    """Every kernel of a backbone that is trained from scratch moves, batch normalisation's moving averages too."""
     model, before, condition = built(backbone="mobilenetv2", trainable="all")
     x, y = images()
     start = arrays(before[-1])
@@ -90,7 +90,7 @@ def test_all_of_a_backbone_is_trained():
 
 @pytest.mark.parametrize("backbone", ["vgg16", "mobilenetv2"])
 def test_block_5_on_stored_features_is_block_5_on_images(backbone):
-    """What is computed once is the output of what is frozen: predictions from either are equal."""
+    """Predictions from stored features of the frozen part equal those from images."""
     cut, (upper,), _ = built(backbone=backbone, trainable="block5")
     whole, before, _ = built(backbone=backbone, trainable="block5", augment="flip")
     x, _ = images(4)
@@ -102,7 +102,7 @@ def test_block_5_on_stored_features_is_block_5_on_images(backbone):
 
 
 def test_augmentation_is_off_in_evaluation_and_on_in_training():
-    """What the backbone receives is the image itself in evaluation, and changed by (seed, epoch) in training."""
+    """The backbone receives the image itself in evaluation, and one changed by (seed, epoch) in training."""
     layers = augmentation("light")
     model = keras.Sequential([keras.Input((32, 32, 3)), *layers])
     x = images(8)[0].astype(np.float32)
@@ -116,8 +116,10 @@ def test_augmentation_is_off_in_evaluation_and_on_in_training():
     np.testing.assert_array_equal(seen(True, 1), seen(True, 1))
     assert not np.array_equal(seen(True, 1), seen(True, 2))
     flipped = keras.Sequential([keras.Input((32, 32, 3)), *augmentation("flip")])(x, training=True)
-    each = keras.ops.convert_to_numpy(flipped)
-    assert {np.array_equal(a, b) or np.array_equal(a[:, ::-1], b) for a, b in zip(each, x, strict=True)} == {True}
+    flipped_images = keras.ops.convert_to_numpy(flipped)
+    assert {np.array_equal(a, b) or np.array_equal(a[:, ::-1], b) for a, b in zip(flipped_images, x, strict=True)} == {
+        True
+    }
 
 
 @pytest.mark.parametrize("size", [6, 7, 16, 100])
@@ -157,7 +159,8 @@ def test_lower_precision_is_the_heads(precision):
 
 
 def test_every_variant_runs_and_shares_and_resumes(tmp_path):
-    """In one study: each row done, epochs shared, stored features for what is frozen, images for the rest."""
+    """Every variant of a study is done, with shared epochs, stored features of frozen parts, and images for the
+    others."""
     (tmp_path / "v.toml").write_text(
         RUN
         + '[[rows]]\nepochs = 2\n[[rows]]\naugment = "flip"\nepochs = 1\n[[rows]]\naugment = "flip"\nepochs = 2\n'
@@ -170,8 +173,8 @@ def test_every_variant_runs_and_shares_and_resumes(tmp_path):
     outcome = run_study(options(tmp_path / "v.toml", data, tmp_path / "runs"), Silent())
     assert outcome.unfinished == ()
     assert "NOT_ABLATED" not in outcome.codes
-    found = rows(outcome.folder)
-    assert len({line["test_accuracy"] + line["val_loss"] for line in found}) == 8
+    lines = rows(outcome.folder)
+    assert len({line["test_accuracy"] + line["val_loss"] for line in lines}) == 8
     workspace = Workspace(tmp_path / "runs")
     stored = {p.stem for p in (workspace.root / "cache/features").glob("*.npy")}
     assert sum(name.endswith("-cut") for name in stored) == 1
@@ -202,12 +205,12 @@ def test_epochs_on_images_are_shared_exactly(tmp_path):
     (tmp_path / "one.toml").write_text(RUN + 'augment = "light"\n[[rows]]\nepochs = 1\n')
     for name, place in (("both", "a"), ("one", "b")):
         run_study(options(tmp_path / f"{name}.toml", data, tmp_path / place), Silent())
-    found = []
+    results = []
     for place in ("a", "b"):
         (folder,) = Workspace(tmp_path / place).trainings()
-        found.append(result.read(folder, 1))
-    assert found[0].predictions == found[1].predictions
-    assert found[0].history[0]["loss"] == found[1].history[0]["loss"]
+        results.append(result.read(folder, 1))
+    assert results[0].predictions == results[1].predictions
+    assert results[0].history[0]["loss"] == results[1].history[0]["loss"]
 
 
 @pytest.fixture(autouse=True)

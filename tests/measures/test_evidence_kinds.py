@@ -46,14 +46,14 @@ def numbers(seed: int = 0) -> dict[str, np.ndarray]:
 
 
 def repeated(columns: Columns, weights: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
-    """The examples of each sample, each as often as its weight says."""
+    """Yield the examples of each sample, repeated as often as their weights say."""
     for counts in weights:
         places = np.repeat(np.arange(len(counts)), counts.astype(int))
         yield {name: column[places] for name, column in columns.items()}
 
 
 def binary(columns: Columns) -> dict[str, np.ndarray]:
-    """The examples with the probability of the class 1 alone."""
+    """Return the examples with the probability of the class 1 alone."""
     return {**columns, "probability": columns["probability"][:, 1]}
 
 
@@ -74,7 +74,7 @@ EXPECTED = [
 
 @pytest.mark.parametrize(("measure", "columns", "expected"), EXPECTED, ids=lambda value: getattr(value, "name", ""))
 def test_values_are_scikit_learns(measure: Measure, columns: Columns, expected):
-    """Of all examples, and of each bootstrap sample."""
+    """A measure equals scikit-learn's for all examples, and for each bootstrap sample."""
     assert measure.value(columns) == pytest.approx(expected(columns), rel=1e-9)
     if measure.resampled:
         weights = np.vstack(list(bootstrap.example_weights(N, 12)))
@@ -99,7 +99,7 @@ def test_a_class_without_examples_enters_no_mean(pairs: list[tuple[int, int]], r
 
 
 def test_a_resample_that_lacks_a_class_leaves_it_out():
-    """Never a recall or an area of 0; nan where nothing is left."""
+    """A class without examples is left out, never a recall or an area of 0; nan where no class is left."""
     columns = of(3)
     without = (columns["label"] != 2).astype(np.float32)
     only = (columns["label"] == 2).astype(np.float32)
@@ -140,7 +140,7 @@ def test_calibration_error_is_that_of_equal_masses():
 
 
 def evidence(columns: Columns, shift: float = 0.0) -> Evidence:
-    """The evidence of one seed."""
+    """Return the evidence of one seed."""
     stacked = {name: column if name == "label" else column[None] for name, column in columns.items()}
     if shift:
         stacked["probability"] = stacked["probability"] + shift * stacked["probability"][:, ::-1]
@@ -148,7 +148,7 @@ def evidence(columns: Columns, shift: float = 0.0) -> Evidence:
 
 
 def test_the_calibration_error_has_no_interval():
-    """It is a number alone: no bootstrap is drawn, and no row is selected by it."""
+    """The calibration error is a number alone: no bootstrap is drawn, and no row is selected by it."""
     rows = {1: evidence(of(3))}
     assert drawn(rows, ECE)[1].draws is None
     assert drawn(rows, ECE)[1].values[0] == ECE.value(of(3))
@@ -195,13 +195,13 @@ def test_differences_of_areas_vary_as_delong_says():
 
 
 def test_other_aggregates_draw_from_all_examples():
-    """Their samples are those of numpy's generator, as in earlier tables, to the bit."""
+    """Samples of other aggregates are those of numpy's generator, as in earlier tables, to the bit."""
     columns = of(3)
     macro_f1 = of_classes(3)["macro_f1"]
-    found = drawn({1: evidence(columns)}, macro_f1, LEGACY)[1].draws
+    draws = drawn({1: evidence(columns)}, macro_f1, LEGACY)[1].draws
     indices = np.random.default_rng(0).integers(0, N, (bootstrap.CHUNK, N))
     weights = np.stack([np.bincount(drawn_places, minlength=N) for drawn_places in indices]).astype(np.float32)
-    assert np.array_equal(found[:, : bootstrap.CHUNK], macro_f1.resample([columns], weights).astype(np.float32))
+    assert np.array_equal(draws[:, : bootstrap.CHUNK], macro_f1.resample([columns], weights).astype(np.float32))
 
 
 def test_many_examples_are_drawn_in_smaller_parts(monkeypatch: pytest.MonkeyPatch):
@@ -220,9 +220,9 @@ def test_a_perfect_auc_has_no_interval():
     for scores, value in ((labels + 0.5, 1.0), (-labels, 0.0), (np.zeros(70), 0.5)):
         rows = {1: Evidence("test", (0,), {"label": labels, "score": scores[None]}, {})}
         sample = drawn(rows, AUC, LEGACY)[1]
-        (found,) = bootstrap.percentiles(sample.values, sample.draws)
-        assert found.value == value
-        assert np.isnan([found.low, found.high]).all()
+        (interval,) = bootstrap.percentiles(sample.values, sample.draws)
+        assert interval.value == value
+        assert np.isnan([interval.low, interval.high]).all()
 
 
 @pytest.mark.parametrize("measure", [auc(3), BALANCED_ACCURACY, LOG_LOSS, brier(3), ECE], ids=lambda m: m.name)

@@ -123,7 +123,7 @@ def test_columns_that_do_not_fit_are_refused(columns: Columns, task: str | None,
 
 
 def test_scores_are_means():
-    """Of 0 and 1 a share of correct examples, of other numbers a mean; the name gives the direction."""
+    """A column of 0 and 1 is a share of correct examples, one of other numbers a mean; the name gives the direction."""
     columns = {"correct": np.array([1, 0, 1, 1]), "val_like": np.arange(4.0), "latency": np.array([0.0, 1.0, 1.0, 1.0])}
     measures = measures_of(columns, {})
     correct, other, latency = measures.values()
@@ -146,7 +146,7 @@ def test_scores_are_means():
      ("roc_auc", ("AUC", "", "high"))],
 )  # fmt: skip
 def test_known_names_have_their_meaning(name: str, expected: tuple[str, str, str]):
-    """Last words count, as whole words."""
+    """The last words of a name give its meaning, as whole words."""
     measure = names.meaning(name)
     assert measure
     assert (measure.name, measure.title, measure.unit, measure.best) == (name, *expected)
@@ -176,7 +176,7 @@ def test_numbers_are_measures_of_their_splits():
 
 
 def test_a_number_of_a_computed_measure_adds_its_split():
-    """Accuracy on train stands beside the accuracy that follows from the columns."""
+    """Accuracy on train, a number, is added to the accuracy that follows from the columns."""
     measures = measures_of({"label": TEXTS, "predicted": PREDICTED}, {"train_accuracy": 0.9, "val_accuracy": 0.6})
     assert list(measures) == CLASSES
     assert measures["accuracy"].kind == BINARY
@@ -184,7 +184,7 @@ def test_a_number_of_a_computed_measure_adds_its_split():
 
 
 def test_the_measures_of_columns_can_be_resampled():
-    """What `measures_of` returns works on the columns as read, for all kinds."""
+    """The measures that `measures_of` returns work on the columns as read, for all kinds."""
     columns = {"label": TEXTS, "predicted": PREDICTED, "probability": PROBABILITY, "steps": np.arange(6)}
     read = coded(columns, class_names(columns, "val"), "val")
     weights = np.vstack(list(bootstrap.example_weights(6, 50, strata=read["label"])))

@@ -98,28 +98,28 @@ def regressed(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 
 def test_the_measures_of_images_are_those_of_study_files():
-    """Whatever a study file can select on is a measure, in the order of the tables."""
+    """Every metric that a study file can select on is a measure, in the order of the tables."""
     assert tuple(classes.of_classes(6)) == ("accuracy", "macro_f1", "weighted_f1", "micro_f1", "loss")
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.floats(0, 9)), min_size=1, max_size=40))
 def test_values_of_examples_are_the_scores(rows: list[tuple[int, int, float]]):
     """Each measure of classes gives the number that `scores` counts, to the last bit."""
-    labels, said, losses = (np.array(column) for column in zip(*rows, strict=True))
-    columns = {"label": labels, "predicted": said, "loss": losses.astype(np.float32)}
-    expected = classes.scores(labels, said, columns["loss"])
+    labels, predicted, losses = (np.array(column) for column in zip(*rows, strict=True))
+    columns = {"label": labels, "predicted": predicted, "loss": losses.astype(np.float32)}
+    expected = classes.scores(labels, predicted, columns["loss"])
     assert {name: measure.value(columns) for name, measure in classes.of_classes(3).items()} == expected
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=2, max_size=40))
 def test_auc_is_scikit_learns(rows: list[tuple[bool, int]]):
-    """Ties count half; where one class alone is there, it is not defined."""
+    """Ties count half; an area of one class alone is not defined."""
     labels, scores = (np.array(column) for column in zip(*rows, strict=True))
-    found = AUC.value({"label": labels, "score": scores})
+    area = AUC.value({"label": labels, "score": scores})
     if len(set(labels.tolist())) == 1:
-        assert np.isnan(found)
+        assert np.isnan(area)
     else:
-        assert found == pytest.approx(roc_auc_score(labels, scores))
+        assert area == pytest.approx(roc_auc_score(labels, scores))
 
 
 def test_errors_are_scikit_learns():
@@ -141,14 +141,14 @@ def test_errors_are_scikit_learns():
      ({"aggregate": len}, "kind 'scalar' takes neither")],
 )  # fmt: skip
 def test_a_measure_that_cannot_be_is_refused(wrong: dict[str, Any], says: str):
-    """It names what is allowed."""
+    """A measure with a wrong value is refused, and the message names the allowed ones."""
     with pytest.raises(AblateError, match=says):
         Measure("x", "x", **wrong)
 
 
 @pytest.mark.parametrize("name", ["val_mape", "val_accuracy", "test_mape"])
 def test_an_unknown_measure_is_an_error(tmp_path: Path, name: str):
-    """It is never taken for another one; the known ones are named."""
+    """An unknown measure is never taken for another one; the error names the known ones."""
     says = rf"study 'g': select_on: unknown measure '{name.partition('_')[2]}'; known: mae, rmse"
     with pytest.raises(AblateError, match=says):
         numbers(tmp_path, select_on=name)
@@ -159,14 +159,14 @@ def test_an_unknown_measure_is_an_error(tmp_path: Path, name: str):
 
 def test_the_lowest_error_is_selected(regressed: Report):
     """The direction of the measure holds wherever rows are ranked."""
-    found = regressed.study
-    assert found.sealed
-    assert (found.sealed.row, found.sealed.metric) == (4, "val_mae")
-    assert found.sealed.rule.startswith("lowest validation MAE")
-    assert found.sealed.value == pytest.approx(found.finished(4)[0][1].scores["val"]["mae"])
-    assert found.analysis.stability
-    assert max(found.analysis.stability.shares, key=found.analysis.stability.shares.__getitem__) == 4
-    assert found.analysis.stability.corrected == pytest.approx(found.analysis.stability.value, rel=0.1)
+    study = regressed.study
+    assert study.sealed
+    assert (study.sealed.row, study.sealed.metric) == (4, "val_mae")
+    assert study.sealed.rule.startswith("lowest validation MAE")
+    assert study.sealed.value == pytest.approx(study.finished(4)[0][1].scores["val"]["mae"])
+    assert study.analysis.stability
+    assert max(study.analysis.stability.shares, key=study.analysis.stability.shares.__getitem__) == 4
+    assert study.analysis.stability.corrected == pytest.approx(study.analysis.stability.value, rel=0.1)
 
 
 def test_columns_bear_the_names_of_measures(regressed: Report):
@@ -252,14 +252,14 @@ def test_numbers_for_prose_have_the_measures_decimals(regressed: Report):
 
 
 def test_from_three_seeds_on_errors_are_compared_over_seeds(tmp_path: Path):
-    """As accuracies are: paired t, and the exact test beside it."""
+    """Errors are compared as accuracies are: by paired t, and by the exact test as well."""
     drawing = numbers(tmp_path, seeds=(0, 1, 2))
     test, reference = drawing.study.test, drawing.study.record.grid.reference
     values = {r: np.abs(test[r].predicted - test[r].labels).mean(axis=1) for r in test}
     for number, line in enumerate(lines(drawing, "table.csv"), start=1):
         interval = stats.ttest_1samp(values[number], 0).confidence_interval(0.95)
-        found = float(line["test_mae_seeds_low"]), float(line["test_mae_seeds_high"])
-        assert found == pytest.approx((max(0.0, interval.low), interval.high))
+        bounds = float(line["test_mae_seeds_low"]), float(line["test_mae_seeds_high"])
+        assert bounds == pytest.approx((max(0.0, interval.low), interval.high))
         if number != reference:
             assert float(line["p"]) == pytest.approx(stats.ttest_rel(values[number], values[reference]).pvalue)
             assert (line["ci_over"], float(line["p_exact"])) == ("seeds", 0.25)
@@ -267,7 +267,7 @@ def test_from_three_seeds_on_errors_are_compared_over_seeds(tmp_path: Path):
 
 
 def test_an_aggregate_can_be_the_primary_measure(tmp_path: Path):
-    """Its intervals and p values come from one bootstrap, which all rows share."""
+    """The intervals and p values of an aggregate come from one bootstrap, which all rows share."""
     drawing = numbers(tmp_path, select_on="val_rmse")
     assert drawing.study.sealed
     assert drawing.study.sealed.row == 4
@@ -281,11 +281,11 @@ def test_an_aggregate_can_be_the_primary_measure(tmp_path: Path):
 
 
 def test_the_bootstrap_test_is_level():
-    """Of two equal rows it finds a difference in about one study of twenty."""
+    """The test calls two equal rows different in about one study of twenty."""
     rng, rejected = np.random.default_rng(0), 0
     for _ in range(400):
         errors = np.abs(rng.normal(size=(2, 50)))
-        columns = [{"label": np.zeros(50), "predicted": each} for each in errors]
+        columns = [{"label": np.zeros(50), "predicted": predicted} for predicted in errors]
         weights = np.vstack(list(bootstrap.example_weights(50, 500)))
         one, other = regression.rmse().resample(columns, weights)
         rejected += tests.bootstrap_p((other - one)[None])[0] < 0.05
@@ -294,20 +294,20 @@ def test_the_bootstrap_test_is_level():
 
 def test_equal_errors_have_no_interval():
     """A width of 0 would claim certainty."""
-    (found,) = intervals.of_scores(np.full((1, 20), 3.7e8))
-    assert found.value == 3.7e8
-    assert np.isnan(found.low)
+    (interval,) = intervals.of_scores(np.full((1, 20), 3.7e8))
+    assert interval.value == 3.7e8
+    assert np.isnan(interval.low)
 
 
 def test_a_measure_that_predictions_can_give_is_scored_again(tmp_path: Path):
     """A result that states MAE alone, because RMSE came later, has both, and can be selected by either."""
     record = synthetic.without_classes(synthetic.Numbers, grid(tmp_path, select_on="val_rmse"), {"val": N, "test": N})
     synthetic.stated(tmp_path, record, predicted, keep=["mae"])
-    found = study_analysis.done(study_analysis.collect(Workspace(tmp_path), record))
-    for trial, each in found.items():
+    results = study_analysis.done(study_analysis.collect(Workspace(tmp_path), record))
+    for trial, stated in results.items():
         columns = predicted(trial, "val").columns
-        assert each.scores["val"] == {name: pytest.approx(m.value(columns)) for name, m in record.measures.items()}
-    assert selection.select(Workspace(tmp_path), record, found)
+        assert stated.scores["val"] == {name: pytest.approx(m.value(columns)) for name, m in record.measures.items()}
+    assert selection.select(Workspace(tmp_path), record, results)
 
 
 def test_rows_with_other_examples_are_not_paired(tmp_path: Path):
@@ -331,7 +331,7 @@ def test_rows_with_other_examples_are_not_paired(tmp_path: Path):
 
 
 def test_numbers_alone_have_no_interval(tmp_path: Path):
-    """With one seed nothing is tested, and the table says so; the best is selected all the same."""
+    """Numbers of one seed are not tested, and the table says so; the best row is selected all the same."""
     drawing = scalars(tmp_path)
     assert drawing.study.selected == 4
     for line in lines(drawing, "table.csv"):
@@ -348,7 +348,7 @@ def test_numbers_alone_have_no_interval(tmp_path: Path):
 
 
 def test_numbers_alone_are_compared_over_seeds(tmp_path: Path):
-    """From three seeds on they have what other numbers have."""
+    """Numbers alone have, from three seeds on, the statistics of other numbers."""
     drawing = scalars(tmp_path, seeds=(0, 1, 2, 3))
     reference = drawing.study.record.grid.reference
     for facts in drawing.study.analysis.rows.values():
@@ -397,7 +397,7 @@ def test_test_numbers_are_sealed(tmp_path: Path):
 
 @pytest.mark.parametrize("kind", [synthetic.Numbers, synthetic.Scalars])
 def test_without_a_selection_test_is_opened_at_the_end(tmp_path: Path, kind: type[Record]):
-    """Once every trial has ended, and not before; selection.json says that no row was selected."""
+    """Test is opened once every trial has ended, and not before; selection.json says that no row was selected."""
     record = synthetic.without_classes(kind, grid(tmp_path, select_on="none"), {"val": N, "test": N})
     synthetic.stated(tmp_path, record, predicted if kind is synthetic.Numbers else scored)
     place, last = Workspace(tmp_path), list(record.grid.trials())[-1]
@@ -422,7 +422,7 @@ def test_without_a_selection_test_is_opened_at_the_end(tmp_path: Path, kind: typ
 
 
 def test_a_study_that_grows_after_its_test_was_opened_says_so(tmp_path: Path):
-    """Though nothing was selected."""
+    """A study that grows after its test was opened has a warning, though no row was selected."""
     small = grid(tmp_path, select_on="none")
     parts = [
         small.model_copy(update={"rows": small.rows[:n], "labels": ("",) * n, "published": ({},) * n}) for n in (3, 4)
@@ -431,8 +431,8 @@ def test_a_study_that_grows_after_its_test_was_opened_says_so(tmp_path: Path):
         record = synthetic.without_classes(synthetic.Numbers, part, {"val": N, "test": N})
         synthetic.stated(tmp_path, record, predicted)
         drawing = concluded(tmp_path, record)
-    said = next(c for c in drawing.warnings if c.code == "TEST_OPENED_BEFORE_SELECTION")
-    assert said.fact == (
+    warning = next(c for c in drawing.warnings if c.code == "TEST_OPENED_BEFORE_SELECTION")
+    assert warning.fact == (
         "Test results were seen with nothing selected, and the study's trials have changed since; nothing is selected "
         "now."
     )
@@ -453,8 +453,8 @@ class Labels(synthetic.Numbers):
 def labelled(trial: Trial, split: str) -> Examples:
     labels, rng = np.arange(N) % 3, np.random.default_rng([trial.row, split == "test"])
     right = rng.random(N) < 0.5 + 0.1 * trial.row
-    said = np.where(right, labels, (labels + 1) % 3)
-    return Examples({"label": labels, "predicted": said, "loss": np.where(right, 0.2, 2.0)})
+    predicted = np.where(right, labels, (labels + 1) % 3)
+    return Examples({"label": labels, "predicted": predicted, "loss": np.where(right, 0.2, 2.0)})
 
 
 def test_labels_are_tested_as_right_or_wrong(tmp_path: Path):
@@ -476,7 +476,7 @@ def test_labels_are_tested_as_right_or_wrong(tmp_path: Path):
 
 
 class Timed(synthetic.Numbers):
-    """A study whose trials have errors, and state a number beside them."""
+    """A study whose trials have errors, and state a number as well."""
 
     @property
     def measures(self) -> dict[str, Measure]:
@@ -484,13 +484,13 @@ class Timed(synthetic.Numbers):
 
 
 def test_a_row_may_lack_a_further_measure(tmp_path: Path):
-    """Its other numbers stay; the measure has a number where it is stated, and differences where two rows state it."""
+    """A row without a further measure keeps its other numbers; the measure has differences where two rows state it."""
     record = synthetic.without_classes(Timed, grid(tmp_path, seeds=(0, 1, 2)), {"val": N, "test": N})
 
-    def said(trial: Trial, split: str) -> Examples:
+    def stated(trial: Trial, split: str) -> Examples:
         return Examples(predicted(trial, split).columns, {} if trial.row == 2 else {"latency": 7.0 + trial.seed})
 
-    synthetic.stated(tmp_path, record, said)
+    synthetic.stated(tmp_path, record, stated)
     drawing = concluded(tmp_path, record)
     rows = drawing.study.analysis.rows
     assert [row for row, facts in rows.items() if "latency" in facts.others] == [1, 3, 4]
@@ -504,7 +504,7 @@ def test_a_row_may_lack_a_further_measure(tmp_path: Path):
 
 
 def test_very_large_sets_are_bootstrapped_on_request_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Above so many examples, ten thousand resamples take hours: the number stands alone, and the note says how."""
+    """An aggregate of very many examples, whose resamples take hours, has no interval, and a note names the option."""
     monkeypatch.setattr(study_statistics, "BOOTSTRAP_EXAMPLES", N - 1)
     drawing = numbers(tmp_path)
     rows = drawing.study.analysis.rows.values()

@@ -46,16 +46,16 @@ def row(columns: dict[str, np.ndarray], *measures: Any) -> Evidence:
 
 
 def shares(columns: dict[str, np.ndarray]) -> np.ndarray:
-    """The share of right answers of each question, in the order of the ids."""
+    """Return the share of right answers of each question, in the order of the ids."""
     return np.array([columns["correct"][columns["id"] == one].mean() for one in IDS])
 
 
 def test_examples_are_the_units():
     """N is the number of questions; the interval is Student's t over the questions' means."""
     columns = asked(0.5, 1)
-    found = row(columns)
-    sample = found.sample(CORRECT)
-    assert found.n == sample.n == QUESTIONS
+    answers = row(columns)
+    sample = answers.sample(CORRECT)
+    assert answers.n == sample.n == QUESTIONS
     assert (CORRECT.kind, sample.kind) == (BINARY, BOUNDED)  # neither Wilson nor McNemar
     assert sample.share == pytest.approx(shares(columns))
     interval = scores.score(replace(sample, legacy=True)).over_examples
@@ -64,15 +64,16 @@ def test_examples_are_the_units():
 
 
 def test_rows_are_paired_by_their_examples():
-    """In any order of the answers, and with another number of repeats: the paired t test over questions."""
+    """Rows are paired by question in any order of the answers, and with another number of repeats: the paired t
+    test."""
     one, other = asked(0.2, 1, order=1), asked(0.9, 2, order=2, repeats=5)
     rows = evidence.told_apart({1: row(one), 2: row(other)}, 1)
     assert rows[1].split == rows[2].split
-    found = differences.between(drawn(rows, CORRECT), [(1, 2)])[1, 2]
+    difference = differences.between(drawn(rows, CORRECT), [(1, 2)])[1, 2]
     expected = stats.ttest_rel(shares(other), shares(one))
-    assert (found.over, found.against) == ("examples", None)
-    assert found.p == pytest.approx(expected.pvalue)
-    assert (found.value.low, found.value.high) == pytest.approx(tuple(expected.confidence_interval(0.95)))
+    assert (difference.over, difference.against) == ("examples", None)
+    assert difference.p == pytest.approx(expected.pvalue)
+    assert (difference.value.low, difference.value.high) == pytest.approx(tuple(expected.confidence_interval(0.95)))
 
 
 def test_rows_with_other_questions_are_told_apart():
@@ -99,9 +100,9 @@ def test_an_example_with_more_repeats_weighs_no_more():
 def test_aggregates_are_resampled_by_example():
     """A bootstrap sample has all repeats of a question, or none."""
     columns, macro_f1 = asked(0.5, 1), of_classes(2)["macro_f1"]
-    found = row(columns, macro_f1)
-    draws = drawn({1: found}, macro_f1, LEGACY)[1].draws
-    assert found.sample(macro_f1).values[0] == macro_f1.value(columns)
+    answers = row(columns, macro_f1)
+    draws = drawn({1: answers}, macro_f1, LEGACY)[1].draws
+    assert answers.sample(macro_f1).values[0] == macro_f1.value(columns)
     weights = next(bootstrap.example_weights(QUESTIONS, 20))
     for sample in range(20):
         lines = np.concatenate(
@@ -136,7 +137,7 @@ def test_examples_that_contradict_each_other_are_refused(columns: dict[str, list
 
 
 def test_repeats_that_agree_are_accepted():
-    """So is an example a line, with a number of repeats or without."""
+    """Repeats that agree are accepted, and so is an example a line, with a number of repeats or without."""
     check_columns("val", asked(0.5, 1))
     check_columns("val", {"id": [1, 2], "label": [0, 1]})
     check_columns("val", {"id": [1, 2], "repeat": [0, 0], "label": [0, 1]})

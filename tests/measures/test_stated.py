@@ -39,7 +39,7 @@ def test_a_measure_has_what_the_file_states():
 
 
 def test_a_measure_is_like_another():
-    """It has its unit, direction and range; its own title where its name says something else."""
+    """A measure like another has its unit, direction and range; its own title where its name says something else."""
     measures = applied(MEASURES, {"fid": {"like": "loss"}, "hits": {"like": "acc", "title": "Hits@1"}}, "g.toml")
     assert (measures["fid"].title, measures["fid"].best) == ("fid", "low")
     assert (measures["hits"].title, measures["hits"].unit, measures["hits"].shown(0.5, 1)) == ("Hits@1", "%", "50.0 %")
@@ -58,13 +58,13 @@ def test_a_cost_belongs_to_no_split():
      ({"fid": {"like": "fad"}}, "g: measures.fid.like: unknown measure 'fad'; known: accuracy, macro_f1, ")],
 )  # fmt: skip
 def test_unknown_measures_are_named(stated: dict[str, Any], says: str):
-    """With those that are known."""
+    """An unknown measure is named with those that are known."""
     with pytest.raises(AblateError, match=says):
         applied(MEASURES, stated, "g")
 
 
 def test_a_study_file_retitles_a_measure(tmp_path: Path):
-    """Of any experiment; without [measures] nothing changes."""
+    """A measure of any experiment can have another title; without [measures] nothing changes."""
     text = '[measures]\naccuracy = { title = "Top-1 accuracy" }'
     record = synthetic.record(grid(tmp_path, text), "images", {"given": "key"})
     assert record.measures["accuracy"].title == record.primary.title == "Top-1 accuracy"
@@ -81,7 +81,7 @@ def test_a_study_file_retitles_a_measure(tmp_path: Path):
      ("[experiment]\ntasks = 1", "unknown key 'tasks'; known: plugin, task")],
 )  # fmt: skip
 def test_a_wrong_key_is_an_error_of_the_file(tmp_path: Path, text: str, says: str):
-    """It is named with what is allowed, when the file is read."""
+    """A wrong key is named with the allowed values, when the file is read."""
     with pytest.raises(AblateError, match=says):
         grid(tmp_path, text)
 

@@ -31,17 +31,17 @@ def estimate(request):
     return Estimate(speeds={training.key: speed for training in request.trainings})
 
 
-def the_house_wins(known):
+def the_house_wins(context):
     return Diagnostic("HOUSE_WINS", "The house wins.", "Whoever plays long loses.", "Stop.", (1,))
 
 
-def odds(found):
-    cells = tuple((Cell(row), Cell(f"{row} to 1")) for row in found.val)
+def odds(study):
+    cells = tuple((Cell(row), Cell(f"{row} to 1")) for row in study.val)
     columns = Column("row", "#", "row"), Column("odds", "Odds", "text")
-    return Table(found.record.name, "The odds.", columns, cells, (frozenset(),) * len(cells), (), 1, "odds")
+    return Table(study.record.name, "The odds.", columns, cells, (frozenset(),) * len(cells), (), 1, "odds")
 
 
-def wheel(found):
+def wheel(study):
     trace = {"type": "scatter", "x": [1, 2], "y": [1, 2]}
     data = pd.DataFrame({"x": [1, 2]})
     return Figure("wheel", "The wheel", "It turns.", "A line.", data, (), {"data": [trace], "layout": {}})

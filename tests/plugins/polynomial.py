@@ -31,5 +31,5 @@ def train(training, run):
     fit = np.linalg.solve(
         basis.T @ basis + (levels.ridge + 1e-9) * np.eye(levels.degree + 1), basis.T @ y["train"][drawn]
     )
-    said = {s: {"label": y[s], "predicted": np.vander(x[s], levels.degree + 1) @ fit} for s in ("val", "test")}
-    run.result(**said, parameters=levels.degree + 1)
+    tables = {s: {"label": y[s], "predicted": np.vander(x[s], levels.degree + 1) @ fit} for s in ("val", "test")}
+    run.result(**tables, parameters=levels.degree + 1)

@@ -49,7 +49,7 @@ CONTROL = re.compile(r"\x1b\[(\d*)([A-Za-z])|\x1b\[\?25[lh]|\r|\n|[^\x1b\r\n]+|\
 
 
 def screen(written: str) -> list[str]:
-    """The lines that a terminal shows after all that was written; it is high enough not to scroll."""
+    """Return the lines that a terminal shows after all that was written; it is high enough not to scroll."""
     lines, row = [""], 0
     for match in CONTROL.finditer(written):
         text, number, letter = match[0], match[1], match[2]
@@ -70,14 +70,14 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> str:
     return on_a_terminal(sys.executable, "-c", STORY, tmp_path_factory.mktemp("study"))
 
 
-def seen(written: str) -> list[list[str]]:
-    """The screen after each drawing, as a person saw it."""
+def screens(written: str) -> list[list[str]]:
+    """Return the screen after each drawing, as a person saw it."""
     return [screen(written[: m.start()]) for m in re.finditer(r"\r\x1b\[2K|\x1b\[\?25h", written)]
 
 
 def test_a_terminal_shows_a_line_a_slot(written: str):
     """Slot, rows, epoch, validation accuracy, time left; and one line for the whole."""
-    shown = next(lines for lines in seen(written) if any("epoch 2 of 3" in line for line in lines))
+    shown = next(lines for lines in screens(written) if any("epoch 2 of 3" in line for line in lines))
     first, second, whole = shown[-3:]
     assert re.fullmatch(r"cpu:0  rows 2, 5  [━╸╺]+  epoch 2 of 3  val 93\.1 %  1:\d\d left", first)
     assert re.fullmatch(r"cpu:1  row 3 +starting", second)
@@ -85,8 +85,8 @@ def test_a_terminal_shows_a_line_a_slot(written: str):
 
 
 def test_ends_scroll_above_the_lines_that_stay(written: str):
-    """A slot that has become free keeps its line; what is said stands above."""
-    shown = next(lines for lines in seen(written) if any("3 of 4 trials" in line for line in lines))
+    """A slot that has become free keeps its line; messages are above."""
+    shown = next(lines for lines in screens(written) if any("3 of 4 trials" in line for line in lines))
     assert shown[0] == "rows 2, 5: done, val 93.1 %"
     assert [line.split()[:2] for line in shown[1:]] == [
         ["cpu:0", "free"],
@@ -96,9 +96,9 @@ def test_ends_scroll_above_the_lines_that_stay(written: str):
 
 
 def test_the_end_leaves_plain_lines(written: str):
-    """No bar is left; what comes before the trainings was shown while it went on."""
+    """No bar is left; the steps before the trainings were shown while they ran."""
     assert screen(written) == ["rows 2, 5: done, val 93.1 %", "row 3: failed: ValueError: [not markup]", "the table"]
-    assert ["reading images: 1 of 2"] in seen(written)
+    assert ["reading images: 1 of 2"] in screens(written)
 
 
 def lines(board: Snapshot | None, height: int = 24, doing: str = "", width: int = 100) -> list[str]:
@@ -115,7 +115,7 @@ def board(n: int, **more: object) -> Snapshot:
 
 
 def test_the_whole_always_fits():
-    """More slots than a terminal has lines: the last ones are counted. Long labels are cut, not wrapped."""
+    """The last of more slots than a terminal has lines are counted. Long labels are cut, not wrapped."""
     shown = lines(board(64), height=10)
     assert len(shown) == 8
     assert shown[-2] == "and 58 more slots, 58 of them busy"
@@ -130,14 +130,14 @@ def test_the_whole_always_fits():
 
 
 def test_nothing_to_train_shows_nothing():
-    """Everything is done, or nothing is known yet, or the run is over."""
+    """No line is shown where everything is done, nothing is known yet, or the run is over."""
     for nothing in (None, board(2, done=100), board(2, total=0), board(2, over=True)):
         assert lines(nothing) == []
     assert lines(None, doing="reading images: 1 of 2") == ["reading images: 1 of 2"]
 
 
 def test_a_log_gets_plain_lines(monkeypatch: pytest.MonkeyPatch, tmp_path):
-    """Where there is no terminal: each start and end, and at most every 15 s how far it is and the time left."""
+    """A log gets each start and end, and at most every 15 s how far the run is and the time left."""
     out, now = io.StringIO(), [1000.0]
     monkeypatch.setattr(progress.consoles, "console", lambda **_: Console(file=out, force_terminal=False, width=40))
     with progress.watch() as watch:

@@ -1,4 +1,4 @@
-"""How far a run is, kept on one board and in a file; and how a study stands, from files alone."""
+"""How far a run is, kept in one snapshot and in a file; and the status of a study, from files alone."""
 
 import fcntl
 import json
@@ -50,7 +50,7 @@ with place.lock(), recorder.Recorder(watch, folder, ["cpu:0", "cpu:1"], ["run", 
 
 
 class Clock:
-    """A time that stands still until it is moved."""
+    """A time that is constant until it is moved."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -82,15 +82,15 @@ def left(noted: recorder.Recorder, key: str, clock: Clock) -> float | None:
 def test_a_trainings_time_left_is_that_of_its_own_epochs(noted: recorder.Recorder, clock: Clock):
     """The first epoch, which also loads, does not count; one that is slow by chance does not matter."""
     noted.started("k", "row 1", "cpu:0")
-    found = []
+    times = []
     for number, when in enumerate((60.0, 62.0, 64.0, 99.0, 101.0), start=1):
         noted.epoch("k", epoch(number, when), 10)
-        found.append(left(noted, "k", clock))
-    assert found == [None, 16.0, 14.0, 12.0, 10.0]
+        times.append(left(noted, "k", clock))
+    assert times == [None, 16.0, 14.0, 12.0, 10.0]
 
 
 def test_a_resumed_training_has_only_the_rest_before_it(noted: recorder.Recorder, clock: Clock):
-    """It begins at a later epoch; a second try forgets the pace of the first."""
+    """A resumed training begins at a later epoch; a second try forgets the pace of the first."""
     noted.started("k", "row 1", "cpu:0")
     for number, when in ((1, 0.0), (2, 50.0)):
         noted.epoch("k", epoch(number, when), 100)
@@ -111,7 +111,7 @@ def test_the_whole_is_judged_by_what_this_run_did(noted: recorder.Recorder, cloc
 
 
 def test_work_found_during_the_run_is_not_of_its_pace(noted: recorder.Recorder, clock: Clock):
-    """A training that goes on from its checkpoint raises the share and `before` alike."""
+    """A training that resumes from its checkpoint raises the share and `before` alike."""
     noted.work(0.1)
     clock.now += 10
     noted.work(0.6, before=0.4)
@@ -119,7 +119,7 @@ def test_work_found_during_the_run_is_not_of_its_pace(noted: recorder.Recorder, 
 
 
 def test_the_whole_ends_no_sooner_than_any_training(noted: recorder.Recorder, clock: Clock):
-    """With several slots, the last training may run alone."""
+    """The last training may run alone on one of several slots: the whole ends no sooner."""
     noted.started("k", "row 1", "cpu:0")
     noted.work(0.1)
     for number in (1, 2):
@@ -145,7 +145,7 @@ def test_a_slots_line_stays_in_its_place(noted: recorder.Recorder):
 
 
 def test_every_event_is_passed_on(noted: recorder.Recorder):
-    """Who is told of an end still sees the line of what ended."""
+    """The listener of an end still sees the line of the training that ended."""
     with noted:
         noted.step("computing features", 1, 2)
         doing = noted.snapshot.doing
@@ -263,7 +263,7 @@ def test_a_row_that_was_stopped_says_from_where_it_goes_on(
 
 
 def test_status_of_an_unfinished_study(capsys: pytest.CaptureFixture[str], tiny: tuple[Workspace, Record]):
-    """A line for each row that is not done, with its reason, and how to go on."""
+    """A line for each row that is not done, with its reason, and the command that continues."""
     workspace, record = tiny
     finish(workspace, record, {1})
     failure = Result(Status.DIVERGED, 3, error="Traceback\nthe loss is not finite after epoch 2")
@@ -275,10 +275,10 @@ def test_status_of_an_unfinished_study(capsys: pytest.CaptureFixture[str], tiny:
         "row 4, seed 0: not run",
         "resume: ablate run --grid tiny.toml --workspace runs",
     ]
-    found = json.loads("\n".join(said(capsys, "--name", "tiny", "--json")))
-    assert (found["done"], found["failed"], found["missing"], found["running"]) == (1, 1, 2, None)
-    assert found["unfinished"][1] == {"row": 3, "seed": 0, "outcome": "not run", "reason": ""}
-    assert [each["study"] for each in json.loads("\n".join(said(capsys, "--json")))] == ["tiny"]
+    report = json.loads("\n".join(said(capsys, "--name", "tiny", "--json")))
+    assert (report["done"], report["failed"], report["missing"], report["running"]) == (1, 1, 2, None)
+    assert report["unfinished"][1] == {"row": 3, "seed": 0, "outcome": "not run", "reason": ""}
+    assert [study["study"] for study in json.loads("\n".join(said(capsys, "--json")))] == ["tiny"]
 
 
 def test_many_rows_that_wait_are_counted(tiny: tuple[Workspace, Record]):
@@ -309,7 +309,7 @@ def holder(tiny: tuple[Workspace, Record]) -> Iterator[subprocess.Popen[str]]:
 def test_status_of_a_run(
     capsys: pytest.CaptureFixture[str], tiny: tuple[Workspace, Record], holder: subprocess.Popen[str]
 ):
-    """Who runs, the last sign, a line a slot, the whole; asking takes the lock from nobody."""
+    """The status has the process, the last sign, a line a slot and the whole; asking takes the lock from nobody."""
     workspace, _ = tiny
     lines = said(capsys, "--grid", "tiny.toml")
     assert lines[:5] == [
@@ -335,14 +335,14 @@ def test_status_of_a_run(
 def test_status_of_a_run_on_another_host(tiny: tuple[Workspace, Record], holder: subprocess.Popen[str]):
     """The lock's file names it."""
     workspace, _ = tiny
-    found = study_status.read(workspace, "tiny")
-    assert found.running
-    lines = list(study_status._running_lines(found, "elsewhere", time.time()))
-    assert lines[0].startswith(f"running (on {found.snapshot.host}, pid {holder.pid})")  # type: ignore[union-attr]
+    status = study_status.read(workspace, "tiny")
+    assert status.running
+    lines = list(study_status._running_lines(status, "elsewhere", time.time()))
+    assert lines[0].startswith(f"running (on {status.snapshot.host}, pid {holder.pid})")  # type: ignore[union-attr]
 
 
 def test_a_run_that_is_over_does_not_run(tiny: tuple[Workspace, Record]):
-    """Its process may hold the lock a little longer, or for another study."""
+    """The process of a run that is over may hold the lock a little longer, or for another study."""
     workspace, _ = tiny
     with workspace.lock():
         with recorder.Recorder(Silent(), workspace.study("tiny")):
@@ -353,7 +353,7 @@ def test_a_run_that_is_over_does_not_run(tiny: tuple[Workspace, Record]):
 def test_status_of_a_run_that_was_killed(
     capsys: pytest.CaptureFixture[str], tiny: tuple[Workspace, Record], holder: subprocess.Popen[str]
 ):
-    """The kernel has freed the lock: the board that it left behind is the past, its command goes on."""
+    """The kernel has freed the lock: the snapshot that is left is the past, and its command continues."""
     holder.kill()
     holder.wait()
     lines = said(capsys, "--grid", "tiny.toml")
@@ -404,7 +404,7 @@ def test_watching_can_be_interrupted(
 
 
 def test_status_loads_nothing_slow():
-    """It is asked again and again, on a machine that is busy."""
+    """The status, which is asked again and again on a busy machine, loads no slow module."""
     code = (
         "import sys\nfrom ablation.progress import study_status\n"
         "slow = {'tensorflow', 'keras', 'optuna', 'mlflow', 'distributed', 'pandas', 'scipy', 'rich', 'PIL'}\n"
@@ -415,7 +415,7 @@ def test_status_loads_nothing_slow():
 
 
 def test_a_board_without_trials_says_that_it_starts():
-    """Nothing is said of shares and times that are not known."""
+    """A run that starts shows no shares and times: they are not known."""
     board = Snapshot(study="s", host="h", pid=1, started=0, updated=0)
     assert board.whole(65) == "starting, 1:05 elapsed"
 
@@ -440,7 +440,7 @@ def test_past_trainings_say_when_those_without_steps_end(tmp_path: Path, clock: 
 
 
 def test_without_steps_and_past_trainings_the_end_is_unknown(tmp_path: Path, clock: Clock):
-    """Until a training of this run has ended, whose time is then that of the others."""
+    """The end is unknown until a training of this run has ended, whose time is then that of the others."""
     noted = recorder.Recorder(Silent(), StudyFolder(tmp_path / "s"), ["cpu:0"], unit="step", clock=clock)
     noted.trials(0, 0, 3)
     noted.started("k", "row 1", "cpu:0")

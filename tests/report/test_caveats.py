@@ -37,7 +37,7 @@ Accuracies = Mapping[int, tuple[float, float, float]]
 
 
 def gathered(workspace: Path, grid: Grid, accuracy: Accuracies, seal: bool = True, **study: Any) -> StudyAnalysis:
-    """All that is known of a study that is made up."""
+    """Return the analysis of a made-up study."""
     record = synthetic.study(workspace, grid, accuracy, **study)
     place = Workspace(workspace)
     results = {t: read(place.training(record.training_key(t)), t.step) for t in grid.trials()}
@@ -57,31 +57,31 @@ def tiny(
     support: Sequence[int] = EVEN, seal: bool = True, classes: Sequence[str] = (), jitter: float = 0.0,
     data: str = "faces", **grid: Any,
 ) -> StudyAnalysis:  # fmt: skip
-    """A study of few rows and classes; unless told otherwise, accuracies are equal, and all is well."""
+    """A study of few rows and classes; by default accuracies are equal, and no warning is due."""
     numbers = dict(enumerate(accuracy or [(0.9, 0.9, 0.9)] * len(rows), start=1))
     names = classes or [f"class {k}" for k in range(len(support))]
     study = {"support": support, "classes": names, "jitter": jitter, "data": data}
     return gathered(workspace, grid_of(rows, **grid), numbers, seal, **study)
 
 
-def say(found: StudyAnalysis, code: str, looks: int = 1) -> Diagnostic:
-    """The warning with this code. Fails where it is not given."""
-    return next(c for c in warnings.find(found, looks) if c.code == code)
+def say(study: StudyAnalysis, code: str, looks: int = 1) -> Diagnostic:
+    """Return the warning with this code. Fails where it is not given."""
+    return next(c for c in warnings.find(study, looks) if c.code == code)
 
 
-def codes(found: StudyAnalysis, looks: int = 1) -> list[str]:
-    return [c.code for c in warnings.find(found, looks)]
+def codes(study: StudyAnalysis, looks: int = 1) -> list[str]:
+    return [c.code for c in warnings.find(study, looks)]
 
 
-def recorded(found: StudyAnalysis, **changes: Any) -> StudyAnalysis:
-    """With another record."""
-    return replace(found, record=synthetic.changed(found.record, **changes))
+def recorded(study: StudyAnalysis, **changes: Any) -> StudyAnalysis:
+    """Return the analysis with another record."""
+    return replace(study, record=synthetic.changed(study.record, **changes))
 
 
-def resulted(found: StudyAnalysis, row: int, **changes: Any) -> StudyAnalysis:
-    """With other results of a row."""
-    results = {t: replace(r, **changes) if r and t.row == row else r for t, r in found.results.items()}
-    return replace(found, results=results)
+def resulted(study: StudyAnalysis, row: int, **changes: Any) -> StudyAnalysis:
+    """Return the analysis with other results of a row."""
+    results = {t: replace(r, **changes) if r and t.row == row else r for t, r in study.results.items()}
+    return replace(study, results=results)
 
 
 def curve(val_accuracy: Sequence[float], val_loss: Sequence[float] = (), train_loss: Sequence[float] = ()) -> Any:
@@ -94,18 +94,18 @@ def curve(val_accuracy: Sequence[float], val_loss: Sequence[float] = (), train_l
     ]
 
 
-def curved(found: StudyAnalysis, row: int, *columns: Sequence[float]) -> StudyAnalysis:
-    return resulted(found, row, history=curve(*columns))
+def curved(study: StudyAnalysis, row: int, *columns: Sequence[float]) -> StudyAnalysis:
+    return resulted(study, row, history=curve(*columns))
 
 
 @pytest.fixture(scope="module")
 def paper(tmp_path_factory: pytest.TempPathFactory) -> StudyAnalysis:
-    """The paper's table with the published numbers as if measured; nothing is known of its curves."""
+    """Return the analysis of the paper's table with the published numbers as if measured, and without curves."""
     grid = study_file.read("paper")
     keys = ("train_accuracy", "val_accuracy", "test_accuracy")
     published = {row: tuple(float(p[key]) for key in keys) for row, p in enumerate(grid.published, start=1)}
-    found = gathered(tmp_path_factory.mktemp("paper"), grid, published)  # type: ignore[arg-type]
-    return replace(found, results={t: replace(r, history=[]) for t, r in found.results.items() if r})
+    study = gathered(tmp_path_factory.mktemp("paper"), grid, published)  # type: ignore[arg-type]
+    return replace(study, results={t: replace(r, history=[]) for t, r in study.results.items() if r})
 
 
 @pytest.fixture
@@ -177,14 +177,14 @@ def test_what_the_papers_table_gives_cause_for(paper: StudyAnalysis):
 )
 def test_what_is_said_of_the_papers_table(paper: StudyAnalysis, code: str, fact: str, rows: tuple[int, ...]):
     """Facts come with their numbers, and with the rows that they are about."""
-    found = say(paper, code)
-    assert (found.fact, found.rows) == (fact, rows)
+    warning = say(paper, code)
+    assert (warning.fact, warning.rows) == (fact, rows)
 
 
 def test_a_study_without_flaws_is_not_blamed(tmp_path: Path):
     """A balanced, complete grid with five seeds, equal classes and no difference has little to answer for."""
-    found = tiny(tmp_path, [{}, {"augment": "flip"}], seeds=(0, 1, 2, 3, 4))
-    assert set(codes(found)) <= {"WITHIN_NOISE", "VAL_TEST_DISAGREE"}  # two rows that are equal
+    study = tiny(tmp_path, [{}, {"augment": "flip"}], seeds=(0, 1, 2, 3, 4))
+    assert set(codes(study)) <= {"WITHIN_NOISE", "VAL_TEST_DISAGREE"}  # two rows that are equal
 
 
 def test_each_warning_is_three_sentences(paper: StudyAnalysis):
@@ -198,8 +198,8 @@ def test_each_warning_is_three_sentences(paper: StudyAnalysis):
 
 def test_each_code_is_given_once(paper: StudyAnalysis):
     """Similar warnings are one: a code names one line of warnings.json."""
-    found = codes(paper, looks=3)
-    assert len(found) == len(set(found))
+    given = codes(paper, looks=3)
+    assert len(given) == len(set(given))
 
 
 def test_warnings_are_kept_for_programs(paper: StudyAnalysis):
@@ -212,35 +212,35 @@ def test_warnings_are_kept_for_programs(paper: StudyAnalysis):
 
 def test_before_a_selection_nothing_is_said_of_test(tmp_path: Path):
     """An unsealed study has warnings too, from validation alone."""
-    found = tiny(tmp_path, [{}, {"dropout": 0.5}], [(0.9, 0.8, 0.1), (0.9, 0.4, 0.1)], seal=False)
-    assert say(found, "BELOW_BASELINE").fact == (
+    study = tiny(tmp_path, [{}, {"dropout": 0.5}], [(0.9, 0.8, 0.1), (0.9, 0.4, 0.1)], seal=False)
+    assert say(study, "BELOW_BASELINE").fact == (
         "Row 2 is no better in validation accuracy than always guessing class 0 (50.0%): 40.0%."
     )
 
 
 def test_a_study_without_results_is_no_error(tmp_path: Path):
-    """Before anything has run, only the grid can be spoken of."""
-    found = gathered(tmp_path, grid_of([{}, {"dropout": 0.5}]), {}, seal=False, support=EVEN, classes=("a", "b"))
-    assert codes(found) == ["FAILED_ROWS"]
-    assert say(found, "FAILED_ROWS").fact == "2 of 2 trials have no result (not run: rows 1 and 2)."
+    """A study before its first run has warnings of its grid alone."""
+    study = gathered(tmp_path, grid_of([{}, {"dropout": 0.5}]), {}, seal=False, support=EVEN, classes=("a", "b"))
+    assert codes(study) == ["FAILED_ROWS"]
+    assert say(study, "FAILED_ROWS").fact == "2 of 2 trials have no result (not run: rows 1 and 2)."
 
 
-def _evidenced(found: StudyAnalysis, **changes: Any) -> StudyAnalysis:
-    return replace(found, evidence=replace(found.evidence, **changes))
+def _evidenced(study: StudyAnalysis, **changes: Any) -> StudyAnalysis:
+    return replace(study, evidence=replace(study.evidence, **changes))
 
 
 def test_one_seed(tmp_path: Path):
-    """One seed is said, with what replicates of the reference tell; two seeds are not."""
+    """One seed is a warning, with the deviation of the reference's replicates; two seeds are none."""
     noise = Noise((0.5, 0.7, 0.6), Interval(0.6, 0.1, 1.0))
-    found = tiny(tmp_path / "one")
-    assert say(found, "SINGLE_SEED").fact == "Row 1 was trained with one seed."
-    with_noise = replace(found, analysis=replace(found.analysis, noise=noise))
+    study = tiny(tmp_path / "one")
+    assert say(study, "SINGLE_SEED").fact == "Row 1 was trained with one seed."
+    with_noise = replace(study, analysis=replace(study.analysis, noise=noise))
     assert "with 3 more seeds, has test accuracies from 50.0% to 70.0%." in say(with_noise, "SINGLE_SEED").fact
     assert "SINGLE_SEED" not in codes(tiny(tmp_path / "two", seeds=(0, 1)))
 
 
 def _replicates(*right: int) -> Evidence:
-    """Of networks that got so many of 100 images right."""
+    """Return the evidence of networks with so many of 100 images right."""
     predicted = np.array([[k >= n for k in range(100)] for n in right]).astype(np.int16)
     losses = np.zeros((len(right), 100))
     return synthetic.evidence("s", np.zeros(100, np.int16), tuple(range(len(right))), predicted, losses)
@@ -248,21 +248,21 @@ def _replicates(*right: int) -> Evidence:
 
 def test_noise_between_seeds(tmp_path: Path):
     """A significant difference below twice its standard error, from the deviation over seeds, is doubtful."""
-    found = tiny(tmp_path, [{}, {"dropout": 0.5}], [(0.9, 0.9, 0.9), (0.9, 0.9, 0.7)])
-    noisy = say(_evidenced(found, replicates=_replicates(70, 90)), "SEED_NOISE")  # standard deviation 14.14
+    study = tiny(tmp_path, [{}, {"dropout": 0.5}], [(0.9, 0.9, 0.9), (0.9, 0.9, 0.7)])
+    noisy = say(_evidenced(study, replicates=_replicates(70, 90)), "SEED_NOISE")  # standard deviation 14.14
     assert noisy.fact == (
         "Between seeds, test accuracy has a standard deviation of 14.14 pp; 1 of 1 significant difference over "
         "images is below twice the standard error that the seeds give it, the smallest 20.00 pp (rows 1 and 2, "
         "standard error 20.00 pp)."
     )
     assert noisy.rows == (1, 2)
-    assert "SEED_NOISE" not in codes(_evidenced(found, replicates=_replicates(80, 90)))  # 7.07
-    assert "SEED_NOISE" not in codes(found)
+    assert "SEED_NOISE" not in codes(_evidenced(study, replicates=_replicates(80, 90)))  # 7.07
+    assert "SEED_NOISE" not in codes(study)
 
 
-def _stable(found: StudyAnalysis, share: float, alike: tuple[int, ...], cheapest: int) -> StudyAnalysis:
+def _stable(study: StudyAnalysis, share: float, alike: tuple[int, ...], cheapest: int) -> StudyAnalysis:
     stability = Stability({1: share, 2: 1 - share}, alike, cheapest, 0.9, 0.88)
-    return replace(found, analysis=replace(found.analysis, stability=stability))
+    return replace(study, analysis=replace(study.analysis, stability=stability))
 
 
 def test_a_choice_within_noise(well: StudyAnalysis):
@@ -280,25 +280,27 @@ def test_a_choice_within_noise(well: StudyAnalysis):
     assert "WITHIN_NOISE" not in codes(_stable(well, 0.9, (1,), 1))
 
 
-def _sealed(found: StudyAnalysis, **changes: Any) -> StudyAnalysis:
-    assert found.sealed
-    return replace(found, sealed=found.sealed.model_copy(update=changes))
+def _sealed(study: StudyAnalysis, **changes: Any) -> StudyAnalysis:
+    assert study.sealed
+    return replace(study, sealed=study.sealed.model_copy(update=changes))
 
 
 def test_selection_on_test(well: StudyAnalysis):
-    """A selection by a test metric is said first of all."""
+    """A selection by a test metric is a warning."""
     assert codes(_sealed(well, metric="test_macro_f1"))[0] == "SELECTED_ON_TEST"
-    said = say(_sealed(well, metric="test_macro_f1"), "SELECTED_ON_TEST").fact
-    assert said == "Row 1 was selected by its test macro-F1, out of 2 rows."
+    fact = say(_sealed(well, metric="test_macro_f1"), "SELECTED_ON_TEST").fact
+    assert fact == "Row 1 was selected by its test macro-F1, out of 2 rows."
     assert "SELECTED_ON_TEST" not in codes(well)
 
 
 def test_a_study_that_grew_after_test_was_seen(well: StudyAnalysis):
-    """A selection that replaces others is said, with theirs."""
+    """A selection that replaces others is a warning with the earlier ones."""
     trials = [well.record.trial_key(t) for t in well.record.grid.seeded(2)]
-    earlier = [{"trials": some, "metric": well.sealed.metric} for some in (trials, trials, ["no trial's"])]
-    found = say(_sealed(well, earlier=tuple(earlier)), "TEST_OPENED_BEFORE_SELECTION")
-    assert found.fact == (
+    earlier = [
+        {"trials": trials_of_seal, "metric": well.sealed.metric} for trials_of_seal in (trials, trials, ["no trial's"])
+    ]
+    warning = say(_sealed(well, earlier=tuple(earlier)), "TEST_OPENED_BEFORE_SELECTION")
+    assert warning.fact == (
         "Test results were seen with row 2 and a row that is gone selected, and the study's trials have changed since; "
         "row 1 is selected now."
     )
@@ -308,13 +310,14 @@ def test_a_study_that_grew_after_test_was_seen(well: StudyAnalysis):
 
 
 def test_test_puts_another_row_first(tmp_path: Path):
-    """Where test would have chosen another row, both are named; where it agrees, as in the paper, nothing is said."""
+    """The row that test would have chosen is named with the selected one; where both agree, as in the paper, none
+    is."""
     rows = [{}, {"dropout": 0.5}, {"dropout": 0.75}]
-    found = tiny(tmp_path / "a", rows, [(0.9, 0.9, 0.8), (0.9, 0.85, 0.85), (0.9, 0.3, 0.3)])
-    said = say(found, "VAL_TEST_DISAGREE")
-    assert "row 2 by test accuracy (85.00%, row 1 has 80.00%)" in said.fact
-    assert "on test, row 2 does not differ significantly from row 1" in said.fact
-    assert said.rows == (1, 2)
+    study = tiny(tmp_path / "a", rows, [(0.9, 0.9, 0.8), (0.9, 0.85, 0.85), (0.9, 0.3, 0.3)])
+    warning = say(study, "VAL_TEST_DISAGREE")
+    assert "row 2 by test accuracy (85.00%, row 1 has 80.00%)" in warning.fact
+    assert "on test, row 2 does not differ significantly from row 1" in warning.fact
+    assert warning.rows == (1, 2)
     agreed = tiny(tmp_path / "b", rows, [(0.9, 0.9, 0.9), (0.9, 0.85, 0.8), (0.9, 0.3, 0.3)])
     assert "VAL_TEST_DISAGREE" not in codes(agreed)
 
@@ -327,18 +330,18 @@ def test_other_studies_saw_the_test_set(well: StudyAnalysis):
 
 
 def test_published_numbers_of_other_data(tmp_path: Path):
-    """On demo data, what can be compared with the paper is said: ranks and signs."""
+    """The warning for demo data says what can be compared with the paper: ranks and signs."""
     published = tuple({"test_accuracy": Decimal(x)} for x in ("0.9", "0.8"))
     rows, measured = [{}, {"dropout": 0.5}], [(0.9, 0.9, 0.7), (0.9, 0.9, 0.5)]
-    found = say(tiny(tmp_path / "a", rows, measured, data="demo", published=published), "OTHER_DATA")
-    assert found.fact.endswith("drawn faces stand in for the published data.")
-    assert found.consequence.endswith("be compared: 1 of 1 one-factor contrast with the published sign.")
+    warning = say(tiny(tmp_path / "a", rows, measured, data="demo", published=published), "OTHER_DATA")
+    assert warning.fact.endswith("drawn faces replace the published data.")
+    assert warning.consequence.endswith("be compared: 1 of 1 one-factor contrast with the published sign.")
     stated = tiny(tmp_path / "b", rows, measured, published=published, published_test_images=120)
     assert "OTHER_DATA" not in codes(stated)
 
 
 def test_replaced_weights_and_images_left_out(well: StudyAnalysis):
-    """What was replaced or left out is said with its number and its rows."""
+    """Replaced weights and images that were left out are named with their number and their rows."""
     assert not {"WEIGHTS_REPLACED", "LEFT_OUT"} & set(codes(well))
     weights = {"vgg16/imagenet": Weights(level="imagenet", source="random", digest="d")}
     assert say(recorded(well, weights=weights), "WEIGHTS_REPLACED").fact == (
@@ -352,23 +355,23 @@ def test_replaced_weights_and_images_left_out(well: StudyAnalysis):
 
 
 def test_rows_that_failed(tmp_path: Path):
-    """Failed trials are counted by what became of them; a row with some seeds left is named as such."""
-    found = tiny(tmp_path, [{}, {"dropout": 0.5}], seeds=(0, 1))
-    assert "FAILED_ROWS" not in codes(found)
-    lost = {t: Result(Status.DIVERGED, 10) if (t.row, t.seed) == (2, 1) else r for t, r in found.results.items()}
-    said = say(replace(found, results=lost), "FAILED_ROWS")
-    assert said.fact == "1 of 4 trials has no result (diverged: row 2). Row 2 has results for fewer seeds."
-    assert "--retry diverged" in said.remedy
-    assert said.rows == (2,)
+    """Failed trials are counted by their outcome; a row with some seeds left is named as such."""
+    study = tiny(tmp_path, [{}, {"dropout": 0.5}], seeds=(0, 1))
+    assert "FAILED_ROWS" not in codes(study)
+    lost = {t: Result(Status.DIVERGED, 10) if (t.row, t.seed) == (2, 1) else r for t, r in study.results.items()}
+    warning = say(replace(study, results=lost), "FAILED_ROWS")
+    assert warning.fact == "1 of 4 trials has no result (diverged: row 2). Row 2 has results for fewer seeds."
+    assert "--retry diverged" in warning.remedy
+    assert warning.rows == (2,)
 
 
 def test_rows_trained_in_other_environments(well: StudyAnalysis):
-    """What differs is named with its values; host and Python change no bits."""
+    """Entries that differ are named with their values; host and Python change no bits."""
     same = {"host": "a", "threads": 2, "tensorflow": "2.19", "device": "cpu"}
     one = resulted(well, 1, environment=same)
     assert "MIXED_ENVIRONMENT" not in codes(resulted(one, 2, environment=same | {"host": "b", "python": "3.12"}))
-    said = say(resulted(one, 2, environment=same | {"threads": 4}), "MIXED_ENVIRONMENT")
-    assert said.fact == (
+    warning = say(resulted(one, 2, environment=same | {"threads": 4}), "MIXED_ENVIRONMENT")
+    assert warning.fact == (
         "The trials ran in 2 environments, which differ in threads (2, 4); row 2 was not trained in the most frequent "
         "one."
     )
@@ -376,8 +379,8 @@ def test_rows_trained_in_other_environments(well: StudyAnalysis):
 
 def test_training_on_a_gpu(well: StudyAnalysis):
     """A GPU gives other last bits each time, a CPU does not, and a GPU with op determinism neither."""
-    said = say(resulted(well, 2, environment={"device": "NVIDIA H100"}), "NONDETERMINISTIC")
-    assert said.fact == "Row 2 was trained on a GPU (NVIDIA H100) without op determinism."
+    warning = say(resulted(well, 2, environment={"device": "NVIDIA H100"}), "NONDETERMINISTIC")
+    assert warning.fact == "Row 2 was trained on a GPU (NVIDIA H100) without op determinism."
     assert "NONDETERMINISTIC" not in codes(resulted(well, 2, environment={"device": "cpu"}))
     sound = {"device": "NVIDIA H100", "deterministic": True}
     assert "NONDETERMINISTIC" not in codes(resulted(well, 2, environment=sound))
@@ -404,11 +407,11 @@ def test_an_incomplete_grid(tmp_path: Path):
 def test_factors_that_vary_together(tmp_path: Path):
     """Effects of factors that never vary apart are named as such."""
     rows = [{}, {"dropout": 0.5, "augment": "flip"}, {"fc_units": 64}]
-    found = say(tiny(tmp_path, rows), "NOT_ESTIMABLE")
-    assert found.fact.startswith(
+    warning = say(tiny(tmp_path, rows), "NOT_ESTIMABLE")
+    assert warning.fact.startswith(
         "2 of 3 main effects and 3 of 3 interactions cannot be estimated: dropout (its levels "
     )
-    assert "fc units (its" not in found.fact
+    assert "fc units (its" not in warning.fact
 
 
 def test_the_edge_of_what_was_tried(tmp_path: Path):
@@ -449,29 +452,29 @@ def test_importances_need_trials(tmp_path: Path):
 
 
 def test_the_gap_between_train_and_validation(tmp_path: Path):
-    """More than 20 points are said, with the row that has the most."""
+    """A gap of more than 20 points is a warning, with the row that has the largest."""
     rows = [{"dropout": d} for d in (0.25, 0.3, 0.4)]
-    said = say(tiny(tmp_path, rows, [(0.9, 0.65, 0.6), (0.95, 0.6, 0.6), (0.8, 0.65, 0.6)]), "OVERFIT_GAP")
-    assert said.fact == (
-        "In rows 1 and 2 train accuracy lies more than 20.0 pp above validation accuracy (row 2 the most, 35.0 pp)."
+    warning = say(tiny(tmp_path, rows, [(0.9, 0.65, 0.6), (0.95, 0.6, 0.6), (0.8, 0.65, 0.6)]), "OVERFIT_GAP")
+    assert warning.fact == (
+        "In rows 1 and 2 train accuracy is more than 20.0 pp above validation accuracy (row 2 the most, 35.0 pp)."
     )
-    assert said.rows == (1, 2)
+    assert warning.rows == (1, 2)
 
 
 def test_validation_loss_that_rises(well: StudyAnalysis):
-    """More than five percent above its minimum while train loss falls is overfitting; with train loss it is not."""
+    """A rise of more than five percent above the minimum is overfitting while train loss falls; otherwise it is not."""
     accuracy, rising, falling = [0.9] * 4, [1.0, 0.5, 0.52, 0.6], [1.0, 0.5, 0.3, 0.2]
-    said = say(curved(well, 2, accuracy, rising, falling), "OVERFIT_CURVE")
-    assert "In row 2 validation loss rises" in said.fact
-    assert "(row 2: by 20.0% since epoch 2)" in said.fact
+    warning = say(curved(well, 2, accuracy, rising, falling), "OVERFIT_CURVE")
+    assert "In row 2 validation loss rises" in warning.fact
+    assert "(row 2: by 20.0% since epoch 2)" in warning.fact
     for others in ((rising, rising), ([1.0, 0.5, 0.5, 0.52], falling)):
         assert "OVERFIT_CURVE" not in codes(curved(well, 2, accuracy, *others))
 
 
 def test_a_curve_that_still_rises(well: StudyAnalysis):
-    """A rise beyond the sampling error of 120 images is said; a flat end is not."""
-    said = say(curved(well, 2, [0.5, 0.6, 0.7, 0.8]), "STILL_IMPROVING")
-    assert "(row 2: by 20.0 pp over the last 3 epochs; sampling error 3.7 pp)" in said.fact
+    """A rise beyond the sampling error of 120 images is a warning; a flat end is none."""
+    warning = say(curved(well, 2, [0.5, 0.6, 0.7, 0.8]), "STILL_IMPROVING")
+    assert "(row 2: by 20.0 pp over the last 3 epochs; sampling error 3.7 pp)" in warning.fact
     assert "STILL_IMPROVING" not in codes(curved(well, 2, [0.5, 0.8, 0.81, 0.82]))
 
 
@@ -484,14 +487,14 @@ def test_a_curve_that_is_flat_early(well: StudyAnalysis):
         assert 2 not in _rows(curved(well, 2, other), "SATURATED_EARLY")
 
 
-def _rows(found: StudyAnalysis, code: str) -> tuple[int, ...]:
-    return next((c.rows for c in warnings.find(found) if c.code == code), ())
+def _rows(study: StudyAnalysis, code: str) -> tuple[int, ...]:
+    return next((c.rows for c in warnings.find(study) if c.code == code), ())
 
 
 def test_the_luck_of_the_last_epoch(well: StudyAnalysis):
     """Jumps beyond the sampling error are luck; a steady rise is none."""
-    said = say(curved(well, 2, [0.9, 0.7, 0.9, 0.7, 0.9]), "LATE_VARIANCE")
-    assert "row 2: standard deviation 12.6 pp, sampling error 2.8 pp" in said.fact
+    warning = say(curved(well, 2, [0.9, 0.7, 0.9, 0.7, 0.9]), "LATE_VARIANCE")
+    assert "row 2: standard deviation 12.6 pp, sampling error 2.8 pp" in warning.fact
     assert "LATE_VARIANCE" not in codes(curved(well, 2, [0.5, 0.6, 0.7, 0.8, 0.9]))
 
 
@@ -504,78 +507,78 @@ def test_classes_of_other_sizes(tmp_path: Path):
     assert "IMBALANCE" not in codes(tiny(tmp_path / "even", support=(60, 50, 40)))
 
 
-def _apart(found: StudyAnalysis, row: int, **counts: tuple[int, ...]) -> StudyAnalysis:
-    """With a row on images of its own."""
-    rows = list(found.record.grid.rows)
+def _apart(study: StudyAnalysis, row: int, **counts: tuple[int, ...]) -> StudyAnalysis:
+    """Return the analysis with a row on images of its own."""
+    rows = list(study.record.grid.rows)
     rows[row - 1] = rows[row - 1].replace(split="class")
-    grid = found.record.grid.model_copy(update={"rows": tuple(rows)})
-    level = found.record.inputs.counts["given"] | counts
-    changed = recorded(found, grid=grid, counts=found.record.inputs.counts | {"class": level},
-                       splits=found.record.inputs.splits | {"class": "other"})  # fmt: skip
-    test = {r: replace(a, split="other") if r == row else a for r, a in found.test.items()}
+    grid = study.record.grid.model_copy(update={"rows": tuple(rows)})
+    level = study.record.inputs.counts["given"] | counts
+    changed = recorded(study, grid=grid, counts=study.record.inputs.counts | {"class": level},
+                       splits=study.record.inputs.splits | {"class": "other"})  # fmt: skip
+    test = {r: replace(a, split="other") if r == row else a for r, a in study.test.items()}
     return _evidenced(changed, test=test)
 
 
 def test_rows_on_other_images_have_another_baseline(tmp_path: Path):
-    """Each is below its own; one number would be wrong of one of them."""
+    """Each row is below its own baseline; one number would be wrong for one of them."""
     accuracy = [(0.9, 0.9, 0.9), (0.9, 0.8, 0.5), (0.9, 0.8, 0.4)]
-    found = tiny(tmp_path, [{"dropout": d} for d in (0.25, 0.3, 0.4)], accuracy)
-    said = say(_apart(found, 3, test=(20, 80)), "BELOW_BASELINE").fact
-    assert said.startswith("Rows 2 and 3 are no better in test accuracy than always guessing the largest class: row 3 ")
+    study = tiny(tmp_path, [{"dropout": d} for d in (0.25, 0.3, 0.4)], accuracy)
+    fact = say(_apart(study, 3, test=(20, 80)), "BELOW_BASELINE").fact
+    assert fact.startswith("Rows 2 and 3 are no better in test accuracy than always guessing the largest class: row 3 ")
 
 
 def test_a_model_has_the_rows_that_it_is_fitted_to(tmp_path: Path):
-    """Those on the reference's images."""
+    """The model is fitted to the rows on the reference's images."""
     rows = [{}, {"dropout": 0.5}, {"batch_size": 32}, {"batch_size": 8}]
-    found = tiny(tmp_path, rows, [(0.9, 0.9, 0.8)] * 4)
-    assert say(_apart(found, 4), "SATURATED").fact.startswith("A model of main effects has 4 parameters for 3 rows")
+    study = tiny(tmp_path, rows, [(0.9, 0.9, 0.8)] * 4)
+    assert say(_apart(study, 4), "SATURATED").fact.startswith("A model of main effects has 4 parameters for 3 rows")
 
 
 def test_a_choice_by_test_is_not_said_to_be_validations(tmp_path: Path):
-    """Nor is another row's lead on test held against it."""
+    """A choice by test has no warning of another row's lead on test."""
     rows = [{}, {"dropout": 0.5}, {"dropout": 0.75}]
-    found = tiny(tmp_path, rows, [(0.9, 0.9, 0.8), (0.9, 0.85, 0.85), (0.9, 0.3, 0.3)])
-    assert "VAL_TEST_DISAGREE" in codes(found)
-    assert "VAL_TEST_DISAGREE" not in codes(_sealed(found, metric="test_accuracy"))
-    assert say(found, "BOUNDARY").fact.startswith("Row 1, the selected one, is at the edge")
+    study = tiny(tmp_path, rows, [(0.9, 0.9, 0.8), (0.9, 0.85, 0.85), (0.9, 0.3, 0.3)])
+    assert "VAL_TEST_DISAGREE" in codes(study)
+    assert "VAL_TEST_DISAGREE" not in codes(_sealed(study, metric="test_accuracy"))
+    assert say(study, "BOUNDARY").fact.startswith("Row 1, the selected one, is at the edge")
 
 
 def test_rows_below_the_baseline(tmp_path: Path):
-    """A row that is no better than the largest class is said, with both numbers."""
+    """A row that is no better than the largest class is a warning, with both numbers."""
     accuracy = [(0.9, 0.9, 0.9), (0.9, 0.8, 0.5), (0.9, 0.8, 0.4)]
-    found = tiny(tmp_path, [{"dropout": d} for d in (0.25, 0.3, 0.4)], accuracy)
-    said = say(found, "BELOW_BASELINE")
-    assert said.fact == (
+    study = tiny(tmp_path, [{"dropout": d} for d in (0.25, 0.3, 0.4)], accuracy)
+    warning = say(study, "BELOW_BASELINE")
+    assert warning.fact == (
         "Rows 2 and 3 are no better in test accuracy than always guessing class 0 (50.0%): row 3 the worst, 40.0%."
     )
-    assert said.rows == (2, 3)
+    assert warning.rows == (2, 3)
 
 
 def test_small_and_absent_classes(tmp_path: Path, well: StudyAnalysis):
-    """Fewer than thirty images are said, and none at all."""
+    """Classes with fewer than thirty images are named, and those without any."""
     assert not {"SMALL_CLASS", "CLASS_ABSENT"} & set(codes(well))
-    said = say(tiny(tmp_path / "small", support=(30, 29)), "SMALL_CLASS")
-    assert said.fact == "Some classes have fewer than 30 images (validation: 29 class 1; test: 29 class 1)."
+    warning = say(tiny(tmp_path / "small", support=(30, 29)), "SMALL_CLASS")
+    assert warning.fact == "Some classes have fewer than 30 images (validation: 29 class 1; test: 29 class 1)."
     counts = {"given": {"train": (240, 240), "val": (60, 60), "test": (120, 0)}}
-    said = say(recorded(well, counts=counts), "CLASS_ABSENT")
-    assert said.fact == "Some classes have no image: class 1 in test."
+    warning = say(recorded(well, counts=counts), "CLASS_ABSENT")
+    assert warning.fact == "Some classes have no image: class 1 in test."
     assert "SMALL_CLASS" not in codes(recorded(well, counts=counts))
 
 
 def test_a_class_that_is_never_predicted(well: StudyAnalysis):
-    """By none of a row's networks; the rows are named."""
-    said = well.test[2].columns
-    silent = replace(well.test[2], columns={**said, "predicted": np.zeros_like(said["predicted"])})
-    said = say(_evidenced(well, test={**well.test, 2: silent}), "NEVER_PREDICTED")
-    assert said.fact == "1 class that occurs in test is never predicted: class 1 (by row 2)."
-    assert said.rows == (2,)
+    """A class that none of a row's networks predicts is named with the rows."""
+    columns = well.test[2].columns
+    silent = replace(well.test[2], columns={**columns, "predicted": np.zeros_like(columns["predicted"])})
+    warning = say(_evidenced(well, test={**well.test, 2: silent}), "NEVER_PREDICTED")
+    assert warning.fact == "1 class that occurs in test is never predicted: class 1 (by row 2)."
+    assert warning.rows == (2,)
     assert "NEVER_PREDICTED" not in codes(well)
 
 
-def _published(found: StudyAnalysis, *published: dict[str, str]) -> StudyAnalysis:
-    record: Record = found.record
+def _published(study: StudyAnalysis, *published: dict[str, str]) -> StudyAnalysis:
+    record: Record = study.record
     numbers = tuple({k: Decimal(v) for k, v in p.items()} for p in published)
-    return recorded(found, grid=record.grid.model_copy(update={"published": numbers}))
+    return recorded(study, grid=record.grid.model_copy(update={"published": numbers}))
 
 
 def test_rounding_explains_small_gaps_of_f1(well: StudyAnalysis):
@@ -587,21 +590,21 @@ def test_rounding_explains_small_gaps_of_f1(well: StudyAnalysis):
 
 
 def test_longer_trainings_are_compared_with_equal_rows_alone(tmp_path: Path):
-    """A published row is odd beside a row that differs in epochs alone."""
-    found = tiny(tmp_path, [{"epochs": 10}, {"epochs": 20}, {"epochs": 30, "dropout": 0.5}])
+    """A published row is odd compared with a row that differs in epochs alone."""
+    study = tiny(tmp_path, [{"epochs": 10}, {"epochs": 20}, {"epochs": 30, "dropout": 0.5}])
     better, worse = {"train_accuracy": "0.95"}, {"train_accuracy": "0.93"}
-    assert say(_published(found, better, worse, worse), "PUBLISHED_ODD").rows == (2,)
-    assert "PUBLISHED_ODD" not in codes(_published(found, worse, better, worse))
+    assert say(_published(study, better, worse, worse), "PUBLISHED_ODD").rows == (2,)
+    assert "PUBLISHED_ODD" not in codes(_published(study, worse, better, worse))
 
 
 def test_studies_that_publish_other_numbers_of_one_row(well: StudyAnalysis):
     """Both are named with their values."""
     conflict = Conflict(2, "test_accuracy", (("heads", Decimal("0.9608")), ("paper", Decimal("0.94"))))
-    found = say(
+    warning = say(
         recorded(well, grid=well.record.grid.model_copy(update={"conflicts": (conflict,)})), "PUBLISHED_CONFLICT"
     )
-    assert "row 2, test accuracy: 0.9608 in heads and 0.94 in paper" in found.fact
-    assert found.rows == (2,)
+    assert "row 2, test accuracy: 0.9608 in heads and 0.94 in paper" in warning.fact
+    assert warning.rows == (2,)
 
 
 def test_many_rows_are_counted_not_listed():
@@ -628,20 +631,20 @@ def test_the_bounds_that_a_factor_declares(declared: dict[str, Any], bounds: tup
 
 def test_true_and_false_are_no_range(tmp_path: Path):
     """A switch has no edge: only numbers are searched."""
-    found = tiny(tmp_path, [{}, {"dropout": 0.5}])
-    rows = tuple(row.replace(dropout=bool(n)) for n, row in enumerate(found.record.grid.rows))
-    grid = found.record.grid.model_copy(update={"rows": rows})
-    assert "BOUNDARY" not in codes(replace(found, record=found.record.model_copy(update={"grid": grid})))
+    study = tiny(tmp_path, [{}, {"dropout": 0.5}])
+    rows = tuple(row.replace(dropout=bool(n)) for n, row in enumerate(study.record.grid.rows))
+    grid = study.record.grid.model_copy(update={"rows": rows})
+    assert "BOUNDARY" not in codes(replace(study, record=study.record.model_copy(update={"grid": grid})))
 
 
 def test_classes_of_another_experiment_are_counted_from_labels(tmp_path: Path):
     """Inputs that state classes alone have the same warnings: the numbers of examples are those of the labels."""
     accuracy = [(0.9, 0.9, 0.9), (0.9, 0.8, 0.5), (0.9, 0.8, 0.4)]
-    found = tiny(tmp_path, [{"dropout": d} for d in (0.25, 0.3, 0.4)], accuracy, support=(20, 120))
+    study = tiny(tmp_path, [{"dropout": d} for d in (0.25, 0.3, 0.4)], accuracy, support=(20, 120))
     about = {"BELOW_BASELINE", "IMBALANCE", "SMALL_CLASS", "CLASS_ABSENT", "NEVER_PREDICTED"}
-    plain = Inputs(classes=found.record.inputs.classes, sizes={"train": 280, "val": 140, "test": 140})
-    other = replace(found, record=found.record.model_copy(update={"inputs": plain}))
-    expected = {code: say(found, code).fact for code in about & set(codes(found))}
+    plain = Inputs(classes=study.record.inputs.classes, sizes={"train": 280, "val": 140, "test": 140})
+    other = replace(study, record=study.record.model_copy(update={"inputs": plain}))
+    expected = {code: say(study, code).fact for code in about & set(codes(study))}
     assert expected.keys() >= {"BELOW_BASELINE", "IMBALANCE"}
     assert {code: say(other, code).fact for code in about & set(codes(other))} == expected
 

@@ -66,7 +66,7 @@ def place_of(folder: Path, text: str, accuracy: dict[int, tuple[float, float, fl
 
 
 def analysed(folder: Path, text: str, accuracy: dict[int, tuple[float, float, float]], **more: object) -> StudyAnalysis:
-    """The analysis of the study of `text`."""
+    """Return the analysis of the study of `text`."""
     place = place_of(folder, text, accuracy, **more)
     record = records.need(place, "mine")
     return study_analysis.gather(place, record, study_analysis.collect(place, record), selection.read(place, record))
@@ -87,7 +87,7 @@ def lines(text: str) -> list[dict[str, str]]:
 
 
 def right(study: StudyAnalysis, row: int) -> np.ndarray:
-    """Which test images the first network of a row gets right, straight from its predictions."""
+    """Return which test images the first network of a row gets right, straight from its predictions."""
     return study.test[row].predicted[0] == study.test[row].labels
 
 
@@ -104,9 +104,9 @@ def test_the_table_for_reviewers_counts_the_stated_comparisons(drawing: Report):
 
 def test_each_family_is_corrected_on_its_own(drawing: Report):
     """p is the exact McNemar test, p (Holm) is Holm's over the family's own pairs, in the family's order."""
-    found = lines(drawing.files["comparisons.csv"])
+    written = lines(drawing.files["comparisons.csv"])
     families = {1: PAIRS, 2: [(3, 1)], 3: [(2, 1), (2, 4)]}
-    assert [(int(c["family"]), int(c["from_row"]), int(c["to_row"])) for c in found] == [
+    assert [(int(c["family"]), int(c["from_row"]), int(c["to_row"])) for c in written] == [
         (family, *pair) for family, pairs in families.items() for pair in pairs
     ]
     for family, pairs in families.items():
@@ -114,15 +114,15 @@ def test_each_family_is_corrected_on_its_own(drawing: Report):
         for pair in pairs:
             only = discordant(drawing.study, pair)
             p.append(mcnemar([[0, only[0]], [only[1], 0]], exact=True).pvalue)
-        mine = [c for c in found if c["family"] == str(family)]
-        assert [float(c["p"]) for c in mine] == pytest.approx(p)
-        assert [float(c["p_holm"]) for c in mine] == pytest.approx(multipletests(p, method="holm")[1])
-    of_six, alone = found[PAIRS.index((1, 3))], found[len(PAIRS)]  # the same two rows
+        own = [c for c in written if c["family"] == str(family)]
+        assert [float(c["p"]) for c in own] == pytest.approx(p)
+        assert [float(c["p_holm"]) for c in own] == pytest.approx(multipletests(p, method="holm")[1])
+    of_six, alone = written[PAIRS.index((1, 3))], written[len(PAIRS)]  # the same two rows
     assert float(of_six["p_holm"]) > float(alone["p_holm"]) == float(alone["p"]) == float(of_six["p"])
 
 
 def test_a_difference_is_the_second_row_minus_the_first(drawing: Report):
-    """With the interval of Bonett and Price (2012): paired t with two more examples, one that only each row gets
+    """The interval is that of Bonett and Price (2012): paired t with two more examples, one that only each row gets
     right."""
     for c in lines(drawing.files["comparisons.csv"]):
         pair = int(c["from_row"]), int(c["to_row"])
@@ -130,8 +130,8 @@ def test_a_difference_is_the_second_row_minus_the_first(drawing: Report):
         assert float(c["delta_test_accuracy_pp"]) == pytest.approx(100 * (other - one).mean())
         more = np.append(other - one, [1, -1])
         bounds = stats.t.interval(0.95, len(more) - 1, more.mean(), stats.sem(more))
-        found = [float(c[f"delta_test_accuracy_pp_{bound}"]) / 100 for bound in ("low", "high")]
-        assert found == pytest.approx(bounds)
+        interval = [float(c[f"delta_test_accuracy_pp_{bound}"]) / 100 for bound in ("low", "high")]
+        assert interval == pytest.approx(bounds)
         down, up = discordant(drawing.study, pair)
         assert (int(c["only_first_right"]), int(c["only_second_right"])) == (down, up)
 
@@ -156,7 +156,7 @@ def test_a_table_names_rows_levels_interval_test_and_family(drawing: Report):
 
 
 def test_seeds_are_compared_by_the_t_test(tmp_path: Path):
-    """From three seeds on, p is that of the paired t test over seeds."""
+    """The p of three seeds or more is that of the paired t test over seeds."""
     text = '[[rows]]\ndropout = 0.0\n[[rows]]\ndropout = 0.5\n[[compare]]\nfamily = "all_pairs"\n'
     study = analysed(tmp_path, text, {1: ACCURACY[1], 2: ACCURACY[2]}, seeds=[0, 1, 2, 3], jitter=0.02)
     one, other = ((study.test[row].predicted == study.test[row].labels).mean(axis=1) for row in (1, 2))
@@ -179,24 +179,24 @@ def test_many_pairs_are_cut_and_the_csv_file_has_them_all(tmp_path: Path):
 
 
 def test_rows_on_other_test_examples_are_in_no_test(drawing: Report):
-    """The pair stands in the table with the reason, not in the family that Holm counts, nor in the CSV file."""
-    found = drawing.study
-    test = {row: replace(e, split="other") if row == 4 else e for row, e in found.test.items()}
-    evidence = StudyEvidence({}, found.val, test, None)
-    analysis = study_statistics.analyse(found.record, evidence, dict.fromkeys(test, 1), 3)
+    """The pair is in the table with the reason, not in the family that Holm counts, nor in the CSV file."""
+    study = drawing.study
+    test = {row: replace(e, split="other") if row == 4 else e for row, e in study.test.items()}
+    evidence = StudyEvidence({}, study.val, test, None)
+    analysis = study_statistics.analyse(study.record, evidence, dict.fromkeys(test, 1), 3)
     family = analysis.families[0]
     assert list(family.pairs) == [pair for pair in PAIRS if 4 not in pair]
     assert dict(family.untested) == dict.fromkeys([(1, 4), (2, 4), (3, 4)], "other test examples")
     expected = multipletests([d.p for d in family.pairs.values()], method="holm")[1]
     assert [d.p_holm for d in family.pairs.values()] == pytest.approx(expected)
-    table = comparisons.comparisons(replace(found, analysis=analysis))[0]
+    table = comparisons.comparisons(replace(study, analysis=analysis))[0]
     assert [row[2].value for row in table.rows[3:]] == ["other test examples"] * 3
     assert "Not paired, as the test images differ, and in no test: 1 → 4, 2 → 4 and 3 → 4." in table.notes
-    assert len(dataframes.comparisons(found.record, [family])) == 3
+    assert len(dataframes.comparisons(study.record, [family])) == 3
 
 
 def test_a_row_without_a_result_is_in_no_test(tmp_path: Path):
-    """Its pairs are named as such; the others are compared."""
+    """The pairs of a row without a result are named as such; the others are compared."""
     study = analysed(tmp_path, TEXT, {r: a for r, a in ACCURACY.items() if r != 4})
     table = comparisons.comparisons(study)[0]
     assert [row[2].value for row in table.rows[3:]] == ["no result"] * 3
@@ -218,7 +218,7 @@ def test_before_the_seal_nothing_is_compared(tmp_path: Path):
 
 @pytest.mark.parametrize("name", ["comparisons.csv", "tables/comparisons_1.md", "tables/comparisons_3.tex"])
 def test_a_table_of_comparisons_is_verified(drawing: Report, workspace: Workspace, tmp_path: Path, name: str):
-    """Of a table with one wrong number, that cell is named, and no other."""
+    """The cell with a wrong number is named, and no other."""
     path, text = tmp_path / Path(name).name, drawing.files[name]
     number = re.search(r"(?<=,)\d\.\d+(?=,)" if name.endswith("csv") else r"(?<=[\d ])\d\.\d(?=[$ ])", text)
     assert number
@@ -231,13 +231,14 @@ def test_a_table_of_comparisons_is_verified(drawing: Report, workspace: Workspac
 
 
 def test_stars_follow_p_holm(drawing: Report):
-    """*, ** and *** below 0.05, 0.01 and 0.001, behind p (Holm) alone, in all three tables; a note explains them."""
+    """Stars mark p (Holm) below 0.05, 0.01 and 0.001, behind p (Holm) alone, in all three tables; a note explains
+    them."""
     for name in ("table", "tables/contrasts", "tables/comparisons_1"):
         text, tex = drawing.files[f"{name}.md"], drawing.files[f"{name}.tex"]
         assert r"\*, \*\*, \*\*\*: p (Holm) below 0.05, 0.01 and 0.001." in text
         assert "{*}, {*}{*}, {*}{*}{*}: p (Holm) below 0.05, 0.01 and 0.001." in tex
-    found = [c for c in lines(drawing.files["comparisons.csv"]) if c["family"] == "1"]
-    expected = ["*" * sum(float(c["p_holm"]) < level for level in (0.05, 0.01, 0.001)) for c in found]
+    first = [c for c in lines(drawing.files["comparisons.csv"]) if c["family"] == "1"]
+    expected = ["*" * sum(float(c["p_holm"]) < level for level in (0.05, 0.01, 0.001)) for c in first]
     assert len(set(expected)) > 1
     assert [re.sub(r"[^*]", "", row[-2]) for row in markdown_rows(drawing.files["tables/comparisons_1.md"])] == expected
     stars = [(re.search(r"\$\^\{(\*+)\}\$$", row[-2]) or ["", ""])[1] for row in tex_rows(tex)]
@@ -278,7 +279,7 @@ def test_the_second_best_row_is_that_of_validation(drawing: Report):
 def test_second_best_is_the_choice_without_the_selected_row(
     tmp_path: Path, text: str, accuracy: dict[int, float], second: int | None
 ):
-    """By the selecting measure and the selection's own order of ties."""
+    """The second best row is chosen by the selecting measure and the selection's own order of ties."""
     rows = f"{text}[table]\nsecond_best = true\n[factorial]\ndropout = [0.1, 0.2, 0.3]\n"
     study = analysed(tmp_path, rows, {r: (0.9, a, 0.7) for r, a in accuracy.items()})
     assert (study.selected, study.analysis.second_best) == (2, second)

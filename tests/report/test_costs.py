@@ -87,7 +87,7 @@ def plain(tmp_path_factory) -> Report:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
-    """The workspace of `timed`."""
+    """Return the workspace of `timed`."""
     return tmp_path_factory.mktemp("timed")
 
 
@@ -139,9 +139,9 @@ def test_only_finished_trials_count_and_incomplete_rows_are_on_no_front(tmp_path
     record = study(tmp_path, grid(tmp_path), ACCURACY, support=(20, 30), classes=("a", "b"))
     Workspace(tmp_path).training(record.training_key(record.grid.trial(4, 1))).result(6).unlink()
     drawing = drawn(tmp_path, record, is_sealed=False)
-    found = costs.of_study(drawing.study)
-    assert (found.rows[4]["seconds"], found.incomplete) == (6.0, (4,))
-    assert found.fronts == {"parameters": (2,), "seconds": (1, 2)}
+    costs_of_rows = costs.of_study(drawing.study)
+    assert (costs_of_rows.rows[4]["seconds"], costs_of_rows.incomplete) == (6.0, (4,))
+    assert costs_of_rows.fronts == {"parameters": (2,), "seconds": (1, 2)}
     assert "Not compared, because of fewer finished trials than other rows: row 4." in drawing.files["tables/costs.md"]
 
 
@@ -168,7 +168,7 @@ LATENCY = '[measures]\nlatency = { best = "low", split = "none", unit = "ms", de
     ids=["costs", "last step", "validation"],
 )
 def test_a_number_that_trials_report_is_a_cost(tmp_path, reported: Callable[[float, Result], Result]):
-    """As a cost of the result, in the last step, or among the numbers of validation."""
+    """A number is a cost as a cost of the result, in the last step, or among the numbers of validation."""
     drawing = four(tmp_path, LATENCY, lambda t, stored: reported(5.0 - t.row + t.seed, stored), is_sealed=False)
     assert [line["latency"] for line in lines(drawing.files["costs.csv"])] == ["4.5", "3.5", "2.5", "1.5"]
     assert "Latency (ms)" in drawing.files["tables/costs.md"]
@@ -179,7 +179,7 @@ def test_a_number_that_trials_report_is_a_cost(tmp_path, reported: Callable[[flo
 
 
 def test_a_measure_without_splits_is_a_cost_of_its_direction(tmp_path):
-    """More of a throughput is better: the front has the row that is best in both."""
+    """A higher throughput is better: the front has the row that is best in both."""
     drawing = four(
         tmp_path,
         LATENCY.replace("low", "high").replace("latency", "throughput"),
@@ -250,14 +250,14 @@ def test_rows_on_other_test_examples_are_on_no_front(plain):
     """A row is compared with rows on the same examples only, as everywhere."""
     other = replace(plain.study.evidence.test[4], split="other")
     moved = replace(plain.study, evidence=replace(plain.study.evidence, test=plain.study.test | {4: other}))
-    found = costs.of_study(moved)
-    assert found.other_examples == (4,)
-    assert found.fronts["parameters"] == (2,)
+    costs_of_rows = costs.of_study(moved)
+    assert costs_of_rows.other_examples == (4,)
+    assert costs_of_rows.fronts["parameters"] == (2,)
     assert costs.of_study(plain.study).fronts["parameters"] == (2, 4)
 
 
 def test_rows_that_do_not_differ_significantly_are_named(plain):
-    """From the selected row, on test, with the cheapest of them."""
+    """Rows that do not differ significantly from the selected row on test are named, with the cheapest of them."""
     assert [row for row, facts in plain.study.analysis.rows.items() if facts.not_different] == [2]
     text = plain.files["tables/costs.md"]
     assert "Not significantly different from the selected row 4 on test: row 2." in text
@@ -265,7 +265,7 @@ def test_rows_that_do_not_differ_significantly_are_named(plain):
 
 
 def test_before_a_selection_the_front_is_on_validation(tmp_path):
-    """Nothing of test is read; the table and the file say what their numbers are."""
+    """No test result is read; the table and the file say what their numbers are."""
     drawing = four(tmp_path, is_sealed=False)
     assert "val_accuracy" in lines(drawing.files["costs.csv"])[0]
     assert "the validation accuracy" in drawing.files["tables/costs.md"]
@@ -279,7 +279,7 @@ def test_before_a_selection_the_front_is_on_validation(tmp_path):
     ("costs.csv", ",60.5,", ",61.5,"), ("tables/costs.md", " 60 |", " 61 |"), ("tables/costs.tex", "& 60 &", "& 61 &"),
 ])  # fmt: skip
 def test_files_of_costs_are_verified(place, timed, tmp_path, name, old, new):
-    """Their numbers follow from the stored results; one changed number is named, and nothing else."""
+    """The numbers of costs follow from the stored results; one changed number is named, and nothing else."""
     text = timed.files[name]
     assert old in text
     (tmp_path / Path(name).name).write_text(text.replace(old, new, 1))
@@ -292,13 +292,13 @@ def test_files_of_costs_are_verified(place, timed, tmp_path, name, old, new):
 
 def test_the_figure_draws_the_fronts_of_the_table(timed):
     """A panel a cost; a front has a line, and its rows have a mark of their own and are named in the text."""
-    found, table_fronts = cost.compute(timed.study), costs.of_study(timed.study).fronts
-    assert {name: set(rows) for name, rows in found.fronts.items()} == {n: set(r) for n, r in table_fronts.items()}
-    plot = cost.plot(found, timed.study)
+    info, table_fronts = cost.compute(timed.study), costs.of_study(timed.study).fronts
+    assert {name: set(rows) for name, rows in info.fronts.items()} == {n: set(r) for n, r in table_fronts.items()}
+    plot = cost.plot(info, timed.study)
     marks = [trace for trace in plot["data"] if trace.get("name") == cost.FRONT]
-    assert [trace["text"] for trace in marks] == [[str(row) for row in rows] for rows in found.fronts.values()]
+    assert [trace["text"] for trace in marks] == [[str(row) for row in rows] for rows in info.fronts.values()]
     assert {trace["marker"]["symbol"] for trace in marks}.isdisjoint({symbol for _, _, symbol in cost.MARKS})
-    assert sum(trace["mode"] == "lines" for trace in plot["data"]) == len(found.fronts) == 2
+    assert sum(trace["mode"] == "lines" for trace in plot["data"]) == len(info.fronts) == 2
     alt = cost.render(timed.study).alt
     assert "parameters 12,800 to 51,200; seconds 20.5 to 60.5" in alt
     assert "Pareto front of parameters: rows 2 and 4. Pareto front of seconds: rows 1 and 4." in alt
@@ -312,7 +312,7 @@ def test_ticks_of_a_logarithmic_axis_are_numbers_in_full():
 
 
 def test_seconds_have_two_digits_at_least():
-    """As many decimals as the shortest training needs, and at most three."""
+    """Seconds have as many decimals as the shortest training needs, and at most three."""
     for least, decimals in ((120.0, 0), (12.0, 0), (9.1, 1), (0.5, 2), (0.01, 3), (0.0, 1)):
         column = cost_columns.column("seconds", costs.OF_EVERY_RESULT["seconds"], [least, 5e3])
         assert column.decimals == (decimals if least else 0)
@@ -327,7 +327,7 @@ def header(drawing: Report) -> list[str]:
 
 
 def test_the_default_columns_named_one_by_one_give_the_same_bytes(tmp_path, plain):
-    """Without the key, the ablation table is what it was."""
+    """The ablation table without the key equals the one with the default columns."""
     named = '[table]\ncolumns = ["train_accuracy", "val_accuracy", "test_accuracy", "test_macro_f1"]\n'
     drawing = four(tmp_path, named)
     for name in ("table.md", "table.tex", "table.csv", "macros.tex"):
@@ -365,7 +365,7 @@ def test_measured_columns_are_those_of_the_study_file_in_its_order(tmp_path, tim
     ],
 )
 def test_columns_and_costs_that_a_study_cannot_have_are_refused(tmp_path, keys: str, message: str):
-    """In one line with the file, the key and what is allowed, when the study file is read."""
+    """A wrong column or cost is one line with the file, the key and the allowed values, when the study file is read."""
     with pytest.raises(AblateError) as caught:
         grid(tmp_path, keys)
     assert str(caught.value).startswith(f"{tmp_path / 'four.toml'}: {message}")

@@ -59,9 +59,9 @@ FORMULA = tuple("=+-@＝＋－＠")
 # ---- tables to draw
 
 
-def record_of(found: Grid, **other) -> Record:
+def record_of(design: Grid, **other) -> Record:
     named = {
-        "name": found.stem,
+        "name": design.stem,
         "data": "faces",
         "images": "0" * 16,
         "classes": tuple("ABCDEF"),
@@ -69,11 +69,11 @@ def record_of(found: Grid, **other) -> Record:
         "splits": {"given": "1" * 16},
         "weights": {
             f"vgg16/{level}": Weights(level=level, source=level, digest="d")
-            for level in {r.weights for r in found.rows}
+            for level in {r.weights for r in design.rows}
         },
         "backend": "tensorflow",
     }
-    return synthetic.of_images(grid=found, **(named | other))
+    return synthetic.of_images(grid=design, **(named | other))
 
 
 def accuracy(row: int, seed: int = 0) -> float:
@@ -101,9 +101,9 @@ def selection(row: int) -> Selection:
     return Selection(rule=rule, metric="val_accuracy", row=row, trials=(), value=0.9, validation="0", sealed="")
 
 
-def drawn(found: Grid, failed: dict | None = None, selected: int | None = 5, **other) -> tuple[Table, pd.DataFrame]:
-    """The table of a study with made-up results, and the frame of its rows."""
-    record = record_of(found, **other)
+def drawn(design: Grid, failed: dict | None = None, selected: int | None = 5, **other) -> tuple[Table, pd.DataFrame]:
+    """Return the table of a study with made-up results, and the frame of its rows."""
+    record = record_of(design, **other)
     chosen = selection(selected) if selected else None
     results, tests = outcomes(record, failed or {})
     trials = dataframes.trials(record, results, tests)
@@ -140,21 +140,21 @@ def one_cell(kind: str, value: object, key: str = "x", bold: bool = False) -> Ta
 
 
 def tex_rows(text: str) -> list[list[str]]:
-    """The cells of each row between the rules; one that spans n columns comes n times."""
+    """Return the cells of each row between the rules; one that spans n columns comes n times."""
     body = text.split("\\midrule\n")[1].split("\\bottomrule")[0].replace("\\addlinespace\n", "")
     return [tex_cells(re.sub(r" % [0-9a-f -]+$", "", line)) for line in body.splitlines()]
 
 
 def tex_cells(line: str) -> list[str]:
-    found = []
+    cells = []
     for cell in re.split(r" (?<!\\)& ", line.removesuffix(" \\\\")):
         span = re.fullmatch(r"\\multicolumn\{(\d+)\}\{c\}\{(.*)\}", cell)
-        found += [span[2]] * int(span[1]) if span else [cell]
-    return found
+        cells += [span[2]] * int(span[1]) if span else [cell]
+    return cells
 
 
 def markdown_rows(text: str) -> list[list[str]]:
-    """The cells of each row under the heading, split at pipes that no backslash escapes, escapes taken back."""
+    """Return the cells of each row under the heading, split at pipes that no backslash escapes, escapes taken back."""
     lines = [line for line in text.splitlines() if line.startswith("| ")]
     cells = [re.findall(r"((?:[^\\|]|\\.)*)\|", line.removeprefix("|")) for line in lines]
     return [[re.sub(r"\\(.)", r"\1", cell.strip()) for cell in line] for line in cells[2:]]
@@ -169,7 +169,7 @@ def csv_rows(frame: pd.DataFrame) -> list[dict[str, str]]:
 
 
 def balanced(text: str) -> bool:
-    """Whether braces that no backslash escapes open and close in order."""
+    """Return whether braces that no backslash escapes open and close in order."""
     depth = 0
     for brace in re.findall(r"(?<!\\)(?:\\\\)*([{}])", text):
         depth += 1 if brace == "{" else -1
@@ -192,7 +192,7 @@ def pdflatex() -> str:
 
 
 def compiled(pdflatex: str, folder: Path, *tables: str) -> str:
-    """The log of a document that holds the tables, each on a page of its own, and loads booktabs alone."""
+    """Return the log of a document that holds the tables, each on a page of its own, and loads booktabs alone."""
     pages = "\n\\clearpage\n".join(tables)
     head = "\\documentclass{article}\n\\usepackage{booktabs}\n\\usepackage[margin=1in]{geometry}\n\\begin{document}\n"
     (folder / "page.tex").write_text(f"{head}{pages}\n\\end{{document}}\n", encoding="utf-8")
@@ -257,7 +257,7 @@ def test_bold_is_what_was_selected_and_why(paper):
 
 
 def test_without_a_selection_nothing_is_bold():
-    """Where no rule was applied, no row is picked out."""
+    """No row is bold where no rule was applied."""
     model, _ = drawn(study_file.read("paper"), selected=None)
     assert not any(cell.bold for row in model.rows for cell in row)
     assert "textbf" not in draw_latex(model)
@@ -285,7 +285,7 @@ def test_failed_rows_stay_and_say_why():
 
 
 def test_means_and_deviations_are_over_seeds():
-    """With seeds, a cell is mean ± standard deviation of the seeds that are done, and the note counts them."""
+    """A cell of several seeds is mean ± standard deviation of the finished ones, and the note counts them."""
     model, rows = drawn(
         study_file.read("paper", seeds=[0, 1, 2]), {(4, 1): "diverged", **{(6, s): "killed" for s in range(3)}}
     )
@@ -310,7 +310,8 @@ def test_means_and_deviations_are_over_seeds():
      ("0.0", "0"), ("0.005", "0.5"), ("0.12345", "12.345")],
 )  # fmt: skip
 def test_published_numbers_are_as_printed(printed, percent):
-    """In percent, with the digits of the source: none added, none taken, always preceded by a digit."""
+    """Published numbers are in percent, with the digits of the source: none added, none taken, always a leading
+    digit."""
     assert table.as_percent(Decimal(printed)) == percent
     shown = one_cell("published", Decimal(printed))
     assert tex_rows(draw_latex(shown))[0][1] == percent
@@ -336,17 +337,17 @@ def test_the_caption_says_what_was_tested(paper):
 
 
 def test_labels_take_the_place_of_factors():
-    """Where each row has a name, the names are the first column; where one lacks it, its levels stand beside."""
+    """The names of rows are the first column where each row has one; otherwise levels are next to them."""
     named, _ = drawn(study(labels=("one", "two")), selected=None)
-    some, _ = drawn(study(labels=("one", "")), selected=None)
+    partly_named, _ = drawn(study(labels=("one", "")), selected=None)
     assert [c.key for c in named.columns][:3] == ["row", "label", "train_accuracy"]
-    assert [c.key for c in some.columns][:4] == ["row", "label", "dropout", "train_accuracy"]
+    assert [c.key for c in partly_named.columns][:4] == ["row", "label", "dropout", "train_accuracy"]
 
 
 def test_many_test_images_earn_a_second_decimal():
-    """From 20,000 test images on, a second decimal of a percentage means something."""
-    many = {"given": COUNTS | {"test": (20_000,)}}
-    model, _ = drawn(study(), selected=None, counts=many)
+    """A percentage of 20,000 test images or more has a second decimal."""
+    counts = {"given": COUNTS | {"test": (20_000,)}}
+    model, _ = drawn(study(), selected=None, counts=counts)
     assert tex_rows(draw_latex(model))[0][3] == f"{100 * accuracy(1):.2f}"
 
 
@@ -365,12 +366,12 @@ def test_csv_holds_raw_numbers():
 
 
 def test_csv_of_trials_has_a_line_a_trial():
-    """With seed, outcome and why it failed; the reason is a traceback's last line, made safe."""
+    """A line has seed, outcome and the reason of a failure: a traceback's last line, made safe."""
     record = record_of(study(seeds=(0, 1)))
     results, tests = outcomes(record, {(2, 1): "failed", (1, 1): dataframes.NOT_RUN})
     lines = csv_rows(dataframes.trials(record, results, tests))
-    found = [(line["row"], line["seed"], line["outcome"], line["reason"]) for line in lines]
-    assert found == [
+    outcomes_of_trials = [(line["row"], line["seed"], line["outcome"], line["reason"]) for line in lines]
+    assert outcomes_of_trials == [
         ("1", "0", "done", ""),
         ("2", "0", "done", ""),
         ("1", "1", "not run", ""),
@@ -400,7 +401,7 @@ def test_csv_leaves_numbers_alone():
     ],
 )
 def test_learning_rates_are_powers_of_ten(level, tex):
-    """In LaTeX's mathematics; in bold too."""
+    """Learning rates are powers of ten in LaTeX's mathematics; in bold too."""
     assert tex_rows(draw_latex(one_cell("factor", level, "learning_rate")))[0][1] == tex
     bold = tex_rows(draw_latex(one_cell("factor", level, "learning_rate", bold=True)))[0][1]
     assert bold == (rf"\textbf{{\boldmath {tex}}}" if "$" in tex else rf"\textbf{{{tex}}}")
@@ -456,7 +457,7 @@ def test_markdown_reads_as_a_table_too(paper):
 
 
 def one_line(text: str) -> str:
-    """What is left of a name: without invisible characters and line breaks."""
+    """Return a name without invisible characters and line breaks."""
     return " ".join("".join(c if c.isprintable() or c == "\u3000" else " " for c in text).split())
 
 
@@ -468,8 +469,8 @@ def short(text: str) -> str:
 def hostile(name: str) -> tuple[Table, pd.DataFrame]:
     """A study in which everything that a user may name is named so."""
     second = factors.condition(dropout=0.5, weights=name.replace("\0", "") or "w")
-    found = study(factors.condition(), second, title=name, stem=name, labels=(name, ""))
-    return drawn(found, {(2, 0): "diverged"}, 1, classes=(name,) * 6, data=name, notes=(name,))
+    design = study(factors.condition(), second, title=name, stem=name, labels=(name, ""))
+    return drawn(design, {(2, 0): "diverged"}, 1, classes=(name,) * 6, data=name, notes=(name,))
 
 
 @functools.cache
@@ -481,7 +482,7 @@ NAMES = st.text(max_size=40) | st.text(alphabet="\\{}$&#_%~^[]*|<>\"'`-=+@!?\n\r
 
 
 def page(model: Table, name: str) -> str:
-    """The report's page with one table, and the name wherever else a user's text may stand."""
+    """Return the report's page with one table, and the name in every other place for a user's text."""
     tables = [html.view(model) | {"title": name}]
     texts = {"title": name, "name": name, "claims": [name], "provenance": [(name, name)]}
     stated = origin.stated(name, origin.REPORT, TableKeys())
@@ -593,7 +594,7 @@ def test_texts_are_printed_as_they_stand(text, tex):
 
 
 def test_markdown_renders_names_as_text():
-    """What a Markdown renderer makes of hostile names is a table of text: no tag, link, image or emphasis."""
+    """A Markdown renderer makes a table of text from hostile names: no tag, link, image or emphasis."""
     renderer = pytest.importorskip("markdown_it").MarkdownIt("commonmark").enable("table")
     for name in HOSTILE:
         model, _ = hostile(name)

@@ -15,7 +15,7 @@ HEADINGS = ["What it checks", "Why it matters", "Example", "What to do"]
 
 @pytest.mark.parametrize("code", RULES)
 def test_every_warning_has_a_page(code: str):
-    """It begins with the code and one sentence, names the grade that the code has, and has four parts."""
+    """A page begins with the code and one sentence, names the grade that the code has, and has four parts."""
     lines = (warnings.page(code, EXPERIMENT) or "").splitlines()
     assert lines[0] == f"# {code}"
     assert re.fullmatch(r"[A-Z].*\.", lines[1])
@@ -32,7 +32,7 @@ def test_the_most_severe_warnings_come_first():
 
 
 def test_a_page_is_printed(capsys: pytest.CaptureFixture[str]):
-    """By the code, in any case; without one all warnings are listed below their grades."""
+    """A page is printed by the code, in any case; without one all warnings are listed below their grades."""
     assert cli.run(["explain", "leak_exact"]) == 0
     assert capsys.readouterr().out.startswith("# LEAK_EXACT\n")
     assert cli.run(["explain"]) == 0

@@ -75,7 +75,7 @@ def test_differences_by_other_averages(five: Report):
 
 
 def test_what_seeds_and_examples_can_show(five: Report):
-    """By statsmodels' t power from the rows' median deviation of paired differences."""
+    """The detectable difference is by statsmodels' t power from the rows' median deviation of paired differences."""
     facts, values, reference = reviews.review(five.study), accuracies(five), five.study.record.grid.reference
     deviation = np.median([(values[r] - values[reference]).std(ddof=1) for r in values if r != reference])
     effect = TTestPower().solve_power(nobs=5, alpha=0.05, power=0.8)
@@ -117,15 +117,15 @@ def concluded(folder: Path, record: Record) -> Report:
 
 
 def test_replicates_give_the_unit_of_effects(tmp_path: Path):
-    """With one seed a row, the deviation is that of all trainings of the reference."""
-    found = drawn(tmp_path, grid(tmp_path).replicated(3), jitter=0.03)
-    facts = reviews.review(found.study)
-    trials = list(csv.DictReader(io.StringIO(found.files["trials.csv"])))
-    reference = str(found.study.record.grid.reference)
+    """The deviation of one seed a row is that of all trainings of the reference."""
+    report = drawn(tmp_path, grid(tmp_path).replicated(3), jitter=0.03)
+    facts = reviews.review(report.study)
+    trials = list(csv.DictReader(io.StringIO(report.files["trials.csv"])))
+    reference = str(report.study.record.grid.reference)
     values = [float(t["test_accuracy"]) for t in trials if t["row"] == reference]
     assert len(values) == 4
     assert facts.seed_deviation == pytest.approx(np.std(values, ddof=1))
-    text = found.files["tables/review.md"]
+    text = report.files["tables/review.md"]
     assert "over 4 trainings" in text
     assert "replicates of the reference: 3 of 3 done" in text
     assert "Median" not in text
@@ -156,7 +156,7 @@ def lines(drawing: Report) -> list[tuple[str, str]]:
 
 
 def test_one_seed_says_what_it_cannot_say(tmp_path: Path):
-    """Nothing varied, no deviation of seeds, and the families of p values with their sizes."""
+    """One seed has no variation and no deviation of seeds, and the families of p values have their sizes."""
     text = drawn(tmp_path, grid(tmp_path)).files["tables/review.md"]
     assert "One training per row: nothing was varied between replicates." in text
     assert "over seeds: not computed" in text
@@ -168,14 +168,14 @@ def test_one_seed_says_what_it_cannot_say(tmp_path: Path):
 def test_where_no_difference_can_be_found_the_tables_say_so(tmp_path: Path):
     """36 examples with 15 % discordance: the contrast table gives the largest power, not an impossible difference."""
     accuracy = {row: (0.95, 0.9, 0.72 + 0.03 * (row > 1)) for row in ACCURACY}
-    found = drawn(tmp_path, grid(tmp_path, reference=1), accuracy, support=(18, 18))
-    analysis = found.study.analysis
+    report = drawn(tmp_path, grid(tmp_path, reference=1), accuracy, support=(18, 18))
+    analysis = report.study.analysis
     discordant = np.median([facts.delta.against.only_a + facts.delta.against.only_b
                             for facts in analysis.rows.values() if facts.delta])  # fmt: skip
     assert analysis.detectable is None
     assert analysis.largest_power == pytest.approx(stats.binom.sf(5, 36, discordant / 36))
     for name in ("contrasts", "review"):
-        text = found.files[f"tables/{name}.md"]
+        text = report.files[f"tables/{name}.md"]
         assert "no difference can be found with power 0.8 at this size" in text
         assert f"one exact McNemar test has power {analysis.largest_power:.2f}" in text
 
@@ -223,8 +223,8 @@ def test_a_study_that_an_earlier_version_began_says_so(tmp_path: Path):
     """The first line of its history is of a later run."""
     record = synthetic.study(tmp_path, grid(tmp_path), ACCURACY, **TWO)
     study_history.note(Workspace(tmp_path).study(record.name), [text("g.toml", FACTORIAL)])
-    found = rebuild(sealed(tmp_path, record), record.name, RenderOptions())
-    assert "Study file, first recorded after the first run: g.toml" in found.files["tables/review.md"]
+    report = rebuild(sealed(tmp_path, record), record.name, RenderOptions())
+    assert "Study file, first recorded after the first run: g.toml" in report.files["tables/review.md"]
 
 
 def test_comments_change_no_key(tmp_path: Path):
@@ -245,7 +245,7 @@ def test_comments_change_no_key(tmp_path: Path):
      '{"time": "t", "first": true, "files": [{"name": "a", "sha256": "b", "text": "="}]}\n'],
 )  # fmt: skip
 def test_a_broken_history_is_one_line(tmp_path: Path, content: str):
-    """It names the file; an empty file holds no run."""
+    """The error names the file; an empty file holds no run."""
     folder = Workspace(tmp_path).study("s")
     folder.path.mkdir()
     folder.study_files.write_text(content)
@@ -259,8 +259,8 @@ def test_a_broken_history_is_one_line(tmp_path: Path, content: str):
 def test_the_texts_of_study_files_are_those_of_the_command(tmp_path: Path):
     """The digest is that of the file's bytes, as sha256sum prints it; merged studies have several."""
     (tmp_path / "a.toml").write_bytes(b"\xef\xbb\xbf" + FACTORIAL.encode())
-    (found,) = study_file.texts(str(tmp_path / "a.toml"))
-    assert (found.name, found.text) == ("a.toml", FACTORIAL)
-    assert found.sha256 == hashlib.sha256((tmp_path / "a.toml").read_bytes()).hexdigest()
-    assert [each.name for each in study_file.texts("heads,paper")] == ["heads.toml", "paper.toml"]
-    assert json.dumps([vars(each) for each in study_file.texts("paper")])
+    (text,) = study_file.texts(str(tmp_path / "a.toml"))
+    assert (text.name, text.text) == ("a.toml", FACTORIAL)
+    assert text.sha256 == hashlib.sha256((tmp_path / "a.toml").read_bytes()).hexdigest()
+    assert [file.name for file in study_file.texts("heads,paper")] == ["heads.toml", "paper.toml"]
+    assert json.dumps([vars(file) for file in study_file.texts("paper")])

@@ -28,11 +28,11 @@ from ablation.trackers.optuna_importances import importances
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory) -> Workspace:
-    """The paper's nine rows, with the published numbers as if they had been measured."""
+    """Write the paper's nine rows, with the published numbers as if they had been measured."""
     place, grid = tmp_path_factory.mktemp("paper"), study_file.read("paper")
-    found = sealed(place, study(place, grid, published(grid)))
-    rebuild_and_write(found, "paper", RenderOptions())
-    return found
+    place_of_study = sealed(place, study(place, grid, published(grid)))
+    rebuild_and_write(place_of_study, "paper", RenderOptions())
+    return place_of_study
 
 
 TENTH = tuple(n // 10 for n in SUPPORT)
@@ -40,7 +40,7 @@ TENTH = tuple(n // 10 for n in SUPPORT)
 
 @pytest.fixture(scope="module")
 def tenth(tmp_path_factory) -> Workspace:
-    """The same with a tenth of the images: `verify` computes each table anew."""
+    """Write the same study with a tenth of the images: `verify` computes each table anew."""
     place, grid = tmp_path_factory.mktemp("tenth"), study_file.read("paper")
     workspace = sealed(place, study(place, grid, published(grid), support=TENTH))
     rebuild_and_write(workspace, "paper", RenderOptions())
@@ -73,7 +73,7 @@ def test_the_papers_table_speaks_for_itself(drawing):
 
 
 def test_published_numbers_stand_beside_ours(drawing):
-    """With the digits of the source, a verdict a row, and what ranks and signs say."""
+    """Published numbers have the digits of the source, a verdict a row, and the agreement of ranks and signs."""
     text = drawing.files["tables/reproduction.md"]
     assert markdown_rows(text)[3][:2] == ["4", "94"]
     assert markdown_rows(text)[2][:2] == ["3", "95.51"]
@@ -135,7 +135,7 @@ def test_numbers_for_prose(pdflatex, tmp_path, drawing):  # noqa: F811
 
 
 def test_many_rows_break_over_pages(tmp_path, pdflatex):  # noqa: F811
-    """Above forty rows the table is a longtable."""
+    """A table of more than forty rows is a longtable."""
     text = "[fixed]\n[factorial]\ndropout = [0.0, 0.1, 0.2, 0.3, 0.4]\nbatch_size = [1, 2, 3, 4, 5, 6, 7, 8, 9]\n"
     (tmp_path / "many.toml").write_text(text)
     grid = study_file.read(str(tmp_path / "many.toml"))
@@ -143,9 +143,9 @@ def test_many_rows_break_over_pages(tmp_path, pdflatex):  # noqa: F811
     workspace = sealed(
         place, study(place, grid, dict.fromkeys(range(1, 46), (0.9, 0.5, 0.5)), support=(20, 30), classes=("a", "b"))
     )
-    found = rebuild(workspace, "many", RenderOptions({"form": "standalone"})).files["table.tex"]
-    assert "longtable" in found
-    (tmp_path / "t.tex").write_text(found)
+    text_of_table = rebuild(workspace, "many", RenderOptions({"form": "standalone"})).files["table.tex"]
+    assert "longtable" in text_of_table
+    (tmp_path / "t.tex").write_text(text_of_table)
     done = subprocess.run([pdflatex, "-interaction=nonstopmode", "-halt-on-error", "t.tex"], cwd=tmp_path,
                           capture_output=True, text=True)  # fmt: skip
     assert done.returncode == 0, done.stdout[-800:]
@@ -168,15 +168,15 @@ def test_replicates_mark_what_a_seed_alone_does(tmp_path):
     rows = lines(drawing.files["table.csv"])
     assert {row["n_seeds"] for row in rows} == {"1"}
     assert any(row["within_replicates"] == "True" for row in rows)
-    assert "‡ within what another seed does to the reference" in drawing.files["table.md"]
+    assert "‡ within the reference's range over seeds" in drawing.files["table.md"]
     assert [t["replicate"] for t in lines(drawing.files["trials.csv"])].count("True") == 4
 
 
 def test_averages_are_over_the_classes_that_have_images():
-    """As balanced accuracy is: a class that is not there has no recall that could be averaged."""
-    labels, said = np.array([0, 0, 1, 1, 1, 1]), np.array([0, 2, 1, 1, 1, 0])
-    *_, macro, weighted = per_class._class_rows(labels, said, ("a", "b", "c"))
-    assert macro[2].value == pytest.approx(balanced_accuracy_score(labels, said)) == 0.625
+    """A class without images has no recall in an average, as in balanced accuracy."""
+    labels, predicted = np.array([0, 0, 1, 1, 1, 1]), np.array([0, 2, 1, 1, 1, 0])
+    *_, macro, weighted = per_class._class_rows(labels, predicted, ("a", "b", "c"))
+    assert macro[2].value == pytest.approx(balanced_accuracy_score(labels, predicted)) == 0.625
     assert macro[1:2] + weighted[1:2] == pytest.approx([(0.5 + 1) / 2, (2 * 0.5 + 4 * 1) / 6])
     assert weighted[2].value == pytest.approx(4 / 6)
 
@@ -203,7 +203,7 @@ def test_a_row_that_failed_is_not_called_not_run(tmp_path):
 
 
 def test_replicates_do_not_speak_for_a_reference_that_failed(tmp_path):
-    """They are done; it is not."""
+    """A reference that diverged has no number, though its replicates are done."""
     grid = study_file.read("paper").replicated(3)
     record = study(tmp_path, grid, published(grid), support=TENTH)
     trial = next(record.grid.seeded(grid.reference))
@@ -216,7 +216,7 @@ def test_replicates_do_not_speak_for_a_reference_that_failed(tmp_path):
 
 
 def test_a_study_that_grew_does_not_say_that_its_test_was_sealed(tmp_path):
-    """Beside the main table, which says what had been seen."""
+    """The table of the selection agrees with the main table, which says that test had been opened."""
     grid = study_file.read("paper")
     results = published(grid)
     sealed(tmp_path, study(tmp_path, grid, {row: results[row] for row in (1, 2)}, support=TENTH))
@@ -233,7 +233,7 @@ def test_starts_are_those_of_trainings(drawing):
 
 
 def test_the_cheapest_row_has_the_fewest_parameters(tmp_path):
-    """As the rule says, which is not the fewest units: a second layer has more."""
+    """The cheapest row by the rule has the fewest parameters, not the fewest units: a second layer has more."""
     (tmp_path / "g.toml").write_text("[[rows]]\nfc_units = [16, 16]\n[[rows]]\nfc_units = [32]\n")
     record = study(
         tmp_path, study_file.read(str(tmp_path / "g.toml")), dict.fromkeys((1, 2), (0.9, 0.8, 0.8)), support=TENTH
@@ -241,8 +241,8 @@ def test_the_cheapest_row_has_the_fewest_parameters(tmp_path):
     for trial, parameters in zip(record.grid.trials(), (500, 400), strict=True):
         folder = Workspace(tmp_path).training(record.training_key(trial))
         write(folder, replace(read(folder, trial.step), parameters=parameters))
-    found = rebuild(sealed(tmp_path, record), "g", RenderOptions()).study
-    assert (found.sealed.row, found.analysis.stability.cheapest) == (2, 2)
+    analysis = rebuild(sealed(tmp_path, record), "g", RenderOptions()).study
+    assert (analysis.sealed.row, analysis.analysis.stability.cheapest) == (2, 2)
 
 
 def test_a_rule_that_was_changed_is_not_called_growth(tmp_path):
@@ -260,7 +260,7 @@ def test_a_rule_that_was_changed_is_not_called_growth(tmp_path):
 
 
 def test_a_row_with_too_few_seeds_says_what_its_numbers_are(tmp_path):
-    """Beside rows whose numbers are over seeds."""
+    """A note names the row whose numbers are over images, where those of other rows are over seeds."""
     grid = study_file.read("paper").model_copy(update={"seeds": (0, 1, 2)})
     record = study(tmp_path, grid, published(grid), support=TENTH, jitter=0.01)
     for trial in record.grid.seeded(7):
@@ -285,7 +285,7 @@ def test_importances_are_of_the_rows_own_trials(tmp_path):
 
 
 def test_a_study_in_a_renamed_folder_is_that_study(tmp_path):
-    """Its tables go where it lies."""
+    """The tables of a study go into its folder, whatever its name."""
     grid = study_file.read("paper")
     workspace = sealed(tmp_path, study(tmp_path, grid, published(grid), support=TENTH))
     workspace.study("paper").path.rename(workspace.study("first").path)
@@ -315,17 +315,17 @@ def test_numbers_for_prose_are_those_of_the_table():
              "tables/selected.md", "macros.tex"],
 )  # fmt: skip
 def test_an_untouched_table_follows_from_the_files(tenth, tmp_path, name):
-    """Wherever it lies, and whatever label and float the user has given it."""
+    """A table follows from the files in any place, and with any label and float that the user has given it."""
     text = (tenth.study("paper").path / name).read_text()
     copy = tmp_path / f"mine{Path(name).suffix}"
     copy.write_text(text.replace("\\label{tab:", "\\label{other:").replace("[t]", "[htbp]").replace("\n", "\r\n"))
-    found = check(tenth, copy)
-    assert found.mismatches == ()
-    assert found.cells > 20
+    result = check(tenth, copy)
+    assert result.mismatches == ()
+    assert result.cells > 20
 
 
 @pytest.mark.parametrize(
-    ("name", "old", "new", "said"),
+    ("name", "old", "new", "message"),
     [("table.csv", ",0.95555", ",0.96555", "row 3, test_accuracy: 0.965"),
      ("table.tex", "95.6 & {[}93.5", "96.6 & {[}93.5", "row 3, "),
      ("table.md", "95.6 [93.5", "96.6 [93.5", "row 3, Acc. (test, %): 96.6 [93.5"),
@@ -334,13 +334,13 @@ def test_an_untouched_table_follows_from_the_files(tenth, tmp_path, name):
       "row 3, test_accuracy, macro: 96.6 in the file, 95.6 expected"),
      ("contrasts.csv", "batch_size,256,128,2,3,", "batch_size,256,128,2,4,", "to_row: 4 in the file, 3 expected")],
 )  # fmt: skip
-def test_an_edited_table_names_the_cell(tenth, tmp_path, name, old, new, said):
-    """A digit, a caption, a level: what stands there and what follows."""
+def test_an_edited_table_names_the_cell(tenth, tmp_path, name, old, new, message):
+    """A digit, a caption, a level: the text of the file and the one that follows."""
     text = (tenth.study("paper").path / name).read_text()
     assert old in text
     (tmp_path / name).write_text(text.replace(old, new, 1))
-    found = check(tenth, tmp_path / name)
-    assert any(said in line for line in found.mismatches), found.mismatches
+    result = check(tenth, tmp_path / name)
+    assert any(message in line for line in result.mismatches), result.mismatches
 
 
 def test_a_stale_table_and_one_of_other_data_are_found(tenth, tmp_path):
@@ -363,7 +363,7 @@ def test_a_line_that_was_deleted_is_found(tenth, tmp_path):
 
 @pytest.mark.parametrize("name", ["table.csv", "table.md", "table.tex"])
 def test_a_line_that_was_pasted_twice_is_found(tenth, tmp_path, name):
-    """Each row of a table stands there once."""
+    """Each row of a table is there once."""
     lines = (tenth.study("paper").path / name).read_text().splitlines(keepends=True)
     (place,) = [n for n, line in enumerate(lines) if re.match(r"(paper,|\| *)?3[^0-9.]", line)]
     (tmp_path / name).write_text("".join([*lines[: place + 1], lines[place], *lines[place + 1 :]]))
@@ -371,7 +371,7 @@ def test_a_line_that_was_pasted_twice_is_found(tenth, tmp_path, name):
 
 
 def test_a_table_that_was_cut_names_what_is_missing(tenth, tmp_path):
-    """Down to its first line: what is left is read."""
+    """A table that was cut down to its first line is read, and its missing rows are named."""
     text = (tenth.study("paper").path / "table.md").read_text()
     header, comment = text.split("\n", 1)[0], text[text.index("<!-- ablate:") :]
     (tmp_path / "table.md").write_text(f"{header}\n\n{comment}")
@@ -380,8 +380,8 @@ def test_a_table_that_was_cut_names_what_is_missing(tenth, tmp_path):
 
 def test_a_table_with_an_empty_line_is_read(tenth, tmp_path):
     """A spreadsheet may leave one behind."""
-    header, rest = (tenth.study("paper").path / "table.csv").read_text().split("\n", 1)
-    (tmp_path / "table.csv").write_text(f"{header}\n\n{rest}")
+    header, body = (tenth.study("paper").path / "table.csv").read_text().split("\n", 1)
+    (tmp_path / "table.csv").write_text(f"{header}\n\n{body}")
     assert check(tenth, tmp_path / "table.csv").study == "paper"
     (tmp_path / "table.csv").write_text(f"{header}\n\n")
     with pytest.raises(AblateError, match="does not name its study"):
@@ -389,7 +389,7 @@ def test_a_table_with_an_empty_line_is_read(tenth, tmp_path):
 
 
 def test_a_large_table_follows_from_the_files_however_it_was_drawn(tmp_path):
-    """With all intervals or without; its importances too."""
+    """A large table follows from the files with all intervals or without; its importances too."""
     (tmp_path / "g.toml").write_text(
         "[factorial]\nbatch_size = [1, 2, 3, 4, 5, 6, 7, 8, 9]\nepochs = [1, 2, 3, 4]\nfc_layers = [1, 2, 3]\n"
     )
@@ -400,13 +400,13 @@ def test_a_large_table_follows_from_the_files_however_it_was_drawn(tmp_path):
         keys = {"intervals": "all" if everything else "auto"}
         rebuild_and_write(place, "g", RenderOptions(keys, importances=importances))
         for name in names:
-            found = check(place, place.study("g").path / name, importances)
-            assert (found.mismatches, found.cells > 0) == ((), True)
+            result = check(place, place.study("g").path / name, importances)
+            assert (result.mismatches, result.cells > 0) == ((), True)
         text = (place.study("g").path / "table.csv").read_text()
-        header, *rest = csv.reader(io.StringIO(text))
-        rest[89][header.index("val_accuracy")] = "0.123"
+        header, *body = csv.reader(io.StringIO(text))
+        body[89][header.index("val_accuracy")] = "0.123"
         with open(tmp_path / "table.csv", "w", newline="") as file:
-            csv.writer(file).writerows([header, *rest])
+            csv.writer(file).writerows([header, *body])
         (wrong,) = check(place, tmp_path / "table.csv", importances).mismatches
         assert wrong.startswith("row 90, val_accuracy: 0.123 in the file")
 
@@ -416,21 +416,21 @@ def small(place: Path, accuracy: float) -> Workspace:
     place.mkdir()
     (place / "s.toml").write_text("[factorial]\ndropout = [0.1, 0.2]\n")
     grid = study_file.read(str(place / "s.toml"))
-    found = study(place, grid, dict.fromkeys((1, 2), (accuracy,) * 3), support=(20, 30), classes=("a", "b"))
-    workspace = sealed(place, found)
+    record = study(place, grid, dict.fromkeys((1, 2), (accuracy,) * 3), support=(20, 30), classes=("a", "b"))
+    workspace = sealed(place, record)
     rebuild_and_write(workspace, "s", RenderOptions())
     return workspace
 
 
 def test_a_table_is_verified_in_the_workspace_in_which_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A workspace that was moved holds what its tables follow from, though --workspace has a study of that name; a
-    table that lies elsewhere is of --workspace."""
+    table in any other place is of --workspace."""
     monkeypatch.chdir(tmp_path)
     small(Path("first"), 0.9).root.rename("moved")
     moved, runs = Workspace(Path("moved")), small(Path("runs"), 0.5)
     for name in ("table.tex", "table.csv", "table.md", "macros.tex", "tables/selection.tex", "tables/../table.tex"):
-        found = check(runs, Path("moved/s") / name)
-        assert (found.study, found.mismatches) == ("s", ()), name
+        result = check(runs, Path("moved/s") / name)
+        assert (result.study, result.mismatches) == ("s", ()), name
     Path("article").mkdir()
     shutil.copy("moved/s/table.tex", "article")
     assert check(runs, Path("article/table.tex")).mismatches
@@ -443,7 +443,7 @@ def test_a_table_is_verified_in_the_workspace_in_which_it_lies(tmp_path: Path, m
 
 
 def test_a_table_of_no_study_here_says_whose_it_is(tmp_path: Path):
-    """With what the workspace holds instead, and the option that names another."""
+    """The error names the table's study, the studies of the workspace, and the option that names another."""
     workspace = small(tmp_path / "runs", 0.9)
     shutil.copy(workspace.root / "s/table.tex", tmp_path)
     for place, holds in ((tmp_path / "empty", "no study"), (small(tmp_path / "other", 0.5).root, "t")):

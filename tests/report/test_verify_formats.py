@@ -39,7 +39,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def edited(text: str, seed: int) -> str:
-    """The text with one digit of one of its numbers changed, outside of comments, styles and scripts."""
+    """Return the text with one digit of one of its numbers changed, outside of comments, styles and scripts."""
     body = re.sub(r"<(script|style).*?</\1>|<!--.*?-->|(?<!\\)%[^\n]*", lambda m: " " * len(m[0]), text, flags=re.S)
     places = [m.start() for m in re.finditer(r"(?<=[\d.])\d", body)]
     place = random.Random(seed).choice(places)
@@ -48,7 +48,7 @@ def edited(text: str, seed: int) -> str:
 
 @pytest.mark.parametrize("name", ["table.csv", "table.tex", "table.md", "macros.tex", "contrasts.csv", "report.html"])
 def test_an_edit_of_any_number_is_found(name: str, place: Path):
-    """Of fifty changed digits in each format, none is overlooked."""
+    """Every one of fifty changed digits in a format is found."""
     text = re.sub(r"<script>.*?</script>", "", (place / "runs" / "four" / name).read_text(), flags=re.S)  # plotly's
     read = read_tables.read_macros if name == "macros.tex" else READERS[Path(name).suffix]
     fresh = read(text)

@@ -58,7 +58,7 @@ def texts() -> Iterator[tuple[str, str]]:
 
 
 def test_no_text_takes_rows_without_a_significant_difference_for_equal():
-    """Nor does a text promise what was not tested."""
+    """No text calls rows equal that were not tested for it, nor promises other untested facts."""
     assert not [(name, text) for name, text in texts() if OVERCLAIMS.search(text)]
 
 
@@ -133,7 +133,7 @@ def test_the_selections_shares_have_an_error(two: StudyAnalysis):
 
 
 def test_importances_name_their_trials(square: StudyAnalysis):
-    """They are fitted to trials, of which each seed is one; combinations are fewer."""
+    """Importances are fitted to trials, of which each seed is one; combinations are fewer."""
     table = importance.importance(square, {"dropout": (0.9, 0.1), "augment": (0.1, 0.1)})
     assert table.notes[1] == "Fitted to 6 trials of 6 combinations of levels."
     repeated = importance.importance(gridded(square, seeds=(0, 1)), {"dropout": (0.9, 0.1)})
@@ -141,7 +141,7 @@ def test_importances_name_their_trials(square: StudyAnalysis):
 
 
 def test_main_effects_name_their_interval(square: StudyAnalysis):
-    """Over images: Student's t of the coefficient of each image, with two added images, as computed here."""
+    """The interval over images is Student's t of the coefficient of each image, with two added images."""
     table = effects.effects(square)
     assert table
     assert "95 % t interval over test images, with the two added images of Bonett and Price (2012)" in table.notes[0]
@@ -200,13 +200,13 @@ ACCURACIES = ({"test_accuracy": "0.9"}, {"test_accuracy": "0.8"})
 
 
 def test_published_f1_is_spoken_of_where_it_was_published(two: StudyAnalysis):
-    """And not where accuracy alone was."""
+    """The published F1 is mentioned where it was published, and not where accuracy alone was."""
     assert "F1" not in notes(published(two, *ACCURACIES))
     assert "which average its F1 is" in notes(published(two, {"test_accuracy": "0.9", "f1": "0.9"}, ACCURACIES[1]))
 
 
 def test_the_size_of_the_published_test_set_is_named(two: StudyAnalysis):
-    """With whose number it is: the source's, or ours where the source states none."""
+    """The size is named with its origin: the source, or ours where the source states none."""
     unknown, stated = published(two, *ACCURACIES), published(two, *ACCURACIES, published_test_images=120)
     assert "on an independent test set of 120 images (ours, for the source states none)" in notes(unknown)
     assert "independent test sets of 120 images (the number that the source states)." in notes(stated)
@@ -218,10 +218,10 @@ def test_the_size_of_the_published_test_set_is_named(two: StudyAnalysis):
 
 
 def test_unstated_sizes_of_the_source_are_a_warning(two: StudyAnalysis):
-    """Nothing then shows whether the published numbers belong to these data."""
-    said = say(published(two, *ACCURACIES), "OTHER_DATA")
-    assert said.fact.startswith("The study file does not state published_test_images, so it was not checked")
-    assert "the intervals take 120 test images for the source too" in said.consequence
+    """A source without sizes is a warning: its numbers may be of other data."""
+    warning = say(published(two, *ACCURACIES), "OTHER_DATA")
+    assert warning.fact.startswith("The study file does not state published_test_images, so it was not checked")
+    assert "the intervals take 120 test images for the source too" in warning.consequence
     assert "OTHER_DATA" not in codes(published(two, *ACCURACIES, published_test_images=120))
 
 
@@ -239,8 +239,8 @@ def test_ranks_have_a_p_value_and_a_number_of_rows(two: StudyAnalysis, square: S
 
 def test_a_published_f1_above_accuracy_may_be_macro(two: StudyAnalysis):
     """One of its meanings, under which nothing is wrong."""
-    said = say(published(two, {"test_accuracy": "0.90", "f1": "0.95"}, {}), "PUBLISHED_F1")
-    assert "macro-F1 can be higher, where small classes are recognized better" in said.consequence
+    warning = say(published(two, {"test_accuracy": "0.90", "f1": "0.95"}, {}), "PUBLISHED_F1")
+    assert "macro-F1 can be higher, where small classes are recognized better" in warning.consequence
 
 
 def evaluated(confusion: Sequence[Sequence[int]], test: Sequence[Sequence[int]], row: int = 1) -> ExternalEvaluation:
@@ -253,23 +253,23 @@ def evaluated(confusion: Sequence[Sequence[int]], test: Sequence[Sequence[int]],
 
 
 def test_other_shares_of_classes_are_a_shift(two: StudyAnalysis):
-    """By the chi-square test, with the share of images that would have to change class; once a data set."""
+    """A shift is by the chi-square test, with the share of images that would have to change class; once a data set."""
     test, other = ((45, 5), (5, 45)), ((81, 9), (1, 9))
     both = (evaluated(other, test), evaluated(other, test, row=2))
-    said = say(replace(two, elsewhere=both), "SHIFT")
+    warning = say(replace(two, elsewhere=both), "SHIFT")
     p = stats.chi2_contingency([[90, 10], [50, 50]], correction=False).pvalue
     assert p < 0.001
-    assert said.fact == (
+    assert warning.fact == (
         "On photos, classes have other shares than in test: 40% of the images would have to change class (chi-square "
         "test, p < 0.001)."
     )
-    assert said.rows == (1, 2)
-    assert "too high" not in said.consequence  # accuracy is not lower there
+    assert warning.rows == (1, 2)
+    assert "too high" not in warning.consequence  # accuracy is not lower there
     assert "SHIFT" not in codes(replace(two, elsewhere=(evaluated(test, test),)))
 
 
 def test_large_sets_with_almost_equal_shares_are_no_shift(two: StudyAnalysis):
-    """Of many images the smallest difference is significant; it changes little."""
+    """The smallest difference of many images is significant, but no shift: it changes little."""
     test, other = ((45000, 5000), (5000, 45000)), ((46800, 5200), (4800, 43200))
     evaluation = evaluated(other, test)
     distance, p = evaluation.mix
@@ -280,11 +280,13 @@ def test_large_sets_with_almost_equal_shares_are_no_shift(two: StudyAnalysis):
 
 
 def test_a_lower_accuracy_is_said_with_the_shares(two: StudyAnalysis):
-    """Both facts stand in one warning."""
-    said = say(replace(two, elsewhere=(evaluated(((54, 36), (4, 6)), ((45, 5), (5, 45))),)), "SHIFT")
-    assert said.fact.startswith("On photos, row 1 has accuracy 60.0% on 100 images, 30.0 pp below test (95% interval ")
-    assert "; on photos, classes have other shares than in test: 40% " in said.fact
-    assert "too high" in said.consequence
+    """Both facts are in one warning."""
+    warning = say(replace(two, elsewhere=(evaluated(((54, 36), (4, 6)), ((45, 5), (5, 45))),)), "SHIFT")
+    assert warning.fact.startswith(
+        "On photos, row 1 has accuracy 60.0% on 100 images, 30.0 pp below test (95% interval "
+    )
+    assert "; on photos, classes have other shares than in test: 40% " in warning.fact
+    assert "too high" in warning.consequence
 
 
 def test_the_difference_from_test_has_an_interval():
@@ -325,8 +327,8 @@ def test_labels_limit_accuracy_within_a_split_alone(two: StudyAnalysis):
 
 
 def test_leaks_name_their_split(two: StudyAnalysis):
-    """Where rows have different splits; the accuracy on new people is no promise."""
-    some = leaks(exact={"val": (), "test": (1,)}, similar={"val": (), "test": (2,)}, series=1, subjects=2)
+    """Leaks name their split where rows have different ones; the accuracy on new people is no promise."""
+    leak = leaks(exact={"val": (), "test": (1,)}, similar={"val": (), "test": (2,)}, series=1, subjects=2)
     for code, text in (
         ("LEAK_EXACT", "1 test image and 0 validation images of split given have exact copies"),
         ("LEAK_NEAR", "1 test image of split given has a near-duplicate"),
@@ -334,7 +336,7 @@ def test_leaks_name_their_split(two: StudyAnalysis):
         ("LEAK_SUBJECT", "2 subjects of split given are in two splits"),
     ):
         several, alone = (
-            leaked(two, code, **levels) for levels in ({"given": some, "other": leaks()}, {"given": some})
+            leaked(two, code, **levels) for levels in ({"given": leak, "other": leaks()}, {"given": leak})
         )
         assert several
         assert alone
@@ -344,13 +346,13 @@ def test_leaks_name_their_split(two: StudyAnalysis):
 
 
 def test_subjects_that_no_interval_uses_are_named(two: StudyAnalysis):
-    """Unless groups are the units, or each image shows another subject."""
-    known = leaks(subjects=0, people={"train": 9, "val": 3, "test": 6})
-    said = leaked(two, "NO_GROUPS", given=known)
-    assert said
-    assert said.fact == "Subjects are known (6 in 120 test images), but no interval and no test uses them."
-    assert '`[table] units = "groups"`' in said.remedy
-    assert leaked(gridded(two, table=TableKeys(units="groups")), "NO_GROUPS", given=known) is None
+    """Subjects that no interval uses are named, unless groups are the units, or each image shows another subject."""
+    leak = leaks(subjects=0, people={"train": 9, "val": 3, "test": 6})
+    warning = leaked(two, "NO_GROUPS", given=leak)
+    assert warning
+    assert warning.fact == "Subjects are known (6 in 120 test images), but no interval and no test uses them."
+    assert '`[table] units = "groups"`' in warning.remedy
+    assert leaked(gridded(two, table=TableKeys(units="groups")), "NO_GROUPS", given=leak) is None
     assert leaked(two, "NO_GROUPS", given=leaks(subjects=0, people={"test": 120})) is None
     unknown = leaked(two, "NO_GROUPS", given=leaks())
     assert unknown
@@ -358,7 +360,7 @@ def test_subjects_that_no_interval_uses_are_named(two: StudyAnalysis):
 
 
 def test_a_plateau_does_not_contradict_the_studys_own_contrasts(tmp_path: Path):
-    """Where more epochs were significantly better on test, they are kept; otherwise fewer may do, to be compared."""
+    """Epochs that were significantly better on test are kept; otherwise fewer may do, to be compared."""
     rows = [{"epochs": 10}, {"epochs": 20}]
     plateau = [0.5, 0.7, *[0.9] * 18]
     better = curved(tiny(tmp_path / "a", rows, [(0.9, 0.9, 0.6), (0.9, 0.9, 0.9)]), 2, plateau)
@@ -371,12 +373,12 @@ def test_a_plateau_does_not_contradict_the_studys_own_contrasts(tmp_path: Path):
 
 
 def test_ties_are_named_by_all_their_rows(tmp_path: Path):
-    """On test, and in a warning's extreme."""
+    """A tie is named by all its rows on test, and in a warning's extreme."""
     rows = [{}, {"dropout": 0.5}, {"dropout": 0.75}]
     tied = tiny(tmp_path, rows, [(0.9, 0.9, 0.8), (0.9, 0.85, 0.85), (0.9, 0.85, 0.85)])
-    said = say(tied, "VAL_TEST_DISAGREE")
-    assert "other rows are best on test: rows 2 and 3 by test accuracy (85.00%" in said.fact
-    assert said.rows == (1, 2, 3)
+    warning = say(tied, "VAL_TEST_DISAGREE")
+    assert "other rows are best on test: rows 2 and 3 by test accuracy (85.00%" in warning.fact
+    assert warning.rows == (1, 2, 3)
     assert extreme({1: 0.25, 2: 0.5, 3: 0.5}, [1, 2, 3], percent) == "rows 2 and 3 the most, 50.0%"
 
 
@@ -387,8 +389,10 @@ def test_classes_are_listed_by_the_images_of_the_rows(two: StudyAnalysis):
     counts = {"given": level, "class": level | {"test": (60, 12)}}
     apart = gridded(recorded(two, counts=counts), rows=rows)
     small = next(rule.check for code, rule in all_rules(apart) if code == "SMALL_CLASS")
-    said = small(CheckContext(apart))
-    assert said.fact == "Some classes have fewer than 30 images (test of row 1: 11 class 0; test of row 2: 12 class 1)."
+    warning = small(CheckContext(apart))
+    assert (
+        warning.fact == "Some classes have fewer than 30 images (test of row 1: 11 class 0; test of row 2: 12 class 1)."
+    )
 
 
 def all_rules(study: StudyAnalysis) -> Any:
@@ -403,21 +407,21 @@ def test_rows_of_one_training_are_not_ablated(two: StudyAnalysis):
     rows = (two.record.grid.rows[0], two.record.grid.rows[0].replace(weights="random"))
     same = gridded(recorded(two, weights=inputs.weights | weights), rows=rows)
     trials = {t.model_copy(update={"condition": rows[t.row - 1]}): result for t, result in two.results.items()}
-    said = say(replace(same, results=trials), "NOT_ABLATED")
-    assert said.fact == "Rows 1 and 2 have different settings, which mean the same inputs: they are one training."
-    assert said.rows == (1, 2)
+    warning = say(replace(same, results=trials), "NOT_ABLATED")
+    assert warning.fact == "Rows 1 and 2 have different settings, which mean the same inputs: they are one training."
+    assert warning.rows == (1, 2)
 
 
 def test_replaced_inputs_of_any_experiment_are_named(two: StudyAnalysis):
-    """Without a factor called backbone."""
+    """Replaced inputs are named in a study without a factor called backbone."""
     record = SimpleNamespace(inputs=SimpleNamespace(replaced=("lexicon/en",)))
-    said = study_protocol.weights_replaced(SimpleNamespace(record=record))  # type: ignore[arg-type]
-    assert said
-    assert said.fact == "Inputs of the trainings were not available and were replaced: lexicon/en."
+    warning = study_protocol.weights_replaced(SimpleNamespace(record=record))  # type: ignore[arg-type]
+    assert warning
+    assert warning.fact == "Inputs of the trainings were not available and were replaced: lexicon/en."
 
 
 def test_a_level_whose_rows_all_failed_is_unbalanced(two: StudyAnalysis):
-    """It has no row with a result, and the other has one."""
+    """A level without a row that has a result is unbalanced, where the other has one."""
     assert "UNBALANCED" not in codes(two)
     lost = replace(two, results={t: r if t.row == 1 else None for t, r in two.results.items()})
     assert say(lost, "UNBALANCED").fact.endswith(": dropout (0.25: 1, 0.5: 0).")
@@ -436,5 +440,5 @@ def test_the_noise_of_seeds_is_that_of_the_means(two: StudyAnalysis, seeds: int,
     replicates = SimpleNamespace(sample=lambda _: sample)
     study = replace(study, evidence=replace(study.evidence, test=test, replicates=replicates))
     assert (2 * math.sqrt(0.02) * math.sqrt(2 / seeds) > 0.2 and over == "examples") == doubtful
-    said = noise.seed_noise(CheckContext(study))
-    assert bool(said) == doubtful
+    warning = noise.seed_noise(CheckContext(study))
+    assert bool(warning) == doubtful

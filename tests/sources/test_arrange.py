@@ -1,4 +1,4 @@
-"""Runs of a source become rows and replicates; what varies beside the factors is named; copies are no repeats."""
+"""Runs of a source become rows and replicates; other settings that vary are named; copies are no repeats."""
 
 from typing import Any
 
@@ -15,12 +15,20 @@ pytestmark = pytest.mark.unit
 ARMS = {"arm": ["a", "a", "b", "b"], "seed": [0, 1, 0, 1], "test_acc": [0.5, 0.6, 0.7, 0.8]}
 
 
-def arranged(columns: dict[str, list[Any]], told: bool = False, best: Any = None, **keys: Any) -> arrange.Arranged:
-    """The rows of runs with these columns; by default, the factor is the arm and the metric test_acc."""
+def arranged(
+    columns: dict[str, list[Any]], separates_settings: bool = False, best: Any = None, **keys: Any
+) -> arrange.Arranged:
+    """Return the rows of runs with these columns; by default, the factor is the arm and the metric test_acc."""
     stated = {"from": "x.csv", "factors": ["arm"], "metrics": ["test_acc"]} | keys
     curves = columns.pop("curves", None)
     frame = pd.DataFrame(columns)
-    runs = Runs("x.csv", "csv", frame, None if curves is None else pd.DataFrame(curves, columns=list(CURVES)), told)
+    runs = Runs(
+        "x.csv",
+        "csv",
+        frame,
+        None if curves is None else pd.DataFrame(curves, columns=list(CURVES)),
+        separates_settings,
+    )
     return arrange.arrange(runs, ImportKeys.model_validate(stated), "import", best)
 
 
@@ -39,7 +47,7 @@ def refused(columns: dict[str, list[Any]], **keys: Any) -> str:
 
 
 def test_combinations_of_levels_are_rows_and_seeds_pair_them():
-    """In the order of the source."""
+    """Rows are the combinations of levels, in the order of the source."""
     rows = arranged(ARMS, seed="seed")
     assert values(rows) == {("a",): [0.5, 0.6], ("b",): [0.7, 0.8]}
     assert [(t.row, t.seed) for t in rows.trials] == [(1, 0), (1, 1), (2, 0), (2, 1)]
@@ -65,7 +73,7 @@ def test_several_runs_of_one_row_and_seed_are_an_error_or_a_rule():
 
 
 def test_exact_copies_count_once():
-    """Of runs without seeds, only where their numbers have so many decimals that chance cannot explain it."""
+    """Copies among runs without seeds count once only where their numbers have too many decimals for chance."""
     copies = {"arm": ["a", "a", "b"], "test_acc": [0.573901, 0.573901, 0.7], "loss": [1.23456, 1.23456, 1.0]}
     rows = arranged(copies)
     assert values(rows) == {("a",): [0.573901], ("b",): [0.7]}
@@ -91,15 +99,15 @@ def test_runs_without_seeds_that_repeat_settings_are_clusters():
         "arm": ["a"] * 4 + ["b"] * 4, "depth": [1, 1, 2, 2, 1, 1, 3, 3],
         "test_acc": [0.51, 0.52, 0.61, 0.62, 0.7, 0.71, 0.8, 0.81],
     }  # fmt: skip
-    rows = arranged(columns, told=False)
+    rows = arranged(columns, separates_settings=False)
     assert rows.confounded == {}  # a number that varies within rows may be a result
-    told = arranged({f"params.{n}" if n == "depth" else n: c for n, c in columns.items()}, told=True)
-    assert told.confounded == {"params.depth": {1: ("1", "2"), 2: ("1", "3")}}
-    assert [told.settings[seed] for seed in range(8)] == [0, 0, 1, 1, 2, 2, 3, 3]
+    separated = arranged({f"params.{n}" if n == "depth" else n: c for n, c in columns.items()}, separates_settings=True)
+    assert separated.confounded == {"params.depth": {1: ("1", "2"), 2: ("1", "3")}}
+    assert [separated.settings[seed] for seed in range(8)] == [0, 0, 1, 1, 2, 2, 3, 3]
 
 
 def test_runs_without_a_number_are_failed():
-    """They stay in the table, and so do runs that the source calls failed or pruned."""
+    """Runs without a number stay in the table, and so do runs that the source calls failed or pruned."""
     columns = {"arm": ["a", "a", "b"], "test_acc": [0.5, None, float("inf")], "status": ["done", "done", "killed"],
                "reason": ["", "", "by the user"]}  # fmt: skip
     rows = arranged(columns)
@@ -110,7 +118,7 @@ def test_runs_without_a_number_are_failed():
 
 @pytest.mark.parametrize("name", ["status", "state"])
 def test_words_of_other_programs_say_how_a_run_ended(name: str):
-    """In a filter too; a column of this name that says something else is no status."""
+    """The words of other programs are a status, in a filter too; a column of this name with other words is none."""
     columns = {"arm": ["a", "a", "b"], "test_acc": [0.5, 0.1, 0.7], name: ["FINISHED", "crashed", "COMPLETE"]}
     assert [t.status for t in arranged(dict(columns)).trials] == ["done", "failed", "done"]
     assert len(arranged(dict(columns), where={"status": "FINISHED"}).trials) == 2
@@ -123,11 +131,11 @@ def test_last_and_best_values_of_a_course():
              (1, "val_acc", 1, 0.5), (1, "val_acc", 2, float("nan")), (1, "test_acc", 1, 0.4)]  # fmt: skip
     columns = {"params.arm": ["a", "b"], "curves": lines}
     metrics = ["val_acc", "test_acc"]
-    last = arranged(dict(columns), told=True, metrics=metrics)
+    last = arranged(dict(columns), separates_settings=True, metrics=metrics)
     assert (values(last), values(last, "val_acc")) == (
         {("a",): [0.75], ("b",): [0.4]}, {("a",): [0.8], ("b",): []},
     )  # fmt: skip
-    best = arranged(dict(columns), told=True, metrics=metrics, best=("val_acc", False))
+    best = arranged(dict(columns), separates_settings=True, metrics=metrics, best=("val_acc", False))
     assert values(best) == {("a",): [0.7], ("b",): [0.4]}
     assert [step["epoch"] for step in last.trials[0].history] == [1, 2]
 
@@ -144,7 +152,7 @@ def test_lines_that_are_steps_become_runs_with_a_course():
 
 
 def test_a_long_source_has_a_line_for_each_metric():
-    """Its other columns tell runs apart."""
+    """The other columns of a long source distinguish runs."""
     columns = {"arm": ["a", "a", "b", "b"], "metric": ["test_acc", "val_acc"] * 2, "value": [0.1, 0.2, 0.3, 0.4]}
     rows = arranged(columns, long=True, metrics=["test_acc", "val_acc"])
     assert (values(rows), values(rows, "val_acc")) == (
@@ -153,7 +161,7 @@ def test_a_long_source_has_a_line_for_each_metric():
 
 
 def test_a_pattern_gives_factors_that_stand_in_names_alone():
-    """Its named groups become fields, numbers where all of them are."""
+    """The named groups of a pattern become fields, numbers where all of them are."""
     columns = {"folder": ["gpu0_8_cpus", "gpu1_16_cpus"], "test_acc": [0.1, 0.2]}
     rows = arranged(columns, pattern=r"gpu(?P<gpu>\d)_(?P<cpus>\d+)", factors=["gpu", "cpus"])
     assert rows.rows == ((0, 8), (1, 16))
@@ -178,7 +186,7 @@ def test_a_pattern_gives_factors_that_stand_in_names_alone():
     ],
 )  # fmt: skip
 def test_wrong_keys_and_fields_are_refused_in_one_line(columns: dict, keys: dict, message: str):
-    """The message names the key, the field and what is there."""
+    """The message names the key, the field and the values of the source."""
     assert message in refused(ARMS | columns, **keys)
 
 

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.unit
 
 
 def frame(folder: Path, content: bytes | str):
-    """The runs of a file with this content, as a list of dicts."""
+    """Return the runs of a file with this content, as a dict of lists."""
     path = folder / "results.csv"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return csv_file.read(str(path)).frame.to_dict("list")
@@ -65,6 +65,6 @@ def test_a_wrong_file_is_refused_in_one_line(tmp_path: Path, content: bytes | st
 
 
 def test_a_file_that_is_missing_is_refused(tmp_path: Path):
-    """By its name."""
+    """A missing file is refused by its name."""
     with pytest.raises(AblateError, match=r"none\.csv: cannot be read: No such file"):
         csv_file.read(str(tmp_path / "none.csv"))

@@ -104,7 +104,7 @@ def test_hydra_lines_with_a_step_are_a_course(tmp_path: Path):
 
 
 def test_hydra_chooses_one_file_for_all_jobs(tmp_path: Path):
-    """A job that lacks the file of the others has failed, though it has another file; the choice is noted."""
+    """A job without the file of the others has failed, though it has another file; the choice is noted."""
     runs = read(tmp_path, "hydra", {
         "0/.hydra/config.yaml": "a: 0\n", "0/metrics_7.json": {"acc": 1}, "0/data.csv": "x\n1\n", "0/args.json": {},
         "1/.hydra/config.yaml": "a: 1\n", "1/data.csv": "x\n1\n",
@@ -402,7 +402,7 @@ VALUES = st.recursive(LEAVES, lambda v: st.lists(v, max_size=3) | st.dictionarie
 @pytest.mark.parametrize("preset", sorted(PRESETS))
 @given(data=st.data())
 def test_any_content_is_a_run(preset: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory):
-    """Whatever JSON the files hold, the run stays in one line with a status, and its cells are plain values."""
+    """A run with files of any JSON stays one line with a status, and its cells are plain values."""
     root = tmp_path_factory.mktemp("any")
     write(root, {f"r/{name}": json.dumps(data.draw(VALUES)) for name in FILES[preset]})
     runs = folders.read(f"folders:{preset}:{root}")

@@ -31,7 +31,7 @@ ARMS = ["a"] * 6 + ["b"] * 6
     ],
 )  # fmt: skip
 def test_lines_that_are_examples_are_proposed_as_examples(columns: dict, example: str, stated: dict):
-    """Not as metrics or factors of runs."""
+    """Columns of examples are proposed as examples, not as metrics or factors of runs."""
     proposed = guessed(model=ARMS, **columns)
     assert proposed.examples
     assert (proposed.examples.example, proposed.examples.columns) == (example, stated)
@@ -60,7 +60,8 @@ def test_ids_of_runs_are_no_examples():
 
 
 def test_numbers_without_a_known_name_are_candidates():
-    """With their range, for a person to choose from; what does not vary is none."""
+    """Numbers without a known name are candidates, with their range, for a person to choose from; constants are
+    none."""
     proposed = guessed(True, **{"params.arm": ARMS, "psnr": [20.0 + n for n in range(12)], "fixed": [1.5] * 12})
     assert (proposed.metrics, proposed.candidates) == ({}, {"psnr": (20.0, 31.0)})
     assert proposed.factors == {"arm": "params.arm"}
@@ -82,7 +83,7 @@ def test_a_line_a_metric_is_proposed_as_long():
 
 
 def test_names_of_files_give_factors():
-    """Where no field is one; a word of each part names it."""
+    """Names of files give factors where no field is one; a word of each part names the factor."""
     names = [f"{arm}_lr0.1_seed{seed}.csv" for arm in ("deep", "wide") for seed in (0, 1)]
     proposed = guessed(file=names, test_acc=[0.5, 0.6, 0.7, 0.8])
     assert (proposed.factors, proposed.seed) == ({"variant": "variant"}, "seed")
@@ -101,14 +102,14 @@ def test_a_pattern_has_a_group_for_each_part_that_differs(names: list[str], patt
 
 
 def test_means_with_deviations_are_refused():
-    """They state no runs."""
+    """Means with deviations are refused: they are summaries, not runs."""
     with pytest.raises(AblateError, match=r"acc has summaries of runs \('80.1 ± 0.3'\)"):
         guessed(method=["a", "b"], acc=["80.1 ± 0.3", "85.2 ± 0.2"])
 
 
 @pytest.mark.parametrize("name", OWN_COLUMNS)
 def test_a_factor_with_the_name_of_a_column_of_the_table_gets_another_one(name: str):
-    """So that the proposed file imports."""
+    """A factor with the name of a column of the table is renamed, so that the proposed file imports."""
     values = ["a", "b"] * 6 if name not in ("seed", "replicate", "trial") else [*range(6)] * 2
     proposed = guessed(**{name: values, "arm": ARMS}, test_acc=[float(v) for v in np.linspace(0.5, 0.9, 12)])
     assert name not in proposed.factors

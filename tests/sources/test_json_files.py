@@ -49,7 +49,7 @@ def test_a_line_is_a_run(tmp_path: Path, name: str):
 
 
 def test_a_list_of_objects_is_a_run_each(tmp_path: Path):
-    """What is no object in the list is noted with its place."""
+    """A member of the list that is no object is noted with its place."""
     runs = json_files.read(str(write(tmp_path / "a.json", [{"a": 1}, 3, {"a": 2}])))
     assert list(runs.frame["a"]) == [1, 2]
     assert runs.notes == ["Members of a list that are no objects are left out: a.json, member 2"]
@@ -91,7 +91,7 @@ def test_a_log_of_objects_with_steps_is_a_course(tmp_path: Path):
 
 
 def test_nan_and_infinity_are_numbers(tmp_path: Path):
-    """Tokens that the standard lacks, as Python writes them, are read."""
+    """The tokens of Python that are not in the standard are read."""
     frame = json_files.read(str(write(tmp_path / "a.json", '{"a": NaN, "b": -Infinity}'))).frame
     assert math.isnan(frame["a"][0])
     assert frame["b"][0] == -math.inf
@@ -118,7 +118,7 @@ def test_a_torn_line_is_noted(tmp_path: Path):
 
 @pytest.mark.parametrize("name", ["a.jsonl", "*.jsonl"])
 def test_a_broken_line_above_others_is_an_error(tmp_path: Path, name: str):
-    """Nobody knows which runs a damaged file lacks: the error names file and line, of one file or of several."""
+    """A damaged line is an error that names file and line, of one file or of several: runs may be missing."""
     write(tmp_path / "a.jsonl", '{"a": 1}\n{"a": \n{"a": 2}')
     write(tmp_path / "b.jsonl", '{"a": 1}\n{"a": 2}')
     with pytest.raises(AblateError, match=r"a\.jsonl:2: the line is not JSON, and others are below it"):
@@ -145,7 +145,8 @@ def test_a_broken_line_above_others_is_an_error(tmp_path: Path, name: str):
     ],
 )  # fmt: skip
 def test_one_object_may_hold_several_runs(tmp_path: Path, content: object, lines: list[dict[str, object]]):
-    """By name, by name and replicate, in a list below a key, or in columns; the parts of one run are one run."""
+    """One object holds runs by name, by name and replicate, in a list below a key, or in columns; parts of a run are
+    joined."""
     frame = json_files.read(str(write(tmp_path / "a.json", content))).frame.drop(columns="file")
     assert [{k: line[k] for k in lines[0]} for line in frame.to_dict("records")] == lines
     assert set(frame.columns) == set(lines[0])
@@ -254,6 +255,6 @@ def test_half_a_character_is_replaced(tmp_path: Path):
 
 
 def test_a_folder_with_brackets_in_its_name_is_no_pattern(tmp_path: Path):
-    """A path that exists is read as it stands."""
+    """A path that exists is read literally."""
     write(tmp_path / "run[1]/a.json", {"a": 1})
     assert len(json_files.read(f"{tmp_path}/run[1]").frame) == 1

@@ -131,7 +131,7 @@ def test_the_log_of_a_program_that_died_is_read(store: Path, tmp_path: Path, lef
 
 
 def test_a_database_in_log_mode_at_rest_gets_no_files(store: Path):
-    """SQLite would create a log beside a database that it opens; the copy spares the source."""
+    """SQLite would create a log next to a database that it opens; the copy spares the source."""
     with contextlib.closing(sqlite3.connect(store)) as writer:
         writer.execute("PRAGMA journal_mode = WAL")
     before = content(store.parent)

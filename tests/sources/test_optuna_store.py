@@ -68,7 +68,7 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def test_trials_of_all_states_are_read(store: Path):
-    """Only a complete trial has a result; a pruned trial has none, though Optuna stores its last value."""
+    """A complete trial alone has a result; a pruned trial has none, though Optuna stores its last value."""
     runs = optuna_store.read(str(store))
     assert list(runs.frame["run_id"]) == ["0", "1", "2", "3", "4", "5"]
     assert list(runs.frame["status"]) == ["done", "pruned", "failed", "done", "running", "running"]
@@ -144,7 +144,7 @@ def test_names_of_metrics_are_no_names_of_other_fields(names: list[str]):
 
 
 def test_a_schema_of_optuna_2_is_read(tmp_path: Path):
-    """Its values have no type: a missing intermediate value is nan."""
+    """The values of Optuna 2 have no type: a missing intermediate value is nan."""
     search(RDBStorage(f"sqlite:///{tmp_path}/old.db"))
     with contextlib.closing(sqlite3.connect(tmp_path / "old.db")) as database, database:
         database.execute("DROP TABLE trial_system_attributes")

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.unit
 
 
 def arranged(values: list[float], name: str = "test_acc", curves: object = None, **keys: object) -> arrange.Arranged:
-    """The rows of four runs with these values."""
+    """Return the rows of four runs with these values."""
     frame = pd.DataFrame({"arm": ["a", "a", "b", "b"], **({} if curves is not None else {name: values})})
     stated = ImportKeys.model_validate({"from": "x.csv", "factors": ["arm"], "metrics": [name], **keys})
     return arrange.arrange(Runs("x.csv", "csv", frame, curves), stated, "import")

@@ -60,7 +60,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(store: Path) -> Iterator[str]:
-    """The address of a server of that database."""
+    """Start a server of that database, and yield its address."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     options = ["--backend-store-uri", f"sqlite:///{store}", "--port", str(port), "--workers", "1"]
@@ -82,7 +82,7 @@ def address(store: Path) -> Iterator[str]:
 
 
 def compare(first: Runs, second: Runs) -> None:
-    """Both hold the same lines and the same points."""
+    """Assert that both hold the same lines and the same points."""
     pd.testing.assert_frame_equal(first.frame, second.frame)
     assert first.curves is not None
     assert second.curves is not None
@@ -119,7 +119,7 @@ def test_a_server_without_charts_gives_the_same(store: Path, address: str, monke
     "suffix", ["/team/sweep", "/team%2Fsweep", "/1", "/#/experiments/1", "/#/experiments/1/runs?x=y"]
 )
 def test_an_experiment_of_a_server_is_named(address: str, suffix: str):
-    """By its name, its id, or the address of its page in the browser."""
+    """An experiment is named by its name, its id, or the address of its page in the browser."""
     base, wanted, names = mlflow_server._connect(address + suffix)
     assert base == address
     assert choose(address, names, wanted, lambda _: 0) == "1"

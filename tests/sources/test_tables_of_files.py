@@ -103,7 +103,7 @@ def test_a_file_that_is_not_read_says_what_to_do(tmp_path: Path, name: str, cont
 
 
 def test_a_folder_without_results_is_refused(tmp_path: Path):
-    """The message says what is there."""
+    """The message names the kinds of files in the folder."""
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "model.pt").write_bytes(b"x")
     with pytest.raises(AblateError, match=r"a folder without results that are read \(it has \.pt\)"):

@@ -142,7 +142,7 @@ class Spread:
         row_seed: effect of a seed on one row.
         group: effect of a group of examples, the same for all rows.
         row_group: effect of a group on one row.
-        rest: effect of one example in one training.
+        residual: effect of one example in one training.
     """
 
     example: float = 0.0
@@ -151,14 +151,14 @@ class Spread:
     row_seed: float = 0.0
     group: float = 0.0
     row_group: float = 0.0
-    rest: float = 0.0
+    residual: float = 0.0
 
     def squares(self, *names: str) -> float:
         """Return the sum of the variances of these effects."""
         return float(sum(getattr(self, name) ** 2 for name in names))
 
 
-OF_EXAMPLES, OF_SEEDS, OF_REST = ("example", "row_example", "group", "row_group"), ("seed", "row_seed"), ("rest",)
+OF_EXAMPLES, OF_SEEDS, OF_REST = ("example", "row_example", "group", "row_group"), ("seed", "row_seed"), ("residual",)
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ class Model:
         values = np.array(truths)
         examples, seeds = self._of_examples(rng, len(values)), self._of_seeds(rng, len(values))
         effects = examples + seeds
-        effects = effects + self.spread.rest * rng.normal(size=effects.shape) if self.spread.rest else effects
+        effects = effects + self.spread.residual * rng.normal(size=effects.shape) if self.spread.residual else effects
         scores = self._scores(values, effects)
         rows = {
             row + 1: self._evidence(scores[row], self._finished(rng, row), row if self.apart else 0)
@@ -449,7 +449,9 @@ RIGHT = (0.90, 0.93, 0.87, 0.95, 0.80)  # accuracies of the rows
 SCORES = (1.0, 1.2, 0.9, 1.5, 1.05)  # means of the rows, and their mean squared errors
 OVER_SEEDS, OVER_EXAMPLES = TableKeys(uncertainty="seeds"), TableKeys(uncertainty="examples")
 OVER_BOTH = TableKeys(uncertainty="both")
-TRAINED = Spread(example=0.8, seed=0.05, row_seed=0.1, rest=0.5)  # of 0/1: no row suits some examples more than others
+TRAINED = Spread(
+    example=0.8, seed=0.05, row_seed=0.1, residual=0.5
+)  # of 0/1: no row suits some examples more than others
 
 
 def _examples_right() -> Iterator[Line]:
@@ -484,7 +486,7 @@ def _over_seeds() -> Iterator[Line]:
         model = Model("right", TRAINED, s, (500,), held="examples")
         yield Line("examples x seeds, over seeds", "t; paired t; paired t", f"0/1, S = {s}, N = 500", model, ACCURACY,
                    RIGHT, s, OVER_SEEDS, exact=(True, True))  # fmt: skip
-    spread = Spread(example=1.0, seed=0.1, row_seed=0.1, rest=0.5)
+    spread = Spread(example=1.0, seed=0.1, row_seed=0.1, residual=0.5)
     for s in (3, 5, 10):
         model = Model("number", spread, s, (50,), held="examples")
         yield Line("examples x seeds, over seeds", "t; paired t; paired t", f"any score, S = {s}, N = 50", model,
@@ -511,7 +513,7 @@ def _aggregates() -> Iterator[Line]:
 
 def _over_examples() -> Iterator[Line]:
     """Yield lines of examples x seeds over examples: the truth is that of these trained models on new examples."""
-    spread = Spread(example=0.8, row_example=0.4, seed=0.3, rest=0.5)
+    spread = Spread(example=0.8, row_example=0.4, seed=0.3, residual=0.5)
     methods = "t on the log odds; Bonett-Price; paired t"
     for n in (50, 500):
         yield Line("examples x seeds, over examples", methods, f"0/1, S = 5, N = {n}",
@@ -528,9 +530,9 @@ PARTS = {  # of the variance of a mean: of seeds, examples, and the rest
 
 def crossed(parts: tuple[float, float, float], seeds: int, n: int) -> Spread:
     """Return the spread whose mean over S seeds and N examples has these variances, half of the first two shared."""
-    of_seeds, of_examples, rest = parts
+    of_seeds, of_examples, of_residual = parts
     seed, example = np.sqrt(of_seeds * seeds / 2), np.sqrt(of_examples * n / 2)
-    return Spread(example, example, seed, seed, rest=np.sqrt(rest * seeds * n))
+    return Spread(example, example, seed, seed, residual=np.sqrt(of_residual * seeds * n))
 
 
 def _both() -> Iterator[Line]:
@@ -540,7 +542,7 @@ def _both() -> Iterator[Line]:
         for s, n in product((3, 5, 10), (50, 500)):
             model = Model("number", crossed(parts, s, n), s, (n,))
             yield Line(kind, methods, f"{words}, S = {s}, N = {n}", model, NUMBER, SCORES, s, OVER_BOTH)
-    spread = Spread(example=0.8, row_example=0.3, seed=0.1, row_seed=0.1, rest=0.5)
+    spread = Spread(example=0.8, row_example=0.3, seed=0.1, row_seed=0.1, residual=0.5)
     for s, n in product((3, 5, 10), (50, 500)):
         yield Line(kind, f"{methods}; rows on the log odds", f"0/1, S = {s}, N = {n}",
                    Model("right", spread, s, (n,)), ACCURACY, RIGHT, s, OVER_BOTH)  # fmt: skip
@@ -563,7 +565,7 @@ def _groups() -> Iterator[Line]:
         yield Line("groups, one seed", methods, settings,
                    Model(form, GROUPS, 1, sizes(g, equal), grouped=True), measure, truths)  # fmt: skip
     for s, g in product((3, 10), (8, 20)):
-        spread = Spread(example=0.5, row_example=0.5, seed=0.1, row_seed=0.1, group=0.4, row_group=0.4, rest=0.5)
+        spread = Spread(example=0.5, row_example=0.5, seed=0.1, row_seed=0.1, group=0.4, row_group=0.4, residual=0.5)
         model = Model("number", spread, s, sizes(g, False), grouped=True)
         yield Line("groups x seeds, both", "crossed random effects", f"any score, unequal sizes, S = {s}, G = {g}",
                    model, NUMBER, SCORES, s, OVER_BOTH)  # fmt: skip

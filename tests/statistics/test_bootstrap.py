@@ -69,7 +69,7 @@ def test_a_resample_without_a_class_is_no_f1_of_0():
 
 
 def test_the_f1_of_a_perfect_class_has_no_interval():
-    """The number stands alone, and a note says why; the recall has Wilson's interval."""
+    """The number has no interval, and a note says why; the recall has Wilson's interval."""
     labels = np.array([0] * 20 + [1] * 14 + [2] * 2)
     predicted = np.where(labels == 1, 0, labels)
     rows = per_class._class_rows(labels, predicted, ("a", "b", "c"))
@@ -91,7 +91,7 @@ def test_a_bootstrap_without_width_is_no_interval():
     lacking = np.where(np.arange(1_000) % 4, varied, np.nan)
     rounded = (1_000 + 1e-4 * varied).astype(np.float32)
     draws = np.stack([np.ones(1_000), nearly, rounded, np.full(1_000, np.nan), varied, lacking])
-    bounds = [(found.low, found.high) for found in bootstrap.percentiles(np.arange(6.0), draws)]
+    bounds = [(interval.low, interval.high) for interval in bootstrap.percentiles(np.arange(6.0), draws)]
     assert np.isnan(bounds[:4]).all()
     assert bounds[4] == pytest.approx(tuple(np.percentile(varied, [2.5, 97.5])))
     assert bounds[5] == pytest.approx(tuple(np.nanpercentile(lacking, [2.5, 97.5])))

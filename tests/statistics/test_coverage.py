@@ -77,7 +77,7 @@ def test_sign_flips_keep_their_floor(seeds: int):
 
 
 def test_fewer_than_six_groups_have_no_interval():
-    """Nor a difference a p value, so no row is called different."""
+    """Fewer than six groups have no interval, their differences no p value, so no row is called different."""
     model = Model("number", simulations.GROUPS, 1, (20,) * 5, grouped=True)
     line = replace(LINES["groups, one seed; any score, equal sizes, G = 6"], draw=model)
     counts = simulations.count(line, 5)
@@ -234,8 +234,8 @@ def deltas(rows: dict[int, RowFacts]) -> list[Any]:
     return [facts.delta for row, facts in rows.items() if row > 1]
 
 
-def bounds(found: Interval) -> tuple[float, float]:
-    return found.low, found.high
+def bounds(interval: Interval) -> tuple[float, float]:
+    return interval.low, interval.high
 
 
 def holm(p: Sequence[float]) -> np.ndarray:
@@ -246,62 +246,65 @@ def holm(p: Sequence[float]) -> np.ndarray:
 
 
 def assert_t(values: Sequence[np.ndarray], rows: dict[int, RowFacts]) -> None:
-    """Rows' intervals are scipy's t intervals of these values, differences and p values those of scipy's paired t."""
+    """Assert that rows have scipy's t intervals of these values, and differences the p values of scipy's paired t
+    test."""
     for row, facts in rows.items():
         assert bounds(facts.primary.interval) == pytest.approx(tuple(stats.ttest_1samp(values[row - 1], 0)
                                                                      .confidence_interval(0.95)))  # fmt: skip
     paired = [stats.ttest_rel(other, values[0]) for other in values[1:]]
-    found = deltas(rows)
-    assert [bounds(d.value) for d in found] == [pytest.approx(tuple(each.confidence_interval(0.95))) for each in paired]
-    assert [d.p for d in found] == pytest.approx([each.pvalue for each in paired])
-    assert [d.p_holm for d in found] == pytest.approx(holm([each.pvalue for each in paired]))
+    differences = deltas(rows)
+    assert [bounds(d.value) for d in differences] == [
+        pytest.approx(tuple(result.confidence_interval(0.95))) for result in paired
+    ]
+    assert [d.p for d in differences] == pytest.approx([result.pvalue for result in paired])
+    assert [d.p_holm for d in differences] == pytest.approx(holm([result.pvalue for result in paired]))
 
 
 def test_right_and_wrong_examples_are_scipys():
     """Wilson's interval; the t interval with the two added examples; the binomial test of the discordant examples."""
     evidence, rows = study("examples 0/1, one seed; N = 100")
-    right = [each.predicted[0].astype(int) for each in evidence.values()]
+    right = [of_row.predicted[0].astype(int) for of_row in evidence.values()]
     for values, facts in zip(right, rows.values(), strict=True):
         theirs = stats.binomtest(values.sum(), len(values)).proportion_ci(method="wilson")
         assert bounds(facts.primary.interval) == pytest.approx((theirs.low, theirs.high))
-    changes, found = [values - right[0] for values in right[1:]], deltas(rows)
+    changes, differences = [values - right[0] for values in right[1:]], deltas(rows)
     added = [stats.ttest_1samp(np.append(change, (1, -1)), 0).confidence_interval(0.95) for change in changes]
-    assert [bounds(d.value) for d in found] == [pytest.approx(tuple(each)) for each in added]
+    assert [bounds(d.value) for d in differences] == [pytest.approx(tuple(of_row)) for of_row in added]
     p = [stats.binomtest((c > 0).sum(), (c != 0).sum()).pvalue for c in changes]
-    assert [d.p for d in found] == pytest.approx(p)
-    assert [d.p_holm for d in found] == pytest.approx(holm(p))
+    assert [d.p for d in differences] == pytest.approx(p)
+    assert [d.p_holm for d in differences] == pytest.approx(holm(p))
 
 
 @pytest.mark.parametrize("settings", ["normal, N = 200", "squared errors, N = 30"])
 def test_scores_of_examples_are_scipys(settings: str):
     """The t interval and the paired t test over examples."""
     evidence, rows = study(f"examples, any score, one seed; {settings}")
-    assert_t([each.columns["score"][0] for each in evidence.values()], rows)
+    assert_t([of_row.columns["score"][0] for of_row in evidence.values()], rows)
 
 
 def test_scalars_are_scipys():
-    """The t interval and the paired t test over seeds, and the exact test of all sign flips beside it."""
+    """The t interval and the paired t test over seeds, and the exact test of all sign flips."""
     evidence, rows = study("scalars, the same seeds; S = 5")
-    values = [each.numbers["result"] for each in evidence.values()]
+    values = [of_row.numbers["result"] for of_row in evidence.values()]
     assert_t(values, rows)
     flips = [
         stats.permutation_test((other - values[0],), np.mean, permutation_type="samples", n_resamples=np.inf)
         for other in values[1:]
     ]
-    assert [d.p_exact for d in deltas(rows)] == pytest.approx([each.pvalue for each in flips])
+    assert [d.p_exact for d in deltas(rows)] == pytest.approx([of_row.pvalue for of_row in flips])
 
 
 def test_examples_over_seeds_are_scipys():
     """The t interval and the paired t test of the means of each seed."""
     evidence, rows = study("examples x seeds, over seeds; 0/1, S = 5, N = 500")
-    assert_t([each.predicted.mean(axis=1) for each in evidence.values()], rows)
+    assert_t([of_row.predicted.mean(axis=1) for of_row in evidence.values()], rows)
 
 
 def test_common_replicates_are_scipys():
-    """The paired t test of a row that lacks seeds is over the seeds that both have."""
+    """The paired t test of a row with missing seeds is over the seeds that both have."""
     evidence, rows = study("missing replicates; scalars, S = 10")
-    numbers = [dict(zip(each.seeds, each.numbers["result"], strict=True)) for each in evidence.values()]
-    assert len({len(each) for each in numbers}) > 1
+    numbers = [dict(zip(of_row.seeds, of_row.numbers["result"], strict=True)) for of_row in evidence.values()]
+    assert len({len(of_row) for of_row in numbers}) > 1
     for own, facts in zip(numbers[1:], list(rows.values())[1:], strict=True):
         theirs = stats.ttest_rel(list(own.values()), [numbers[0][seed] for seed in own])
         assert facts.delta
@@ -312,15 +315,15 @@ def test_common_replicates_are_scipys():
 def test_both_are_statsmodels_mean_squares():
     """The half-widths over seeds and over examples, from an analysis of variance, add up as squares (Howe 1974)."""
     evidence, rows = study("examples x seeds, both; interaction, S = 5, N = 50")
-    scores = [each.columns["score"] for each in evidence.values()]
+    scores = [of_row.columns["score"] for of_row in evidence.values()]
     for values, interval in [(scores[0], rows[1].primary.interval), (scores[1] - scores[0], rows[2].delta.value)]:
         n_seeds, n = values.shape
         seed, example = np.indices(values.shape).reshape(2, -1)
         fit = smf.ols("y ~ C(s) + C(i)", pd.DataFrame({"y": values.ravel(), "s": seed, "i": example})).fit()
-        of_seeds, of_examples, rest = anova_lm(fit)["mean_sq"] / values.size
+        of_seeds, of_examples, of_rest = anova_lm(fit)["mean_sq"] / values.size
         quantile = {df: stats.t.isf(0.025, df) for df in (n_seeds - 1, n - 1)}
         alone = quantile[n_seeds - 1] ** 2 * of_seeds, quantile[n - 1] ** 2 * of_examples
-        reach = np.sqrt(max(quantile[n_seeds - 1] ** 2 * max(of_seeds - rest, 0) + alone[1], *alone))
+        reach = np.sqrt(max(quantile[n_seeds - 1] ** 2 * max(of_seeds - of_rest, 0) + alone[1], *alone))
         assert bounds(interval) == pytest.approx((values.mean() - reach, values.mean() + reach))
 
 
@@ -328,7 +331,7 @@ def test_both_are_statsmodels_mean_squares():
 def test_groups_of_equal_size_are_scipys(groups: int):
     """The t interval and the paired t test over the means of groups."""
     evidence, rows = study(f"groups, one seed; any score, equal sizes, G = {groups}")
-    assert_t([each.columns["score"][0].reshape(groups, -1).mean(axis=1) for each in evidence.values()], rows)
+    assert_t([of_row.columns["score"][0].reshape(groups, -1).mean(axis=1) for of_row in evidence.values()], rows)
 
 
 def test_groups_of_unequal_size_are_statsmodels_clusters():
@@ -349,19 +352,21 @@ def test_groups_of_unequal_size_are_statsmodels_clusters():
 def test_rows_of_different_seeds_are_scipys():
     """Welch's interval and test."""
     evidence, rows = study("scalars, different seeds; unequal deviations, S = 5")
-    one, *others = (each.numbers["result"] for each in evidence.values())
+    one, *others = (of_row.numbers["result"] for of_row in evidence.values())
     theirs = [stats.ttest_ind(other, one, equal_var=False) for other in others]
-    found = deltas(rows)
-    assert [bounds(d.value) for d in found] == [pytest.approx(tuple(each.confidence_interval(0.95))) for each in theirs]
-    assert [d.p for d in found] == pytest.approx([each.pvalue for each in theirs])
-    assert [d.p_holm for d in found] == pytest.approx(holm([each.pvalue for each in theirs]))
+    differences = deltas(rows)
+    assert [bounds(d.value) for d in differences] == [
+        pytest.approx(tuple(of_row.confidence_interval(0.95))) for of_row in theirs
+    ]
+    assert [d.p for d in differences] == pytest.approx([of_row.pvalue for of_row in theirs])
+    assert [d.p_holm for d in differences] == pytest.approx(holm([of_row.pvalue for of_row in theirs]))
 
 
 def test_scalar_accuracies_are_agresti_and_caffos():
     """Wilson's interval of a row; of a difference the normal interval with one more right and one more wrong example
     in each row."""
     evidence, rows = study("scalar accuracy, N known; the same examples, N = 100")
-    right = [round(100 * each.numbers["accuracy"][0]) for each in evidence.values()]
+    right = [round(100 * of_row.numbers["accuracy"][0]) for of_row in evidence.values()]
     theirs = stats.binomtest(right[0], 100).proportion_ci(method="wilson")
     assert bounds(rows[1].primary.interval) == pytest.approx((theirs.low, theirs.high))
     share = [(k + 1) / 102 for k in right]
@@ -380,9 +385,9 @@ def test_a_perfect_scalar_accuracy_is_compared():
 AGGREGATES = {
     "RMSE, N = 100": ("predicted", root_mean_squared_error),
     "R², N = 100": ("predicted", r2_score),
-    "Pearson's r, N = 100": ("predicted", lambda labels, said: stats.pearsonr(labels, said).statistic),
+    "Pearson's r, N = 100": ("predicted", lambda labels, predicted: stats.pearsonr(labels, predicted).statistic),
     "balanced accuracy, N = 200": ("predicted", balanced_accuracy_score),
-    "macro-F1, N = 200": ("predicted", lambda labels, said: f1_score(labels, said, average="macro")),
+    "macro-F1, N = 200": ("predicted", lambda labels, predicted: f1_score(labels, predicted, average="macro")),
     "AUC, N = 100": ("score", roc_auc_score),
 }
 

@@ -12,10 +12,10 @@ from ablation.statistics.groups import GroupSizes, example_counts, group_values
 pytestmark = pytest.mark.unit
 
 
-def studies(rng: np.random.Generator, n: int, shape: tuple[int, int], seed: float, example: float, rest: float):
-    """Differences without a mean, (n, S, N), with these standard deviations."""
+def studies(rng: np.random.Generator, n: int, shape: tuple[int, int], seed: float, example: float, residual: float):
+    """Return differences without a mean, (n, S, N), with these standard deviations."""
     s, e = shape
-    noise = rng.normal(0, seed, (n, s, 1)), rng.normal(0, example, (n, 1, e)), rng.normal(0, rest, (n, s, e))
+    noise = rng.normal(0, seed, (n, s, 1)), rng.normal(0, example, (n, 1, e)), rng.normal(0, residual, (n, s, e))
     return sum(noise)
 
 
@@ -39,7 +39,7 @@ def test_seeds_alone_cover_too_little_where_examples_vary_more():
 
 
 def test_without_example_variance_the_interval_is_students_t_over_seeds():
-    """Where all examples of a seed are equal, only seeds vary."""
+    """The interval is Student's t over seeds where all examples of a seed are equal."""
     values = np.repeat(np.array([[0.1, 0.3, 0.2, 0.7]]), 50, axis=0).T[None]
     (interval,), expected = crossed_means(values).intervals(), intervals.mean(np.array([0.1, 0.3, 0.2, 0.7]))
     assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high))
@@ -69,7 +69,7 @@ def test_equal_groups_give_the_t_test_over_their_means():
 
 
 def test_unequal_groups_agree_with_cluster_robust_least_squares():
-    """With many groups of about equal size, the interval is that of statsmodels with groups as clusters."""
+    """The interval of many groups of about equal size is that of statsmodels with groups as clusters."""
     rng = np.random.default_rng(4)
     groups = np.repeat(np.arange(200), rng.integers(8, 12, 200))
     values = rng.normal(size=200)[groups] + rng.normal(size=len(groups))
@@ -81,7 +81,7 @@ def test_unequal_groups_agree_with_cluster_robust_least_squares():
 
 @pytest.mark.parametrize("n_groups", [6, 12, 40])
 def test_groups_of_very_unequal_sizes_are_covered(n_groups: int):
-    """The mean over examples lies within the interval in 95 % of samples of groups."""
+    """The mean over examples is within the interval in 95 % of samples of groups."""
     rng, covered = np.random.default_rng(5), []
     for _ in range(800):
         groups = np.repeat(np.arange(n_groups), rng.integers(1, 60, n_groups))
@@ -121,7 +121,7 @@ def test_unpaired_differences_agree_with_scipy_and_statsmodels():
 
 
 def test_shares_of_few_seeds_have_exact_bounds():
-    """Three wins of three show little; half a win stands for a tie."""
+    """Three wins of three show little; a tie counts as half a win."""
     assert intervals.clopper_pearson(3, 3).low == pytest.approx(0.025 ** (1 / 3))
     assert intervals.clopper_pearson(3, 3).high == 1
     assert intervals.clopper_pearson(0, 5).low == 0
@@ -129,7 +129,7 @@ def test_shares_of_few_seeds_have_exact_bounds():
 
 
 def test_a_range_for_several_trainings_holds_all_of_them():
-    """Of eight more trainings of the reference, one falls outside in at most one study of twenty."""
+    """The range for eight more trainings of the reference holds all of them in at least 19 studies of 20."""
     rng, inside = np.random.default_rng(7), []
     for _ in range(1_000):
         bounds = intervals.prediction_range(rng.normal(size=5), 8)

@@ -19,22 +19,22 @@ def test_scores_are_scikit_learns(pairs: list[tuple[int, int]]):
     """Accuracy and each F1 are scikit-learn's over the classes that have images, where classes are missing or never
     predicted too."""
     labels, predictions = np.array(pairs).T
-    found = scores(labels, predictions.astype(np.int16), np.ones(len(pairs), np.float32))
+    counted = scores(labels, predictions.astype(np.int16), np.ones(len(pairs), np.float32))
     expected = {
         f"{average}_f1": metrics.f1_score(labels, predictions, labels=np.unique(labels), average=average)
         for average in ("macro", "weighted")
     }
     accuracy = metrics.accuracy_score(labels, predictions)
     expected |= {"accuracy": accuracy, "micro_f1": accuracy, "loss": 1.0}
-    assert found == pytest.approx(expected, rel=1e-14, abs=0)
+    assert counted == pytest.approx(expected, rel=1e-14, abs=0)
 
 
 @given(PAIRS)
 def test_macro_f1_is_one_number(pairs: list[tuple[int, int]]):
     """The score, the mean over the scores of classes, and the bootstrap's own where each image is drawn once, agree."""
     labels, predictions = np.array(pairs).T
-    found = class_scores(labels, predictions, 9)
-    of_classes = found.f1[found.support > 0].mean()
+    by_class = class_scores(labels, predictions, 9)
+    of_classes = by_class.f1[by_class.support > 0].mean()
     once = classes.f1(np.ones((1, len(pairs)), np.float32), labels, predictions[None], 9)[0, 0]
     assert macro_f1(labels, predictions) == pytest.approx(of_classes, rel=1e-14)
     assert macro_f1(labels, predictions) == pytest.approx(once, rel=1e-14)

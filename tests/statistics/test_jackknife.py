@@ -26,7 +26,7 @@ MEDIAN = Measure("median", "median", kind=AGGREGATE, needs=("score",), aggregate
 
 @pytest.mark.parametrize("groups", [np.arange(12), np.arange(12) % 5, np.minimum(np.arange(12), 6)])
 def test_pseudo_values_of_a_mean_are_its_scores_or_those_of_groups(groups: np.ndarray):
-    """So the jackknife of examples or groups is the t interval of a mean."""
+    """The jackknife of examples or groups gives their scores for a mean, whose interval is then the t interval."""
     values = RNG.normal(size=12)
     without = jackknife.left_out(lambda weights: (weights @ values / weights.sum(axis=1))[None], groups)
     pseudo = jackknife.pseudo_values(values.mean()[None], without, np.bincount(groups))
@@ -34,7 +34,7 @@ def test_pseudo_values_of_a_mean_are_its_scores_or_those_of_groups(groups: np.nd
 
 
 def test_the_interval_of_an_area_is_delongs_on_the_log_odds():
-    """But for the factor of few examples in a class, m / (m - 1), by which the jackknife is wider."""
+    """The variance is DeLong's but for the factor of few examples in a class, m / (m - 1), by which it is larger."""
     positive, negative = (AREA.columns["score"][0][side == POSITIVE] for side in (True, False))
     won = positive[:, None] > negative
     area, parts = won.mean(), [won.mean(axis=1), won.mean(axis=0)]
@@ -64,15 +64,15 @@ def _named(columns: Columns) -> Evidence:
 
 def test_examples_many_or_of_a_median_and_those_of_version_0_1_keep_the_bootstrap():
     """The jackknife is wrong for a median, and needs no more than 1,000 examples."""
-    few, many = (_named({"label": np.zeros(n), "predicted": RNG.normal(size=(1, n))}) for n in (1_000, 1_001))
+    few, large = (_named({"label": np.zeros(n), "predicted": RNG.normal(size=(1, n))}) for n in (1_000, 1_001))
     assert drawn({1: few}, rmse())[1].pseudo is not None
-    assert drawn({1: many}, rmse())[1].draws is not None
+    assert drawn({1: large}, rmse())[1].draws is not None
     assert drawn({1: _named({"score": RNG.normal(size=(1, 30))})}, MEDIAN)[1].draws is not None
     assert drawn({1: AREA}, auc(2, "score"), Inference(legacy=True))[1].draws is not None
 
 
 def test_an_aggregate_that_is_undefined_without_an_example_keeps_the_bootstrap():
-    """As the area of one positive example."""
+    """An area of one positive example, which is undefined without that example, keeps the bootstrap."""
     alone = replace(AREA, columns={**AREA.columns, "label": (np.arange(60) == 0).astype(int)})
     assert drawn({1: alone}, auc(2, "score"))[1].pseudo is None
 

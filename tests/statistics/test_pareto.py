@@ -9,7 +9,7 @@ pytestmark = pytest.mark.unit
 
 
 def dominated(row: int, gains: np.ndarray, losses: np.ndarray) -> bool:
-    """The definition, row by row: another row is at least as good in both numbers, and better in one."""
+    """Return by the definition whether another row is at least as good in both numbers, and better in one."""
     no_worse = (gains >= gains[row]) & (losses <= losses[row])
     return bool((no_worse & ((gains > gains[row]) | (losses < losses[row]))).any())
 

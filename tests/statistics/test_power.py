@@ -50,7 +50,7 @@ def test_below_200_examples_the_smallest_difference_has_power_0_8(discordant: fl
 
 
 def test_from_200_examples_on_the_approximation_stays():
-    """Where it is possible; otherwise the power is enumerated there too."""
+    """The approximation is used from 200 examples on where it is possible; otherwise the power is enumerated."""
     for discordant, n in ((0.153, 200), (0.05, 5431), (1.0, 300)):
         assert power.detectable_share(discordant, n) == power.paired_t_detectable(sqrt(discordant), n)
     assert power.paired_t_detectable(sqrt(0.02), 250) > 0.02
@@ -58,7 +58,7 @@ def test_from_200_examples_on_the_approximation_stays():
 
 
 def test_a_difference_above_the_discordance_is_refused():
-    """Its power is no number."""
+    """A difference above the discordance, which cannot be, is refused."""
     with pytest.raises(ValueError, match="between 0 and the discordance"):
         power.mcnemar_power(0.2, 0.1, 50)
 
@@ -75,7 +75,7 @@ def test_power_of_t_is_that_of_statsmodels(n: int):
 
 @pytest.mark.parametrize("alpha", [0.05, 0.05 / 8, 0.05 / 9999])
 def test_power_of_t_is_a_probability_that_never_falls(alpha: float):
-    """In regions too, where statsmodels gives nan."""
+    """The power is a number in regions too where statsmodels gives nan."""
     for n in (3, 8, 10**7):
         values = [power.paired_t_power(d, 1.0, n, alpha) for d in np.geomspace(1e-6, 1e6, 80)]
         assert 0 <= min(values) <= max(values) <= 1 + 1e-12
@@ -109,7 +109,7 @@ def test_all_pairs_at_once_have_the_p_of_statsmodels():
     """The exact McNemar test of many pairs is, bit for bit, that of one pair at a time."""
     rng = np.random.default_rng(11)
     a, b = rng.random((40, 60)) < 0.7, rng.random((40, 60)) < np.linspace(0.3, 1, 40)[:, None]
-    for first, second, found in zip(a, b, tests.discordances(a, b), strict=True):
+    for first, second, result in zip(a, b, tests.discordances(a, b), strict=True):
         only = int((first & ~second).sum()), int((second & ~first).sum())
-        assert (found.only_a, found.only_b) == only
-        assert found.p == mcnemar([[0, only[0]], [only[1], 0]], exact=True).pvalue
+        assert (result.only_a, result.only_b) == only
+        assert result.p == mcnemar([[0, only[0]], [only[1], 0]], exact=True).pvalue

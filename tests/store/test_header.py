@@ -34,7 +34,7 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, value
 def test_any_changed_bit_is_found(
     tmp_path_factory: pytest.TempPathFactory, value: dict[str, object], place: int, bit: int
 ):
-    """Of the content, of the checksum, of the header's name: nothing that was changed is believed."""
+    """A changed bit of the content, of the checksum or of the header's name makes the file unreadable."""
     path = tmp_path_factory.mktemp("header") / "file.json"
     write_json(path, value)
     content = bytearray(path.read_bytes())
@@ -56,7 +56,7 @@ def test_a_file_belongs_to_its_training(tmp_path: Path):
 
 
 def test_files_of_other_versions(tmp_path: Path):
-    """Those of version 0.1 have no header, and are read; a newer one is refused, and is not called broken."""
+    """A file of version 0.1 has no header, and is read; a newer one is refused, and is not called broken."""
     (tmp_path / "old.json").write_text('{"x": 1}')
     assert read_json(tmp_path / "old.json") == {"x": 1}
     (tmp_path / "new.json").write_text(json.dumps({"x": 1, header.KEY: {"schema": header.FORM + 1, "crc": 7}}))

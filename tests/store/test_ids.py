@@ -24,24 +24,24 @@ from ablation.workflows.run_study import run_study
 
 
 def keras_with(factors: type[BaseModel], **changes: Any) -> SimpleNamespace:
-    """The Keras experiment with other factors."""
+    """Return the Keras experiment with other factors."""
     return SimpleNamespace(**vars(experiment) | {"factors": factors} | changes)
 
 
 class Smoothed(HeadFactors):
-    """With a factor that earlier trainings did not know, and had at its default."""
+    """Factors with one that earlier trainings did not have, and whose default they used."""
 
     smoothing: float = Field(0.0, ge=0, lt=1, json_schema_extra={"since": 2})
 
 
 class Doubtful(HeadFactors):
-    """With a factor of which nobody says what earlier trainings had."""
+    """Factors with one whose level in earlier trainings is not declared."""
 
     smoothing: float = Field(0.0, ge=0, lt=1)
 
 
 class Moved(HeadFactors):
-    """With another default."""
+    """Factors with another default."""
 
     optimizer: Literal["adam", "adamw", "rmsprop", "sgd"] = "sgd"
 
@@ -136,7 +136,7 @@ def test_an_id_says_what_its_levels_are(one, other):
 
 
 def test_nan_is_no_level():
-    """It equals nothing, itself included."""
+    """NaN is refused as a level: it equals nothing, itself included."""
     with pytest.raises(ValueError, match="NaN is not a level"):
         Condition({"size": float("nan")})
 
@@ -158,7 +158,8 @@ def test_what_changes_an_id_and_what_does_not():
 
 
 def test_weights_that_stand_in_are_never_the_real_ones():
-    """Whatever the level is called, the digest of what was used is in the id; where a file lies is not."""
+    """The digest of the weights that were used is in the id, under any name of the level; the path of their file is
+    not."""
 
     def weights(level: str, source: str, digest: str) -> str:
         used = inputs.Weights(level=level, source=source, digest=digest)

@@ -73,11 +73,11 @@ def place(tmp_path_factory: pytest.TempPathFactory, npz: Path) -> Path:
 
 
 def test_a_study_is_run_in_a_workspace_of_any_name(place: Path):
-    """The whole command, twice: the second run finds all of the first, and nothing lies outside."""
+    """The whole command, twice: the second run reuses all of the first, and no file is outside."""
     assert [p.name for p in place.iterdir()] == [ALL]
     workspace = Workspace(place / ALL / "w")
-    found = optuna.load_study(study_name="tiny", storage=sqlite_url(workspace.optuna))
-    assert [trial.state.name for trial in found.get_trials()] == ["COMPLETE"] * 4
+    study = optuna.load_study(study_name="tiny", storage=sqlite_url(workspace.optuna))
+    assert [trial.state.name for trial in study.get_trials()] == ["COMPLETE"] * 4
     client = MlflowClient(sqlite_url(workspace.mlflow))
     runs = client.search_runs([client.get_experiment_by_name("ablate").experiment_id])
     assert [run.info.status for run in runs] == ["FINISHED"] * 5
@@ -103,7 +103,7 @@ def test_long_names_are_cut_and_stay_distinct(letter: str):
 
 @pytest.mark.parametrize("name", ["n" * 255, "n" * 251 + ".csv", "\u8868" * 85])
 def test_a_file_whose_name_is_as_long_as_may_be_is_written(tmp_path: Path, name: str):
-    """Its temporary name is not longer."""
+    """The temporary name of a file with the longest allowed name is not longer."""
     write_json(tmp_path / name, {"a": 1})
     assert read_json(tmp_path / name) == {"a": 1}
     assert [p.name for p in tmp_path.iterdir()] == [name]
@@ -149,7 +149,7 @@ def test_long_names_of_data_become_names_of_files(tmp_path: Path, letter: str):
 
 
 def test_evaluate_takes_data_with_a_long_name(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    """The whole command: its tables are written, `verify` takes them, and MLflow is told."""
+    """The whole command: its tables are written, `verify` accepts them, and MLflow receives them."""
     runs, other = place / ALL / "w", write_npz(tmp_path / f"{'x' * 240}.npz")
     grid = next(place.parent.glob("study*/tiny.toml"))
     done = in_process("evaluate", "--grid", grid, "--inline", "--workspace", runs, "--data", other, cwd=tmp_path)
@@ -168,8 +168,8 @@ def test_evaluate_takes_data_with_a_long_name(place: Path, tmp_path: Path, capsy
 def test_a_name_that_no_file_can_have_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ):
-    """One line before any work, and exit code 2."""
+    """One line is printed before any work, with exit code 2."""
     monkeypatch.chdir(tmp_path)
-    code, said = cli.run(arguments), capsys.readouterr()
-    assert (code, said.out, len(said.err.splitlines())) == (2, "", 1), said
+    code, printed = cli.run(arguments), capsys.readouterr()
+    assert (code, printed.out, len(printed.err.splitlines())) == (2, "", 1), printed
     assert list(tmp_path.iterdir()) == []

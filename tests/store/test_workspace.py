@@ -59,7 +59,7 @@ def test_half_a_file_of_a_dead_process_is_not_built_upon(tmp_path: Path):
 
 
 def test_a_full_disk_loses_nothing(tmp_path: Path):
-    """Where the disk is full (here: a file may not grow), the old file stays and no temporary one is left."""
+    """The old file stays and no temporary one is left where the disk is full (here: a file may not grow)."""
     path = tmp_path / "file.txt"
     write_text(path, "old")
     code = (
@@ -101,7 +101,7 @@ def test_the_lock_dies_with_its_holder(tmp_path: Path):
 
 
 def test_a_link_to_a_network_is_on_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """What counts is where files end up."""
+    """The folder that a link leads to decides whether files are on a network."""
     (tmp_path / "scratch").mkdir()
     (tmp_path / "runs").symlink_to(tmp_path / "scratch")
     mounts = [
@@ -112,7 +112,7 @@ def test_a_link_to_a_network_is_on_the_network(tmp_path: Path, monkeypatch: pyte
 
 
 def test_names_of_the_workspaces_own_files_are_no_studys():
-    """They would stand in each other's way."""
+    """The names of the workspace's own files are refused as names of studies."""
     workspace = Workspace(Path("w"))
     own = (workspace.optuna, workspace.mlflow, workspace.artifacts, workspace.lock_file, workspace.known_weights.parent,
            workspace.log("x").parent, workspace.training("x").path.parent)  # fmt: skip
@@ -138,9 +138,9 @@ def test_predictions_come_back_and_a_change_is_found(tmp_path: Path):
     path = tmp_path / "test-3.npz"
     digest = predictions().write(path)
     assert predictions().write(tmp_path / "again.npz") == digest
-    found = Predictions.read(path, digest)
-    assert found.classes.tolist() == [1, 0]
-    assert found.probabilities.tolist() == [[0.25, 0.75], [0.5, 0.5]]
+    stored = Predictions.read(path, digest)
+    assert stored.classes.tolist() == [1, 0]
+    assert stored.probabilities.tolist() == [[0.25, 0.75], [0.5, 0.5]]
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(AblateError, match="changed"):
         Predictions.read(path, digest)
@@ -177,10 +177,10 @@ def test_statuses_are_words_that_stay(tmp_path: Path):
         write(folder, Result(Status(word), 10, error="no"))
         text = folder.failure.read_text()
         assert text.startswith(f'{{\n "outcome": "{word}",\n "epochs": 10,\n')
-        found = read(folder, 10)
-        assert found
-        assert (found.outcome, str(found.outcome), f"{found.outcome}") == (Status(word), word, word)
-        write(folder, found)
+        result = read(folder, 10)
+        assert result
+        assert (result.outcome, str(result.outcome), f"{result.outcome}") == (Status(word), word, word)
+        write(folder, result)
         assert folder.failure.read_text() == text
 
 

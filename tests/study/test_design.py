@@ -30,10 +30,10 @@ def matrix(grid: Grid, rows: list[int]) -> np.ndarray:
 
 def test_the_papers_pairs():
     """Twelve pairs of its nine rows differ in one factor; in each, the level nearer to the reference comes first."""
-    found: dict[str, list[tuple[int, int]]] = {}
+    pairs: dict[str, list[tuple[int, int]]] = {}
     for pair in design.pairs(PAPER, ALL):
-        found.setdefault(pair.factor, []).append((pair.first, pair.second))
-    assert found == {
+        pairs.setdefault(pair.factor, []).append((pair.first, pair.second))
+    assert pairs == {
         "batch_size": [(1, 4), (2, 3), (5, 6)],
         "learning_rate": [(2, 1), (3, 4)],
         "epochs": [(2, 5), (3, 6), (8, 9)],
@@ -66,11 +66,11 @@ def test_the_papers_squares(factors: tuple[str, str], rows: list[tuple[int, ...]
 
 def test_why_an_interaction_cannot_be_estimated():
     """The cell that was never run is named."""
-    said = [
+    reasons = [
         design.never_together(PAPER, ALL, factors)
         for factors in (("learning_rate", "epochs"), ("learning_rate", "fc_units"), ("batch_size", "fc_units"))
     ]
-    assert said == [
+    assert reasons == [
         "no runs with learning rate 1e-3 and epochs 100",
         "no runs with learning rate 1e-3 and fc units 8192",
         "no runs with batch size 128 and fc units 8192",
@@ -79,14 +79,14 @@ def test_why_an_interaction_cannot_be_estimated():
 
 def test_the_papers_main_effects_leave_three_degrees_of_freedom():
     """Six columns of rank six, for nine rows."""
-    found = matrix(PAPER, list(ALL))
-    assert found.shape == (9, 6)
-    assert linear_models.basis(found) == list(range(6))
-    assert all(linear_models.estimable(np.delete(found, c, axis=1), found[:, [c]]) for c in range(6))
+    columns = matrix(PAPER, list(ALL))
+    assert columns.shape == (9, 6)
+    assert linear_models.basis(columns) == list(range(6))
+    assert all(linear_models.estimable(np.delete(columns, c, axis=1), columns[:, [c]]) for c in range(6))
 
 
 def test_a_level_that_no_row_has_gives_no_column():
-    """Without rows 1 and 4, the learning rate does not vary; without row 2's levels, the next level is the first."""
+    """The learning rate does not vary without rows 1 and 4; without row 2's levels, the next level is the first."""
     assert design.dummies(PAPER, [2, 3, 5], "learning_rate").shape == (3, 0)
     assert design.occurring(PAPER, [7, 8], "fc_units") == [2048, 8192]
     assert design.dummies(PAPER, [7, 8], "fc_units").tolist() == [[0], [1]]
@@ -108,8 +108,8 @@ def test_leave_one_out_has_a_pair_for_each_component(tmp_path: Path):
     grid = read(
         tmp_path, "[leave_one_out]\ndrop = { dropout = 0.0 }\nboth = { batch_size = 128, learning_rate = 1e-3 }\n"
     )
-    found = design.pairs(grid, range(1, 4))
-    assert [(p.factor, p.first, p.second) for p in found] == [("dropout", 1, 2)]
+    pairs = design.pairs(grid, range(1, 4))
+    assert [(p.factor, p.first, p.second) for p in pairs] == [("dropout", 1, 2)]
 
 
 def test_many_squares_are_counted_not_listed(tmp_path: Path):

@@ -40,7 +40,7 @@ def read(folder: Path, text: str | bytes, **options) -> Grid:
 
 
 def refused(folder: Path, text: str | bytes, **options) -> str:
-    """The message with which a study is refused, from the key on; always one line that names the file."""
+    """Return the message with which a study is refused, from the key on; always one line that names the file."""
     with pytest.raises(AblateError) as caught:
         read(folder, text, **options)
     place, _, message = str(caught.value).partition(": ")
@@ -54,17 +54,17 @@ def refused(folder: Path, text: str | bytes, **options) -> str:
 
 def test_the_paper_study_has_the_papers_rows():
     """`--grid paper` is the nine rows of the paper, in its order."""
-    found = [f"{r.batch_size} {r.learning_rate} {r.epochs} {r.fc_units}" for r in study_file.read("paper").rows]
-    assert found == [" ".join(line.split()[:4]) for line in PAPER.strip().splitlines()]
+    rows = [f"{r.batch_size} {r.learning_rate} {r.epochs} {r.fc_units}" for r in study_file.read("paper").rows]
+    assert rows == [" ".join(line.split()[:4]) for line in PAPER.strip().splitlines()]
     assert {(r.fc_layers, r.dropout, r.optimizer, r.backbone) for r in study_file.read("paper").rows} == {
         (2, 0.25, "adam", "vgg16")
     }
 
 
 def test_published_numbers_keep_their_decimals():
-    """What the paper printed is kept digit by digit: 0.94 and 0.9500 are not the same statement."""
-    found = [[str(number) for number in row.values()] for row in study_file.read("paper").published]
-    assert found == [line.split()[4:] for line in PAPER.strip().splitlines()]
+    """Numbers that the paper printed are kept digit by digit: 0.94 and 0.9500 are not the same statement."""
+    published = [[str(number) for number in row.values()] for row in study_file.read("paper").published]
+    assert published == [line.split()[4:] for line in PAPER.strip().splitlines()]
     assert set(study_file.read("paper").published[0]) == {"train_accuracy", "val_accuracy", "test_accuracy", "f1"}
 
 
@@ -90,8 +90,8 @@ def test_difference_names_what_sets_a_row_apart():
 
 def test_trials_are_rows_by_seeds():
     """All rows of the first seed come before the second seed; rows count from 1."""
-    found = [(t.seed, t.row) for t in study_file.read("smoke", seeds=[3, 5]).trials()]
-    assert found == [(3, 1), (3, 2), (3, 3), (3, 4), (5, 1), (5, 2), (5, 3), (5, 4)]
+    trials = [(t.seed, t.row) for t in study_file.read("smoke", seeds=[3, 5]).trials()]
+    assert trials == [(3, 1), (3, 2), (3, 3), (3, 4), (5, 1), (5, 2), (5, 3), (5, 4)]
 
 
 # ---- the four designs
@@ -99,55 +99,55 @@ def test_trials_are_rows_by_seeds():
 
 def test_rows_are_stated_one_by_one(tmp_path):
     """[[rows]] fill up from [fixed], then from the defaults; a label and published numbers go with a row."""
-    found = read(
+    grid = read(
         tmp_path, "[fixed]\ndropout = 0.5\n[[rows]]\nlabel = 'small'\nfc_units = 64\n[[rows]]\npublished.f1 = 1\n"
     )
-    assert [(r.dropout, r.fc_units, r.epochs) for r in found.rows] == [(0.5, 64, 10), (0.5, 4096, 10)]
-    assert found.labels == ("small", "")
-    assert found.published == ({}, {"f1": Decimal(1)})
+    assert [(r.dropout, r.fc_units, r.epochs) for r in grid.rows] == [(0.5, 64, 10), (0.5, 4096, 10)]
+    assert grid.labels == ("small", "")
+    assert grid.published == ({}, {"f1": Decimal(1)})
 
 
 def test_a_factorial_is_the_full_product(tmp_path):
     """The last factor turns fastest; the reference is the first of the equally central rows."""
-    found = read(tmp_path, "[factorial]\ndropout = [0.0, 0.5]\nepochs = [1, 2, 3]\n")
-    assert [(r.dropout, r.epochs) for r in found.rows] == [(0.0, 1), (0.0, 2), (0.0, 3), (0.5, 1), (0.5, 2), (0.5, 3)]
-    assert found.reference == 1
-    assert set(found.labels) == {""}
+    grid = read(tmp_path, "[factorial]\ndropout = [0.0, 0.5]\nepochs = [1, 2, 3]\n")
+    assert [(r.dropout, r.epochs) for r in grid.rows] == [(0.0, 1), (0.0, 2), (0.0, 3), (0.5, 1), (0.5, 2), (0.5, 3)]
+    assert grid.reference == 1
+    assert set(grid.labels) == {""}
 
 
 def test_one_at_a_time_starts_from_fixed(tmp_path):
     """Row 1 is [fixed], the reference; a level that it has already, however it is written, adds no row."""
-    found = read(
+    grid = read(
         tmp_path,
         "[fixed]\nepochs = 3\ndropout = 0.5\n[one_at_a_time]\nepochs = [1, 3]\nfc_units = [[4096, 4096], 64]\n"
         "dropout = [0.0, 0.5]\n",
     )
-    assert [(r.epochs, r.fc_units, r.dropout) for r in found.rows] == [
+    assert [(r.epochs, r.fc_units, r.dropout) for r in grid.rows] == [
         (3, 4096, 0.5),
         (1, 4096, 0.5),
         (3, 64, 0.5),
         (3, 4096, 0.0),
     ]
-    assert found.reference == 1
+    assert grid.reference == 1
 
 
 def test_leave_one_out_removes_each_component_alone(tmp_path):
-    """Row 1 has all components and is the reference; the others say what they lack."""
-    found = read(
+    """Row 1 has all components and is the reference; the labels of the others name the component that is missing."""
+    grid = read(
         tmp_path,
         "[leave_one_out]\ndropout = { dropout = 0.0 }\n'second layer' = { fc_layers = 1, fc_units = 64 }\n",
     )
-    assert found.labels == ("all components", "without dropout", "without second layer")
-    assert [(r.dropout, r.fc_layers, r.fc_units) for r in found.rows] == [
+    assert grid.labels == ("all components", "without dropout", "without second layer")
+    assert [(r.dropout, r.fc_layers, r.fc_units) for r in grid.rows] == [
         (0.25, 2, 4096),
         (0.0, 2, 4096),
         (0.25, 1, 64),
     ]
-    assert found.reference == 1
+    assert grid.reference == 1
 
 
 def test_all_components_are_the_reference_whatever_is_closest(tmp_path):
-    """Not the hub: of two removals that resemble each other, neither is what the others are compared with."""
+    """The row with all components is the reference, not the hub: two removals may resemble each other more."""
     text = "[leave_one_out]\na = { dropout = 0.0, epochs = 1 }\nb = { dropout = 0.0, epochs = 2 }\n"
     assert read(tmp_path, text).reference == 1
     assert (
@@ -163,8 +163,8 @@ def test_a_declared_reference_holds_in_every_design(tmp_path):
 
 def test_units_are_written_canonically(tmp_path):
     """A list of equal units is one number; a list of others fixes the number of layers."""
-    found = read(tmp_path, "[[rows]]\nfc_units = [64, 64, 64]\n[[rows]]\nfc_units = [128, 64]\n")
-    assert [(r.fc_units, r.fc_layers, units(r)) for r in found.rows] == [
+    grid = read(tmp_path, "[[rows]]\nfc_units = [64, 64, 64]\n[[rows]]\nfc_units = [128, 64]\n")
+    assert [(r.fc_units, r.fc_layers, units(r)) for r in grid.rows] == [
         (64, 3, (64, 64, 64)),
         ((128, 64), 2, (128, 64)),
     ]
@@ -318,7 +318,7 @@ def test_weights_that_tables_could_not_tell_apart_are_refused(tmp_path):
 
 
 def test_an_unreadable_file_is_refused(tmp_path, monkeypatch):
-    """What the operating system says is passed on in the same one line."""
+    """The message of the operating system is passed on in the same one line."""
 
     def deny(*_, **__):
         raise PermissionError(13, "Permission denied")
@@ -334,12 +334,12 @@ def test_an_unreadable_file_is_refused(tmp_path, monkeypatch):
 
 
 def test_set_changes_what_all_rows_share(tmp_path):
-    """A level is read as TOML, else as text; the grid keeps what was changed."""
+    """A level is read as TOML, otherwise as text; the grid keeps what was changed."""
     changes = study_file.settings(["dropout=0.5", "optimizer=sgd", "fc_units=[128, 64]", "split_seed=3"])
     assert changes == {"dropout": 0.5, "optimizer": "sgd", "fc_units": [128, 64], "split_seed": 3}
-    found = read(tmp_path, "[fixed]\ndropout = 0.1\n[[rows]]\n[[rows]]\nepochs = 3\n", changes=changes)
-    assert {(r.dropout, r.optimizer, r.fc_units) for r in found.rows} == {(0.5, "sgd", (128, 64))}
-    assert (found.split_seed, found.settings) == (3, changes)
+    grid = read(tmp_path, "[fixed]\ndropout = 0.1\n[[rows]]\n[[rows]]\nepochs = 3\n", changes=changes)
+    assert {(r.dropout, r.optimizer, r.fc_units) for r in grid.rows} == {(0.5, "sgd", (128, 64))}
+    assert (grid.split_seed, grid.settings) == (3, changes)
 
 
 def test_set_refuses_what_the_rows_set(tmp_path):
@@ -376,7 +376,7 @@ def test_set_takes_a_known_factor_and_a_level(tmp_path, text, wrong):
     ],
 )
 def test_a_bad_level_is_named_as_set(tmp_path, text, message):
-    """What came from the command line is not blamed on the file."""
+    """A bad level of the command line is reported as --set, and not blamed on the file."""
     with pytest.raises(AblateError) as caught:
         read(tmp_path, ROW, changes=study_file.settings([text]))
     assert str(caught.value).startswith(message)
@@ -419,13 +419,13 @@ def test_weights_are_found_from_where_they_are_named(tmp_path, monkeypatch):
     studies.mkdir()
     monkeypatch.chdir(here)
     text = "[fixed]\nweights = 'w.h5'\n[[rows]]\n[[rows]]\nweights = '../v.h5'\n[[rows]]\nweights = 'random'\n"
-    found = [r.weights for r in read(studies, text).rows]
-    assert found == [str(studies / "w.h5"), str(tmp_path / "v.h5"), "random"]
+    weights = [r.weights for r in read(studies, text).rows]
+    assert weights == [str(studies / "w.h5"), str(tmp_path / "v.h5"), "random"]
     assert read(studies, ROW, changes={"weights": "w.h5"}).rows[0].weights == str(here / "w.h5")
 
 
 def test_a_home_that_is_nobodys_is_a_folder(tmp_path):
-    """`~nobody-here/` is kept as it stands, and not found later."""
+    """The path `~nobody-here/` is kept unchanged; its absence is reported later."""
     assert read(tmp_path, "[[rows]]\nweights = '~no-such-user/w.h5'\n").rows[0].weights.endswith("/~no-such-user/w.h5")
 
 
@@ -470,30 +470,30 @@ def test_a_missing_grid_is_refused_with_the_way_out(tmp_path, monkeypatch, name,
 @pytest.mark.parametrize("name", study_file.shipped())
 def test_a_grid_survives_json(name):
     """study.json gives back the grid that was written, published decimals and lists of units included."""
-    found = study_file.read(name, {"optimizer": "sgd", "weights": "w.h5"}, [0, 1])
-    assert Grid.model_validate_json(json.dumps(found.model_dump(mode="json"))) == found
+    grid = study_file.read(name, {"optimizer": "sgd", "weights": "w.h5"}, [0, 1])
+    assert Grid.model_validate_json(json.dumps(grid.model_dump(mode="json"))) == grid
 
 
 def test_lists_of_units_survive_json(tmp_path):
     """A list is a list again, not a text."""
-    found = read(tmp_path, "[[rows]]\nfc_units = [128, 64]\npublished.f1 = 0.9500\n")
-    again = Grid.model_validate_json(found.model_dump_json())
+    grid = read(tmp_path, "[[rows]]\nfc_units = [128, 64]\npublished.f1 = 0.9500\n")
+    again = Grid.model_validate_json(grid.model_dump_json())
     assert again.rows[0].fc_units == (128, 64)
     assert str(again.published[0]["f1"]) == "0.9500"
-    assert hash(again.rows[0]) == hash(found.rows[0])
+    assert hash(again.rows[0]) == hash(grid.rows[0])
 
 
 def test_the_starter_is_a_valid_study(tmp_path):
-    """`ablate new` writes a study that runs as it stands."""
+    """`ablate new` writes a study that runs unchanged."""
     assert [r.learning_rate for r in read(tmp_path, new_study.starter()).rows] == [1e-4, 1e-3]
 
 
 def test_what_the_starter_comments_out_is_valid_too(tmp_path):
     """Each commented line can be brought in; the factors' defaults then change nothing."""
     text = re.sub(r"(?m)^# (?=\w+ = )", "", new_study.starter())
-    found = read(tmp_path, text)
-    assert found.rows == read(tmp_path, new_study.starter()).rows
-    assert (found.reference, str(found.published[1]["test_accuracy"])) == (1, "0.941")
+    grid = read(tmp_path, text)
+    assert grid.rows == read(tmp_path, new_study.starter()).rows
+    assert (grid.reference, str(grid.published[1]["test_accuracy"])) == (1, "0.941")
     head = new_study.starter().split("# One design")[0]
     for design in re.findall(r"(?m)^# \.\.\. or .*?(\[\w+\]) +(.*)$", new_study.starter()):
         levels = re.sub(r"\s{2,}", "\n", design[1])
@@ -545,7 +545,7 @@ ODD = st.recursive(
         st.sampled_from(["0x" + "f" * 5000, "9" * 5000, "1e999", "1e" + "9" * 30, "-0.0", "2020-01-01", "07:30:00"]),
     ),
     lambda inner: (
-        st.lists(inner, max_size=4).map(lambda some: f"[{', '.join(some)}]")
+        st.lists(inner, max_size=4).map(lambda parts: f"[{', '.join(parts)}]")
         | st.dictionaries(st.text(max_size=3), inner, max_size=3).map(table)
     ),
     max_leaves=6,
@@ -559,7 +559,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def attempt(folder: Path, text: str, changes: list[str] | None = None) -> Grid | str:
-    """The grid, or the message with which it was refused."""
+    """Return the grid, or the message with which it was refused."""
     try:
         return read(folder, text, changes=study_file.settings(changes or []))
     except AblateError as error:
@@ -570,41 +570,41 @@ def attempt(folder: Path, text: str, changes: list[str] | None = None) -> Grid |
 @given(levels=st.dictionaries(NAMES, ODD, min_size=1, max_size=3))
 def test_any_row_is_a_condition_or_one_line(folder, levels):
     """A row of whatever values is read, or refused in one short line: never another exception."""
-    found = attempt(folder, "[[rows]]\n" + "".join(f"{toml(name)} = {level}\n" for name, level in levels.items()))
-    if isinstance(found, Grid):
-        assert Grid.model_validate_json(found.model_dump_json()) == found
+    outcome = attempt(folder, "[[rows]]\n" + "".join(f"{toml(name)} = {level}\n" for name, level in levels.items()))
+    if isinstance(outcome, Grid):
+        assert Grid.model_validate_json(outcome.model_dump_json()) == outcome
     else:
-        assert found.isprintable()
-        assert len(found) < 500 + len(str(folder))
+        assert outcome.isprintable()
+        assert len(outcome) < 500 + len(str(folder))
 
 
 @settings(max_examples=100, deadline=None)
 @given(content=ODD, key=st.sampled_from([*KEYS.split(", "), "other"]))
 def test_any_key_is_read_or_one_line(folder, content, key):
     """The same holds for every key of a study."""
-    found = attempt(folder, f"{key} = {content}\n" + ("" if key == "rows" else ROW))
-    assert isinstance(found, Grid) or found.isprintable()
+    outcome = attempt(folder, f"{key} = {content}\n" + ("" if key == "rows" else ROW))
+    assert isinstance(outcome, Grid) or outcome.isprintable()
 
 
 @settings(max_examples=100, deadline=None)
 @given(text=st.text() | ODD, factor=st.sampled_from([*FACTORS, "split_seed"]))
 def test_any_setting_is_read_or_one_line(folder, text, factor):
     """The same holds for what is typed after --set."""
-    found = attempt(folder, ROW, [f"{factor}={text}"])
-    assert isinstance(found, Grid) or found.isprintable()
+    outcome = attempt(folder, ROW, [f"{factor}={text}"])
+    assert isinstance(outcome, Grid) or outcome.isprintable()
 
 
 def test_studies_are_run_as_one():
     """The rows of all, each once; the reference of the largest; published numbers that differ are noted."""
-    found = study_file.read("all-paper")
+    merged = study_file.read("all-paper")
     heads, baseline, paper = (study_file.read(name) for name in ("heads", "baseline", "paper"))
-    assert (found.stem, study_file.stem("all-paper")) == ("all-paper", "all-paper")
-    assert set(found.rows) == {*heads.rows, *baseline.rows, *paper.rows}
-    assert len(found.rows) == 12  # the main model stands in all three, its long training in two
-    assert found.rows[found.reference - 1] == paper.rows[paper.reference - 1]
-    place = found.rows.index(heads.rows[1])
-    assert found.published[place]["test_accuracy"] == Decimal("0.9608")
-    assert [(c.row, c.metric, c.said) for c in found.conflicts if c.metric == "test_accuracy"] == [
+    assert (merged.stem, study_file.stem("all-paper")) == ("all-paper", "all-paper")
+    assert set(merged.rows) == {*heads.rows, *baseline.rows, *paper.rows}
+    assert len(merged.rows) == 12  # the main model is in all three, its long training in two
+    assert merged.rows[merged.reference - 1] == paper.rows[paper.reference - 1]
+    place = merged.rows.index(heads.rows[1])
+    assert merged.published[place]["test_accuracy"] == Decimal("0.9608")
+    assert [(c.row, c.metric, c.said) for c in merged.conflicts if c.metric == "test_accuracy"] == [
         (place + 1, "test_accuracy", (("heads", Decimal("0.9608")), ("paper", Decimal("0.94"))))
     ]
     assert study_file.read("paper,preprocessing").published_test_images == paper.published_test_images
@@ -636,7 +636,7 @@ def test_studies_with_other_rules_are_not_run_as_one(tmp_path):
 
 
 def test_set_may_replace_what_rows_set(tmp_path: Path):
-    """For trials alone: rows that are equal then become one, and the reference keeps its levels."""
+    """Rows that become equal by a setting for trials alone are one row, and the reference keeps its levels."""
     rows = "reference = 2\n[[rows]]\n[[rows]]\nepochs = 3\nfc_units = 8\n[[rows]]\nfc_units = 8\n"
     path = tmp_path / "study.toml"
     path.write_text(rows)

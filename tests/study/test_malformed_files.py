@@ -72,7 +72,7 @@ STUDIES_REFUSED = {
 
 @pytest.mark.parametrize("form", STUDIES)
 def test_a_study_file_is_read(tmp_path: Path, form: str):
-    """As editors of all systems write it."""
+    """A study file is read as editors of all systems write it."""
     (tmp_path / "s.toml").write_bytes(STUDIES[form])
     assert [row.dropout for row in study_file.read(str(tmp_path / "s.toml")).rows] == [0.5]
 
@@ -90,19 +90,19 @@ def test_margins_and_directions_are_of_measures(tmp_path: Path):
 
 @pytest.mark.parametrize("form", STUDIES_REFUSED)
 def test_a_wrong_study_file_is_refused(tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]):
-    """By the command, in one line, exit 2."""
+    """A wrong study file is refused by the command in one line, with exit code 2."""
     content, message = STUDIES_REFUSED[form]
     (tmp_path / "s.toml").write_bytes(content)
     assert cli.run(["run", "--grid", str(tmp_path / "s.toml"), "--data", "demo"]) == 2
-    said = capsys.readouterr().err.splitlines()
-    assert len(said) == 1
-    assert said[0].startswith(f"error: {tmp_path / 's.toml'}: {message}")
-    assert len(said[0]) < 400 + len(str(tmp_path))
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith(f"error: {tmp_path / 's.toml'}: {message}")
+    assert len(lines[0]) < 400 + len(str(tmp_path))
 
 
 @pytest.mark.parametrize("name", ["folder", "./folder", "folder.toml"])
 def test_a_folder_is_no_study(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch):
-    """It is called a folder, what is in it is named, and what --grid takes."""
+    """A folder is called a folder, and the message names its files and the values that --grid takes."""
     monkeypatch.chdir(tmp_path)
     Path(name).mkdir()
     takes = "--grid takes a study file (.toml), or the name of a shipped study: baseline, heads, "

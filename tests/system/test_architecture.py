@@ -70,20 +70,20 @@ def modules() -> dict[str, ast.Module]:
 
 def imported(tree: ast.AST) -> set[str]:
     """Full names of all modules that the tree imports, `from ablation import x` as ablation.x, and late ones."""
-    found = set()
+    names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         if isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+            names.add(node.module)
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "late_import":
-            found |= {ast.literal_eval(argument) for argument in node.args}
-    return found
+            names |= {ast.literal_eval(argument) for argument in node.args}
+    return names
 
 
 def _without_late(tree: ast.Module) -> ast.Module:
-    """The imports of a tree that Python itself sees."""
+    """Return the imports of a tree that Python itself executes."""
     return ast.Module([n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)], [])
 
 
@@ -96,7 +96,7 @@ def grouped(names: set[str]) -> set[str]:
 
 
 def known_by(name: str) -> set[str]:
-    """The modules of the project that one of them imports; a package counts for its `__init__`."""
+    """Return the modules of the project that one of them imports; a package counts for its `__init__`."""
     used = {m.removeprefix("ablation.") for m in imported(MODULES[name]) if m.startswith("ablation.")}
     return {m for m in used if m in MODULES and m != name}
 
@@ -136,7 +136,7 @@ def test_a_forbidden_import_breaks_a_contract(tmp_path: Path, module: str, forbi
 
 
 def test_no_imports_run_in_a_circle():
-    """Within a room too, some file comes first."""
+    """The files of a package, too, have an order in which none imports a later one."""
     left = {name: {m for m in known_by(name) if not name.startswith(f"{m}.")} for name in MODULES}
     while first := {name for name, used in left.items() if not used & left.keys()}:
         left = {name: used for name, used in left.items() if name not in first}

@@ -21,25 +21,26 @@ def run(*command: object, **env: str) -> str:
 
 
 def test_every_case_of_the_speed_benchmark_runs(shared: Path, tmp_path: Path):
-    """On 72 real faces, with heads of 4 to 32 units; a tiny pass leaves the figures of the real ones alone."""
+    """Every case runs on 72 real faces, with heads of 4 to 32 units; a tiny pass leaves the figures of the real ones
+    alone."""
     cases = re.findall(r"(?m)^def test_", (BENCHMARKS / "test_speed.py").read_text())
     before = sorted(BENCHMARKS.glob("speed.json"))
-    said = run("-m", "pytest", BENCHMARKS / "test_speed.py", "-m", "benchmark", "-n", 0, "-s", "--basetemp",
+    output = run("-m", "pytest", BENCHMARKS / "test_speed.py", "-m", "benchmark", "-n", 0, "-s", "--basetemp",
                tmp_path / "speed", "-p", "no:cacheprovider", ABLATE_BENCHMARK="tiny")  # fmt: skip
-    assert re.search(rf"\n=+ {len(cases)} passed", said), said[-3000:]
-    assert "skipped" not in said.splitlines()[-1]
+    assert re.search(rf"\n=+ {len(cases)} passed", output), output[-3000:]
+    assert "skipped" not in output.splitlines()[-1]
     assert sorted(BENCHMARKS.glob("speed.json")) == before
 
 
 @pytest.mark.parametrize(("script", "size"), [("orchestrator.py", ("--trials", 2)), ("table.py", ("--rows", 20))])
 def test_every_script_runs(script: str, size: tuple[object, ...]):
-    """It prints its table: headings, and a line for the size that was asked for."""
+    """A script prints its table: headings, and a line for the size that was asked for."""
     lines = [line for line in run(BENCHMARKS / script, *size).splitlines() if line.strip()]
     assert any(line.split()[0].strip("|") == str(size[1]) for line in lines if line.split()), lines
 
 
 def test_commands_are_timed():
-    """It prints a line for each command."""
+    """The script of commands prints a line for each command."""
     lines = run(BENCHMARKS / "commands.py", "--repeats", 1).splitlines()
     assert [line.split("  ")[0] for line in lines] == [
         *("command", "python", "ablate --help", "ablate status", "ablate table", "ablate run")
@@ -47,7 +48,7 @@ def test_commands_are_timed():
 
 
 def test_overhead_is_measured():
-    """It prints a line for each loop."""
+    """The script of the overhead prints a line for each loop."""
     lines = run(BENCHMARKS / "overhead.py", "--trials", 2).splitlines()
     loops = [line.split("  ")[0] for line in lines]
     assert loops[:8] == [
@@ -57,7 +58,7 @@ def test_overhead_is_measured():
 
 
 def test_coverage_is_counted():
-    """It prints a Markdown table: a line for each kind of evidence that was asked for, with a verdict."""
+    """The script of coverage prints a Markdown table: a line for each requested kind of evidence, with a verdict."""
     lines = run(BENCHMARKS / "coverage.py", "--studies", 2, "--lines", "scalars, the same").splitlines()
     assert lines[0].startswith("| evidence | methods | settings |")
     assert [line.split(" | ")[2] for line in lines[2:]] == ["S = 3", "S = 5", "S = 10"]

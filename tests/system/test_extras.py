@@ -25,35 +25,36 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 def brought(requirements: Iterable[str]) -> set[str]:
     """Return the distributions that an installer takes for these requirements, as it took them here."""
-    waiting, found = [Requirement(text) for text in requirements], set[tuple[str, str]]()
+    waiting, reached = [Requirement(text) for text in requirements], set[tuple[str, str]]()
     while waiting:
         wanted = waiting.pop()
         for extra in ("", *wanted.extras):
-            if (canonicalize_name(wanted.name), extra) not in found:
-                found.add((canonicalize_name(wanted.name), extra))
+            if (canonicalize_name(wanted.name), extra) not in reached:
+                reached.add((canonicalize_name(wanted.name), extra))
                 more = map(Requirement, distribution(wanted.name).requires or [])
                 waiting += [r for r in more if r.marker is None or r.marker.evaluate({"extra": extra})]
-    return {name for name, _ in found}
+    return {name for name, _ in reached}
 
 
-def tops(found: Distribution) -> set[str]:
+def tops(distribution: Distribution) -> set[str]:
     """Return what a distribution has in site-packages: files and folders."""
-    return {path.parts[0] for path in found.files or [] if path.parts[0] != ".."}
+    return {path.parts[0] for path in distribution.files or [] if path.parts[0] != ".."}
 
 
-def link(found: Distribution, folder: Path, shared: set[str]) -> None:
+def link(distribution: Distribution, folder: Path, shared: set[str]) -> None:
     """Put a distribution into a folder, by links. `shared`: folders of which it has but some files."""
-    places = (p for p in found.files or [] if p.parts[0] in shared and "__pycache__" not in p.parts)
-    for place in (*map(Path, tops(found) - shared), *map(Path, map(str, places))):
+    places = (p for p in distribution.files or [] if p.parts[0] in shared and "__pycache__" not in p.parts)
+    for place in (*map(Path, tops(distribution) - shared), *map(Path, map(str, places))):
         target = folder / place
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.exists():
-            target.symlink_to(found.locate_file(place))
+            target.symlink_to(distribution.locate_file(place))
 
 
 @pytest.fixture(scope="session")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of an environment that holds what the project without extras requires, and nothing else."""
+    """Make an environment of the project's requirements without extras, and nothing else, and return its
+    interpreter."""
     place = tmp_path_factory.mktemp("bare")
     venv.create(place, symlinks=True)
     (folder,) = place.glob("lib/python*/site-packages")
@@ -80,30 +81,34 @@ def test_the_extras_are_those_of_the_project():
         for extra, texts in PROJECT["optional-dependencies"].items()
         if extra != "test"
     }
-    known = {extra: {Requirement(p).name for p in found.packages.values()} for extra, found in EXTRAS.items()}
-    assert known == declared
+    stated = {
+        extra: {Requirement(p).name for p in brought_by.packages.values()} for extra, brought_by in EXTRAS.items()
+    }
+    assert stated == declared
 
 
 def test_nothing_of_an_extra_is_required_by_all():
     """The packages of extras are no dependencies of the project."""
     core = {Requirement(text).name for text in PROJECT["dependencies"]}
-    assert core.isdisjoint(Requirement(p).name for found in EXTRAS.values() for p in found.packages.values())
+    assert core.isdisjoint(Requirement(p).name for brought_by in EXTRAS.values() for p in brought_by.packages.values())
 
 
 def test_the_environment_has_none_of_them(python: Path):
-    """But what the project's own libraries bring: MLflow Pillow, scikit-learn joblib."""
-    modules = [module for found in EXTRAS.values() for module in found.packages]
+    """The environment has no package of an extra but those of the project's own libraries: MLflow brings Pillow,
+    scikit-learn joblib."""
+    modules = [module for brought_by in EXTRAS.values() for module in brought_by.packages]
     code = (
         "import json, sys\nfrom ablation import extras\n"
         "print(json.dumps([m for m in json.loads(sys.argv[1]) if extras.is_installed(m)]))"
     )
-    said = subprocess.run([python, "-c", code, json.dumps(modules)], capture_output=True, text=True, check=True)
-    assert set(json.loads(said.stdout)) <= {"PIL", "joblib"}
+    done = subprocess.run([python, "-c", code, json.dumps(modules)], capture_output=True, text=True, check=True)
+    assert set(json.loads(done.stdout)) <= {"PIL", "joblib"}
 
 
 @pytest.fixture(scope="session")
 def imported(python: Path) -> dict[str, str]:
-    """What became of the import of each module of the core, there: "" or the error; and whether Pillow was loaded."""
+    """Return the error of the import of each module of the core in that environment, "" for none; and whether Pillow is
+    loaded."""
     code = (
         "import importlib, json, sys\n"
         "def load(name):\n"
@@ -118,11 +123,11 @@ def imported(python: Path) -> dict[str, str]:
         "print(json.dumps(found | {name: load(name) for name in sys.argv[2:]}))\n"
     )
     names = [f"ablation.{name}".removesuffix(".__init__") for name in CORE]
-    said = subprocess.run(
+    done = subprocess.run(
         [python, "-c", code, json.dumps(names), *LOAD_PILLOW], capture_output=True, text=True, check=True
     )
-    found: dict[str, str] = json.loads(said.stdout)
-    return found
+    errors: dict[str, str] = json.loads(done.stdout)
+    return errors
 
 
 # openpyxl and Plotly load Pillow where it is installed
@@ -137,7 +142,7 @@ def test_a_module_of_the_core_is_imported_without_extras(imported: dict[str, str
 
 
 def test_the_core_loads_no_pillow(imported: dict[str, str]):
-    """That some library brings it is no reason to depend on it."""
+    """The core does not load Pillow, though a library brings it."""
     assert imported["PIL"] == ""
 
 
@@ -161,32 +166,32 @@ KERAS = "the Keras experiment needs tensorflow, keras and imagehash: pip install
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
 def test_a_command_says_which_extra_it_needs(python: Path, old_workspace: Path, arguments: list[str], message: str):
-    """In one line, with exit code 2, before it writes anything."""
+    """The missing extra is named in one line, with exit code 2, before the command writes anything."""
     before = {p: p.stat().st_mtime_ns for p in old_workspace.rglob("*")}
-    said = call(python, *arguments, cwd=old_workspace)
-    assert (said.returncode, said.stderr.splitlines()[-1]) == (2, f"error: {message}")
-    assert [line for line in said.stderr.splitlines() if not line.startswith("study ")] == [f"error: {message}"]
+    done = call(python, *arguments, cwd=old_workspace)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, f"error: {message}")
+    assert [line for line in done.stderr.splitlines() if not line.startswith("study ")] == [f"error: {message}"]
     assert {p: p.stat().st_mtime_ns for p in old_workspace.rglob("*")} == before
 
 
 def test_tables_are_drawn_and_verified_without_extras(python: Path, old_workspace: Path):
-    """From the files of a workspace, with the bytes that an installation with extras writes."""
-    said = call(python, "table", "--grid", "tiny.toml", cwd=old_workspace)
-    assert said.returncode == 0, said.stderr
+    """Tables follow from the files of a workspace, with the bytes that an installation with extras writes."""
+    done = call(python, "table", "--grid", "tiny.toml", cwd=old_workspace)
+    assert done.returncode == 0, done.stderr
     folder = old_workspace / "runs" / "tiny"
     drawn = {p: p.read_bytes() for p in (*folder.glob("table.*"), *folder.glob("tables/*"), folder / "macros.tex")}
-    said = ablate("table", "--grid", "tiny.toml", cwd=old_workspace)
-    assert said.returncode == 0, said.stderr
+    done = ablate("table", "--grid", "tiny.toml", cwd=old_workspace)
+    assert done.returncode == 0, done.stderr
     assert {p: p.read_bytes() for p in drawn} == drawn
-    said = call(python, "verify", *folder.glob("table.*"), cwd=old_workspace)
-    assert said.returncode == 0, said.stderr
+    done = call(python, "verify", *folder.glob("table.*"), cwd=old_workspace)
+    assert done.returncode == 0, done.stderr
 
 
 def test_other_commands_that_train_nothing_work_without_extras(python: Path, old_workspace: Path):
-    """On a laptop that only looks at results."""
+    """Commands that only read results work without extras."""
     for command in (["--help"], ["status"], ["new", "mine.toml"], ["sync", "--grid", "tiny.toml"], ["clean", "--yes"]):
-        said = call(python, *command, cwd=old_workspace)
-        assert said.returncode == 0, (command, said.stderr)
+        done = call(python, *command, cwd=old_workspace)
+        assert done.returncode == 0, (command, done.stderr)
 
 
 @pytest.mark.parametrize(
@@ -212,11 +217,11 @@ def test_one_backend_is_enough(monkeypatch: pytest.MonkeyPatch, backend: str, ab
 
 
 def test_doctor_names_the_extras_that_are_missing(python: Path, tmp_path: Path):
-    """As notes, each with what it is for and the command that installs it; without them nothing is broken."""
-    said = call(python, "doctor", "--json", cwd=tmp_path)
-    found = {check["what"]: check for check in json.loads(said.stdout)}
-    assert said.returncode == 0
-    assert "Keras backend" not in found
+    """Missing extras are notes, each with its purpose and the command that installs it."""
+    done = call(python, "doctor", "--json", cwd=tmp_path)
+    checks = {check["what"]: check for check in json.loads(done.stdout)}
+    assert done.returncode == 0
+    assert "Keras backend" not in checks
     for extra in EXTRAS:
-        check = found[f"extra {extra}"]
+        check = checks[f"extra {extra}"]
         assert (check["state"], f"pip install 'ablate-table[{extra}]'" in check["found"]) == ("note", True)

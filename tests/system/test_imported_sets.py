@@ -22,12 +22,12 @@ Name = Callable[[tuple[Any, ...]], str]
 
 
 def joined(row: tuple[Any, ...]) -> str:
-    """The name of a row in EXPECTED.json."""
+    """Return the name of a row in EXPECTED.json."""
     return " | ".join(map(str, row))
 
 
 def with_floats(row: tuple[Any, ...]) -> str:
-    """The same, where pandas had read numbers as floats, and a missing one as nan."""
+    """Return the same name, where pandas had read numbers as floats, and a missing one as nan."""
     return " | ".join("nan" if v is None else f"{float(v)}" if isinstance(v, int) else str(v) for v in row)
 
 
@@ -149,7 +149,7 @@ def test_exact_copies_count_once_and_a_changed_model_is_named():
 
 
 def test_a_repeated_run_with_another_result_is_an_error():
-    """Which of the two counts is for a person to state."""
+    """A person states which of two results of one run counts: with duplicates = "error", the run is an error."""
     source, keys, _ = EXPECTED["json-runs/chestx6"]
     with pytest.raises(AblateError, match=r"row 10, seed 123: resnet50_pretrained_10pct_seed123\(1\)\.json, resnet50"):
         arranged(source, {**keys, "duplicates": "error"})
@@ -172,7 +172,7 @@ def test_summaries_and_empty_files_are_refused(source: str, message: str):
 
 
 def test_factors_that_stand_in_names_are_read_by_a_pattern():
-    """Settings that vary beside them are named; a run that does not match is left out, and said to be."""
+    """Other settings that vary are named; a run that does not match is left out with a note."""
     rows = arranged(
         "folders:ray:ray/rllib-workers/ray_results",
         {"pattern": r"(?P<model>model\d+)_(?P<gpu>gpu\d+|both_gpus)_(?P<affinity>.*)_\d+_workers",
@@ -184,7 +184,7 @@ def test_factors_that_stand_in_names_are_read_by_a_pattern():
 
 
 def test_pruned_trials_have_no_result():
-    """Their last intermediate value is no value of the study."""
+    """The last intermediate value of a pruned trial is no value of the study."""
     rows = arranged("optuna:optuna/rvfl-db/optuna.db/study_mlp", {"factors": ["activation"], "metrics": ["value"]})
     assert {s: sum(t.status == s for t in rows.trials) for s in ("done", "pruned")} == {"done": 13, "pruned": 37}
     assert all(not trial.numbers for trial in rows.trials if trial.status == "pruned")

@@ -1,4 +1,8 @@
-"""Plain technical English: docstrings begin with their subject or a verb, and names name things."""
+"""Plain technical English: docstrings begin with their subject or a verb, and names name things.
+
+The docstring of a test is a sentence of the specification, which names its subject; that of any other function begins
+with a verb, and that of a class with a noun.
+"""
 
 import ast
 import re
@@ -25,6 +29,11 @@ FUNCTION_WORDS = frozenset(
     within without would yet you
     """.split()  # noqa: SIM905 (a list of as many strings would be a page)
 )
+# A test's sentence may begin with one of these, for a noun follows: "Each row ...", "No file ...".
+DETERMINERS = frozenset({
+    "all", "another", "any", "both", "each", "either", "every", "few", "many", "most", "neither", "no", "one", "other",
+    "several", "some", "the",
+})  # fmt: skip
 NAMES = {"found", "known", "told", "said", "mine", "seen", "many", "some", "each", "rest", "what"}  # name nothing
 KEPT = {  # fields that files and commands have by these names
     ("cli/commands/evaluate.py", "rest"), ("cli/commands/predict.py", "rest"), ("experiments/protocol.py", "found"),
@@ -55,15 +64,19 @@ def violations(tree: ast.AST) -> Iterator[tuple[str, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             first = re.match(r"\W*([A-Za-z']+)", ast.get_docstring(node) or "")
-            words = (
-                FUNCTION_WORDS - {"one", "the"} if isinstance(node, ast.ClassDef) else FUNCTION_WORDS
-            )  # "The trial."
-            if first and first[1].lower() in words and not _is_property(node):
+            if first and first[1].lower() in FUNCTION_WORDS - _allowed(node) and not _is_property(node):
                 yield "docstring", f"{node.name}: {first[1]} ..."
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in NAMES:
             yield "name", node.id
         if isinstance(node, ast.arg) and node.arg in NAMES:
             yield "name", node.arg
+
+
+def _allowed(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> frozenset[str]:
+    """Return the function words that may begin this docstring."""
+    if isinstance(node, ast.ClassDef):
+        return frozenset({"one", "the"})  # "The trial."
+    return DETERMINERS if node.name.startswith("test_") else frozenset()
 
 
 def _is_property(node: ast.AST) -> bool:
@@ -78,6 +91,21 @@ def test_docstrings_and_names(path: Path):
     assert not broken
 
 
+OTHERS = [
+    path for folder in ("tests", "docs", "examples") for path in sorted((ROOT / folder).rglob("*.py"))
+    if "_build" not in path.parts
+]  # fmt: skip
+MOVING = {"tests/system/test_example_studies.py"}  # two of its tests go with the sections of the README that they read
+
+
+@pytest.mark.parametrize("path", OTHERS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_docstrings_and_names_of_tests(path: Path):
+    """No docstring of tests, docs and examples leaves its subject to the reader, and no name says nothing."""
+    place = path.relative_to(ROOT).as_posix()
+    broken = list(violations(ast.parse(path.read_text())))
+    assert place in MOVING or not broken
+
+
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
@@ -86,6 +114,11 @@ def test_docstrings_and_names(path: Path):
         ('class A:\n    """What was asked for."""\n', "docstring"),
         ("def f(known):\n    return known\n", "name"),
         ("found = 1\n", "name"),
+        ('def test_f():\n    """It is done."""\n', "docstring"),
+        ('def test_f():\n    """In one line, with the file."""\n', "docstring"),
+        ('def test_f():\n    """Nothing but a line."""\n', "docstring"),
+        ('def test_f():\n    """Each row is done."""\n', ""),
+        ('def helper():\n    """The row of a trial."""\n', "docstring"),
         ('def f(trials):\n    """Return the finished trials."""\n    return trials\n', ""),
     ],
 )
@@ -117,6 +150,6 @@ def test_no_other_package_speaks_of_images():
 
 
 def test_a_planted_word_is_found():
-    """In an identifier, in a text, in a name in camel case; not in a docstring."""
+    """A word is found in an identifier, in a text and in a name in camel case, not in a docstring."""
     code = 'def f(n_images):\n    """Pixels."""\n    return "a face", HeadCount\n'
     assert words_of_images(ast.parse(code)) == {"images", "face", "head"}

@@ -12,18 +12,18 @@ pytestmark = pytest.mark.unit
 
 
 def test_what_is_loaded_is_never_searched():
-    """Within, nothing is searched; after it, what was made there is out of every later search, which goes on."""
+    """The garbage collector is off while libraries load, and later leaves out their objects."""
     before = gc.get_freeze_count()
     with loading():
         assert not gc.isenabled()
         made = [[i] for i in range(1000)]
     assert gc.isenabled()
     assert gc.get_freeze_count() >= before + len(made)
-    assert not any(found is made for found in gc.get_objects())
+    assert not any(held is made for held in gc.get_objects())
 
 
 def test_a_late_import_waits_for_its_first_use(monkeypatch: pytest.MonkeyPatch):
-    """Until an attribute is read, the module is not loaded; then it is the module's own."""
+    """The module is not loaded until an attribute is read, which is then the module's own."""
     monkeypatch.delitem(sys.modules, "colorsys", raising=False)
     colours = late_import("colorsys")
     assert "colorsys" not in sys.modules
@@ -33,6 +33,6 @@ def test_a_late_import_waits_for_its_first_use(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_late_import_that_fails_names_the_module():
-    """As an import at the top would."""
+    """A late import that fails names the module, as an import at the top would."""
     with pytest.raises(ModuleNotFoundError, match="no_such_module"):
         _ = late_import("no_such_module").anything

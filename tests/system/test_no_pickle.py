@@ -23,14 +23,14 @@ ALLOWED = {  # file, call -> why
 
 
 def dotted(node: ast.expr) -> str:
-    """The name of what is called: np.load."""
+    """Return the name of a called function: np.load."""
     if isinstance(node, ast.Attribute):
         return f"{dotted(node.value)}.{node.attr}"
     return node.id if isinstance(node, ast.Name) else ""
 
 
 def faults(path: Path, tree: ast.Module) -> Iterator[str]:
-    """The imports and calls of a module that are not allowed."""
+    """Yield the imports and calls of a module that are not allowed."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names if name.name.partition(".")[0] in MODULES)
@@ -59,12 +59,12 @@ def _of_call(node: ast.Call) -> Iterator[str]:
 
 def test_nothing_is_unpickled():
     """Files that are read may come from anybody: JSON, plain arrays, and weights without their network."""
-    found = {
+    calls = {
         (path.relative_to(ROOT / "ablation").as_posix(), fault)
         for path in sorted((ROOT / "ablation").rglob("*.py"))
         for fault in faults(path, ast.parse(path.read_text(encoding="utf-8")))
     }
-    assert found == ALLOWED.keys()
+    assert calls == ALLOWED.keys()
 
 
 def test_the_rules_find_what_they_are_for():

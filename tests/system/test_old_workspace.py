@@ -20,15 +20,15 @@ Say = Callable[..., str]
 
 @pytest.fixture
 def say(old_workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Say:
-    """Runs a command that trains nothing in the user's folder, in this process; gives what it prints."""
+    """Run a command that trains nothing in the user's folder, in this process, and return its output."""
     monkeypatch.chdir(old_workspace)
 
     def run(*arguments: object) -> str:
         capsys.readouterr()
         code = cli.run([*map(str, arguments)])
-        said = capsys.readouterr()
-        assert code == 0, said.err
-        return said.out
+        printed = capsys.readouterr()
+        assert code == 0, printed.err
+        return printed.out
 
     return run
 
@@ -58,8 +58,8 @@ def lines(folder: Path) -> list[str]:
 
 def in_optuna(place: Path, study: str) -> Counter[tuple[int, int]]:
     """Return the number of finished trials that Optuna holds of each row and seed."""
-    found = optuna.load_study(study_name=study, storage=sqlite_url(place / "runs" / "optuna.db"))
-    complete = [t for t in found.trials if t.state == optuna.trial.TrialState.COMPLETE]
+    loaded = optuna.load_study(study_name=study, storage=sqlite_url(place / "runs" / "optuna.db"))
+    complete = [t for t in loaded.trials if t.state == optuna.trial.TrialState.COMPLETE]
     return Counter((t.user_attrs["row"], t.user_attrs["seed"]) for t in complete)
 
 
@@ -68,29 +68,30 @@ def in_mlflow(place: Path, study: str) -> Counter[str]:
     client = MlflowClient(sqlite_url(place / "runs" / "mlflow.db"))
     experiment = client.get_experiment_by_name("ablate")
     assert experiment is not None
-    found = client.search_runs([experiment.experiment_id], f"tags.`ablate.study` = '{study}'")
-    return Counter(run.info.run_name for run in found)
+    runs = client.search_runs([experiment.experiment_id], f"tags.`ablate.study` = '{study}'")
+    return Counter(run.info.run_name for run in runs)
 
 
 def test_status_says_what_is_done(say: Say):
-    """Of each study: its finished trials, what diverged, and from which epoch the rest goes on."""
-    found = {one["study"]: one for one in json.loads(say("status", "--json"))}
-    assert {name: (one["done"], one["total"]) for name, one in found.items()} == {
+    """The status of each study has its finished trials, the diverged ones, and the epoch from which others resume."""
+    by_study = {one["study"]: one for one in json.loads(say("status", "--json"))}
+    assert {name: (one["done"], one["total"]) for name, one in by_study.items()} == {
         "tiny": (8, 8), "other": (2, 3), "cut": (2, 3),
     }  # fmt: skip
-    assert [one["outcome"] for one in found["other"]["unfinished"]] == ["diverged"]
-    assert [one["reason"] for one in found["cut"]["unfinished"]] == ["stopped; will resume from epoch 3"]
+    assert [one["outcome"] for one in by_study["other"]["unfinished"]] == ["diverged"]
+    assert [one["reason"] for one in by_study["cut"]["unfinished"]] == ["stopped; will resume from epoch 3"]
 
 
 WITHOUT_WIDTH = {"selected.md": "F1 (test, %)", "production_production.md": "F1 (there, %)"}  # file -> column
 
 
 def test_printed_tables_verify(old_workspace: Path, say: Say):
-    """Those of an article, drawn with other options, and those of the workspace; all formats, and macros."""
+    """The tables of an article, drawn with other options, and those of the workspace verify; all formats, and
+    macros."""
     printed = [*(old_workspace / "article").iterdir(), *(old_workspace / "runs" / "other").glob("table.*")]
     tables = [p for p in (old_workspace / "runs" / "tiny" / "tables").glob("*.md") if p.name not in WITHOUT_WIDTH]
-    said = say("verify", *printed, *tables)
-    assert said.count("agree with the results") == len(said.splitlines()) == len(printed) + 3
+    output = say("verify", *printed, *tables)
+    assert output.count("agree with the results") == len(output.splitlines()) == len(printed) + 3
 
 
 @pytest.mark.parametrize("name", sorted(WITHOUT_WIDTH))
@@ -115,12 +116,13 @@ def test_tables_are_drawn_as_they_were(old_workspace: Path, say: Say):
 
 
 def test_nothing_is_trained_again(old_workspace: Path):
-    """By `run` on the studies that 0.1.0 finished, what diverged included; no row is twice in Optuna or MLflow."""
+    """A run of the studies that 0.1.0 finished trains no trial, diverged ones included; no row is twice in a
+    database."""
     before = trained(old_workspace)
     for study, code in (("tiny", 0), ("other", 1)):
         runs = in_mlflow(old_workspace, study)
-        said = work(old_workspace, "run", "--grid", f"{study}.toml", "--data", "tiny.npz", code=code)
-        assert "nothing to train" in said
+        output = work(old_workspace, "run", "--grid", f"{study}.toml", "--data", "tiny.npz", code=code)
+        assert "nothing to train" in output
         assert set(in_optuna(old_workspace, study).values()) == {1}
         assert in_optuna(old_workspace, study).total() == FINISHED[study]
         assert in_mlflow(old_workspace, study) == runs
@@ -131,8 +133,8 @@ def test_nothing_is_trained_again(old_workspace: Path):
 def test_a_training_that_was_cut_goes_on(old_workspace: Path):
     """The rows that it has answered stay; the missing one is added."""
     before = trained(old_workspace)
-    said = work(old_workspace, "run", "--grid", "cut.toml", "--data", "tiny.npz", "--slots", "cpu:1")
-    assert "trained 1 trial\n" in said
+    output = work(old_workspace, "run", "--grid", "cut.toml", "--data", "tiny.npz", "--slots", "cpu:1")
+    assert "trained 1 trial\n" in output
     gone, new = before - trained(old_workspace), trained(old_workspace) - before
     assert [text.count("\n") for text in gone] == [1]  # attempts.jsonl, which has another line now
     assert sorted('"scores"' in text for text in new) == [False, True]
@@ -140,17 +142,18 @@ def test_a_training_that_was_cut_goes_on(old_workspace: Path):
 
 
 def test_other_images_are_evaluated_as_before(old_workspace: Path, say: Say):
-    """`evaluate` says of the selected row what 0.1.0 said."""
-    known = json.loads((old_workspace / "runs/tiny/evaluation/production/evaluation.json").read_text())
+    """`evaluate` gives the scores of the selected row that 0.1.0 gave."""
+    earlier = json.loads((old_workspace / "runs/tiny/evaluation/production/evaluation.json").read_text())
     arguments = ("--grid", "tiny.toml", "--data", "production.npz", "--json", "--inline")
-    found = json.loads(say("evaluate", *arguments))
+    evaluation = json.loads(say("evaluate", *arguments))
     for name in ("row", "seed", "confusion", "classes"):
-        assert found[name] == known[name]
-    assert np.isclose(found["scores"]["loss"], known["scores"]["loss"], rtol=1e-4)
+        assert evaluation[name] == earlier[name]
+    assert np.isclose(evaluation["scores"]["loss"], earlier["scores"]["loss"], rtol=1e-4)
 
 
 def test_clean_deletes_nothing_that_a_table_rests_on(old_workspace: Path, say: Say):
-    """Of each kind that it offers; tables verify afterwards, and nothing is trained again."""
+    """The command `clean` removes files of each kind that it offers; tables verify afterwards, without another
+    training."""
     before = trained(old_workspace)
     kinds = {line.split()[0] for line in say("clean").splitlines()[:-1]}
     assert kinds == {"checkpoints", "features"}

@@ -63,12 +63,12 @@ def paper(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_task_of_the_paper_runs_on_real_faces(paper: Path):
     """Heads, baseline, ablation, preprocessing, a fine-tuned row and one from scratch: one table, no row twice."""
-    found = rows(paper)
-    assert {line["outcome"] for line in found} == {"done"}
-    assert len(found) == 2 + 4 + 9 - 3 + 3 + 2
-    assert {line["backbone"] for line in found} == {"vgg16", "mobilenetv2"}
-    assert {line["align"] for line in found} == {"none", "train", "all"}
-    assert {line["trainable"] for line in found} == {"head", "block5", "all"}
+    lines = rows(paper)
+    assert {line["outcome"] for line in lines} == {"done"}
+    assert len(lines) == 2 + 4 + 9 - 3 + 3 + 2
+    assert {line["backbone"] for line in lines} == {"vgg16", "mobilenetv2"}
+    assert {line["align"] for line in lines} == {"none", "train", "all"}
+    assert {line["trainable"] for line in lines} == {"head", "block5", "all"}
     assert (paper / "selection.json").is_file()
 
 
@@ -82,8 +82,9 @@ def test_what_studies_publish_differently_is_pointed_out(paper: Path):
 
 @pytest.mark.parametrize("weights", ["imagenet", pytest.param("random", marks=pytest.mark.slow)])
 def test_a_split_within_classes_flatters(shared: Path, tmp_path: Path, weights: str):
-    """On demo data, whose frames of one person look alike: far above the split by subject; other people are harder than
-    its test images; the report warns of it. ImageNet's weights prove it; with random ones the way is the same."""
+    """The frames of one person in demo data look alike: accuracy is far above that of the split by subject; other
+    people are harder than its test images; the report warns of it. ImageNet's weights prove it; with random ones the
+    way is the same."""
     level = str(shared) if weights == "imagenet" else weights
     study = ("--grid", "split", "--name", "split")
     done = in_process("run", *study, "--data", "demo", "--seeds", 1, "--set", "fc_units=1024",
@@ -92,9 +93,9 @@ def test_a_split_within_classes_flatters(shared: Path, tmp_path: Path, weights: 
     accuracy = {line["split"]: float(line["test_accuracy"]) for line in rows(tmp_path / "runs/split")}
     assert accuracy["class"] - accuracy["subject"] >= 0.1
     other = ("--row", 1, "--data", "demo:production", "--inline", "--json")
-    found = in_process("evaluate", *study, *other, cwd=tmp_path)
-    assert found.returncode == 0, found.stderr
-    assert json.loads(found.stdout)["scores"]["accuracy"] < accuracy["class"] - 0.15
+    done_with_others = in_process("evaluate", *study, *other, cwd=tmp_path)
+    assert done_with_others.returncode == 0, done_with_others.stderr
+    assert json.loads(done_with_others.stdout)["scores"]["accuracy"] < accuracy["class"] - 0.15
     warnings = {w["code"]: w for w in json.loads((tmp_path / "runs/split/warnings.json").read_text())}
     assert "LEAK_SUBJECT" in warnings
     assert warnings["SHIFT"]["rows"] == [1]

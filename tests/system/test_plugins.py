@@ -59,9 +59,9 @@ def say(place: Path, *arguments: object, code: int = 0) -> str:
 
 
 def in_optuna(place: Path, study: str) -> list[float]:
-    found = optuna.load_study(study_name=study, storage=sqlite_url(place / "runs/optuna.db"))
-    assert {t.state.name for t in found.trials} == {"COMPLETE"}
-    return [t.value for t in found.trials]
+    loaded = optuna.load_study(study_name=study, storage=sqlite_url(place / "runs/optuna.db"))
+    assert {t.state.name for t in loaded.trials} == {"COMPLETE"}
+    return [t.value for t in loaded.trials]
 
 
 def in_mlflow(place: Path, study: str) -> list[dict[str, float]]:
@@ -102,9 +102,9 @@ def test_a_regression(place: Path):
 
 
 def test_numbers_alone(place: Path):
-    """Without examples and with one seed there is nothing to infer from: no interval, no p; steps are shared."""
-    said = say(place, "run", "--grid", "gamble.toml")
-    assert "highest validation score" in said
+    """Numbers of one seed, without examples, have no interval and no p; steps are shared."""
+    printed = say(place, "run", "--grid", "gamble.toml")
+    assert "highest validation score" in printed
     table = rows(place / "runs/gamble")
     assert [line["selected"] for line in table] == ["False", "False", "False", "True"]
     assert max(table, key=lambda line: float(line["test_score"])) == table[3]
@@ -117,24 +117,24 @@ def test_numbers_alone(place: Path):
 
 
 def test_a_milestone_is_reported_with_its_result(tmp_path: Path):
-    """Who is told of its step finds the result on disk; the steps between come in their order, none twice."""
+    """The listener of a milestone finds its result on disk; the steps between come in their order, none twice."""
     training = Training(
         key="k", plugin="keras_head", experiment="e", version=1, condition=Condition({}), defaults={}, seed=0,
         milestones=(2, 4),
     )  # fmt: skip
-    told: list[tuple[int, bool]] = []
+    reported: list[tuple[int, bool]] = []
 
     class Teller:
         def report(self, message: dict[str, list[dict[str, float]]]) -> None:
             steps = [int(step["epoch"]) for step in message["epochs"]]
-            told.extend((step, run.folder.result(step).is_file()) for step in steps)
+            reported.extend((step, run.folder.result(step).is_file()) for step in steps)
 
     run = Run(Workspace(tmp_path), training, JobSettings("", "none"), Teller())
     for step in range(1, 5):
         run.report(loss=1.0)
         if step in run.milestones:
             run.result(scores={"val": {"loss": 1.0}})
-    assert told == [(1, False), (2, True), (3, False), (4, True)]
+    assert reported == [(1, False), (2, True), (3, False), (4, True)]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_what_an_experiment_does_not_know_is_refused(place: Path, change: tuple[
 
 
 def test_its_own_option_is_an_input(place: Path):
-    """Under one name a study has one noise; under another name it is another training."""
+    """A study has one value of an experiment's own option; with another value it needs another name."""
     option = ("--option", "noise=0.5", "--seeds", "7,")
     assert "was run with different" in say(place, "run", "--grid", "poly.toml", *option, code=2)
     say(place, "run", "--grid", "poly.toml", *option, "--name", "noisy")
@@ -165,7 +165,7 @@ def test_its_own_option_is_an_input(place: Path):
     ("no.such:thing", "[experiment] plugin 'no.such:thing': no.such:thing cannot be imported"),
 ])  # fmt: skip
 def test_an_experiment_that_is_not_there(place: Path, plugin: str, message: str):
-    """Its name is refused in one line, with those that are installed."""
+    """A missing experiment is refused in one line, with those that are installed."""
     (place / "other.toml").write_text(f'[experiment]\nplugin = "{plugin}"\n[[rows]]\n')
     assert message in say(place, "run", "--grid", "other.toml", code=2)
 
@@ -176,8 +176,8 @@ def test_other_data_are_refused_where_there_is_no_way(place: Path):
 
 
 def test_all_that_an_experiment_may_bring(place: Path):
-    """Studies are found by name, costs are its own, workers have its variables; its warnings, tables and figures come
-    beside those of every study, in files and in the report, and --strict knows its codes."""
+    """Studies are found by name, costs are its own, workers have its variables; its warnings, tables and figures are
+    added to those of every study, in files and in the report, and --strict knows its codes."""
     assert "--grid bridge: no such study; shipped: baseline," in say(place, "plan", "--grid", "bridge", code=2)
     cost = json.loads(say(place, "plan", "--grid", "roulette", "--json"))
     assert [training["seconds"] for training in cost["trainings"]] == pytest.approx([1 + 5 * 60 + 0.3] * 2)

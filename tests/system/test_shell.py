@@ -18,14 +18,14 @@ ABLATE = Path(sys.executable).parent / "ablate"
 
 
 def completed(*words: str) -> list[str]:
-    """What bash would offer for the last word."""
+    """Return the words that bash would offer for the last word."""
     asked = {"_ABLATE_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
-    said = subprocess.run([ABLATE], env=os.environ | asked, capture_output=True, text=True, check=True)
-    return [line.partition(",")[2] for line in said.stdout.splitlines()]
+    done = subprocess.run([ABLATE], env=os.environ | asked, capture_output=True, text=True, check=True)
+    return [line.partition(",")[2] for line in done.stdout.splitlines()]
 
 
 def test_commands_and_options_are_completed():
-    """By the shell, from the command itself."""
+    """The shell completes commands and options, from the command itself."""
     assert {"run", "register", "report"} == set(completed("ablate", "r"))
     assert completed("ablate", "run", "--gr") == ["--grid"]
 
@@ -34,23 +34,23 @@ def test_commands_and_options_are_completed():
 def test_each_shell_has_its_script(shell: str):
     """`_ABLATE_COMPLETE=bash_source ablate` prints it."""
     env = os.environ | {"_ABLATE_COMPLETE": f"{shell}_source"}
-    said = subprocess.run([ABLATE], env=env, capture_output=True, text=True)
-    assert "_ABLATE_COMPLETE" in said.stdout
-    assert (said.returncode, said.stderr) == (0, "")
+    done = subprocess.run([ABLATE], env=env, capture_output=True, text=True)
+    assert "_ABLATE_COMPLETE" in done.stdout
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_every_command_shows_an_example():
-    """In `--help`, which lists all of them."""
+    """The `--help` of every command that is listed shows an example."""
     commands = re.findall(r"(?m)^  (\w+) ", ablate("--help").stdout.partition("Commands:\n")[2])
     assert {"run", "plan", "table", "predict"} <= set(commands)
     assert [name for name in commands if f"  ablate {name}" not in ablate(name, "--help").stdout] == []
 
 
 def test_the_help_has_whole_sentences():
-    """What a command is for is not cut at the width of a terminal."""
-    said = ablate("--help").stdout
-    assert "..." not in said.partition("Commands:")[2]
-    assert "classes, splits, copies and leaks" in " ".join(said.split())
+    """The purpose of a command is not cut at the width of a terminal."""
+    text = ablate("--help").stdout
+    assert "..." not in text.partition("Commands:")[2]
+    assert "classes, splits, copies and leaks" in " ".join(text.split())
 
 
 def test_how_much_is_said(capsys: pytest.CaptureFixture[str]):
@@ -61,16 +61,16 @@ def test_how_much_is_said(capsys: pytest.CaptureFixture[str]):
         watch.epoch("a", {"epoch": 2, "loss": 0.51234, "time": 1e9}, 10)
         watch.ended("a", "done")
         watch.ended("b", "diverged", "loss is nan")
-        said = capsys.readouterr().err.splitlines()
+        lines = capsys.readouterr().err.splitlines()
         if isinstance(watch, Quiet):
-            assert said == ["note: mind this", "b: diverged: loss is nan"]
+            assert lines == ["note: mind this", "b: diverged: loss is nan"]
         else:
-            assert "a: epoch 2 of 10: loss 0.5123" in said
-            assert "a: done" in said
+            assert "a: epoch 2 of 10: loss 0.5123" in lines
+            assert "a: done" in lines
 
 
 def test_what_was_said_stays(tmp_path: Path):
-    """In run.log beside the study, with times, without passwords."""
+    """The messages of a run stay in run.log next to the study, with times, without passwords."""
     (tmp_path / "tiny").mkdir()
     with recorder.Recorder(
         Silent(), StudyFolder(tmp_path / "tiny"), command=["run", "--storage", "postgresql://me:pw@db"]

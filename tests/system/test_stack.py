@@ -32,15 +32,15 @@ EPOCHS = 6
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """All services but MLflow, which a test starts and stops. A password and a token are in every environment."""
+    """Start all services but MLflow, which a test starts and stops. A password and a token are in every environment."""
     with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as running:
         database = running.enter_context(postgres())
-        found = Stack(tmp_path_factory.mktemp("stack"), database)
-        write_npz(found.place / "data.npz", train=400)
+        services = Stack(tmp_path_factory.mktemp("stack"), database)
+        write_npz(services.place / "data.npz", train=400)
         patch.setenv("PGPASSWORD", SECRET)
         for name, service in {"scheduler": "scheduler", "worker-a": "worker", "worker-b": "worker"}.items():
-            running.enter_context(found.service(name, service))
-        yield found
+            running.enter_context(services.service(name, service))
+        yield services
 
 
 class Mlflow:
@@ -66,7 +66,7 @@ def mlflow(stack: Stack) -> Iterator[Mlflow]:
 
 @contextlib.contextmanager
 def sweep(stack: Stack, grid: str, data: str) -> Iterator[subprocess.Popen[str]]:
-    """The command of the service `ablate`, with another grid and other data."""
+    """Run the command of the service `ablate`, with another grid and other data."""
     token = {"MLFLOW_TRACKING_USERNAME": "me", "MLFLOW_TRACKING_PASSWORD": TOKEN}
     with stack.service(f"run-{Path(grid).stem}", "ablate", grid=grid, data=data, env=token) as run:
         yield run
@@ -78,16 +78,18 @@ def study(stack: Stack, name: str, rate: str) -> str:
 
 
 def assert_all_is_there_once(stack: Stack, name: str, trials: int) -> None:
-    """One COMPLETE trial and one FINISHED run of each, none that runs; each epoch is one point of each curve."""
-    found = optuna.load_study(study_name=name, storage=stack.storage).get_trials()
-    complete = [t.user_attrs["ablate.trial"] for t in found if t.state.name == "COMPLETE"]
+    """Assert one COMPLETE trial and one FINISHED run of each, none that runs, and one point an epoch in each curve."""
+    trials_of_study = optuna.load_study(study_name=name, storage=stack.storage).get_trials()
+    complete = [t.user_attrs["ablate.trial"] for t in trials_of_study if t.state.name == "COMPLETE"]
     assert (len(complete), len(set(complete))) == (trials, trials)
-    assert {t.state.name for t in found} <= {"COMPLETE", "FAIL"}
+    assert {t.state.name for t in trials_of_study} <= {"COMPLETE", "FAIL"}
     client = MlflowClient(stack.tracking)
     runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
-    mine = [run for run in runs if name in (run.data.tags.get("ablate.name"), run.data.tags.get("ablate.study"))]
-    assert [run.info.status for run in mine] == ["FINISHED"] * (trials + 1)
-    for run in mine:
+    runs_of_study = [
+        run for run in runs if name in (run.data.tags.get("ablate.name"), run.data.tags.get("ablate.study"))
+    ]
+    assert [run.info.status for run in runs_of_study] == ["FINISHED"] * (trials + 1)
+    for run in runs_of_study:
         if "ablate.row" in run.data.tags:
             points = client.get_metric_history(run.info.run_id, "val_accuracy")
             assert sorted(p.step for p in points) == list(range(1, int(run.data.params["epochs"]) + 1))
@@ -118,7 +120,8 @@ def test_a_database_that_is_restarted(stack: Stack, mlflow: Mlflow):
 
 
 def test_mlflow_that_is_stopped(stack: Stack, mlflow: Mlflow):
-    """MLflow's server is away for half of a run: training goes on; what it missed is sent, late by `ablate sync`."""
+    """MLflow's server is away for half of a run: training continues; missing messages are sent, late ones by `ablate
+    sync`."""
     grid, before = study(stack, "server", "1e-2"), epochs_trained(stack.runs)
     with sweep(stack, grid, "data.npz") as run:
         until(lambda: epochs_trained(stack.runs) >= before + 2, 240)
@@ -134,7 +137,7 @@ def test_mlflow_that_is_stopped(stack: Stack, mlflow: Mlflow):
 
 
 def test_secrets_are_nowhere(stack: Stack):
-    """Neither the database's password nor MLflow's stands in any file of the workspace, as it is or quoted."""
+    """Neither the database's password nor MLflow's is in any file of the workspace, as it is or quoted."""
     files = [path for path in stack.runs.rglob("*") if path.is_file()]
     assert len(files) > 20
     for path in files:

@@ -49,7 +49,7 @@ def here(tmp_path: Path, npz: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def polynomial(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The study is one without a backend, where the surroundings are nothing to the trainer."""
+    """Use a study without a backend, where the surroundings are nothing to the trainer."""
     (here / "tiny.toml").write_text(POLYNOMIAL)
     monkeypatch.setenv("PYTHONPATH", str(TESTS / "plugins"))
 
@@ -66,7 +66,7 @@ def shell(line: str, words: Sequence[str] = RUN, **env: str | None) -> subproces
 
 
 def assert_done(done: subprocess.CompletedProcess[str]) -> None:
-    """Each row has a result, and nobody was shown a traceback."""
+    """Assert that each row has a result, and that no traceback was printed."""
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert {row["outcome"] for row in rows(Path("runs/tiny"))} == {"done"}
@@ -98,8 +98,8 @@ def test_variables_of_the_environment():
 
 
 def test_output_that_is_no_utf8():
-    """Characters that it lacks have readable replacements; there is no input, no controlling terminal, a terminal type
-    that can nothing, and 20 columns."""
+    """Characters without a code have readable replacements; the command has no input, no controlling terminal, a
+    terminal type that can nothing, and 20 columns."""
     done = shell('setsid --wait "$@" < /dev/null', PYTHONIOENCODING="ascii", TERM="dumb", COLUMNS="20")
     assert_done(done)
     assert done.stdout.isascii()
@@ -117,7 +117,7 @@ def test_closed_descriptors():
 
 
 def test_a_reader_that_goes_away(polynomial: None):
-    """`| head -c 0`: the training goes on, and its table is written."""
+    """`| head -c 0`: the training continues, and its table is written."""
     assert_done(shell('set -o pipefail; "$@" 2>&1 | head -c 0', RUN_POLYNOMIAL))
 
 
@@ -143,7 +143,7 @@ def test_no_shared_memory_and_no_temporary_folder():
 
 @pytest.mark.parametrize("blocks", [200, pytest.param(2000, marks=pytest.mark.slow)])
 def test_a_limit_of_file_size(blocks: int):
-    """Which file, what it needs, what the limit is, and how to raise it; then the same command goes on. 200 KiB prove
+    """The error names the file, its size, the limit, and how to raise it; then the same command resumes. 200 KiB prove
     it on the first file that is larger; 2,000 on a later one."""
     done = shell(f'ulimit -f {blocks}; "$@"')
     assert done.returncode == 2, done.stderr
@@ -156,7 +156,7 @@ def test_a_limit_of_file_size(blocks: int):
 
 @needs_root
 def test_a_full_disk():
-    """Which file and how much is free; with room, the same command goes on."""
+    """The error names the file and the free space; with room, the same command resumes."""
     Path("runs").mkdir()
     full = """unshare -m sh -c 'mount -t tmpfs -o size=200k tmpfs runs && exec "$@"' - "$@" """
     done = shell(full)
@@ -180,34 +180,35 @@ def test_a_workspace_that_is_read_only():
 
 
 def hear_hangups() -> None:
-    """In a child, before its program starts: whoever runs the tests under nohup has children deaf to SIGHUP."""
+    """Reset SIGHUP in a child, before its program starts: children of tests under nohup would ignore it."""
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def test_a_closed_terminal(here: Path):
-    """SIGHUP lets trainings save and stop, says how to go on, and leaves nothing of Python's own on the screen."""
+    """SIGHUP lets trainings save and stop, names the command that resumes, and leaves nothing of Python's own on the
+    screen."""
     (here / "tiny.toml").write_text(STUDY.replace("epochs = 1", "epochs = 100000"))
-    with open("said", "w") as file:
+    with open("printed", "w") as file:
         child = subprocess.Popen(command(*RUN), stderr=file, stdout=file, preexec_fn=hear_hangups)
-        until(lambda: "started on" in Path("said").read_text())
+        until(lambda: "started on" in Path("printed").read_text())
         time.sleep(1)
         child.send_signal(signal.SIGHUP)
         assert child.wait() == 130
-    said = Path("said").read_text()
-    assert "SIGHUP: saving and stopping trainings" in said
-    assert "resume with: ablate run --grid tiny.toml" in said
-    assert "leaked" not in said
+    printed = Path("printed").read_text()
+    assert "SIGHUP: saving and stopping trainings" in printed
+    assert "resume with: ablate run --grid tiny.toml" in printed
+    assert "leaked" not in printed
     assert "SIGHUP: saving and stopping trainings" in Path("runs/tiny/run.log").read_text()
 
 
 def test_an_ignored_hangup_stays_ignored(polynomial: None):
-    """`nohup` means it."""
+    """A command under `nohup` ignores SIGHUP."""
     line = ["bash", "-c", "trap '' HUP; exec \"$@\"", "-", *command(*RUN_POLYNOMIAL)]
     child = subprocess.Popen(line, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     until(lambda: Path("runs/tiny/run.log").exists())
     child.send_signal(signal.SIGHUP)
-    _, said = child.communicate()
-    assert child.returncode == 0, said
+    _, errors = child.communicate()
+    assert child.returncode == 0, errors
     assert {row["outcome"] for row in rows(Path("runs/tiny"))} == {"done"}
 
 
@@ -239,5 +240,5 @@ def test_times_in_the_log_are_utc():
     ],
 )
 def test_which_workspace_a_command_names(words: list[str], place: str):
-    """However it is written; a command that is wrong has the default."""
+    """The workspace of a command is read in every spelling; a command that is wrong has the default."""
     assert process_setup.workspace_of(words) == Path(place)

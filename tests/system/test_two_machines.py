@@ -1,6 +1,6 @@
 """A scheduler with its default settings and workers in processes of their own, as on a cluster; all on loopback.
 
-A sweep on them that loses a worker and the orchestrator is in test_kill.py, beside the one that nobody disturbed.
+A sweep on them that loses a worker and the orchestrator is in test_kill.py, next to the undisturbed one.
 """
 
 import contextlib
@@ -26,8 +26,8 @@ def test_workers_come_and_go(tmp_path: Path):
     """A pool uses the workers that come; one that is asked to end does so cleanly."""
     with scheduler(tmp_path) as address, process(tmp_path, "worker", *serve(address)) as worker:
         with dask_cluster.remote(address, pool.Tls(), Workspace(tmp_path), print, pool.ProcessSetup()) as workers:
-            found = dict(workers.run(each(*(pool.Task(str(i), double, (i,)) for i in range(3))), pool.Listener()))
-        assert found == {str(i): done(2 * i) for i in range(3)}
+            outcomes = dict(workers.run(each(*(pool.Task(str(i), double, (i,)) for i in range(3))), pool.Listener()))
+        assert outcomes == {str(i): done(2 * i) for i in range(3)}
         children = psutil.Process(worker.pid).children(recursive=True)
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(timeout=60) == 0
@@ -35,7 +35,7 @@ def test_workers_come_and_go(tmp_path: Path):
 
 
 def test_a_scheduler_that_dies_is_said(tmp_path: Path):
-    """What ran there is lost, as when a worker dies; what cannot be run any more ends the command with a line."""
+    """Jobs of a dead scheduler are lost, as when a worker dies; if no other can run, the command ends with a line."""
     with contextlib.ExitStack() as lives, contextlib.ExitStack() as opened:
         address = lives.enter_context(scheduler(tmp_path))
         opened.enter_context(process(tmp_path, "worker", *serve(address)))

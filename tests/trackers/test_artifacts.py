@@ -60,7 +60,8 @@ def _files(client: MlflowClient, run: str, folder: str) -> list[str]:
 
 
 def test_files_of_the_selected_row_are_sent(place: Path, capsys: pytest.CaptureFixture[str]):
-    """Of all its seeds, and of no other row; a link that leads out of the folder is named, and is not sent."""
+    """The files of all seeds of the selected row alone are sent; a link that leads out of the folder is named, not
+    sent."""
     assert cli.run(RUN) == 0
     stored = sent(place)
     assert {trial: files for trial, files in stored.items() if files} == {("3", "0"): SENT, ("3", "1"): SENT}
@@ -74,7 +75,8 @@ def test_files_of_the_selected_row_are_sent(place: Path, capsys: pytest.CaptureF
 
 
 def test_sync_sends_them_later(place: Path):
-    """From the files alone, where the run opened no tracker, and where the database is lost."""
+    """The command `sync` sends the files of a run without trackers, and those of a lost database, from the files
+    alone."""
     assert cli.run([*RUN, "--trackers", "none"]) == 0
     assert cli.run(["sync", "--name", "mine"]) == 0
     assert sent(place)["3", "0"] == SENT
@@ -106,7 +108,7 @@ def test_a_file_that_is_gone_is_missing_in_the_run(place: Path):
 
 
 def test_patterns_may_change(place: Path, capsys: pytest.CaptureFixture[str]):
-    """They are no code: nothing is asked about, nothing is trained, and the new files are sent."""
+    """A change of patterns is no change of code: no question, no training, and the new files are sent."""
     assert cli.run(RUN) == 0
     (place / "mine.toml").write_text(with_patterns('["plots/curve.png", "*.bin", "*.csv"]'))
     capsys.readouterr()
@@ -116,7 +118,7 @@ def test_patterns_may_change(place: Path, capsys: pytest.CaptureFixture[str]):
 
 
 def test_too_much_is_not_sent(place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
-    """None of it, with the number of files, their size, and what is allowed."""
+    """No file is sent where they are too many or too large, with their number, their size, and what is allowed."""
     monkeypatch.setattr(artifacts, "MOST", 2)
     assert cli.run(RUN) == 0
     assert not any(sent(place).values())

@@ -90,7 +90,8 @@ def test_a_run_on_one_database_is_refused_before_anything_is_written(tmp_path: P
 
 def test_a_database_that_the_other_program_uses_is_refused(workspace: Workspace, study_file: Path, npz: Path,
                                                            capsys: pytest.CaptureFixture[str]):  # fmt: skip
-    """It says whose it is, before any work, for each command that would use it; the program's own one is taken."""
+    """A database of the other program is refused with its owner, before any work, for each command that would use
+    it."""
     optunas, mlflows = views_study.create(Path("o.db")), tracking.create(Path("m.db"))
     databases.refuse_foreign_storage(workspace, optunas)
     databases.refuse_foreign_tracking(workspace, mlflows)
@@ -99,8 +100,8 @@ def test_a_database_that_the_other_program_uses_is_refused(workspace: Workspace,
         ((*run, "--storage", mlflows), "belongs to MLflow, which Optuna cannot share"),
         ((*run, "--tracking", optunas), "belongs to Optuna, which MLflow cannot share"),
     ):
-        code, said = cli.run([*arguments]), capsys.readouterr().err
-        assert (code, whose in said) == (2, True), said
+        code, printed = cli.run([*arguments]), capsys.readouterr().err
+        assert (code, whose in printed) == (2, True), printed
     assert not list(Path().glob("runs/trained/*"))
     with pytest.raises(AblateError, match="belongs to Optuna"):
         tracking.connect(workspace, optunas, "s")
@@ -112,7 +113,7 @@ def test_a_database_that_the_other_program_uses_is_refused(workspace: Workspace,
 
 @pytest.mark.parametrize("create", [views_study.create, tracking.create])
 def test_a_database_that_a_dead_process_half_made_is_made_anew(workspace: Workspace, create: Callable[[Path], str]):
-    """In a container every process has the same id, and so the same temporary file: it is not built upon."""
+    """A temporary file of a dead process, which has the same process id in a container, is not built upon."""
     half = Path(f"{TEMPORARY}{os.getpid()}-x.db")
     with contextlib.closing(sqlite3.connect(half)) as made:
         made.execute("CREATE TABLE experiments (half INTEGER)")
@@ -120,13 +121,13 @@ def test_a_database_that_a_dead_process_half_made_is_made_anew(workspace: Worksp
     create(Path("x.db"))
     with contextlib.closing(sqlite3.connect("x.db")) as made:
         columns = [made.execute(f"PRAGMA table_info({table})").fetchall() for table in ("experiments", "studies")]
-    assert sorted(bool(found) for found in columns) == [False, True]
-    assert not any("half" in column for found in columns for column in found)
+    assert sorted(bool(of_table) for of_table in columns) == [False, True]
+    assert not any("half" in column for of_table in columns for column in of_table)
     assert not half.exists()
 
 
 def test_a_database_that_is_away_is_not_judged(workspace: Workspace):
-    """Whoever needs it says so; a file that is not there yet is not made by looking."""
+    """An unreachable database is not judged by a check; a file that does not exist is not created by it."""
     for url in ("postgresql://u@127.0.0.1:9/x", "sqlite:///new.db", "http://127.0.0.1:9", "oracle://u@db/x"):
         databases.refuse_foreign_tracking(workspace, url)
         databases.refuse_foreign_storage(workspace, url)
@@ -144,5 +145,5 @@ def test_a_database_that_is_away_is_not_judged(workspace: Workspace):
     ],
 )
 def test_a_database_is_the_same_from_every_folder(workspace: Workspace, url: str, absolute: str):
-    """MLflow's server stands in another folder than its user."""
+    """MLflow's server runs in another folder than its user."""
     assert databases.absolute_url(url) == absolute.format(here=Path.cwd())

@@ -32,7 +32,7 @@ localStorage.setItem("mlflow.assistant.fab.autoOpenedOnFirstLoad_v1", "true")"""
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The paper's nine rows with the published numbers, and MLflow told of them."""
+    """Write the paper's nine rows with the published numbers, and send them to MLflow."""
     place, grid = tmp_path_factory.mktemp("paper"), study_file.read("paper")
     sealed(place, study(place, grid, published(grid)))
     assert sync.sync(Workspace(place), "paper", None).waiting == 0
@@ -41,7 +41,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder in which `ablate ui` is started."""
+    """Return the folder in which `ablate ui` is started."""
     return tmp_path_factory.mktemp("started")
 
 
@@ -62,11 +62,11 @@ def ui(place: Path, started: Path) -> Iterator[SimpleNamespace]:
 
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
-    found = browser.new_page(viewport={"width": 2200, "height": 2800})
-    found.set_default_timeout(60_000)  # a busy machine is slow
-    found.add_init_script(ALONE)
-    yield found
-    found.close()
+    tab = browser.new_page(viewport={"width": 2200, "height": 2800})
+    tab.set_default_timeout(60_000)  # a busy machine is slow
+    tab.add_init_script(ALONE)
+    yield tab
+    tab.close()
 
 
 def keep(page: Any, name: str) -> None:
@@ -120,7 +120,7 @@ def test_curves_are_drawn_by_one_link(ui, page):
 
 
 def test_the_study_has_its_files_and_says_what_was_selected(ui, page):
-    """On the parent: the description, the children, the data set, and report, table and confusion matrix to look at."""
+    """The parent has the description, the children, the data set, and report, table and confusion matrix to look at."""
     page.goto(ui.experiment)
     page.locator(".ag-row a", has_text="paper").first.click()
     page.get_by_text("Selected: row 5 (epochs 100)").wait_for()
@@ -137,13 +137,14 @@ def test_the_study_has_its_files_and_says_what_was_selected(ui, page):
 
 
 def addresses() -> set[str]:
-    """Of this machine, the one that the server has left out; 127.0.0.2 stands in for a network where there is none."""
-    found = {a.address for nic in psutil.net_if_addrs().values() for a in nic if a.family == socket.AF_INET}
-    return (found | {"127.0.0.2"}) - {"127.0.0.1"}
+    """Return the machine's addresses that the server has left out; 127.0.0.2 represents a network where there is
+    none."""
+    all_of_them = {a.address for nic in psutil.net_if_addrs().values() for a in nic if a.family == socket.AF_INET}
+    return (all_of_them | {"127.0.0.2"}) - {"127.0.0.1"}
 
 
 def test_the_server_answers_on_loopback_alone(ui):
-    """Nobody else on a network sees the runs: every other address of the machine refuses."""
+    """The server is hidden from a network: every other address of the machine refuses."""
     port = urlsplit(ui.experiment).port
     with socket.create_connection(("127.0.0.1", port), timeout=30):
         pass
@@ -160,7 +161,7 @@ def test_the_links_are_said_and_nothing_is_opened(ui):
 
 
 def test_nothing_is_written_where_it_was_started(ui, started):
-    """No mlruns, no mlartifacts: MLflow's own defaults are the folder that one stands in."""
+    """No mlruns, no mlartifacts: MLflow's own defaults are the current folder."""
     assert list(started.iterdir()) == []
 
 

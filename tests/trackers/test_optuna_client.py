@@ -118,7 +118,7 @@ def test_a_database_that_is_lost_for_good_is_a_note(record: Record, tmp_path: Pa
 
 
 def test_an_error_of_optuna_stops_no_later_message(record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """It is a note; what is behind it is written, and nothing is called sent that is not."""
+    """An error of Optuna is a note; later messages are written, and no message that failed is called sent."""
     study = held(record, tmp_path)
     study.released.set()
     first, second = record.grid.trials()
@@ -138,7 +138,8 @@ def test_an_error_of_optuna_stops_no_later_message(record: Record, tmp_path: Pat
 
 
 def test_a_broken_database_of_the_workspace_is_rebuilt(record: Record, tmp_path: Path):
-    """It was written without waiting for the disk: a loss of power may break it. The old file is kept beside."""
+    """A database that broke, for it is written without waiting for the disk, is rebuilt. The old file is kept next to
+    it."""
     workspace, notes = Workspace(tmp_path), []
     OptunaStudy(create(workspace.optuna), record)._storage.engine.dispose()
     workspace.optuna.write_bytes(b"no database at all" * 1000)
@@ -177,6 +178,6 @@ def test_databases_on_a_network_file_system_are_copied(tmp_path: Path, monkeypat
 
 
 def test_a_local_workspace_has_its_databases_in_itself(tmp_path: Path):
-    """Nothing is copied."""
+    """The databases of a local workspace are in itself, and not copied."""
     with local_copies(Workspace(tmp_path), print) as local:
         assert local.optuna == tmp_path / "optuna.db"

@@ -51,9 +51,9 @@ BAD = {  # what MLflow refuses of a server and of a database alike
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """MLflow's own tables on a real PostgreSQL, which enforces the lengths of columns."""
-    with pytest.MonkeyPatch.context() as patch, postgres() as found:
+    with pytest.MonkeyPatch.context() as patch, postgres() as database:
         patch.setenv("PGPASSWORD", SECRET)
-        yield f"postgresql+psycopg://ablate@127.0.0.1:{found.port}/mlflow"
+        yield f"postgresql+psycopg://ablate@127.0.0.1:{database.port}/mlflow"
 
 
 @pytest.fixture(scope="module")
@@ -76,18 +76,18 @@ def put(path: Path, *messages: Any) -> None:
     path.write_text("".join((m if isinstance(m, str) else json.dumps(m)) + "\n" for m in messages))
 
 
-def told(sender: Sender, key: str = "t") -> Any:
+def stored_run(sender: Sender, key: str = "t") -> Any:
     return MlflowClient(sender.uri).get_run(sender.runs[key])
 
 
 def test_names_and_values_are_cut_to_their_columns(server: str, artifacts: Path, tmp_path: Path):
     """A label of 300 letters, long values, NUL and what is no Unicode arrive, cut; PostgreSQL refuses all of them."""
     outbox = tmp_path / "outbox.jsonl"
-    for each in ("nul", "name", "key"):
-        put(outbox, PARENT_RUN, *([LONG["name"]] if each == "key" else []), LONG[each])
+    for kind in ("nul", "name", "key"):
+        put(outbox, PARENT_RUN, *([LONG["name"]] if kind == "key" else []), LONG[kind])
         tracker = Tracker(outbox, lambda: Sender(server, artifacts, "s"))
         assert (tracker.close(), tracker.refusal) == (0, ""), tracker.error
-    run = told(Sender(server, artifacts, "s"))
+    run = stored_run(Sender(server, artifacts, "s"))
     assert run.info.run_name == "L" * 249 + "\u2026"
     assert {key: len(value) for key, value in run.data.tags.items() if "reason" in key} == {"ablate.reason": 5000}
     keys = [key for key in run.data.metrics if key.startswith("production/")]
@@ -98,7 +98,8 @@ def test_names_and_values_are_cut_to_their_columns(server: str, artifacts: Path,
 def test_what_is_refused_for_good_is_set_aside_and_the_rest_goes_on(
     connect: Callable[[], Sender], tmp_path: Path, kind: str
 ):
-    """It is named with its reason, kept in a file, and tried again by the next one that sends."""
+    """A message that is refused for good is named with its reason, kept in a file, and tried again by the next
+    sender."""
     outbox = tmp_path / "outbox.jsonl"
     child, end = (
         mlflow_messages.run("t", "lr 1e-3", 1.0, {"epochs": "2"}, {}),
@@ -116,7 +117,7 @@ def test_what_is_refused_for_good_is_set_aside_and_the_rest_goes_on(
         assert str(tmp_path / "outbox-refused.jsonl") in tracker.refusal
     sender = connect()
     assert sender.states["t"] == "digest"
-    assert (told(sender).data.metrics["val_loss"], told(sender).info.status) == (0.25, "FINISHED")
+    assert (stored_run(sender).data.metrics["val_loss"], stored_run(sender).info.status) == (0.25, "FINISHED")
     kept["message"] = mlflow_messages.text("t", "page.html", "taken by a later version")
     put(tmp_path / "outbox-refused.jsonl", kept)
     assert (Tracker(outbox, connect).close(), [p.name for p in tmp_path.glob("outbox*")]) == (0, [])
@@ -166,7 +167,7 @@ def test_what_may_pass_later_waits(
 
 
 def test_errors_of_databases_are_told_apart(server: str):
-    """What PostgreSQL says of a text that is too long is final, and the reason shown is its own."""
+    """The error of PostgreSQL for a text that is too long is final, and the reason shown is its own."""
     client = MlflowClient(server)
     with pytest.raises(MlflowException) as refused:
         client.create_run("0", run_name="L" * 300)
@@ -202,7 +203,7 @@ def test_runs_that_were_deleted_meanwhile_stop_nothing(connect: Callable[[], Sen
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A study that MLflow was told of."""
+    """A study that was sent to MLflow."""
     place, grid = tmp_path_factory.mktemp("trash"), study_file.read("paper")
     sealed(place, study(place, grid, published(grid), support=(20, 30), classes=("a", "b")))
     assert sync.sync(Workspace(place), "paper", None).waiting == 0
@@ -212,19 +213,19 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_an_experiment_in_the_trash_is_restored_by_the_command_that_is_said(
     place: Path, capsys: pytest.CaptureFixture[str]
 ):
-    """All of it waits; the sentence holds the whole command, after which `sync` sends what waits."""
+    """All messages wait; the sentence holds the whole command, after which `sync` sends what waits."""
     workspace = Workspace(place)
     client = MlflowClient(mlflow_sender.create(workspace.mlflow))
     client.delete_experiment(client.get_experiment_by_name("ablate").experiment_id)
     at = ["--workspace", str(place)]
     assert cli.run(["sync", *at]) == 1
-    said = capsys.readouterr().err
-    assert "experiment 'ablate' is in MLflow's trash; restore it: MLFLOW_TRACKING_URI=" in said
-    assert ("then: ablate sync" in said, "try again later" in said) == (True, False)
+    printed = capsys.readouterr().err
+    assert "experiment 'ablate' is in MLflow's trash; restore it: MLFLOW_TRACKING_URI=" in printed
+    assert ("then: ablate sync" in printed, "try again later" in printed) == (True, False)
     assert (list(place.glob("*/*refused*")), workspace.study("paper").outbox.is_file()) == ([], True)
     assert cli.run(["ui", "--no-open", *at]) == 2
     assert "mlflow experiments restore --experiment-id" in capsys.readouterr().err
-    variable, *command = shlex.split(re.search(r"(MLFLOW_TRACKING_URI=.* restore --experiment-id \d+);", said)[1])
+    variable, *command = shlex.split(re.search(r"(MLFLOW_TRACKING_URI=.* restore --experiment-id \d+);", printed)[1])
     name, _, uri = variable.partition("=")
     subprocess.run([sys.executable, "-m", *command], env={"PATH": "/usr/bin:/bin", name: uri}, check=True)
     assert cli.run(["sync", *at]) == 0
@@ -232,14 +233,15 @@ def test_an_experiment_in_the_trash_is_restored_by_the_command_that_is_said(
 
 
 def test_sync_names_what_was_set_aside_and_exits_with_1(place: Path, capsys: pytest.CaptureFixture[str]):
-    """Until MLflow takes it, or the file of it is removed."""
+    """The command `sync` exits with 1 until MLflow takes a refused message, or the file of it is removed."""
     outbox = Workspace(place).study("paper").outbox
     put(outbox, mlflow_messages.metrics(PARENT, 2.0, 1, {"no: such * key": 0.5}))
     for _ in range(2):
         assert cli.run(["sync", "--workspace", str(place)]) == 1
-        said = capsys.readouterr().err
+        printed = capsys.readouterr().err
         assert re.match(
-            r"paper: 1 messages refused, the others sent: metrics \(no: such \* key\): MlflowException: .*Invalid", said
+            r"paper: 1 messages refused, the others sent: metrics \(no: such \* key\): MlflowException: .*Invalid",
+            printed,
         )
     outbox.with_name("outbox-refused.jsonl").unlink()
     assert cli.run(["sync", "--workspace", str(place)]) == 0

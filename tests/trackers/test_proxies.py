@@ -26,7 +26,7 @@ DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @pytest.fixture(scope="module")
 def proxies() -> Iterator[dict[str, str]]:
-    """The variables of an environment whose proxy takes every connection and never answers."""
+    """Yield the variables of an environment whose proxy takes every connection and never answers."""
     with socket.create_server(("127.0.0.1", 0), backlog=500) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         yield dict.fromkeys(PROXIES, address) | {"no_proxy": "example.org", "NO_PROXY": "example.org"}
@@ -34,7 +34,7 @@ def proxies() -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with a study that MLflow was told of."""
+    """A workspace with a study that was sent to MLflow."""
     place, grid = tmp_path_factory.mktemp("proxies") / ODD, study_file.read("paper")
     sealed(place, study(place, grid, published(grid), support=(20, 30), classes=("a", "b")))
     assert sync.sync(Workspace(place), "paper", None).waiting == 0
@@ -43,15 +43,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def base(place: Path, proxies: dict[str, str]) -> Iterator[str]:
-    """The address of `ablate ui` behind that proxy, once it has said its links."""
+    """Start `ablate ui` behind that proxy, and yield its address, once its links are printed."""
     command = [sys.executable, "-m", "ablation", "ui", "--no-open", "--workspace", str(place)]
     ui = subprocess.Popen(
         command, env=os.environ | proxies, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=place.parent
     )
     try:
-        said = urlsplit(ui.stdout.readline().partition(": ")[2])
-        assert said.netloc, ui.stderr.read()
-        yield f"http://{said.netloc}"
+        address = urlsplit(ui.stdout.readline().partition(": ")[2])
+        assert address.netloc, ui.stderr.read()
+        yield f"http://{address.netloc}"
     finally:
         ui.send_signal(signal.SIGTERM)
         ui.communicate()

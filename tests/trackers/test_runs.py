@@ -31,21 +31,21 @@ from ablation.workflows.run_study import run_study
 
 
 class Held:
-    """What MLflow holds of a workspace's study. `rows`: run of each row."""
+    """The runs in MLflow of a workspace's study. `rows`: run of each row."""
 
     def __init__(self, place: Path, name: str = "paper") -> None:
         self.client = MlflowClient(sqlite_url(place / "mlflow.db"))
         experiment = self.client.get_experiment_by_name("ablate").experiment_id
-        found = self.client.search_runs([experiment], f"tags.`ablate.study` = '{name}'", max_results=1000)
-        self.parent = next(run for run in found if not run.data.tags["ablate.trial"])
-        self.rows = {int(run.data.tags["ablate.row"]): run for run in found if "ablate.row" in run.data.tags}
-        self.count = len(found)
+        runs = self.client.search_runs([experiment], f"tags.`ablate.study` = '{name}'", max_results=1000)
+        self.parent = next(run for run in runs if not run.data.tags["ablate.trial"])
+        self.rows = {int(run.data.tags["ablate.row"]): run for run in runs if "ablate.row" in run.data.tags}
+        self.count = len(runs)
 
     def files(self, run: object) -> set[str]:
         return {file.path for file in self.client.list_artifacts(run.info.run_id)}
 
     def points(self) -> list[tuple[str, str, int, float]]:
-        """Of all curves, in order; twice where one is there twice."""
+        """Return the points of all curves, in order; twice where one is stored twice."""
         return sorted(
             (run.info.run_name, name, point.step, point.value)
             for run in self.rows.values()
@@ -66,88 +66,89 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def paper(place: Path, empty: Path, without: int = 0) -> Workspace:
-    """The paper's rows with the published numbers, on few images; one row may lack."""
+    """Write the paper's rows with the published numbers, on few images; one row may be missing."""
     grid = study_file.read("paper")
-    accuracy = {row: found for row, found in published(grid).items() if row != without}
+    accuracy = {row: scores for row, scores in published(grid).items() if row != without}
     workspace = sealed(place, study(place, grid, accuracy, **SMALL))
     shutil.copy(empty, workspace.mlflow)
     return workspace
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory, empty: Path) -> SimpleNamespace:
-    """The paper's study, whose last row failed, in MLflow."""
-    workspace = paper(tmp_path_factory.mktemp("told"), empty, without=9)
+def tracked(tmp_path_factory: pytest.TempPathFactory, empty: Path) -> SimpleNamespace:
+    """Send the paper's study, whose last row failed, to MLflow."""
+    workspace = paper(tmp_path_factory.mktemp("tracked"), empty, without=9)
     grid = study_file.read("paper")
-    found = build.records.need(workspace, "paper")
+    study = build.records.need(workspace, "paper")
     last = next(grid.seeded(9))
     error = "Traceback:\nRuntimeError: the disk is on fire"
     result.write(
-        workspace.training(found.training_key(last)), Result(Status.FAILED, 100, error=error, started=1, finished=2)
+        workspace.training(study.training_key(last)), Result(Status.FAILED, 100, error=error, started=1, finished=2)
     )
     assert sync.sync(workspace, "paper", None) == sync.Synced("paper", 0, "")
-    return SimpleNamespace(workspace=workspace, record=found, held=Held(workspace.root))
+    return SimpleNamespace(workspace=workspace, record=study, held=Held(workspace.root))
 
 
-def test_rows_are_named_by_what_differs(told):
-    """From the reference, in the words of the table."""
-    names = [told.held.rows[row].info.run_name for row in range(1, 10)]
+def test_rows_are_named_by_what_differs(tracked):
+    """Rows are named by their differences to the reference, in the words of the table."""
+    names = [tracked.held.rows[row].info.run_name for row in range(1, 10)]
     assert names[:4] == ["lr 1e-3", "reference", "batch 128", "batch 128, lr 1e-3"]
     assert names[4:] == ["epochs 100", "batch 128, epochs 100", "fc 2048", "fc 8192", "epochs 100, fc 8192"]
 
 
-def test_parameters_line_up(told):
+def test_parameters_line_up(tracked):
     """Every row has every factor, and the seed, in the same words as the table."""
-    keys = {tuple(sorted(run.data.params)) for run in told.held.rows.values()}
+    keys = {tuple(sorted(run.data.params)) for run in tracked.held.rows.values()}
     assert keys == {tuple(sorted([*study_file.read("paper").rows[0], "seed"]))}
-    assert told.held.rows[1].data.params["learning_rate"] == "1e-3"
+    assert tracked.held.rows[1].data.params["learning_rate"] == "1e-3"
 
 
-def test_metrics_are_final_best_and_by_epoch(told):
+def test_metrics_are_final_best_and_by_epoch(tracked):
     """The last epoch of each split, the best epoch of validation, and a point an epoch."""
-    row = told.held.rows[5]
+    row = tracked.held.rows[5]
     assert row.data.metrics["final/test_accuracy"] == pytest.approx(0.966, abs=2e-3)
     assert row.data.metrics["best/val_accuracy"] == pytest.approx(0.967)
-    points = told.held.client.get_metric_history(row.info.run_id, "val_accuracy")
+    points = tracked.held.client.get_metric_history(row.info.run_id, "val_accuracy")
     assert [point.step for point in points] == list(range(1, 101))
 
 
-def test_images_are_an_input_with_our_digest(told):
-    """On the study and on each row, for train, val and test."""
-    for run in (told.held.parent, *told.held.rows.values()):
-        (found,) = run.inputs.dataset_inputs
-        assert (found.dataset.name, found.dataset.digest) == ("faces", told.record.inputs.images)
-        assert found.tags[0].value == "train, val, test"
-        assert json.loads(found.dataset.profile)["classes"] == list(told.record.inputs.classes)
+def test_images_are_an_input_with_our_digest(tracked):
+    """The data set is an input of the study and of each row, for train, val and test."""
+    for run in (tracked.held.parent, *tracked.held.rows.values()):
+        (dataset,) = run.inputs.dataset_inputs
+        assert (dataset.dataset.name, dataset.dataset.digest) == ("faces", tracked.record.inputs.images)
+        assert dataset.tags[0].value == "train, val, test"
+        assert json.loads(dataset.dataset.profile)["classes"] == list(tracked.record.inputs.classes)
 
 
-def test_the_selected_row_is_tagged(told):
-    """It alone; the study names it, and how it was chosen."""
-    assert [row for row, run in told.held.rows.items() if run.data.tags.get("ablate.selected") == "True"] == [5]
-    tags = told.held.parent.data.tags
+def test_the_selected_row_is_tagged(tracked):
+    """The selected row alone is tagged; the study names it, and how it was chosen."""
+    assert [row for row, run in tracked.held.rows.items() if run.data.tags.get("ablate.selected") == "True"] == [5]
+    tags = tracked.held.parent.data.tags
     assert tags["ablate.selected_row"] == "5"
     assert "Selected: row 5 (epochs 100), highest validation accuracy" in tags["mlflow.note.content"]
 
 
-def test_the_study_has_table_report_and_confusion_matrix(told):
-    """They are the parent's artifacts; a row has its own confusion matrix."""
+def test_the_study_has_table_report_and_confusion_matrix(tracked):
+    """Table, report and confusion matrix are the parent's artifacts; a row has its own confusion matrix."""
     assert {"report.html", "table.csv", "table.tex", "table.md", "warnings.json", "confusion_matrix_test.html"} <= (
-        told.held.files(told.held.parent)
+        tracked.held.files(tracked.held.parent)
     )
-    assert told.held.files(told.held.rows[1]) == {"confusion_matrix_test.html"}
+    assert tracked.held.files(tracked.held.rows[1]) == {"confusion_matrix_test.html"}
 
 
-def test_a_failed_row_is_failed_and_says_why(told):
-    """As a tag, and as the description that MLflow shows; the study has failed with it."""
-    failed = told.held.rows[9]
-    assert (failed.info.status, told.held.parent.info.status) == ("FAILED", "FAILED")
+def test_a_failed_row_is_failed_and_says_why(tracked):
+    """A failed row has its reason as a tag, and as the description that MLflow shows; the study has failed with it."""
+    failed = tracked.held.rows[9]
+    assert (failed.info.status, tracked.held.parent.info.status) == ("FAILED", "FAILED")
     assert failed.data.tags["ablate.reason"] == "RuntimeError: the disk is on fire"
     assert failed.data.tags["mlflow.note.content"] == "failed: RuntimeError: the disk is on fire"
 
 
-def test_what_failed_once_says_so_no_more(told):
-    """Once it is done its run is FINISHED, without a reason; another selection moves the tag; no point is twice."""
-    workspace, grid = told.workspace, study_file.read("paper")
+def test_what_failed_once_says_so_no_more(tracked):
+    """The run of a row that is done at last is FINISHED, without a reason; another selection moves the tag; no point is
+    twice."""
+    workspace, grid = tracked.workspace, study_file.read("paper")
     accuracy = {**published(grid), 9: (0.99, 0.99, 0.98)}
     sealed(workspace.root, study(workspace.root, grid, accuracy, **SMALL))
     for _ in range(2):
@@ -164,7 +165,7 @@ ALL = 4 * 360 + 9 * 20  # curves of 360 epochs in all, and what each row has at 
 
 
 def test_sync_fills_an_empty_server(tmp_path, empty, capsys, monkeypatch):
-    """From files alone; on one that has it all it changes nothing, and nothing waits."""
+    """An empty server is filled from files alone; one that has everything is not changed, and no message waits."""
     workspace = paper(tmp_path / "runs", empty)
     monkeypatch.chdir(tmp_path)
     for _ in range(2):
@@ -188,7 +189,7 @@ def test_sync_where_mlflow_is_down_says_so(tmp_path, empty, capsys, monkeypatch)
 
 
 def test_a_server_that_fails_in_the_middle_has_nothing_twice(tmp_path, empty, monkeypatch):
-    """Whatever was sent before it failed, or while it did, is sent again and found."""
+    """A message that was sent before the server failed, or while it did, is sent again and stored once."""
     workspace = paper(tmp_path / "runs", empty)
     real, calls, failing = Sender._send_points, [], (2, 20)
 
@@ -206,7 +207,7 @@ def test_a_server_that_fails_in_the_middle_has_nothing_twice(tmp_path, empty, mo
 
 
 def test_a_server_that_never_answers_holds_nothing_up(tmp_path, empty, monkeypatch):
-    """Nothing waits for it but the end of a run, once, for PATIENCE; what it lacks is sent later."""
+    """The end of a run alone waits for such a server, once, for PATIENCE; missing messages are sent later."""
     workspace, for_ever = paper(tmp_path / "runs", empty), threading.Event()
     drawing = build.rebuild(workspace, "paper", build.RenderOptions())
     with monkeypatch.context() as patched:
@@ -232,8 +233,8 @@ def test_a_secret_of_the_environment_is_written_nowhere(npz, tmp_path, monkeypat
     (tmp_path / "tiny.toml").write_text(STUDY + trainer.PLUGIN)
     watch = Silent()
     command = ("run", "--tracking", "http://127.0.0.1:1")
-    found = options(tmp_path / "tiny.toml", npz, tmp_path / "runs", tracking="http://127.0.0.1:1", command=command)
-    run_study(found, watch)
+    chosen = options(tmp_path / "tiny.toml", npz, tmp_path / "runs", tracking="http://127.0.0.1:1", command=command)
+    run_study(chosen, watch)
     sync.sync(Workspace(tmp_path / "runs"), "tiny", None)
     files = [path for path in (tmp_path / "runs").rglob("*") if path.is_file()]
     assert len(files) > 30
@@ -254,25 +255,26 @@ def test_a_secret_of_the_environment_is_written_nowhere(npz, tmp_path, monkeypat
     ],
 )
 def test_a_password_in_a_servers_address_is_refused(command, capsys):
-    """It would be in the list of processes and in shells' histories; the variables are named instead."""
+    """A password in an address, which lists of processes and shells' histories would show, is refused; variables are
+    named."""
     assert cli.run([*command, "--tracking", f"http://me:{SECRET}@127.0.0.1:1"]) == 2
-    said = capsys.readouterr().err
-    assert "MLFLOW_TRACKING_PASSWORD" in said
-    assert SECRET not in said
+    printed = capsys.readouterr().err
+    assert "MLFLOW_TRACKING_PASSWORD" in printed
+    assert SECRET not in printed
 
 
 def test_a_password_in_a_databases_address_is_written_nowhere(npz, tmp_path, capsys):
-    """Not in the error, not in the command that a run notes in the workspace."""
+    """The password is neither in the error nor in the command that a run notes in the workspace."""
     url = f"postgresql://me:{SECRET}@127.0.0.1:1/optuna"
     (tmp_path / "tiny.toml").write_text(STUDY)
     study = ["--grid", str(tmp_path / "tiny.toml"), "--data", str(npz), "--workspace", str(tmp_path / "runs")]
     assert cli.run(["run", *study, "--inline", "--storage", url]) == 2
-    said = capsys.readouterr().err
-    assert "--storage: Optuna's database cannot be opened" in said
+    printed = capsys.readouterr().err
+    assert "--storage: Optuna's database cannot be opened" in printed
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert any(b"postgresql://me:***@127.0.0.1:1/optuna" in path.read_bytes() for path in files)
     assert not [path for path in files if SECRET.encode() in path.read_bytes()]
-    assert SECRET not in said
+    assert SECRET not in printed
 
 
 @pytest.mark.parametrize(
@@ -285,5 +287,5 @@ def test_a_password_in_a_databases_address_is_written_nowhere(npz, tmp_path, cap
     ],
 )
 def test_passwords_are_masked(text, shown):
-    """In addresses alone."""
+    """Passwords are masked in addresses alone."""
     assert urls.masked(text) == shown

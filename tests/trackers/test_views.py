@@ -65,12 +65,12 @@ TWO = "[[rows]]\ndropout = 0.1\n[[rows]]\nfc_units = [8, 4]\n"
 
 def test_a_process_that_died_leaves_nothing_running(tmp_path: Path):
     """RUNNING and WAITING trials of a dead process are failed at the next start, and each row is COMPLETE once."""
-    found, url = record(TWO, tmp_path), sqlite_url(tmp_path / "o.db")
-    first, second = found.grid.trials()
-    died = OptunaStudy(url, found)
+    study, url = record(TWO, tmp_path), sqlite_url(tmp_path / "o.db")
+    first, second = study.grid.trials()
+    died = OptunaStudy(url, study)
     died.begin(first, "one")
     died._study.enqueue_trial({"dropout": 0.1})
-    again = OptunaStudy(url, found)
+    again = OptunaStudy(url, study)
     assert {t.state for t in again._study.get_trials()} == {TrialState.FAIL}
     again.begin(first, "one")
     again.report("one", {"epoch": 1, "val_accuracy": 0.5})
@@ -85,22 +85,23 @@ def test_a_process_that_died_leaves_nothing_running(tmp_path: Path):
 def test_a_trial_that_was_trained_again_has_its_new_value(tmp_path: Path):
     """Optuna changes no finished trial: the study is made anew, and each trial is COMPLETE once, with its last value.
     In a database that others share the new value is added."""
-    found = record(TWO, tmp_path)
-    first, second = found.grid.trials()
+    recorded = record(TWO, tmp_path)
+    first, second = recorded.grid.trials()
     for shared, values in ((False, [0.6, 0.7]), (True, [0.5, 0.6, 0.7])):
         url = sqlite_url(tmp_path / f"shared-{shared}.db")
-        OptunaStudy(url, found, shared).agree([(first, "one", done(0.5)), (second, "two", done(0.7))])
+        OptunaStudy(url, recorded, shared).agree([(first, "one", done(0.5)), (second, "two", done(0.7))])
         for _ in range(2):
-            study = OptunaStudy(url, found, shared)
+            study = OptunaStudy(url, recorded, shared)
             study.agree([(first, "one", done(0.6)), (second, "two", done(0.7))])
         assert sorted(t.value for t in study._study.get_trials() if t.value is not None) == values
 
 
 def test_lists_and_paths_are_attributes(tmp_path: Path):
-    """What Optuna's distributions cannot hold is a canonical text in a user attribute; the rest are parameters."""
-    found = record(TWO, tmp_path)
-    study = OptunaStudy(sqlite_url(tmp_path / "o.db"), found)
-    study.agree([(t, str(t.row), done(0.5)) for t in found.grid.trials()])
+    """Levels that Optuna's distributions cannot hold are a canonical text in a user attribute; the others are
+    parameters."""
+    recorded = record(TWO, tmp_path)
+    study = OptunaStudy(sqlite_url(tmp_path / "o.db"), recorded)
+    study.agree([(t, str(t.row), done(0.5)) for t in recorded.grid.trials()])
     one, two = study._study.get_trials()
     assert two.user_attrs["fc_units"] == "8+4"
     assert one.user_attrs["weights"] == "imagenet"
@@ -110,9 +111,9 @@ def test_lists_and_paths_are_attributes(tmp_path: Path):
 
 def test_a_failed_attempt_stays(tmp_path: Path):
     """A failure is FAIL with its outcome; the study opens in Optuna's own tools."""
-    found = record(TWO, tmp_path)
-    study = OptunaStudy(sqlite_url(tmp_path / "o.db"), found)
-    for trial in found.grid.trials():
+    recorded = record(TWO, tmp_path)
+    study = OptunaStudy(sqlite_url(tmp_path / "o.db"), recorded)
+    for trial in recorded.grid.trials():
         study.begin(trial, str(trial.row))
     study.finish("1", Result(Status.FAILED, 1, error="ValueError: no"))
     study.close()
@@ -123,16 +124,19 @@ def test_a_failed_attempt_stays(tmp_path: Path):
 
 def test_the_study_minimises_a_loss(tmp_path: Path):
     """select_on = val_loss looks for the lowest value."""
-    found = record('select_on = "val_loss"\n' + TWO, tmp_path)
-    assert OptunaStudy(sqlite_url(tmp_path / "o.db"), found)._study.direction.name == "MINIMIZE"
+    recorded = record('select_on = "val_loss"\n' + TWO, tmp_path)
+    assert OptunaStudy(sqlite_url(tmp_path / "o.db"), recorded)._study.direction.name == "MINIMIZE"
 
 
 def test_scores_on_the_test_set_stand_on_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Test scores are attributes of the study, those of a hundred rows in one, written where they changed."""
     levels = [i / 1000 for i in range(101)]
-    found, url = record(f"seeds = [0, 7]\n[factorial]\ndropout = {levels}\n", tmp_path), sqlite_url(tmp_path / "o.db")
-    study = OptunaStudy(url, found)
-    tested = [(t, f"{t.row}-{t.seed}", {"accuracy": t.row / 1000}) for t in found.grid.trials()]
+    recorded, url = (
+        record(f"seeds = [0, 7]\n[factorial]\ndropout = {levels}\n", tmp_path),
+        sqlite_url(tmp_path / "o.db"),
+    )
+    study = OptunaStudy(url, recorded)
+    tested = [(t, f"{t.row}-{t.seed}", {"accuracy": t.row / 1000}) for t in recorded.grid.trials()]
     study.note_tests(tested)
     attributes = {k: v for k, v in study._study.user_attrs.items() if k.startswith("test/")}
     assert set(attributes) == {f"test/seed {s}, rows {rows}" for s in (0, 7) for rows in ("1-100", "101-200")}
@@ -145,12 +149,12 @@ def test_scores_on_the_test_set_stand_on_the_study(tmp_path: Path, monkeypatch: 
 
 @pytest.fixture(scope="module")
 def nine(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The address of Optuna's database with the paper's nine rows."""
+    """Return the address of Optuna's database with the paper's nine rows."""
     place, grid = tmp_path_factory.mktemp("nine"), study_file.read("paper")
-    found = study(place, grid, published(grid), support=(20, 30), classes=("a", "b"))
+    recorded = study(place, grid, published(grid), support=(20, 30), classes=("a", "b"))
     url = create(place / "optuna.db")
-    OptunaStudy(url, found).agree(
-        (t, found.trial_key(t), r) for t, r in done_of(collect(Workspace(place), found)).items()
+    OptunaStudy(url, recorded).agree(
+        (t, recorded.trial_key(t), r) for t, r in done_of(collect(Workspace(place), recorded)).items()
     )
     return url
 
@@ -168,7 +172,7 @@ def test_optunas_importances_and_plots_work(nine: str):
 
 
 def test_optunas_dashboard_opens_it(nine: str):
-    """Its own application lists the study and its nine trials, with values and parameters."""
+    """Optuna's own dashboard lists the study and its nine trials, with values and parameters."""
     dashboard = pytest.importorskip("optuna_dashboard")
     app, status = dashboard.wsgi(nine), []
 
@@ -178,9 +182,9 @@ def test_optunas_dashboard_opens_it(nine: str):
         return b"".join(app(request, lambda code, headers, error=None: status.append(code)))
 
     (summary,) = json.loads(get("/api/studies"))["study_summaries"]
-    found = json.loads(get(f"/api/studies/{summary['study_id']}"))
-    assert summary["study_name"] == found["name"] == "paper"
-    assert [trial["state"] for trial in found["trials"]] == ["Complete"] * 9
+    details = json.loads(get(f"/api/studies/{summary['study_id']}"))
+    assert summary["study_name"] == details["name"] == "paper"
+    assert [trial["state"] for trial in details["trials"]] == ["Complete"] * 9
     assert b"<title>Optuna Dashboard" in get("/dashboard/studies/1")
     assert status == ["200 OK"] * 3
 
@@ -221,13 +225,14 @@ def test_a_torn_line_waits(tmp_path: Path):
     outbox.put(MESSAGES[:2])
     with open(tmp_path / "outbox.jsonl", "a") as file:
         file.write('{"kind": "met')
-    found, end = outbox.read(0)
-    assert found == MESSAGES[:2]
+    messages, end = outbox.read(0)
+    assert messages == MESSAGES[:2]
     assert not outbox.clear(end)
 
 
 def test_messages_of_a_crashed_process_survive_and_new_ones_follow(tmp_path: Path):
-    """What an earlier process could not send is sent by the next one, before its own; a torn end is cut off."""
+    """Messages that an earlier process could not send are sent by the next one, before its own; a torn end is cut
+    off."""
     path = tmp_path / "outbox.jsonl"
     path.write_text("".join(json.dumps(m) + "\n" for m in MESSAGES[:3]) + '{"kind": "met')
     tracker = Tracker(path, lambda: sender(tmp_path))
@@ -240,7 +245,7 @@ def test_messages_of_a_crashed_process_survive_and_new_ones_follow(tmp_path: Pat
 
 
 def test_an_outbox_is_read_a_part_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """However much waits, a part of it is in memory, a message longer than a part included; all of it is sent."""
+    """One part of an outbox is in memory at a time, a message longer than a part included; all of it is sent."""
     monkeypatch.setattr(mlflow_outbox, "PART", 10)
     path = tmp_path / "outbox.jsonl"
     outbox = Outbox(path)
@@ -254,7 +259,7 @@ def test_an_outbox_is_read_a_part_at_a_time(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_what_waits_for_mlflow_counts_as_told(tmp_path: Path):
-    """What is in the outbox, or was sent since, is not told again; where MLflow is not reached, nothing is known."""
+    """A message in the outbox, or sent since, is not sent again; without MLflow, no state is known."""
     tracker = Tracker(tmp_path / "outbox.jsonl", lambda: sender(tmp_path))
     tracker.tell(*MESSAGES)
     assert (tracker.states() or {})["t"] == "digest"
@@ -263,7 +268,7 @@ def test_what_waits_for_mlflow_counts_as_told(tmp_path: Path):
 
 
 def test_a_database_that_is_lost_is_told_what_it_can_be(tmp_path: Path):
-    """What is left of a run that another database knew is passed over, and that run is not taken for told."""
+    """Later messages of a run that only a lost database had are skipped, and that run does not count as sent."""
     path = tmp_path / "outbox.jsonl"
     Outbox(path).put(MESSAGES[2:])  # its first messages had been sent
     tracker = Tracker(path, lambda: sender(tmp_path))
@@ -278,20 +283,20 @@ def test_a_database_that_is_lost_is_told_what_it_can_be(tmp_path: Path):
 
 
 def test_a_database_that_is_lost_while_a_run_goes_on_is_told_all_at_its_end(tmp_path: Path):
-    """The study's own run too."""
-    found = record("[factorial]\ndropout = [0.0, 0.1]\n", tmp_path)
-    results = {trial: Result(Status.FAILED, 1, error="no") for trial in found.grid.trials()}
+    """A database that is lost during a run gets everything at its end, the study's own run too."""
+    study = record("[factorial]\ndropout = [0.0, 0.1]\n", tmp_path)
+    results = {trial: Result(Status.FAILED, 1, error="no") for trial in study.grid.trials()}
     none = StudyEvidence({}, {}, {}, None)
-    findings = StudyAnalysis(found, results, None, none, analyse(found, none, {}, None), None, (), ())
+    findings = StudyAnalysis(study, results, None, none, analyse(study, none, {}, None), None, (), ())
     (tmp_path / "first").mkdir()
     places = iter([tmp_path / "first", tmp_path])
     tracker = Tracker(tmp_path / "outbox.jsonl", lambda: sender(next(places)))
-    runs = MlflowRuns(found, tracker)
+    runs = MlflowRuns(study, tracker)
     until(lambda: not (tmp_path / "outbox.jsonl").exists())
     tracker._sender = None  # as after a message that failed: the next database knows nothing
     runs.agree(for_trackers(Report(findings, {}, (), (), {}, {"table.csv": "row", "report.html": ""})), None)
     assert runs.close() == 0
-    assert set(sender(tmp_path).states) == {PARENT, *map(found.trial_key, found.grid.trials())}
+    assert set(sender(tmp_path).states) == {PARENT, *map(study.trial_key, study.grid.trials())}
     assert all(sender(tmp_path).states.values())
 
 
@@ -319,7 +324,7 @@ def test_a_disk_that_was_full_spoils_no_later_message(tmp_path: Path):
 
 
 def test_a_database_of_a_workspace_that_was_moved_says_so(tmp_path: Path):
-    """Its files would go to where the workspace was."""
+    """A moved workspace's database, whose files would go to the old place, is refused."""
     (tmp_path / "runs").mkdir()
     sender(tmp_path / "runs")
     (tmp_path / "runs").rename(tmp_path / "moved")
@@ -328,10 +333,10 @@ def test_a_database_of_a_workspace_that_was_moved_says_so(tmp_path: Path):
 
 
 def test_a_database_that_goes_away_at_the_end_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """What the views lack is added once it is back."""
+    """A database that goes away gets the missing values once it is back."""
     monkeypatch.setattr(views_study, "PAUSE", 0.0)
-    found, url = record("[factorial]\ndropout = [0.1, 0.2]\n", tmp_path), sqlite_url(tmp_path / "o.db")
-    view, real, lost = OptunaStudy(url, found), OptunaStudy._values, [StorageInternalError("gone")]
+    study, url = record("[factorial]\ndropout = [0.1, 0.2]\n", tmp_path), sqlite_url(tmp_path / "o.db")
+    view, real, lost = OptunaStudy(url, study), OptunaStudy._values, [StorageInternalError("gone")]
 
     def tested(self: OptunaStudy) -> set[str]:
         if lost:
@@ -339,42 +344,43 @@ def test_a_database_that_goes_away_at_the_end_is_asked_again(tmp_path: Path, mon
         return real(self)
 
     monkeypatch.setattr(OptunaStudy, "_values", tested)
-    view.agree((t, found.trial_key(t), done(0.5)) for t in found.grid.trials())
+    view.agree((t, study.trial_key(t), done(0.5)) for t in study.grid.trials())
     assert [t.state for t in optuna.load_study(study_name="s", storage=url).get_trials()] == [TrialState.COMPLETE] * 2
 
 
 def test_a_study_of_that_name_on_other_images_is_left_alone(tmp_path: Path):
-    """In a database that several workspaces use; a trial that another one failed costs a run nothing."""
-    found, url = record("[factorial]\ndropout = [0.1, 0.2]\n", tmp_path), sqlite_url(tmp_path / "o.db")
-    mine = OptunaStudy(url, found)
-    trial = next(found.grid.trials())
-    mine.begin(trial, "k")
+    """A study on other images is refused in a shared database; a trial that another workspace failed costs a run
+    nothing."""
+    recorded, url = record("[factorial]\ndropout = [0.1, 0.2]\n", tmp_path), sqlite_url(tmp_path / "o.db")
+    study = OptunaStudy(url, recorded)
+    trial = next(recorded.grid.trials())
+    study.begin(trial, "k")
     with pytest.raises(AblateError, match="with other images or metric; choose another --name"):
-        OptunaStudy(url, synthetic.changed(found, images="others"), shared=True)
-    assert [t.state for t in mine._study.get_trials()] == [TrialState.RUNNING]
-    OptunaStudy(url, found)  # takes what runs for abandoned
-    mine.report("k", {"epoch": 1, "val_accuracy": 0.5})
-    mine.finish("k", done(0.5))
+        OptunaStudy(url, synthetic.changed(recorded, images="others"), shared=True)
+    assert [t.state for t in study._study.get_trials()] == [TrialState.RUNNING]
+    OptunaStudy(url, recorded)  # takes what runs for abandoned
+    study.report("k", {"epoch": 1, "val_accuracy": 0.5})
+    study.finish("k", done(0.5))
     optuna.delete_study(study_name="s", storage=url)
     with pytest.raises(AblateError, match="results and tables are complete"):
-        mine.agree([(trial, "k", done(0.5))])
-    OptunaStudy(url, found)
-    OptunaStudy(url, synthetic.changed(found, images="others"))  # in a database of its own, a name is taken anew
+        study.agree([(trial, "k", done(0.5))])
+    OptunaStudy(url, recorded)
+    OptunaStudy(url, synthetic.changed(recorded, images="others"))  # in a database of its own, a name is taken anew
 
 
 def test_importances_of_equal_values_are_none(tmp_path: Path):
-    """There is no variance to share."""
-    found = record("[factorial]\ndropout = [0.1, 0.2]\n", tmp_path)
-    assert optuna_importances.importances(found, {t: done(1.0) for t in found.grid.trials()}) == {}
+    """Equal values have no importances: no variance can be shared."""
+    recorded = record("[factorial]\ndropout = [0.1, 0.2]\n", tmp_path)
+    assert optuna_importances.importances(recorded, {t: done(1.0) for t in recorded.grid.trials()}) == {}
 
 
 def test_ties_are_ties_however_they_are_summed(tmp_path: Path):
     """The mean of 0.1, 0.2 and 0.3 is that of three times 0.2, and seeds may be named in any order."""
     text = "seeds = [{}]\n[[rows]]\nfc_units = 8\n[[rows]]\nfc_units = 16\n"
-    found, workspace = record(text.format("0, 1, 2"), tmp_path), Workspace(tmp_path)
+    recorded, workspace = record(text.format("0, 1, 2"), tmp_path), Workspace(tmp_path)
     values = iter([0.1, 0.2, 0.3, 0.2, 0.2, 0.2])
-    results = {t: done(next(values), parameters=t.row) for t in found.grid.trials()}
-    chosen = select(workspace, found, results)
+    results = {t: done(next(values), parameters=t.row) for t in recorded.grid.trials()}
+    chosen = select(workspace, recorded, results)
     assert chosen.row == 1
     seal(workspace.study("s"), chosen)
     again = record(text.format("2, 0, 1"), tmp_path)
@@ -384,7 +390,7 @@ def test_ties_are_ties_however_they_are_summed(tmp_path: Path):
 
 
 def test_an_unreachable_server_keeps_messages(tmp_path: Path):
-    """Where MLflow cannot be reached the messages stay in the outbox, and how many is known."""
+    """The messages stay in the outbox where MLflow cannot be reached, and their number is known."""
 
     def refuse() -> Sender:
         raise ConnectionError("nobody there\nmore")
@@ -397,11 +403,12 @@ def test_an_unreachable_server_keeps_messages(tmp_path: Path):
 
 
 def test_what_a_server_out_of_reach_lacks_does_not_pile_up(tmp_path: Path):
-    """Each start without MLflow adds three messages, however many trials; the next one that reaches it tells it all."""
-    found = record("[factorial]\ndropout = [0.0, 0.1, 0.2]\n", tmp_path)
-    results = {trial: Result(Status.FAILED, 1, error="no") for trial in found.grid.trials()}
+    """Each start without MLflow adds three messages, however many trials; the next one that reaches it sends
+    everything."""
+    study = record("[factorial]\ndropout = [0.0, 0.1, 0.2]\n", tmp_path)
+    results = {trial: Result(Status.FAILED, 1, error="no") for trial in study.grid.trials()}
     none = StudyEvidence({}, {}, {}, None)
-    findings = StudyAnalysis(found, results, None, none, analyse(found, none, {}, None), None, (), ())
+    findings = StudyAnalysis(study, results, None, none, analyse(study, none, {}, None), None, (), ())
     drawing = for_trackers(Report(findings, {}, (), (), {}, {"table.csv": "row", "report.html": ""}))
     path = tmp_path / "outbox.jsonl"
 
@@ -409,28 +416,28 @@ def test_what_a_server_out_of_reach_lacks_does_not_pile_up(tmp_path: Path):
         raise ConnectionError
 
     for waiting in (3, 6):
-        runs = MlflowRuns(found, Tracker(path, refuse))
+        runs = MlflowRuns(study, Tracker(path, refuse))
         runs.agree(drawing, None)
         assert runs.close() == waiting
-    runs = MlflowRuns(found, Tracker(path, lambda: sender(tmp_path)))
+    runs = MlflowRuns(study, Tracker(path, lambda: sender(tmp_path)))
     runs.agree(drawing, None)
     assert runs.close() == 0
     states = sender(tmp_path).states
-    assert set(states) == {PARENT, *map(found.trial_key, found.grid.trials())}
+    assert set(states) == {PARENT, *map(study.trial_key, study.grid.trials())}
     assert all(states.values())
 
 
 def test_selection_is_by_validation_and_ties_go_to_the_cheapest(tmp_path: Path):
     """The best validation score wins; exact ties: fewest parameters, then fewest updates, then the first row."""
-    found = record("[factorial]\nbatch_size = [32, 64]\ndropout = [0.0, 0.1]\n", tmp_path)
-    a, b, c, d = found.grid.trials()
-    assert select(Workspace(tmp_path), found, {a: done(0.5), b: done(0.6), c: done(0.4), d: done(0.5)}).row == 2
+    study = record("[factorial]\nbatch_size = [32, 64]\ndropout = [0.0, 0.1]\n", tmp_path)
+    a, b, c, d = study.grid.trials()
+    assert select(Workspace(tmp_path), study, {a: done(0.5), b: done(0.6), c: done(0.4), d: done(0.5)}).row == 2
     assert (
-        select(Workspace(tmp_path), found, {a: done(0.5, 10), b: done(0.5, 9), c: done(0.5, 10), d: done(0.5, 10)}).row
+        select(Workspace(tmp_path), study, {a: done(0.5, 10), b: done(0.5, 9), c: done(0.5, 10), d: done(0.5, 10)}).row
         == 2
     )
-    assert select(Workspace(tmp_path), found, {a: done(0.5), b: done(0.5), c: done(0.5), d: done(0.5)}).row == 3
-    assert select(Workspace(tmp_path), found, {}) is None
+    assert select(Workspace(tmp_path), study, {a: done(0.5), b: done(0.5), c: done(0.5), d: done(0.5)}).row == 3
+    assert select(Workspace(tmp_path), study, {}) is None
     by_loss = record('select_on = "val_loss"\n[factorial]\ndropout = [0.0, 0.1]\n', tmp_path)
     assert select(
         Workspace(tmp_path), by_loss, dict(zip(by_loss.grid.trials(), [done(0.5), done(0.6)], strict=True))
@@ -439,21 +446,21 @@ def test_selection_is_by_validation_and_ties_go_to_the_cheapest(tmp_path: Path):
 
 def test_a_seal_keeps_its_time_and_remembers_what_it_replaced(tmp_path: Path):
     """The same choice from the same predictions is not sealed anew; another one keeps the earlier in the file."""
-    found = record("[factorial]\ndropout = [0.0, 0.1]\n", tmp_path)
-    a, b = found.grid.trials()
+    study = record("[factorial]\ndropout = [0.0, 0.1]\n", tmp_path)
+    a, b = study.grid.trials()
     folder = StudyFolder(tmp_path / "s")
-    first = seal(folder, select(Workspace(tmp_path), found, {a: done(0.5)}).model_copy(update={"sealed": "long ago"}))
-    assert seal(folder, select(Workspace(tmp_path), found, {a: done(0.5)})).sealed == first.sealed == "long ago"
-    grown = seal(folder, select(Workspace(tmp_path), found, {a: done(0.5), b: done(0.9)}))
+    first = seal(folder, select(Workspace(tmp_path), study, {a: done(0.5)}).model_copy(update={"sealed": "long ago"}))
+    assert seal(folder, select(Workspace(tmp_path), study, {a: done(0.5)})).sealed == first.sealed == "long ago"
+    grown = seal(folder, select(Workspace(tmp_path), study, {a: done(0.5), b: done(0.9)}))
     assert (grown.row, [e["sealed"] for e in grown.earlier]) == (2, ["long ago"])
 
 
 def test_a_selection_follows_its_row(tmp_path: Path):
     """Rows may be inserted before the selected one, or it may go: whoever reads the selection gets its number now."""
-    workspace, found = Workspace(tmp_path), record("[[rows]]\ndropout = 0.1\n[[rows]]\ndropout = 0.2\n", tmp_path)
-    results = dict(zip(found.grid.trials(), [done(0.5), done(0.6)], strict=True))
-    seal(workspace.study("s"), select(workspace, found, results))
-    assert read(workspace, found).row == 2
+    workspace, study = Workspace(tmp_path), record("[[rows]]\ndropout = 0.1\n[[rows]]\ndropout = 0.2\n", tmp_path)
+    results = dict(zip(study.grid.trials(), [done(0.5), done(0.6)], strict=True))
+    seal(workspace.study("s"), select(workspace, study, results))
+    assert read(workspace, study).row == 2
     text = "[[rows]]\ndropout = {}\n[[rows]]\ndropout = 0.1\n[[rows]]\ndropout = {}\n"
     assert read(workspace, record(text.format(0.3, 0.2), tmp_path)).row == 3
     assert read(workspace, record(text.format(0.2, 0.3), tmp_path)).row == 1
@@ -464,11 +471,11 @@ def test_a_selection_follows_its_row(tmp_path: Path):
     assert (again.row, again.earlier) == (1, ())
     workspace.study("s").selection.write_text('{"row": 1}')
     with pytest.raises(AblateError, match="it sets the file aside"):
-        read(workspace, found)
+        read(workspace, study)
 
 
 def test_another_metric_is_another_optuna_study(tmp_path: Path):
-    """Values of two metrics do not stand in one study, nor under the direction of the first."""
+    """Values of two metrics are not in one study, nor under the direction of the first."""
     text, url = "{}[factorial]\ndropout = [0.1, 0.2]\n", sqlite_url(tmp_path / "o.db")
     first = record(text.format(""), tmp_path)
     finished = [(t, first.trial_key(t), done(0.5)) for t in first.grid.trials()]
@@ -476,17 +483,17 @@ def test_another_metric_is_another_optuna_study(tmp_path: Path):
     for _ in range(2):
         by_loss = OptunaStudy(url, record(text.format('select_on = "val_loss"\n'), tmp_path))
         by_loss.agree(finished[:1])
-    found = optuna.load_study(study_name="s", storage=url)
-    assert found.direction == optuna.study.StudyDirection.MINIMIZE
-    assert [t.value for t in found.get_trials()] == [pytest.approx(0.5)]
+    study = optuna.load_study(study_name="s", storage=url)
+    assert study.direction == optuna.study.StudyDirection.MINIMIZE
+    assert [t.value for t in study.get_trials()] == [pytest.approx(0.5)]
     assert len(finished) == 2
 
 
 def test_weights_in_a_file_of_another_name_hold_nothing_up(tmp_path: Path):
-    """MLflow takes no other value of a parameter: what is told again keeps the first, and gains what is new."""
+    """MLflow takes no other value of a parameter: a run that is sent again keeps the first, and gains new ones."""
     send = sender(tmp_path)
     send.send([mlflow_messages.run(PARENT, "s", 1.0, {}, {})])
     for params in ({"weights": "vgg.h5"}, {"weights": "vgg16.h5", "dropout": "0.5"}):
         send.send([mlflow_messages.run("k", "row 1", 1.0, params, {})])
-    known = MlflowClient(send.uri).get_run(send.runs["k"]).data.params
-    assert known == {"weights": "vgg.h5", "dropout": "0.5"}
+    stored = MlflowClient(send.uri).get_run(send.runs["k"]).data.params
+    assert stored == {"weights": "vgg.h5", "dropout": "0.5"}

@@ -27,14 +27,14 @@ ADOPT = ["adopt", "mine.toml", "--factor", "mixup=false"]
 
 
 def with_factor(text: str, **fixed: str) -> str:
-    """The study file after the factor was added. `fixed`: levels of all rows."""
+    """Return the study file after the factor was added. `fixed`: levels of all rows."""
     levels = "".join(f"{name} = {level}\n" for name, level in fixed.items())
     return text.replace(FACTOR, NEW).replace("{seed}", "{seed} {mixup}") + (f"[fixed]\n{levels}" if levels else "")
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder: three rows are trained with two seeds, and then the experiment gets a factor."""
+    """Train three rows with two seeds, add a factor to the experiment, and return the working folder."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "train.py").write_text(SCRIPT)
     (tmp_path / "mine.toml").write_text(STUDY)
@@ -85,7 +85,7 @@ def test_adopted_trainings_are_not_trained_again(place: Path, capsys: pytest.Cap
 
 
 def test_a_study_without_the_factor_keeps_its_rows(place: Path):
-    """Its file is an old one: its trainings are found by their old ids, and none is trained again."""
+    """The trainings of an old study file are found by their old ids, and none is trained again."""
     assert cli.run(ADOPT) == 0
     assert cli.run(["run", "other.toml", *RUN[2:]]) == 0
     assert starts(place) == 6
@@ -94,7 +94,8 @@ def test_a_study_without_the_factor_keeps_its_rows(place: Path):
 
 
 def test_rows_of_the_new_default_are_other_trainings(place: Path):
-    """They would have the ids that the renamed ones left: each gets an id of its own, and both tables verify."""
+    """Rows of the new default would have the ids that the renamed ones left: each gets its own, and both tables
+    verify."""
     before = printed_before(place)
     assert cli.run(ADOPT) == 0
     (place / "mine.toml").write_text(with_factor(STUDY) + "mixup = [false]\n")
@@ -113,7 +114,7 @@ def test_rows_of_the_new_default_are_other_trainings(place: Path):
 
 
 def test_the_default_can_be_adopted(place: Path, capsys: pytest.CaptureFixture[str]):
-    """Where earlier trainings did what the default does, their ids stay, and their descriptions get the level."""
+    """The ids of earlier trainings that did what the default does stay, and their descriptions get the level."""
     (place / "mine.toml").write_text(with_factor(STUDY))
     capsys.readouterr()
     assert cli.run([*ADOPT[:3], "mixup=true"]) == 0
@@ -125,7 +126,7 @@ def test_the_default_can_be_adopted(place: Path, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize("n_done", [0, 1, 5])
 @pytest.mark.parametrize("step", ["description", "rename"])
 def test_an_interruption_is_completed(place: Path, monkeypatch: pytest.MonkeyPatch, step: str, n_done: int):
-    """After the first descriptions or folders: the same command again ends as if nothing had happened."""
+    """The same command again, after the first descriptions or folders, ends as if it had not been interrupted."""
     done: list[Path] = []
     method = "replace" if step == "description" else "rename"
     whole = getattr(Path, method)
@@ -169,7 +170,7 @@ def test_a_second_factor_follows_the_first(place: Path):
 
 
 def test_trackers_have_no_row_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Optuna and MLflow have the trials under their old ids, and go on with them."""
+    """Optuna and MLflow have the trials under their old ids, and continue with them."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "train.py").write_text(SCRIPT)
     (tmp_path / "mine.toml").write_text(STUDY)
@@ -205,7 +206,7 @@ def test_a_second_time_there_is_nothing_to_do(place: Path, capsys: pytest.Captur
     ],
 )
 def test_wrong_levels_are_refused(place: Path, stated: str, message: str, capsys: pytest.CaptureFixture[str]):
-    """In one line, with what is allowed; no folder is renamed."""
+    """Wrong levels are refused in one line, with the allowed ones; no folder is renamed."""
     capsys.readouterr()
     assert cli.run([*ADOPT[:3], stated]) == 2
     assert capsys.readouterr().err == f"error: {message}\n"
@@ -213,7 +214,7 @@ def test_wrong_levels_are_refused(place: Path, stated: str, message: str, capsys
 
 
 def test_a_missing_workspace_is_refused(place: Path, capsys: pytest.CaptureFixture[str]):
-    """It is not created."""
+    """A missing workspace is refused, and not created."""
     capsys.readouterr()
     assert cli.run([*ADOPT, "--workspace", "nowhere"]) == 2
     assert capsys.readouterr().err == "error: --workspace nowhere: no such folder\n"
@@ -231,7 +232,7 @@ def test_a_training_that_runs_is_refused(place: Path, capsys: pytest.CaptureFixt
 
 
 def test_a_training_of_the_same_levels_is_refused(place: Path, capsys: pytest.CaptureFixture[str]):
-    """Which of the two counts is the user's decision; nothing is renamed."""
+    """The user decides which of two trainings counts; no folder is renamed."""
     assert cli.run(["run", "mine.toml", *RUN[2:], "--name", "new"]) == 0
     assert starts(place) == 12
     capsys.readouterr()

@@ -22,8 +22,8 @@ def ran(tmp_path_factory: pytest.TempPathFactory, swept: Path) -> Path:
 
 
 def kinds(workspace: Path) -> dict[str, int]:
-    found = clean.find(Workspace(workspace))
-    return {kind: sum(i.kind == kind for i in found) for kind in clean.KINDS}
+    items = clean.find(Workspace(workspace))
+    return {kind: sum(i.kind == kind for i in items) for kind in clean.KINDS}
 
 
 def test_what_no_study_needs_is_found(ran: Path):
@@ -50,7 +50,7 @@ def test_without_yes_nothing_is_deleted(ran: Path):
 
 
 def test_a_cleaned_workspace_still_has_its_table(ran: Path, npz: Path, tmp_path: Path):
-    """With --yes it is gone; the table is drawn as before, and a run has nothing to train."""
+    """The files are gone with --yes; the table is drawn as before, and a run has nothing to train."""
     shutil.copytree(ran, tmp_path, dirs_exist_ok=True)
     before = (tmp_path / "runs/tiny/table.csv").read_bytes()
     assert "deleted" in in_process("clean", "--yes", cwd=tmp_path).stdout
@@ -61,7 +61,7 @@ def test_a_cleaned_workspace_still_has_its_table(ran: Path, npz: Path, tmp_path:
 
 
 def test_all_heads_are_those_of_replicates_too(npz: Path, tmp_path: Path):
-    """With --keep all none of a study's heads could go."""
+    """No head of a study with --keep all is removed, nor of its replicates."""
     (tmp_path / "tiny.toml").write_text(STUDY)
     study = options(tmp_path / "tiny.toml", npz, tmp_path / "runs", keep="all", replicates=2)
     run_study(study, Silent())

@@ -23,7 +23,7 @@ RUN = ["run", "mine.toml", "--inline", "-q", "--trackers", "none"]
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder, with a study whose three rows are trained with two seeds."""
+    """Train three rows with two seeds, and return the working folder."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "train.py").write_text(SCRIPT)
     (tmp_path / "mine.toml").write_text(STUDY)
@@ -56,7 +56,7 @@ def warnings(place: Path) -> list[str]:
     ids=["comment", "blanks", "lines"],
 )
 def test_comments_and_layout_change_nothing(place: Path, before: str, after: str):
-    """Nothing is asked, and nothing is trained."""
+    """Comments and layout cause no question and no training."""
     edit(place, before, after)
     assert cli.run(RUN) == 0
     assert starts(place) == 6
@@ -120,7 +120,7 @@ def test_retrained_rows_replace_the_old_ones(place: Path, capsys: pytest.Capture
 
 
 def test_a_change_that_all_rows_precede_is_noted(place: Path):
-    """Nothing is trained: one code in all rows, and the table names the file that has changed since."""
+    """All rows keep one code, and the table names the file that has changed since."""
     edit(place, "FACTOR = 2", "FACTOR = 3")
     assert cli.run([*RUN, "--code", "keep"]) == 0
     assert starts(place) == 6
@@ -177,7 +177,7 @@ def test_code_that_changes_while_a_command_runs_refuses_the_next_training(
 
 
 def test_only_files_that_git_tracks_are_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """And the files that the command names."""
+    """The files that git tracks are code, and the files that the command names."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "train.py").write_text(SCRIPT)
     (tmp_path / "mine.toml").write_text(STUDY)
@@ -191,7 +191,7 @@ def test_only_files_that_git_tracks_are_code(tmp_path: Path, monkeypatch: pytest
 
 
 def test_further_files_are_stated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """By patterns; one that matches nothing is refused."""
+    """Further files are stated by patterns; one that matches nothing is refused."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "train.py").write_text(SCRIPT)
     (tmp_path / "prompt.txt").write_text("Answer.")

@@ -88,7 +88,7 @@ def test_a_missing_script_fails_its_rows(tmp_path: Path):
 
 
 def test_a_later_error_fails_its_row(tmp_path: Path):
-    """Once a training has succeeded, others may; also where it did in an earlier run."""
+    """An error after a training has succeeded fails its row alone; also where it succeeded in an earlier run."""
     place = prepare(tmp_path, {1: GOOD, 2: BAD, 3: GOOD, 4: BAD})
     assert run(place, "--inline")[0] == 1
     assert [line["outcome"] for line in rows(place / "runs/mine")] == ["done", "failed", "done", "failed"]
@@ -98,7 +98,8 @@ def test_a_later_error_fails_its_row(tmp_path: Path):
 
 
 def test_running_trainings_are_asked_to_stop(tmp_path: Path):
-    """On workers: the second training runs while the first one fails. It is interrupted, which is no failure."""
+    """The second training, on another worker, is interrupted when the first one fails, which is no failure of its
+    own."""
     place = prepare(tmp_path, dict.fromkeys(range(1, 5), BAD))
     (place / "wait").touch()
     code, line = run(place, *DASK)

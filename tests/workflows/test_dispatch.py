@@ -1,4 +1,4 @@
-"""What is tried again, what is not, and what it costs others: real Dask workers, and a trainer that does as told."""
+"""What is tried again, what is not, and what it costs others: real Dask workers, and a trainer under control."""
 
 from pathlib import Path
 
@@ -22,23 +22,23 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(place: Path, npz: Path, how: str, watch: Silent, **more: object) -> list[str]:
-    """The outcome of each row."""
+    """Run the study, and return the outcome of each row."""
     (place / "runs/how").write_text(how)
-    found = options(place / "tiny.toml", npz, place / "runs", inline=False, slots="cpu:2", **more)
-    return [line["outcome"] for line in rows(run_study(found, watch).folder)]
+    chosen = options(place / "tiny.toml", npz, place / "runs", inline=False, slots="cpu:2", **more)
+    return [line["outcome"] for line in rows(run_study(chosen, watch).folder)]
 
 
 def tries(place: Path) -> dict[float, int]:
     """Dropout -> how often its training was begun."""
     workspace = Workspace(place / "runs")
-    found = record.read(workspace.study("tiny"))
-    assert found
-    first = {t.condition.dropout: workspace.training(found.training_key(t)) for t in found.grid.trials()}
+    study = record.read(workspace.study("tiny"))
+    assert study
+    first = {t.condition.dropout: workspace.training(study.training_key(t)) for t in study.grid.trials()}
     return {dropout: len(attempts.read(folder)) for dropout, folder in first.items()}
 
 
 def test_a_job_that_always_kills_its_worker(place: Path, npz: Path):
-    """It is tried three times and costs no other job anything; the next run tries it again."""
+    """A job that kills its worker is tried three times and costs no other job anything; the next run tries it again."""
     watch = Silent()
     assert run(place, npz, "kill", watch) == ["done", "done", "killed", "killed"]
     assert tries(place) == {0.0: 1, 0.5: attempts.TRIES}
@@ -48,7 +48,7 @@ def test_a_job_that_always_kills_its_worker(place: Path, npz: Path):
 
 
 def test_a_job_that_hangs_is_timed_out(place: Path, npz: Path):
-    """After --timeout it is killed and tried again, three times in all."""
+    """A job is killed after --timeout and tried again, three times in all."""
     assert run(place, npz, "hang", Silent(), timeout=3.0) == ["done", "done", "timed out", "timed out"]
     assert tries(place) == {0.0: 1, 0.5: attempts.TRIES}
     assert "not done after 3.0 s" in (place / "runs/tiny/trials.csv").read_text()
@@ -69,7 +69,7 @@ def test_a_job_that_never_has_enough_memory_is_given_up(place: Path, npz: Path):
 
 
 def test_what_diverged_is_left_alone(place: Path, npz: Path):
-    """It would diverge again, bit for bit; --retry diverged tries it nevertheless."""
+    """A diverged row, which would diverge again bit for bit, is not trained; --retry diverged trains it."""
     assert run(place, npz, "diverge", Silent()) == ["done", "done", "diverged", "diverged"]
     assert run(place, npz, "diverge", Silent()) == ["done", "done", "diverged", "diverged"]
     assert tries(place) == {0.0: 1, 0.5: 1}

@@ -21,7 +21,7 @@ REAL = pytest.mark.skipif(not SETS.is_dir(), reason="the real result files are n
 
 
 def imported(place: Path, *arguments: str) -> int:
-    """The exit code of an import into a workspace."""
+    """Import into a workspace, and return the exit code."""
     return cli.run(["import", *map(str, arguments), "--workspace", str(place / "runs")])
 
 
@@ -115,7 +115,7 @@ def test_mlflow_has_the_imported_runs_with_their_courses(tmp_path: Path):
 
 
 def test_a_study_file_states_the_same(arms: Path, tmp_path: Path):
-    """[import] beside the keys of every study; the source's path is relative to the file."""
+    """The keys of [import] are next to those of every study; the source's path is relative to the file."""
     (tmp_path / "mine.toml").write_text(
         'title = "Mine"\nreference = { arm = "wide" }\nequivalence_margin = 0.001\n'
         '[import]\nfrom = "arms.csv"\nfactors = ["arm"]\nseed = "seed"\n'
@@ -198,7 +198,7 @@ def test_few_groups_have_no_interval_over_examples_in_their_place(tmp_path: Path
 
 
 def test_another_source_does_not_replace_a_study(arms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    """Its name is taken."""
+    """Another source is refused under the name of a study."""
     options = ("--factors", "arm", "--seed", "seed", "--metric", "test_acc", "--name", "mine")
     assert imported(tmp_path, arms, *options) == 0
     other = shutil.copy(arms, tmp_path / "other.csv")
@@ -423,7 +423,7 @@ def test_wrong_content_is_refused_in_one_line(
 
 
 def test_a_misspelt_key_says_the_nearest(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    """Of [import] as of every table of a study file."""
+    """A misspelt key of [import] is refused as in every table of a study file."""
     (tmp_path / "k.toml").write_text('[import]\nfrom = "x.csv"\nmetric = ["acc"]\n')
     assert imported(tmp_path, tmp_path / "k.toml") == 2
     message = capsys.readouterr().err.strip()
@@ -443,7 +443,7 @@ SOURCES: dict[str, tuple[list[str], list[list[object]]]] = {
 
 @pytest.mark.parametrize("kind", SOURCES)
 def test_a_proposed_file_of_every_form_imports(tmp_path: Path, kind: str):
-    """What --guess writes is a study, without a change by hand."""
+    """The file that --guess writes is a study, without a change by hand."""
     source = tmp_path / "s" if kind == "names" else tmp_path / "s.csv"
     if kind == "names":
         source.mkdir()
@@ -478,7 +478,7 @@ def test_factors_of_a_search_are_tested_on_the_means_of_rows(tmp_path: Path):
 
 @REAL
 def test_the_386_trials_are_repeats_of_40_settings(tmp_path: Path):
-    """As rows of one factor, runs with equal settings are clusters, and what else varies is named."""
+    """Runs with equal settings are clusters in rows of one factor, and the other factors that vary are named."""
     path = SETS / "tidy" / "ablator-386-trials" / "tests" / "assets" / "results.csv"
     factor = "optimizer=train_config.optimizer_config.name"
     assert imported(tmp_path, path, "--factors", factor, "--metric", "val_acc", "--name", "one") == 0
@@ -493,7 +493,7 @@ def test_the_386_trials_are_repeats_of_40_settings(tmp_path: Path):
 
 @REAL
 def test_a_source_is_not_changed(tmp_path: Path):
-    """Neither its bytes nor the files beside it."""
+    """Neither its bytes nor the files next to it are changed."""
     source = tmp_path / "mlflow.db"
     shutil.copy(SETS / "mlflow" / "housing-xgb-db" / "mlflow.db", source)
     before = source.read_bytes()

@@ -22,7 +22,7 @@ def write(place: Path, columns: list[str], lines: list[list[object]]) -> Path:
 
 
 def imported(place: Path, source: object, *arguments: str) -> Path:
-    """The folder of an imported study."""
+    """Import a study, and return its folder."""
     assert cli.run(["import", str(source), *arguments, "--name", "x", "--workspace", str(place / "runs")]) == 0
     return place / "runs" / "x"
 
@@ -44,9 +44,9 @@ def test_pruned_and_killed_runs_are_no_failures(tmp_path: Path, capsys: pytest.C
     text = (folder / "table.md").read_text()
     assert "numbers from 3 of 6 seeds; 25 %" in text
     assert "of its runs that ended failed" in text
-    said = warnings(folder)
-    assert "pruned" not in said["FAILED_ROWS"]
-    assert "2 of 12 runs were pruned" in said["ADAPTIVE_SEARCH"]
+    facts = warnings(folder)
+    assert "pruned" not in facts["FAILED_ROWS"]
+    assert "2 of 12 runs were pruned" in facts["ADAPTIVE_SEARCH"]
     capsys.readouterr()
     assert cli.run(["status", "x", "--workspace", str(tmp_path / "runs")]) == 0
     status = capsys.readouterr().out
@@ -73,7 +73,7 @@ def test_a_search_is_said_to_be_no_design(adaptive: bool, tmp_path: Path):
 
 
 def test_rows_with_very_unequal_numbers_of_runs_look_like_a_search(tmp_path: Path):
-    """Without seeds, a row with ten runs and four times as many as another one is warned about."""
+    """A row without seeds that has ten runs and four times as many as another one has a warning."""
     for n_most, is_search in ((10, True), (7, False)):
         lines = [[arm, 0.5 + 0.01 * k] for arm, n in (("a", n_most), ("b", 2)) for k in range(n)]
         (tmp_path / str(n_most)).mkdir()
@@ -113,7 +113,7 @@ def test_unpaired_differences_are_not_called_paired(tmp_path: Path):
 
 
 def test_imported_results_are_not_called_sealed(tmp_path: Path):
-    """In the provenance; nor is a second import with other rows test that was opened before a selection."""
+    """The provenance does not call imported results sealed; nor does a second import open test before a selection."""
     lines = [[arm, seed, 0.5 + 0.01 * seed] for arm in "abc" for seed in range(3)]
     source = write(tmp_path, ["arm", "seed", "test_acc"], lines)
     options = ("--factors", "arm", "--seed", "seed", "--metric", "test_acc")
@@ -142,7 +142,7 @@ def test_no_interval_is_printed_without_width(tmp_path: Path):
 
 
 def test_rows_are_in_the_order_of_the_source(tmp_path: Path):
-    """Of first appearance, ties and all."""
+    """Rows are in the order of their first appearance, ties too."""
     lines = [[arm, seed, 0.5] for seed in (2, 0, 1) for arm in ("z", "m", "a")]
     source = write(tmp_path, ["arm", "seed", "test_acc"], lines)
     folder = imported(tmp_path, source, "--factors", "arm", "--seed", "seed", "--metric", "test_acc")
@@ -165,7 +165,8 @@ def test_import_table_and_report_write_the_same_bytes(tmp_path: Path):
 
 
 def test_the_terminal_ends_with_the_next_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    """Few lines beside the table: the heaviest warnings with what to do, runs without a result, files, what is next."""
+    """The lines after the table are few: the heaviest warnings with their remedies, runs without a result, files,
+    commands."""
     imported(tmp_path, outcomes(tmp_path), "--factors", "arm", "--seed", "seed", "--metric", "test_acc")
     output = capsys.readouterr()
     after = [line for line in output.out.partition("What may be claimed")[2].splitlines() if line.strip()]

@@ -36,7 +36,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def files(place: Path, row: int, name: str = "mine") -> list[list[str]]:
-    """What the trainings of a row left, by seed, without what always stays."""
+    """Return the files that the trainings of a row left, by seed, without those that always stay."""
     workspace = Workspace(place / "runs")
     record = records.need(workspace, name)
     folders = [workspace.training(record.training_key(trial)) for trial in record.grid.seeded(row)]
@@ -55,13 +55,13 @@ def test_files_of_the_kept_rows_stay(place: Path, keep: str, rows: list[int]):
 
 
 def test_the_selected_row_is_the_default(place: Path):
-    """By workers too, which end while others still train."""
+    """The files of the selected row are kept by workers too, which end while others still train."""
     assert cli.run(["run", "mine.toml", "--slots", "cpu:2", "-q", "--trackers", "none"]) == 0
     assert [files(place, row) for row in (1, 2, 3)] == [[[], []], [[], []], [FILES, FILES]]
 
 
 def test_a_row_that_is_selected_later_is_named(place: Path, capsys: pytest.CaptureFixture[str]):
-    """Its files are gone, and the note says so."""
+    """The note for a row that is selected later says that its files are gone."""
     assert cli.run(RUN) == 0
     (place / "mine.toml").write_text(STUDY.replace('best = "high"', 'best = "low"'))
     capsys.readouterr()
@@ -70,7 +70,7 @@ def test_a_row_that_is_selected_later_is_named(place: Path, capsys: pytest.Captu
 
 
 def test_files_of_failed_trainings_stay(place: Path):
-    """A training without a result may go on from them, whatever is kept."""
+    """A training without a result may resume from them, whatever is kept."""
     (place / "mine.toml").write_text(STUDY.replace("[2, 3]", "[2, 9]"))
     assert cli.run([*RUN, "--keep", "none"]) == 1
     assert files(place, 3) == [FILES, FILES]
@@ -78,7 +78,7 @@ def test_files_of_failed_trainings_stay(place: Path):
 
 
 def test_another_study_keeps_its_files(place: Path):
-    """What two studies share is deleted when neither keeps it."""
+    """Files that two studies share are deleted when neither keeps them."""
     (place / "other.toml").write_text(STUDY.replace("[2, 3]", "[2]"))
     assert cli.run(["run", "other.toml", *RUN[2:], "--keep", "all"]) == 0
     assert cli.run(RUN) == 0

@@ -80,7 +80,7 @@ def test_what_exists_is_imported_and_only_what_is_missing_is_trained(place: Path
 
 
 def test_a_second_run_reads_no_source_and_trains_nothing(place: Path, capsys: pytest.CaptureFixture[str]):
-    """What was imported stays, also where its source is gone; `clean` keeps it."""
+    """Imported results stay, also where their source is gone; `clean` keeps them."""
     run()
     before = (place / "runs" / "mine" / "table.csv").read_bytes()
     (place / "old.csv").unlink()

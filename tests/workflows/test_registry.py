@@ -55,13 +55,13 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Record]:
 
 
 def answers(workspace: Workspace, record: Record, trial: Trial) -> tuple[np.ndarray, np.ndarray]:
-    """Test images (N, size, size, 3), and what the trial said of them (N, classes)."""
+    """Return test images (N, size, size, 3), and the trial's probabilities for them (N, classes)."""
     folder, epochs = workspace.training(record.training_key(trial)), trial.step
-    found = result.read(folder, epochs)
-    said = result.Predictions.read(folder.predictions("test", epochs), found.predictions["test"])
+    stored = result.read(folder, epochs)
+    predictions = result.Predictions.read(folder.predictions("test", epochs), stored.predictions["test"])
     images = workspace.images(record.inputs.images)
     rows, _ = stored_splits.read(images, record.inputs.splits[trial.condition.split])
-    return np.load(images.pixels(trial.condition.image_size))[rows["test"]], said.probabilities
+    return np.load(images.pixels(trial.condition.image_size))[rows["test"]], predictions.probabilities
 
 
 @pytest.mark.parametrize("row", range(1, len(KINDS) + 1), ids=list(KINDS))
@@ -71,32 +71,32 @@ def test_the_whole_network_says_what_the_trial_said(ran, row):
     trial = next(record.grid.seeded(row))
     training = next(iter(trainings(record, [trial])))
     model = full_model.build(training, workspace.training(training.key).head(trial.step))
-    images, said = answers(workspace, record, trial)
-    np.testing.assert_allclose(model.predict(images, verbose=0), said, atol=1e-3)
-    assert len(np.unique(said, axis=0)) > 1
+    images, probabilities = answers(workspace, record, trial)
+    np.testing.assert_allclose(model.predict(images, verbose=0), probabilities, atol=1e-3)
+    assert len(np.unique(probabilities, axis=0)) > 1
     assert {type(layer).__module__.partition(".")[0] for layer in model.layers} == {"keras"}
 
 
 def test_the_registered_model_predicts_the_same_elsewhere(ran, tmp_path, capsys):
-    """Loaded by mlflow.keras and by pyfunc, in a process without ablate, it says the same of ten images."""
+    """Loaded by mlflow.keras and by pyfunc, in a process without ablate, the model predicts the same for ten images."""
     workspace, record = ran
     where = ["--grid", "kinds", "--workspace", str(workspace.root)]
     assert cli.run(["register", "faces", *where]) == 0
     trial = next(record.grid.seeded(selection.read(workspace, record).row))
     assert f"model of row {trial.row}, seed 0: registered as faces version 1" in capsys.readouterr().err
-    images, said = answers(workspace, record, trial)
+    images, probabilities = answers(workspace, record, trial)
     np.save(tmp_path / "ten.npy", images[:10])
     uri = sqlite_url(workspace.mlflow)
     done = subprocess.run(
         [sys.executable, "-c", ELSEWHERE, uri, tmp_path / "ten.npy"], capture_output=True, text=True, cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
-    np.testing.assert_allclose(found["keras"], said[:10], atol=1e-3)
-    np.testing.assert_allclose(found["pyfunc"], found["keras"], atol=1e-6)
-    (given,) = json.loads(found["signature"]["inputs"])
+    printed = json.loads(done.stdout.splitlines()[-1])
+    np.testing.assert_allclose(printed["keras"], probabilities[:10], atol=1e-3)
+    np.testing.assert_allclose(printed["pyfunc"], printed["keras"], atol=1e-6)
+    (given,) = json.loads(printed["signature"]["inputs"])
     assert (given["tensor-spec"]["dtype"], given["tensor-spec"]["shape"]) == ("uint8", [-1, 32, 32, 3])
-    assert found["metadata"]["classes"] == list(record.inputs.classes)
+    assert printed["metadata"]["classes"] == list(record.inputs.classes)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ten.npy"]
 
     client = MlflowClient(uri)

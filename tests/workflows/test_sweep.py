@@ -51,9 +51,9 @@ def children(workspace: Path) -> tuple[MlflowClient, list, list]:
     """MLflow's runs of a workspace: parents, and trials."""
     client = MlflowClient(sqlite_url(workspace / "mlflow.db"))
     experiment = client.get_experiment_by_name("ablate")
-    found = client.search_runs([experiment.experiment_id], max_results=1000)
-    parents = [r for r in found if "mlflow.parentRunId" not in r.data.tags]
-    return client, parents, [r for r in found if r not in parents]
+    runs = client.search_runs([experiment.experiment_id], max_results=1000)
+    parents = [r for r in runs if "mlflow.parentRunId" not in r.data.tags]
+    return client, parents, [r for r in runs if r not in parents]
 
 
 def study(workspace: Path, name: str = "tiny") -> optuna.Study:
@@ -62,18 +62,18 @@ def study(workspace: Path, name: str = "tiny") -> optuna.Study:
 
 def test_every_row_is_in_the_table_in_order(ran: tuple[Path, str]):
     """A line a row, in the study's order, each done, one selected, with scores of all splits."""
-    found = rows(ran[0] / "runs" / "tiny")
-    assert [line["row"] for line in found] == ["1", "2", "3", "4"]
-    assert [(line["dropout"], line["epochs"]) for line in found] == [
+    lines = rows(ran[0] / "runs" / "tiny")
+    assert [line["row"] for line in lines] == ["1", "2", "3", "4"]
+    assert [(line["dropout"], line["epochs"]) for line in lines] == [
         ("0.0", "1"),
         ("0.0", "3"),
         ("0.5", "1"),
         ("0.5", "3"),
     ]
-    assert {line["outcome"] for line in found} == {"done"}
-    assert [line["selected"] for line in found].count("True") == 1
-    assert all(0 <= float(line[f"{s}_accuracy"]) <= 1 for line in found for s in ("train", "val", "test"))
-    assert {(line["n_train"], line["n_val"], line["n_test"]) for line in found} == {("54", "6", "24")}
+    assert {line["outcome"] for line in lines} == {"done"}
+    assert [line["selected"] for line in lines].count("True") == 1
+    assert all(0 <= float(line[f"{s}_accuracy"]) <= 1 for line in lines for s in ("train", "val", "test"))
+    assert {(line["n_train"], line["n_val"], line["n_test"]) for line in lines} == {("54", "6", "24")}
 
 
 def test_optuna_holds_one_complete_trial_a_row(ran: tuple[Path, str]):
@@ -105,7 +105,7 @@ def test_mlflow_holds_a_parent_and_a_child_a_trial(ran: tuple[Path, str]):
 
 
 def test_a_second_run_trains_nothing(ran: tuple[Path, str]):
-    """What is there is not trained again, the command says so, table and views stay as they were; no worker starts."""
+    """A second run trains nothing and says so, table and views stay as they were; no worker starts."""
     place, _ = ran
     logs = list((place / "runs" / "log").glob("worker-*.log"))
     for log in logs:
@@ -165,45 +165,45 @@ def test_lost_databases_are_rebuilt_from_files(ran: tuple[Path, str], tmp_path: 
 def test_test_predictions_are_sealed_until_selection(
     study_file: Path, npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """Before selection.json exists no test file is read, and no test metric is in Optuna or MLflow."""
+    """No test file is read, and no test metric is in Optuna or MLflow, before selection.json exists."""
     workspace = tmp_path / "runs"
-    seen: list[tuple[str, bool]] = []
+    opened: list[tuple[str, bool]] = []
     read, seal = result.Predictions.read.__func__, selection.seal
 
     def spy(cls: type, path: Path, sha256: str) -> result.Predictions:
-        seen.append((path.name, (workspace / "tiny/selection.json").exists()))
+        opened.append((path.name, (workspace / "tiny/selection.json").exists()))
         return read(cls, path, sha256)
 
-    def sealing(folder: StudyFolder, found: selection.Selection) -> selection.Selection:
-        until(lambda: not folder.outbox.exists())  # all that MLflow was told by now has arrived
+    def sealing(folder: StudyFolder, chosen: selection.Selection) -> selection.Selection:
+        until(lambda: not folder.outbox.exists())  # all messages that were sent so far have arrived
         metrics = {m for r in children(workspace)[2] for m in r.data.metrics}
         assert "val_accuracy" in metrics
         assert not [m for m in metrics if "test" in m]
         assert not [a for a in study(workspace).user_attrs if "test" in a]
         assert not [k for t in study(workspace).get_trials() for k in (*t.user_attrs, *t.params) if "test" in k]
-        return seal(folder, found)
+        return seal(folder, chosen)
 
     monkeypatch.setattr(result.Predictions, "read", classmethod(spy))
     monkeypatch.setattr(selection, "seal", sealing)
     run_study(options(study_file, npz, workspace), Silent())
-    tests = [sealed for name, sealed in seen if name.startswith("test")]
+    tests = [sealed for name, sealed in opened if name.startswith("test")]
     assert len(tests) == 2 * ROWS  # to be scored, and for MLflow's page, which it lacked
     assert all(tests)
-    assert {name for name, _ in seen} == {f"{split}-{n}.npz" for split in ("val", "test") for n in (1, 3)}
+    assert {name for name, _ in opened} == {f"{split}-{n}.npz" for split in ("val", "test") for n in (1, 3)}
     assert any("test" in a for a in study(workspace).user_attrs)
 
 
 def test_selection_on_test_is_stamped(study_file: Path, npz: Path, tmp_path: Path):
-    """Where a study file asks for it, and in two words: the best row on test is taken, and every table says so."""
+    """A study file may ask, in two words, for the best row on test: that row is selected, and every table says so."""
     asked = 'select_on = "test_loss"\n' + study_file.read_text()
     study_file.write_text(asked)
     with pytest.raises(AblateError, match="select_on_test = true"):
         options(study_file, npz, tmp_path / "runs")
     study_file.write_text("select_on_test = true\n" + asked)
     outcome = run_study(options(study_file, npz, tmp_path / "runs"), Silent())
-    found = rows(outcome.folder)
-    best = min(found, key=lambda line: float(line["test_loss"]))
-    assert [line["row"] for line in found if line["selected"] == "True"] == [best["row"]]
+    lines = rows(outcome.folder)
+    best = min(lines, key=lambda line: float(line["test_loss"]))
+    assert [line["row"] for line in lines if line["selected"] == "True"] == [best["row"]]
     assert outcome.codes[0] == "SELECTED_ON_TEST"
     for name in ("table.tex", "table.md", "report.html"):
         assert "SELECTED ON TEST" in (outcome.folder / name).read_text()
@@ -218,9 +218,9 @@ def test_a_row_that_diverges_stays_in_the_table(npz: Path, tmp_path: Path):
     )
     done = in_process("run", "--grid", path, "--data", npz, "--inline", cwd=tmp_path)
     assert done.returncode == 1, done.stderr
-    found = rows(tmp_path / "runs/wild")
-    assert [line["outcome"] for line in found] == ["done", "diverged"]
-    assert found[1]["test_accuracy"] == ""
+    lines = rows(tmp_path / "runs/wild")
+    assert [line["outcome"] for line in lines] == ["done", "diverged"]
+    assert lines[1]["test_accuracy"] == ""
     assert "diverged" in (tmp_path / "runs/wild/table.tex").read_text()
     assert "row 2, seed 0: diverged: the loss is not finite after epoch" in done.stderr
     assert {t.state.name for t in study(tmp_path / "runs", "wild").get_trials()} == {"COMPLETE", "FAIL"}
@@ -267,13 +267,13 @@ def test_rows_and_seeds_may_grow(swept: Path, npz: Path, tmp_path: Path):
     assert other.trained == 0
     spread = rows(more.folder)[0]["val_accuracy_sd"]
     assert float(spread) >= 0
-    said = markdown_csv.markdown_table(more.table)
-    assert "±" in said
-    assert "Images: 54 train, 6 validation, 24 test." in said
+    text = markdown_csv.markdown_table(more.table)
+    assert "±" in text
+    assert "Images: 54 train, 6 validation, 24 test." in text
 
 
 def test_mlflow_that_cannot_be_reached_costs_nothing(study_file: Path, npz: Path, tmp_path: Path):
-    """Training goes on, messages not sent yet in the outbox, and the next run sends them."""
+    """Training continues, messages not sent yet in the outbox, and the next run sends them."""
     watch = Silent()
     down = options(
         study_file, npz, tmp_path / "runs", tracking="http://127.0.0.1:9", storage=sqlite_url(tmp_path / "o.db")
@@ -291,8 +291,8 @@ def test_mlflow_that_cannot_be_reached_costs_nothing(study_file: Path, npz: Path
 
 def test_an_extraction_that_was_asked_to_stop_is_not_begun_again(study_file: Path, npz: Path, tmp_path: Path):
     """Also where the signal came before its worker had answered, and took the job back."""
-    found = options(study_file, npz, tmp_path / "runs")
-    ready = prepare.prepare(checked(found, print), Silent())
+    chosen = options(study_file, npz, tmp_path / "runs")
+    ready = prepare.prepare(checked(chosen, print), Silent())
     record = ready.record
     wanted = {f.key: f for t in trainings(record, record.grid.trials()) for f in t.artifacts().values()}
     handed = []
@@ -305,10 +305,10 @@ def test_an_extraction_that_was_asked_to_stop_is_not_begun_again(study_file: Pat
                 handed.append(task.key)
                 yield task.key, JobOutcome(Status.KILLED)
 
-    sweep.make(Workspace(found.workspace), Taken(), record, wanted, Silent(), asked=lambda: bool(handed))
+    sweep.make(Workspace(chosen.workspace), Taken(), record, wanted, Silent(), asked=lambda: bool(handed))
     assert len(handed) == 1
     with pytest.raises(AblateError, match="could not be computed: killed"):
-        sweep.make(Workspace(found.workspace), Taken(), record, wanted, Silent())
+        sweep.make(Workspace(chosen.workspace), Taken(), record, wanted, Silent())
 
 
 def test_a_split_may_come_and_must_not_change(study_file: Path, npz: Path, tmp_path: Path):
@@ -339,10 +339,10 @@ def test_what_a_dead_run_left_is_closed(swept: Path, npz: Path, tmp_path: Path):
 
 
 def test_levels_that_are_the_same_thing_are_refused(npz: Path, tmp_path: Path):
-    """Where the data bring no splits, `given` and `class` are one trial: refused before anything is trained."""
+    """The levels `given` and `class` of data without splits are one trial: refused before anything is trained."""
     bare = tmp_path / "bare.npz"
-    with np.load(npz) as found:
-        np.savez(bare, x_train=found["x_train"], y_train=found["y_train"])
+    with np.load(npz) as stored:
+        np.savez(bare, x_train=stored["x_train"], y_train=stored["y_train"])
     path = tmp_path / "splits.toml"
     path.write_text('[fixed]\nweights = "random"\n[factorial]\nsplit = ["given", "class"]\n')
     with pytest.raises(Exception, match="rows 1 and 2 are the same trial"):
@@ -357,31 +357,31 @@ def test_the_papers_rows_share_trainings(tmp_path: Path):
         name="p", grid=paper, data="d", images="i", classes=("a", "b"), counts=synthetic.FEW, splits={"given": "s"},
         weights={"vgg16/imagenet": Weights(level="imagenet", source="imagenet", digest="w")}, backend="tensorflow",
     )  # fmt: skip
-    found = trainings(record, paper.trials())
-    assert sorted(t.milestones for t in found) == [(10,), (10,), (10,), (10, 100), (10, 100), (10, 100)]
-    assert {tuple(t.row for t in group) for group in found.values()} == {(1,), (2, 5), (3, 6), (4,), (7,), (8, 9)}
+    groups = trainings(record, paper.trials())
+    assert sorted(t.milestones for t in groups) == [(10,), (10,), (10,), (10, 100), (10, 100), (10, 100)]
+    assert {tuple(t.row for t in group) for group in groups.values()} == {(1,), (2, 5), (3, 6), (4,), (7,), (8, 9)}
 
 
 def workers(pid: int | None = None) -> list[psutil.Process]:
-    """The processes that Dask started for this one, or another."""
+    """Return the processes that Dask started for this one, or another."""
     return [child for child in psutil.Process(pid).children() if "spawn_main" in " ".join(child.cmdline())]
 
 
 def test_workers_ahead_are_those_of_the_run(study_file: Path, npz: Path, tmp_path: Path):
     """Workers that were opened before anything was known train what is missing; they end when that is done."""
-    found = options(study_file, npz, tmp_path / "runs", inline=False, slots="cpu:1")
-    ready = checked(found, print)
+    chosen = options(study_file, npz, tmp_path / "runs", inline=False, slots="cpu:1")
+    ready = checked(chosen, print)
     with WarmPool(ready, Silent()) as ahead:
         (worker,) = workers()
-        said = sweep.sweep(ready, ahead, Silent(), Interrupts(print))
+        summary = sweep.sweep(ready, ahead, Silent(), Interrupts(print))
         assert not worker.is_running()
-    assert (said.trained, said.unfinished) == (ROWS, ())
+    assert (summary.trained, summary.unfinished) == (ROWS, ())
 
 
 def test_workers_ahead_of_bad_input_go(study_file: Path, npz: Path, tmp_path: Path):
-    """Where the images turn out to be wrong, workers that were opened ahead end with the run; nothing is written."""
-    found = options(study_file, npz, tmp_path / "runs", inline=False, slots="cpu:1", own={"classes": ["no such"]})
-    ready = checked(found, print)
+    """Workers that were opened ahead of wrong images end with the run; no file is written."""
+    chosen = options(study_file, npz, tmp_path / "runs", inline=False, slots="cpu:1", own={"classes": ["no such"]})
+    ready = checked(chosen, print)
     with WarmPool(ready, Silent()) as ahead:
         (worker,) = workers()
         with pytest.raises(AblateError, match="no class 'no such'"):
@@ -391,31 +391,31 @@ def test_workers_ahead_of_bad_input_go(study_file: Path, npz: Path, tmp_path: Pa
 
 
 def test_a_signal_ends_workers_ahead(study_file: Path, npz: Path, tmp_path: Path):
-    """SIGTERM while nothing but workers has begun: the command says how to go on, and they end."""
+    """SIGTERM while nothing but workers has begun: the command names the next command, and they end."""
     asked = ("--grid", study_file, "--data", npz, "--workspace", tmp_path / "runs")
     command = [sys.executable, "-m", "ablation", "run", *asked]
     child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     until(lambda: workers(child.pid))
-    found = workers(child.pid)
+    ahead = workers(child.pid)
     child.terminate()
     assert "interrupted; resume with: ablate run" in child.communicate(timeout=60)[1]
     assert child.returncode == 130
-    assert all(not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE for worker in found)
+    assert all(not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE for worker in ahead)
 
 
 def test_nothing_is_opened_ahead_of_what_is_refused(study_file: Path, npz: Path, tmp_path: Path):
     """A name that is no name, and images that are not there: no worker starts."""
-    found = options(study_file, tmp_path / "nowhere", tmp_path / "runs", inline=False)
-    with WarmPool(checked(found, print), Silent()):
+    chosen = options(study_file, tmp_path / "nowhere", tmp_path / "runs", inline=False)
+    with WarmPool(checked(chosen, print), Silent()):
         assert workers() == []
-    found = options(study_file, npz, tmp_path / "runs", inline=False)
+    chosen = options(study_file, npz, tmp_path / "runs", inline=False)
     with pytest.raises(AblateError, match="is not allowed"):
-        run_study(replace(found, name="log"), Silent())
+        run_study(replace(chosen, name="log"), Silent())
     assert workers() == []
 
 
 def test_a_workspace_in_use_is_refused(study_file: Path, npz: Path, tmp_path: Path):
-    """Two orchestrators on one workspace: the second is told who works there."""
+    """Two orchestrators on one workspace: the second names the first."""
     with Workspace(tmp_path / "runs").lock():
         done = ablate("run", "--grid", study_file, "--data", npz, cwd=tmp_path)
     assert done.returncode == 2

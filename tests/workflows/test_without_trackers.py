@@ -22,7 +22,7 @@ STUDY = 'seeds = [0, 1]\n[experiment]\nplugin = "digits:"\n[factorial]\nwidth = 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder, with a small study."""
+    """Write a small study, and return the working folder."""
     monkeypatch.syspath_prepend(str(TESTS / "plugins"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.toml").write_text(STUDY)
@@ -66,15 +66,15 @@ def test_a_workspace_on_a_network_file_system_is_not_refused(
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the studies whose databases a run has opened."""
-    found: list[str] = []
+    names: list[str] = []
 
     def note(options: RunOptions, *arguments: Any) -> list[Client]:
-        found.append(options.name)
+        names.append(options.name)
         return really(options, *arguments)
 
     really = clients.opened
     monkeypatch.setattr(clients, "opened", note)
-    return found
+    return names
 
 
 def touched(place: Path) -> None:
@@ -105,7 +105,7 @@ def test_databases_are_opened_again_after_a_change_alone(place: Path, opened: li
 
 
 def test_a_run_that_sent_nothing_is_followed_by_one_that_does(place: Path, opened: list[str]):
-    """Nothing is noted without trackers, and with messages that a server does not take."""
+    """A run without trackers, or with messages that a server does not take, notes nothing as sent."""
     assert cli.run(["run", "mine.toml", "--inline", "-q", "--trackers", "none"]) == 0
     assert not opened
     assert cli.run(["run", "mine.toml", "--inline", "-q", "--drain", "1s", "--tracking", "http://127.0.0.1:9"]) == 0

@@ -19,7 +19,7 @@ def check(**asked: Any) -> int:
     """Test what an experiment promises, by a few trials outside the workspace.
 
     The same seed gives the same numbers, another seed gives others, each factor changes a number, and a trial that is
-    stopped goes on to the same numbers. With `shares`, a row read off a longer training equals one of its own. Whole
+    stopped resumes with the same numbers. With `shares`, a row read off a longer training equals one of its own. Whole
     trials are run; --set epochs=2 makes them short where that is a factor, also of rows.
 
     \b

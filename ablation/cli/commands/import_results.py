@@ -79,7 +79,9 @@ FIELDS = "Repeatable, or separated by commas; NAME=FIELD gives a field another n
 @click.option("--uncertainty", type=Choice(["seeds", "examples", "both"]), help="What intervals cover.")
 @click.option("--name", help="Name of the study. Default: the name of the file.")
 @workspace_option
-@click.option("--guess", is_flag=True, help="Propose a study file from what is there, print it, and import nothing.")
+@click.option(
+    "--guess", is_flag=True, help="Propose a study file from the fields of the source, print it, and import nothing."
+)
 @click.option("--write", type=click.Path(dir_okay=False, path_type=Path), help="Write the study file here.")
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON on standard output.")
 @click.option("-q", "--quiet", is_flag=True, help="Print no table.")

@@ -194,7 +194,7 @@ def insecure_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--insecure",
         is_flag=True,
-        help="Accept a scheduler on another machine without TLS: whoever reaches it can run code.",
+        help="Accept a scheduler on another machine without TLS: anyone who reaches it can run code.",
     )(command)
 
 

@@ -96,4 +96,4 @@ def _need_steps(keys: ExperimentKeys, number: str, where: str) -> None:
             "number with step"
         )
     if isinstance(source, PrintedKeys) and not source.step:
-        raise AblateError(f"{where}: \"best\" needs steps of {number}; state step = 'epoch (\\d+)' beside its stdout")
+        raise AblateError(f"{where}: \"best\" needs steps of {number}; state step = 'epoch (\\d+)' next to its stdout")

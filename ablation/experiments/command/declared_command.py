@@ -98,7 +98,9 @@ def _check(keys: ExperimentKeys, path: Path, where: str) -> None:
         if not code.isdigit() or int(code) > 255:
             raise AblateError(f"{where}.ends: {code!r} is not allowed; allowed: exit codes from 0 to 255")
     if doubled := set(keys.settings) & {*keys.factors, *arguments.OF_TRAINING}:
-        raise AblateError(f"{where}.settings: {min(doubled)} is a name of something else too; rename the setting")
+        raise AblateError(
+            f"{where}.settings: {min(doubled)} is also the name of a factor or of a given value; rename the setting"
+        )
     for name, value in keys.settings.items():
         if isinstance(value, str) and value.startswith("$"):
             raise AblateError(

@@ -1,4 +1,4 @@
-"""Warnings about imported results: settings that vary beside the factors, runs without seeds, folds, and searches."""
+"""Warnings about imported results: settings that vary with the factors, runs without seeds, folds, and searches."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -29,7 +29,8 @@ def confounded(context: CheckContext) -> Diagnostic | None:
     differ = "differs" if len(apart) == 1 else "differ"
     return Diagnostic(
         "CONFOUNDED",
-        f"{plural(len(apart), 'setting')} {differ} from the reference beside the factors: {listed(shown)}{more}.",
+        f"{plural(len(apart), 'setting')} {differ} from the reference in addition to the factors: "
+        f"{listed(shown)}{more}.",
         "A difference between these rows and the reference may be theirs, not the factors'.",
         "Make such a setting a factor, compare rows that share it ([import] where), or list it in [import] ignore, "
         "where it cannot matter.",

@@ -25,9 +25,9 @@ from ablation.study.levels import Condition
 
 name, version = "imported", 1
 measures: Mapping[str, Measure] = {}  # the source's own: see Inputs.measures
-selects_nothing = "nothing is selected: no number on validation is stated beside those that are compared"
+selects_nothing = "nothing is selected: the source states no separate number on validation"
 run_noun = "run"
-varies = "not known, the runs were made elsewhere"
+varies = "unknown: another program made the runs"
 pages = str(Path(__file__).parent / "pages")
 SHARES_OF_EXAMPLES = ("accuracy", "correct", "success rate", "pass rate")  # last words of titles: right examples of N
 

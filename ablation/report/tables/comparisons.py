@@ -106,4 +106,4 @@ def _left_out(study: StudyAnalysis, family: Family) -> Iterator[str]:
         yield f"Not compared, as a row has no result: {plural(missing, 'pair')}."
     n_seeds = {row: study.analysis.rows[row].n_seeds for pair in family.pairs for row in pair}
     if few := [row for row, n in n_seeds.items() if n < len(record.grid.seeds_of(row))]:
-        yield f"Differences are over the seeds that both rows have; {which(few, 'lacks', 'lack')} some seeds."
+        yield f"Differences are over the seeds that both rows have; {which(few, 'has', 'have')} fewer seeds."

@@ -44,7 +44,7 @@ def effects(study: StudyAnalysis) -> Table | None:
         *reasons,
     ]
     rows = [cells for _, cells, _ in effect_lines]
-    return secondary_table(study, "effects", "Factors: what the rows can say of each.", columns, rows, notes)
+    return secondary_table(study, "effects", "Factors: the effects that the rows can estimate.", columns, rows, notes)
 
 
 def _interval(study: StudyAnalysis) -> str:

@@ -37,7 +37,9 @@ def reproduction(study: StudyAnalysis) -> Table | None:
         Column("val", "Measured", "percent", "Validation accuracy (%)"),
     ]
     rows = [_reproduced_row(study, r, compared) for r in study.reproduction.rows]
-    header = "Measured beside published." if compared else "Same protocol, other data: measured beside published."
+    header = (
+        "Measured and published results." if compared else "Same protocol, other data: measured and published results."
+    )
     table = secondary_table(
         study, "reproduction", header, columns, rows, list(_reproduction_notes(study, study.reproduction))
     )

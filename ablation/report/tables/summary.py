@@ -105,4 +105,4 @@ def _factor(record: Record, contrasts: list[Contrast], family: int) -> str:
 def _seeds(study: StudyAnalysis) -> Iterator[str]:
     if len(study.record.grid.seeds) == 1:
         run = "run" if study.record.grid.is_imported else "training"
-        yield f"One {run} per row: nothing here speaks of seeds."
+        yield f"One {run} per row: no statement here covers the variation between seeds."

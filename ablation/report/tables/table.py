@@ -311,7 +311,7 @@ def _statistics(record: Record, analysis: Analysis, marks: frozenset[str]) -> It
     if "noise" in marks and analysis.noise:
         primary, bounds = record.primary, analysis.noise.range
         yield (
-            f"{{noise}} within what another seed does to the reference: {primary.number(bounds.low, 1)} to "
+            f"{{noise}} within the reference's range over seeds: {primary.number(bounds.low, 1)} to "
             f"{primary.shown(bounds.high, 1)} (from {len(analysis.noise.values)} replicates, 95 % for all "
             f"{analysis.noise.rows} compared rows together)."
         )

@@ -50,7 +50,7 @@ def overfit_gap(context: CheckContext) -> Diagnostic | None:
     side = "below" if primary.lowest else "above"
     return Diagnostic(
         "OVERFIT_GAP",
-        f"In {which(rows)} train {primary.title} lies more than {points(GAP)} {side} validation {primary.title} "
+        f"In {which(rows)} train {primary.title} is more than {points(GAP)} {side} validation {primary.title} "
         f"({extreme(gaps, rows, points)}).",
         "These rows overfit: much of what they learnt does not carry over to new images.",
         "Try more dropout, fewer units, fewer epochs or augmentation.",

@@ -34,7 +34,7 @@ def f1_above_accuracy(context: CheckContext) -> Diagnostic | None:
         "PUBLISHED_F1",
         f"The published F1 exceeds the published accuracy by more than rounding allows in {plural(len(gaps), 'row')}: "
         f"{listed(parts)}.",
-        "Micro-F1 equals accuracy, and weighted F1 lies close to it; macro-F1 can be higher, where small classes are "
+        "Micro-F1 equals accuracy, and weighted F1 is close to it; macro-F1 can be higher, where small classes are "
         "recognized better. Otherwise one of the two may be an error in the source.",
         "Check in the source which F1 it is; a measured F1 below the published one need not be a failed reproduction.",
         tuple(gaps),

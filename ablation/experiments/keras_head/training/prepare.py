@@ -112,7 +112,7 @@ def _notes(decoded: Decoded, inputs: ImageInputs) -> Iterator[str]:
     for name, weights in inputs.weights.items():
         if weights.level == "imagenet" != weights.source:
             backbone = name.partition("/")[0]
-            yield f"ImageNet weights of {backbone} could not be had: seeded random weights stand in for them."
+            yield f"ImageNet weights of {backbone} are not available: seeded random weights replace them."
     yield from decoded.notes
     if decoded.bad:
         yield f"Images left out because they could not be decoded: {len(decoded.bad)}."
