@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,9 @@ from ablation.report.templates import HTML
 from ablation.report.warnings import INVALIDATES, NOTE, WEAKENS, Diagnostic
 
 MOST_LINES = 400  # lines of a figure's data that the report lists
+PRINTED = 40  # lines of a figure's data on paper
+NARROW = 2  # panels of a figure that a column of a page has room for
+SIZES = {"page": "SVG, page width (170 mm)", "column": "SVG, column width (84 mm)"}
 TITLES = {
     "ablation": "The ablation table",
     "contrasts": "One-factor contrasts",
@@ -59,11 +63,26 @@ def _json(figure: Mapping[str, Any]) -> str:
         return json.dumps(_finite(figure), default=float)
 
 
+def file_name(title: str) -> str:
+    """Return a title as a file name without its ending, as any system and LaTeX takes it: letters, digits, hyphens."""
+    return re.sub(r"[^\w]+", "-", title).strip("-_")[:100] or "figure"
+
+
+def _sizes(figure: Figure) -> list[tuple[str, str]]:
+    """Return (size, label) of the widths in which a figure can be read: one with many panels needs a page."""
+    n_panels = sum(key.startswith("xaxis") for key in figure.figure["layout"])
+    has_room = n_panels <= NARROW and not any(trace["type"] == "parcoords" for trace in figure.figure["data"])
+    return [(size, label) for size, label in SIZES.items() if has_room or size == "page"]
+
+
 def _figure(figure: Figure) -> dict[str, Any]:
     lines = figure.data.head(MOST_LINES)
     return {
         "key": figure.key,
         "title": figure.title,
+        "file": file_name(figure.title),
+        "sizes": _sizes(figure),
+        "printed": PRINTED,
         "says": figure.says,
         "alt": figure.alt,
         "notes": figure.notes,
