@@ -1,18 +1,18 @@
-const PRINTED = { width: 680, font: 10.5 }; // CSS pixels: A4 less its margins is 680 wide, Letter 703
+const PRINTED = { width: 680, height: 780, font: 10.5 }; // CSS pixels: a page has 680 x 1009 (A4) or 703 x 941 (Letter)
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const plots = [...document.querySelectorAll(".plot")];
 
-/* Draw all figures, as wide as the page or with a fixed width. */
-function draw(color, width) {
+/* Draw all figures, in the colour and width of the page, or as `change` says. */
+function draw(change, responsive) {
   for (const plot of plots) {
-    const { data, layout } = description(plot);
-    layout.font.color = color;
-    if (width) Object.assign(layout, { width, autosize: false });
-    Plotly.react(plot, data, layout, { responsive: !width, displaylogo: false, displayModeBar: false });
+    const figure = description(plot);
+    change(figure);
+    Plotly.react(plot, figure.data, figure.layout, { responsive, displaylogo: false, displayModeBar: false });
   }
 }
 function drawOnScreen() {
-  draw(getComputedStyle(document.body).color);
+  const { color } = getComputedStyle(document.body);
+  draw(figure => { figure.layout.font.color = color; }, true);
 }
 drawOnScreen();
 dark.addEventListener("change", drawOnScreen);
@@ -42,7 +42,7 @@ addEventListener("beforeprint", () => {
   opened.push(...document.querySelectorAll("details:not([open])"));
   for (const details of opened) details.open = true;
   fitTables();
-  draw("#000000", PRINTED.width);
+  draw(figure => forPaper(figure, PRINTED.width, PRINTED.height), false);
 });
 addEventListener("afterprint", () => {
   for (const details of opened.splice(0)) details.open = false;
