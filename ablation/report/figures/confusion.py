@@ -75,7 +75,8 @@ def plot(matrix: Confusion) -> Mapping[str, Any]:
     bar = {
         "type": "scatter", "mode": "markers", "x": [None], "y": [None], "hoverinfo": "skip", "showlegend": False,
         "marker": {"color": [0], "cmin": 0, "cmax": 100, "showscale": True,
-                   "colorscale": [[0, _color(0)], [1, _color(1)]], "colorbar": {"title": {"text": "% of true class", "side": "right"}}},
+                   "colorscale": [[0, _color(0)], [1, _color(1)]],
+                   "colorbar": {"title": {"text": "% of true class", "side": "right"}}},
     }  # fmt: skip
     # Rectangles in place of a heatmap: plotly draws a heatmap as a bitmap, also in an SVG file.
     rectangles = [

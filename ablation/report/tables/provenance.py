@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import version
 
-from ablation import __version__
 from ablation.analysis.code_of_rows import CodeOfRows
 from ablation.analysis.selection import NOT_SEALED
 from ablation.analysis.study_analysis import StudyAnalysis
@@ -116,16 +116,18 @@ def _stated(study: StudyAnalysis) -> tuple[str, list[Fact]]:
     versions, facts = study.study_files, []
     if study.record.grid.is_imported and not versions:
         return "", []
-    for place, version in enumerate(versions):
-        name = "changed study file" if place else "study file" + (" of the first run" if version.is_first else "")
-        files = listed(f"{file.name} (sha256 {file.sha256})" for file in version.files)
-        keys = changed_keys(versions[place - 1], version) if place else []
-        facts.append((f"{version.time}, {name}", files + (f"; changed keys: {', '.join(keys)}" if keys else "")))
+    for place, stated in enumerate(versions):
+        name = "changed study file" if place else "study file" + (" of the first run" if stated.is_first else "")
+        files = listed(f"{file.name} (sha256 {file.sha256})" for file in stated.files)
+        keys = changed_keys(versions[place - 1], stated) if place else []
+        facts.append((f"{stated.time}, {name}", files + (f"; changed keys: {', '.join(keys)}" if keys else "")))
     if not versions:
         return "", [("study file of the first run", "not recorded")]
-    changed = {1: "has not changed since its first run", 2: "was changed once after its first run"}
-    default = f"was changed {len(versions) - 1} times after its first run"
-    return f"The study file {changed.get(len(versions), default)}. {TEXTS}", facts
+    first = "its first run" if versions[0].is_first else "it was first recorded, which was after the first run"
+    n_changes = {1: "has not changed", 2: "was changed once"}.get(
+        len(versions), f"was changed {len(versions) - 1} times"
+    )
+    return f"The study file {n_changes} since {first}. {TEXTS}", facts
 
 
 def _data(study: StudyAnalysis) -> Iterator[Fact]:
@@ -192,7 +194,7 @@ def _runs(study: StudyAnalysis) -> Iterator[Fact]:
 
 def _environments(study: StudyAnalysis) -> Iterator[Fact]:
     """Yield each value of the environments of the trials, with the number of trials where there are several values."""
-    yield "ablate, as it drew this report", __version__
+    yield "ablate, as it drew this report", version("ablate-table")
     environments: dict[str, Counter[str]] = {}
     for result in filter(None, study.results.values()):
         for key, value in result.environment.items():
