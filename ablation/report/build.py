@@ -152,7 +152,7 @@ def build(
         files[f"tables/{secondary_table.key}.md"] = markdown_csv.markdown_table(secondary_table, keys)
     tables = {secondary_table.key: secondary_table for secondary_table in (ablation_table, *secondary_tables)}
     sentences = tuple(summary.claims(study))
-    account = provenance.provenance(study, code_of_rows.read(workspace, record), workspace.root.resolve().name)
+    account = provenance.provenance(study, code_of_rows.read(workspace, record))
     files[REPORT] = html_report.report(study, sentences, diagnostics, [*tables.values()], account)
     return Report(study, tables, sentences, diagnostics, frames, files)
 

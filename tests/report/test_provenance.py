@@ -33,8 +33,8 @@ score = { best = "high" }
 width = [1, 2, 3]
 """
 RUN = ["run", "loop.toml", "--trackers", "none", "-q"]
-TITLES = ["Question", "When the rows were stated", "Code", "Runs", "Versions, machines and devices",
-          "Selection, and what was opened when", "How to check and repeat"]  # fmt: skip
+TITLES = ["Question", "When the rows were stated", "Code", "Runs", "Selection, and what was opened when",
+          "How to check and repeat"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -119,11 +119,13 @@ def test_the_commands_check_and_repeat(
     place: Path, account: dict[str, Chapter], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     """As they are printed: the first finds no difference, the second trains all rows again with equal numbers."""
-    monkeypatch.chdir(place)
+    monkeypatch.chdir(place / "runs")
     monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
     check, repeat = (value.split()[1:] for _, value in account["How to check and repeat"].facts)
     assert cli.run(check) == 0
     assert capsys.readouterr().out.count("agree with the results of study loop") == 4
+    assert not Path("runs").exists()  # no second workspace in the first
+    monkeypatch.chdir(place)
     cli.run([*repeat, "--trackers", "none", "-q"])
     columns = ("row", "val_score", "test_score")
     again, before = (

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 
 from ablation.analysis.code_of_rows import CodeOfRows
 from ablation.analysis.selection import NOT_SEALED
@@ -39,13 +38,12 @@ class Chapter:
     facts: tuple[Fact, ...]
 
 
-def provenance(study: StudyAnalysis, code: Sequence[CodeOfRows] = (), workspace: str = "runs") -> list[Chapter]:
+def provenance(study: StudyAnalysis, code: Sequence[CodeOfRows] = ()) -> list[Chapter]:
     """Return the account in the order of the report; chapters without facts are left out.
 
     Args:
         study: analysis of the study.
         code: code that the rows ran; see `ablation.analysis.code_of_rows`.
-        workspace: name of the folder of all results, for commands.
     """
     imported = study.record.grid.is_imported
     chapters = [
@@ -56,21 +54,22 @@ def provenance(study: StudyAnalysis, code: Sequence[CodeOfRows] = (), workspace:
         _chapter("Runs", "", _runs(study)),
         _chapter("Versions, machines and devices", "", _environments(study)),
         _chapter("Selection, and what was opened when", "" if imported else SEAL, _selection(study)),
-        _chapter("How to check and repeat", CHECK_IMPORTED if imported else CHECK, _commands(study, workspace)),
+        _chapter("How to check and repeat", CHECK_IMPORTED if imported else CHECK, _commands(study)),
     ]
     return [chapter for chapter in chapters if chapter.facts]
 
 
 SEAL = "The selection is written before test predictions are opened. Times are UTC."
 CHECK = (
-    "The first command recomputes every number of the tables from the stored results. The second trains all rows "
-    "again in a new workspace; equal numbers need the study file, data, code, versions, processor, threads and device "
-    "that are listed above."
+    "The first command, typed in the workspace (the folder runs), recomputes every number of the tables from the "
+    "stored results. The second, typed beside the study file, trains all rows again in a new workspace; equal numbers "
+    "need the study file, data, code, versions, processor, threads and device that are listed above."
 )
 TEXTS = "Texts of all versions are in the file study-files.jsonl of the study."
 CODE = "Digests are SHA-256 of a file's text; the workspace keeps the texts in cache/code."
 CHECK_IMPORTED = (
-    "The command recomputes every number of the tables from the imported results, and compares these with their source."
+    "The command, typed in the workspace (the folder runs), recomputes every number of the tables from the imported "
+    "results, and compares these with their source."
 )
 
 
@@ -194,7 +193,6 @@ def _runs(study: StudyAnalysis) -> Iterator[Fact]:
 
 def _environments(study: StudyAnalysis) -> Iterator[Fact]:
     """Yield each value of the environments of the trials, with the number of trials where there are several values."""
-    yield "ablate, as it drew this report", version("ablate-table")
     environments: dict[str, Counter[str]] = {}
     for result in filter(None, study.results.values()):
         for key, value in result.environment.items():
@@ -237,12 +235,14 @@ def _grid_name(file: StudyText) -> str:
     return name if shipped and shipped.read_text(encoding="utf-8") == file.text else file.name
 
 
-def _commands(study: StudyAnalysis, workspace: str) -> Iterator[Fact]:
-    """Yield the commands that check and repeat the study, as they are typed beside the workspace."""
+def _commands(study: StudyAnalysis) -> Iterator[Fact]:
+    """Yield the commands that check and repeat the study.
+
+    They name no path of the workspace, so that the report of a workspace that was moved stays the same.
+    """
     record, grid = study.record, study.record.grid
-    folder = f"{workspace}/{record.name}"
     source = ["--source"] if grid.is_imported else []
-    yield "check", shlex.join(["ablate", "verify", *(f"{folder}/{name}" for name in FILES), *source])
+    yield "check", shlex.join(["ablate", "verify", *(f"{record.name}/{name}" for name in FILES), *source])
     if grid.is_imported:
         return
     files = study.study_files[-1].files if study.study_files else ()
