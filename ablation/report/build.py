@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.analysis import costs, held_out, selection, study_analysis, study_statistics
+from ablation.analysis import code_of_rows, costs, held_out, selection, study_analysis, study_statistics
 from ablation.analysis.selection import Selection
 from ablation.analysis.study_analysis import Results, StudyAnalysis
 from ablation.model.run_summary import RunSummary
@@ -152,7 +152,8 @@ def build(
         files[f"tables/{secondary_table.key}.md"] = markdown_csv.markdown_table(secondary_table, keys)
     tables = {secondary_table.key: secondary_table for secondary_table in (ablation_table, *secondary_tables)}
     sentences = tuple(summary.claims(study))
-    files[REPORT] = html_report.report(study, sentences, diagnostics, [*tables.values()], provenance.provenance(study))
+    account = provenance.provenance(study, code_of_rows.read(workspace, record))
+    files[REPORT] = html_report.report(study, sentences, diagnostics, [*tables.values()], account)
     return Report(study, tables, sentences, diagnostics, frames, files)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,10 +13,14 @@ from ablation.model.figure import Figure
 from ablation.model.table import Table
 from ablation.report import figures
 from ablation.report.tables import html, origin
+from ablation.report.tables.provenance import Chapter
 from ablation.report.templates import HTML
 from ablation.report.warnings import INVALIDATES, NOTE, WEAKENS, Diagnostic
 
 MOST_LINES = 400  # lines of a figure's data that the report lists
+PRINTED = 40  # lines of a figure's data on paper
+NARROW, NARROW_TICKS = 2, 8  # panels, and names below a panel, that a column of a page has room for
+SIZES = {"page": "SVG, page width (170 mm)", "column": "SVG, column width (84 mm)"}
 TITLES = {
     "ablation": "The ablation table",
     "contrasts": "One-factor contrasts",
@@ -59,11 +64,27 @@ def _json(figure: Mapping[str, Any]) -> str:
         return json.dumps(_finite(figure), default=float)
 
 
+def file_name(title: str) -> str:
+    """Return a title as a file name without its ending, as any system and LaTeX takes it: letters, digits, hyphens."""
+    return re.sub(r"[^\w]+", "-", title).strip("-_")[:100] or "figure"
+
+
+def _sizes(figure: Figure) -> list[tuple[str, str]]:
+    """Return (size, label) of the widths in which a figure can be read: one with many panels needs a page."""
+    panels = [options for key, options in figure.figure["layout"].items() if key.startswith("xaxis")]
+    n_ticks = max((len(options.get("ticktext", ())) for options in panels), default=0)
+    has_room = 0 < len(panels) <= NARROW and n_ticks <= NARROW_TICKS
+    return [(size, label) for size, label in SIZES.items() if has_room or size == "page"]
+
+
 def _figure(figure: Figure) -> dict[str, Any]:
     lines = figure.data.head(MOST_LINES)
     return {
         "key": figure.key,
         "title": figure.title,
+        "file": file_name(figure.title),
+        "sizes": _sizes(figure),
+        "printed": PRINTED,
         "says": figure.says,
         "alt": figure.alt,
         "notes": figure.notes,
@@ -76,7 +97,7 @@ def _figure(figure: Figure) -> dict[str, Any]:
 
 def report(
     study: StudyAnalysis, claims: Sequence[str], warnings: Sequence[Diagnostic], tables: Sequence[Table],
-    provenance: Sequence[tuple[str, str]],
+    account: Sequence[Chapter],
 ) -> str:  # fmt: skip
     """Return the HTML of the report: claims, the ablation table, warnings, then other tables, figures and provenance.
 
@@ -85,7 +106,7 @@ def report(
         claims: sentences of the summary.
         warnings: warnings of the study.
         tables: tables in the order of the report.
-        provenance: (name, value) lines.
+        account: provenance of the numbers.
     """
     record = study.record
     return HTML.get_template("report.html").render(
@@ -96,7 +117,7 @@ def report(
         grades=GRADE_TITLES.items(),
         tables=[html.view(table) | {"title": TITLES.get(table.key, table.caption.rstrip("."))} for table in tables],
         figures=[_figure(figure) for figure in figures.every(study)],
-        provenance=provenance,
+        account=account,
         plotly=figures.script(),
         origin=origin.stated(record.name, origin.REPORT, record.grid.table),
     )

@@ -93,6 +93,10 @@ class Inputs(BaseModel):
         """Return the experiment's measures, adapted to these inputs."""
         return declared
 
+    def program(self) -> Iterator[tuple[str, str]]:
+        """Yield the program that gives the results, for a reader, as pairs of a name and a value."""
+        yield from ()
+
     def provenance(self) -> Iterator[tuple[str, str]]:
         """Yield the provenance of the inputs for a reader, as pairs of a name and a value."""
         yield from ((f"{name} (digest)", digest) for name, digest in self.digests.items())

@@ -26,6 +26,7 @@ from ablation.model.table import Cell, Column, Table
 from ablation.outcomes import Status
 from ablation.report.tables import dataframes, escape, html, markdown_csv, origin, table
 from ablation.report.tables.latex import latex as draw_latex
+from ablation.report.tables.provenance import Chapter
 from ablation.report.templates import HTML
 from ablation.store.record import Record
 from ablation.store.result import Result
@@ -484,7 +485,7 @@ NAMES = st.text(max_size=40) | st.text(alphabet="\\{}$&#_%~^[]*|<>\"'`-=+@!?\n\r
 def page(model: Table, name: str) -> str:
     """Return the report's page with one table, and the name in every other place for a user's text."""
     tables = [html.view(model) | {"title": name}]
-    texts = {"title": name, "name": name, "claims": [name], "provenance": [(name, name)]}
+    texts = {"title": name, "name": name, "claims": [name], "account": [Chapter(name, name, ((name, name),))]}
     stated = origin.stated(name, origin.REPORT, TableKeys())
     return HTML.get_template("report.html").render(
         **texts, tables=tables, warnings=[], figures=[], plotly="", origin=stated

@@ -152,7 +152,7 @@ def test_failed_runs_are_counted_and_attempts_change_no_other_file(tmp_path: Pat
 def lines(drawing: Report) -> list[tuple[str, str]]:
     from ablation.report.tables.provenance import provenance  # noqa: PLC0415
 
-    return provenance(drawing.study)
+    return [fact for chapter in provenance(drawing.study) for fact in chapter.facts]
 
 
 def test_one_seed_says_what_it_cannot_say(tmp_path: Path):
@@ -210,10 +210,10 @@ def test_the_study_file_of_the_first_run_and_its_changes(tmp_path: Path):
     study_history.note(folder, [text("g.toml", f"seeds = [0, 1]\n{now}")])
     second = rebuild(place, record.name, RenderOptions())
     assert "changed since: factorial.epochs and seeds." in second.files["tables/review.md"]
-    dated = [(name, value) for name, value in lines(second) if name.startswith("study file")]
+    dated = [(name, value) for name, value in lines(second) if "study file" in name]
     versions = study_history.read(folder)
     assert [name for name, _ in dated] == [
-        f"study file at the first run, {versions[0].time}", f"study file, changed, {versions[1].time}",
+        f"{versions[0].time}, study file of the first run", f"{versions[1].time}, changed study file",
     ]  # fmt: skip
     assert dated[1][1].endswith("; changed keys: factorial.epochs, seeds")
     assert dated[0][1] in second.files["report.html"]

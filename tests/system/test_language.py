@@ -49,7 +49,7 @@ STILL = frozenset(
     cli/commands/evaluate.py cli/commands/options.py cli/commands/predict.py
     cli/terminal/plan_text.py experiments/__init__.py experiments/function/ablate_child/bridges.py extras.py
     report/html_report.py report/tables/html.py
-    report/tables/per_class.py report/tables/provenance.py report/tables/secondary_table.py report/tables/table.py
+    report/tables/per_class.py report/tables/secondary_table.py report/tables/table.py
     report/warnings/classes.py report/warnings/curves.py report/warnings/production.py
     report/warnings/study_protocol.py report/warnings/runs.py report/warnings/source.py store/workspace.py study/grid.py
     study/merge.py study/new_study.py study/study_file.py study/study_keys.py trackers/mlflow_sender.py

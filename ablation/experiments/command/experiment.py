@@ -75,9 +75,8 @@ class Inputs(UserInputs):
 
     line: str = ""
 
-    def provenance(self) -> Iterator[tuple[str, str]]:
+    def program(self) -> Iterator[tuple[str, str]]:
         yield "command", self.line
-        yield from super().provenance()
 
 
 class Training(AnyTraining):

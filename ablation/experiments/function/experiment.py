@@ -64,10 +64,9 @@ class Inputs(UserInputs):
     function: str = ""
     python: str = ""
 
-    def provenance(self) -> Iterator[tuple[str, str]]:
+    def program(self) -> Iterator[tuple[str, str]]:
         yield "function", self.function
         yield "Python", self.python
-        yield from super().provenance()
 
 
 class Training(AnyTraining):

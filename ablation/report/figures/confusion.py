@@ -1,6 +1,6 @@
 """Confusion matrices of rows, on the test images and on external images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ from ablation.report.figures.style import axis, figure, plain
 from ablation.statistics.evaluation import confusion
 
 MOST = 30  # classes
+HALF = 0.48  # half of a cell's side; the cells are 1 apart
+DARK = 0.5  # share from which a cell's text is white
 
 
 @dataclass(frozen=True)
@@ -61,19 +63,43 @@ def infos(study: StudyAnalysis) -> list[Confusion]:
 
 
 def plot(matrix: Confusion) -> Mapping[str, Any]:
-    """Return the plotly figure of a matrix as a heatmap."""
+    """Return the plotly figure of a matrix: a coloured cell with count and share for each pair of classes."""
     names = [plain(c, 16) for c in matrix.classes]
     places = list(range(len(names)))  # positions of the cells, because names that are cut may be equal
-    cell_texts = [[f"{n:,}<br>{100 * s:.0f} %" for n, s in zip(*pair, strict=True)]
-                  for pair in zip(matrix.counts, matrix.shares, strict=True)]  # fmt: skip
-    trace = {
-        "type": "heatmap", "x": places, "y": places, "z": (100 * matrix.shares).tolist(), "text": cell_texts,
-        "texttemplate": "%{text}", "hoverinfo": "skip", "zmin": 0, "zmax": 100, "xgap": 2, "ygap": 2,
-        "colorscale": [[0, "#eef3f8"], [1, "#08306b"]], "colorbar": {"title": {"text": "% of true class"}},
+    cells = list(_cells(matrix))
+    texts = {
+        "type": "scatter", "mode": "text", "x": [j for _, j, _, _ in cells], "y": [i for i, _, _, _ in cells],
+        "text": [f"{n:,}<br>{100 * s:.0f} %" for _, _, n, s in cells], "hoverinfo": "skip", "showlegend": False,
+        "textfont": {"color": ["#ffffff" if s > DARK else "#1b1f24" for _, _, _, s in cells]},
     }  # fmt: skip
-    axis_options = {"showgrid": False, "tickvals": places, "ticktext": names}
-    return figure([trace], height=160 + 46 * len(names), xaxis=axis("predicted class", side="bottom", **axis_options),
-                  yaxis=axis("true class", autorange="reversed", **axis_options))  # fmt: skip
+    bar = {
+        "type": "scatter", "mode": "markers", "x": [None], "y": [None], "hoverinfo": "skip", "showlegend": False,
+        "marker": {"color": [0], "cmin": 0, "cmax": 100, "showscale": True,
+                   "colorscale": [[0, _color(0)], [1, _color(1)]],
+                   "colorbar": {"title": {"text": "% of true class", "side": "right"}}},
+    }  # fmt: skip
+    # Rectangles in place of a heatmap: plotly draws a heatmap as a bitmap, also in an SVG file.
+    rectangles = [
+        {"type": "rect", "layer": "below", "line": {"width": 0}, "fillcolor": _color(s),
+         "x0": j - HALF, "x1": j + HALF, "y0": i - HALF, "y1": i + HALF}
+        for i, j, _, s in cells
+    ]  # fmt: skip
+    limits, last = {"showgrid": False, "tickvals": places, "ticktext": names}, len(names) - 0.5
+    return figure([texts, bar], height=160 + 46 * len(names), shapes=rectangles,
+                  xaxis=axis("predicted class", side="bottom", range=[-0.5, last], **limits),
+                  yaxis=axis("true class", range=[last, -0.5], **limits))  # fmt: skip
+
+
+def _cells(matrix: Confusion) -> Iterator[tuple[int, int, int, float]]:
+    """Yield the true class, predicted class, count and share of each cell."""
+    shares = matrix.shares
+    yield from ((i, j, int(n), float(shares[i, j])) for (i, j), n in np.ndenumerate(matrix.counts))
+
+
+def _color(share: float) -> str:
+    """Return the colour of a share, from nearly white at 0 to dark blue at 1."""
+    low, high = (238, 243, 248), (8, 48, 107)
+    return "#" + "".join(f"{round(a + share * (b - a)):02x}" for a, b in zip(low, high, strict=True))
 
 
 def pairs(matrix: Confusion, most: int = 3) -> list[tuple[str, str, int, float]]:

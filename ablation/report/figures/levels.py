@@ -131,7 +131,7 @@ def render(study: StudyAnalysis) -> Figure | None:
         "Levels and validation",
         f"Every row at each of its levels. Lines join rows that differ in that factor alone; where lines of one panel "
         f"slope both ways, the factor may interact with others, or it is chance. The star is the selected row. "
-        f"The axis begins at {drawn['layout']['yaxis']['range'][0]:g}.",
+        f"The axis begins at {drawn['layout']['yaxis']['range'][0]:.3g}.",
         f"Validation {metric(study)} by level, for {len(chart.order)} factors, with {n_pairs} matched pairs joined.",
         chart.data,
         left_out(study, len(study.val)),

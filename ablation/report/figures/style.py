@@ -143,13 +143,13 @@ def bounds(values: Iterable[float], low: float | None = None, high: float | None
 
 def begins(title: str, low: float, unit: str = "%") -> str:
     """Return the title of an axis, with the start of the axis unless the axis begins at 0."""
-    return title if low == 0 else f"{title} (axis begins at {f'{low:g} {unit}'.rstrip()})"
+    return title if low == 0 else f"{title} (axis begins at {f'{low:.3g} {unit}'.rstrip()})"
 
 
 def axis(title: str = "", **more: Any) -> dict[str, Any]:
     """Return an axis in the style of all figures; `more` overrides its options."""
     return {
-        "title": {"text": title, "standoff": 10},
+        "title": {"text": title, "standoff": 10, "font": {"size": 13}},
         "gridcolor": FAINT,
         "zeroline": False,
         "linecolor": GREY,
