@@ -22,6 +22,7 @@ extensions = [
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
+default_role = "literal"  # of single backticks in docstrings
 smartquotes = False  # it makes a dash of the two hyphens of an option
 nitpicky = False
 autodoc_typehints = "signature"

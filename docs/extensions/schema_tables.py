@@ -6,6 +6,8 @@ what each key means, one `key: meaning` a line. A key without a meaning is a war
     ```{schema} ablation.study.fold_keys:FoldKeys
     k: the number of folds
     ```
+
+A row of the table is a place in the page: study-file.html#fold-k.
 """
 
 import importlib
@@ -84,13 +86,26 @@ def default(field: FieldInfo) -> str:
     return f"`{text}`"
 
 
+def escaped(text: str) -> str:
+    """Return text for a cell of a table: bars and stars, as in patterns of paths, are no Markdown."""
+    return re.sub(r"(?<!\\)([|*])", r"\\\1", text)
+
+
 def table(model: type[BaseModel], meanings: dict[str, str]) -> str:
-    """Return the table as Markdown."""
-    lines = ["| key | meaning | allowed | default |", "| --- | --- | --- | --- |"]
+    """Return the table as Markdown. The default of a key follows its allowed values."""
+    lines = ["| key | meaning | allowed |", "| --- | --- | --- |"]
     for key, field in fields_of(model).items():
-        cells = (f"`{key}`", meanings.get(key, ""), allowed(field), default(field))
-        lines.append("| " + " | ".join(re.sub(r"(?<!\\)\|", r"\\|", cell) for cell in cells) + " |")
+        value = default(field)
+        values = f"{escaped(allowed(field))}; default {value}" if value else escaped(allowed(field))
+        meaning = re.sub(r"(?<!\\)\|", r"\\|", meanings.get(key, ""))
+        lines.append(f"| `{key}` | {meaning} | {values} |")
     return "\n".join(lines)
+
+
+def anchor(model: type[BaseModel], key: str) -> str:
+    """Return the id of a key's row in the page, such as table-style for `style` of TableKeys."""
+    prefix = re.sub(r"(Keys|Factors)$", "", model.__name__).lower()
+    return f"{prefix}-{key.replace('_', '-')}"
 
 
 class Schema(SphinxDirective):
@@ -107,7 +122,13 @@ class Schema(SphinxDirective):
         for key in [*(keys - meanings.keys() - without), *(meanings.keys() - keys)]:
             problem = "has no meaning here" if key in keys else "is no key of it"
             LOG.warning("%s: %s %s", self.arguments[0], key, problem, location=self.get_location())
-        return self.parse_text_to_nodes(table(model, meanings))
+        parsed = self.parse_text_to_nodes(table(model, meanings))
+        rows = [row for node in parsed for body in node.findall(nodes.tbody) for row in body.findall(nodes.row)]
+        for row, key in zip(rows, keys, strict=True):
+            row["ids"].append(anchor(model, key))
+        for node in parsed:
+            node["classes"].append("keys")
+        return parsed
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
