@@ -47,6 +47,7 @@ def run(
     trackers: Scalar | None = None,
     drain: Scalar | None = None,
     register: Scalar | None = None,
+    on_end: Scalar | None = None,
     json: Flag | None = None,
     quiet: Flag | None = None,
     verbose: Flag | None = None,

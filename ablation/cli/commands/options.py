@@ -308,6 +308,12 @@ RUN_OPTIONS: tuple[Callable[..., Any], ...] = (
     click.option(
         "--register", metavar="NAME", help="Register the model of the selected row in MLflow, under this name."
     ),
+    click.option(
+        "--on-end",
+        metavar="CMD",
+        help="Shell command to run once, when the run has ended: all done, failed or interrupted. Its variables: "
+        "ABLATE_SUMMARY, ABLATE_STUDY, ABLATE_FOLDER, ABLATE_EXIT_CODE, ABLATE_DONE, ABLATE_FAILED.",
+    ),
 )
 
 
@@ -330,6 +336,7 @@ NOT_PLANNED = (
     "trackers",
     "drain",
     "register",
+    "on_end",
 )
 
 
