@@ -50,7 +50,9 @@ def resolved(text: str, upgrade: bool) -> list[str]:
         target.write_text("\n".join(pins_of(text)))
         command = ["uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--all-extras"]
         command += ["--no-header", "--no-annotate", "--output-file", str(target), str(source)]
-        subprocess.run([*command, *(["--upgrade"] if upgrade else [])], check=True, stdout=subprocess.DEVNULL, cwd=place)
+        subprocess.run(
+            [*command, *(["--upgrade"] if upgrade else [])], check=True, stdout=subprocess.DEVNULL, cwd=place
+        )
         lines = [line.split(" #")[0].strip() for line in target.read_text().splitlines()]
     pins = [line for line in lines if line and not line.startswith(("ablate-table", "-e", "#"))]
     if wrong := [pin for pin in pins if not PIN.fullmatch(pin)]:
