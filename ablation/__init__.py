@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ablation.api.arguments import Flag, Levels, Scalar, Seeds, Texts
     from ablation.api.study import Study
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"  # the only place: pyproject.toml and docs/conf.py read it
 __all__ = ["__version__", "open", "run", "table"]
 
 
@@ -47,6 +47,7 @@ def run(
     trackers: Scalar | None = None,
     drain: Scalar | None = None,
     register: Scalar | None = None,
+    on_end: Scalar | None = None,
     json: Flag | None = None,
     quiet: Flag | None = None,
     verbose: Flag | None = None,

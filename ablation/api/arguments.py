@@ -17,8 +17,8 @@ from ablation.errors import AblateError
 FLAGS = ("inline", "insecure", "json", "quiet", "skip_bad", "verbose")
 LISTS = ("classes", "slots")  # several texts, separated by commas
 REPEATED = ("option", "retry", "strict")  # options that are repeated for each of several values
-VALUES = ("data", "drain", "code", "keep", "limit", "name", "register", "replicate_reference", "scheduler", "storage",
-          "timeout", "tls_ca", "tls_cert", "tls_key", "trackers", "tracking", "workspace")  # fmt: skip
+VALUES = ("data", "drain", "code", "keep", "limit", "name", "on_end", "register", "replicate_reference", "scheduler",
+          "storage", "timeout", "tls_ca", "tls_cert", "tls_key", "trackers", "tracking", "workspace")  # fmt: skip
 OPTIONS = tuple(sorted((*FLAGS, *LISTS, *REPEATED, *VALUES, "seeds", "set")))
 ALLOWED = {
     **dict.fromkeys(FLAGS, "True or False"),

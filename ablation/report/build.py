@@ -26,6 +26,7 @@ from ablation.report.tables import (
     table,
 )
 from ablation.report.tables.dataframes import NOT_RUN
+from ablation.report.tables.formats import FORMATS
 from ablation.report.warnings import Diagnostic
 from ablation.store import record as records
 from ablation.store.files import write_text
@@ -34,11 +35,12 @@ from ablation.store.result import Result
 from ablation.store.workspace import Workspace, check_name
 from ablation.study import table_override
 from ablation.study.grid import Trial
+from ablation.study.table_keys import TableKeys
 
 Importances = Callable[[Record, Mapping[Trial, Result]], dict[str, tuple[float, float]]]
 REPORT = "report.html"
 # Files with times, machines and attempts: equal results give equal other files.
-DATED = ("trials.csv", "costs.csv", "tables/costs.md", "tables/costs.tex", REPORT)
+DATED = ("trials.csv", "costs.csv", *(f"tables/costs.{suffix}" for suffix in FORMATS), REPORT)
 
 
 @dataclass(frozen=True)
@@ -133,8 +135,7 @@ def build(
         frames["comparisons"] = dataframes.comparisons(record, families)
     files = {
         **{f"{name}.csv": markdown_csv.csv(frame) for name, frame in frames.items()},
-        "table.tex": latex.latex(ablation_table, keys),
-        "table.md": markdown_csv.markdown_table(ablation_table, keys),
+        **_drawn("table", ablation_table, keys),
         "macros.tex": latex.macros(rows, ablation_table, record.detailed, keys),
         "warnings.json": json.dumps(warnings.as_json(diagnostics), indent=1, ensure_ascii=False) + "\n",
     }
@@ -148,13 +149,17 @@ def build(
         secondary_tables.append(importance.importance(study, shares))
     secondary_tables = [digits.resolved(secondary_table) for secondary_table in secondary_tables]
     for secondary_table in secondary_tables:
-        files[f"tables/{secondary_table.key}.tex"] = latex.latex(secondary_table, keys)
-        files[f"tables/{secondary_table.key}.md"] = markdown_csv.markdown_table(secondary_table, keys)
+        files |= _drawn(f"tables/{secondary_table.key}", secondary_table, keys)
     tables = {secondary_table.key: secondary_table for secondary_table in (ablation_table, *secondary_tables)}
     sentences = tuple(summary.claims(study))
     account = provenance.provenance(study, code_of_rows.read(workspace, record))
     files[REPORT] = html_report.report(study, sentences, diagnostics, [*tables.values()], account)
     return Report(study, tables, sentences, diagnostics, frames, files)
+
+
+def _drawn(name: str, table_: Table, keys: TableKeys) -> dict[str, str]:
+    """Return a table in each format: name of the file -> text."""
+    return {f"{name}.{suffix}": draw(table_, keys) for suffix, draw in FORMATS.items()}
 
 
 def _sets(record: Record) -> set[str]:

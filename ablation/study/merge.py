@@ -7,8 +7,7 @@ from ablation.errors import AblateError
 from ablation.study import comparisons
 from ablation.study.grid import Conflict, Grid
 from ablation.study.levels import Condition
-
-SETS = {"all-paper": "heads,baseline,paper"}  # names for sets of studies
+from ablation.study.shipped_studies import SETS
 
 
 def parts(grid: str) -> list[str]:

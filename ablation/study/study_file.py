@@ -9,7 +9,6 @@ import os.path
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,8 @@ from ablation.nearest import nearest
 from ablation.study import comparisons, stated_rows, study_keys
 from ablation.study.grid import Grid
 from ablation.study.levels import Level, floats, short
-from ablation.study.merge import SETS, parts, together
+from ablation.study.merge import parts, together
+from ablation.study.shipped_studies import SETS, shipped, study_files
 from ablation.study.stated_rows import StatedRow, factors_of
 from ablation.study.study_keys import MAX_ROWS, MAX_SEED
 
@@ -33,24 +33,13 @@ class StudyText:
     text: str
 
 
-def _study_files(folder: Path) -> dict[str, Path]:
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
-
-
-def shipped() -> dict[str, Path]:
-    """Return the studies that are shipped with this package: name -> file."""
-    package = Path(str(files("ablation")))
-    installed = package / "studies"  # in a checkout, the studies are stored next to the package
-    return _study_files(installed if installed.is_dir() else package.parent / "studies")
-
-
 def _plugin_studies() -> dict[str, Path]:
     """Return the studies of installed experiments: name -> file. Experiments that cannot be loaded are skipped."""
     studies: dict[str, Path] = {}
     for name in set(experiments.names()) - experiments.BUILT_IN.keys():
         with contextlib.suppress(AblateError):
             folder = getattr(experiments.load(name), "studies", None)
-            studies |= _study_files(Path(folder)) if folder else {}
+            studies |= study_files(Path(folder)) if folder else {}
     return studies
 
 

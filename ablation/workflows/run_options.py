@@ -39,6 +39,7 @@ class RunOptions:
     tracking: str | None = None
     register: str | None = None  # name in MLflow's registry for the model of the selected row
     trackers: str = "all"  # or NO_TRACKERS
+    on_end: str | None = None  # shell command that runs when the run has ended
     drain: float = 30.0  # seconds that the end of the command waits for the trackers
     replicates: int | None = None  # number of additional trainings of the reference, with other seeds
     files: Sequence[StudyText] = ()  # content of the study files, which the study's history keeps

@@ -28,7 +28,7 @@ from ablation.engine.pool import Channel, Task
 from ablation.engine.slots import Slot
 from ablation.engine.total_cost import Costs
 from ablation.errors import AblateError
-from ablation.experiments.keras_head.backbones import PARAMETERS
+from ablation.experiments.keras_head.backbones import BACKBONES
 from ablation.experiments.keras_head.inputs import Weights
 from ablation.experiments.keras_head.training import cost, estimate, features, input_layers, profiling
 from ablation.experiments.keras_head.training.cost import Extraction, Shape
@@ -206,7 +206,7 @@ def test_what_is_frozen_lies_in_a_file_too():
     shape = JOBS[1].training.shape((1, 1, 512), 100, 20, 30)
     whole = shape.model_copy(update={"condition": shape.condition.replace(augment="flip")})
     assert cost.head_bytes(shape) == 4 * shape.parameters
-    assert cost.head_bytes(whole) - cost.head_bytes(shape) == 4 * PARAMETERS["vgg16"]["all"]
+    assert cost.head_bytes(whole) - cost.head_bytes(shape) == 4 * BACKBONES["vgg16"].parameters["all"]
     assert cost.checkpoint_bytes(whole) - cost.head_bytes(whole) == 8 * shape.parameters
 
 

@@ -10,6 +10,7 @@ import pytest
 from conftest import Silent, in_process, options, rows, write_npz
 
 from ablation.experiments.keras_head import factors
+from ablation.experiments.keras_head.backbones import BACKBONES
 from ablation.experiments.keras_head.training import head, input_layers
 from ablation.experiments.keras_head.training.batches import class_weights, even_order
 from ablation.experiments.keras_head.training.input_layers import augmentation
@@ -52,7 +53,7 @@ def same(a: list[np.ndarray], b: list[np.ndarray]) -> bool:
     return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
-@pytest.mark.parametrize("backbone", ["vgg16", "mobilenetv2"])
+@pytest.mark.parametrize("backbone", sorted(BACKBONES))
 def test_frozen_means_frozen(backbone):
     """Training a head on images changes nothing of the backbone, moving averages included."""
     model, before, condition = built(backbone=backbone, augment="flip")
@@ -64,7 +65,7 @@ def test_frozen_means_frozen(backbone):
     assert not same(arrays(model.layers[-1]), head_before)
 
 
-@pytest.mark.parametrize("backbone", ["vgg16", "mobilenetv2"])
+@pytest.mark.parametrize("backbone", sorted(BACKBONES))
 def test_block_5_alone_is_fine_tuned(backbone):
     """The weights of block 5 move, those before it stay bit for bit, with the whole network in training too."""
     model, before, condition = built(backbone=backbone, trainable="block5", augment="flip")
@@ -88,7 +89,7 @@ def test_all_of_a_backbone_is_trained():
     assert np.mean(moved) > 0.95
 
 
-@pytest.mark.parametrize("backbone", ["vgg16", "mobilenetv2"])
+@pytest.mark.parametrize("backbone", sorted(BACKBONES))
 def test_block_5_on_stored_features_is_block_5_on_images(backbone):
     """Predictions from stored features of the frozen part equal those from images."""
     cut, (upper,), _ = built(backbone=backbone, trainable="block5")

@@ -8,6 +8,7 @@ from ablation.cli.commands import (
     check,
     clean,
     compare,
+    completion,
     data,
     doctor,
     evaluate,
@@ -51,4 +52,5 @@ COMMANDS = (
     clean.clean,
     worker.worker,
     doctor.doctor,
+    completion.completion,
 )

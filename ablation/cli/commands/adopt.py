@@ -6,11 +6,12 @@ from typing import Any
 
 import click
 
+from ablation.cli.commands import suggestions
 from ablation.cli.commands.options import opened, workspace_option
 
 
 @click.command()
-@click.argument("study")
+@click.argument("study", shell_complete=suggestions.studies)
 @workspace_option
 @click.option(
     "--factor",

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import click
 
+from ablation.cli.commands import suggestions
 from ablation.cli.commands.options import OUTPUT_FILE, output_file
 
 
 @click.command()
-@click.argument("path")
+@click.argument("path", shell_complete=suggestions.data)
 @click.option("--classes", help="Classes to use, in this order. Default: all.")
 @click.option(
     "--sheet", type=OUTPUT_FILE, callback=output_file, help="Write an image file with some faces of each class."

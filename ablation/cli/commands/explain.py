@@ -4,13 +4,14 @@ from typing import Any
 
 import click
 
+from ablation.cli.commands import suggestions
 from ablation.errors import AblateError
 from ablation.fast_imports import loading
 from ablation.nearest import nearest
 
 
 @click.command()
-@click.argument("code", required=False)
+@click.argument("code", required=False, shell_complete=suggestions.warning_codes)
 def explain(code: str | None) -> int:
     """Explain a warning: what it checks, why it matters, and what to do.
 

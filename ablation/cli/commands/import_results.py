@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from ablation.cli.commands import suggestions
 from ablation.cli.commands.choice import Choice
 from ablation.cli.commands.options import workspace_option
 from ablation.cli.commands.output import say_files, say_table
@@ -46,7 +47,7 @@ FIELDS = "Repeatable, or separated by commas; NAME=FIELD gives a field another n
 
 
 @click.command(name="import")
-@click.argument("source", metavar="SOURCE|STUDY.toml")
+@click.argument("source", metavar="SOURCE|STUDY.toml", shell_complete=suggestions.paths)
 @click.option("--factors", multiple=True, callback=_split, help=f"Fields that are the factors. {FIELDS}")
 @click.option("--seed", default="", help="Field of the seed, which pairs the rows.")
 @click.option("--fold", default="", help="Field of the fold of a cross-validation, in place of a seed.")

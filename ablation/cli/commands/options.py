@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from ablation.cli.commands import suggestions
 from ablation.cli.commands.choice import Choice
 from ablation.errors import AblateError
 from ablation.experiments import is_demo
@@ -55,7 +56,10 @@ def _not_empty(context: click.Context, parameter: click.Parameter, value: str | 
 
 
 NAME = click.option(
-    "--name", callback=_not_empty, help="Name of the study. Default: the name of the grid, plus -demo for demo data."
+    "--name",
+    callback=_not_empty,
+    shell_complete=suggestions.stored_names,
+    help="Name of the study. Default: the name of the grid, plus -demo for demo data.",
 )
 
 
@@ -88,7 +92,9 @@ MOST_FILES = 3  # study files in a message
 def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --grid, which is required, and --name."""
     command = NAME(command)
-    return click.option("--grid", required=True, callback=_not_empty, help=GRID)(command)
+    return click.option("--grid", required=True, callback=_not_empty, shell_complete=suggestions.studies, help=GRID)(
+        command
+    )
 
 
 def file_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -121,8 +127,11 @@ def _with_argument(
         grid, name = chosen(study, grid, name, workspace)
         return command(grid=grid, name=name, workspace=workspace, **options)
 
-    option = click.option("--grid", callback=_not_empty, help=help_text)(NAME(with_study))
-    return click.argument("study", required=False, metavar="[STUDY]", callback=_not_empty)(option)
+    option = click.option("--grid", callback=_not_empty, shell_complete=suggestions.studies, help=help_text)
+    argument = click.argument(
+        "study", required=False, metavar="[STUDY]", callback=_not_empty, shell_complete=suggestions.studies
+    )
+    return argument(option(NAME(with_study)))
 
 
 def _need(grid: str | None, more: str) -> str:
@@ -177,7 +186,9 @@ def _some(study: str | None, grid: str | None, name: str | None, workspace: Path
 def one_study_options(command: Callable[..., Any]) -> Callable[..., Any]:
     command = NAME(command)
     default = "Default: the only study of the workspace."
-    return click.option("--grid", callback=_not_empty, help=f"{GRID} {default}")(command)
+    return click.option("--grid", callback=_not_empty, shell_complete=suggestions.studies, help=f"{GRID} {default}")(
+        command
+    )
 
 
 def tls_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -186,7 +197,9 @@ def tls_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ("cert", "your certificate (PEM)"),
         ("ca", "the certificate authority (PEM)"),
     ):
-        command = click.option(f"--tls-{name}", metavar="FILE", help=f"TLS to the scheduler: {description}.")(command)
+        help_text = f"TLS to the scheduler: {description}."
+        option = click.option(f"--tls-{name}", metavar="FILE", shell_complete=suggestions.paths, help=help_text)
+        command = option(command)
     return command
 
 
@@ -216,7 +229,11 @@ def storage_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def strict_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
-        "--strict", multiple=True, metavar="CODE", help="Exit with status 1 if the warning CODE is given. Repeatable."
+        "--strict",
+        multiple=True,
+        metavar="CODE",
+        shell_complete=suggestions.warning_codes,
+        help="Exit with status 1 if the warning CODE is given. Repeatable.",
     )(command)
 
 
@@ -226,6 +243,7 @@ RUN_OPTIONS: tuple[Callable[..., Any], ...] = (
     workspace_option,
     click.option(
         "--data",
+        shell_complete=suggestions.data,
         help="Data set: a folder of class folders, fer2013.csv, an Aff-Wild2 folder, an .npz file, or demo (default of "
         "shipped studies).",
     ),
@@ -308,6 +326,12 @@ RUN_OPTIONS: tuple[Callable[..., Any], ...] = (
     click.option(
         "--register", metavar="NAME", help="Register the model of the selected row in MLflow, under this name."
     ),
+    click.option(
+        "--on-end",
+        metavar="CMD",
+        help="Shell command to run once, when the run has ended: all done, failed or interrupted. Its variables: "
+        "ABLATE_SUMMARY, ABLATE_STUDY, ABLATE_FOLDER, ABLATE_EXIT_CODE, ABLATE_DONE, ABLATE_FAILED.",
+    ),
 )
 
 
@@ -330,6 +354,7 @@ NOT_PLANNED = (
     "trackers",
     "drain",
     "register",
+    "on_end",
 )
 
 
@@ -420,14 +445,14 @@ def asked_for(
 def _data(grid: str, schema: Any, data: str | None) -> str:
     """Return the value of `--data`, or its default; "" for an experiment without data."""
     from ablation import experiments
-    from ablation.study import merge, study_file
+    from ablation.study import merge, shipped_studies
 
     takes = getattr(experiments.load(schema.plugin), "takes_data", "")
     if not takes:
         if data is not None:
             raise AblateError(f"--data: experiment {schema.experiment!r} takes no data; leave out --data")
         return ""
-    if data is None and not set(merge.parts(grid)) <= set(study_file.shipped()):
+    if data is None and not set(merge.parts(grid)) <= set(shipped_studies.shipped()):
         raise AblateError(f"--data: {grid} needs {takes}")
     return DEMO if data is None else data
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from ablation.cli.commands import suggestions
 from ablation.cli.commands.options import (
     OUTPUT_FILE,
     existing_name,
@@ -17,7 +18,7 @@ from ablation.fast_imports import loading
 
 
 @click.command()
-@click.argument("path")
+@click.argument("path", shell_complete=suggestions.data)
 @study_options
 @workspace_option
 @row_options

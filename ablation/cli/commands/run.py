@@ -31,25 +31,29 @@ def run(as_json: bool, quiet: bool, verbose: bool, strict: tuple[str, ...], **as
     ablate run --grid mine.toml --data fer2013.csv --set weights=vgg16_notop.weights.h5
     ablate run --grid paper --slots gpu:0x3,1 --timeout 2h
     ablate run --grid heads,baseline,paper     several studies as one table; short: --grid all-paper
+    ablate run --grid paper --on-end 'notify-send "$ABLATE_SUMMARY"'
     """
     from ablation import signals
 
     signals.shield_tracker()
     options = asked_for(**asked)
     check_codes(strict, options.experiment)
+    from ablation.cli.commands.run_end import at_end
     from ablation.cli.terminal import progress
     from ablation.workflows.run_study import run_study
 
-    with progress.watch(quiet, verbose) as watch:
-        outcome = run_study(options, watch)
-    if as_json:
-        summary = {"trained": outcome.trained, "unfinished": outcome.unfinished, "warnings": outcome.codes}
-        click.echo(json.dumps({"folder": str(outcome.folder), **summary}))
-    elif not quiet:
-        _say(outcome, options.workspace)
-    if options.register:
-        log_and_register(options.workspace, options.name, options.tracking, options.register)
-    return 1 if outcome.unfinished or fatal(outcome.codes, strict) else 0
+    with at_end(options) as end:
+        with progress.watch(quiet, verbose) as end.watch:
+            outcome = run_study(options, end.watch)
+        if as_json:
+            summary = {"trained": outcome.trained, "unfinished": outcome.unfinished, "warnings": outcome.codes}
+            click.echo(json.dumps({"folder": str(outcome.folder), **summary}))
+        elif not quiet:
+            _say(outcome, options.workspace)
+        if options.register:
+            log_and_register(options.workspace, options.name, options.tracking, options.register)
+        end.code = 1 if outcome.unfinished or fatal(outcome.codes, strict) else 0
+    return end.code
 
 
 def _say(outcome: Any, workspace: Path) -> None:

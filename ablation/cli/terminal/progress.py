@@ -37,11 +37,14 @@ def end_line(line: SlotState | None, key: str, outcome: str, reason: str) -> str
 
 
 class Plain:
-    """Lines for a log: each start and end, and the progress at intervals."""
+    """Lines for a log: each start and end, and the progress at intervals.
+
+    `snapshot`: last snapshot of the run; None before its work starts.
+    """
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.time) -> None:
         self._console, self._clock, self._last = console, clock, 0.0
-        self._snapshot: Snapshot | None = None
+        self.snapshot: Snapshot | None = None
 
     def say(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False, emoji=False, soft_wrap=True)
@@ -53,10 +56,10 @@ class Plain:
         return due
 
     def _line(self, key: str) -> SlotState | None:
-        return self._snapshot.of(key) if self._snapshot else None
+        return self.snapshot.of(key) if self.snapshot else None
 
     def show(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
+        self.snapshot = snapshot
 
     def step(self, title: str, done: int, total: int) -> None:
         if done >= total or self._due():
@@ -67,10 +70,10 @@ class Plain:
 
     def epoch(self, key: str, epoch: dict[str, float], epochs: int) -> None:
         line = self._line(key)
-        if self._snapshot and line and self._due():
+        if self.snapshot and line and self._due():
             now = self._clock()
             _, label, *columns = line.cells(now)
-            self.say(f"{label}: {', '.join(filter(None, columns))}; all: {self._snapshot.whole(now)}")
+            self.say(f"{label}: {', '.join(filter(None, columns))}; all: {self.snapshot.whole(now)}")
 
     def ended(self, key: str, outcome: str, reason: str = "") -> None:
         self.say(end_line(self._line(key), key, outcome, reason))
@@ -163,21 +166,24 @@ def drawn(snapshot: Snapshot | None, doing: str, now: float, width: int, height:
 
 
 class Live:
-    """Display of the snapshot on a terminal, redrawn four times a second; messages scroll above it."""
+    """Display of the snapshot on a terminal, redrawn four times a second; messages scroll above it.
+
+    `snapshot`: None before the work of the run starts.
+    """
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.time) -> None:
         self._console, self._clock = console, clock
-        self._snapshot: Snapshot | None = None
+        self.snapshot: Snapshot | None = None
         self._doing: dict[str, str] = {}
 
     def __rich__(self) -> RenderableType:
-        return drawn(self._snapshot, "; ".join([*self._doing.values()]), self._clock(), *self._console.size)
+        return drawn(self.snapshot, "; ".join([*self._doing.values()]), self._clock(), *self._console.size)
 
     def say(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False, emoji=False)
 
     def show(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
+        self.snapshot = snapshot
 
     def step(self, title: str, done: int, total: int) -> None:
         self._doing[title] = f"{title}: {done:,} of {total:,}"
@@ -185,7 +191,7 @@ class Live:
             del self._doing[title]
 
     def ended(self, key: str, outcome: str, reason: str = "") -> None:
-        self.say(end_line(self._snapshot.of(key) if self._snapshot else None, key, outcome, reason))
+        self.say(end_line(self.snapshot.of(key) if self.snapshot else None, key, outcome, reason))
 
     def started(self, key: str, label: str, slot: str) -> None: ...
     def epoch(self, key: str, epoch: dict[str, float], epochs: int) -> None: ...

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ablation import extras
-from ablation.experiments.keras_head.backbones import BACKBONES, DOWNLOADS
+from ablation.experiments.keras_head.backbones import BACKBONES
 from ablation.experiments.keras_head.training import devices
 from ablation.experiments.protocol import Check
 
@@ -26,7 +26,7 @@ def _backend() -> Check:
 
 def _weights() -> Iterator[Check]:
     folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
-    for backbone in BACKBONES:
-        paths = sorted(folder.glob(DOWNLOADS[backbone]))
+    for backbone, described in BACKBONES.items():
+        paths = sorted(folder.glob(described.download))
         text = str(paths[0]) if paths else "not found: the first run downloads them; offline, pass --set weights=PATH"
         yield Check("good" if paths else "note", f"ImageNet weights of {backbone}", text)

@@ -1,27 +1,58 @@
-"""Backbones and their modules. A backbone is a module with a matching `build` and `preprocess`, and `CUT`."""
+"""Backbones: conv bases with matching weights and preprocessing.
+
+To add a backbone, write a module of this package with `build`, `preprocess` and `CUT`, describe it in BACKBONES, and
+add its name to the factor `backbone` in `factors.py`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """Description of a backbone, so that plans need no backend.
+
+    Args:
+        module: Module of the backbone. It is named and not imported, because the import loads a backend.
+        download: Pattern of Keras' names of the files with ImageNet's weights.
+        parameters: Trainable parameters by level of `trainable`.
+        products: Multiplications of one forward pass of an image of 32 pixels.
+        channels: Channels of the output.
+        rounds_up: Whether a side that is no multiple of 32 pixels gives one more position of the output.
+    """
+
+    module: str
+    download: str
+    parameters: Mapping[str, int]
+    products: float
+    channels: int
+    rounds_up: bool = True
+
 
 BACKBONES = {
-    "mobilenetv2": "ablation.experiments.keras_head.backbones.mobilenetv2",
-    "vgg16": "ablation.experiments.keras_head.backbones.vgg16",
-}
-DOWNLOADS = {  # Keras' names of the files with ImageNet's weights
-    "mobilenetv2": "mobilenet_v2_*_no_top.h5",
-    "vgg16": "vgg16_*_notop.h5",
+    "mobilenetv2": Backbone(
+        "ablation.experiments.keras_head.backbones.mobilenetv2",
+        download="mobilenet_v2_*_no_top.h5",
+        parameters={"head": 0, "block5": 1_681_344, "all": 2_223_872},
+        products=6.1e6,
+        channels=1280,
+    ),
+    "vgg16": Backbone(
+        "ablation.experiments.keras_head.backbones.vgg16",
+        download="vgg16_*_notop.h5",
+        parameters={"head": 0, "block5": 7_079_424, "all": 14_714_688},
+        products=313e6,
+        channels=512,
+        rounds_up=False,
+    ),
 }
 # Named and not imported, because the import loads a backend.
 FRONT = "ablation.experiments.keras_head.training.input_layers"
 RANDOM_WEIGHTS = "ablation.experiments.keras_head.backbones.random_weights"  # for any backbone
 
-# Trainable parameters by level of `trainable`, and channels of the output: plans need both without building a model.
-PARAMETERS = {
-    "mobilenetv2": {"head": 0, "block5": 1_681_344, "all": 2_223_872},
-    "vgg16": {"head": 0, "block5": 7_079_424, "all": 14_714_688},
-}
-PRODUCTS = {"mobilenetv2": 6.1e6, "vgg16": 313e6}  # of one forward pass of an image of 32 pixels
-CHANNELS = {"mobilenetv2": 1280, "vgg16": 512}
-
 
 def outputs(backbone: str, size: int) -> int:
     """Return the number of outputs of a backbone for an image (size, size, 3): positions times channels."""
-    side = size // 32 if backbone == "vgg16" else -(-size // 32)
-    return side * side * CHANNELS[backbone]
+    described = BACKBONES[backbone]
+    side = -(-size // 32) if described.rounds_up else size // 32
+    return side * side * described.channels

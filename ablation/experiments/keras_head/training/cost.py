@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from ablation.engine.cost import Size, Speed
-from ablation.experiments.keras_head.backbones import PARAMETERS, PRODUCTS, outputs
+from ablation.experiments.keras_head.backbones import BACKBONES, outputs
 from ablation.store import result
 from ablation.store.files import read_json, understood
 from ablation.store.result import Result
@@ -72,7 +72,7 @@ def units(condition: Condition) -> tuple[int, ...]:
 def parameters(condition: Condition, classes: int) -> int:
     """Return the number of trainable parameters of the head and of the trained part of the backbone."""
     widths = [outputs(condition.backbone, condition.image_size), *units(condition), classes]
-    return PARAMETERS[condition.backbone][condition.trainable] + sum((a + 1) * b for a, b in pairwise(widths))
+    return BACKBONES[condition.backbone].parameters[condition.trainable] + sum((a + 1) * b for a, b in pairwise(widths))
 
 
 def backbone_products(condition: Condition) -> float:
@@ -85,16 +85,16 @@ def backbone_products(condition: Condition) -> float:
     share = {"head": 1 / 3, "block5": 0.2, "all": 1.0}[
         str(condition.trainable)
     ]  # a backward pass costs two forward ones
-    return float(share * PRODUCTS[condition.backbone] * (condition.image_size / 32) ** 2)
+    return float(share * BACKBONES[condition.backbone].products * (condition.image_size / 32) ** 2)
 
 
 def head_bytes(shape: Shape) -> int:
     """Return the bytes of a trained model's weights: all layers after the stored inputs, also frozen ones."""
-    condition, backbone_parameters = shape.condition, PARAMETERS[shape.condition.backbone]["all"]
+    condition, backbone_parameters = shape.condition, BACKBONES[shape.condition.backbone].parameters["all"]
     has_backbone = (
         condition.augment != "none"
     )  # augmentation: the model contains the whole backbone, also its frozen layers
-    frozen = backbone_parameters - PARAMETERS[condition.backbone][condition.trainable] if has_backbone else 0
+    frozen = backbone_parameters - BACKBONES[condition.backbone].parameters[condition.trainable] if has_backbone else 0
     return FLOAT * (shape.parameters + frozen)
 
 

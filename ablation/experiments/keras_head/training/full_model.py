@@ -56,6 +56,6 @@ def build(training: HeadTraining, weights: Path) -> keras.Model:
     active_layers = list(trained.layers)
     if training.on_images:  # augmentation acts in training alone
         position = next(i for i, layer in enumerate(active_layers) if isinstance(layer, input_layers.Preprocess))
-        start = import_module(BACKBONES[condition.backbone]).preprocess(keras.ops.cast(pixels, "float32"))
+        start = import_module(BACKBONES[condition.backbone].module).preprocess(keras.ops.cast(pixels, "float32"))
         active_layers = active_layers[position + 1 :]
     return keras.Model(pixels, _apply(active_layers, start), name=f"ablate_{condition.backbone}")

@@ -22,7 +22,7 @@ def backbone(name: str, source: str, size: int) -> tuple[Any, Callable[[Any], An
         size: Height and width of the images, which are (size, size, 3).
     """
     keras.config.set_dtype_policy("float32")
-    family = import_module(BACKBONES[name])
+    family = import_module(BACKBONES[name].module)
     weights = None if source in ("", "random") else source
     is_file = source not in ("", "random", "imagenet")
     with weights_file.loading(source, name) if is_file else contextlib.nullcontext():
@@ -35,12 +35,12 @@ def backbone(name: str, source: str, size: int) -> tuple[Any, Callable[[Any], An
 
 def lower(name: str, model: Any) -> Any:
     """Return the part of a backbone before its block 5: the frozen part where `trainable` is block5."""
-    return keras.Model(model.input, model.get_layer(import_module(BACKBONES[name]).CUT).output)
+    return keras.Model(model.input, model.get_layer(import_module(BACKBONES[name].module).CUT).output)
 
 
 def _upper(name: str, model: Any) -> Any:
     """Return block 5 of a backbone, built from the layers of `model` itself, not from copies."""
-    return keras.Model(model.get_layer(import_module(BACKBONES[name]).CUT).output, model.output)
+    return keras.Model(model.get_layer(import_module(BACKBONES[name].module).CUT).output, model.output)
 
 
 @keras.saving.register_keras_serializable("ablate")
@@ -52,7 +52,7 @@ class Preprocess(keras.layers.Layer):
         self.backbone = backbone
 
     def call(self, inputs: Any) -> Any:
-        return import_module(BACKBONES[self.backbone]).preprocess(inputs)
+        return import_module(BACKBONES[self.backbone].module).preprocess(inputs)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "backbone": self.backbone}
