@@ -44,7 +44,7 @@ def described(place: Path) -> list[str]:
 
 
 def test_the_command_gets_the_end_of_a_run_in_variables(place: Path):
-    """After a run that did all, and after one that found nothing to do."""
+    """The counts and the exit code are sent after a run that did all, and after one with nothing to do."""
     for _ in range(2):
         done = in_process("run", "mine.toml", "--inline", "--trackers", "none", "-q", "--on-end", WRITE, cwd=place)
         assert (done.returncode, done.stdout) == (0, ""), done.stderr
@@ -60,7 +60,7 @@ def test_the_command_gets_the_end_of_a_run_in_variables(place: Path):
 
 
 def test_rows_that_failed_are_counted(place: Path):
-    """With the exit code of the command, 1."""
+    """Failed rows are in the counts, and the exit code is 1."""
     (place / "work.sh").write_text(f'[ "$2" = 2 ] && exit 7\n{WORK}')
     done = in_process("run", "mine.toml", "--inline", "--trackers", "none", "-q", "--on-end", WRITE, cwd=place)
     assert done.returncode == 1
@@ -69,7 +69,7 @@ def test_rows_that_failed_are_counted(place: Path):
 
 
 def test_a_run_that_is_interrupted(tmp_path: Path):
-    """After its trainings were saved."""
+    """The command runs after the trainings were saved."""
     sweep = Sweep(prepare(tmp_path, 1000, 4))
     sweep.start("--on-end", WRITE)
     try:
@@ -85,7 +85,7 @@ def test_a_run_that_is_interrupted(tmp_path: Path):
 
 @pytest.mark.parametrize("wrong", [["--set", "widht=3"], ["--seeds", "x"], ["--strict", "NONE"], ["--timeout", "soon"]])
 def test_input_that_is_refused_runs_no_command(place: Path, wrong: list[str]):
-    """Nothing has begun that could end."""
+    """No run has begun that could end."""
     done = in_process("run", "mine.toml", "--inline", "--trackers", "none", "--on-end", WRITE, *wrong, cwd=place)
     assert (done.returncode, (place / "ended").exists()) == (2, False)
 
@@ -100,7 +100,7 @@ def test_an_error_after_work_has_started_is_an_end(place: Path):
 
 
 def test_a_command_that_fails_changes_no_exit_code(place: Path):
-    """It is a note."""
+    """The failure is a note."""
     done = in_process("run", "mine.toml", "--inline", "--trackers", "none", "-q", "--on-end", "exit 3", cwd=place)
     assert (done.returncode, done.stderr.splitlines()[-1]) == (
         0, "note: --on-end: the command ended with exit code 3",
@@ -108,7 +108,7 @@ def test_a_command_that_fails_changes_no_exit_code(place: Path):
 
 
 def test_from_python(place: Path, monkeypatch: pytest.MonkeyPatch):
-    """What the command prints is no part of the summary that `ablation.run` reads."""
+    """The command's output is no part of the summary that `ablation.run` reads."""
     monkeypatch.chdir(place)
     command = f"echo printed; {WRITE}"
     table = ablation.run(place / "mine.toml", inline=True, trackers="none", quiet=True, on_end=command)

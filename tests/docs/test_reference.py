@@ -73,10 +73,10 @@ def codes(page: Path) -> list[str]:
 
 def unknown_options(text: str) -> list[str]:
     """Return the options in a text that neither a command nor another program has."""
-    known = {name for command in cli.cli.commands.values() for option in command.params for name in option.opts}
-    known |= {"--help", "--version"} | {name.partition("=")[0] for name in OF_OTHERS}
+    options = {name for command in cli.cli.commands.values() for option in command.params for name in option.opts}
+    options |= {"--help", "--version"} | {name.partition("=")[0] for name in OF_OTHERS}
     of_ablate = [code for code in inline(text) if not code.startswith(OF_OTHER_PROGRAMS)]
-    return [name for code in of_ablate for name in OPTION.findall(code) if name not in known]
+    return [name for code in of_ablate for name in OPTION.findall(code) if name not in options]
 
 
 def warning_codes() -> set[str]:
@@ -93,8 +93,8 @@ def variables() -> set[str]:
 
 def unknown_codes(text: str) -> list[str]:
     """Return words like A_CODE in a text that are neither warnings nor environment variables."""
-    known = warning_codes() | variables()
-    return [name for code in inline(text) if (name := code.partition("=")[0]) not in known and CODE.fullmatch(name)]
+    codes = warning_codes() | variables()
+    return [name for code in inline(text) if (name := code.partition("=")[0]) not in codes and CODE.fullmatch(name)]
 
 
 def models() -> set[str]:
@@ -166,7 +166,7 @@ def test_options_and_codes_on_a_page_exist(page: Path):
 
 @pytest.mark.unit
 def test_a_wrong_option_and_a_wrong_code_are_noticed():
-    """As a page has them when an option or a warning is renamed."""
+    """A page has such names when an option or a warning is renamed."""
     assert unknown_options("Pass `--seed 5`, `--gird x` or `--workspace=y`.") == ["--seed", "--gird"][1:]
     assert unknown_codes("`SINGLE_SEED`, `SINGLE_SED`, `KERAS_BACKEND=jax`, `ABLATE_RUNS`") == [
         "SINGLE_SED",
@@ -176,7 +176,7 @@ def test_a_wrong_option_and_a_wrong_code_are_noticed():
 
 @pytest.mark.unit
 def test_every_option_and_every_warning_has_a_line():
-    """In the pages that are generated: each option that `--help` shows, each warning of each experiment."""
+    """Generated pages have a line for each option that `--help` shows, each warning of each experiment."""
     pytest.importorskip("sphinx", reason="the extra docs is not installed")
     sys.path.insert(0, str(DOCS / "extensions"))
     command_pages, warning_pages = map(importlib.import_module, ("command_pages", "warning_pages"))
@@ -190,7 +190,7 @@ def test_every_option_and_every_warning_has_a_line():
 
 @pytest.mark.unit
 def test_every_environment_variable_is_named():
-    """Those of `ablate`, its tests and containers, and those that the program reads; each named one is used."""
+    """Variables of `ablate`, its tests and containers are on the page, and each named one is used."""
     text = sources("ablation", "docker")
     read = set(re.findall(r"""environ(?:\.get|\.pop|\.setdefault)?[\[(]\s*["']([A-Z][A-Z0-9_]+)["']""", text))
     own = set(re.findall(r"\b_?ABLATE_[A-Z_]+[A-Z]\b", text + sources("tests"))) - {"ABLATE_RUNS", "ABLATE_COMPLETE"}
@@ -241,7 +241,7 @@ def test_outcomes_are_named():
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The workspace of a small study of a function: three rows, two seeds, one family of comparisons."""
+    """Run a small study of a function: three rows, two seeds, one family of comparisons."""
     folder = tmp_path_factory.mktemp("reference")
     (folder / "small.toml").write_text(STUDY)
     (folder / "train.py").write_text(TRAIN)
@@ -265,7 +265,7 @@ def pattern(name: str, blank: str) -> str:
 
 
 def test_every_file_of_a_run_is_named(workspace: Path):
-    """In the page of the workspace, by its own name or by that of its folder."""
+    """The page of the workspace names the file or its folder."""
     patterns = [re.compile(rf"(.*/)?{pattern(name, '[^/]+')}") for name in file_names()]
     files = [str(path.relative_to(workspace)) for path in sorted(workspace.rglob("*")) if path.is_file()]
     assert [name for name in files if not any(p.fullmatch(name) for p in patterns)] == []
@@ -273,7 +273,7 @@ def test_every_file_of_a_run_is_named(workspace: Path):
 
 
 def test_every_named_file_is_written(workspace: Path):
-    """By this run, or the program has its name."""
+    """A file of the page is written by this run, or the program has its name."""
     files = [str(path.relative_to(workspace)) for path in workspace.rglob("*") if path.is_file()]
     program = sources("ablation")
 
@@ -293,7 +293,7 @@ def is_named(column: str, named: list[str]) -> bool:
 
 
 def test_every_column_is_named(workspace: Path):
-    """Of each CSV file of a study, and each field of warnings.json; a factor and a cost are no fixed names."""
+    """Columns of each CSV file and fields of warnings.json are on the page, except factors and costs."""
     page = REFERENCE / "workspace.md"
     rows = {heading: [code for row in table(page, heading) for code in row] for heading in (
         "`table.csv`", "`trials.csv`", "`contrasts.csv` and `comparisons.csv`", "`costs.csv`", "`warnings.json`",
@@ -311,7 +311,7 @@ def test_every_column_is_named(workspace: Path):
 
 @pytest.mark.unit
 def test_the_smallest_study_of_a_command_is_valid(tmp_path: Path):
-    """It varies one factor of a script."""
+    """The study varies one factor of a script."""
     first = next(block for block in blocks(REFERENCE / "command.md") if block.language == "toml")
     (tmp_path / "mine.toml").write_text(first.text)
     read = study_file.read(str(tmp_path / "mine.toml"))
@@ -326,7 +326,7 @@ def files_of(page: Path, folder: Path) -> list[Block]:
 
 
 def test_the_function_of_the_page_is_one_of_the_program(tmp_path: Path):
-    """Its factors are read from its signature, and the study below it is valid."""
+    """The factors are read from the signature, and the study below the function is valid."""
     files_of(REFERENCE / "function.md", tmp_path)
     read = study_file.read(str(tmp_path / "svc.toml"))
     others = {"C": 1.0, "scale": True}
@@ -335,8 +335,8 @@ def test_the_function_of_the_page_is_one_of_the_program(tmp_path: Path):
 
 def test_the_plugin_of_the_page_runs(tmp_path: Path):
     """The module, the study file and the command, as they are on the page."""
-    rest = files_of(REFERENCE / "plugins.md", tmp_path)
-    (command,) = [block for block in rest if block.language == "sh"]
+    others = files_of(REFERENCE / "plugins.md", tmp_path)
+    (command,) = [block for block in others if block.language == "sh"]
     printed = run_lines(command.text.replace("ablate run", "ablate run --inline --trackers none"), tmp_path)
     assert "Row 2 was selected" in printed or "Row 3 was selected" in printed
     assert (tmp_path / "runs" / "mine" / "table.tex").is_file()

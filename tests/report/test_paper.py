@@ -21,7 +21,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 @pytest.fixture(scope="module")
 def drawing(tmp_path_factory: pytest.TempPathFactory) -> Report:
-    """The paper's study, with a row that was not run."""
+    """Draw the report of the paper's study, with a row that was not run."""
     grid, place = study_file.read("paper"), tmp_path_factory.mktemp("paper")
     accuracy = {row: values for row, values in published(grid).items() if row != 4}
     return rebuild(sealed(place, study(place, grid, accuracy)), "paper", RenderOptions())

@@ -65,7 +65,7 @@ def account(place: Path, drawing: Report) -> dict[str, Chapter]:
 
 
 def test_the_account_is_in_the_order_of_a_study(account: dict[str, Chapter], drawing: Report):
-    """From the question to the commands; the report has each heading, fact and sentence."""
+    """The order is from the question to the commands; the report has each heading, fact and sentence."""
     assert list(account) == TITLES
     text = drawing.files["report.html"]
     headings = re.findall(r"<h3>\d\. (.*)</h3>", text)
@@ -118,7 +118,7 @@ def test_seals_are_stated_in_order(place: Path, account: dict[str, Chapter]):
 def test_the_commands_check_and_repeat(
     place: Path, account: dict[str, Chapter], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    """As they are printed: the first finds no difference, the second trains all rows again with equal numbers."""
+    """The first printed command finds no difference; the second trains all rows again with equal numbers."""
     monkeypatch.chdir(place / "runs")
     monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
     check, repeat = (value.split()[1:] for _, value in account["How to check and repeat"].facts)

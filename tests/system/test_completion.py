@@ -79,23 +79,23 @@ def test_bash(home: Path):
     """Loaded by the package bash-completion; the second and third words too."""
     if not BASH_COMPLETION.is_file():
         pytest.skip("bash-completion is not installed")
-    said = in_process("completion", "bash", cwd=home).stdout
-    assert str(home / ".local/share/bash-completion/completions/ablate") in said
+    printed = in_process("completion", "bash", cwd=home).stdout
+    assert str(home / ".local/share/bash-completion/completions/ablate") in printed
     with started(need("bash"), "--norc", "-i") as terminal:
         terminal.press(f"PS1='ready> '; source {BASH_COMPLETION}\n")
         press_and_check(terminal)
 
 
 def test_bash_without_the_package(home: Path):
-    """By the line that the command prints."""
-    said = in_process("completion", "bash", cwd=home).stdout
+    """The line that the command prints loads the script."""
+    printed = in_process("completion", "bash", cwd=home).stdout
     with started(need("bash"), "--norc", "-i") as terminal:
-        terminal.press(f"{said.splitlines()[-1].strip()}\n")
+        terminal.press(f"{printed.splitlines()[-1].strip()}\n")
         press_and_check(terminal)
 
 
 def test_zsh(home: Path):
-    """By the two lines in .zshrc, which are written once; at each word, not at the first one alone."""
+    """The two lines in .zshrc, which are written once, complete each word and not the first one alone."""
     zsh = need("zsh")
     for _ in range(2):
         assert in_process("completion", "zsh", "--rc", cwd=home).returncode == 0
@@ -105,7 +105,7 @@ def test_zsh(home: Path):
 
 
 def test_fish(home: Path):
-    """From its own folder of completions."""
+    """Fish reads the script from its own folder of completions."""
     fish = need("fish")
     assert in_process("completion", "fish", cwd=home).returncode == 0
     answer = subprocess.run([fish, "-c", "complete -C 'ablate run --grid sm'"], capture_output=True, text=True)
@@ -181,13 +181,13 @@ def test_print_and_remove(home: Path):
 )
 @pytest.mark.unit
 def test_places_that_variables_name(shell: str, variables: dict[str, str], place: str):
-    """Those of the shells' own documentation."""
+    """The places are those of the shells' own documentation."""
     assert str(shell_files.script_path(shell, variables)) == place
 
 
 @pytest.mark.unit
 def test_the_shell_is_detected():
-    """By $SHELL; another one is refused with the way."""
+    """$SHELL decides; an unsupported shell is refused, with what to do."""
     assert shell_files.detect({"SHELL": "/usr/local/bin/fish"}) == "fish"
     for variables, problem in (({"SHELL": "/bin/dash"}, "SHELL=/bin/dash: there is no"), ({}, "SHELL is not set")):
         with pytest.raises(AblateError, match=f"^{problem}.*ablate completion bash, zsh or fish$"):
@@ -202,7 +202,7 @@ def test_options_that_exclude_each_other(home: Path, options: list[str]):
 
 
 def test_a_file_of_another_program_is_not_replaced(home: Path):
-    """It is named."""
+    """The message names the file."""
     path = home / ".zfunc/_ablate"
     path.parent.mkdir()
     path.write_text("echo mine")

@@ -32,7 +32,7 @@ def read_yaml(path: Path) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def pinning() -> ModuleType:
-    """The script .ci/pin_versions.py as a module."""
+    """Return the script .ci/pin_versions.py as a module."""
     spec = importlib.util.spec_from_file_location("pin_versions", ROOT / ".ci/pin_versions.py")
     assert spec
     assert spec.loader
@@ -64,7 +64,7 @@ def test_the_changelog_has_the_form_of_keep_a_changelog():
 
 @pytest.mark.unit
 def test_the_citation_has_the_keys_of_the_format():
-    """Those that CFF 1.2.0 requires, and no unknown ones."""
+    """The file has the keys that CFF 1.2.0 requires, and no unknown ones."""
     citation = read_yaml(ROOT / "CITATION.cff")
     required = {"cff-version", "message", "title", "authors"}
     allowed = required | {"abstract", "type", "version", "date-released", "license", "keywords"}
@@ -75,7 +75,7 @@ def test_the_citation_has_the_keys_of_the_format():
 
 @pytest.mark.unit
 def test_hooks_take_the_environment_of_the_project():
-    """Their entries are commands that `uv run` finds; no hook is downloaded."""
+    """The entries of hooks are commands that `uv run` finds; no hook is downloaded."""
     (repository,) = read_yaml(HOOKS)["repos"]  # type: ignore[misc]
     assert repository["repo"] == "local"
     for hook in repository["hooks"]:
@@ -99,7 +99,7 @@ def test_forms_of_issues_are_valid(path: Path):
 
 @pytest.mark.unit
 def test_the_workflow_runs_the_script_of_the_repository():
-    """With each Python that the project supports; that it never ran is written down."""
+    """The workflow names each Python that the project supports, and states that it never ran."""
     jobs = read_yaml(WORKFLOW)["jobs"]
     assert isinstance(jobs, dict)
     pythons = jobs["all"]["strategy"]["matrix"]["python"]
@@ -160,5 +160,5 @@ def test_the_wrong_contents_of_a_commit_are_noticed(tmp_path: Path):
 
 @pytest.mark.unit
 def test_extras_are_named_in_one_way():
-    """Those of users; the others are of developers."""
+    """Extras of users are named; the others are of developers."""
     assert set(PROJECT["project"]["optional-dependencies"]) == {*EXTRAS, "docs", "test"}

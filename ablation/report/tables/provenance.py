@@ -13,8 +13,8 @@ from ablation.analysis.study_analysis import StudyAnalysis
 from ablation.model.phrases import listed, plural, which
 from ablation.report.tables.dataframes import NOT_RUN
 from ablation.store.study_history import changed_keys
-from ablation.study import study_file
 from ablation.study.levels import short
+from ablation.study.shipped_studies import shipped
 from ablation.study.study_file import StudyText
 
 MOST = 20  # levels of a factor, failures, or numbers of parameters that are listed
@@ -231,8 +231,8 @@ def _selection(study: StudyAnalysis) -> Iterator[Fact]:
 def _grid_name(file: StudyText) -> str:
     """Return a study file as --grid takes it: the name of a shipped study, otherwise the name of the file."""
     name = file.name.removesuffix(".toml")
-    shipped = study_file.shipped().get(name)
-    return name if shipped and shipped.read_text(encoding="utf-8") == file.text else file.name
+    own = shipped().get(name)
+    return name if own and own.read_text(encoding="utf-8") == file.text else file.name
 
 
 def _commands(study: StudyAnalysis) -> Iterator[Fact]:
