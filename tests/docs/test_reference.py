@@ -93,8 +93,8 @@ def variables() -> set[str]:
 
 def unknown_codes(text: str) -> list[str]:
     """Return words like A_CODE in a text that are neither warnings nor environment variables."""
-    codes = warning_codes() | variables()
-    return [name for code in inline(text) if (name := code.partition("=")[0]) not in codes and CODE.fullmatch(name)]
+    allowed = warning_codes() | variables()
+    return [name for code in inline(text) if (name := code.partition("=")[0]) not in allowed and CODE.fullmatch(name)]
 
 
 def models() -> set[str]:
