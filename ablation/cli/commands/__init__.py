@@ -19,6 +19,7 @@ from ablation.cli.commands import (
     register,
     report,
     run,
+    slurm,
     status,
     sync,
     table,
@@ -50,5 +51,6 @@ COMMANDS = (
     adopt.adopt,
     clean.clean,
     worker.worker,
+    slurm.slurm,
     doctor.doctor,
 )
