@@ -34,6 +34,22 @@ class CheckedOptions:
         return plan.missing(self.workspace, record, record.grid.trials(), self.options.retry)
 
 
+def refuse_wrong(options: RunOptions, say: Callable[[str], None]) -> None:
+    """Raise AblateError where an option is wrong, or this machine does not support it. Nothing is read or written.
+
+    Args:
+        options: options of the command.
+        say: receives notes for the user.
+    """
+    check_name(options.name)
+    for note in options.grid.notes:
+        say(f"note: {note}")
+    _check_trackers(options)
+    _check_artifacts(options)
+    if refuse := getattr(options.experiment, "check", None):
+        refuse(options.request())
+
+
 def checked(options: RunOptions, say: Callable[[str], None]) -> CheckedOptions:
     """Return the options with what is stored of their study.
 
@@ -44,13 +60,7 @@ def checked(options: RunOptions, say: Callable[[str], None]) -> CheckedOptions:
     Raises:
         AblateError: an option is wrong, or this machine does not support it.
     """
-    check_name(options.name)
-    for note in options.grid.notes:
-        say(f"note: {note}")
-    _check_trackers(options)
-    _check_artifacts(options)
-    if refuse := getattr(options.experiment, "check", None):
-        refuse(options.request())
+    refuse_wrong(options, say)
     workspace = opened(options.workspace, say)
     old = records.read(workspace.study(options.name))
     grid = options.grid.replicated(options.replicates or 0)

@@ -20,6 +20,7 @@ from ablation.cli.commands import (
     register,
     report,
     run,
+    slurm,
     status,
     sync,
     table,
@@ -51,6 +52,7 @@ COMMANDS = (
     adopt.adopt,
     clean.clean,
     worker.worker,
+    slurm.slurm,
     doctor.doctor,
     completion.completion,
 )

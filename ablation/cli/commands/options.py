@@ -366,6 +366,14 @@ def plan_options(command: Any) -> Any:
     return command
 
 
+def slurm_options(command: Any) -> Any:
+    """Add the options of `run`. Those of a scheduler are hidden: a job under Slurm starts a scheduler of its own."""
+    command = run_options(command)
+    for option in command.__click_params__:
+        option.hidden = option.name in ("scheduler", "inline")
+    return command
+
+
 # Options of `run` that change nothing in one trial in the foreground.
 NOT_TRIED = (*NOT_PLANNED, "seeds", "inline", "retry", "code", "keep", "replicates", "workspace", "name", "slots")
 
