@@ -93,7 +93,7 @@ def test_both_scripts_are_valid_and_quote_every_value(place: Path):
 
 
 def test_connections_are_encrypted_unless_told_otherwise(place: Path, capsys: pytest.CaptureFixture[str]):
-    """By a certificate of the job's own, or by the user's; without encryption only where it is stated."""
+    """The certificate is the job's own or the user's; encryption is left out only where that is stated."""
     assert slurm() == 0
     run, workers = texts(place)
     assert "openssl req" in run
@@ -144,10 +144,10 @@ def test_wrong_options_are_refused_before_anything_is_written(
 ):
     """One line names the option; a password is not repeated in it."""
     assert slurm(*options) == 2
-    said = capsys.readouterr().err
-    assert message in said
-    assert said.count("\n") == 1
-    assert "secret" not in said
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert printed.count("\n") == 1
+    assert "secret" not in printed
     assert [path.name for path in place.iterdir()] == ["mine.toml"]
 
 
@@ -165,7 +165,7 @@ def test_a_file_of_the_user_is_not_replaced(place: Path, capsys: pytest.CaptureF
 def test_submit_hands_the_script_to_sbatch(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    """Its number is printed; the reason of Slurm is, where it refuses; without Slurm nothing is written."""
+    """The job's number is printed, or the reason of Slurm where it refuses; without Slurm nothing is written."""
     monkeypatch.setenv("PATH", str(place))
     assert slurm("--submit") == 2
     assert "no command sbatch on this machine" in capsys.readouterr().err

@@ -2,9 +2,13 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
+import tarfile
 import tomllib
 import venv
+import zipfile
 from collections.abc import Iterable
 from importlib.metadata import Distribution, distribution, distributions
 from pathlib import Path
@@ -51,11 +55,8 @@ def link(distribution: Distribution, folder: Path, shared: set[str]) -> None:
             target.symlink_to(distribution.locate_file(place))
 
 
-@pytest.fixture(scope="session")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make an environment of the project's requirements without extras, and nothing else, and return its
-    interpreter."""
-    place = tmp_path_factory.mktemp("bare")
+def bare(place: Path) -> Path:
+    """Make an environment that holds what the project without extras requires; return its folder of packages."""
     venv.create(place, symlinks=True)
     (folder,) = place.glob("lib/python*/site-packages")
     core = brought(PROJECT["dependencies"])
@@ -63,8 +64,34 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     others = {top for name, d in installed.items() if name not in core for top in tops(d)}
     for name in core:
         link(installed[name], folder, tops(installed[name]) & others)
-    (folder / "ablate.pth").write_text(f"{ROOT}\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment that holds the checkout and what it requires without extras, nothing else."""
+    place = tmp_path_factory.mktemp("bare")
+    (bare(place) / "ablate.pth").write_text(f"{ROOT}\n")
     return place / "bin" / "python"
+
+
+@pytest.fixture(scope="session")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The wheel and the source archive, built from the files that git tracks."""
+    place = tmp_path_factory.mktemp("built")
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if tracked.returncode:
+        pytest.skip("this is no clone of the repository")
+    for name in filter(None, tracked.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (place / "checkout" / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, place / "checkout" / name)
+    uv = shutil.which("uv") or pytest.skip("uv builds the archives")
+    built = subprocess.run([uv, "build", "-q", "-o", place, place / "checkout"], capture_output=True, text=True)
+    if "Failed to resolve requirements" in built.stderr:
+        pytest.skip("no network: the build backend is missing")
+    assert built.returncode == 0, built.stderr
+    return next(place.glob("*.whl")), next(place.glob("*.tar.gz"))
 
 
 def call(python: Path, *arguments: object, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
@@ -72,6 +99,46 @@ def call(python: Path, *arguments: object, cwd: Path, **env: str) -> subprocess.
     return subprocess.run(
         [python, "-m", "ablation", *map(str, arguments)], capture_output=True, text=True, cwd=cwd, env=clean | env
     )
+
+
+def test_the_wheel_has_the_package_alone(archives: tuple[Path, Path]):
+    """Each tracked file of it, pages and templates too, and the studies; no test, no documentation."""
+    wheel, _ = archives
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+    git = ["git", "ls-files", "ablation", "studies"]
+    tracked = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    expected = {re.sub("^studies/", "ablation/studies/", name) for name in tracked if (ROOT / name).is_file()}
+    assert names == expected
+    assert {"ablation/experiments/child/helper.py", "ablation/studies/paper.toml", "ablation/py.typed"} <= names
+    assert any(name.startswith("ablation/report/warnings/pages/") for name in names)
+    assert any(name.startswith("ablation/report/templates/") for name in names)
+
+
+def test_the_source_archive_has_tests_and_documentation(archives: tuple[Path, Path]):
+    """It has what a packager needs to check it."""
+    _, source = archives
+    with tarfile.open(source) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    needed = {"tests/conftest.py", "docs/conf.py", "studies/paper.toml", "CHANGELOG.md", "CITATION.cff", "LICENSE"}
+    assert needed <= names
+
+
+def test_a_wheel_without_the_checkout(archives: tuple[Path, Path], tmp_path: Path):
+    """A command's study runs without any extra; a shipped study is known, and names the extra that it needs."""
+    folder, place = bare(tmp_path / "environment"), tmp_path / "work"
+    with zipfile.ZipFile(archives[0]) as archive:
+        archive.extractall(folder)
+    place.mkdir()
+    (place / "mine.toml").write_text(STUDY)
+    (place / "work.sh").write_text(WORK)
+    python = tmp_path / "environment/bin/python"
+    assert call(python, "run", "--grid", "paper", "--help", cwd=place).returncode == 0
+    refused = call(python, "run", "--grid", "paper", cwd=place)
+    assert (refused.returncode, refused.stderr) == (2, f"error: {KERAS}\n")
+    done = call(python, "run", "mine.toml", "--inline", "--trackers", "none", "-q", cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert len((place / "runs/mine/table.csv").read_text().splitlines()) == 3
 
 
 def test_the_extras_are_those_of_the_project():
@@ -146,6 +213,18 @@ def test_the_core_loads_no_pillow(imported: dict[str, str]):
     assert imported["PIL"] == ""
 
 
+STUDY = """
+select_on = "val_score"
+[experiment]
+command = "sh work.sh {folder} {width}"
+[experiment.results]
+file = "{folder}/m.json"
+[measures]
+score = { best = "high" }
+[factorial]
+width = [1, 2]
+"""
+WORK = 'echo "{\\"val_score\\": 0.$2, \\"test_score\\": 0.$2}" > $1/m.json\n'
 KERAS = "the Keras experiment needs tensorflow, keras and imagehash: pip install 'ablate-table[keras]'"
 
 

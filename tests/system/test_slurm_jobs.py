@@ -57,7 +57,7 @@ def log(place: Path, job: str) -> str:
 
 
 def test_a_study_is_trained_by_an_array_of_workers(place: Path):
-    """Through connections that are encrypted; at the end nothing is left in the queue, and no key on the disk."""
+    """Connections are encrypted; at the end nothing is left in the queue, and no key on the disk."""
     job = submitted(place, 0, "--workers", "2")
     until(lambda: not jobs(), 300)
     assert "trained 6 trials" in log(place, job)
@@ -67,7 +67,7 @@ def test_a_study_is_trained_by_an_array_of_workers(place: Path):
 
 
 def test_a_job_whose_time_ends_is_queued_again_and_resumes(place: Path):
-    """It saves, is queued under its number, and trains what is missing; what was finished is not trained again."""
+    """The job saves, is queued under its number, and trains what is missing; finished trials are not trained again."""
     job = submitted(place, 6)
     until(lambda: "row 2, seed 0: started" in log(place, job), 300)
     slurm("scontrol", "update", f"JobId={job}", "TimeLimit=1")  # less than the two minutes of the warning
@@ -80,7 +80,7 @@ def test_a_job_whose_time_ends_is_queued_again_and_resumes(place: Path):
 
 
 def test_a_job_that_is_killed_is_queued_again_and_resumes(place: Path):
-    """As after the end of a node: the workers of its first start are cancelled, and its files are replaced."""
+    """The workers of the first start are cancelled, and its files are replaced, as after the end of a node."""
     job = submitted(place, 3)
     until(lambda: "row 1, seed 0: done" in log(place, job), 300)
     slurm("scontrol", "requeue", job)
@@ -92,7 +92,7 @@ def test_a_job_that_is_killed_is_queued_again_and_resumes(place: Path):
 
 
 def test_the_scripts_are_valid_for_shellcheck(place: Path):
-    """Where it is installed: no unquoted value, no unused name."""
+    """The scripts have no unquoted value and no unused name."""
     if not shutil.which("shellcheck"):
         pytest.skip("no shellcheck")
     submitted(place, 0)

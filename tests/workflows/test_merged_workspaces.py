@@ -27,7 +27,7 @@ def run(workspace: str, *options: str) -> int:
 def test_seeds_of_two_machines_are_one_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    """Nothing is trained twice, the table verifies, and it says that test results were open before its selection."""
+    """No trial is trained twice, the table verifies, and a warning says that test results were open before."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.toml").write_text(STUDY)
     (tmp_path / "train.py").write_text(TRAIN)
