@@ -12,7 +12,8 @@ import pytest
 from doc_blocks import DOCS, OUTPUT, blocks
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # bold text, and the progress line that moves
-NOT_RUN = ("pip ", "python -m venv", "uv venv", "git clone", "cd ", "ablate ui", ". .venv")  # lines of an installation
+INSTALLS = ("pip ", "python -m venv", "uv venv", "uv sync", "git clone", "cd ", ". .venv")
+NOT_RUN = (*INSTALLS, "ablate ui", "ablate run --grid paper")  # a server, and minutes
 TUTORIALS = [page for page in sorted((DOCS / "tutorials").glob("*.md")) if page.stem != "index"]
 
 
