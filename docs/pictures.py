@@ -23,12 +23,15 @@ STUDY = "paper"
 LIMIT = 200_000  # bytes of a picture
 
 
-def save(picture: Path, name: str, colours: int = 64) -> None:
-    """Write a picture without its white border, with few colours."""
+def save(picture: Path, name: str, colours: int = 64, height: float = 1) -> None:
+    """Write the upper part of a picture, its `height` between 0 and 1, without white border and with few colours."""
     image = Image.open(picture).convert("RGB")
+    image = image.crop((0, 0, image.width, round(height * image.height)))
     border = ImageChops.difference(image, Image.new("RGB", image.size, image.getpixel((0, 0)))).getbbox()
     left, top, right, bottom = border or (0, 0, *image.size)
-    cut = image.crop((max(left - 20, 0), max(top - 20, 0), min(right + 20, image.width), min(bottom + 20, image.height)))
+    cut = image.crop(
+        (max(left - 20, 0), max(top - 20, 0), min(right + 20, image.width), min(bottom + 20, image.height))
+    )
     path = IMAGES / f"{name}.png"
     cut.quantize(colours).save(path, optimize=True)
     print(f"{path}: {cut.width} x {cut.height}, {path.stat().st_size:,} bytes")
@@ -46,7 +49,7 @@ def draw_table(workspace: Path, folder: Path) -> None:
     latex = ["pdflatex", "-interaction=nonstopmode", "table.tex"]
     subprocess.run(latex, cwd=folder, check=True, stdout=subprocess.DEVNULL)
     subprocess.run(["pdftoppm", "-png", "-r", "130", "-singlefile", "table.pdf", "page"], cwd=folder, check=True)
-    save(folder / "page.png", "table", colours=32)
+    save(folder / "page.png", "table", colours=32, height=0.8)  # without the number of the page
 
 
 def draw_report(page: Page, workspace: Path, folder: Path) -> None:
@@ -65,9 +68,9 @@ def draw_mlflow(page: Page, workspace: Path, folder: Path) -> None:
         [*command, "--workspace", str(workspace)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as server:
         assert server.stdout
-        link = next(match[0] for line in server.stdout if (match := re.search(r"http://\S+", line)))
+        address = next(match[0] for line in server.stdout if (match := re.search(r"(?<=side by side: )\S+", line)))
         page.set_viewport_size({"width": 1500, "height": 800})
-        page.goto(link)
+        page.goto(address)
         page.wait_for_timeout(15_000)
         page.screenshot(path=folder / "mlflow.png")
         server.terminate()

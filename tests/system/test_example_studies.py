@@ -9,9 +9,6 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, in_process, rows
 
-from ablation.study import study_file
-from ablation.study.experiment_keys import ExamplesKeys, ExperimentKeys, FactorKeys, ResultKeys
-
 EXAMPLES = ROOT / "examples"
 STUDIES = {path.parent.name: path.stem for path in sorted(EXAMPLES.glob("*/*.toml"))}
 
@@ -128,36 +125,6 @@ def test_a_keras_model_through_the_bridge(tmp_path: Path):
     results = [json.loads(path.read_text()) for path in (tmp_path / "runs" / "trained").glob("*/result-1.json")]
     assert all([step["epoch"] for step in result["history"]] == [1, 2, 3, 4, 5] for result in results)
     assert all({"loss", "val_loss", "val_accuracy"} <= result["history"][0].keys() for result in results)
-
-
-@pytest.mark.unit
-def test_the_smallest_study_of_the_readme_is_valid(tmp_path: Path):
-    """It varies one factor of a script."""
-    section = (ROOT / "README.md").read_text().split("## Your command")[1]
-    (tmp_path / "mine.toml").write_text(re.findall(r"```toml\n(.*?)```", section, re.DOTALL)[0])
-    study = study_file.read(str(tmp_path / "mine.toml"))
-    assert [dict(row) for row in study.rows] == [{"lr": 0.1}, {"lr": 0.01}, {"lr": 1.0}]
-
-
-def test_the_smallest_study_of_a_function_is_valid(tmp_path: Path):
-    """With the function that stands above it."""
-    section = (ROOT / "README.md").read_text().split("## Your function")[1]
-    (tmp_path / "mine.toml").write_text(re.findall(r"```toml\n(.*?)```", section, re.DOTALL)[0])
-    code = re.findall(r"```python\n(.*?)```", section, re.DOTALL)[0]
-    imports = "from typing import Annotated, Literal\nfrom annotated_types import Gt\n"
-    (tmp_path / "digits.py").write_text(imports + code)
-    study = study_file.read(str(tmp_path / "mine.toml"))
-    others = {"C": 1.0, "scale": True}
-    assert [dict(row) for row in study.rows] == [{"kernel": "rbf", **others}, {"kernel": "linear", **others}]
-
-
-@pytest.mark.unit
-def test_the_readme_has_every_key_of_a_function_or_a_command():
-    """A key that is not in its tables does not exist."""
-    section = (ROOT / "README.md").read_text().split("## Your function")[1].split("\n## Results")[0]
-    models = (ExperimentKeys, FactorKeys, ResultKeys, ExamplesKeys)  # the keys of measures are in its examples
-    keys = {field.alias or name for model in models for name, field in model.model_fields.items()}
-    assert {key for key in keys - {"plugin", "factors", "results", "take"} if f"`{key}`" not in section} <= {"examples"}
 
 
 @pytest.mark.unit
