@@ -23,10 +23,10 @@ STUDY = "paper"
 LIMIT = 200_000  # bytes of a picture
 
 
-def save(picture: Path, name: str, colours: int = 64, height: float = 1) -> None:
-    """Write the upper part of a picture, its `height` between 0 and 1, without white border and with few colours."""
+def save(picture: Path, name: str, colours: int = 64, width: float = 1, height: float = 1) -> None:
+    """Write the upper left part of a picture, up to 1 of width and height, without its border and with few colours."""
     image = Image.open(picture).convert("RGB")
-    image = image.crop((0, 0, image.width, round(height * image.height)))
+    image = image.crop((0, 0, round(width * image.width), round(height * image.height)))
     border = ImageChops.difference(image, Image.new("RGB", image.size, image.getpixel((0, 0)))).getbbox()
     left, top, right, bottom = border or (0, 0, *image.size)
     cut = image.crop(
@@ -74,7 +74,7 @@ def draw_mlflow(page: Page, workspace: Path, folder: Path) -> None:
         page.wait_for_timeout(15_000)
         page.screenshot(path=folder / "mlflow.png")
         server.terminate()
-    save(folder / "mlflow.png", "mlflow")
+    save(folder / "mlflow.png", "mlflow", width=0.74)  # without the assistant at the right
 
 
 def main() -> None:
