@@ -132,9 +132,15 @@ def try_trial(
     )
 
 
+KINDS = {"b": "yes or no", "i": "whole numbers", "u": "whole numbers", "f": "numbers", "U": "text"}  # of NumPy
+
+
 def _kinds(examples: Examples) -> dict[str, str]:
     """Return the kind and size of each column; of a number its kind alone."""
-    columns = {name: f"{array.dtype}, {' x '.join(map(str, array.shape))}" for name, array in examples.columns.items()}
+    columns = {
+        name: f"{KINDS.get(array.dtype.kind, array.dtype)}, {' x '.join(map(str, array.shape))}"
+        for name, array in examples.columns.items()
+    }
     return {**columns, **dict.fromkeys(examples.numbers, "a number")}
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
+from conftest import ROOT
 from doc_blocks import DOCS, GENERATED, PAGES, Block, blocks, commands, name_of
 
 from ablation import cli
@@ -91,3 +92,15 @@ def test_links_between_pages_lead_somewhere():
             path = (page.parent / target).resolve()
             is_page = set(path.parts) & set(GENERATED) or re.match(r"\w+:", target)
             assert is_page or path.exists(), f"{name_of(page)}: {target}"
+
+
+def test_the_readme_is_short():
+    """One screen and a half: all else is in docs/."""
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 90
+
+
+@pytest.mark.parametrize("path", sorted((DOCS / "images").glob("*.png")), ids=lambda path: path.stem)
+def test_a_picture_is_small_and_shown(path: Path):
+    """Below 200 KB, and on some page."""
+    assert path.stat().st_size < 200_000
+    assert any(f"images/{path.name})" in page.read_text(encoding="utf-8") for page in PAGES)

@@ -1,29 +1,47 @@
 """The tutorials, as a reader types them: files are written, commands run, and what they print is on the page."""
 
 import os
+import pty
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from doc_blocks import DOCS, OUTPUT, blocks
 
-NOT_RUN = ("pip ", "python -m venv", "uv venv", "git clone", "cd ", "ablate ui", ". .venv")  # lines of an installation
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # bold text, and the progress line that moves
+INSTALLS = ("pip ", "python -m venv", "uv venv", "uv sync", "git clone", "cd ", ". .venv")
+NOT_RUN = (*INSTALLS, "ablate ui", "ablate run --grid paper")  # a server, and minutes
 TUTORIALS = [page for page in sorted((DOCS / "tutorials").glob("*.md")) if page.stem != "index"]
 
 
 def run(text: str, folder: Path) -> str:
-    """Run lines of a shell, and return what they print."""
+    """Run lines of a shell on a terminal of 90 characters, and return what they print."""
     lines = [line for line in text.splitlines() if not line.startswith(NOT_RUN)]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = os.environ | {"PATH": path, "COLUMNS": "100", "NO_COLOR": "1"}
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", "\n".join(lines)],
-        cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, f"{text}\n{done.stdout[-3000:]}"
-    return done.stdout
+    environment = os.environ | {"PATH": path, "COLUMNS": "90", "LINES": "50", "NO_COLOR": "1"}
+    reader, terminal = pty.openpty()
+    command = ["bash", "-euo", "pipefail", "-c", "\n".join(lines)]
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=terminal, stderr=terminal
+    ) as process:
+        os.close(terminal)
+        printed = CONTROL.sub("", b"".join(_chunks(reader)).decode())
+    assert process.returncode == 0, f"{text}\n{printed[-3000:]}"
+    return printed
+
+
+def _chunks(reader: int) -> Iterator[bytes]:
+    """Yield what is written to a terminal, until its last process has ended."""
+    try:
+        while chunk := os.read(reader, 1 << 16):
+            yield chunk
+    except OSError:  # Linux, where nobody writes any more
+        pass
+    finally:
+        os.close(reader)
 
 
 def expected(text: str) -> str:
