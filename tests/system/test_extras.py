@@ -69,7 +69,7 @@ def bare(place: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of an environment that holds the checkout and what it requires without extras, nothing else."""
+    """Return the interpreter of an environment with the checkout and what it requires without extras, nothing else."""
     place = tmp_path_factory.mktemp("bare")
     (bare(place) / "ablate.pth").write_text(f"{ROOT}\n")
     return place / "bin" / "python"
@@ -77,7 +77,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def archives(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The wheel and the source archive, built from the files that git tracks."""
+    """Return the wheel and the source archive, built from the files that git tracks."""
     place = tmp_path_factory.mktemp("built")
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
     if tracked.returncode:
@@ -116,7 +116,7 @@ def test_the_wheel_has_the_package_alone(archives: tuple[Path, Path]):
 
 
 def test_the_source_archive_has_tests_and_documentation(archives: tuple[Path, Path]):
-    """It has what a packager needs to check it."""
+    """The archive has what a packager needs to check it."""
     _, source = archives
     with tarfile.open(source) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}

@@ -96,7 +96,6 @@ OTHERS = [
     path for folder in ("tests", "docs", "examples") for path in sorted((ROOT / folder).rglob("*.py"))
     if "_build" not in path.parts
 ]  # fmt: skip
-MOVING = {"tests/system/test_example_studies.py"}  # two of its tests go with the sections of the README that they read
 
 
 @pytest.mark.parametrize("path", OTHERS, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -104,7 +103,7 @@ def test_docstrings_and_names_of_tests(path: Path):
     """No docstring of tests, docs and examples leaves its subject to the reader, and no name says nothing."""
     place = path.relative_to(ROOT).as_posix()
     broken = list(violations(ast.parse(path.read_text())))
-    assert place in MOVING or not broken
+    assert not broken
 
 
 @pytest.mark.parametrize(
