@@ -16,6 +16,7 @@ extensions = [
     "sphinx.ext.napoleon",  # Args, Returns and Raises of docstrings
     "sphinx_copybutton",
     "command_pages",
+    "mathml",
     "schema_tables",
     "warning_pages",
 ]
@@ -29,6 +30,7 @@ autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 copybutton_exclude = ".linenos, .gp, .go"
 
+html_math_renderer = "mathml"
 html_theme = "furo"
 html_title = f"ablate {release}"
 html_show_sphinx = False

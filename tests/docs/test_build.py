@@ -16,3 +16,6 @@ def test_the_documentation_is_built_without_a_warning(tmp_path: Path):
     assert built.returncode == 0, built.stderr
     assert (tmp_path / "html" / "reference" / "warnings" / "WITHIN_NOISE.html").is_file()
     assert (tmp_path / "html" / "reference" / "commands" / "run.html").is_file()
+    statistics = (tmp_path / "html" / "concepts" / "statistics.html").read_text()
+    assert "<math" in statistics
+    assert 'src="http' not in statistics  # formulas are shown without network

@@ -1,6 +1,7 @@
 """Fine-tuning, augmentation, balancing and precision, in the real trainer: what a row claims is what it had."""
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,21 @@ def test_block_5_alone_is_fine_tuned(backbone):
         pass
     assert same(arrays(lower), frozen)
     assert not any(np.array_equal(a, b) for a, b in zip(arrays(upper), moving, strict=True) if a.ndim > 1)
+
+
+@pytest.mark.parametrize("backbone", sorted(BACKBONES))
+def test_a_backbone_has_the_numbers_of_its_description(backbone):
+    """BACKBONES has the trainable parameters, the multiplications and the channels of each model."""
+    model, _ = input_layers.backbone(backbone, "", 32)
+    model.trainable = True
+    after_cut = keras.Model(model.get_layer(import_module(BACKBONES[backbone].module).CUT).output, model.output)
+    block5, whole = (sum(int(np.prod(w.shape)) for w in part.trainable_weights) for part in (after_cut, model))
+    kernels = [(layer.output.shape[1:-1], layer.kernel.shape) for layer in model.layers if hasattr(layer, "kernel")]
+    products = sum(np.prod(positions) * np.prod(kernel) for positions, kernel in kernels)
+    described = BACKBONES[backbone]
+    assert described.parameters == {"head": 0, "block5": block5, "all": whole}
+    assert described.products == pytest.approx(products, rel=0.01)
+    assert described.channels == model.output.shape[-1]
 
 
 def test_all_of_a_backbone_is_trained():

@@ -101,7 +101,6 @@ OTHERS = [
 @pytest.mark.parametrize("path", OTHERS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_docstrings_and_names_of_tests(path: Path):
     """No docstring of tests, docs and examples leaves its subject to the reader, and no name says nothing."""
-    place = path.relative_to(ROOT).as_posix()
     broken = list(violations(ast.parse(path.read_text())))
     assert not broken
 

@@ -48,8 +48,9 @@ def randomise(model: Any, preprocess: Callable[[np.ndarray], np.ndarray], seed: 
     """
     rng = np.random.default_rng(seed)
     outputs = {id(model.input): preprocess(smooth_noise(rng, IMAGES, model.input_shape[1]))}
-    uses_left = Counter(id(x) for layer in model.layers[1:] for x in _inputs(layer))
-    for layer in model.layers[1:]:  # the first is the input
+    operations = model.operations[1:]  # the first is the input; not all are layers: x + 3 is none
+    uses_left = Counter(id(x) for layer in operations for x in _inputs(layer))
+    for layer in operations:
         inputs = [outputs[id(x)] for x in _inputs(layer)]
         x = inputs if inputs[1:] else inputs[0]
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -60,12 +61,17 @@ def randomise(model: Any, preprocess: Callable[[np.ndarray], np.ndarray], seed: 
             kernel = _draw(layer, rng)
             if layer.use_bias:
                 _calibrate(layer, kernel, x)
-        outputs[id(layer.output)] = layer(x)
+        outputs[id(layer.output)] = layer(x) if isinstance(layer, keras.Layer) else _applied(layer, inputs)
         uses_left.subtract(id(x) for x in _inputs(layer))
         outputs = {key: kept for key, kept in outputs.items() if uses_left[key] > 0 or key == id(model.output)}
     mean, deviation = _statistics(outputs[id(model.output)])
     scale = keras.layers.Rescaling((1 / deviation).tolist(), (-mean / deviation).tolist())
     return keras.Model(model.input, scale(model.output))
+
+
+def _applied(operation: Any, inputs: list[Any]) -> Any:
+    """Return the output of an operation that is no layer; its constants are stored in the graph alone."""
+    return keras.Function(_inputs(operation), operation.output)(inputs)
 
 
 def _inputs(layer: Any) -> list[Any]:
