@@ -273,7 +273,10 @@ def check(images: Images, data: str) -> None:
     counts = np.bincount(images.labels, minlength=len(images.classes))
     empty = [name for name, n in zip(images.classes, counts, strict=True) if n == 0]
     if empty:
-        problem = images.gap or f"no images of class {names.listed(empty)}; add some, or leave it out with --classes"
+        problem = (
+            images.gap
+            or f"no images of class {names.listed(empty)}; add some, raise --limit, or leave it out with --classes"
+        )
         raise AblateError(f"{data}: {problem}")
 
 
