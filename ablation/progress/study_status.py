@@ -204,7 +204,7 @@ def draw_all(statuses: Sequence[StudyStatus], workspace: Workspace, now: float) 
     holder, host = workspace.holder(), socket.gethostname()
     width = max((len(status.name) for status in statuses), default=0)
     lines = [f"{status.name:{width}}  {_short(status, now)}" for status in statuses] or [
-        f"{workspace.root}: no study yet"
+        f"{workspace.root.absolute()}: no study yet"
     ]
     if holder and not any(status.running for status in statuses):
         lines.append(f"a run is preparing its study ({_who(holder, host)})")

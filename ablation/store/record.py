@@ -398,7 +398,11 @@ def need(workspace: Workspace, name: str) -> Record:
 def no_study(workspace: Workspace, name: str) -> AblateError:
     """Return the error for a missing study."""
     studies = workspace.studies()
-    advice = f"choose a --name of: {', '.join(studies)}" if studies else "run `ablate run` first"
+    advice = (
+        f"choose a --name of: {', '.join(studies)}"
+        if studies
+        else f"run `ablate run` first, or change to its folder: this workspace is {workspace.root.absolute()}"
+    )
     return AblateError(f"{workspace.root}: no study {name!r}; {advice}{nearest(name, studies)}")
 
 

@@ -61,13 +61,15 @@ class ExampleFactor:
 class ExampleLine:
     """Command line that was read.
 
-    `command`: the line with {names}. `script`: name of the script or program. `seed`: the value of its option of the
+    `command`: the line with {names}. `script`: name of the script or program. `path`: the script as it is written; ""
+    for a program. `seed`: the value of its option of the
     seed; None without one. `files`: paths of its options of outputs, in which {folder} stands for the folder.
     `variables`: environment variables before it.
     """
 
     command: str = ""
     script: str = ""
+    path: str = ""
     factors: dict[str, ExampleFactor] = field(default_factory=dict)
     seed: int | None = None
     has_seed: bool = False
@@ -258,6 +260,7 @@ def read(text: str) -> ExampleLine:
     n = _first_argument(tokens)
     scripts = [token for token in tokens[:n] if PurePath(token).suffix.lower() in SCRIPTS and " " not in token]
     line.script = PurePath(scripts[0] if scripts else tokens[0] if " " in tokens[n - 1] else tokens[n - 1]).name
+    line.path = scripts[0] if scripts else ""
     line.command = " ".join(map(_quoted, [*tokens[:n], *_arguments(tokens[n:], line)]))
     line.has_seed = line.has_seed or "{seed}" in line.command
     for name in names(line.command, "--command"):

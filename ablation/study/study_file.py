@@ -51,9 +51,16 @@ def _no_file(grid: str) -> AblateError:
         holds = f" (it contains: {', '.join(inside[:5])}{', ...' if inside[5:] else ''})" if inside else ""
         return AblateError(f"--grid {grid}: is a folder{holds}; {takes}")
     if os.path.exists(grid):
-        return AblateError(f"--grid {grid}: is not a regular file that ends in .toml; {takes}")
+        script = f"; `ablate new --experiment {grid}:FUNCTION` writes one" if grid.endswith(".py") else ""
+        return AblateError(f"--grid {grid}: is not a regular file that ends in .toml; {takes}{script}")
     hint = f"`ablate new {grid}` writes one to start from" if grid.endswith(".toml") else "a study file ends in .toml"
-    return AblateError(f"--grid {grid}: no such file; {hint}")
+    place = "" if os.path.isabs(grid) else f"; current folder: {Path.cwd()}"
+    return AblateError(f"--grid {grid}: no such file; {hint}{nearest(grid, _files_here())}{place}")
+
+
+def _files_here() -> list[str]:
+    """Return the names of the study files in the current folder."""
+    return sorted(path.name for path in Path.cwd().glob("*.toml"))
 
 
 def find(grid: str) -> Path:
@@ -70,7 +77,7 @@ def find(grid: str) -> Path:
             raise _no_file(grid)
         raise AblateError(
             f"--grid {grid}: no such study; shipped: {', '.join(studies)}, or the path of a .toml file"
-            f"{nearest(grid, studies)}"
+            f"{nearest(grid, [*studies, *_files_here()])}"
         )
     return studies[grid]
 

@@ -206,6 +206,16 @@ def test_lines_that_are_refused(capsys: pytest.CaptureFixture[str], line: str, m
     assert not Path("study.toml").exists()
 
 
+def test_a_misspelt_script_is_noted(place: Path, capsys: pytest.CaptureFixture[str]):
+    """The study file is written, because the script may be on another machine; a script that exists has no note."""
+    Path("train.py").write_text("")
+    assert cli.run(["new", "a.toml", "--command", "python tran.py --lr 0.1"]) == 0
+    refusal = capsys.readouterr().err
+    assert f"note: tran.py: no such file in {Path.cwd()}; correct the line `command` in a.toml" in refusal
+    assert cli.run(["new", "b.toml", "--command", "python train.py --lr 0.1"]) == 0
+    assert "note" not in capsys.readouterr().err
+
+
 def test_no_file_is_overwritten(capsys: pytest.CaptureFixture[str]):
     """A file that exists stays; its name can be stated, and without either there is nothing to write."""
     line = ["--command", "python a.py --lr 0.1"]

@@ -12,7 +12,7 @@ import pytest
 from doc_blocks import DOCS, OUTPUT, blocks
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # bold text, and the progress line that moves
-INSTALLS = ("pip ", "python -m venv", "uv venv", "uv sync", "git clone", "cd ", ". .venv")
+INSTALLS = ("pip ", "python3 -m venv", "uv venv", "uv sync", "git clone", "cd ", ". .venv")
 NOT_RUN = (*INSTALLS, "ablate ui", "ablate run --grid paper")  # a server, and minutes
 TUTORIALS = [page for page in sorted((DOCS / "tutorials").glob("*.md")) if page.stem != "index"]
 

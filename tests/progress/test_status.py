@@ -232,9 +232,11 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
 def test_status_of_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A workspace that is not there has no study, and is not made; a study that is asked for is missed."""
     monkeypatch.chdir(tmp_path)
-    assert said(capsys) == ["runs: no study yet"]
+    assert said(capsys) == [f"{tmp_path / 'runs'}: no study yet"]
     assert cli.run(["status", "--grid", "paper"]) == 2
-    assert "no study 'paper'; run `ablate run`" in capsys.readouterr().err
+    refusal = capsys.readouterr().err
+    assert "no study 'paper'; run `ablate run`" in refusal
+    assert f"this workspace is {tmp_path / 'runs'}" in refusal  # a command in the wrong folder is recognized
     assert not Path("runs").exists()
 
 

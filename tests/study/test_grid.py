@@ -464,6 +464,21 @@ def test_a_missing_grid_is_refused_with_the_way_out(tmp_path, monkeypatch, name,
     assert str(caught.value).startswith(f"--grid {name}: {message}".replace("\0", " "))
 
 
+def test_a_misspelt_study_file_is_answered_with_the_nearest_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Files of the current folder are candidates, and the folder is named; a script leads to `ablate new`."""
+    monkeypatch.chdir(tmp_path)
+    Path("flowers.toml").write_text("[[rows]]\n")
+    Path("train.py").write_text("")
+    for grid, way_out in (
+        ("flowers", "; nearest: flowers.toml"),
+        ("flower.toml", f"; nearest: flowers.toml; current folder: {tmp_path}"),
+        ("train.py", "; `ablate new --experiment train.py:FUNCTION` writes one"),
+    ):
+        with pytest.raises(AblateError) as caught:
+            study_file.find(grid)
+        assert str(caught.value).endswith(way_out)
+
+
 # ---- to and from text
 
 

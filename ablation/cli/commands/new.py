@@ -51,6 +51,8 @@ def new(file: Path | None, command: str | None, experiment: str | None) -> int:
         return 0
     line = example_line.read(command)
     files.write_text(file, new_study.of_command(line, command, file))
+    if line.path and not Path(line.path).is_file():
+        click.echo(f"note: {line.path}: no such file in {Path.cwd()}; correct the line `command` in {file}", err=True)
     click.echo(f"wrote {file}: factors {', '.join(line.factors)}; check its results and its levels, then:")
     click.echo(f"  ablate try {file}    # one trial, in the foreground\n  ablate run {file}")
     return 0

@@ -528,7 +528,9 @@ def named(grid: str | None, name: str | None, workspace: Path) -> list[str]:
         name = existing_name(grid, workspace)
     names = [name] if name else Workspace(workspace).studies()
     if not names:
-        raise AblateError(f"--workspace {workspace}: no study yet; run `ablate run` first")
+        raise AblateError(
+            f"--workspace {workspace}: no study yet; run `ablate run` first, or change to the folder of the study"
+        )
     return names
 
 
