@@ -194,7 +194,7 @@ def _stored(path: Path) -> _Stored:
             text = content.decode().replace("\r\n", "\n")
         except UnicodeDecodeError:
             raise AblateError(f"{path}: not UTF-8 text") from None
-        stored = _Stored(path, _origin_of_csv(text) if path.suffix == ".csv" else _with_marks(text), text)
+        stored = _Stored(path, _origin_of_csv(path, text) if path.suffix == ".csv" else _with_marks(text), text)
     if not stored.origin.study:
         raise AblateError(f"{path}: does not name its study; verify takes tables that ablate has drawn")
     return stored
@@ -210,9 +210,12 @@ def _with_marks(text: str) -> Origin:
     )
 
 
-def _origin_of_csv(text: str) -> Origin:
-    """Return the origin of a CSV file, by its columns; its `table` is the name of the file."""
+def _origin_of_csv(path: Path, text: str) -> Origin:
+    """Return the origin of a CSV file, by its columns; its `table` is the name of the file. Raises AblateError for a
+    file of examples, which is no table."""
     columns, *rows = list(csv.reader(io.StringIO(text))) or [[]]
+    if "replicate" in columns and "trial" not in columns:
+        raise AblateError(f"{path}: has a line for each example; verify takes tables, and `--examples` writes it again")
     own = {  # columns of one file only, the first that a file has
         "family": "comparisons.csv", "from_row": "contrasts.csv", "pareto": "costs.csv", "trial": "trials.csv",
     }  # fmt: skip

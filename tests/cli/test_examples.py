@@ -57,6 +57,16 @@ def test_a_p_value_of_the_contrasts_is_recomputed_from_the_file(tmp_path: Path):
     assert ((examples.label == examples.predicted) == examples.accuracy).all()
 
 
+def test_the_file_is_no_table_to_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """One line says so; each of its lines had been a cell that does not agree."""
+    sealed(tmp_path / "runs", synthetic.study(tmp_path / "runs", grid(tmp_path), ACCURACY, **TWO))
+    assert table(tmp_path, "--examples", tmp_path / "examples.csv") == 0
+    capsys.readouterr()
+    assert cli.run(["verify", str(tmp_path / "examples.csv"), "--workspace", str(tmp_path / "runs")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "has a line for each example; verify takes tables" in line
+
+
 def test_the_file_of_an_unsealed_study_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """One line that says how the seal is reached; nothing is written and no test predictions are opened."""
     synthetic.study(tmp_path / "runs", grid(tmp_path), ACCURACY, **TWO)
