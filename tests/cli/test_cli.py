@@ -129,7 +129,7 @@ def test_imagenet_weights_that_cannot_be_had(capsys: pytest.CaptureFixture[str],
         assert "--set weights=random" in line
         code, error = call(capsys, "run", "--grid", "good.toml", "--data", "demo", "--limit", 60, "--inline")
     assert code == 0, error
-    assert "seeded random weights stand in" in error
+    assert "seeded random weights replace them" in error
     for name in ("table.md", "table.tex", "study.json"):
         assert "random weights" in Path("runs/good-demo", name).read_text()
 

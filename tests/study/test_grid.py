@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ablation.errors import AblateError
@@ -595,6 +595,7 @@ def test_any_row_is_a_condition_or_one_line(folder, levels):
 
 @settings(max_examples=100, deadline=None)
 @given(content=ODD, key=st.sampled_from([*KEYS.split(", "), "other"]))
+@example(content=f"0x{'f' * 4000}", key="repeats")  # Python refuses to print it
 def test_any_key_is_read_or_one_line(folder, content, key):
     """The same holds for every key of a study."""
     outcome = attempt(folder, f"{key} = {content}\n" + ("" if key == "rows" else ROW))
