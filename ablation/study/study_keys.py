@@ -141,8 +141,8 @@ def _refuse_repeats(path: Path, file: StudyKeys) -> None:
     if file.repeats > 1:
         raise AblateError(
             f"{path}: repeats: {quote(file.repeats)} is not allowed; allowed: 1: no experiment repeats the evaluation "
-            "of one training; for new trainings state seeds; for repeated answers return a column repeat in addition to id: "
-            "they are averaged first"
+            "of one training; for new trainings state seeds; for repeated answers return a column repeat in "
+            "addition to id: they are averaged first"
         )
 
 
