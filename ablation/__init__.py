@@ -1,4 +1,4 @@
-"""ablate: fill an ablation table and stand behind it."""
+"""ablate: run an ablation study and write its table."""
 
 from __future__ import annotations
 
@@ -67,6 +67,28 @@ def run(
         name: name of the study.
         seeds: number of seeds (5), or a list of them.
         set: levels of factors that all rows share, {"dropout": 0.5}.
+        classes: classes to use, in this order.
+        limit: largest number of images of each split.
+        skip_bad: whether images that cannot be decoded are left out.
+        option: options that the experiment defines, as NAME=VALUE.
+        slots: where trainings run: "auto", "cpu:4", "gpu:0,1".
+        inline: whether trainings run in the child itself, without workers.
+        timeout: longest duration of an attempt at a training: "30m".
+        retry: "diverged" trains diverged trials again.
+        code: "keep" or "retrain", where your code has changed since rows were trained.
+        strict: codes of warnings for which the command would exit with 1; the table is returned then too.
+        keep: rows whose weights or files are kept: "selected", "all" or "none".
+        replicate_reference: number of further seeds of the reference, which are trained first.
+        scheduler: address of a Dask scheduler, whose workers train.
+        tls_ca, tls_cert, tls_key: PEM files for TLS to the scheduler.
+        insecure: whether a scheduler on another machine is accepted without TLS.
+        storage: database of Optuna.
+        tracking: server or database of MLflow.
+        trackers: "all" or "none".
+        drain: longest wait for the trackers at the end: "30s".
+        register: name of the selected row's model in MLflow's registry.
+        on_end: shell command that runs once, when the run has ended.
+        json, quiet, verbose: options of the command's output.
         progress: whether to show progress; None shows progress in notebooks only.
 
     Raises:
