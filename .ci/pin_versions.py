@@ -32,7 +32,7 @@ def with_pins(text: str, pins: list[str]) -> str:
 
 
 def _quoted(pin: str) -> str:
-    return f'"{pin}"' if "'" in pin else f"'{pin}'" if '"' in pin else f'"{pin}"'
+    return f"'{pin}'" if '"' in pin else f'"{pin}"'
 
 
 def _split(text: str) -> tuple[str, str, str]:

@@ -214,21 +214,28 @@ def in_process(*arguments: object, cwd: Path, **env: str) -> subprocess.Complete
     return subprocess.CompletedProcess(arguments, code, printed.getvalue(), errors.getvalue())
 
 
+def terminal_output(reader: int) -> str:
+    """Return all that is written to a pseudo-terminal until its last process has ended. `reader` is closed."""
+    written = b""
+    try:
+        while chunk := os.read(reader, 1 << 16):
+            written += chunk
+    except OSError:  # Linux, where no process writes any more
+        pass
+    finally:
+        os.close(reader)
+    return written.decode()
+
+
 def on_a_terminal(*command: object, columns: int = 100) -> str:
     """Return the output of a child on a pseudo-terminal."""
     ours, theirs = pty.openpty()
     env = os.environ | {"TERM": "xterm", "COLUMNS": str(columns), "LINES": "30"}
     child = subprocess.Popen([*map(str, command)], stdout=theirs, stderr=theirs, env=env)
     os.close(theirs)
-    written = b""
-    try:
-        while chunk := os.read(ours, 65536):
-            written += chunk
-    except OSError:  # how Linux says that the other side is closed
-        pass
-    os.close(ours)
-    assert child.wait() == 0, written.decode()
-    return written.decode()
+    written = terminal_output(ours)
+    assert child.wait() == 0, written
+    return written
 
 
 def until(condition: Callable[[], object], seconds: float = 120) -> None:

@@ -2,19 +2,17 @@
 
 import shlex
 import sys
-import tempfile
 import traceback
 from pathlib import Path
 
 import click
 
 from ablation import __version__
-from ablation.cli import process_setup
+from ablation.cli import exit_codes, process_setup
 from ablation.cli.commands import COMMANDS
 from ablation.cli.terminal import welcome
 from ablation.errors import AblateError
 from ablation.nearest import nearest
-from ablation.store import disk
 from ablation.store.workspace import Workspace
 from ablation.urls import masked
 
@@ -35,12 +33,13 @@ class _Commands(click.Group):
         return super().resolve_command(context, args)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        sentences = [(name, _first_sentence(command.help or "")) for name, command in self.commands.items()]
+        sentences = [(name, first_sentence(command.help or "")) for name, command in self.commands.items()]
         with formatter.section("Commands"):
             formatter.write_dl(sentences)
 
 
-def _first_sentence(text: str) -> str:
+def first_sentence(text: str) -> str:
+    """Return the first sentence of a command's help, without its full stop."""
     paragraph = " ".join(text.split("\n\n")[0].split())
     return paragraph.partition(". ")[0].rstrip(".")
 
@@ -85,22 +84,22 @@ def run(arguments: list[str]) -> int:
         return int(cli.main(arguments, prog_name="ablate", standalone_mode=False, obj=arguments) or 0)
     except AblateError as error:
         click.echo(f"error: {error}", err=True)
-        return 2
+        return exit_codes.WRONG
     except click.exceptions.NoArgsIsHelpError:
         click.echo(welcome.text(Workspace(Path("runs"))))
         return 0
     except click.ClickException as error:
         click.echo(f"error: {_problem(error)}; see `{_typed(arguments)} --help`", err=True)
-        return 2
+        return exit_codes.WRONG
     except OSError as error:
-        reason = disk.explain(error) or _no_temporary_folder()
+        reason = exit_codes.cause(error)
         if reason is None:
             return _bug(arguments)
         click.echo(f"error: {reason}", err=True)
-        return 2
+        return exit_codes.WRONG
     except (KeyboardInterrupt, click.Abort):
         click.echo(f"interrupted; resume with: ablate {masked(shlex.join(arguments))}", err=True)
-        return 130
+        return exit_codes.INTERRUPTED
     except Exception:
         return _bug(arguments)
 
@@ -125,15 +124,6 @@ def _problem(error: click.ClickException) -> str:
     return f"no option {error.option_name!r}{nearest(error.option_name, [o for o in options if o.startswith('--')])}"
 
 
-def _no_temporary_folder() -> str | None:
-    """Return what to do where no folder takes temporary files; None where one does."""
-    try:
-        tempfile.gettempdir()
-    except OSError:
-        return "no folder for temporary files is writable; set TMPDIR to a writable folder"
-    return None
-
-
 def _bug(arguments: list[str]) -> int:
     """Write the traceback to a file that the user can send, and return the exit code. Users see no traceback."""
     text = masked(f"ablate {' '.join(arguments)}\n{traceback.format_exc()}")
@@ -143,6 +133,6 @@ def _bug(arguments: list[str]) -> int:
         path.write_text(text, encoding="utf-8", errors="replace")  # paths may be other bytes
     except OSError:  # a full or read-only disk may be the cause
         click.echo(text, err=True)
-        return 3
+        return exit_codes.BUG
     click.echo(f"error: this is a bug in ablate; please report it, and attach {path.absolute()}", err=True)
-    return 3
+    return exit_codes.BUG

@@ -62,9 +62,8 @@ class ExampleLine:
     """Command line that was read.
 
     `command`: the line with {names}. `script`: name of the script or program. `path`: the script as it is written; ""
-    for a program. `seed`: the value of its option of the
-    seed; None without one. `files`: paths of its options of outputs, in which {folder} stands for the folder.
-    `variables`: environment variables before it.
+    for a program. `seed`: value of the seed's option; None without one. `files`: paths of the options of outputs, with
+    {folder} in place of the folder. `variables`: environment variables in front of the program.
     """
 
     command: str = ""

@@ -55,12 +55,12 @@ def _no_file(grid: str) -> AblateError:
         return AblateError(f"--grid {grid}: is not a regular file that ends in .toml; {takes}{script}")
     hint = f"`ablate new {grid}` writes one to start from" if grid.endswith(".toml") else "a study file ends in .toml"
     place = "" if os.path.isabs(grid) else f"; current folder: {Path.cwd()}"
-    return AblateError(f"--grid {grid}: no such file; {hint}{nearest(grid, _files_here())}{place}")
+    return AblateError(f"--grid {grid}: no such file; {hint}{nearest(grid, files_here())}{place}")
 
 
-def _files_here() -> list[str]:
+def files_here() -> list[str]:
     """Return the names of the study files in the current folder."""
-    return sorted(path.name for path in Path.cwd().glob("*.toml"))
+    return sorted(path.name for path in Path().glob("*.toml") if path.name != "pyproject.toml" and path.is_file())
 
 
 def find(grid: str) -> Path:
@@ -77,7 +77,7 @@ def find(grid: str) -> Path:
             raise _no_file(grid)
         raise AblateError(
             f"--grid {grid}: no such study; shipped: {', '.join(studies)}, or the path of a .toml file"
-            f"{nearest(grid, [*studies, *_files_here()])}"
+            f"{nearest(grid, [*studies, *files_here()])}"
         )
     return studies[grid]
 

@@ -175,12 +175,12 @@ def key_error(error: ValidationError) -> str:
     where = str(key) + "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in parts)
     if first["type"] == "extra_forbidden":
         place = f"{where.rpartition('.')[0]}: " if inner else ""
-        names, key = _named_fields(model), first["loc"][-1]
+        names, key = named_fields(model), first["loc"][-1]
         return f"{place}unknown key {quote(key)}; known: {', '.join(names)}{nearest(key, names)}"
     return f"{where}: {quote(first['input'])} is not allowed; allowed: {field}"
 
 
-def _named_fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+def named_fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
     """Return the fields of a model by the names that a study file has for them."""
     return {info.alias or name: info for name, info in model.model_fields.items()}
 
@@ -190,7 +190,7 @@ def _described(place: Sequence[int | str]) -> tuple[type[BaseModel], str | None]
     model: type[BaseModel] = StudyKeys
     description = None
     for part in place:
-        if part not in (named := _named_fields(model)):
+        if part not in (named := named_fields(model)):
             continue
         description = named[str(part)].description or description
         model = TABLES.get(str(part), model)

@@ -49,8 +49,7 @@ def listing() -> str:
     """Return the page that lists all commands."""
     lines = ["# Commands", "", *described(cli.cli.help or ""), "| command | what it does |", "| --- | --- |"]
     for name, command in cli.cli.commands.items():
-        sentence = " ".join((command.help or "").split("\n\n")[0].split()).partition(". ")[0].rstrip(".")
-        lines.append(f"| [`ablate {name}`]({name}.md) | {cell(sentence)} |")
+        lines.append(f"| [`ablate {name}`]({name}.md) | {cell(cli.first_sentence(command.help or ''))} |")
     lines += ["", "All commands end with one of these [exit codes](../exit-codes.md).", ""]
     return "\n".join([*lines, *written_pages.hidden_toctree(list(cli.cli.commands))])
 

@@ -23,6 +23,8 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
+from ablation.study.study_keys import named_fields
+
 LOG = logging.getLogger(__name__)
 BOUNDS = {"Ge": "from {ge}", "Gt": "above {gt}", "Le": "to {le}", "Lt": "below {lt}"}
 
@@ -32,11 +34,6 @@ def model_of(address: str) -> type[BaseModel]:
     module, _, name = address.partition(":")
     model: type[BaseModel] = getattr(importlib.import_module(module), name)
     return model
-
-
-def fields_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    """Return the fields of a model by the names that files have for them."""
-    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def meanings_of(lines: list[str]) -> dict[str, str]:
@@ -94,7 +91,7 @@ def escaped(text: str) -> str:
 def table(model: type[BaseModel], meanings: dict[str, str]) -> str:
     """Return the table as Markdown. The default of a key follows its allowed values."""
     lines = ["| key | meaning | allowed |", "| --- | --- | --- |"]
-    for key, field in fields_of(model).items():
+    for key, field in named_fields(model).items():
         value = default(field)
         values = f"{escaped(allowed(field))}; default {value}" if value else escaped(allowed(field))
         meaning = re.sub(r"(?<!\\)\|", r"\\|", meanings.get(key, ""))
@@ -118,7 +115,7 @@ class Schema(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Return the nodes of the table."""
         model, meanings = model_of(self.arguments[0]), meanings_of(list(self.content))
-        keys, without = fields_of(model).keys(), set(self.options.get("without", ()))
+        keys, without = named_fields(model).keys(), set(self.options.get("without", ()))
         for key in [*(keys - meanings.keys() - without), *(meanings.keys() - keys)]:
             problem = "has no meaning here" if key in keys else "is no key of it"
             LOG.warning("%s: %s %s", self.arguments[0], key, problem, location=self.get_location())

@@ -14,6 +14,11 @@ TITLES = {
     "note": "Notes",
 }
 
+INTRODUCTION = (
+    "A warning states a fact with numbers, its consequence and a remedy. `ablate explain CODE` prints its page, and\n"
+    "`ablate run --strict CODE` makes it fatal: exit code 1. The pages here are the same."
+)
+
 
 def pages() -> dict[str, tuple[str, str]]:
     """Return the grade and the page of each warning, by its code, the most severe first."""
@@ -31,11 +36,7 @@ def markdown(page: str) -> str:
 
 def listing(grades: dict[str, tuple[str, str]]) -> str:
     """Return the page that lists all warnings by grade."""
-    lines = ["# Warnings", ""]
-    lines += [
-        "A warning states a fact with numbers, its consequence and a remedy. `ablate explain CODE` prints its page, and"
-    ]
-    lines += ["`ablate run --strict CODE` makes it fatal: exit code 1. The pages here are the same.", ""]
+    lines = ["# Warnings", "", INTRODUCTION, ""]
     for grade, title in TITLES.items():
         codes = [code for code, (own, _) in grades.items() if own == grade]
         lines += [f"## {title}", "", "| code | checks |", "| --- | --- |"]

@@ -12,7 +12,7 @@ from stepping_command import prepare
 
 import ablation
 from ablation import cli
-from ablation.cli.commands import run_end
+from ablation.cli import exit_codes
 from ablation.errors import AblateError
 
 STUDY = """
@@ -131,4 +131,4 @@ def test_exit_codes_are_those_of_the_command(error: BaseException, monkeypatch: 
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(cli.cli, "main", fail)
-    assert cli.run(["run", "mine.toml"]) == run_end.exit_code(error)
+    assert cli.run(["run", "mine.toml"]) == exit_codes.of(error)

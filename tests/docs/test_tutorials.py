@@ -5,10 +5,10 @@ import pty
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conftest import terminal_output
 from doc_blocks import DOCS, OUTPUT, blocks
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # bold text, and the progress line that moves
@@ -28,20 +28,9 @@ def run(text: str, folder: Path) -> str:
         command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=terminal, stderr=terminal
     ) as process:
         os.close(terminal)
-        printed = CONTROL.sub("", b"".join(_chunks(reader)).decode())
+        printed = CONTROL.sub("", terminal_output(reader))
     assert process.returncode == 0, f"{text}\n{printed[-3000:]}"
     return printed
-
-
-def _chunks(reader: int) -> Iterator[bytes]:
-    """Yield what is written to a terminal, until its last process has ended."""
-    try:
-        while chunk := os.read(reader, 1 << 16):
-            yield chunk
-    except OSError:  # Linux, where nobody writes any more
-        pass
-    finally:
-        os.close(reader)
 
 
 def expected(text: str) -> str:

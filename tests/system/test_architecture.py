@@ -24,7 +24,7 @@ DOORS = {  # library -> the files that import it
     "mlflow": {"trackers.mlflow_sender", "workflows.register_process", "sources.readers.mlflow_server"},
     "distributed": {f"engine.dask_{name}" for name in ("cluster", "pool", "worker")},
     "dask": {"engine.dask_cluster"},
-    "click": {"cli", "cli.commands.*"},
+    "click": {"cli", "cli.commands.*", "cli.exit_codes"},
     "rich": {f"cli.terminal.{name}" for name in ("consoles", "progress", "summary", "table_layout", "table_texts")},
     "sklearn": {f"{K}.datasets.splits"},
     "scipy": {f"statistics.{name}" for name in ("distributions", "intervals", "rank_agreement", "tests")},

@@ -89,12 +89,15 @@ OUTPUT_FOLDER = click.option(
 MOST_FILES = 3  # study files in a message
 
 
+def _grid_option(help_text: str, required: bool = False) -> Callable[..., Callable[..., Any]]:
+    return click.option(
+        "--grid", required=required, callback=_not_empty, shell_complete=suggestions.studies, help=help_text
+    )
+
+
 def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --grid, which is required, and --name."""
-    command = NAME(command)
-    return click.option("--grid", required=True, callback=_not_empty, shell_complete=suggestions.studies, help=GRID)(
-        command
-    )
+    return _grid_option(GRID, required=True)(NAME(command))
 
 
 def file_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -127,11 +130,10 @@ def _with_argument(
         grid, name = chosen(study, grid, name, workspace)
         return command(grid=grid, name=name, workspace=workspace, **options)
 
-    option = click.option("--grid", callback=_not_empty, shell_complete=suggestions.studies, help=help_text)
     argument = click.argument(
         "study", required=False, metavar="[STUDY]", callback=_not_empty, shell_complete=suggestions.studies
     )
-    return argument(option(NAME(with_study)))
+    return argument(_grid_option(help_text)(NAME(with_study)))
 
 
 def _need(grid: str | None, more: str) -> str:
@@ -142,7 +144,9 @@ def _need(grid: str | None, more: str) -> str:
 
 def _here() -> str:
     """Return the commands with the study files of the working folder, for an error message; "" where there are none."""
-    files = sorted(path.name for path in Path().glob("*.toml") if path.name != "pyproject.toml" and path.is_file())
+    from ablation.study import study_file
+
+    files = study_file.files_here()
     command = click.get_current_context().info_name
     listed = ", or ".join(f"`ablate {command} {shlex.quote(name)}`" for name in files[:MOST_FILES])
     return f"; in this folder: {listed}" if listed else ""
@@ -184,11 +188,7 @@ def _some(study: str | None, grid: str | None, name: str | None, workspace: Path
 
 
 def one_study_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    command = NAME(command)
-    default = "Default: the only study of the workspace."
-    return click.option("--grid", callback=_not_empty, shell_complete=suggestions.studies, help=f"{GRID} {default}")(
-        command
-    )
+    return _grid_option(f"{GRID} Default: the only study of the workspace.")(NAME(command))
 
 
 def tls_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ablation.cli import exit_codes
 from ablation.errors import AblateError
-from ablation.store import disk
 
 if TYPE_CHECKING:
     from ablation.cli.terminal.progress import Live, Plain
     from ablation.workflows.run_options import RunOptions
 
-INTERRUPTED = 130
 STDERR = 2  # standard output has the table, or the summary as JSON
 
 
@@ -26,15 +25,6 @@ class RunEnd:
 
     watch: "Plain | Live | None" = None
     code: int = 0
-
-
-def exit_code(error: BaseException) -> int:
-    """Return the exit code of `ablate` for an error that ends a command."""
-    if isinstance(error, KeyboardInterrupt | click.Abort):
-        return INTERRUPTED
-    if isinstance(error, AblateError | click.ClickException):
-        return 2
-    return 2 if isinstance(error, OSError) and disk.explain(error) else 3
 
 
 @contextmanager
@@ -47,7 +37,7 @@ def at_end(options: "RunOptions") -> Iterator[RunEnd]:
     try:
         yield end
     except BaseException as error:
-        end.code = exit_code(error)
+        end.code = exit_codes.of(error)
         raise
     finally:
         if options.on_end and end.watch and end.watch.snapshot:
@@ -60,7 +50,7 @@ def variables(options: "RunOptions", end: RunEnd) -> dict[str, str]:
 
     counts = _counts(options, end)
     failed = f", {counts.failed:,} failed" if counts.failed else ""
-    ending = {0: "", 1: "", INTERRUPTED: "; interrupted"}.get(end.code, "; stopped by an error")
+    ending = {0: "", 1: "", exit_codes.INTERRUPTED: "; interrupted"}.get(end.code, "; stopped by an error")
     return {
         "ABLATE_STUDY": options.name,
         "ABLATE_FOLDER": str(Workspace(options.workspace).study(options.name).path.absolute()),

@@ -62,7 +62,7 @@ def provenance(study: StudyAnalysis, code: Sequence[CodeOfRows] = ()) -> list[Ch
 SEAL = "The selection is written before test predictions are opened. Times are UTC."
 CHECK = (
     "The first command, typed in the workspace (the folder runs), recomputes every number of the tables from the "
-    "stored results. The second, typed beside the study file, trains all rows again in a new workspace; equal numbers "
+    "stored results. The second, typed next to the study file, trains all rows again in a new workspace; equal numbers "
     "need the study file, data, code, versions, processor, threads and device that are listed above."
 )
 TEXTS = "Texts of all versions are in the file study-files.jsonl of the study."
