@@ -44,6 +44,7 @@ FINAL = {
     "RESOURCE_ALREADY_EXISTS",
     "RESOURCE_DOES_NOT_EXIST",
 }  # MLflow's error codes for a fault of the message, not of the server
+REQUEST = re.compile(r"API request to (https?://[^/\s]+)")  # of MLflow's client
 DATA_ERROR = re.compile(  # errors of a database: SQLAlchemy's text contains the class of the driver
     r"\((?:\w+\.)+(DataError|IntegrityError|StringDataRightTruncation|NumericValueOutOfRange|UntranslatableCharacter"
     r"|CharacterNotInRepertoire|InvalidTextRepresentation|(?:Check|ForeignKey|NotNull|Unique)Violation)\)"
@@ -289,9 +290,23 @@ class Sender:
 CONNECTING = threading.Lock()  # so that the tables of a new database are created once
 
 
+def _network_error(error: BaseException) -> str:
+    """Return the server and the reason of a request that found no server; "" for other errors.
+
+    The text of such an error has the texts of all errors that it wraps; the innermost is of the operating system.
+    """
+    request, innermost = REQUEST.match(str(error)), error
+    while below := innermost.__cause__ or innermost.__context__:
+        innermost = below
+    reason = (innermost.strerror or str(innermost)) if isinstance(innermost, OSError) else ""
+    return f"{masked(request[1])}: {reason}" if request and reason else ""
+
+
 def one_line(error: Exception) -> str:
     """Return the description of an error in one line, without a password that a URL may contain.
 
     The message of an AblateError is complete; the class name is added to other errors.
     """
+    if text := _network_error(error):
+        return text
     return first_line(error) if isinstance(error, AblateError) else f"{type(error).__name__}: {first_line(error)}"

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from socket import socket
 from wsgiref.util import setup_testing_defaults
 
 import optuna
@@ -34,7 +35,7 @@ from ablation.trackers.databases import sqlite_url
 from ablation.trackers.mlflow_messages import PARENT
 from ablation.trackers.mlflow_outbox import Outbox
 from ablation.trackers.mlflow_runs import MlflowRuns
-from ablation.trackers.mlflow_sender import Sender
+from ablation.trackers.mlflow_sender import Sender, connect
 from ablation.trackers.mlflow_tracker import Tracker
 from ablation.trackers.optuna_study import OptunaStudy, create, distributions
 from ablation.workflows.publish import for_trackers
@@ -400,6 +401,24 @@ def test_an_unreachable_server_keeps_messages(tmp_path: Path):
     assert tracker.states() is None
     assert tracker.close() == len(MESSAGES)
     assert tracker.error == "ConnectionError: nobody there"
+
+
+@pytest.mark.parametrize("answers", [False, True])
+def test_a_server_that_is_not_reached_is_described_in_a_few_words(
+    tmp_path: Path, answers: bool, monkeypatch: pytest.MonkeyPatch
+):
+    """The reason is that of the operating system, not the texts of all libraries on the way."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    with socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        if answers:
+            silent.listen()  # accepts, and never answers
+        server = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        tracker = Tracker(tmp_path / "outbox.jsonl", lambda: connect(Workspace(tmp_path), server, "s"))
+        tracker.tell(*MESSAGES)
+        assert tracker.states() is None
+        tracker.close()
+    assert tracker.error == f"{server}: {'timed out' if answers else 'Connection refused'}"
 
 
 def test_what_a_server_out_of_reach_lacks_does_not_pile_up(tmp_path: Path):
