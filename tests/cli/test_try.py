@@ -49,9 +49,11 @@ def test_another_seed_and_a_level_for_all(place: Path, capsys: pytest.CaptureFix
 
 
 def test_a_failed_trial_keeps_its_folder(place: Path, capsys: pytest.CaptureFixture[str]):
-    """Exit code 1, the reason, and the log."""
+    """Exit code 1, the reason once, and the log."""
     assert cli.run(["try", "mine.toml", "--row", "3"]) == 1
-    line = capsys.readouterr().out.splitlines()[-1]
+    printed = capsys.readouterr()
+    assert printed.err.startswith("kept: ")
+    line = printed.out.splitlines()[-1]
     assert "failed in 0:0" in line
     assert "exit code 1: no such width (log: " in line
     assert Path(line.rpartition("(log: ")[2].rstrip(")")).is_file()

@@ -34,7 +34,8 @@ def try_trial(row: int | None, seed: int | None, pdb: bool, **asked: Any) -> int
     if pdb and not (options.grid.experiment_keys and options.grid.experiment_keys.function):
         raise AblateError("--pdb: is of functions; a command has its own process: start its debugger there")
     options = replace(options, debug=pdb)
-    from ablation.cli.terminal import progress, tried_text
+    from ablation.cli.terminal import consoles, tried_text
+    from ablation.cli.terminal.progress import Notes
 
     with loading():
         from ablation.workflows import try_trial as workflow
@@ -42,8 +43,8 @@ def try_trial(row: int | None, seed: int | None, pdb: bool, **asked: Any) -> int
     folder = Path(tempfile.mkdtemp(prefix="ablate-try-"))
     is_done = False
     try:
-        with progress.watch(quiet=True) as watch:
-            outcome = workflow.try_trial(options, row, seed, folder, watch, lambda text: click.echo(text, nl=False))
+        watch = Notes(consoles.console(stderr=True))
+        outcome = workflow.try_trial(options, row, seed, folder, watch, lambda text: click.echo(text, nl=False))
         is_done = outcome.status == "done"
         click.echo(tried_text.draw(outcome))
         if not is_done:

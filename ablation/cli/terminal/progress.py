@@ -94,6 +94,12 @@ class Quiet(Plain):
             super().ended(key, outcome, reason)
 
 
+class Notes(Quiet):
+    """Notes alone, for a command that prints itself how its trainings end."""
+
+    def ended(self, key: str, outcome: str, reason: str = "") -> None: ...
+
+
 class Verbose(Plain):
     """Plain lines, with a line for every epoch."""
 
