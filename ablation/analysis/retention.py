@@ -40,8 +40,8 @@ def unfinished(workspace: Workspace, record: Record) -> set[Head]:
 
 def wanted_by_others(workspace: Workspace, record: Record) -> set[Head]:
     """Return the heads that other studies than that of `record` keep, or have no result of."""
-    others = (records.read(workspace.study(name)) for name in workspace.studies() if name != record.name)
-    return {head for other in others if other for head in wanted(workspace, other) | unfinished(workspace, other)}
+    others = records.others(workspace, record.name)
+    return {head for other in others for head in wanted(workspace, other) | unfinished(workspace, other)}
 
 
 class Retention:

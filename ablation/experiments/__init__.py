@@ -22,6 +22,10 @@ BUILT_IN = {
 GROUP = "ablate.experiments"  # entry points of other packages: name = "package.module" or "package.module:object"
 
 
+class MissingExperiment(AblateError):
+    """Error of an experiment that is not installed here."""
+
+
 def is_demo(data: str) -> bool:
     """Return whether `--data` names examples that an experiment generates itself: demo, or demo:NAME."""
     return data == "demo" or data.startswith("demo:")
@@ -37,13 +41,13 @@ def load(name: str) -> Any:
     """Return the experiment called `name`. A name with a dot or a colon is an import string.
 
     Raises:
-        AblateError: No experiment has this name, or the experiment's module cannot be imported.
+        MissingExperiment: No experiment has this name, or the experiment's module cannot be imported.
     """
     points = {point.name: point.value for point in entry_points(group=GROUP)}
     target = BUILT_IN.get(name) or points.get(name) or (name if set(".:") & set(name) else None)
     if target is None:
         to_name = [one for one in names() if one != IMPORTED]  # which no study file names
-        raise AblateError(
+        raise MissingExperiment(
             f"[experiment] plugin: unknown experiment {name!r}; known: {', '.join(to_name)}{nearest(name, to_name)}"
         )
     module, _, attribute = target.partition(":")
@@ -51,4 +55,4 @@ def load(name: str) -> Any:
         imported = import_module(module)
         return functools.reduce(getattr, attribute.split(".") if attribute else [], imported)
     except (ImportError, AttributeError) as error:
-        raise AblateError(f"[experiment] plugin {name!r}: {target} cannot be imported ({error})") from None
+        raise MissingExperiment(f"[experiment] plugin {name!r}: {target} cannot be imported ({error})") from None

@@ -170,11 +170,10 @@ def _sets(record: Record) -> set[str]:
 def _looks(workspace: Workspace, record: Record) -> int:
     """Return how many studies of this workspace, this one included, have opened these test images."""
     n_studies = 1
-    for name in workspace.studies():
-        other = records.read(workspace.study(name)) if name != record.name else None
-        same_data = other and other.inputs.digest and other.inputs.digest == record.inputs.digest  # "": unknown
-        same_test = other and same_data and _sets(other) & _sets(record)
-        n_studies += bool(same_test and workspace.study(name).selection.is_file())
+    for other in records.others(workspace, record.name):
+        same_data = other.inputs.digest and other.inputs.digest == record.inputs.digest  # "": unknown
+        same_test = same_data and _sets(other) & _sets(record)
+        n_studies += bool(same_test and workspace.study(other.name).selection.is_file())
     return n_studies
 
 

@@ -1,5 +1,6 @@
 """The record of a study: its grid, and the inputs of its trainings."""
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -385,6 +386,21 @@ def _current(raw: dict[str, Any]) -> dict[str, Any]:
     grid = {**raw["grid"], "factors": schema_of(kind, experiments.DEFAULT).model_dump(mode="json")}
     record_fields = {name: value for name, value in raw.items() if name not in input_names}
     return {**record_fields, "grid": grid, "inputs": {name: raw[name] for name in input_names}}
+
+
+def others(workspace: Workspace, name: str) -> Iterator[Record]:
+    """Yield the records of the studies of a workspace but `name`.
+
+    Studies whose experiment is not installed are left out: trainings and test examples are of one experiment.
+
+    Raises AblateError where a record is broken.
+    """
+    for other in filter(lambda study: study != name, workspace.studies()):
+        record = None
+        with contextlib.suppress(experiments.MissingExperiment):
+            record = read(workspace.study(other))
+        if record:
+            yield record
 
 
 def need(workspace: Workspace, name: str) -> Record:

@@ -126,7 +126,6 @@ def supersede(workspace: Workspace, study: str, keys: Iterable[str], watch: Prog
 
 def _users(workspace: Workspace, keys: set[str], study: str) -> Iterator[tuple[str, set[str]]]:
     """Yield the name of each study but `study` that uses one of these trainings, and those that it uses."""
-    for other in workspace.studies() if keys else ():
-        record = records.read(workspace.study(other)) if other != study else None
-        if record and (shared := keys & {record.training_key(trial) for trial in record.grid.trials()}):
-            yield other, shared
+    for other in records.others(workspace, study) if keys else ():
+        if shared := keys & {other.training_key(trial) for trial in other.grid.trials()}:
+            yield other.name, shared

@@ -170,6 +170,20 @@ def test_an_experiment_that_is_not_there(place: Path, plugin: str, message: str)
     assert message in say(place, "run", "--grid", "other.toml", code=2)
 
 
+def test_a_study_of_a_missing_experiment_stops_no_other(place: Path, tmp_path: Path):
+    """Results are imported into its workspace; files that it may need are not deleted."""
+    (tmp_path / "gamble.toml").write_text(GAMBLE)
+    (tmp_path / "results.csv").write_text("lr,val_accuracy,test_accuracy\n0.1,0.9,0.8\n0.2,0.8,0.7\n")
+    say(tmp_path, "run", "--grid", "gamble.toml", "--trackers", "none")
+    guess = ablate("import", "results.csv", "--guess", "--write", "results.toml", cwd=tmp_path)
+    assert guess.returncode == 0, guess.stderr
+    imported = ablate("import", "results.toml", cwd=tmp_path)
+    assert imported.returncode == 0, imported.stderr
+    cleaned = ablate("clean", cwd=tmp_path)
+    assert cleaned.returncode == 2
+    assert "[experiment] plugin 'gamble:': gamble: cannot be imported" in cleaned.stderr
+
+
 def test_other_data_are_refused_where_there_is_no_way(place: Path):
     """An experiment that cannot be applied to other data says so."""
     assert "cannot apply a row to other data" in say(place, "evaluate", "--grid", "poly.toml", "--data", "x", code=2)
