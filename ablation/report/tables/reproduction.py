@@ -17,9 +17,23 @@ from ablation.report.tables.table import OVER, lacks_a_class
 F1 = ("macro_f1", "weighted_f1")  # both are shown, as sources do not state the average of their F1
 
 
+def _is_f1_published(study: StudyAnalysis) -> bool:
+    return any("f1" in published for published in study.record.grid.published)
+
+
+def _compares_f1(study: StudyAnalysis) -> bool:
+    """Return whether F1 is shown: where the source states one of a row, and for the classes of the Keras experiment."""
+    return _is_f1_published(study) or bool(study.record.inputs.classes)
+
+
+def _averages(study: StudyAnalysis) -> list[str]:
+    """Return the averages of F1 that are shown, of those that the experiment measures."""
+    return [name for name in F1 if name in study.record.measures and _compares_f1(study)]
+
+
 def reproduction(study: StudyAnalysis) -> Table | None:
-    """Return the table of measured and published numbers; None without published numbers or without classes."""
-    if not study.reproduction or not study.record.inputs.classes:
+    """Return the table of measured and published numbers; None where no share of examples was published."""
+    if not study.reproduction:
         return None
     compared = not study.reproduction.other
     columns = [
@@ -31,8 +45,8 @@ def reproduction(study: StudyAnalysis) -> Table | None:
             if compared
             else []
         ),
-        Column("f1", "Published", "published", "F1 (%)"),
-        *(Column(m, m.removesuffix("_f1"), "percent", "F1 (%)") for m in F1),
+        *([Column("f1", "Published", "published", "F1 (%)")] if _compares_f1(study) else []),
+        *(Column(m, m.removesuffix("_f1"), "percent", "F1 (%)") for m in _averages(study)),
         Column("val_published", "Published", "published", "Validation accuracy (%)"),
         Column("val", "Measured", "percent", "Validation accuracy (%)"),
     ]
@@ -51,13 +65,13 @@ def _reproduced_row(study: StudyAnalysis, reproduced: Any, compared: bool) -> li
     facts, published = study.analysis.rows.get(row), study.record.grid.published[row - 1]
     predictions = study.test.get(row)
     reason = None if facts else _missing_reason(study, row)
-    f1 = {m: predictions.sample(study.record.measures[m]) for m in F1} if predictions else {}
+    f1 = {m: predictions.sample(study.record.measures[m]) for m in _averages(study)} if predictions else {}
     val = [r.scores["val"]["accuracy"] for _, r in study.finished(row)]
     return [
         row, reproduced.published, facts.primary.over_examples if facts else reason,
         *([reproduced.difference or reason, reproduced.verdict] if compared else []),
-        published.get("f1"),
-        *(sample.mean if (sample := f1.get(m)) else reason for m in F1),
+        *([published.get("f1")] if _compares_f1(study) else []),
+        *(sample.mean if (sample := f1.get(m)) else reason for m in _averages(study)),
         published.get("val_accuracy"), float(np.mean(val)) if val else reason,
     ]  # fmt: skip
 
@@ -88,7 +102,7 @@ def _reproduction_notes(study: StudyAnalysis, reproduction: Reproduction) -> Ite
             f"taken as k/n on an independent test set of {_size(study)}; ?: not comparable. An interval that holds 0 "
             "does not show that the two are equal. Without the source's predictions, no test can be paired."
         )
-    if any("f1" in published for published in study.record.grid.published):
+    if _is_f1_published(study):
         yield "The source does not say which average its F1 is; micro-F1 equals accuracy."
     if lacks_a_class(study.record):
         yield f"Macro-F1 is {OVER}."
