@@ -84,7 +84,7 @@ class Interrupts:
 
     @contextlib.contextmanager
     def softly(self, stop: Callable[[], None]) -> Iterator[None]:
-        """Call `stop` at the first signal in this context; elsewhere a signal raises KeyboardInterrupt."""
+        """Call `stop` at the first signal in this context; in other contexts a signal raises KeyboardInterrupt."""
         self._stop = stop
         try:
             yield

@@ -229,14 +229,14 @@ def _tables_from(template: Path) -> None:
 
 def _tell_at_once() -> None:
     """A message is sent before the next thing is done."""
-    put = mlflow_tracker.Tracker.tell
+    put = mlflow_tracker.Tracker.enqueue
 
-    def tell(self: Any, *messages: Any) -> None:
+    def enqueue(self: Any, *messages: Any) -> None:
         put(self, *messages)
         while messages and self._outbox._path.exists() and not self.error:
             time.sleep(0.001)
 
-    mlflow_tracker.Tracker.tell = tell  # type: ignore[method-assign]
+    mlflow_tracker.Tracker.enqueue = enqueue  # type: ignore[method-assign]
 
 
 def _tell_at_the_end() -> None:

@@ -33,7 +33,7 @@ def wanted(workspace: Workspace, record: Record) -> set[Head]:
 
 
 def unfinished(workspace: Workspace, record: Record) -> set[Head]:
-    """Return the heads of trials without a result, whose trainings may go on."""
+    """Return the heads of trials without a result, whose trainings may continue."""
     heads = {_of(record, trial) for trial in record.grid.trials()}
     return {(key, step) for key, step in heads if not result.is_done(workspace.training(key), step)}
 
@@ -50,7 +50,7 @@ class Retention:
 
     def __init__(self, workspace: Workspace, record: Record) -> None:
         self._workspace, self._record = workspace, record
-        self._elsewhere = wanted_by_others(workspace, record) if record.keep != "all" else set()
+        self._wanted_by_others = wanted_by_others(workspace, record) if record.keep != "all" else set()
         self._best: tuple[tuple[float, ...], int] | None = None
         self._dropped: set[Head] = set()
         self._steps: dict[str, set[Head]] = {}  # key of a training -> heads of all of its trials
@@ -63,14 +63,14 @@ class Retention:
         for trial in trials:
             key, epochs = head = _of(self._record, trial)
             self._dropped.add(head)
-            if self._record.keep == "selected" and head not in self._elsewhere:
+            if self._record.keep == "selected" and head not in self._wanted_by_others:
                 self._workspace.training(key).head(epochs).unlink(missing_ok=True)
             self._drop_files(key)
 
     def _drop_files(self, key: str) -> None:
         """Delete the files of a training that is done, where none of its trials is kept."""
         folder, heads = self._workspace.training(key), self._steps[key]
-        is_kept = not heads <= self._dropped or any(key == other for other, _ in self._elsewhere)
+        is_kept = not heads <= self._dropped or any(key == other for other, _ in self._wanted_by_others)
         if is_kept or not folder.outputs() or not all(result.is_done(folder, step) for _, step in heads):
             return
         with folder.lock(lambda: True) as held:

@@ -22,7 +22,7 @@ class FactorTest:
         terms: number of coefficients of the factor: 1 for a straight line.
         levels: the first and the last level of a straight line; otherwise None.
         change: change of the mean from the first to the last level of a straight line; otherwise None.
-        f: F statistic; nan where the factor cannot be told from the others.
+        f: F statistic; nan where the factor cannot be separated from the others.
         p, p_holm: p value of no effect, and adjusted over the factors.
     """
 

@@ -35,7 +35,7 @@ class StudyAnalysis:
         evidence: evidence of the rows.
         analysis: statistics of the rows; the parts about test are empty until a selection is sealed.
         identical_rows: groups of rows that state different settings, but were the same in the trainer.
-        elsewhere: evaluations of rows on other images.
+        evaluations: evaluations of rows on other images.
         study_files: study files of the first run, and of each run that used other ones; () where none was recorded.
     """
 
@@ -46,7 +46,7 @@ class StudyAnalysis:
     analysis: Analysis
     reproduction: Reproduction | None
     identical_rows: tuple[tuple[int, ...], ...]
-    elsewhere: tuple[ExternalEvaluation, ...]
+    evaluations: tuple[ExternalEvaluation, ...]
     study_files: tuple[StudyVersion, ...] = ()
 
     def finished(self, row: int) -> list[tuple[Trial, Result]]:
@@ -161,7 +161,7 @@ def _twins(workspace: Workspace, record: Record, finished: Iterable[Trial]) -> I
     return (tuple(sorted(rows.values())) for rows in same_fingerprint.values() if len(rows) > 1)
 
 
-def _elsewhere(workspace: Workspace, record: Record) -> tuple[ExternalEvaluation, ...]:
+def _evaluations(workspace: Workspace, record: Record) -> tuple[ExternalEvaluation, ...]:
     """Return the evaluations of trials that the study still has, with the current numbers of their rows."""
     rows = {record.trial_key(t): t.row for t in record.grid.trials()}
     evaluations = external_evaluation.read_all(workspace.study(record.name))
@@ -211,7 +211,7 @@ def gather(
     measured = {row: facts.primary.value for row, facts in statistics.rows.items()}
     reproduction = published.reproduce(record, measured, statistics.contrasts)
     identical_rows = tuple(dict.fromkeys(_twins(workspace, record, finished)))
-    evaluations = _elsewhere(workspace, record) if sealed else ()
+    evaluations = _evaluations(workspace, record) if sealed else ()
     return StudyAnalysis(
         record, results, sealed, study_evidence, statistics, reproduction, identical_rows, evaluations,
         study_history.read(workspace.study(record.name)),

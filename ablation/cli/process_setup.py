@@ -74,7 +74,7 @@ class _Sink(io.FileIO):
 
 
 def _tolerant(stream: TextIO | None, descriptor: int) -> TextIO:
-    """Return a stream on `descriptor` that writes readable ASCII for characters that its encoding lacks.
+    """Return a stream on `descriptor` that writes readable ASCII for characters that its encoding does not have.
 
     Streams that notebooks and tests have installed are returned unchanged.
     """

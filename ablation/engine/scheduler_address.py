@@ -17,7 +17,7 @@ def _host(address: str) -> str:
 
 
 def is_loopback(address: str) -> bool:
-    """Return whether an address leads to this machine, whatever a name server says."""
+    """Return whether an address leads to this machine, whatever a name server answers."""
     host = _host(address)
     try:
         return ipaddress.ip_address(host).is_loopback

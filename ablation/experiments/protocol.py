@@ -160,7 +160,7 @@ class Experiment(Protocol):
     - `detailed`: names of measures that have intervals on test; by default the primary measure alone.
     - `uncertainty`, `units`: the defaults of these keys of [table]: "both" and "groups" without these names.
     - `legacy`: True where tables keep the methods of version 0.1: bootstrap percentiles of aggregates of few examples
-      too, t intervals of shares beside those over seeds, and examples where rows have too few common seeds.
+      too, t intervals of shares in addition to those over seeds, and examples where rows have too few common seeds.
     - `noun`: the word for one example ("image").
     - `run_noun`: the word for what gave a result, by default "training"; "run" where nothing need be trained.
     - `selects_nothing`: the reason in words where a study selects no row.

@@ -75,8 +75,8 @@ def _few(names: Sequence[str]) -> str:
 def coded(columns: Columns, names: Names, where: str) -> dict[str, np.ndarray]:
     """Return the columns with classes counted from 0 in `label` and `predicted`, and one column `probability`.
 
-    A class that `names` lacks is counted after them, the labels first. Where `predicted` is missing, the most probable
-    class is predicted.
+    A class that is not in `names` is counted after them, the labels first. Where `predicted` is missing, the most
+    probable class is predicted.
 
     Args:
         columns: columns of the examples, as a trial returned them.

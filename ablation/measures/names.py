@@ -1,4 +1,4 @@
-"""Names of numbers that this package knows: title, unit and direction of a number that is called accuracy or val_loss.
+"""Known names of numbers: title, unit and direction of a number that is called accuracy or val_loss.
 
 A name has the meaning of its last words: clean_acc is an accuracy. A name with other last words has no known meaning.
 """

@@ -8,7 +8,7 @@ import numpy as np
 
 Columns = Mapping[str, np.ndarray]
 
-REPEAT = "repeat"  # column that says which repeat of its example a line is
+REPEAT = "repeat"  # column with the number of the repeat of an example
 
 
 def has_repeats(columns: Columns) -> bool:

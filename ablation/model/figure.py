@@ -12,7 +12,7 @@ class Figure:
     """Figure of a report.
 
     Attributes:
-        says: what the figure shows, in one or two sentences.
+        description: what the figure shows, in one or two sentences.
         alt: alternative text: the same with numbers, for readers who cannot see the figure.
         data: the data that are drawn.
         notes: notes on what is not drawn.
@@ -21,7 +21,7 @@ class Figure:
 
     key: str
     title: str
-    says: str
+    description: str
     alt: str
     data: pd.DataFrame
     notes: tuple[str, ...]

@@ -85,7 +85,7 @@ def _figure(figure: Figure) -> dict[str, Any]:
         "file": file_name(figure.title),
         "sizes": _sizes(figure),
         "printed": PRINTED,
-        "says": figure.says,
+        "description": figure.description,
         "alt": figure.alt,
         "notes": figure.notes,
         "json": _json(figure.figure).replace("<", "\\u003c"),  # a text must not close the script element

@@ -68,7 +68,7 @@ def _numbered(columns: Sequence[str]) -> list[tuple[str, int]]:
 
 
 def _aligned(stored: Content, fresh: Content) -> Content:
-    """Return `fresh` with the columns of `stored` alone, in their order; a column that it lacks has no cells."""
+    """Return `fresh` with the columns of `stored` alone, in their order; a column missing in it has no cells."""
     if stored.columns == fresh.columns:
         return fresh
     positions = {column: k for k, column in enumerate(_numbered(fresh.columns))}
@@ -121,7 +121,7 @@ def _unknown_columns(stored: Sequence[str], fresh: Sequence[str]) -> Iterator[st
 
 
 def _uncompared(stored: Content, fresh: Content, wording: bool) -> Iterator[str]:
-    """Yield what the file lacks, or has in the words of an earlier version."""
+    """Yield the content that is missing in the file, or that it has in the words of an earlier version."""
     if missing := list(dict.fromkeys(c for c in fresh.columns if c not in stored.columns)):
         yield f"the file does not have {', '.join(missing)}"
     if stored.texts and not wording:

@@ -18,8 +18,8 @@ def confounded(
 ) -> dict[str, dict[int, tuple[str, ...]]]:
     """Return setting -> row (from 0) -> its values, for the settings that differ between rows.
 
-    Where the source tells settings from results, a setting counts unless each run has its own text. Otherwise, a column
-    counts where it is constant within each row with several runs, or where it holds texts that runs share.
+    Where the source separates settings from results, a setting counts unless each run has its own text. Otherwise, a
+    column counts where it is constant within each row with several runs, or where it holds texts that runs share.
 
     Args:
         runs: runs of a source.

@@ -71,7 +71,7 @@ def _has_lists(column: pd.Series) -> bool:
 def from_steps(runs: Runs, step: str, key: Sequence[str], metrics: Sequence[str], where: str) -> Runs:
     """Return runs from lines that are steps: lines with equal fields of `key` are one run.
 
-    The columns of `metrics` become curves, if they are numbers. Of other columns, the last value stands.
+    The columns of `metrics` become curves, if they are numbers. Of other columns, the last value is kept.
     """
     _need_numbers(runs, step, where)
     frame = runs.frame.sort_values(step, kind="stable")

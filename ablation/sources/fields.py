@@ -127,8 +127,8 @@ def only(runs: Runs, kept: pd.Series) -> Runs:
 def settings(runs: Runs, used: Iterable[str], results: Sequence[str] = ()) -> list[str]:
     """Return the fields that may be settings: not used otherwise, and neither a note nor a name of a run.
 
-    Where the source does not tell settings from results, a number with the name of a known measure is a result, and so
-    is a field below the same name as a result: `metrics.loss` beside `metrics.f1`.
+    Where the source does not separate settings from results, a number with the name of a known measure is a result.
+    So is a field below the same name as a result, such as `metrics.loss` with `metrics.f1`.
     """
     taken = {*used, *OWN, *OWN_OF_FILES}
     names = [name for name in runs.frame.columns if name not in taken and not str(name).startswith(TAG)]

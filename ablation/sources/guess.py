@@ -201,7 +201,7 @@ def _with_seeds(runs: Runs) -> str:
 
 
 def _step(runs: Runs, columns: Sequence[str]) -> str:
-    """Return the column that counts steps, where it repeats within what tells runs apart."""
+    """Return the column that counts steps, where it repeats within the columns that distinguish runs."""
     name = _first(columns, STEPS)
     return name if name and runs.frame[name].dtype.kind in "if" and runs.frame[name].nunique() > 1 else ""
 

@@ -11,7 +11,7 @@ from ablation.sources.cells import as_numbers
 from ablation.sources.runs import Runs
 
 SHOWN = 8  # names that an error message lists
-STAR = "*"  # in the name of a field: the replicate; as the field of the seed or fold: what stands in its place
+STAR = "*"  # in the name of a field: the replicate; as the field of the seed or fold: the text in its place
 REPLICATES = re.compile(r"(.*?(?:seed|run|rep|repeat|trial|fold|split|replicate)[ _-]?|)(\d+)(|[ _-].*)", re.IGNORECASE)
 
 

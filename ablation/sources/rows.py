@@ -1,4 +1,4 @@
-"""Rows and replicates that the runs of a source make, with exact copies and doubles told apart from repeats."""
+"""Rows and replicates that the runs of a source make, with exact copies and doubles distinguished from repeats."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

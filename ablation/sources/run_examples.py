@@ -42,7 +42,7 @@ def of_runs(
         where: beginning of an error message.
 
     Raises:
-        AblateError: a file is missing, is outside the folder of the source, or lacks a column.
+        AblateError: a file is missing, is outside the folder of the source, or a column is missing.
     """
     column, chosen = column_of(runs, keys, where), [replicate.run for replicate in replicates]
     paths = dict(_paths(runs, chosen, keys.examples, column, f"{where}.examples"))
@@ -118,7 +118,7 @@ def columns_of(path: Path, stated: Mapping[str, str], example: str, where: str, 
         place: beginning of an error message on its fields.
 
     Raises:
-        AblateError: the file cannot be read, or lacks a column.
+        AblateError: the file cannot be read, or a column is missing.
     """
     lines = address.read(str(path), Path(), where)
     columns = {name: resolved(lines, field, place) for name, field in stated.items()}

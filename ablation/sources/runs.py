@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 DONE, FAILED, KILLED, PRUNED, RUNNING = STATUSES = ("done", "failed", "killed", "pruned", "running")
-SETTING = "params."  # names of settings begin with it, where the source tells settings from results
-TAG = "tags."  # names of notes that the source stores beside a run
+SETTING = "params."  # names of settings begin with it, where the source separates settings from results
+TAG = "tags."  # names of notes that the source stores with a run
 WORDS = {
     DONE: "done finished completed complete success succeeded ok", FAILED: "failed fail failure crashed error",
     KILLED: "killed interrupted cancelled canceled aborted", PRUNED: "pruned", RUNNING: "running scheduled waiting",
@@ -36,8 +36,8 @@ class Runs:
         curves: lines of (run, metric, step, value): position of the run in `frame`, name of the metric, number, number.
             They hold the course of metrics in the source's order; a metric of a curve has no column in `frame`. None
             where the source stores no course.
-        separates_settings: whether the source itself tells settings from results; otherwise all columns of `frame` may
-            be either.
+        separates_settings: whether the source itself separates settings from results; otherwise all columns of `frame`
+            may be either.
         notes: sentences on what was read, and what was not.
         files: name of each file that was read, or the address of a server -> sha256 of the content that was read.
         root: folder that the names of the runs' files and folders are relative to; None where the source has no files.

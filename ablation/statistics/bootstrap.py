@@ -116,7 +116,7 @@ def class_f1_draws(
 
     Returns:
         F1 of each class, (K, RESAMPLES), and macro-F1, (RESAMPLES,) float32. All are fractions. The F1 of a class is
-        nan in a sample that lacks the class.
+        nan in a sample without the class.
     """
     is_true = (labels == np.arange(classes)[:, None]).astype(np.float32)
     per_class, macro = [], []

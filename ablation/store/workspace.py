@@ -235,7 +235,7 @@ def _no_link(path: str, flags: int) -> int:
 
 
 def _plain(name: str, where: Path) -> str:
-    """Return a name in a path. Raises AblateError for one that leads elsewhere: ids of a broken record are no paths."""
+    """Return a name in a path. Raises AblateError where it leads out of its folder, as ids of a broken record may."""
     if not name or name in (".", "..") or "/" in name or "\0" in name:
         raise AblateError(
             f"{where}: the id {name[:80]!r} is no name of a file or folder; a record of this workspace is broken"

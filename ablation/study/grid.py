@@ -74,7 +74,7 @@ class Grid(BaseModel):
 
     @property
     def is_imported(self) -> bool:
-        """True where the trials are runs that were made elsewhere: a row has those seeds that the source has."""
+        """True where another program made the trials: a row has those seeds that the source has."""
         return self.only is not None
 
     @property

@@ -1,4 +1,4 @@
-"""Levels, conditions and the factors that an experiment declares. This module knows no particular experiment."""
+"""Levels, conditions and the factors that an experiment declares. No particular experiment is named here."""
 
 import json
 import math

@@ -117,7 +117,7 @@ def seed_list(text: str) -> list[int]:
 def _refuse_ambiguous_paths(grid: Grid, name: str) -> None:
     """Raise AblateError where two paths have one last name: tables show the last name alone."""
     for factor in (f for f in grid.factors.factors if f.is_path):
-        qualifier = factor.declared.get("beside")  # the factor whose levels tell equal names apart
+        qualifier = factor.declared.get("beside")  # the factor whose levels distinguish equal names
         first: dict[tuple[str, str], str] = {}
         for row in grid.rows:
             level = row[factor.name]

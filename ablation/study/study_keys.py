@@ -79,7 +79,7 @@ class StudyKeys(BaseModel):
 
     @property
     def is_imported(self) -> bool:
-        """True where all results are imported: there is no experiment that trains what the source lacks."""
+        """True where all results are imported: no experiment trains the rows that are missing in the source."""
         return self.imported is not None and not self.experiment.trains
 
 
@@ -107,7 +107,7 @@ def quote(value: Any) -> str:
 
 
 def _quotes_hint(error: str) -> str:
-    """Return the way out where a backslash stands in double quotes, as in a regular expression."""
+    """Return the way out where a backslash is in double quotes, as in a regular expression."""
     return "; write text with backslashes in single quotes, as in '(\\S+)'" if "\\" in error else ""
 
 
@@ -347,7 +347,7 @@ def split_seed(place: str, fixed: dict[str, Any]) -> int:
 def seeds(path: Path, file: StudyKeys, requested: Sequence[int] | None) -> tuple[int, ...]:
     """Return the seeds of the file, or those `requested` by `--seeds`; the numbers of the folds where folds are stated.
 
-    Raises AblateError for a repeated seed, and for seeds beside folds.
+    Raises AblateError for a repeated seed, and for seeds together with folds.
     """
     if file.folds:
         if requested is not None or "seeds" in file.model_fields_set:

@@ -33,7 +33,7 @@ class Agreement:
             "artifacts": {
                 self.record.trial_key(t): [a.stamp for a in files] for t, files in published.artifacts.items()
             },
-            "evaluations": [(e.name, e.measured, e.scores) for e in study.elsewhere],
+            "evaluations": [(e.name, e.measured, e.scores) for e in study.evaluations],
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 

@@ -25,7 +25,7 @@ def is_broken(path: Path) -> bool:
 
 
 def set_aside(path: Path, say: Callable[[str], None]) -> bool:
-    """Rename a broken database, and tell the user. Return whether it was broken.
+    """Rename a broken database, and say so to the user. Return whether it was broken.
 
     Args:
         path: Database of the workspace.

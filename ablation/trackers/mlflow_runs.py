@@ -59,24 +59,24 @@ class MlflowRuns:
         inputs = record.inputs
         self._dataset = mlflow_messages.dataset(name or record.name, inputs.digest, record.data, inputs.profile())
         tags = {"ablate.name": record.name, "ablate.data": record.data, "ablate.images": inputs.digest}
-        self._tell(mlflow_messages.abandoned())
+        self._enqueue(mlflow_messages.abandoned())
         self._parent = mlflow_messages.run(PARENT, record.name, time.time(), {}, tags, self._dataset)
-        self._tell(self._parent)
+        self._enqueue(self._parent)
 
-    def _tell(self, *messages: Message) -> None:
-        self._tracker.tell(*messages)
+    def _enqueue(self, *messages: Message) -> None:
+        self._tracker.enqueue(*messages)
 
     def started(self, trial: Trial, key: str) -> None:
         """Send the start of a trial."""
-        self._tell(self._run(trial, key, time.time()))
+        self._enqueue(self._run(trial, key, time.time()))
 
     def epoch(self, key: str, epoch: dict[str, float]) -> None:
         """Send the metrics of one epoch."""
-        self._tell(_point(key, epoch))
+        self._enqueue(_point(key, epoch))
 
     def ended(self, key: str, result: Result | None) -> None:
         """Send the result of a trial; None where the trial was interrupted."""
-        self._tell(*(self._ending(key, result) if result else [mlflow_messages.end(key, time.time(), "KILLED")]))
+        self._enqueue(*(self._ending(key, result) if result else [mlflow_messages.end(key, time.time(), "KILLED")]))
 
     def _run(self, trial: Trial, key: str, started: float) -> Message:
         levels = self._record.shown(trial.condition)
@@ -113,10 +113,10 @@ class MlflowRuns:
         status = "FINISHED" if len(done(results)) == len(results) else "FAILED"
         states = self._tracker.states()
         if states is None:  # unreachable: `ablate sync`, or the next run that reaches MLflow, sends the missing results
-            self._tell(mlflow_messages.end(PARENT, time.time(), status))
+            self._enqueue(mlflow_messages.end(PARENT, time.time(), status))
         else:
             if PARENT not in states:  # deleted in MLflow meanwhile
-                self._tell(self._parent)
+                self._enqueue(self._parent)
             self._send_missing(states, published, tests)
             self._send_study(states, published, status)
         self._agreed = True
@@ -125,7 +125,7 @@ class MlflowRuns:
         for trial, result in published.study.results.items():
             key = self._record.trial_key(trial)
             if result and states.get(key) != self._state(trial, result, tests, published):
-                self._tell(*self._trial_messages(trial, key, result, tests, published))
+                self._enqueue(*self._trial_messages(trial, key, result, tests, published))
 
     def _send_study(self, states: Mapping[str, str], published: Published, status: str) -> None:
         """Send the parent run. The dated report is sent only when another file has changed."""
@@ -133,9 +133,9 @@ class MlflowRuns:
         state = _digest([published.files, tags])
         if states.get(PARENT) != state:
             files = {**published.files, **published.report, **self._selected_page(published)}
-            self._tell(*(mlflow_messages.text(PARENT, name, content) for name, content in files.items()))
-            self._tell(*(_external(evaluation) for evaluation in published.study.elsewhere))
-        self._tell(mlflow_messages.end(PARENT, time.time(), status, state, tags))
+            self._enqueue(*(mlflow_messages.text(PARENT, name, content) for name, content in files.items()))
+            self._enqueue(*(_external(evaluation) for evaluation in published.study.evaluations))
+        self._enqueue(mlflow_messages.end(PARENT, time.time(), status, state, tags))
 
     def _parent_tags(self, published: Published) -> dict[str, str]:
         """Return the tags of the parent run: its description and the selected row."""

@@ -40,7 +40,7 @@ class Tracker:
         self._thread = threading.Thread(target=self._work, name="mlflow-outbox", daemon=True)
         self._thread.start()
 
-    def tell(self, *messages: Message) -> None:
+    def enqueue(self, *messages: Message) -> None:
         """Store messages in the outbox and wake the thread that sends them."""
         self._outbox.put(messages)
         self._wake.set()

@@ -29,7 +29,7 @@ VALIDATION_ONLY = "All numbers are on validation: the source has none on test."
 BASELINES = ("baseline", "base", "reference", "control", "default", "full", "none")
 
 
-def _lacks_test(imported: Import) -> bool:
+def _is_without_test(imported: Import) -> bool:
     """Return whether the source has no numbers on test, so that those on validation are compared."""
     return metrics.lack_test(imported.import_keys.metrics, bool(imported.import_keys.examples))
 
@@ -67,12 +67,14 @@ def _selecting(imported: Import) -> str:
     keys = imported.import_keys
     numbers, _ = metrics.stated_metrics(keys.metrics, f"{imported.where}.metrics", bool(keys.examples))
     stated = str(imported.keys.select_on)
-    if stated.startswith("val_") and _lacks_test(imported):  # the number stands for one on test
+    if stated.startswith("val_") and _is_without_test(imported):  # the number stands for one on test
         return f"test_{stated}"
     if stated not in ("", NOTHING):
         return stated if not stated.startswith("test_") or imported.keys.select_on_test else ""
     first = next((t.number for t in numbers if t.split == "val"), "")
-    return first or (numbers[0].number if numbers and (_lacks_test(imported) or imported.keys.select_on_test) else "")
+    return first or (
+        numbers[0].number if numbers and (_is_without_test(imported) or imported.keys.select_on_test) else ""
+    )
 
 
 def read(imported: Import) -> Arranged:
@@ -123,7 +125,7 @@ def record_of(imported: Import, arranged: Arranged) -> Record:
         sizes=_sizes(imported, arranged), source=source, kind=arranged.runs.kind,
         task=arranged.kinds.task, examples_like={name: list(few) for name, few in arranged.kinds.lines.items()},
         largest=_largest(arranged), n_runs=len(arranged.runs.frame),
-        of_validation=_lacks_test(imported),
+        of_validation=_is_without_test(imported),
         states_split=metrics.states_split(imported.import_keys.metrics), is_search=arranged.runs.is_search,
         settings=dict(arranged.settings),
         confounded={name: dict(rows) for name, rows in arranged.confounded.items()},

@@ -17,7 +17,7 @@ def redoing(workspace: Workspace, say: Callable[[str], None], work: Callable[[],
     Args:
         workspace: workspace of the command, whose lock must be free.
         say: receives a note on each file that is set aside.
-        work: reads what the workspace holds, and does what it lacks.
+        work: reads the files of the workspace, and does the work whose files are missing.
 
     Raises:
         BrokenFile: a file is broken again, or is not one of this workspace.

@@ -77,7 +77,7 @@ def test_a_changed_study_file_is_stated_with_its_times(place: Path, account: dic
     """Each version with time, digest and the keys that changed."""
     first, second = study_history.read(Workspace(place / "runs").study("loop"))
     chapter = account["When the rows were stated"]
-    assert chapter.says.startswith("The study file was changed once since its first run.")
+    assert chapter.description.startswith("The study file was changed once since its first run.")
     assert chapter.facts == (
         (f"{first.time}, study file of the first run", f"loop.toml (sha256 {first.files[0].sha256})"),
         (f"{second.time}, changed study file", f"loop.toml (sha256 {second.files[0].sha256}); changed keys: seeds"),

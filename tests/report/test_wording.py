@@ -256,7 +256,7 @@ def test_other_shares_of_classes_are_a_shift(two: StudyAnalysis):
     """A shift is by the chi-square test, with the share of images that would have to change class; once a data set."""
     test, other = ((45, 5), (5, 45)), ((81, 9), (1, 9))
     both = (evaluated(other, test), evaluated(other, test, row=2))
-    warning = say(replace(two, elsewhere=both), "SHIFT")
+    warning = say(replace(two, evaluations=both), "SHIFT")
     p = stats.chi2_contingency([[90, 10], [50, 50]], correction=False).pvalue
     assert p < 0.001
     assert warning.fact == (
@@ -265,7 +265,7 @@ def test_other_shares_of_classes_are_a_shift(two: StudyAnalysis):
     )
     assert warning.rows == (1, 2)
     assert "too high" not in warning.consequence  # accuracy is not lower there
-    assert "SHIFT" not in codes(replace(two, elsewhere=(evaluated(test, test),)))
+    assert "SHIFT" not in codes(replace(two, evaluations=(evaluated(test, test),)))
 
 
 def test_large_sets_with_almost_equal_shares_are_no_shift(two: StudyAnalysis):
@@ -276,12 +276,12 @@ def test_large_sets_with_almost_equal_shares_are_no_shift(two: StudyAnalysis):
     assert p is not None
     assert p < 0.001
     assert distance == pytest.approx(0.02)
-    assert "SHIFT" not in codes(replace(two, elsewhere=(evaluation,)))
+    assert "SHIFT" not in codes(replace(two, evaluations=(evaluation,)))
 
 
 def test_a_lower_accuracy_is_said_with_the_shares(two: StudyAnalysis):
     """Both facts are in one warning."""
-    warning = say(replace(two, elsewhere=(evaluated(((54, 36), (4, 6)), ((45, 5), (5, 45))),)), "SHIFT")
+    warning = say(replace(two, evaluations=(evaluated(((54, 36), (4, 6)), ((45, 5), (5, 45))),)), "SHIFT")
     assert warning.fact.startswith(
         "On photos, row 1 has accuracy 60.0% on 100 images, 30.0 pp below test (95% interval "
     )

@@ -237,7 +237,7 @@ def test_messages_of_a_crashed_process_survive_and_new_ones_follow(tmp_path: Pat
     path = tmp_path / "outbox.jsonl"
     path.write_text("".join(json.dumps(m) + "\n" for m in MESSAGES[:3]) + '{"kind": "met')
     tracker = Tracker(path, lambda: sender(tmp_path))
-    tracker.tell(*MESSAGES[3:])
+    tracker.enqueue(*MESSAGES[3:])
     assert tracker.close() == 0
     assert not path.exists()
     client = MlflowClient(sqlite_url(tmp_path / "m.db"))
@@ -262,7 +262,7 @@ def test_an_outbox_is_read_a_part_at_a_time(tmp_path: Path, monkeypatch: pytest.
 def test_what_waits_for_mlflow_counts_as_told(tmp_path: Path):
     """A message in the outbox, or sent since, is not sent again; without MLflow, no state is known."""
     tracker = Tracker(tmp_path / "outbox.jsonl", lambda: sender(tmp_path))
-    tracker.tell(*MESSAGES)
+    tracker.enqueue(*MESSAGES)
     assert (tracker.states() or {})["t"] == "digest"
     tracker.close()
     assert tracker._sender.states["t"] == "digest"
@@ -274,10 +274,10 @@ def test_a_database_that_is_lost_is_told_what_it_can_be(tmp_path: Path):
     Outbox(path).put(MESSAGES[2:])  # its first messages had been sent
     tracker = Tracker(path, lambda: sender(tmp_path))
     assert tracker.states() == {}
-    tracker.tell(
+    tracker.enqueue(
         mlflow_messages.run("orphan", "x", 1.0, {}, {}), MESSAGES[0], mlflow_messages.run("u", "x", 1.0, {}, {})
     )
-    tracker.tell(mlflow_messages.end("u", 2.0, "FINISHED", "new"))
+    tracker.enqueue(mlflow_messages.end("u", 2.0, "FINISHED", "new"))
     assert tracker.close() == 0
     assert not path.exists()
     assert sender(tmp_path).states == {PARENT: "", "u": "new"}
@@ -397,7 +397,7 @@ def test_an_unreachable_server_keeps_messages(tmp_path: Path):
         raise ConnectionError("nobody there\nmore")
 
     tracker = Tracker(tmp_path / "outbox.jsonl", refuse)
-    tracker.tell(*MESSAGES)
+    tracker.enqueue(*MESSAGES)
     assert tracker.states() is None
     assert tracker.close() == len(MESSAGES)
     assert tracker.error == "ConnectionError: nobody there"
@@ -415,7 +415,7 @@ def test_a_server_that_is_not_reached_is_described_in_a_few_words(
             silent.listen()  # accepts, and never answers
         server = f"http://127.0.0.1:{silent.getsockname()[1]}"
         tracker = Tracker(tmp_path / "outbox.jsonl", lambda: connect(Workspace(tmp_path), server, "s"))
-        tracker.tell(*MESSAGES)
+        tracker.enqueue(*MESSAGES)
         assert tracker.states() is None
         tracker.close()
     assert tracker.error == f"{server}: {'timed out' if answers else 'Connection refused'}"

@@ -21,7 +21,7 @@ STDERR = 2  # standard output has the table, or the summary as JSON
 
 @dataclass
 class RunEnd:
-    """End of a run. `watch`: the display, which knows whether work has started; `code`: the exit code."""
+    """End of a run. `watch`: the display, with its snapshot where work has started; `code`: the exit code."""
 
     watch: "Plain | Live | None" = None
     code: int = 0

@@ -1,4 +1,4 @@
-"""Readable ASCII for streams whose encoding lacks a character: Δ is written as delta, ± as +/-."""
+"""Readable ASCII for streams whose encoding does not have a character: Δ is written as delta, ± as +/-."""
 # ruff: noqa: RUF001 (the table lists these signs)
 
 import codecs
@@ -13,7 +13,7 @@ SIGNS = {
 
 
 def readable(text: str, encoding: str) -> str:
-    """Return a text with ASCII in place of characters that the encoding lacks."""
+    """Return a text with ASCII in place of characters that the encoding does not have."""
     return text.encode(encoding, HANDLER).decode(encoding)
 
 

@@ -146,7 +146,7 @@ def _heading(texts: TableTexts, chosen: TableLayout, k: int) -> str:
 
 def column_text(texts: TableTexts, chosen: TableLayout, row: int, k: int) -> str:
     """Return the text of a shown cell."""
-    return (texts.stacked if chosen.stacked else texts.beside)[row][k]
+    return (texts.stacked if chosen.stacked else texts.side_by_side)[row][k]
 
 
 def levels(texts: TableTexts, row: int) -> str:

@@ -40,7 +40,7 @@ class TableTexts:
         return [list(line) for line in zip(*columns, strict=True)]
 
     @cached_property
-    def beside(self) -> list[list[str]]:
+    def side_by_side(self) -> list[list[str]]:
         """Text of each cell in one line: the bracket is on the right of the value."""
         columns = [_in_line([line[k] for line in self.parts]) for k in range(len(self.table.columns))]
         return [list(line) for line in zip(*columns, strict=True)]

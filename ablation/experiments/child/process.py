@@ -144,7 +144,7 @@ class Group:
             os.killpg(self.process.pid, number)
 
     def kill(self) -> None:
-        """End all processes: by the helper, which knows those that left the group, then by a signal to the group."""
+        """End all processes: by the helper, which lists those that left the group, then by a signal to the group."""
         self.alive.close()
         self.signal_leader(signal.SIGCONT)
         self.has_ended(KILLING)

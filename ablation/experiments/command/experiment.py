@@ -55,7 +55,7 @@ __all__ = [
     "prepare",
     "saved",
     "train",
-]  # beside the constants below
+]  # in addition to the constants below
 name, version = "command", 1
 measures: Mapping[str, Measure] = {}  # the results' own: see Inputs.measures
 measures_from_results = True

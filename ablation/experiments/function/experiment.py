@@ -42,7 +42,7 @@ __all__ = [
     "prepare",
     "saved",
     "train",
-]  # beside the constants below
+]  # in addition to the constants below
 name, version = "function", 1
 measures: Mapping[str, Measure] = {}  # the results' own: see UserInputs.measures
 measures_from_results = True
@@ -124,7 +124,7 @@ def _shown(keys: ExperimentKeys) -> str:
 
 
 def _refuse_wrong_rows(described: description.Description, grid: Grid, keys: ExperimentKeys) -> None:
-    """Raise AblateError where seeds are stated that the function does not take, or results could not be told apart."""
+    """Raise AblateError where stated seeds are no parameter, or where results of seeds could not be distinguished."""
     names = {parameter.name for parameter in described.parameters}
     if grid.folds and HANDLE not in names:
         raise AblateError(f"[folds]: {WHERE} does not take `run`, whose run.split has the examples of a fold")

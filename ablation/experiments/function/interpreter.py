@@ -28,7 +28,7 @@ def of_study(stated: str, path: Path) -> str:
                 f"{path}: experiment.python: {python} is no program; state the path of an interpreter, as in "
                 "~/envs/torch/bin/python"
             )
-        return os.path.abspath(python)  # links stay: an environment is told by the path of its interpreter
+        return os.path.abspath(python)  # links stay: the path of its interpreter identifies an environment
     active = [os.environ.get(name, "") for name in ("VIRTUAL_ENV", "CONDA_PREFIX")]
     folders = [path.parent / ".venv", *map(Path, filter(None, active))]
     candidates = [Path(os.path.abspath(folder)) / "bin" / "python" for folder in folders]

@@ -62,7 +62,7 @@ class Job:
 class Listener:
     """Receivers of what a training gives while it runs.
 
-    `log`: its output. `result`: called with the step of each raw result; returns whether the training goes on.
+    `log`: its output. `result`: called with the step of each raw result; returns whether the training continues.
     `stopping`: returns whether it should stop. `reached`: called with the current step, the number of all steps (0
     where unknown), and numbers of the step.
     """

@@ -58,7 +58,7 @@ def infos(study: StudyAnalysis) -> list[Confusion]:
     """Return the matrix on the test images, then one for each external evaluation."""
     drawable = len(study.record.inputs.classes) <= MOST
     others = [Confusion(np.array(e.confusion), e.classes, e.row, e.seed, e.place, f"confusion_{e.key}")
-              for e in study.elsewhere if drawable]  # fmt: skip
+              for e in study.evaluations if drawable]  # fmt: skip
     return [*filter(None, [compute(study)]), *others]
 
 

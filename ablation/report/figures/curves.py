@@ -49,7 +49,7 @@ class Curves:
 
 
 def _lines(study: StudyAnalysis, row: int) -> Iterator[tuple[Any, ...]]:
-    """Yield the line of each epoch of a row, up to the shortest history; nothing where a history lacks one of KEYS."""
+    """Yield the line of each epoch of a row, up to the shortest history; none where a history misses one of KEYS."""
     histories = [r.history for _, r in study.finished(row)]
     if not all(key in epoch for history in histories for epoch in history for key in KEYS):
         return

@@ -56,7 +56,7 @@ def _ends(cell: Cell) -> Iterator[tuple[float, float]]:
 def needs(low: float, high: float, decimals: int) -> int:
     """Return the decimals, at least `decimals`, with which two numbers are printed differently.
 
-    Numbers that are missing, or that even MOST more decimals do not tell apart, need no more.
+    Numbers that are missing, or that even MOST more decimals do not distinguish, need no more.
     """
     if not math.isfinite(high - low):
         return decimals

@@ -87,7 +87,7 @@ def selected(study: StudyAnalysis) -> Table | None:
     return secondary_table(study, "selected", caption, _class_columns("Test (%)"), rows, notes)
 
 
-def elsewhere(study: StudyAnalysis, evaluation: ExternalEvaluation) -> Table:
+def evaluated(study: StudyAnalysis, evaluation: ExternalEvaluation) -> Table:
     """Return the table of a row on external images: scores of each class, compared with the row's test set."""
     columns = [
         *_class_columns("There (%)"),

@@ -29,12 +29,12 @@ class Chapter:
 
     Attributes:
         title: heading.
-        says: one or two sentences on what the facts mean; "" for none.
+        description: one or two sentences on what the facts mean; "" for none.
         facts: (name, value) pairs; pairs without a value are left out.
     """
 
     title: str
-    says: str
+    description: str
     facts: tuple[Fact, ...]
 
 
@@ -73,8 +73,8 @@ CHECK_IMPORTED = (
 )
 
 
-def _chapter(title: str, says: str, facts: Iterable[Fact]) -> Chapter:
-    return Chapter(title, says, tuple((name, value) for name, value in facts if value))
+def _chapter(title: str, description: str, facts: Iterable[Fact]) -> Chapter:
+    return Chapter(title, description, tuple((name, value) for name, value in facts if value))
 
 
 def study_digest(study: StudyAnalysis) -> str:
@@ -224,7 +224,7 @@ def _selection(study: StudyAnalysis) -> Iterator[Fact]:
         yield "test predictions", "opened before the selection: the rule uses test scores"
     else:
         yield "test predictions", f"not opened before {first}"
-    for evaluation in study.elsewhere:
+    for evaluation in study.evaluations:
         yield f"{_time(evaluation.measured)}, other data", f"row {evaluation.row} evaluated on {evaluation.place}"
 
 

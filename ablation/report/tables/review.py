@@ -76,7 +76,7 @@ def _notes(study: StudyAnalysis, facts: Review) -> Iterator[str]:
 def _runs(study: StudyAnalysis, facts: Review) -> str:
     totals: Counter[str] = sum((Counter(row.outcomes) for row in facts.rows), Counter())
     replicates = f"; replicates of the reference: {_outcomes(facts.replicates)}" if facts.replicates else ""
-    others = f"; {plural(len(study.elsewhere), 'evaluation')} on other data" if study.elsewhere else ""
+    others = f"; {plural(len(study.evaluations), 'evaluation')} on other data" if study.evaluations else ""
     trainings = "" if study.record.grid.is_imported else f"; in {plural(facts.trainings, 'training')}"
     return (
         f"All runs: {_outcomes(totals)}{replicates}{others}{trainings}. Starts, "

@@ -6,7 +6,7 @@ from ablation.report.tables.comparisons import comparisons
 from ablation.report.tables.contrasts import contrasts
 from ablation.report.tables.costs import costs
 from ablation.report.tables.effects import effects
-from ablation.report.tables.per_class import elsewhere, selected
+from ablation.report.tables.per_class import evaluated, selected
 from ablation.report.tables.reproduction import reproduction
 from ablation.report.tables.review import review
 from ablation.report.tables.search import search
@@ -28,6 +28,6 @@ def every(study: StudyAnalysis) -> list[Table]:
         *getattr(study.record.experiment, "tables", ()),
     )
     tables = [table for build in builders if (table := build(study))]
-    evaluations = (elsewhere(study, evaluation) for evaluation in study.elsewhere)
+    evaluations = (evaluated(study, evaluation) for evaluation in study.evaluations)
     for_reviewers = review(study)
     return [*comparisons(study), *tables, *evaluations, *([for_reviewers] if for_reviewers else [])]

@@ -15,8 +15,8 @@ def shift(context: CheckContext) -> Diagnostic | None:
     Accuracy is lower where the upper limit of the interval of the difference, external minus test, is below 0. Shares
     differ by the chi-square test, where at least MIXED of the images would have to change class.
     """
-    worse = [evaluation for evaluation in context.study.elsewhere if evaluation.drop.high < 0]
-    mixed = [evaluation for evaluation in context.study.elsewhere if _is_mixed(evaluation)]
+    worse = [evaluation for evaluation in context.study.evaluations if evaluation.drop.high < 0]
+    mixed = [evaluation for evaluation in context.study.evaluations if _is_mixed(evaluation)]
     if not worse and not mixed:
         return None
     texts = dict.fromkeys([*map(_accuracy_text, worse), *map(_shares_text, mixed)])

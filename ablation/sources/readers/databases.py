@@ -66,7 +66,7 @@ def _back_up(path: Path, copy: Path) -> None:
 
 
 def _copy(path: Path, copy: Path) -> None:
-    """Copy a database; the files of the source do not change, and no file appears beside them."""
+    """Copy a database; the files of the source do not change, and no file appears in their folder."""
     with open(path, "rb") as file:
         uses_log = file.read(20)[18:20] == b"\2\2"
     if uses_log and not Path(f"{path}-shm").exists():  # no program has the database open, and SQLite would create files

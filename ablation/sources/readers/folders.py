@@ -23,7 +23,7 @@ def read(address: str) -> Runs:
     """Return the runs under a folder.
 
     Args:
-        address: PRESET:PATH, or PATH, whose files then tell the preset.
+        address: PRESET:PATH, or PATH, whose files then identify the preset.
 
     Raises AblateError where the preset is unknown, or no folder under the path has its files.
     """

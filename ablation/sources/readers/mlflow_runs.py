@@ -53,7 +53,7 @@ class MlflowRun:
         params: name -> text.
         tags: name -> text, with MLflow's own.
         reason: why the run is not complete, where known.
-        artifacts: folder of its files on this machine; "" where the files are elsewhere.
+        artifacts: folder of its files on this machine; "" where the files are on another machine.
     """
 
     run_id: str

@@ -55,7 +55,7 @@ def _moment(value: object) -> datetime | None:
 
 
 def _of_trials(connection: Connection, name: str, fields: list[str], study: int) -> Iterator[tuple[Any, ...]]:
-    """Yield lines of a table of trials; columns that an older schema lacks are left out."""
+    """Yield lines of a table of trials; columns that are missing in an older schema are left out."""
     present = databases.columns(connection, name)
     names = ["trial_id", *(field for field in fields if field in present)]
     return selected(connection, name, names, {"study_id": study}, "trials")

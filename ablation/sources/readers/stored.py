@@ -33,7 +33,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def frame_of(records: Sequence[Mapping[str, object]]) -> pd.DataFrame:
-    """Return one line for each record; a field that a record lacks is None, or nan among floats."""
+    """Return one line for each record; a field that is missing in a record is None, or nan among floats."""
     names = dict.fromkeys(name for record in records for name in record)
     cells = {name: [record.get(name) for record in records] for name in names}
     frame = pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in cells.items()})

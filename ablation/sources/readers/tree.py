@@ -18,7 +18,7 @@ MORE = "\0more"  # counts names that are not shown; no file has this name
 
 
 def natural(name: str) -> list[list[tuple[int, str]]]:
-    """Return the key of an order in which version_2 stands before version_10, folder by folder."""
+    """Return the key of an order in which version_2 comes before version_10, folder by folder."""
     return [
         [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]+)", folder)]
         for folder in name.split("/")

@@ -24,7 +24,7 @@ def _state(job: Job) -> dict[str, Any]:
 
 
 def settings(job: Job) -> dict[str, object]:
-    """Return the settings of the trainer, of the files beside it, and of a search."""
+    """Return the settings of the trainer, of the files in its folder, and of a search."""
     state = _state(job)
     values = merged(job, ("config.json", "training_args.json"))
     trial = state.get("trial_params")
