@@ -1,9 +1,9 @@
 """Make the pictures of the documentation from a finished study of the paper's nine rows on demo data.
 
-Called as follows, with ImageNet weights in the folder `weights` (18 minutes on two busy cores; LaTeX, poppler and
+Called as follows, with ImageNet weights in the folder `imagenet` (18 minutes on two busy cores; LaTeX, poppler and
 Chromium are needed):
 
-    ablate run --grid paper --name paper --set weights=weights --workspace runs
+    ablate run --grid paper --name paper --set weights=./imagenet --workspace runs
     python docs/pictures.py runs
 """
 
