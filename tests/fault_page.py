@@ -12,6 +12,8 @@ from pathlib import Path
 
 from fault_series import Series
 
+from ablation.model.phrases import plural
+
 OWN = "ablate"
 
 
@@ -21,16 +23,16 @@ def _table(columns: Iterable[str], lines: Iterable[Iterable[object]]) -> str:
 
 
 def tables(series: Iterable[Series]) -> str:
-    """Return two tables in Markdown: the faults of this program, and those that others were given too."""
+    """Return two tables in Markdown: the faults of this program by name, and those that others were given too."""
     every = list(series)
     shared = dict.fromkeys(one.fault for one in every if one.program != OWN)
-    own = [one for one in every if one.program == OWN and one.fault not in shared]
+    own = sorted((one for one in every if one.program == OWN and one.fault not in shared), key=lambda one: one.fault)
     first = _table(
         ["fault", "injected", "rows lost", "work repeated"],
         ([one.fault, f"{one.injected:,}", one.lost, one.repeated] for one in own),
     )
     programs = dict.fromkeys(one.program for one in every if one.fault in shared)
-    cells = {(one.fault, one.program): f"{one.lost} rows, {one.repeated}" for one in every}
+    cells = {(one.fault, one.program): f"{plural(one.lost, 'row')}, {one.repeated}" for one in every}
     second = _table(
         ["fault", *programs], ([fault, *(cells.get((fault, program), "") for program in programs)] for fault in shared)
     )

@@ -10,7 +10,7 @@ from conftest import ROOT
 from fault_series import Series
 
 SERIES = [
-    Series("SIGKILL, worker", 200, 0, "1.2 steps a kill"), Series("a row that fails once", 1, 0, "2 steps"),
+    Series("SIGKILL, worker", 200, 0, "1.2 steps a kill"), Series("Ctrl-C", 40, 0, "0 steps"), Series("a row that fails once", 1, 0, "2 steps"),
     Series("a row that fails once", 1, 1, "6 steps", "Optuna, journal"),
 ]  # fmt: skip
 
@@ -22,9 +22,10 @@ def test_the_tables_are_drawn_from_a_log(tmp_path: Path):
     log.write_text("".join(json.dumps(asdict(one)) + "\n" for one in (Series("SIGKILL, worker", 2, 0), *SERIES)))
     assert fault_page.tables(fault_page.read(log)) == (
         "| fault | injected | rows lost | work repeated |\n| --- | --- | --- | --- |\n"
+        "| Ctrl-C | 40 | 0 | 0 steps |\n"
         "| SIGKILL, worker | 202 | 0 | 1.2 steps a kill |\n\n"
         "| fault | ablate | Optuna, journal |\n| --- | --- | --- |\n"
-        "| a row that fails once | 0 rows, 2 steps | 1 rows, 6 steps |\n"
+        "| a row that fails once | 0 rows, 2 steps | 1 row, 6 steps |\n"
     )
 
 
