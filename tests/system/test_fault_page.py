@@ -10,9 +10,11 @@ from conftest import ROOT
 from fault_series import Series
 
 SERIES = [
-    Series("SIGKILL, worker", 200, 0, "1.2 steps a kill"), Series("Ctrl-C", 40, 0, "0 steps"), Series("a row that fails once", 1, 0, "2 steps"),
+    Series("SIGKILL, worker", 200, 0, "1.2 steps a kill"),
+    Series("Ctrl-C", 40, 0, "0 steps"),
+    Series("a row that fails once", 1, 0, "2 steps"),
     Series("a row that fails once", 1, 1, "6 steps", "Optuna, journal"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.unit
