@@ -55,6 +55,11 @@ class RunOptions:
         return experiments.load(self.grid.factors.plugin)
 
     @property
+    def is_data_missing(self) -> bool:
+        """True where `data` is no file or folder of this machine, and no demo data."""
+        return bool(self.data) and not experiments.is_demo(self.data) and not Path(self.data).exists()
+
+    @property
     def used_slots(self) -> list[Slot]:
         """Slots of this machine that trainings run on. Raises AblateError where `slots` is wrong."""
         keys = self.grid.experiment_keys

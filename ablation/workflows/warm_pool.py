@@ -3,10 +3,8 @@
 import contextlib
 from collections.abc import Generator
 from contextlib import AbstractContextManager, ExitStack
-from pathlib import Path
 
 from ablation.engine import job, pool, slots
-from ablation.experiments import is_demo
 from ablation.progress.listener import ProgressListener
 from ablation.store.workspace import Workspace
 from ablation.workflows.checked_options import CheckedOptions
@@ -60,5 +58,4 @@ class WarmPool:
 def _is_worthwhile(checked: CheckedOptions) -> bool:
     """Return whether workers of this machine are likely to be needed, according to the study's last record."""
     options = checked.options
-    is_absent = options.data and not is_demo(options.data) and not Path(options.data).exists()
-    return checked.missing != () and not (options.inline or options.scheduler or is_absent)
+    return checked.missing != () and not (options.inline or options.scheduler or options.is_data_missing)

@@ -194,3 +194,12 @@ def test_the_scripts_use_this_interpreter(place: Path):
     """The jobs find the commands of the environment that wrote the scripts, whatever their own PATH is."""
     assert slurm() == 0
     assert all(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"' in text for text in texts(place))
+
+
+@pytest.mark.parametrize(("data", "is_noted"), [("faces", True), (".", False), ("demo", False)])
+def test_missing_data_are_noted(place: Path, capsys: pytest.CaptureFixture[str], data: str, is_noted: bool):
+    """The nodes may have data that this machine has not, so that the scripts are written."""
+    assert cli.run(["slurm", "smoke", "--data", data]) == 0
+    note = f"note: --data {data}: no such file or folder on this machine; the job needs it"
+    assert (note in capsys.readouterr().err) == is_noted
+    assert (place / "slurm" / f"{'smoke-demo' if data == 'demo' else 'smoke'}.sh").is_file()

@@ -81,6 +81,8 @@ def slurm(
     slurm_scripts.check(jobs)
     on_cluster = dataclasses.replace(options, scheduler="tls://job")
     checked_options.refuse_wrong(on_cluster, lambda text: click.echo(text, err=True))
+    if options.is_data_missing:
+        click.echo(f"note: --data {options.data}: no such file or folder on this machine; the job needs it", err=True)
     if submit:
         slurm_scripts.need_sbatch()
     slurm_scripts.write(jobs)
