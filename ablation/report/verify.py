@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import os
 import re
 from collections import Counter
@@ -23,6 +24,9 @@ from ablation.store.upgrade import opened
 from ablation.store.workspace import Workspace
 
 MOST = 20  # mismatches that are listed individually
+FULL = 15  # characters from which a number is one of full precision, as files of CSV have them
+NOTHING = 1e-15  # absolute value that may stand for 0
+ROUNDING = 1e-12  # relative difference of such numbers that is none: the last bits depend on the versions of libraries
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,17 @@ def _compare(stored: Content, fresh: Content, wording: bool) -> Iterator[str]:
         yield f"caption or notes: {len(stored.texts)} in the file, {len(fresh.texts)} expected"
 
 
+def _agree(a: str, b: str) -> bool:
+    """Return whether two cells are equal, numbers of full precision up to their last bits."""
+    if a == b or max(len(a), len(b)) < FULL:
+        return a == b
+    try:
+        x, y = float(a), float(b)
+        return math.isclose(x, y, rel_tol=ROUNDING) or (0 in (x, y) and math.isclose(x, y, abs_tol=NOTHING))
+    except ValueError:  # texts
+        return False
+
+
 def _compare_lines(stored: Content, fresh: Content) -> Iterator[str]:
     """Yield the lines and cells that differ; both contents have the same columns."""
     rows = dict(fresh.lines) if len(dict(fresh.lines)) == len(fresh.lines) else {}
@@ -103,7 +118,7 @@ def _compare_lines(stored: Content, fresh: Content) -> Iterator[str]:
             continue
         for k in range(max(len(cells), len(expected))):
             a, b = (line[k] if k < len(line) else "nothing" for line in (cells, expected))
-            if a != b:
+            if not _agree(a, b):
                 heading = fresh.columns[k] if k < len(fresh.columns) else f"column {k + 1}"
                 yield f"{name}, {heading}: {a or 'nothing'} in the file, {b or 'nothing'} expected"
     times = Counter(name for name, _ in stored.lines)

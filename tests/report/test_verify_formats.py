@@ -20,6 +20,7 @@ from ablation.study import study_file
 from ablation.study.table_keys import TableKeys
 
 EDITS = 50
+PRECISE = re.compile(r"[\d.]{12}\Z")  # before a digit that library versions may change
 STUDY = "[factorial]\ndropout = [0.0, 0.25]\nepochs = [1, 3]\n"
 ACCURACY = {row: (0.95, 0.70 + 0.02 * row, 0.86 - 0.03 * row) for row in range(1, 5)}
 FOUR = (
@@ -41,14 +42,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def edited(text: str, seed: int) -> str:
     """Return the text with one digit of one of its numbers changed, outside of comments, styles and scripts."""
     body = re.sub(r"<(script|style).*?</\1>|<!--.*?-->|(?<!\\)%[^\n]*", lambda m: " " * len(m[0]), text, flags=re.S)
-    places = [m.start() for m in re.finditer(r"(?<=[\d.])\d", body)]
+    places = [m.start() for m in re.finditer(r"(?<=[\d.])\d", body) if not PRECISE.search(body[: m.start()])]
     place = random.Random(seed).choice(places)
     return text[:place] + str((int(text[place]) + 1 + seed % 8) % 10) + text[place + 1 :]
 
 
 @pytest.mark.parametrize("name", ["table.csv", "table.tex", "table.md", "macros.tex", "contrasts.csv", "report.html"])
 def test_an_edit_of_any_number_is_found(name: str, place: Path):
-    """Every one of fifty changed digits in a format is found."""
+    """Every one of fifty changed digits in a format is found, up to the twelfth digit of a number."""
     text = re.sub(r"<script>.*?</script>", "", (place / "runs" / "four" / name).read_text(), flags=re.S)  # plotly's
     read = read_tables.read_macros if name == "macros.tex" else READERS[Path(name).suffix]
     fresh = read(text)
@@ -61,6 +62,23 @@ def test_an_edit_of_any_number_is_found(name: str, place: Path):
         if not list(verify._compare(read(changed), fresh, True)) and not ignored.search(line):
             unnoticed.append(line)
     assert not unnoticed
+
+
+@pytest.mark.parametrize(
+    ("stored", "fresh", "agree"),
+    [
+        ("17.855363483395426", "17.85536348339542", True),
+        ("0.25", "0.25000000000000006", True),
+        ("5.551115123125783e-17", "0.0", True),
+        ("17.855363483395426", "17.855363483195426", False),
+        ("17.86", "17.87", False),
+        ("67a53e9ee26e518d-1", "67a53e9ee26e518d-2", False),
+        ("nan", "0.25000000000000006", False),
+    ],
+)
+def test_the_last_bits_of_a_number_may_differ(stored: str, fresh: str, agree: bool):
+    """Other versions of SciPy and NumPy give other last bits of a number; printed digits are compared exactly."""
+    assert verify._agree(stored, fresh) == agree
 
 
 def test_an_edit_of_any_cell_of_a_workbook_is_found(place: Path, tmp_path: Path):

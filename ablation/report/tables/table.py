@@ -194,7 +194,7 @@ def build(
         rows=tuple(tuple(_cell(record, c, line, facts.get(int(line["row"]))) for c in columns) for line in lines),
         marks=tuple(marks),
         notes=tuple(_notes(record, rows, selected, analysis, frozenset[str]().union(*marks))),
-        decimals=2 if rows.n_test.fillna(0).max() >= MANY_IMAGES else 1,
+        decimals=2 if pd.to_numeric(rows.n_test).max() >= MANY_IMAGES else 1,
         ids=tuple(line["trials"] for line in lines),
     )
 
