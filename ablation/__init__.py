@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ablation.errors import AblateError
+
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from ablation.api.study import Study
 
 __version__ = "0.2.0"  # the only place: pyproject.toml and docs/conf.py read it
-__all__ = ["__version__", "open", "run", "table"]
+__all__ = ["AblateError", "__version__", "open", "run", "table"]
 
 
 def run(

@@ -115,7 +115,7 @@ def test_values_of_any_kind(options: dict[str, Any], expected: list[str]):
 )  # fmt: skip
 def test_other_values_are_refused_by_the_name_of_the_option(options: dict[str, Any], name: str):
     """Another value is refused with those that the option takes, in one line."""
-    with pytest.raises(AblateError) as refused:
+    with pytest.raises(ablation.AblateError) as refused:
         arguments(options)
     assert str(refused.value).startswith(f"{name}: ")
     assert str(refused.value).endswith(f" is not allowed; allowed: {ALLOWED[name]}")
