@@ -83,6 +83,7 @@ class Points:
         with self._lock:
             path = re.sub(r"[0-9a-f]{32}", "RUN", os.path.relpath(text, self._place))
             path = re.sub(r"(?<=artifact\.uploading\.).*", "X", path)  # MLflow's, with random letters
+            path = re.sub(r"(?<=\.tmp-)\w{8}(?=/|\Z)", "X", path)  # a temporary folder
             name = f"{operation} {path}"
             self._times[name] += 1
             name = f"{name} #{self._times[name]}"

@@ -69,9 +69,9 @@ def _files(root: Path) -> dict[str, Any]:
     that is left by a run which died once its training was done is named by `ablate clean`. And the raw results of
     such a training, which are deleted once they are stored: they stay among the files of a kept row, or the names of
     deleted ones."""
-    left = (TEMPORARY, "checkpoint-", "deleted.json")
+    left = ("checkpoint-", "deleted.json")
     places = [p for p in sorted(root.rglob("*")) if p.is_file() and not p.name.startswith(left)]
-    places = [p for p in places if not RAW.search(p.as_posix())]
+    places = [p for p in places if not RAW.search(p.as_posix()) and f"/{TEMPORARY}" not in p.as_posix()]
     names = {p: p.relative_to(root).as_posix() for p in places}
     return {n: _content(p) for p, n in names.items() if not n.startswith(("optuna.db", "mlflow.db", "mlartifacts/"))}
 
