@@ -112,13 +112,15 @@ def parse_label(text: str, where: str) -> int:
 
 def parse_pixels(text: str, where: str) -> np.ndarray:
     """Return the face as a uint8 array (side, side)."""
-    try:  # five times as fast as bytes(map(int, ...)); NumPy before 2.3 reads "0.5" and 256 as uint8 without an error
+    wrong = AblateError(f"{where}: a pixel is out of range or not a number; allowed: whole numbers from 0 to 255")
+    if not PIXELS.fullmatch(text):
+        raise wrong
+    try:  # five times as fast as bytes(map(int, ...)); NumPy before 2.3 reads 256 as uint8 without an error
         flat = np.loadtxt([text], np.int64, comments=None, ndmin=1) if text else np.zeros(0, np.int64)
-        is_valid = bool(PIXELS.fullmatch(text)) and not np.any((flat < 0) | (flat > 255))
-    except ValueError:
-        is_valid = False
-    if not is_valid:
-        raise AblateError(f"{where}: a pixel is out of range or not a number; allowed: whole numbers from 0 to 255")
+    except ValueError:  # more digits than any integer has
+        raise wrong from None
+    if np.any((flat < 0) | (flat > 255)):
+        raise wrong
     side = isqrt(flat.size)
     if not side or side * side != flat.size:
         raise AblateError(f"{where}: {flat.size} pixels; allowed: a square number of them, such as 2304 for 48x48")
