@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
+from ablation.errors import AblateError
 from ablation.measures.auc import auc
 from ablation.measures.balanced_accuracy import BALANCED_ACCURACY
 from ablation.measures.calibration import ECE
@@ -15,6 +16,7 @@ from ablation.measures.correlation import PEARSON, R2
 from ablation.measures.measure import SCALAR, SHARE, SPLITS, Measure, scalar
 from ablation.measures.probabilities import LOG_LOSS, brier
 from ablation.measures.regression import FROM_0, mae, rmse
+from ablation.nearest import nearest
 
 
 def _number(measure: Measure) -> Measure:
@@ -47,6 +49,14 @@ ALIASES: Mapping[str, str] = {
     "error_rate": "error", "r2_score": "r2", "correlation": "pearson", "pearson_r": "pearson", "ppl": "perplexity",
     "success_rate": "success", "pass_rate": "pass",
 }  # fmt: skip
+
+
+def undirected(name: str, where: str) -> AblateError:
+    """Return the error of a number that is to select, and whose direction is unknown; its name may be misspelt."""
+    return AblateError(
+        f"{where}: nothing says whether high or low values of {name} are better; set "
+        f'[measures] {name} = {{ best = "high" }} or "low"{nearest(name, [*MEANINGS, *ALIASES])}'
+    )
 
 
 def split_of(number: str) -> tuple[str, str]:

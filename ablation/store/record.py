@@ -14,6 +14,7 @@ from ablation import experiments
 from ablation.errors import AblateError, BrokenFile
 from ablation.measures import measure, stated
 from ablation.measures.measure import Measure
+from ablation.measures.names import undirected
 from ablation.nearest import nearest
 from ablation.store import aliases
 from ablation.store.files import read_json, write_json
@@ -253,10 +254,7 @@ class Record(BaseModel):
         where = f"study {self.name!r}: select_on"
         selecting = measure.known(self.measures, self.grid.metric, where)
         if not selecting.directed:
-            raise AblateError(
-                f"{where}: nothing says whether high or low values of {self.grid.metric} are better; set "
-                f'[measures] {self.grid.metric} = {{ best = "high" }} or "low"'
-            )
+            raise undirected(self.grid.metric, where)
         if not selecting.selects:
             raise AblateError(f"{where}: {selecting.title} selects no row: it is a cost, or has no interval")
         return selecting

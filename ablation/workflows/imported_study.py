@@ -11,6 +11,7 @@ from ablation.analysis.selection import NOT_SEALED
 from ablation.errors import AblateError
 from ablation.experiments.imported.experiment import Inputs, version
 from ablation.measures import from_columns
+from ablation.measures.names import undirected
 from ablation.nearest import nearest
 from ablation.sources import address, arrange, metrics, numbers, per_example
 from ablation.sources.arrange import Arranged
@@ -50,10 +51,7 @@ def best(imported: Import) -> tuple[str, bool] | None:
     measure = from_columns.of_numbers({number: 0.0}, str(imported.path))[number.partition("_")[2]]
     stated = keys.measures.get(measure.name, MeasureKeys())
     if not measure.directed and not stated.best:
-        raise AblateError(
-            f"{imported.where}.take: nothing says whether high or low values of {measure.name} are better; set "
-            f'[measures] {measure.name} = {{ best = "high" }} or "low"'
-        )
+        raise undirected(measure.name, f"{imported.where}.take")
     return number, (stated.best or measure.best) == "low"
 
 

@@ -10,6 +10,7 @@ from conftest import Silent
 from ablation import experiments
 from ablation.errors import AblateError
 from ablation.measures.measure import scalar
+from ablation.measures.names import undirected
 from ablation.measures.stated import applied
 from ablation.study import study_file
 from ablation.study.grid import Grid
@@ -109,6 +110,12 @@ def test_no_row_is_selected_without_a_direction(tmp_path: Path, monkeypatch: pyt
         measures["fid"] = measures["fid"].__class__(**{"name": "fid", "title": "fid", **change})
         with pytest.raises(AblateError, match=says):
             _ = record.selected_by
+
+
+@pytest.mark.parametrize(("name", "near"), [("acuracy", "; nearest: accuracy"), ("fid", "")])
+def test_a_misspelt_measure_has_a_nearest_one(name: str, near: str):
+    """The nearest known measure is named before anybody declares a misspelt one; a new name has none."""
+    assert str(undirected(name, "select_on")).endswith(f'or "low"{near}')
 
 
 def test_a_wrong_measure_is_an_error_before_data_are_read(tmp_path: Path):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ablation.errors import AblateError
 from ablation.measures import from_columns, stated
-from ablation.measures.names import split_of
+from ablation.measures.names import split_of, undirected
 from ablation.study.experiment_keys import ExperimentKeys, PrintedKeys
 from ablation.study.table_keys import MeasureKeys
 
@@ -77,10 +77,7 @@ def stated_rule(
     own = measures.get(name, MeasureKeys()).model_dump(exclude_none=True)
     measure = stated.applied({name: measure}, {name: own} if own else {}, where)[name]
     if not measure.directed:
-        raise AblateError(
-            f"{where}: nothing says whether high or low values of {name} are better; set "
-            f'[measures] {name} = {{ best = "high" }} or "low"'
-        )
+        raise undirected(name, where)
     return BestStep(select_on, measure.lowest)
 
 
