@@ -69,9 +69,25 @@ class Detection:
     examples: Need | str
 
 
-def primary(grid: Grid) -> Measure:
-    """Return the measure whose differences a study tests, before any input is read."""
-    return Record(name=grid.stem, grid=grid, data="", inputs=Inputs()).primary
+def primary(workspace: Workspace, name: str, grid: Grid) -> Measure:
+    """Return the measure whose differences a study tests, before any input is read.
+
+    Args:
+        workspace: Workspace of the study.
+        name: Name of the study.
+        grid: Its rows, as the study file has them now.
+
+    Raises:
+        AblateError: The measures follow from the results of the study, and it has none.
+    """
+    old = records.read(workspace.study(name))
+    record = Record(name=name, grid=grid, data="", inputs=old.inputs if old else Inputs())
+    if not record.measures:
+        raise AblateError(
+            f"--detect: the measures of study {name!r} follow from its results, and it has none; run it first, or one "
+            "row of it"
+        )
+    return record.primary
 
 
 def parsed(text: str, measure: Measure) -> float:

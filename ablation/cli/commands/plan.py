@@ -42,10 +42,13 @@ def plan(budget: str | None, detect: str | None, as_json: bool, **asked: Any) ->
         from ablation.store.workspace import Workspace
         from ablation.workflows import forecast
 
-    difference = None if detect is None else detection.parsed(detect, detection.primary(options.grid))
+    workspace = Workspace(options.workspace)
+    difference = None
+    if detect is not None:
+        difference = detection.parsed(detect, detection.primary(workspace, options.name, options.grid))
     with progress.watch() as watch:
         estimate = forecast.forecast(options, budget_seconds, _benches, watch)
-    sizes = detection.sizes(Workspace(options.workspace), estimate.record, difference) if difference else None
+    sizes = detection.sizes(workspace, estimate.record, difference) if difference else None
     if as_json:
         sizes_json = detect_text.as_json(sizes) if sizes else None
         click.echo(json.dumps({**plan_text.as_json(estimate), "detect": sizes_json}, indent=1))
