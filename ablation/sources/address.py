@@ -1,5 +1,6 @@
 """Addresses of sources: `results.csv`, `json:out/*.json`, `mlflow:http://server:5000/cifar`, `folders:hydra:runs`."""
 
+import contextlib
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -8,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from ablation.errors import AblateError
+from ablation.nearest import nearest
 from ablation.sources.readers.compressed import plain_name
 from ablation.sources.runs import Runs
 
@@ -73,13 +75,23 @@ def _kind(address: str, folder: Path, where: str) -> str:
     name = address if path.is_file() else address.rpartition("#")[0] or address  # of a sheet: FILE.xlsx#SHEET
     suffix = plain_name(Path(name)).suffix.lower()
     if suffix in BY_SUFFIX:
+        if near := _near(Path(_located(name, folder))):
+            raise AblateError(f"{where}: {address}: no such file{near}")
         return BY_SUFFIX[suffix]
     if EVENTS in path.name:
         raise AblateError(f"{where}: {address}: {OF_EVENTS}")
     if suffix in UNREAD:
         advice = UNREAD[suffix].format(FUNCTIONS.get(suffix, "read_pickle"), address, path.stem)
         raise AblateError(f"{where}: {address}: {suffix} files are not read; {advice}")
-    raise AblateError(f"{where}: {address!r} is no source that is known; allowed: {ALLOWED}")
+    raise AblateError(f"{where}: {address!r} is no source that is known; allowed: {ALLOWED}{_near(path)}")
+
+
+def _near(path: Path) -> str:
+    """Return the nearest name in the folder of a path that does not exist, as the end of a message."""
+    with contextlib.suppress(OSError):
+        if not path.exists():
+            return nearest(path.name, (one.name for one in path.parent.iterdir() if not one.name.startswith(".")))
+    return ""
 
 
 def _kind_of_folder(path: Path, address: str, where: str) -> str:

@@ -27,6 +27,7 @@ from ablation.workflows.import_request import Import
 from ablation.workflows.redo import redoing
 
 Scores = Mapping[str, Mapping[str, float]]  # numbers by split and measure
+MOST_NAMED = 3  # trials, and numbers of each, that are named where they have changed
 UNCHANGED = "Since the last import: no change."
 
 
@@ -92,7 +93,7 @@ def _mixed(imported: Import) -> tuple[RunSummary, list[str]]:
                 f"import and train them with `ablate run --grid {imported.path}`"
             )
         record, mixture = mixed_study.mixed(imported, mixed_study.with_imports(old, Imports()))
-        changes = _changed(_imported_scores(workspace, old), mixture.scores(record))
+        changes = _changed(_imported_scores(workspace, old), mixture.scores(record), _names(record))
         mixture.store(workspace, record)
         record.write(workspace.study(record.name))
         return _concluded(workspace, record), changes
@@ -115,20 +116,43 @@ def _changes(workspace: Workspace, old: Record, new: Record, arranged: Arranged)
     """Return sentences on what changed since the last import."""
     before = {old.trial_key(t): result.scores if result else None for t, result in collect(workspace, old).items()}
     now = {new.trial_key(new.grid.trial(t.row, t.seed)): snapshot.by_split(t) for t in arranged.trials}
-    return _changed(before, now)
+    return _changed(before, now, _names(new))
 
 
-def _changed(before: Mapping[str, Scores | None], now: Mapping[str, Scores]) -> list[str]:
-    """Return the sentence on which trials are new, gone or have other numbers.
+def _names(record: Record) -> dict[str, str]:
+    """Return id of a trial, as it would be trained -> its name."""
+    plain = mixed_study.with_imports(record, Imports()) if record.imports.ids else record
+    return {plain.trial_key(t): f"row {t.row}, seed {t.seed}" for t in record.grid.trials()}
 
-    `before`, `now`: id of a trial -> its numbers by split; None for a trial without a result.
+
+def _difference(before: Scores, now: Scores) -> str:
+    """Return the first numbers of a trial that have changed, in words."""
+    names = sorted({(split, name) for scores in (before, now) for split in scores for name in scores[split]})
+    pairs = [(f"{s}_{n}", before.get(s, {}).get(n), now.get(s, {}).get(n)) for s, n in names]
+    texts = [f"{name} {_number(a)} → {_number(b)}" for name, a, b in pairs if a != b]
+    return ", ".join(texts[:MOST_NAMED])
+
+
+def _number(value: float | None) -> str:
+    return "missing" if value is None else f"{value:.6g}"
+
+
+def _changed(before: Mapping[str, Scores | None], now: Mapping[str, Scores], names: Mapping[str, str]) -> list[str]:
+    """Return the sentence on which trials are new, gone or have other numbers, with the first of these numbers.
+
+    Args:
+        before: id of a trial -> its numbers by split; None for a trial without a result.
+        now: the same of the source as it is now.
+        names: id of a trial -> its name.
     """
     gone, added = before.keys() - now.keys(), now.keys() - before.keys()
     changed = [key for key in before.keys() & now.keys() if before[key] not in (None, now[key])]
     parts = [f"{len(part)} {word}" for part, word in ((added, "new"), (gone, "gone"), (changed, "changed")) if part]
     if not parts:
         return [UNCHANGED]
-    return [f"Since the last import ({len(before)} runs, {len(now)} now): {', '.join(parts)}."]
+    first = [f"{names[key]}: {_difference(before[key] or {}, now[key])}" for key in names if key in changed]
+    detail = f" ({'; '.join(first[:MOST_NAMED])}{'; ...' if len(first) > MOST_NAMED else ''})" if first else ""
+    return [f"Since the last import ({len(before)} runs, {len(now)} now): {', '.join(parts)}{detail}."]
 
 
 def _write(workspace: Workspace, record: Record, arranged: Arranged, old: Record | None) -> None:
@@ -159,7 +183,7 @@ def reread(workspace: Workspace, name: str) -> list[str]:
         raise AblateError(f"study {name!r}: its source needs a password, which is not stored; import it again")
     if record.imports.ids:
         again, mixture = mixed_study.mixed(imported, mixed_study.with_imports(record, Imports()))
-        changes = _changed(_imported_scores(workspace, record), mixture.scores(again))
+        changes = _changed(_imported_scores(workspace, record), mixture.scores(again), _names(again))
         return [] if changes == [UNCHANGED] else changes
     arranged = imported_study.read(imported)
     changes = _changes(workspace, record, imported_study.record_of(imported, arranged), arranged)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def test_a_second_import_says_what_changed(arms: Path, tmp_path: Path, capsys: p
     lines = arms.read_text().splitlines()
     arms.write_text("\n".join([*lines[:-2], "wide,2,0.5,0.5", "wide,9,0.9,0.9"]) + "\n")
     imported(tmp_path, arms, *options)
-    assert "Since the last import (8 runs, 8 now): 1 new, 1 gone, 1 changed." in capsys.readouterr().out
+    assert "Since the last import (8 runs, 8 now): 1 new, 1 gone, 1 changed (row " in capsys.readouterr().out
     now = {path.name for path in (tmp_path / "runs" / "trained").iterdir() if path.is_dir()}
     assert (len(now), len(now & folders)) == (8, 7)
 
@@ -95,7 +96,28 @@ def test_the_source_is_verified(arms: Path, tmp_path: Path, capsys: pytest.Captu
     assert "arms: its source has the same results" in capsys.readouterr().out
     arms.write_text(arms.read_text().replace("baseline,0,0.", "baseline,0,0.1"))
     assert cli.run(check) == 1
-    assert "Since the last import (8 runs, 8 now): 1 changed." in capsys.readouterr().err
+    printed = capsys.readouterr().err
+    changed = re.search(r"8 now\): 1 changed \((.*)\)\.$", printed, re.MULTILINE)
+    assert changed
+    assert re.fullmatch(r"row 1, seed 0: test_acc 0\.\d+ → 0\.1\d+", changed[1])
+    assert "arms: its source has changed; import it again to use the new results" in printed
+
+
+@pytest.mark.parametrize(("source", "near"), [("arm.csv", "arms.csv"), ("mine.tml", "mine.toml")])
+def test_a_misspelt_source_has_a_nearest_file(
+    arms: Path,
+    tmp_path: Path,
+    source: str,
+    near: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """The nearest file of the folder is named; a study file is one of them."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "arms.csv").write_text(arms.read_text())
+    (tmp_path / "mine.toml").write_text("")
+    assert cli.run(["import", source]) == 2
+    assert capsys.readouterr().err.rstrip().endswith(f"; nearest: {near}")
 
 
 def test_mlflow_has_the_imported_runs_with_their_courses(tmp_path: Path):
@@ -266,7 +288,7 @@ def test_failed_runs_stay_in_the_table(tmp_path: Path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["none.csv"], "none.csv: cannot be read: No such file or directory"),
+        (["xxxxxx.csv"], "xxxxxx.csv: cannot be read: No such file or directory"),
         (["none.xyz"], "import.from: 'none.xyz' is no source"),
         (["arms.csv", "--factors", "size", "--metric", "test_acc"], "no field 'size' in"),
         (["arms.csv", "--factors", "arm", "--metric", "test_acc", "--best", "test_acc"], "--best test_acc: expected"),

@@ -37,6 +37,7 @@ def verify(files: tuple[Path, ...], workspace: Path, source: bool) -> int:
         if source:
             changes = import_results.reread(verification.workspace, verification.study)
             wrong += bool(changes)
-            for line in changes or [f"{verification.study}: its source has the same results"]:
+            again = f"{verification.study}: its source has changed; import it again to use the new results"
+            for line in [*changes, again] if changes else [f"{verification.study}: its source has the same results"]:
                 click.echo(line, err=bool(changes))
     return 1 if wrong else 0
