@@ -133,7 +133,14 @@ def local(slots: Sequence[Slot], log: Path, say: Callable[[str], None], setup: P
                 if nanny.worker_address == address:
                     os.kill(nanny.pid, signal.SIGKILL)
 
-        yield DaskPool(client, log, None, kill, say, patient=False, required=setup.required)
+        def end() -> None:
+            for nanny in list(cluster.workers.values()):
+                nanny.auto_restart = False
+                if nanny.pid is not None:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(nanny.pid, signal.SIGKILL)
+
+        yield DaskPool(client, log, None, kill, say, patient=False, end=end, required=setup.required)
 
 
 def _security(tls: Tls) -> Security | None:

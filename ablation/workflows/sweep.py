@@ -143,7 +143,7 @@ def _train(
         attempts.check(workspace.training(training.key))
     with warm_pool.pool(watch) as workers:
         wanted = {artifact.key: artifact for t in to_do for artifact in t.artifacts().values()}
-        with interrupts.softly(workers.stop):
+        with interrupts.softly(workers.stop, workers.end):
             make(workspace, workers, record, wanted, watch, lambda: interrupts.asked)
         if interrupts.asked:
             return
@@ -164,7 +164,7 @@ def _dispatch(scheduler: Scheduler, workers: pool.Pool, interrupts: Interrupts) 
         scheduler.stop()
         workers.stop()
 
-    with interrupts.softly(stop):
+    with interrupts.softly(stop, workers.end):
         scheduler.run(workers)
 
 
