@@ -134,6 +134,8 @@ def local(slots: Sequence[Slot], log: Path, say: Callable[[str], None], setup: P
                     os.kill(nanny.pid, signal.SIGKILL)
 
         def end() -> None:
+            # A signal may interrupt the closing of the cluster; Dask would wait for its end, in vain, at exit.
+            cluster.shutdown_on_close = False
             for nanny in list(cluster.workers.values()):
                 nanny.auto_restart = False
                 if nanny.pid is not None:
