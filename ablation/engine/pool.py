@@ -125,7 +125,7 @@ class Inline:
         self._stopping = True
 
     def end(self) -> None:
-        """Do nothing: the jobs run in this process, which the signal ends."""
+        """Return at once: the jobs run in this process, which the signal ends."""
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def test_only_trials_with_a_result_count_as_trained(
 
 
 def test_a_plan_without_times_does_not_say_what_fits(capsys: pytest.CaptureFixture[str]) -> None:
-    """Before the first training, `fits` is unknown, as the time is."""
+    """The column `fits` is unknown before the first training, as the time is."""
     write("0,")
     assert cli.run(["plan", "mine.toml", "--budget", "2h"]) == 0
     first, *lines = capsys.readouterr().out.splitlines()
@@ -61,7 +61,7 @@ def test_a_plan_without_times_does_not_say_what_fits(capsys: pytest.CaptureFixtu
 
 
 def test_a_plan_has_no_empty_brackets(capsys: pytest.CaptureFixture[str]) -> None:
-    """Where no kind of file needs disk space, the line on the disk states the total alone."""
+    """The line on the disk states the total alone, where no kind of file needs space."""
     write("0,")
     assert cli.run(["run", "mine.toml", "--trackers", "none", "--inline", "-q"]) == 0
     Path("mine.toml").write_text(STUDY.replace("[1, 2]", "[1, 2, 3]"))

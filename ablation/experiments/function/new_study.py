@@ -80,7 +80,7 @@ def _factors(factors: tuple[Factor, ...]) -> Iterator[str]:
     for factor in factors:
         name = toml_text(factor.name) if "." in factor.name else factor.name
         if factor.required:
-            yield f"{name} = {toml_text(LEVEL)}  # write a level in place of LEVEL: the function has no default; {factor.allowed}"
+            yield f"{name} = {toml_text(LEVEL)}  # no default: write a level in place of LEVEL; {factor.allowed}"
         elif factor.default is None:
             yield f"# {name} = ...  # None; {factor.allowed}"
         else:
