@@ -55,6 +55,7 @@ class Interrupts:
     def __init__(self, say: Callable[[str], None]) -> None:
         self.say, self._times = say, 0
         self._stop: Callable[[], None] | None = None
+        self._end: Callable[[], None] = lambda: None
 
     @property
     def asked(self) -> bool:
@@ -65,9 +66,13 @@ class Interrupts:
         self._times += 1
         if self._times > 2:
             os._exit(EXIT_CODE)
+        name = signal.Signals(number).name
+        if self._times > 1:
+            self._end()
+            self.say(f"{name} again: stopping at once")
         if self._times > 1 or self._stop is None:
             raise KeyboardInterrupt
-        self.say(f"{signal.Signals(number).name}: saving and stopping trainings; send it again to stop at once")
+        self.say(f"{name}: saving and stopping trainings; send it again to stop at once")
         self._stop()
 
     def __enter__(self) -> "Interrupts":
@@ -83,9 +88,13 @@ class Interrupts:
             signal.signal(number, handler)
 
     @contextlib.contextmanager
-    def softly(self, stop: Callable[[], None]) -> Iterator[None]:
-        """Call `stop` at the first signal in this context; in other contexts a signal raises KeyboardInterrupt."""
-        self._stop = stop
+    def softly(self, stop: Callable[[], None], end: Callable[[], None]) -> Iterator[None]:
+        """Call `stop` at the first signal in this context; in other contexts a signal raises KeyboardInterrupt.
+
+        The second signal calls `end`, which ends the workers. It does so after this context too: workers that were
+        asked to stop are closed there, and that can take seconds.
+        """
+        self._stop, self._end = stop, end
         try:
             yield
         finally:

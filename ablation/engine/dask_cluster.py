@@ -133,7 +133,16 @@ def local(slots: Sequence[Slot], log: Path, say: Callable[[str], None], setup: P
                 if nanny.worker_address == address:
                     os.kill(nanny.pid, signal.SIGKILL)
 
-        yield DaskPool(client, log, None, kill, say, patient=False, required=setup.required)
+        def end() -> None:
+            # A signal may interrupt the closing of the cluster; Dask would wait for its end, in vain, at exit.
+            cluster.shutdown_on_close = False
+            for nanny in list(cluster.workers.values()):
+                nanny.auto_restart = False
+                if nanny.pid is not None:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(nanny.pid, signal.SIGKILL)
+
+        yield DaskPool(client, log, None, kill, say, patient=False, end=end, required=setup.required)
 
 
 def _security(tls: Tls) -> Security | None:

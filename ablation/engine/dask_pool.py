@@ -75,6 +75,7 @@ class DaskPool:
     kill: Callable[[str], None]
     say: Callable[[str], None]
     patient: bool  # waits for workers without a time limit
+    end: Callable[[], None] = lambda: None  # kills the workers that this process started
     required: Mapping[str, str] = field(default_factory=dict)  # environment variables that a worker must have
     _topic: str = field(default_factory=lambda: f"ablate-{uuid.uuid4().hex}")
     _events: "queue.SimpleQueue[tuple[str, str, Any]]" = field(default_factory=queue.SimpleQueue)  # signal-safe

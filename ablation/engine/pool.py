@@ -106,6 +106,9 @@ class Pool(Protocol):
     def stop(self) -> None:
         """Ask the running jobs to save and return. A signal handler may call this method."""
 
+    def end(self) -> None:
+        """Kill the worker processes of this machine at once. A signal handler may call this method."""
+
 
 class Inline:
     """Pool that runs one task after the other in this process, for debugging and tests. No task is timed out."""
@@ -120,6 +123,9 @@ class Inline:
 
     def stop(self) -> None:
         self._stopping = True
+
+    def end(self) -> None:
+        """Return at once: the jobs run in this process, which the signal ends."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,11 @@ from ablation.model.table import Table
 
 @dataclass(frozen=True)
 class RunSummary:
-    """State of a study after a run. `unfinished`: (row, seed, outcome, reason) of each trial without a result."""
+    """State of a study after a run.
+
+    `trained`: number of trials that got their result in this run, of the `tried` ones, which had none before.
+    `unfinished`: (row, seed, outcome, reason) of each trial without a result.
+    """
 
     folder: Path
     tables: tuple[Table, ...]
@@ -17,6 +21,7 @@ class RunSummary:
     unfinished: tuple[tuple[int, int, str, str], ...]
     claims: tuple[str, ...]
     warnings: tuple[Diagnostic, ...]
+    tried: int = 0
 
     @property
     def table(self) -> Table:

@@ -4,6 +4,7 @@ import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 from ablation.analysis import selection
@@ -85,7 +86,7 @@ def sweep(checked: CheckedOptions, warm_pool: WarmPool, watch: ProgressListener,
             _train(missing, options, warm_pool, study_run, interrupts)
             if interrupts.asked:
                 raise KeyboardInterrupt
-            return _conclude(study_run, len(missing))
+            return _conclude(study_run, missing)
 
 
 def _slot_names(options: RunOptions) -> list[str]:
@@ -143,7 +144,7 @@ def _train(
         attempts.check(workspace.training(training.key))
     with warm_pool.pool(watch) as workers:
         wanted = {artifact.key: artifact for t in to_do for artifact in t.artifacts().values()}
-        with interrupts.softly(workers.stop):
+        with interrupts.softly(workers.stop, workers.end):
             make(workspace, workers, record, wanted, watch, lambda: interrupts.asked)
         if interrupts.asked:
             return
@@ -164,7 +165,7 @@ def _dispatch(scheduler: Scheduler, workers: pool.Pool, interrupts: Interrupts) 
         scheduler.stop()
         workers.stop()
 
-    with interrupts.softly(stop):
+    with interrupts.softly(stop, workers.end):
         scheduler.run(workers)
 
 
@@ -212,10 +213,10 @@ def make(
             )
 
 
-def _conclude(study: StudyRun, trained: int) -> RunSummary:
+def _conclude(study: StudyRun, tried: Sequence[Trial]) -> RunSummary:
     """Select and seal, and only then open the test predictions; draw the tables and update the trackers.
 
-    `trained`: number of trials that this command trained.
+    `tried`: trials that this command was to train.
     """
     workspace, record = study.workspace, _observed(study.workspace, study.record)
     results = collect(workspace, record)
@@ -228,7 +229,8 @@ def _conclude(study: StudyRun, trained: int) -> RunSummary:
     drawing = build(workspace, record, results, sealed, RenderOptions(importances=importances))
     write(workspace, drawing)
     study.trackers.agree(for_trackers(drawing, workspace, study.watch.say), held_out(workspace, drawing.study))
-    return summarize(workspace, drawing, trained)
+    n_trained = sum(1 for trial in tried if (outcome := results.get(trial)) and outcome.done)
+    return replace(summarize(workspace, drawing, n_trained), tried=len(tried))
 
 
 def _observed(workspace: Workspace, record: Record) -> Record:

@@ -10,6 +10,7 @@ import click
 from ablation.cli.commands.options import asked_for, check_codes, run_options, strict_option
 from ablation.cli.commands.output import fatal, say_files, say_table
 from ablation.cli.commands.register import log_and_register
+from ablation.model.phrases import plural
 
 
 @click.command()
@@ -58,10 +59,18 @@ def run(as_json: bool, quiet: bool, verbose: bool, strict: tuple[str, ...], **as
 
 def _say(outcome: Any, workspace: Path) -> None:
     say_table(outcome)
-    trials = "1 trial" if outcome.trained == 1 else f"{outcome.trained} trials"
-    click.echo(f"trained {trials}" if outcome.trained else "nothing to train: every row has its result")
+    click.echo(_counted(outcome))
     for row, seed, status, reason in outcome.unfinished:
         click.echo(f"row {row}, seed {seed}: {status}" + (f": {reason}" if reason else ""), err=True)
     say_files(outcome)
     workspace_option = "" if workspace == Path("runs") else f" --workspace {shlex.quote(str(workspace))}"
     click.echo(f"compare in MLflow: ablate ui{workspace_option}")
+
+
+def _counted(outcome: Any) -> str:
+    """Return the line on the trials of this command: those that have a result now, and those without one."""
+    if not outcome.tried:
+        return "nothing to train: every row has its result"
+    if without := outcome.tried - outcome.trained:
+        return f"trained {outcome.trained} of {plural(outcome.tried, 'trial')}; {without} without a result"
+    return f"trained {plural(outcome.trained, 'trial')}"

@@ -138,6 +138,8 @@ def _answer(forecast: Forecast, trial: Trial) -> str:
 
 def _fits(forecast: Forecast, job: Job) -> str:
     fits = [trial.step for trial in job.missing if trial.row in forecast.fits]
+    if job.missing and not forecast.timed:
+        return "?"
     if not job.missing or len(fits) == len(job.missing):
         return "yes"
     unit = forecast.record.grid.factors.shared.removesuffix("s") or "step"
@@ -173,7 +175,7 @@ def _totals(plan: dict[str, Any], made: str) -> Iterator[str]:
         f"(workers {size(memory['workers'])}, the command {size(memory['orchestrator'])}); {size(memory['free'])} free"
     )
     parts = ", ".join(f"{name} {size(disk[name])}" for name in disk if name not in ("total", "free") and disk[name])
-    yield f"disk: {size(disk['total'])} at the peak ({parts}); {size(disk['free'])} free"
+    yield f"disk: {size(disk['total'])} at the peak{f' ({parts})' if parts else ''}; {size(disk['free'])} free"
     if plan["budget"]:
         yield _within(plan["budget"], plan["rows"])
 

@@ -1,6 +1,7 @@
 """Study file to start from, of a function: every factor with its default and range, and a first design."""
 
 import os
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from ablation.study.example_line import toml_text
 from ablation.study.levels import Factor, factors_of_model
 from ablation.study.new_study import other_level
 
+LEVEL = "LEVEL"  # placeholder of a level that the user must state
 VARIED = 3  # factors of the first design
 LENGTHS = frozenset({"epochs", "n_epochs", "num_epochs", "max_epochs", "steps", "n_steps", "max_steps", "iterations"})
 
@@ -78,11 +80,21 @@ def _factors(factors: tuple[Factor, ...]) -> Iterator[str]:
     for factor in factors:
         name = toml_text(factor.name) if "." in factor.name else factor.name
         if factor.required:
-            yield f"{name} = {toml_text('LEVEL')}  # the function has no default; {factor.allowed}"
+            yield f"{name} = {toml_text(LEVEL)}  # no default: write a level in place of LEVEL; {factor.allowed}"
         elif factor.default is None:
             yield f"# {name} = ...  # None; {factor.allowed}"
         else:
             yield f"# {name} = {_toml(factor.default)}  # {factor.allowed}"
+
+
+def to_state(text: str) -> list[str]:
+    """Return the instructions on a written study file that needs levels before it can run; [] where it needs none."""
+    study = tomllib.loads(text)
+    required = [name for name, level in study.get("fixed", {}).items() if level == LEVEL]
+    lines = [f"[fixed] {name}: write a level in place of {LEVEL}; the function has no default" for name in required]
+    if not study.get("one_at_a_time"):
+        lines.append("[one_at_a_time]: state at least one factor and the levels to compare with its level in [fixed]")
+    return lines
 
 
 def _toml(level: Any) -> str:
@@ -99,6 +111,8 @@ def _design(parameters: list[Parameter]) -> Iterator[str]:
     varied = [name for name, levels in others.items() if levels and name not in LENGTHS][:VARIED]
     yield ""
     yield "[one_at_a_time]  # each level alone, compared with all factors at their defaults; edit:"
+    if not varied:
+        yield "# state at least one factor here: remove the # before its line, and write levels in place of ..."
     for name, levels in others.items():
         key = toml_text(name) if "." in name else name
         yield f"{'' if name in varied else '# '}{key} = [{', '.join(levels) or '...'}]"
