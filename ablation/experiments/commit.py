@@ -64,6 +64,8 @@ def commit(run: Run, results: Results, keys: ExperimentKeys, selects_on: str, st
     """
     if wrong := diverged(results):
         return write_diverged(run, step, f"{wrong} is {results.numbers[wrong]}")
+    if "val" not in results.examples and not any(split_of(n)[0] == "val" for n in results.numbers):
+        _need_selecting(selects_on, {})  # first: the task of other examples is another error
     examples, kinds = observation.coded_splits(results.examples, keys.task, WHERE)
     numbers = results.numbers
     scores = {"val": observation.validation(examples.get("val", {}), kinds, numbers, WHERE)}

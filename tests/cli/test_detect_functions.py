@@ -29,7 +29,7 @@ width = [2]
 def test_sizes_are_estimated_once_results_exist(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    """Before the first run, one line says that results are needed; afterwards seeds and test examples are printed."""
+    """One line says that results are needed where there are none; otherwise seeds and test examples are printed."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "train.py").write_text(TRAIN)
     (tmp_path / "mine.toml").write_text(STUDY)

@@ -69,3 +69,15 @@ def test_wrong_input_is_one_line(place: Path, more: list[str], message: str, cap
     assert cli.run(["try", "mine.toml", *more]) == 2
     assert message in capsys.readouterr().err
     assert not list((place / "tmp").iterdir())
+
+
+def test_missing_validation_is_named_first(place: Path, capsys: pytest.CaptureFixture[str]):
+    """A function that returns test alone is asked for validation, whatever else is wrong with its results."""
+    source = "def train(*, width: int = 1):\n    return {'test': {'label': ['0', '1'], 'predicted': ['1', '1']}}\n"
+    (place / "test_alone.py").write_text(source)
+    study = 'select_on = "val_accuracy"\n[experiment]\nfunction = "test_alone.py:train"\n[factorial]\nwidth = [1, 2]\n'
+    (place / "alone.toml").write_text(study)
+    assert cli.run(["try", "alone.toml"]) in (1, 2)
+    printed = capsys.readouterr()
+    line = 'they have none on validation; return "val" too, or set select_on = "none"'
+    assert line in printed.out + printed.err
