@@ -97,6 +97,12 @@ def _compare(stored: Content, fresh: Content, wording: bool) -> Iterator[str]:
         yield f"caption or notes: {len(stored.texts)} in the file, {len(fresh.texts)} expected"
 
 
+def _cited(stored: Content, fresh: Content) -> Content:
+    """Return the numbers that a file of macros has: an earlier version had fewer, and a paper may keep some alone."""
+    names = {name for name, _ in stored.lines}
+    return replace(fresh, lines=tuple(line for line in fresh.lines if line[0] in names))
+
+
 def _agree(a: str, b: str) -> bool:
     """Return whether two cells are equal, numbers of full precision up to their last bits."""
     if a == b or max(len(a), len(b)) < FULL:
@@ -297,6 +303,8 @@ def check(workspace: Workspace, path: Path, importances: Importances | None = No
         given = _with_new_marks(given)
     if not same_wording and given.texts and len(given.columns) == len(fresh.columns):
         given = replace(given, columns=fresh.columns)  # headings have other words, in the same places
+    if stored.name == "macros.tex":
+        fresh = _cited(given, fresh)
     mismatches = foreign or list(_compare(given, fresh, same_wording))
     if mismatches and not foreign and not drawing.study.analysis.bootstrapped and "intervals" not in look.table:
         all_intervals = replace(look, table={**look.table, "intervals": "all"})  # versions that did not state it

@@ -50,21 +50,22 @@ def run(as_json: bool, quiet: bool, verbose: bool, strict: tuple[str, ...], **as
             summary = {"trained": outcome.trained, "unfinished": outcome.unfinished, "warnings": outcome.codes}
             click.echo(json.dumps({"folder": str(outcome.folder), **summary}))
         elif not quiet:
-            _say(outcome, options.workspace)
+            _say(outcome, options)
         if options.register:
             log_and_register(options.workspace, options.name, options.tracking, options.register)
         end.code = 1 if outcome.unfinished or fatal(outcome.codes, strict) else 0
     return end.code
 
 
-def _say(outcome: Any, workspace: Path) -> None:
+def _say(outcome: Any, options: Any) -> None:
     say_table(outcome)
     click.echo(_counted(outcome))
     for row, seed, status, reason in outcome.unfinished:
         click.echo(f"row {row}, seed {seed}: {status}" + (f": {reason}" if reason else ""), err=True)
     say_files(outcome)
-    workspace_option = "" if workspace == Path("runs") else f" --workspace {shlex.quote(str(workspace))}"
-    click.echo(f"compare in MLflow: ablate ui{workspace_option}")
+    if options.trackers == "all":
+        workspace = "" if options.workspace == Path("runs") else f" --workspace {shlex.quote(str(options.workspace))}"
+        click.echo(f"compare in MLflow: ablate ui{workspace}")
 
 
 def _counted(outcome: Any) -> str:

@@ -207,7 +207,7 @@ def _macro_keys(measures: Sequence[Measure]) -> dict[str, Measure | None]:
     change = f"delta_test_{primary.name}{'_pp' if primary.is_share else ''}"
     keys: dict[str, Measure | None] = {f"{split}_{primary.name}": primary for split in ("train", "val")}
     keys |= {f"test_{m.name}": m for m in measures}
-    keys |= {f"test_{m.name}{over}{bound}": m for over in ("", "_seeds") for m in measures for bound in BOUNDS}
+    keys |= {f"test_{m.name}{over}{bound}": m for over in ("", "_seeds", "_both") for m in measures for bound in BOUNDS}
     keys |= {f"{change}{bound}": primary for bound in ("", *BOUNDS)}
     return {**keys, "p_holm": None, "n_test": None, "n_seeds": None}
 
@@ -254,7 +254,7 @@ def macros(rows: pd.DataFrame, table: Table, measures: Sequence[Measure], keys: 
     name, title, share = measures[0].name, one_line(measures[0].title), measures[0].is_share
     return LATEX.get_template("macros.tex").render(
         origin=origin.stated(rows["study"].iloc[0], MACROS, keys),
-        keys=tuple(named),
+        keys=tuple(key for key in named if key in rows),
         lines=lines,
         name=name,
         title=title,
