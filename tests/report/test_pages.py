@@ -49,5 +49,3 @@ def test_an_unknown_code_is_named_with_those_that_exist(capsys: pytest.CaptureFi
     error = capsys.readouterr().err
     assert error.startswith("error: NO_SUCH: no such warning; known: NOT_ABLATED, ")
     assert error.count("\n") == 1
-    assert cli.run(["explain", "SINGEL_SEED"]) == 2
-    assert "SINGEL_SEED: no such warning; nearest: SINGLE_SEED; known: " in capsys.readouterr().err

@@ -34,7 +34,7 @@ def explain(code: str | None) -> int:
     page = next(filter(None, pages), None)
     if page is None:
         codes = dict.fromkeys(code for experiment in installed for code in warnings.rules(experiment))
-        raise AblateError(f"{code}: no such warning{nearest(code, codes)}; known: {', '.join(codes)}")
+        raise AblateError(f"{code}: no such warning; known: {', '.join(codes)}{nearest(code, codes)}")
     click.echo(page.rstrip())
     return 0
 
