@@ -30,7 +30,7 @@ width = [2]
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of a finished study with three seeds."""
+    """Return the folder of a finished study with three seeds."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "train.py").write_text(TRAIN)
     (tmp_path / "mine.toml").write_text(STUDY)
@@ -50,14 +50,14 @@ def test_the_interval_of_the_table_can_be_cited(folder: Path):
 
 
 def test_no_line_prints_a_space_in_a_paragraph(folder: Path):
-    """Each line with a command ends with a comment, so that its end is no blank."""
+    """A line with a command ends with a comment, so that its end is no blank."""
     lines = [line for line in (folder / "macros.tex").read_text().splitlines() if "\\csname" in line]
     assert lines
     assert [line for line in lines if not line.endswith(("%", "\\else"))] == []
 
 
 def test_a_part_of_the_macros_is_verified(folder: Path, capsys: pytest.CaptureFixture[str]):
-    """A paper may keep the numbers that it cites alone, and an earlier version had fewer."""
+    """A paper may keep the numbers that it cites alone; an earlier version had fewer."""
     file = folder / "macros.tex"
     file.write_text("\n".join(line for line in file.read_text().splitlines() if "_both_" not in line))
     assert cli.run(["verify", str(file)]) == 0
