@@ -1,4 +1,5 @@
-"""A study of a function, `loop.py`, which tests write: a loop that resumes and shares its epochs."""
+"""Studies of functions, which tests write: `loop.py`, a loop that resumes and shares its epochs, and `train.py`, a
+classifier without a loop."""
 
 LOOP = """
 import json, pathlib, random
@@ -29,4 +30,22 @@ score = { best = "high" }
 [factorial]
 width = [1, 2]
 epochs = [2, 4]
+"""
+CLASSIFIER = """
+import random
+
+def train(*, width: int = 1, seed: int = 0):
+    draw = random.Random(10 * width + seed)
+    label = [n % 2 for n in range(200)]
+    predicted = [1 - y if draw.random() < 0.3 / width else y for y in label]
+    return {split: {"label": label, "predicted": predicted} for split in ("val", "test")}
+"""
+CLASSES = """
+select_on = "val_accuracy"
+seeds = [0, 1, 2]
+[experiment]
+function = "train.py:train"
+task = "classes"
+[one_at_a_time]
+width = [2]
 """

@@ -25,7 +25,7 @@ from ablation.store.workspace import Workspace
 
 MOST = 20  # mismatches that are listed individually
 FULL = 15  # characters from which a number is one of full precision, as files of CSV have them
-NOTHING = 1e-15  # absolute value that may stand for 0
+TINY = 1e-15  # absolute value that may be 0 with other versions
 ROUNDING = 1e-12  # relative difference of such numbers that is none: the last bits depend on the versions of libraries
 
 
@@ -109,7 +109,7 @@ def _agree(a: str, b: str) -> bool:
         return a == b
     try:
         x, y = float(a), float(b)
-        return math.isclose(x, y, rel_tol=ROUNDING) or (0 in (x, y) and math.isclose(x, y, abs_tol=NOTHING))
+        return math.isclose(x, y, rel_tol=ROUNDING) or (0 in (x, y) and math.isclose(x, y, abs_tol=TINY))
     except ValueError:  # texts
         return False
 

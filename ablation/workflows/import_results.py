@@ -93,7 +93,7 @@ def _mixed(imported: Import) -> tuple[RunSummary, list[str]]:
                 f"import and train them with `ablate run --grid {imported.path}`"
             )
         record, mixture = mixed_study.mixed(imported, mixed_study.with_imports(old, Imports()))
-        changes = _changed(_imported_scores(workspace, old), mixture.scores(record), _names(record))
+        changes = _changed(_imported_scores(workspace, old), mixture.scores(record), record)
         mixture.store(workspace, record)
         record.write(workspace.study(record.name))
         return _concluded(workspace, record), changes
@@ -116,7 +116,7 @@ def _changes(workspace: Workspace, old: Record, new: Record, arranged: Arranged)
     """Return sentences on what changed since the last import."""
     before = {old.trial_key(t): result.scores if result else None for t, result in collect(workspace, old).items()}
     now = {new.trial_key(new.grid.trial(t.row, t.seed)): snapshot.by_split(t) for t in arranged.trials}
-    return _changed(before, now, _names(new))
+    return _changed(before, now, new)
 
 
 def _names(record: Record) -> dict[str, str]:
@@ -137,19 +137,20 @@ def _number(value: float | None) -> str:
     return "missing" if value is None else f"{value:.6g}"
 
 
-def _changed(before: Mapping[str, Scores | None], now: Mapping[str, Scores], names: Mapping[str, str]) -> list[str]:
+def _changed(before: Mapping[str, Scores | None], now: Mapping[str, Scores], record: Record) -> list[str]:
     """Return the sentence on which trials are new, gone or have other numbers, with the first of these numbers.
 
     Args:
         before: id of a trial -> its numbers by split; None for a trial without a result.
         now: the same of the source as it is now.
-        names: id of a trial -> its name.
+        record: the study as it is now, which names the trials.
     """
     gone, added = before.keys() - now.keys(), now.keys() - before.keys()
     changed = [key for key in before.keys() & now.keys() if before[key] not in (None, now[key])]
     parts = [f"{len(part)} {word}" for part, word in ((added, "new"), (gone, "gone"), (changed, "changed")) if part]
     if not parts:
         return [UNCHANGED]
+    names = _names(record) if changed else {}
     first = [f"{names[key]}: {_difference(before[key] or {}, now[key])}" for key in names if key in changed]
     detail = f" ({'; '.join(first[:MOST_NAMED])}{'; ...' if len(first) > MOST_NAMED else ''})" if first else ""
     return [f"Since the last import ({len(before)} runs, {len(now)} now): {', '.join(parts)}{detail}."]
@@ -183,7 +184,7 @@ def reread(workspace: Workspace, name: str) -> list[str]:
         raise AblateError(f"study {name!r}: its source needs a password, which is not stored; import it again")
     if record.imports.ids:
         again, mixture = mixed_study.mixed(imported, mixed_study.with_imports(record, Imports()))
-        changes = _changed(_imported_scores(workspace, record), mixture.scores(again), _names(again))
+        changes = _changed(_imported_scores(workspace, record), mixture.scores(again), again)
         return [] if changes == [UNCHANGED] else changes
     arranged = imported_study.read(imported)
     changes = _changes(workspace, record, imported_study.record_of(imported, arranged), arranged)

@@ -3,27 +3,9 @@
 from pathlib import Path
 
 import pytest
+from function_study import CLASSES, CLASSIFIER
 
 from ablation import cli
-
-TRAIN = """
-import random
-
-def train(*, width: int = 1, seed: int = 0):
-    draw = random.Random(10 * width + seed)
-    label = [n % 2 for n in range(200)]
-    predicted = [1 - y if draw.random() < 0.3 / width else y for y in label]
-    return {split: {"label": label, "predicted": predicted} for split in ("val", "test")}
-"""
-STUDY = """
-select_on = "val_accuracy"
-seeds = [0, 1, 2]
-[experiment]
-function = "train.py:train"
-task = "classes"
-[one_at_a_time]
-width = [2]
-"""
 
 
 def test_sizes_are_estimated_once_results_exist(
@@ -31,8 +13,8 @@ def test_sizes_are_estimated_once_results_exist(
 ):
     """One line says that results are needed where there are none; otherwise seeds and test examples are printed."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "train.py").write_text(TRAIN)
-    (tmp_path / "mine.toml").write_text(STUDY)
+    (tmp_path / "train.py").write_text(CLASSIFIER)
+    (tmp_path / "mine.toml").write_text(CLASSES)
     assert cli.run(["plan", "mine.toml", "--detect", "1pp"]) == 2
     line = "--detect: the measures of study 'mine' follow from its results, and it has none; run it first"
     assert line in capsys.readouterr().err

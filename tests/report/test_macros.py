@@ -5,35 +5,17 @@ import re
 from pathlib import Path
 
 import pytest
+from function_study import CLASSES, CLASSIFIER
 
 from ablation import cli
-
-TRAIN = """
-import random
-
-def train(*, width: int = 1, seed: int = 0):
-    draw = random.Random(10 * width + seed)
-    label = [n % 2 for n in range(200)]
-    predicted = [1 - y if draw.random() < 0.3 / width else y for y in label]
-    return {split: {"label": label, "predicted": predicted} for split in ("val", "test")}
-"""
-STUDY = """
-select_on = "val_accuracy"
-seeds = [0, 1, 2]
-[experiment]
-function = "train.py:train"
-task = "classes"
-[one_at_a_time]
-width = [2]
-"""
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the folder of a finished study with three seeds."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "train.py").write_text(TRAIN)
-    (tmp_path / "mine.toml").write_text(STUDY)
+    (tmp_path / "train.py").write_text(CLASSIFIER)
+    (tmp_path / "mine.toml").write_text(CLASSES)
     assert cli.run(["run", "mine.toml", "--inline", "--trackers", "none"]) == 0
     return tmp_path / "runs" / "mine"
 

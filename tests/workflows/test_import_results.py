@@ -288,6 +288,7 @@ def test_failed_runs_stay_in_the_table(tmp_path: Path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["none.csv"], "none.csv: no such file; nearest: arms.csv"),
         (["xxxxxx.csv"], "xxxxxx.csv: cannot be read: No such file or directory"),
         (["none.xyz"], "import.from: 'none.xyz' is no source"),
         (["arms.csv", "--factors", "size", "--metric", "test_acc"], "no field 'size' in"),

@@ -44,9 +44,8 @@ def new(file: Path | None, command: str | None, experiment: str | None) -> int:
         text = of_functions.of_function(experiment, file)
         files.write_text(file, text)
         lines = of_functions.to_state(text)
-        for hint in (f"wrote {file}; it needs levels:", *lines) if lines else ():
-            click.echo(hint)
-        click.echo("then:" if lines else f"wrote {file}; check its levels, then:")
+        needed = "\n".join([f"wrote {file}; it needs levels:", *lines, "then:"])
+        click.echo(needed if lines else f"wrote {file}; check its levels, then:")
         click.echo(f"  ablate try {file}    # one trial, in the foreground\n  ablate run {file}")
         return 0
     if command is None:
